@@ -1,0 +1,104 @@
+# Two commands do all on a machine with Python 3.11 or newer and make:
+#
+#   make run        a node on 127.0.0.1; it prints the multiaddrs to dial
+#   make test       the whole suite
+#
+# and for those who work on it:
+#
+#   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
+#   make interop    against go-libp2p and js-libp2p (needs Go and Node)
+#   make docs       the manual and the API reference, in docs/_build/html
+#   make proto      the generated code of the protobuf messages
+#   make clean      forget what was built; make distclean: the environment too
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+TESTS ?= tests
+PEERS ?= go js
+RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
+	--data data --echo
+
+BIN := $(VENV)/bin
+# One stamp for each set of requirements; pip runs again when setup.cfg changes.
+RUNTIME := $(VENV)/installed-runtime
+TESTING := $(VENV)/installed-test
+TOOLS := $(VENV)/installed-dev
+# The oldest protoc whose code runs with every protobuf that setup.cfg allows; it
+# wants an older protobuf than the tests do, and so an environment of its own.
+PROTOC := build/protoc/bin/python
+INVENTORIES := docs/_build/inventories
+
+.PHONY: run
+run: $(RUNTIME)
+	mkdir -p data
+	exec $(BIN)/twist --log-format=text libp2p $(RUN_OPTIONS)
+
+.PHONY: test
+test: $(TESTING)
+	$(BIN)/python -m twisted.trial -j$(JOBS) $(TESTS)
+
+.PHONY: check
+check: lint types api wheel
+
+.PHONY: lint
+lint: $(TOOLS)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(TOOLS)
+	$(BIN)/mypy
+
+.PHONY: api
+api: $(TOOLS)
+	$(BIN)/python docs/make_inventories.py twisted_libp2p $(INVENTORIES)
+	$(BIN)/pydoctor --quiet
+
+.PHONY: wheel
+wheel: $(TOOLS)
+	$(BIN)/python tests/packaging/check_wheel.py
+
+.PHONY: interop
+interop: $(TESTING)
+	$(BIN)/python -m tests.interop.peers.build $(PEERS)
+	$(BIN)/python -m pytest tests/interop
+
+.PHONY: docs
+docs: api
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs docs/_build/html
+
+.PHONY: proto
+proto: $(PROTOC)
+	$(PROTOC) -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+		twisted_libp2p/wire/*.proto
+
+.PHONY: clean
+clean:
+	rm -rf build dist docs/_build _trial_temp* *.egg-info
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage*
+
+.PHONY: distclean
+distclean: clean
+	rm -rf $(VENV)
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+		"Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): setup.cfg pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(TESTING): setup.cfg pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $(RUNTIME) $@
+
+$(TOOLS): setup.cfg pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $(RUNTIME) $(TESTING) $@
+
+$(PROTOC):
+	$(PYTHON) -m venv build/protoc
+	$@ -m pip install --quiet grpcio-tools==1.76.0
