@@ -1,0 +1,29 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Where a peer is: multiaddrs, how far they reach, and records of them.
+
+Text and bytes from users and peers enter; addresses that are well-formed
+leave.  What is refused is told by the L{InvalidInput
+<twisted_libp2p.errors.InvalidInput>} errors.
+
+See multiformats/multiaddr, and libp2p/specs, addressing/README.md and
+RFC/0003-routing-records.md.
+"""
+
+from __future__ import annotations
+
+from twisted_libp2p.address.multiaddr import Component, Multiaddr
+from twisted_libp2p.address.peeraddress import PeerAddress
+from twisted_libp2p.address.record import PeerRecord
+from twisted_libp2p.address.scope import Scope, interfaceAddresses, isWildcard
+
+__all__ = [
+    "Component",
+    "Multiaddr",
+    "PeerAddress",
+    "PeerRecord",
+    "Scope",
+    "interfaceAddresses",
+    "isWildcard",
+]

@@ -1,0 +1,107 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Peer records: the addresses of a peer, certified by it.
+
+See libp2p/specs, RFC/0003-routing-records.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from twisted_libp2p.address.multiaddr import Multiaddr
+from twisted_libp2p.errors import InvalidMultiaddr, InvalidRecord
+from twisted_libp2p.identity import Envelope, Identity, PeerID
+from twisted_libp2p.wire import record_pb2
+
+__all__ = ["PeerRecord"]
+
+_DOMAIN: Final = "libp2p-peer-record"
+_PAYLOAD_TYPE: Final = b"\x03\x01"
+
+# The second is the text of the RFC, and what rust-libp2p has; go-libp2p and
+# js-libp2p have the first.
+_DOMAINS: Final[Mapping[bytes, str]] = {
+    _PAYLOAD_TYPE: _DOMAIN,
+    b"/libp2p/routing-state-record": "libp2p-routing-state",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRecord:
+    """
+    What a peer says of itself.
+
+    @ivar peerID: the peer.
+    @ivar sequence: of two records of a peer the one with the higher number is
+        the newer one; it has no other meaning.
+    @ivar addresses: where the peer is to be found.
+    """
+
+    peerID: PeerID
+    sequence: int
+    addresses: tuple[Multiaddr, ...]
+
+    def seal(self, identity: Identity) -> bytes:
+        """
+        Sign the record.
+
+        @param identity: the peer that the record is about.
+        @return: an envelope, for the wire.
+        @raise InvalidRecord: the record is about somebody else, or its number
+            does not fit into 64 bits.
+        """
+        if identity.peerID != self.peerID:
+            raise InvalidRecord(f"{identity.peerID} cannot speak for {self.peerID}")
+        if not 0 <= self.sequence < 1 << 64:
+            raise InvalidRecord(f"{self.sequence} is not a number of 64 bits")
+        message = record_pb2.PeerRecord(
+            peer_id=self.peerID.toBytes(),
+            seq=self.sequence,
+            addresses=[
+                record_pb2.PeerRecord.AddressInfo(multiaddr=address.toBytes())
+                for address in self.addresses
+            ],
+        )
+        payload = message.SerializeToString(deterministic=True)
+        return Envelope.seal(identity, _DOMAIN, _PAYLOAD_TYPE, payload).toBytes()
+
+    @classmethod
+    def open(cls, data: bytes) -> PeerRecord:
+        """
+        Verify and read a record.
+
+        Addresses that cannot be read are left out: peers know protocols that
+        we do not.
+
+        @param data: an envelope, in either of the two deployed variants.
+        @raise InvalidRecord: the data is not the envelope of a record, or the
+            record is about another peer than the one that signed it.
+        @raise twisted_libp2p.errors.InvalidSignature: the signature is wrong.
+        """
+        envelope = Envelope.fromBytes(data)
+        domain = _DOMAINS.get(envelope.payloadType)
+        if domain is None:
+            raise InvalidRecord("an envelope that holds no peer record")
+        message = record_pb2.PeerRecord()
+        try:
+            message.ParseFromString(envelope.open(domain))
+        except DecodeError:
+            raise InvalidRecord("a record that is no protobuf message") from None
+        signer = PeerID.fromKey(envelope.publicKey)
+        if message.peer_id != signer.toBytes():
+            raise InvalidRecord(f"a record of another peer, signed by {signer}")
+        return cls(signer, message.seq, tuple(_readable(message)))
+
+
+def _readable(message: record_pb2.PeerRecord) -> Iterator[Multiaddr]:
+    for info in message.addresses:
+        try:
+            yield Multiaddr.fromBytes(info.multiaddr)
+        except InvalidMultiaddr:
+            continue

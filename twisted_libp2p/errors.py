@@ -1,0 +1,373 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Every error of twisted_libp2p: one small tree.
+
+    Libp2pError
+      InvalidInput         text or bytes that are not what they claim to be
+      LocalError           our side asked for something that cannot be
+      RemoteError          the peer, or whoever answered in its place, is to blame
+      DialFailed           no address of a peer led to a connection
+
+Who is to blame decides how an error is logged: a L{RemoteError} is an event
+of the network and is told once, at info, without a traceback; anything else
+that surfaces unasked is a fault of ours.
+
+Errors that have a place on the wire carry their code in C{wireCode}: it is
+what a muxer puts into the go-away or the reset that the error causes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionLost
+
+__all__ = [
+    "ConfigurationError",
+    "ConnectionClosing",
+    "DialFailed",
+    "DialToSelf",
+    "ErrorCode",
+    "HandshakeFailed",
+    "InvalidInput",
+    "InvalidKey",
+    "InvalidMultiaddr",
+    "InvalidPeerID",
+    "InvalidRecord",
+    "InvalidSignature",
+    "LegacyPeer",
+    "Libp2pError",
+    "LimitExceeded",
+    "LocalError",
+    "NegotiationFailed",
+    "NoAddresses",
+    "PeerMismatch",
+    "PeerUnresponsive",
+    "ProtocolViolation",
+    "RemoteError",
+    "SessionEnded",
+    "StreamAborted",
+    "StreamReset",
+    "UnsupportedAddress",
+    "UnsupportedProtocol",
+    "UpgradeTimeout",
+]
+
+
+class ErrorCode(IntEnum):
+    """
+    The codes that a reset of a stream or the go-away of a connection may
+    carry: the numbers that go-libp2p puts on the wire (a draft of the
+    specification, libp2p/specs pull requests 622 and 623).
+    """
+
+    NONE = 0
+    NEGOTIATION_FAILED = 0x1001
+    LIMIT_EXCEEDED = 0x1002
+    RATE_LIMITED = 0x1003
+    PROTOCOL_VIOLATION = 0x1004
+    SUPPLANTED = 0x1005
+    TRIMMED = 0x1006
+    SHUTDOWN = 0x1007
+    GATED = 0x1008
+
+
+class Libp2pError(Exception):
+    """
+    The root of the tree: C{except Libp2pError} catches all that this package
+    raises on purpose.
+
+    @cvar wireCode: the number that tells the peer of this error where the
+        protocol in use has a place for one.
+    """
+
+    wireCode: int = ErrorCode.NONE
+
+
+class InvalidInput(Libp2pError, ValueError):
+    """
+    Text or bytes that do not parse.  Whether a user or a peer is to blame is
+    known only to whoever asked for the parsing.
+    """
+
+
+class InvalidMultiaddr(InvalidInput):
+    """
+    Not a multiaddr, in text or in bytes.
+    """
+
+
+class InvalidPeerID(InvalidInput):
+    """
+    Not a peer id, in any of its spellings.
+    """
+
+
+class InvalidKey(InvalidInput):
+    """
+    Not a key, not in its canonical encoding, or of a size that is refused.
+    """
+
+
+class InvalidSignature(InvalidInput):
+    """
+    A signature that the key it names did not make.
+    """
+
+
+class InvalidRecord(InvalidInput):
+    """
+    A signed envelope or peer record that contradicts itself.
+    """
+
+
+class LocalError(Libp2pError):
+    """
+    Our own side asked for something that cannot be.
+    """
+
+
+class ConfigurationError(LocalError, ValueError):
+    """
+    An option has a value that cannot be used.  The text is one line for the
+    user: what is wrong, and what would be right.
+    """
+
+
+class UnsupportedAddress(LocalError, ValueError):
+    """
+    No transport of this node can dial, or listen on, the address.
+    """
+
+
+class NoAddresses(LocalError):
+    """
+    A peer is to be dialed by its id, and no address of it is known.
+    """
+
+
+class DialToSelf(LocalError):
+    """
+    The peer to be dialed is this node.
+    """
+
+
+class ConnectionClosing(LocalError):
+    """
+    A stream is asked for on a connection that is closed, or about to be.
+    """
+
+
+class StreamAborted(LocalError, ConnectionAborted):
+    """
+    Our side reset the stream.
+    """
+
+    def __init__(self, message: str = "the stream was reset locally") -> None:
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class LimitExceeded(LocalError):
+    """
+    A limit of this node stands in the way.
+
+    @ivar scope: what is limited, such as C{"connection"} or C{"peer"}.
+    @ivar limit: how much is allowed.
+    @ivar current: how much there is.
+    @ivar option: the option that changes the limit.
+    """
+
+    wireCode = ErrorCode.LIMIT_EXCEEDED
+
+    def __init__(self, scope: str, limit: int, current: int, option: str) -> None:
+        super().__init__(scope, limit, current, option)
+        self.scope = scope
+        self.limit = limit
+        self.current = current
+        self.option = option
+
+    def __str__(self) -> str:
+        return (
+            f"{self.scope}: {self.current} of {self.limit} in use;"
+            f" the limit is set by {self.option}"
+        )
+
+
+class RemoteError(Libp2pError):
+    """
+    The peer, or whoever answered in its place, is to blame.
+    """
+
+
+class ProtocolViolation(RemoteError, ConnectionLost):
+    """
+    The peer sent what its protocol forbids.  The connection (or, where the
+    protocol says so, the stream) ends.
+
+    @ivar layer: the protocol that was broken, such as C{"/yamux/1.0.0"}.
+    """
+
+    wireCode = ErrorCode.PROTOCOL_VIOLATION
+
+    def __init__(self, layer: str, message: str) -> None:
+        super().__init__(layer, message)
+        self.layer = layer
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.args[1]}"
+
+
+class NegotiationFailed(RemoteError, ConnectError):
+    """
+    The two sides did not agree on a protocol.
+    """
+
+    wireCode = ErrorCode.NEGOTIATION_FAILED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(None, message)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UnsupportedProtocol(NegotiationFailed):
+    """
+    The peer speaks none of the protocols that were proposed.
+
+    @ivar proposed: what was proposed, in the order of preference.
+    """
+
+    def __init__(self, proposed: Sequence[str]) -> None:
+        super().__init__("the peer speaks none of " + ", ".join(proposed))
+        self.proposed = tuple(proposed)
+
+
+class LegacyPeer(NegotiationFailed):
+    """
+    A bootstrap negotiation met a peer that knows only multistream-select; it
+    has to be dialed again in that dialect.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the peer does not speak the bootstrap dialect")
+
+
+class HandshakeFailed(RemoteError, ConnectError):
+    """
+    A security handshake did not succeed.
+
+    @ivar layer: the security protocol.
+    """
+
+    def __init__(self, layer: str, message: str) -> None:
+        super().__init__(None, message)
+        self.layer = layer
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.message}"
+
+
+class PeerMismatch(HandshakeFailed):
+    """
+    Somebody else answered: the handshake proved another peer id than the one
+    that was dialed.
+
+    @ivar expected: the text of the peer id that was dialed.
+    @ivar obtained: the text of the peer id that answered.
+    """
+
+    def __init__(self, layer: str, expected: str, obtained: str) -> None:
+        super().__init__(layer, f"expected peer {expected}, but {obtained} answered")
+        self.expected = expected
+        self.obtained = obtained
+
+
+class UpgradeTimeout(RemoteError, ConnectError):
+    """
+    A connection, or a stream, was not negotiated within its deadline.
+
+    @ivar phase: what was being waited for.
+    @ivar seconds: the deadline.
+    """
+
+    def __init__(self, phase: str, seconds: float) -> None:
+        super().__init__(None, phase)
+        self.phase = phase
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.phase} was not done within {self.seconds:g} seconds"
+
+
+class StreamReset(RemoteError, ConnectionLost):
+    """
+    The peer reset the stream.
+
+    @ivar code: the code that came with it; 0 where there was none.
+    """
+
+    def __init__(self, code: int = ErrorCode.NONE) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        suffix = f" (code {self.code:#x})" if self.code else ""
+        return "the peer reset the stream" + suffix
+
+
+class SessionEnded(RemoteError, ConnectionLost):
+    """
+    The peer announced the end of the whole connection by a go-away.
+
+    @ivar code: why; 0 is a normal end.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"the peer ended the session (code {self.code:#x})"
+
+
+class PeerUnresponsive(RemoteError, ConnectionLost):
+    """
+    The peer has answered nothing for too long, and is taken for dead.
+
+    @ivar seconds: for how long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"the peer gave no sign of life for {self.seconds:g} seconds"
+
+
+class DialFailed(Libp2pError, ConnectError):
+    """
+    No address of a peer led to a connection.
+
+    @ivar peer: the text of the peer id, or of the address, that was dialed.
+    @ivar causes: for each address that was tried, its text and the error.
+    """
+
+    def __init__(self, peer: str, causes: Sequence[tuple[str, BaseException]]) -> None:
+        super().__init__(None, peer)
+        self.peer = peer
+        self.causes = tuple(causes)
+
+    def __str__(self) -> str:
+        if not self.causes:
+            return f"cannot dial {self.peer}: no usable address"
+        told = "; ".join(f"{address}: {error}" for address, error in self.causes)
+        return f"cannot dial {self.peer}: {told}"

@@ -1,0 +1,153 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Who we are: a private key, and the file it is kept in.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+
+from twisted.logger import Logger
+
+from twisted_libp2p.errors import ConfigurationError, InvalidKey
+from twisted_libp2p.identity.keys import KeyType, PrivateKey, PublicKey
+from twisted_libp2p.identity.peerid import PeerID
+
+__all__ = ["Identity"]
+
+# Several times the PEM of an RSA key of 8192 bits.
+_LARGEST_FILE = 1 << 16
+
+
+class Identity:
+    """
+    A key pair and the peer id that belongs to it.
+
+    @ivar privateKey: signs for this peer.
+    @ivar publicKey: what others verify these signatures with.
+    @ivar peerID: what this peer is called.
+    """
+
+    __slots__ = ("peerID", "privateKey", "publicKey")
+
+    _log = Logger()
+
+    def __init__(self, privateKey: PrivateKey) -> None:
+        self.privateKey = privateKey
+        self.publicKey: PublicKey = privateKey.public
+        self.peerID = PeerID.fromKey(privateKey.public)
+
+    @classmethod
+    def generate(cls, type: KeyType = KeyType.ED25519) -> Identity:
+        """
+        Become somebody new.
+        """
+        return cls(PrivateKey.generate(type))
+
+    @classmethod
+    def fromFile(cls, path: str | os.PathLike[str]) -> Identity:
+        """
+        Load the identity from a file; at the first start, make one and keep it
+        there.
+
+        The file is PEM (PKCS#8, not encrypted) of mode 0600; read are also the
+        protobuf files of the other implementations.  Processes that start at
+        the same time agree on one key.
+
+        A file that others can read is warned about.
+
+        @raise ConfigurationError: the file cannot be read or made, or holds
+            no key of ours.
+        """
+        try:
+            try:
+                return cls._load(path)
+            except FileNotFoundError:
+                made = cls.generate()
+                try:
+                    _create(path, made.privateKey.toPEM())
+                except FileExistsError:
+                    return cls._load(path)
+                return made
+        except OSError as error:
+            raise ConfigurationError(
+                f"identity file {os.fspath(path)}: {error.strerror}"
+            ) from None
+
+    @classmethod
+    def _load(cls, path: str | os.PathLike[str]) -> Identity:
+        with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(_LARGEST_FILE + 1)
+        try:
+            if len(data) > _LARGEST_FILE:
+                raise InvalidKey("it is too large to be a key")
+            if b"-----BEGIN" in data:
+                key = PrivateKey.fromPEM(data)
+            else:
+                key = PrivateKey.fromBytes(data)
+        except InvalidKey as error:
+            raise ConfigurationError(
+                f"identity file {os.fspath(path)} holds no key of a peer: {error}"
+            ) from None
+        if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
+            cls._log.warn(
+                "Identity file {path} is open to others (mode {mode:o});"
+                " it holds a secret: chmod 600.",
+                path=os.fspath(path),
+                mode=stat.S_IMODE(mode),
+            )
+        return cls(key)
+
+    def toFile(self, path: str | os.PathLike[str]) -> None:
+        """
+        Keep the identity in a new file.
+
+        @raise ConfigurationError: the file cannot be made, or there is one of
+            that name: a key is never overwritten.
+        """
+        try:
+            _create(path, self.privateKey.toPEM())
+        except OSError as error:
+            raise ConfigurationError(
+                f"identity file {os.fspath(path)}: {error.strerror}"
+            ) from None
+
+    def sign(self, data: bytes) -> bytes:
+        """
+        Sign data with the private key.
+        """
+        return self.privateKey.sign(data)
+
+    def __repr__(self) -> str:
+        return f"<Identity {self.peerID}>"
+
+
+def _create(path: str | os.PathLike[str], data: bytes) -> None:
+    """
+    Make a file that nobody else can read, and that is complete when it appears
+    under its name.
+
+    @raise FileExistsError: the name is taken.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    # mkstemp gives the mode 0600 at the creation; link, other than rename,
+    # fails if somebody else was faster.
+    descriptor, temporary = tempfile.mkstemp(prefix=".identity-", dir=folder)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    finally:
+        os.unlink(temporary)
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,165 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Peer ids: the names of peers, which are hashes of their public keys.
+
+See libp2p/specs, peer-ids/peer-ids.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import total_ordering
+from typing import Final, Literal
+
+import base58
+
+from twisted_libp2p.errors import InvalidInput, InvalidKey, InvalidPeerID
+from twisted_libp2p.identity.keys import PublicKey
+from twisted_libp2p.wire import multibase
+
+__all__ = ["PeerID"]
+
+# Two bytes of a multihash: which hash, and how many bytes of it.
+_IDENTITY: Final = 0x00
+_SHA256: Final = b"\x12\x20"
+
+# Keys up to this size are their own hash.
+_INLINE_KEY: Final = 42
+
+# A CID: version 1, of a libp2p key.
+_CID: Final = b"\x01\x72"
+
+# The longest spelling is a CID in base16: 2 * (2 + 2 + 42) + 1 characters.
+_LONGEST_TEXT: Final = 93
+
+_PREFIXES: Final = {"base32": "b", "base36": "k"}
+
+
+@total_ordering
+class PeerID:
+    """
+    The id of a peer: immutable, hashable, ordered by its bytes.
+
+    C{str()} gives the base58 form: C{12D3Koo...}, C{16Uiu2H...} or C{Qm...}.
+    """
+
+    __slots__ = ("_multihash", "_text")
+
+    def __init__(self, multihash: bytes) -> None:
+        """
+        @param multihash: the id in bytes, as for L{fromBytes}.
+        @raise InvalidPeerID: these are not the bytes of a peer id.
+        """
+        if multihash[:2] != _SHA256 or len(multihash) != 34:
+            if multihash[:1] != b"\x00":
+                raise InvalidPeerID("a peer id is either a SHA-256 hash or a key")
+            size = len(multihash) - 2
+            if not 1 <= size <= _INLINE_KEY or multihash[1] != size:
+                raise InvalidPeerID("a peer id that is a key, of a wrong length")
+        self._multihash = bytes(multihash)
+        self._text: str | None = None
+
+    @classmethod
+    def fromBytes(cls, multihash: bytes) -> PeerID:
+        """
+        Read an id in bytes.
+
+        It is a multihash: SHA-256 of a key, or (the "identity" hash) a key of
+        at most 42 bytes itself.  As in the other implementations such a key is
+        not looked at here: an id nobody can prove to own does no harm.
+
+        @raise InvalidPeerID: these are not the bytes of a peer id.
+        """
+        return cls(multihash)
+
+    @classmethod
+    def fromKey(cls, key: PublicKey) -> PeerID:
+        """
+        The id that belongs to a key.
+        """
+        encoded = key.toBytes()
+        if len(encoded) <= _INLINE_KEY:
+            return cls(bytes((_IDENTITY, len(encoded))) + encoded)
+        return cls(_SHA256 + hashlib.sha256(encoded).digest())
+
+    @classmethod
+    def fromText(cls, text: str) -> PeerID:
+        """
+        Read an id in text: the base58 form, or a CID of version 1 whose codec
+        is libp2p-key, in any base that L{twisted_libp2p.wire.multibase} knows.
+
+        @raise InvalidPeerID: this is not the text of a peer id.
+        """
+        if len(text) > _LONGEST_TEXT:
+            raise InvalidPeerID("longer than any peer id")
+        try:
+            if text.startswith(("1", "Qm")):
+                return cls(multibase.decode("z" + text))
+            cid = multibase.decode(text)
+        except InvalidPeerID as error:
+            raise InvalidPeerID(f"{text!r}: {error}") from None
+        except InvalidInput:
+            raise InvalidPeerID(f"not the text of a peer id: {text!r}") from None
+        if not cid.startswith(_CID):
+            raise InvalidPeerID(f"not the CID of a libp2p key: {text!r}")
+        return cls(cid[len(_CID) :])
+
+    def toBytes(self) -> bytes:
+        """
+        The multihash.
+        """
+        return self._multihash
+
+    def toCID(self, base: Literal["base32", "base36"] = "base32") -> str:
+        """
+        The id as a CID, which is what fits into names of hosts (base36) and
+        other places that do not tell lower from upper case.
+        """
+        return multibase.encode(_PREFIXES[base], _CID + self._multihash)
+
+    def publicKey(self) -> PublicKey | None:
+        """
+        The key of this peer, if the id holds it.
+
+        @return: None if the id is a hash, or holds what is not a key.
+        """
+        if self._multihash[0] != _IDENTITY:
+            return None
+        try:
+            return PublicKey.fromBytes(self._multihash[2:])
+        except InvalidKey:
+            return None
+
+    def matches(self, key: PublicKey) -> bool:
+        """
+        Tell whether this is the id that belongs to a key.
+        """
+        return self == PeerID.fromKey(key)
+
+    def short(self) -> str:
+        """
+        The last characters of the text, enough to tell peers apart in a log.
+        """
+        return str(self)[-8:]
+
+    def __str__(self) -> str:
+        if self._text is None:
+            self._text = base58.b58encode(self._multihash).decode()
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"<PeerID {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PeerID):
+            return NotImplemented
+        return self._multihash == other._multihash
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, PeerID):
+            return NotImplemented
+        return self._multihash < other._multihash
+
+    def __hash__(self) -> int:
+        return hash(self._multihash)
