@@ -1,0 +1,306 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the wrapper that negotiates, over an in-memory transport.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.negotiation.test_multistream import HEADER, NA, NOISE, TLS
+from twisted_libp2p.errors import (
+    NegotiationFailed,
+    StreamReset,
+    UnsupportedProtocol,
+    UpgradeTimeout,
+)
+from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
+
+
+class Recorder(Protocol):
+    """
+    Notes what happens to it.
+    """
+
+    transport: Any
+
+    def __init__(self, first: bytes = b"") -> None:
+        self.calls: list[object] = []
+        self.first = first
+
+    def connectionMade(self) -> None:
+        self.calls.append("made")
+        if self.first:
+            self.transport.write(self.first)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.calls.append(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.calls.append(type(reason.value))
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfRecorder(Recorder):
+    """
+    Notes half-closes as well.
+    """
+
+    def readConnectionLost(self) -> None:
+        self.calls.append("read lost")
+
+    def writeConnectionLost(self) -> None:
+        self.calls.append("write lost")
+
+
+class Transport(StringTransport):
+    """
+    A transport whose protocol can be exchanged, as that of TCP.
+    """
+
+    protocol: Any = None
+
+    def connect(self, protocol: IProtocol) -> None:
+        self.protocol = protocol
+        protocol.makeConnection(self)
+
+
+class NegotiatorTests(SynchronousTestCase):
+    """
+    A negotiator runs its machine, and steps aside.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a transport, a clock, and notes of what was told.
+        """
+        self.transport = Transport()
+        self.clock = Clock()
+        self.inner = Recorder()
+        self.failures: list[Failure] = []
+        self.agreements: list[IProtocol] = []
+
+    def negotiator(self, machine: Any, **options: Any) -> Negotiator:
+        """
+        Make a negotiator that builds L{inner}, and connect it.
+        """
+        factory = Factory()
+        factory.buildProtocol = lambda addr: self.inner  # type: ignore[method-assign]
+        negotiation = Negotiation(
+            lambda: machine,
+            options.pop("choose", lambda name, transport: factory),
+            failed=lambda reason, inner: self.failures.append(reason),
+            agreed=lambda protocol, transport: self.agreements.append(protocol),
+            clock=self.clock,
+            deadline=10.0,
+            **options,
+        )
+        negotiator = negotiation.buildProtocol(None)
+        self.transport.connect(negotiator)
+        return negotiator
+
+    def initiator(self, *protocols: str, **options: Any) -> Negotiator:
+        """
+        Make the negotiator of an initiator.
+        """
+        return self.negotiator(multistream.Initiator(protocols), **options)
+
+    def responder(self, *protocols: str, **options: Any) -> Negotiator:
+        """
+        Make the negotiator of a responder.
+        """
+        return self.negotiator(
+            multistream.Responder(protocols.__contains__, lambda: protocols), **options
+        )
+
+    def receive(self, data: bytes) -> None:
+        """
+        Let data arrive, as a transport does.
+        """
+        self.transport.protocol.dataReceived(data)
+
+    def test_agreement(self) -> None:
+        """
+        The agreed protocol is connected to the transport itself, gets what
+        came behind the agreement, and receives directly from then on.
+        """
+        self.responder("/noise")
+        self.receive(HEADER + NOISE + b"early")
+        self.assertEqual(self.transport.value(), HEADER + NOISE)
+        self.assertIs(self.transport.protocol, self.inner)
+        self.assertIs(self.inner.transport, self.transport)
+        self.receive(b"late")
+        self.assertEqual(self.inner.calls, ["made", b"early", b"late"])
+        self.assertEqual(self.agreements, [self.inner])
+        self.assertEqual(self.failures, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_passOn(self) -> None:
+        """
+        Over a transport whose protocol cannot be exchanged, bytes and the end
+        are passed on.
+        """
+        negotiator = self.responder("/noise")
+        self.transport.protocol = None
+        negotiator.dataReceived(HEADER + NOISE)
+        negotiator.dataReceived(b"data")
+        negotiator.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.inner.calls, ["made", b"data", ConnectionDone])
+        self.assertEqual(self.failures, [])
+
+    def test_initiator(self) -> None:
+        """
+        The initiator connects its protocol when the peer has agreed.
+        """
+        self.initiator("/tls/1.0.0", "/noise")
+        self.assertEqual(self.transport.value(), HEADER + TLS)
+        self.receive(HEADER + NA)
+        self.assertEqual(self.inner.calls, [])
+        self.receive(NOISE)
+        self.assertEqual(self.inner.calls, ["made"])
+
+    def test_optimistic(self) -> None:
+        """
+        An optimistic initiator connects its protocol at once: what that
+        writes travels with the proposal; it receives when the peer agreed.
+        """
+        self.inner = Recorder(b"request")
+        self.initiator("/noise", optimistic="/noise")
+        self.assertEqual(self.transport.value(), HEADER + NOISE + b"request")
+        self.assertEqual(self.agreements, [])
+        self.receive(HEADER)
+        self.receive(NOISE + b"response")
+        self.assertEqual(self.inner.calls, ["made", b"response"])
+        self.assertEqual(self.agreements, [self.inner])
+        self.assertIs(self.transport.protocol, self.inner)
+
+    def test_optimisticRefused(self) -> None:
+        """
+        If the peer does not agree, the optimistic protocol loses its
+        connection for that reason, and the transport is dropped.
+        """
+        self.initiator("/noise", optimistic="/noise")
+        self.receive(HEADER + NA)
+        self.assertEqual(self.inner.calls, ["made", UnsupportedProtocol])
+        self.assertTrue(self.failures[0].check(UnsupportedProtocol))
+        self.assertTrue(self.transport.disconnected)
+        self.transport.protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(len(self.failures), 1)
+        self.assertEqual(len(self.inner.calls), 2)
+
+    def test_optimisticClose(self) -> None:
+        """
+        An optimistic protocol that says all and closes before the peer has
+        agreed was not refused.
+        """
+        negotiator = self.initiator("/noise", optimistic="/noise")
+        self.transport.loseConnection()
+        negotiator.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.inner.calls, ["made", ConnectionDone])
+        self.assertEqual((self.agreements, self.failures), ([self.inner], []))
+
+    def test_already(self) -> None:
+        """
+        What is agreed by other means is connected without a word.
+        """
+        self.initiator("/a", already=lambda transport: "/a")
+        self.assertEqual(self.transport.value(), b"")
+        self.assertEqual(self.inner.calls, ["made"])
+        self.assertIs(self.transport.protocol, self.inner)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_deadline(self) -> None:
+        """
+        At its deadline, and not before, a negotiation has failed, however
+        regularly bytes come.
+        """
+        self.responder("/noise")
+        for byte in HEADER[:9]:
+            self.receive(bytes([byte]))
+            self.clock.advance(1)
+        self.assertEqual(self.failures, [])
+        self.clock.advance(1)
+        self.assertTrue(self.failures[0].check(UpgradeTimeout))
+        self.assertTrue(self.transport.disconnected)
+
+    def test_lost(self) -> None:
+        """
+        A transport that ends too early is a failure that says so, once.
+        """
+        negotiator = self.responder("/noise")
+        negotiator.connectionLost(Failure(ConnectionLost()))
+        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertEqual(self.inner.calls, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_lostForAReason(self) -> None:
+        """
+        A typed reason stays what it is.
+        """
+        negotiator = self.responder("/noise")
+        negotiator.connectionLost(Failure(StreamReset(7)))
+        self.assertTrue(self.failures[0].check(StreamReset))
+
+    def test_readLost(self) -> None:
+        """
+        A peer that half-closes before there is an agreement wants none.
+        """
+        negotiator = self.responder("/noise")
+        negotiator.readConnectionLost()
+        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertTrue(self.transport.disconnected)
+
+    def test_halfCloseOfOptimistic(self) -> None:
+        """
+        An optimistic protocol may half-close, and hears of it.
+        """
+        self.inner = HalfRecorder()
+        negotiator = self.initiator("/noise", optimistic="/noise")
+        negotiator.writeConnectionLost()
+        self.receive(HEADER + NOISE)
+        self.assertEqual(self.inner.calls, ["made", "write lost"])
+
+    def test_noFactory(self) -> None:
+        """
+        An agreement for which our own side has no protocol is none.
+        """
+        self.responder("/noise", choose=lambda name, transport: None)
+        self.receive(HEADER + NOISE)
+        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertTrue(self.transport.disconnected)
+
+    def test_failingFactory(self) -> None:
+        """
+        A factory that raises is logged, and ends this transport alone.
+        """
+
+        class Failing(Factory):
+            def buildProtocol(self, addr: object) -> Any:
+                raise RuntimeError("no")
+
+        self.responder("/noise", choose=lambda name, transport: Failing())
+        self.receive(HEADER + NOISE)
+        self.assertTrue(self.transport.disconnected)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_silentAfterFailure(self) -> None:
+        """
+        What arrives after a failure is nobody's.
+        """
+        self.responder("/noise")
+        self.receive(b"\xff\xff\xff")
+        before = self.transport.value()
+        self.receive(HEADER + NOISE)
+        self.assertEqual(self.transport.value(), before)
+        self.assertEqual(self.inner.calls, [])
+        self.assertEqual(len(self.failures), 1)

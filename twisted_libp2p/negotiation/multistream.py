@@ -1,0 +1,279 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+multistream-select 1.0, without I/O (U{the specification
+<https://github.com/multiformats/multistream-select>}).
+
+A message is its length as a varint, a text, and a newline that the length
+counts.  Both sides begin with a header message; then the initiator proposes
+one protocol after the other, and the responder repeats the one that it
+speaks, or says C{na}::
+
+    initiator                                responder
+    /multistream/1.0.0  /tls/1.0.0    --->
+                                      <---   /multistream/1.0.0  na
+    /noise                            --->
+                                      <---   /noise
+    (bytes of /noise in both directions)
+
+L{Initiator} and L{Responder} are fed with what arrives in pieces of any size,
+answer with what is to be sent, and are done when C{agreed} is set; what came
+behind the agreement is in C{trailing}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from twisted_libp2p.errors import (
+    NegotiationFailed,
+    ProtocolViolation,
+    UnsupportedProtocol,
+)
+from twisted_libp2p.wire import varint
+
+__all__ = ["MAX_MESSAGE", "MAX_PROPOSALS", "PROTOCOL_ID", "Initiator", "Responder"]
+
+PROTOCOL_ID = "/multistream/1.0.0"
+
+#: The most bytes of a message, newline included, that are sent or accepted:
+#: go's and js's bound (rust would take 16383).
+MAX_MESSAGE = 1024
+
+#: How often an initiator may propose before the responder has enough.
+MAX_PROPOSALS = 100
+
+
+def encode(text: str) -> bytes:
+    """
+    Give the message of a text.
+
+    @raise ValueError: the text has a newline, or does not fit a message.
+    """
+    body = text.encode("utf-8") + b"\n"
+    if len(body) > MAX_MESSAGE or b"\n" in body[:-1]:
+        raise ValueError(f"not a protocol id: {text!r}")
+    return varint.encode(len(body)) + body
+
+
+HEADER = encode(PROTOCOL_ID)
+_NA = encode("na")
+
+
+class _Messages:
+    """
+    Cuts what arrives into the texts of messages.
+    """
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> None:
+        self._buffer = self._buffer + data if self._buffer else data
+
+    def next(self) -> str | None:
+        """
+        @return: the text of the next message; None if it is not all there.
+
+        @raise ProtocolViolation: it is too long, or not a message at all.
+        """
+        buffer = self._buffer
+        if not buffer:
+            return None
+        length = buffer[0]
+        start = 1
+        if length >= 0x80:
+            # Two bytes hold every length that is accepted.
+            if len(buffer) < 2:
+                return None
+            length = (length & 0x7F) | (buffer[1] << 7)
+            start = 2
+            if not 0x80 <= length <= MAX_MESSAGE:
+                raise ProtocolViolation(PROTOCOL_ID, "a message is too long")
+        if length == 0:
+            raise ProtocolViolation(PROTOCOL_ID, "a message is empty")
+        end = start + length
+        if len(buffer) < end:
+            return None
+        if buffer[end - 1] != 0x0A:
+            raise ProtocolViolation(PROTOCOL_ID, "a message lacks its newline")
+        try:
+            text = buffer[start : end - 1].decode("utf-8")
+        except UnicodeDecodeError:
+            raise ProtocolViolation(PROTOCOL_ID, "a message is not UTF-8") from None
+        self._buffer = buffer[end:]
+        return text
+
+    def rest(self) -> bytes:
+        """
+        Give up what is left, for whoever reads on.
+        """
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+
+class Initiator:
+    """
+    The side that proposes.
+
+    @ivar agreed: the protocol that the responder repeated; None so far.
+    @ivar trailing: the bytes that came behind the agreement.
+    """
+
+    __slots__ = (
+        "_headerDue",
+        "_index",
+        "_messages",
+        "_protocols",
+        "agreed",
+        "trailing",
+    )
+
+    def __init__(self, protocols: Sequence[str], header: bool = True) -> None:
+        """
+        @param protocols: what to propose, in the order of preference.
+        @param header: whether the header is still to be exchanged; not after
+            a bootstrap that agreed on C{/multistream/1.0.0}.
+        @raise ValueError: there is nothing to propose, or it cannot be sent.
+        """
+        if not protocols:
+            raise ValueError("no protocol to propose")
+        self._protocols = tuple(protocols)
+        self._messages = _Messages()
+        self._headerDue = header
+        self._index = 0
+        self.agreed: str | None = None
+        self.trailing = b""
+
+    def start(self) -> bytes:
+        """
+        @return: the first flight: the header and the first proposal.
+        """
+        proposal = encode(self._protocols[0])
+        return HEADER + proposal if self._headerDue else proposal
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        @return: what is to be sent in answer.
+
+        @raise UnsupportedProtocol: the responder refused all proposals.
+        @raise NegotiationFailed: it answered something else.
+        @raise ProtocolViolation: it does not speak multistream-select.
+        """
+        messages = self._messages
+        messages.feed(data)
+        out = b""
+        while (text := messages.next()) is not None:
+            if self._headerDue:
+                if text != PROTOCOL_ID:
+                    raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
+                self._headerDue = False
+            elif text == self._protocols[self._index]:
+                self.agreed = text
+                self.trailing = messages.rest()
+                return out
+            elif text == "na":
+                self._index += 1
+                if self._index == len(self._protocols):
+                    raise UnsupportedProtocol(self._protocols)
+                out += encode(self._protocols[self._index])
+            else:
+                raise NegotiationFailed(
+                    f"proposed {self._protocols[self._index]},"
+                    f" and the peer answered {text[:80]!r}"
+                )
+        return out
+
+
+class Responder:
+    """
+    The side that answers.
+
+    @ivar agreed: the protocol that was proposed and is spoken; None so far.
+    @ivar trailing: the bytes that came behind the agreement.
+    """
+
+    __slots__ = (
+        "_accepts",
+        "_headerDue",
+        "_listing",
+        "_messages",
+        "_proposals",
+        "agreed",
+        "trailing",
+    )
+
+    def __init__(
+        self,
+        accepts: Callable[[str], object],
+        listing: Callable[[], Iterable[str]],
+        header: bool = True,
+    ) -> None:
+        """
+        @param accepts: whether a proposed protocol is spoken, by truth value.
+        @param listing: the protocols to name in answer to C{ls}.
+        @param header: whether the header is still to be exchanged.
+        """
+        self._accepts = accepts
+        self._listing = listing
+        self._messages = _Messages()
+        self._headerDue = header
+        self._proposals = 0
+        self.agreed: str | None = None
+        self.trailing = b""
+
+    def start(self) -> bytes:
+        """
+        @return: nothing: the responder speaks when it was spoken to, or a
+            bootstrap initiator would take the header for a broken echo.
+        """
+        return b""
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        @return: what is to be sent in answer.
+
+        @raise NegotiationFailed: too many proposals were made in vain.
+        @raise ProtocolViolation: the peer does not speak multistream-select.
+        """
+        messages = self._messages
+        messages.feed(data)
+        out = b""
+        while True:
+            try:
+                text = messages.next()
+            except ProtocolViolation as violation:
+                if not self._proposals:
+                    raise
+                # Behind a refused proposal come the data that a lazy
+                # initiator sent with it: no violation, just no agreement.
+                raise NegotiationFailed("no protocol was agreed") from violation
+            if text is None:
+                return out
+            if self._headerDue:
+                if text != PROTOCOL_ID:
+                    raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
+                self._headerDue = False
+                out += HEADER
+                continue
+            if text == PROTOCOL_ID and not self._proposals:
+                # After a bootstrap some initiators send the header all the same.
+                out += HEADER
+                continue
+            if text != "ls" and self._accepts(text):
+                self.agreed = text
+                self.trailing = messages.rest()
+                return out + encode(text)
+            self._proposals += 1
+            if self._proposals > MAX_PROPOSALS:
+                raise NegotiationFailed("the peer made too many proposals")
+            out += self._list() if text == "ls" else _NA
+
+    def _list(self) -> bytes:
+        """
+        @return: the answer to C{ls}: one message made of messages.
+        """
+        body = b"".join(map(encode, self._listing())) + b"\n"
+        return varint.encode(len(body)) + body

@@ -1,0 +1,352 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The wrapper that negotiates on a transport, and then steps aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+)
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
+
+__all__ = ["Machine", "Negotiation", "Negotiator"]
+
+
+class Machine(Protocol):
+    """
+    A negotiation without I/O: one side of one attempt to agree.
+
+    @ivar agreed: the protocol that was agreed; None so far.
+    @ivar trailing: the bytes that came behind the agreement.
+    """
+
+    agreed: str | None
+    trailing: bytes
+
+    def start(self) -> bytes:
+        """
+        @return: what to send before anything was received.
+        """
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        @return: what to send in answer to these bytes.
+
+        @raise Libp2pError: there will be no agreement.
+        """
+
+
+#: Gives the protocol for what was agreed on a transport, or None to refuse.
+Build = Callable[[str, Any], "IProtocol | None"]
+
+
+@implementer(IHalfCloseableProtocol)
+class Negotiator(ProtocolWrapper):
+    """
+    Runs a L{Machine} over a transport.  When the machine is done, the
+    protocol that was agreed is connected to I{the transport itself} and
+    receives from it directly.
+
+    @ivar optimistic: the protocol that is taken for agreed before the peer
+        has confirmed it: it is connected at once, so that its first bytes
+        travel with the proposal, but receives nothing yet.
+    """
+
+    factory: Negotiation
+    transport: Any
+    wrappedProtocol: Any
+    optimistic: str | None = None
+    _timer: IDelayedCall | None = None
+    _over = False
+
+    def __init__(self, factory: Negotiation, machine: Machine) -> None:
+        super().__init__(factory, None)  # type: ignore[arg-type]
+        self._machine = machine
+
+    @property
+    def settled(self) -> bool:
+        """
+        Whether there is an agreement, or will be none.
+        """
+        return self._over
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Send the first flight; or be done at once, where the choice was made
+        already by other means.
+        """
+        self.connected = 1
+        self.transport = transport
+        factory = self.factory
+        already = factory.already(transport)
+        if already is not None:
+            self._connect(already)
+            self._stepOut(b"")
+            return
+        if factory.deadline is not None:
+            self._timer = factory.clock.callLater(factory.deadline, self._timeOut)
+        first = self._machine.start()
+        if first:
+            transport.write(first)
+        if self.optimistic is not None:
+            self._connect(self.optimistic)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Feed the machine, unless it is done: then these bytes are not ours.
+        """
+        if self._over:
+            if self.wrappedProtocol is not None:
+                self.wrappedProtocol.dataReceived(data)
+            return
+        machine = self._machine
+        try:
+            answer = machine.receive(data)
+        except Libp2pError as error:
+            self._fail(error)
+            return
+        if answer:
+            self.transport.write(answer)
+        if machine.agreed is not None:
+            if self.wrappedProtocol is None and not self._connect(machine.agreed):
+                return
+            self._stepOut(machine.trailing)
+
+    def _connect(self, agreed: str) -> bool:
+        """
+        Connect the protocol for what was agreed.
+
+        @return: whether there is one.
+        """
+        inner = self.factory.build(agreed, self.transport)
+        if inner is None:
+            self._fail(NegotiationFailed(f"{agreed} was refused by our own side"))
+            return False
+        self.wrappedProtocol = inner
+        if self.optimistic is None:
+            # From here on whatever ends the transport is the inner
+            # protocol's to hear, even in its own connectionMade.
+            self._over = True
+            self._replace(inner)
+        inner.makeConnection(self.transport)
+        return True
+
+    def _stepOut(self, trailing: bytes) -> None:
+        """
+        Leave the transport to the inner protocol.
+        """
+        self._over = True
+        self._cancelTimer()
+        inner = self.wrappedProtocol
+        if inner is None:
+            return
+        self._replace(inner)
+        self.factory.agreed(inner, self.transport)
+        if trailing:
+            self._deliver(trailing)
+
+    def _replace(self, inner: IProtocol) -> None:
+        """
+        Receive no more, where the transport lets its protocol be exchanged;
+        elsewhere what is received is passed on.
+        """
+        if getattr(self.transport, "protocol", None) is self:
+            self.transport.protocol = inner
+        elif getattr(self.transport, "wrappedProtocol", None) is self:
+            self.transport.wrappedProtocol = inner
+
+    def _deliver(self, trailing: bytes) -> None:
+        """
+        Hand on the bytes that came with the last message.
+
+        A stream is asked to do it, since it knows whether its new protocol
+        wants to receive yet.
+        """
+        unread = getattr(type(self.transport), "unread", None)
+        if unread is not None:
+            unread(self.transport, trailing)
+        elif self.wrappedProtocol is not None:
+            self.wrappedProtocol.dataReceived(trailing)
+
+    def _timeOut(self) -> None:
+        self._timer = None
+        deadline = self.factory.deadline or 0.0
+        self._fail(UpgradeTimeout("the negotiation of a protocol", deadline))
+
+    def _fail(self, error: Exception) -> None:
+        """
+        There is no agreement: tell, and drop the transport.
+        """
+        self._finish(Failure(error))
+        self.factory.drop(self.transport, error)
+
+    def _finish(self, reason: Failure) -> None:
+        """
+        Tell once, to everybody who waits, that there will be no agreement.
+        """
+        if self._over:
+            return
+        self._over = True
+        self._cancelTimer()
+        inner, self.wrappedProtocol = self.wrappedProtocol, None
+        self.factory.failed(reason, inner)
+        if inner is not None:
+            inner.connectionLost(reason)
+
+    def _cancelTimer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The transport is gone, in the midst of it all or later.
+        """
+        self.connected = 0
+        inner = self.wrappedProtocol
+        if (
+            not self._over
+            and inner is not None
+            and reason.check(ConnectionDone)
+            and self.transport.disconnecting
+        ):
+            # The optimistic protocol said all it had to say, and closed.
+            self._over = True
+            self._cancelTimer()
+            self.factory.agreed(inner, self.transport)
+        if not self._over:
+            self._finish(Failure(self.factory.explain(reason)))
+            return
+        self.wrappedProtocol = None
+        if inner is not None:
+            inner.connectionLost(reason)
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer will send no more.  Before the agreement that is the end.
+        """
+        inner = self.wrappedProtocol
+        if not self._over:
+            self._fail(NegotiationFailed("the peer closed during the negotiation"))
+        elif IHalfCloseableProtocol.providedBy(inner):
+            inner.readConnectionLost()
+        else:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Our side will send no more; an optimistic protocol may have said so.
+        """
+        inner = self.wrappedProtocol
+        if IHalfCloseableProtocol.providedBy(inner):
+            inner.writeConnectionLost()
+
+
+def _nothing(*_: object) -> None:
+    """
+    What happens where nobody asked for more.
+    """
+
+
+class Negotiation(Factory):
+    """
+    The factory of negotiators: which machine, and what to do about its end.
+    It wraps not one factory but a choice of them.
+
+    @ivar deadline: seconds until a negotiation has failed; None where
+        somebody else looks at the clock.
+    """
+
+    noisy = False
+    _log = Logger()
+
+    def __init__(
+        self,
+        machine: Callable[[], Machine],
+        choose: Callable[[str, Any], IProtocolFactory | None],
+        *,
+        failed: Callable[[Failure, IProtocol | None], None] = _nothing,
+        agreed: Callable[[IProtocol, Any], None] = _nothing,
+        already: Callable[[Any], str | None] = _nothing,
+        optimistic: str | None = None,
+        clock: IReactorTime | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        """
+        @param machine: makes the machine of one negotiation.
+        @param choose: gives the factory for what was agreed on a transport,
+            or None to refuse it.
+        @param failed: told once when there is no agreement, together with the
+            optimistic protocol, if one was connected.
+        @param agreed: told once when there is one, with the protocol and its
+            transport.
+        @param already: tells for a transport what was agreed by other means.
+        @param optimistic: the protocol to take for agreed at once.
+        @param clock: what runs the deadline.
+        @param deadline: seconds for one negotiation.
+        """
+        self._machine = machine
+        self._choose = choose
+        self._optimistic = optimistic
+        self.failed = failed
+        self.agreed = agreed
+        self.already = already
+        self.clock: Any = clock
+        self.deadline = deadline
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> Negotiator:
+        """
+        Build the negotiator of one transport.
+        """
+        negotiator = Negotiator(self, self._machine())
+        negotiator.optimistic = self._optimistic
+        return negotiator
+
+    def build(self, agreed: str, transport: Any) -> IProtocol | None:
+        """
+        Build the protocol for what was agreed.  A factory that raises has
+        refused, and the log tells why.
+        """
+        factory = self._choose(agreed, transport)
+        if factory is None:
+            return None
+        try:
+            return factory.buildProtocol(transport.getPeer())
+        except Exception:
+            self._log.failure("no protocol could be built for {agreed}", agreed=agreed)
+            return None
+
+    def drop(self, transport: Any, error: Exception) -> None:
+        """
+        End a transport on which nothing was agreed.
+        """
+        transport.abortConnection()
+
+    def explain(self, reason: Failure) -> Exception:
+        """
+        Give the typed error for a transport that was lost too early.
+        """
+        if isinstance(reason.value, Libp2pError):
+            return reason.value
+        return NegotiationFailed(
+            f"the connection ended during the negotiation: {reason.getErrorMessage()}"
+        )
