@@ -1,0 +1,236 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the TCP transport.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IHostnameResolver
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import UnsupportedAddress
+from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.transport import TCPTransport
+
+
+@implementer(IHostnameResolver)
+class Resolver:
+    """
+    Knows one name, by an address of each family.
+    """
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: Any,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Sequence[type] | None = None,
+        transportSemantics: str = "TCP",
+    ) -> Any:
+        resolutionReceiver.resolutionBegan(None)
+        if hostName == "example.test":
+            for address in (
+                IPv6Address("TCP", "2001:db8::1", portNumber),
+                IPv4Address("TCP", "192.0.2.1", portNumber),
+            ):
+                if addressTypes is None or type(address) in addressTypes:
+                    resolutionReceiver.addressResolved(address)
+        resolutionReceiver.resolutionComplete()
+        return resolutionReceiver
+
+
+def quiet() -> Factory:
+    """
+    Make a factory that does not log.
+    """
+    factory = Factory.forProtocol(Protocol)
+    factory.noisy = False
+    return factory
+
+
+class AddressTests(SynchronousTestCase):
+    """
+    From multiaddrs to endpoints and back, without a socket.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a reactor that only notes what it is asked for.
+        """
+        self.reactor = MemoryReactorClock()
+        self.reactor.installNameResolver(Resolver())
+        self.transport = TCPTransport(self.reactor)
+
+    def test_interface(self) -> None:
+        """
+        It is a transport.
+        """
+        verifyObject(ITransport, self.transport)
+
+    def test_can(self) -> None:
+        """
+        It dials hosts and listens on addresses, with a port and no more.
+        """
+        for text, dial, listen in (
+            ("/ip4/127.0.0.1/tcp/1", True, True),
+            ("/ip6/::1/tcp/1", True, True),
+            ("/dns/example.test/tcp/1", True, False),
+            ("/dns4/example.test/tcp/1", True, False),
+            ("/dns6/example.test/tcp/1", True, False),
+            ("/dnsaddr/example.test/tcp/1", False, False),
+            ("/ip4/127.0.0.1/udp/1", False, False),
+            ("/ip4/127.0.0.1/tcp/1/ws", False, False),
+            ("/ip4/127.0.0.1", False, False),
+            ("/memory/1", False, False),
+        ):
+            address = Multiaddr(text)
+            self.assertEqual(self.transport.canDial(address), dial, text)
+            self.assertEqual(self.transport.canListen(address), listen, text)
+
+    def test_literal(self) -> None:
+        """
+        An IP address is connected to as it is, for five seconds.
+        """
+        for text, host in (("/ip4/192.0.2.7/tcp/9", "192.0.2.7"), ("/ip6/::1/tcp/9", "::1")):
+            self.transport.clientEndpoint(Multiaddr(text)).connect(quiet())
+            self.assertEqual(self.reactor.tcpClients[-1][:2], (host, 9))
+            self.assertEqual(self.reactor.tcpClients[-1][3], 5.0)
+
+    def test_families(self) -> None:
+        """
+        A host name is resolved by the reactor: to both families, or to the
+        one that the address names.
+        """
+        for name, hosts in (
+            ("dns", {"2001:db8::1", "192.0.2.1"}),
+            ("dns4", {"192.0.2.1"}),
+            ("dns6", {"2001:db8::1"}),
+        ):
+            self.reactor.tcpClients.clear()
+            address = Multiaddr(f"/{name}/example.test/tcp/9")
+            connecting = self.transport.clientEndpoint(address).connect(quiet())
+            self.reactor.advance(1)
+            self.assertEqual({client[0] for client in self.reactor.tcpClients}, hosts)
+            connecting.addErrback(lambda reason: None)
+            connecting.cancel()
+
+    def test_unknownName(self) -> None:
+        """
+        A name that nobody knows is an error that says so.
+        """
+        address = Multiaddr("/dns4/nobody.test/tcp/9")
+        connecting = self.transport.clientEndpoint(address).connect(quiet())
+        self.reactor.advance(1)
+        self.failureResultOf(connecting, DNSLookupError)
+
+    def test_unsupported(self) -> None:
+        """
+        Other addresses are refused by name.
+        """
+        for text in ("/ip4/127.0.0.1/udp/1", "/memory/1", "/dns/a.test"):
+            address = Multiaddr(text)
+            self.assertRaises(UnsupportedAddress, self.transport.clientEndpoint, address)
+            self.assertRaises(UnsupportedAddress, self.transport.serverEndpoint, address)
+
+    def test_toMultiaddr(self) -> None:
+        """
+        Twisted's addresses have multiaddrs, with the zone where there is one.
+        """
+        for address, text in (
+            (IPv4Address("TCP", "192.0.2.1", 9), "/ip4/192.0.2.1/tcp/9"),
+            (IPv6Address("TCP", "2001:db8::1", 9), "/ip6/2001:db8::1/tcp/9"),
+            (IPv6Address("TCP", "fe80::1%eth0", 9), "/ip6zone/eth0/ip6/fe80::1/tcp/9"),
+        ):
+            self.assertEqual(str(self.transport.toMultiaddr(address)), text)
+        self.assertIsNone(self.transport.toMultiaddr(UNIXAddress(b"/x")))
+
+
+class SocketTests(TestCase):
+    """
+    Real sockets on loopback.
+    """
+
+    async def _roundTrip(self, text: str) -> None:
+        transport = TCPTransport(reactor)
+        accepted: Deferred[Any] = Deferred()
+
+        class Server(Protocol):
+            def connectionMade(self) -> None:
+                accepted.callback(self.transport)
+
+        factory = Factory.forProtocol(Server)
+        factory.noisy = False
+        address = Multiaddr(text)
+        port = await transport.serverEndpoint(address).listen(factory)
+        try:
+            (listening,) = transport.listeningOn(address, port)
+            self.assertNotEqual(listening.value("tcp"), "0")
+            client: Any = await transport.clientEndpoint(listening).connect(quiet())
+            server = await accepted
+            for end in (client.transport, server):
+                self.assertTrue(end.getTcpNoDelay())
+                self.assertTrue(end.getTcpKeepAlive())
+            self.assertEqual(transport.toMultiaddr(client.transport.getPeer()), listening)
+            client.transport.abortConnection()
+            server.abortConnection()
+        finally:
+            await port.stopListening()
+
+    async def test_ip4(self) -> None:
+        """
+        Port 0 is told as the port that the system chose; both ends send
+        without delay.
+        """
+        await self._roundTrip("/ip4/127.0.0.1/tcp/0")
+
+    async def test_ip6(self) -> None:
+        """
+        The same over IPv6.
+        """
+        try:
+            socket.socket(socket.AF_INET6).bind(("::1", 0))
+        except OSError:
+            self.skipTest("this machine has no IPv6")
+        await self._roundTrip("/ip6/::1/tcp/0")
+
+    async def test_wildcard(self) -> None:
+        """
+        A wildcard is told as the addresses of the interfaces, loopback among
+        them.
+        """
+        transport = TCPTransport(reactor)
+        address = Multiaddr("/ip4/0.0.0.0/tcp/0")
+        port = await transport.serverEndpoint(address).listen(quiet())
+        try:
+            listening = transport.listeningOn(address, port)
+            number = port.getHost().port
+            self.assertIn(Multiaddr(f"/ip4/127.0.0.1/tcp/{number}"), listening)
+            self.assertNotIn(Multiaddr(f"/ip4/0.0.0.0/tcp/{number}"), listening)
+        finally:
+            await port.stopListening()
+
+    async def test_refused(self) -> None:
+        """
+        A closed port is an error of connecting.
+        """
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            number = unused.getsockname()[1]
+        transport = TCPTransport(reactor)
+        endpoint = transport.clientEndpoint(Multiaddr(f"/ip4/127.0.0.1/tcp/{number}"))
+        with self.assertRaises(ConnectError):
+            await endpoint.connect(quiet())
