@@ -1,0 +1,169 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The handshake of C{/noise}: three messages in frames, each side's identity
+in the last one that it sends::
+
+    initiator                                    responder
+        1   e                                       ->
+        <-                 e, ee, s, es, payload    2
+        3   s, se, payload                          ->
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.noise.frame import LENGTH, PROTOCOL_ID, NoiseChannel
+from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
+from twisted_libp2p.security.noise.xx import XXHandshake
+
+__all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]
+
+#: The size of the largest handshake message that is accepted, in bytes.  The
+#: largest honest payload has a key and a signature of RSA with 8192 bits, about
+#: 2 KiB, and the names of some muxers.
+LONGEST_HANDSHAKE_MESSAGE: Final = 16 * 1024
+
+# The least and the most bytes of each message.  The first has no payload:
+# nothing in it would be secret or proven (rust-libp2p refuses one, too).
+_SIZES: Final = (
+    (32, 32),
+    (32 + 48 + 16, LONGEST_HANDSHAKE_MESSAGE),
+    (48 + 16, LONGEST_HANDSHAKE_MESSAGE),
+)
+
+
+class NoiseHandshake:
+    """
+    One side of one handshake: a L{HandshakeMachine
+    <twisted_libp2p.security.machine.HandshakeMachine>}.
+
+    What it holds is bounded by one message and one read of the transport.
+
+    @ivar handshakeHash: what is unique to this handshake, when it is done.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(
+        self,
+        handshake: Handshake,
+        static: StaticKey,
+        ephemeral: X25519PrivateKey | None = None,
+        prologue: bytes = b"",
+    ) -> None:
+        """
+        @param static: our static key, signed by C{handshake.identity}.
+        @param ephemeral: our key for this handshake alone, to repeat a known
+            handshake in a test; None makes one.
+        @param prologue: what both sides have to know beforehand; empty but in
+            WebRTC.
+        """
+        self.secured: Secured | None = None
+        self.channel: NoiseChannel | None = None
+        self.trailing = b""
+        self.handshakeHash = b""
+        self._handshake = handshake
+        self._static = static
+        self._xx = XXHandshake(handshake.initiator, static.private, ephemeral, prologue)
+        # The number of messages that were sent or received.
+        self._turn = 0
+        self._buffer = bytearray()
+
+    def start(self) -> bytes:
+        """
+        The first message, if we are the initiator.
+        """
+        return self._write(b"") if self._handshake.initiator else b""
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take in bytes of the peer.
+
+        @return: our next message, or nothing.
+        @raise HandshakeFailed: the peer did not do its part; where it is
+            somebody else than expected, a L{PeerMismatch}.
+        """
+        self._buffer += data
+        answer = b""
+        while self.secured is None:
+            message = self._nextMessage()
+            if message is None:
+                return answer
+            try:
+                answer += self._take(message)
+            except InvalidInput as error:
+                raise HandshakeFailed(
+                    PROTOCOL_ID, f"handshake message {self._turn}: {error}"
+                ) from error
+        self.trailing = bytes(self._buffer)
+        return answer
+
+    def _nextMessage(self) -> bytes | None:
+        """
+        Cut off the next message.
+
+        @return: None if it is not complete.
+        """
+        buffer = self._buffer
+        if len(buffer) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(buffer)
+        least, most = _SIZES[self._turn]
+        if not least <= length <= most:
+            raise HandshakeFailed(
+                PROTOCOL_ID,
+                f"handshake message {self._turn + 1} of {length} bytes",
+            )
+        end = LENGTH.size + length
+        if len(buffer) < end:
+            return None
+        message = bytes(buffer[LENGTH.size : end])
+        del buffer[:end]
+        return message
+
+    def _take(self, message: bytes) -> bytes:
+        """
+        @return: the answer.
+        """
+        self._turn += 1
+        payload = self._xx.read(message)
+        if self._turn == 1:
+            return self._write(self._static.payload(self._handshake.muxers))
+        secured = self._authenticate(payload)
+        answer = b""
+        if self._turn == 2:
+            answer = self._write(self._static.payload(self._handshake.muxers))
+        keys = self._xx.symmetric.split()
+        sendKey, receiveKey = keys if self._handshake.initiator else reversed(keys)
+        self.channel = NoiseChannel(sendKey, receiveKey)
+        self.handshakeHash = self._xx.symmetric.hash
+        self.secured = secured
+        return answer
+
+    def _write(self, payload: bytes) -> bytes:
+        message = self._xx.write(payload)
+        self._turn += 1
+        return LENGTH.pack(len(message)) + message
+
+    def _authenticate(self, payload: bytes) -> Secured:
+        """
+        Find out who the peer is, and what it agrees to.
+        """
+        handshake = self._handshake
+        assert self._xx.remoteStatic is not None
+        key, muxers = decode(payload, self._xx.remoteStatic)
+        peer = PeerID.fromKey(key)
+        if handshake.expected is not None and handshake.expected != peer:
+            raise PeerMismatch(PROTOCOL_ID, str(handshake.expected), str(peer))
+        if handshake.initiator:
+            muxer = chooseMuxer(handshake.muxers, muxers)
+        else:
+            muxer = chooseMuxer(muxers, handshake.muxers)
+        return Secured(PROTOCOL_ID, peer, key, muxer)

@@ -1,0 +1,59 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Noise as the rest of the house sees it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from zope.interface import implementer
+
+from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.interfaces import ISecurity
+from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.security.noise.frame import PROTOCOL_ID
+from twisted_libp2p.security.noise.handshake import NoiseHandshake
+from twisted_libp2p.security.noise.payload import StaticKey
+from twisted_libp2p.security.wrapper import SecureFactory
+
+__all__ = ["Noise"]
+
+
+@implementer(ISecurity)
+class Noise:
+    """
+    The security protocol C{/noise} of libp2p.
+
+    The static keys live as long as this object, one for each identity: making
+    and signing a new one for each connection would add nothing to the secrecy,
+    which is the ephemeral keys' business.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(self, clock: IReactorTime) -> None:
+        """
+        @param clock: what ends a turn of the reactor, in which small writes are
+            joined.
+        """
+        self._clock = clock
+        self._statics: dict[PeerID, StaticKey] = {}
+
+    def wrap(
+        self, handshake: Handshake, wrappedFactory: IProtocolFactory
+    ) -> SecureFactory:
+        """
+        Give a factory whose protocols shake hands on their transport.
+        """
+        static = self._staticKey(handshake.identity)
+        machine = partial(NoiseHandshake, handshake, static)
+        return SecureFactory(handshake, wrappedFactory, machine, self._clock)
+
+    def _staticKey(self, identity: Identity) -> StaticKey:
+        static = self._statics.get(identity.peerID)
+        if static is None:
+            static = self._statics[identity.peerID] = StaticKey.sign(identity)
+        return static

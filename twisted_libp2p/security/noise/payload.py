@@ -1,0 +1,128 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+What libp2p says inside a Noise handshake: who we are, and which muxers we
+have.
+
+See libp2p/specs, noise/README.md and connections/inlined-muxer-negotiation.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from google.protobuf.message import DecodeError
+
+from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.identity import Identity, PublicKey
+from twisted_libp2p.wire.noise_pb2 import NoiseExtensions, NoiseHandshakePayload
+
+__all__ = ["MOST_MUXERS", "StaticKey", "chooseMuxer", "decode"]
+
+#: How many muxers a peer may name.
+MOST_MUXERS: Final = 100
+
+_PREFIX: Final = b"noise-libp2p-static-key:"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticKey:
+    """
+    Our static key, and the proof that it belongs to our identity.  It may
+    serve any number of handshakes.
+
+    @ivar private: the key.
+    @ivar identityKey: the public key of the identity, encoded.
+    @ivar signature: the identity's signature over the static key.
+    """
+
+    private: X25519PrivateKey
+    identityKey: bytes
+    signature: bytes
+
+    @classmethod
+    def sign(
+        cls, identity: Identity, private: X25519PrivateKey | None = None
+    ) -> StaticKey:
+        """
+        @param private: the key, to repeat a known handshake in a test; None
+            makes one.
+        """
+        if private is None:
+            private = X25519PrivateKey.generate()
+        public = private.public_key().public_bytes_raw()
+        return cls(
+            private, identity.publicKey.toBytes(), identity.sign(_PREFIX + public)
+        )
+
+    def payload(self, muxers: Sequence[str]) -> bytes:
+        """
+        @param muxers: what to offer; nothing is said about muxers if empty.
+        """
+        message = NoiseHandshakePayload(
+            identity_key=self.identityKey, identity_sig=self.signature
+        )
+        if muxers:
+            message.extensions.CopyFrom(NoiseExtensions(stream_muxers=muxers))
+        return message.SerializeToString()
+
+
+def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
+    """
+    Read a payload, and check that its identity owns the static key.
+
+    @param static: the public static key that the payload came with.
+    @return: the identity's key, and the muxers that the peer has.
+    @raise InvalidInput: the payload does not parse, its key is refused, its
+        signature is not by that key, or it names over L{MOST_MUXERS} muxers.
+    """
+    message = NoiseHandshakePayload()
+    try:
+        message.ParseFromString(payload)
+    except DecodeError:
+        raise InvalidInput("the payload is not a protobuf message") from None
+    key = PublicKey.fromBytes(message.identity_key)
+    key.verify(message.identity_sig, _PREFIX + static)
+    muxers = tuple(message.extensions.stream_muxers)
+    if len(muxers) > MOST_MUXERS:
+        # go-libp2p ignores such a list; but then the peer, which has read
+        # ours, may believe in an agreement.
+        raise InvalidInput(f"the payload names {len(muxers)} muxers")
+    if not all(isinstance(muxer, str) for muxer in muxers):
+        # What protobuf does with a string that is not UTF-8.
+        raise InvalidInput("the payload names a muxer that is not text")
+    return key, muxers
+
+
+def chooseMuxer(initiators: Sequence[str], responders: Sequence[str]) -> str | None:
+    """
+    Find the muxer that both sides come to: the first of the initiator's that
+    the responder has.
+
+    js-libp2p as the initiator takes the first of I{our} list that it has; so it
+    comes to the same where both sides order theirs alike, and all
+    implementations do.  rust-libp2p names no muxers.
+
+    @return: None if one side named no muxers: it is to be negotiated later.
+    @raise InvalidInput: the sides have no muxer in common.
+    """
+    if not initiators or not responders:
+        return None
+    for muxer in initiators:
+        if muxer in responders:
+            return muxer
+    raise InvalidInput(
+        f"no muxer in common: the initiator has {_listing(initiators)},"
+        f" the responder {_listing(responders)}"
+    )
+
+
+def _listing(names: Sequence[str]) -> str:
+    """
+    Names for an error: a peer's may be many, long, and not printable.
+    """
+    text = ", ".join(map(repr, names))
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -1,0 +1,218 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The handshake C{Noise_XX_25519_ChaChaPoly_SHA256} of the Noise Protocol
+Framework, revision 34 (noiseprotocol.org), without anything of libp2p's.
+"""
+
+from __future__ import annotations
+
+import hmac
+from hashlib import sha256
+from struct import Struct
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import (
+    X25519PrivateKey,
+    X25519PublicKey,
+)
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from twisted_libp2p.errors import InvalidInput
+
+__all__ = ["NONCE", "TAG_SIZE", "SymmetricState", "XXHandshake"]
+
+PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
+
+# The initiator sends the first and the third message.  In a token of two
+# letters the first names a key of the initiator's, the second one of the
+# responder's.
+MESSAGES: Final = (("e",), ("e", "ee", "s", "es"), ("s", "se"))
+
+#: Makes the nonce of ChaCha20-Poly1305 of a message's number.
+NONCE: Final = Struct("<4xQ")
+
+#: How much longer a message gets by being sealed, in bytes.
+TAG_SIZE: Final = 16
+
+_KEY_SIZE: Final = 32
+
+
+class SymmetricState:
+    """
+    The keys of a handshake so far, and the hash of all that was said.
+    """
+
+    __slots__ = ("_chainingKey", "_cipher", "_nonce", "hash")
+
+    def __init__(self, prologue: bytes) -> None:
+        # The name of the protocol has just the length of a hash.
+        self.hash = self._chainingKey = PROTOCOL_NAME
+        self._cipher: ChaCha20Poly1305 | None = None
+        self._nonce = 0
+        self.mixHash(prologue)
+
+    def mixHash(self, data: bytes) -> None:
+        """
+        Make data part of what both sides have to have seen.
+        """
+        self.hash = sha256(self.hash + data).digest()
+
+    def mixKey(self, material: bytes) -> None:
+        """
+        Make a shared secret part of all keys from now on.
+        """
+        self._chainingKey, key = self._derive(material)
+        self._cipher = ChaCha20Poly1305(key)
+        self._nonce = 0
+
+    def _derive(self, material: bytes) -> tuple[bytes, bytes]:
+        """
+        HKDF with two outputs.
+        """
+        secret = hmac.digest(self._chainingKey, material, "sha256")
+        first = hmac.digest(secret, b"\x01", "sha256")
+        return first, hmac.digest(secret, first + b"\x02", "sha256")
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """
+        Encrypt, once there is a key; and mix the result into the hash.
+        """
+        if self._cipher is None:
+            sealed = plaintext
+        else:
+            nonce = NONCE.pack(self._nonce)
+            sealed = self._cipher.encrypt(nonce, plaintext, self.hash)
+            self._nonce += 1
+        self.mixHash(sealed)
+        return sealed
+
+    def open(self, sealed: bytes) -> bytes:
+        """
+        Undo L{seal}.
+
+        @raise InvalidTag: the other side's keys or hash are not ours.
+        """
+        if self._cipher is None:
+            plaintext = sealed
+        else:
+            nonce = NONCE.pack(self._nonce)
+            plaintext = self._cipher.decrypt(nonce, sealed, self.hash)
+            self._nonce += 1
+        self.mixHash(sealed)
+        return plaintext
+
+    def split(self) -> tuple[bytes, bytes]:
+        """
+        @return: the keys for what the initiator, and what the responder will
+            send.
+        """
+        return self._derive(b"")
+
+
+class XXHandshake:
+    """
+    One side of the handshake: the messages are written and read in turns.
+
+    @ivar symmetric: the keys and the hash.
+    @ivar remoteStatic: the peer's static key, once it was received.
+    """
+
+    __slots__ = (
+        "_ephemeral",
+        "_initiator",
+        "_messages",
+        "_private",
+        "_public",
+        "remoteStatic",
+        "symmetric",
+    )
+
+    def __init__(
+        self,
+        initiator: bool,
+        static: X25519PrivateKey,
+        ephemeral: X25519PrivateKey | None = None,
+        prologue: bytes = b"",
+    ) -> None:
+        """
+        @param static: our lasting key.
+        @param ephemeral: our key for this handshake alone, to repeat a known
+            handshake in a test; None makes one.
+        @param prologue: what both sides have to know beforehand.
+        """
+        self._initiator = initiator
+        self._private = {"s": static}
+        self._public: dict[str, X25519PublicKey] = {}
+        self._ephemeral = ephemeral
+        self._messages = iter(MESSAGES)
+        self.remoteStatic: bytes | None = None
+        self.symmetric = SymmetricState(prologue)
+
+    def write(self, payload: bytes) -> bytes:
+        """
+        Write the next message; the turn is ours.
+
+        @raise InvalidInput: nothing is secret with a key that the peer gave.
+            The handshake is of no use then.
+        """
+        symmetric = self.symmetric
+        message = b""
+        for token in next(self._messages):
+            if token == "e":
+                ephemeral = self._ephemeral or X25519PrivateKey.generate()
+                self._private["e"] = ephemeral
+                public = ephemeral.public_key().public_bytes_raw()
+                symmetric.mixHash(public)
+                message += public
+            elif token == "s":
+                public = self._private["s"].public_key().public_bytes_raw()
+                message += symmetric.seal(public)
+            else:
+                symmetric.mixKey(self._exchange(token))
+        return message + symmetric.seal(payload)
+
+    def read(self, message: bytes) -> bytes:
+        """
+        Read the next message; the turn is the peer's.
+
+        @return: the payload.
+        @raise InvalidInput: the message is too short, is not sealed by the
+            keys that it has to be, or gives a key that nothing is secret with.
+            The handshake is of no use then.
+        """
+        symmetric = self.symmetric
+        offset = 0
+        try:
+            for token in next(self._messages):
+                if token == "e":
+                    public = message[:_KEY_SIZE]
+                    offset = _KEY_SIZE
+                    symmetric.mixHash(public)
+                    self._public["e"] = _publicKey(public)
+                elif token == "s":
+                    end = offset + _KEY_SIZE + TAG_SIZE
+                    public = symmetric.open(message[offset:end])
+                    offset = end
+                    self._public["s"] = _publicKey(public)
+                    self.remoteStatic = public
+                else:
+                    symmetric.mixKey(self._exchange(token))
+            return symmetric.open(message[offset:])
+        except InvalidTag:
+            raise InvalidInput("it is not sealed with the keys agreed on") from None
+
+    def _exchange(self, token: str) -> bytes:
+        ours, theirs = (token[0], token[1]) if self._initiator else (token[1], token[0])
+        try:
+            return self._private[ours].exchange(self._public[theirs])
+        except ValueError:
+            # The result is zero whatever our key is.
+            raise InvalidInput("its public key is of low order") from None
+
+
+def _publicKey(data: bytes) -> X25519PublicKey:
+    if len(data) != _KEY_SIZE:
+        raise InvalidInput("it ends inside a public key")
+    return X25519PublicKey.from_public_bytes(data)
