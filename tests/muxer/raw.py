@@ -1,0 +1,81 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A peer that sends what a test tells it to, well-formed or not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.testing.muxer import MuxedConnectionDouble
+from twisted_libp2p.testing.pump import Pump, pieces
+
+
+def vectors(prefix: str) -> dict[str, dict[str, Any]]:
+    """
+    Load the test vectors whose names begin with a prefix.
+    """
+    path = Path(__file__).parents[1] / "vectors.json"
+    loaded: dict[str, dict[str, Any]] = json.loads(path.read_text())
+    return {name: it for name, it in loaded.items() if name.startswith(prefix)}
+
+
+class RawPeer(Protocol):
+    """
+    One session of a muxer, and a peer of it that is no muxer at all.
+
+    @ivar owner: the owner of the session.
+    @ivar session: the session, as the listener of the connection unless told
+        otherwise.
+    @ivar received: what the session has sent, since it was last taken.
+    @ivar lost: why the connection was lost, if it was.
+    """
+
+    def __init__(self, muxer: IMuxer, clock: Clock, initiator: bool = False) -> None:
+        self.received = bytearray()
+        self.lost: Failure | None = None
+        alice, bob = PeerID(b"\x00\x01a"), PeerID(b"\x00\x01b")
+        self.owner = MuxedConnectionDouble(alice, bob)
+        factory = muxer.wrap(initiator, self.owner)
+        self.session = cast(Any, factory.buildProtocol(PeerAddress(bob)))
+        # What is sent in one piece arrives in one read, whatever its size.
+        self.pump = Pump(self, self.session, clock=clock, split=pieces(1 << 30))
+        self.pump.connect()
+        self.pump.flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Keep it.
+        """
+        self.lost = reason
+
+    def send(self, *data: bytes) -> None:
+        """
+        Send bytes, in one piece, and let the session act on them.
+        """
+        self.pump.client.writeSequence(data)
+        self.pump.flush()
+
+    def take(self) -> bytes:
+        """
+        @return: what the session has sent since the last time.
+        """
+        data = bytes(self.received)
+        self.received.clear()
+        return data

@@ -1,0 +1,84 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+mplex with its options, as it is proposed to peers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IReactorTime
+from zope.interface import implementer
+
+from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.muxer.mplex.frame import PROTOCOL_ID
+from twisted_libp2p.muxer.mplex.session import MplexSession
+from twisted_libp2p.muxer.session import SessionFactory
+
+if TYPE_CHECKING:
+    from twisted_libp2p.interfaces import IMuxedConnection
+
+__all__ = ["Mplex"]
+
+
+class _MplexFactory(SessionFactory):
+    """
+    Builds the session of one connection.
+    """
+
+    def __init__(
+        self, muxer: Mplex, initiator: bool, connection: IMuxedConnection
+    ) -> None:
+        super().__init__(connection)
+        self._muxer = muxer
+        self._initiator = initiator
+
+    def buildSession(self) -> MplexSession:
+        """
+        Build the session of one transport.
+        """
+        return MplexSession(self, self._muxer, self._initiator, self.wrappedFactory)
+
+
+@implementer(IMuxer)
+class Mplex:
+    """
+    The mplex muxer: for peers that know no other.  The specification has given
+    it up in 2025, since its streams have no flow control.
+
+    @ivar clock: what runs the timers.
+    @ivar maxInboundStreams: how many streams the peer may have open; more are
+        reset.
+    @ivar maxOutboundStreams: how many our side may have open.
+    @ivar maxUnread: how many received bytes of a connection may wait for
+        streams whose applications do not read.  4 MiB hold the largest message
+        four times over, and are what js-libp2p stores for a single stream.
+    @ivar patience: seconds for which a connection stands still at this bound
+        before a stream is reset, as in go-libp2p.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        maxInboundStreams: int = 128,
+        maxOutboundStreams: int = 128,
+        maxUnread: int = 4 * 1024 * 1024,
+        patience: float = 5.0,
+    ) -> None:
+        self.clock: IReactorTime = clock
+        self.maxInboundStreams = maxInboundStreams
+        self.maxOutboundStreams = maxOutboundStreams
+        self.maxUnread = maxUnread
+        self.patience = patience
+
+    def wrap(self, initiator: bool, connection: IMuxedConnection) -> SessionFactory:
+        """
+        Give a factory whose protocol is the session of one connection.
+
+        @param initiator: whether our side opened the connection.
+        """
+        return _MplexFactory(self, initiator, connection)

@@ -1,0 +1,267 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The mplex session of one connection.
+
+mplex has no windows: what the peer sends on a stream that nobody reads can
+only be stored, or stop the whole connection.  So it is stored, up to a bound
+for the connection; at the bound the session stops to read its transport; and
+if that does not help in time, the stream with the most unread bytes is reset,
+so that the others go on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import ErrorCode, ProtocolViolation
+from twisted_libp2p.muxer.mplex.frame import (
+    PROTOCOL_ID,
+    Flag,
+    FrameReader,
+    pack,
+)
+from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
+from twisted_libp2p.muxer.stream import Stream
+
+if TYPE_CHECKING:
+    from twisted_libp2p.interfaces import IMuxedConnection
+    from twisted_libp2p.muxer.mplex.muxer import Mplex
+
+__all__ = ["MplexSession"]
+
+#: The send window of every stream: never used up.
+_BOUNDLESS = 1 << 62
+
+# A Stream's note that its NewStream has not left yet.
+_NEW = 1
+
+_NEW_STREAM = int(Flag.NEW_STREAM)
+_RESERVED = 7
+
+
+class MplexSession(MuxerSession):
+    """
+    The mplex session of one connection.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(
+        self,
+        factory: SessionFactory,
+        muxer: Mplex,
+        initiator: bool,
+        connection: IMuxedConnection,
+    ) -> None:
+        super().__init__(
+            factory,
+            muxer.clock,
+            initiator,
+            connection,
+            muxer.maxInboundStreams,
+            muxer.maxOutboundStreams,
+        )
+        self._muxer = muxer
+        self._reader = FrameReader(self)
+        self._receiver: Stream | None = None
+        self._nextID = 0
+        self._unread = 0
+        self._blockedCall: IDelayedCall | None = None
+
+    def ping(self) -> Deferred[float]:
+        """
+        @return: a failure: mplex has no message for it.
+        """
+        return fail(NotImplementedError(f"{PROTOCOL_ID} cannot ping"))
+
+    # Receiving
+
+    def parse(self, data: bytes) -> None:
+        """
+        Take in what the transport has received.
+        """
+        self._reader.feed(data)
+
+    def headerReceived(self, flag: int, streamID: int, size: int) -> None:
+        """
+        Act on a header.  Only messages have a body that matters.
+
+        @raise ProtocolViolation: the frame is not acceptable.
+        """
+        self._receiver = None
+        if flag == _NEW_STREAM:
+            self._newStreamReceived(streamID)
+            return
+        # The even flags are for what the sender has opened.
+        ours = flag & 1
+        stream = self._streams.get(streamID << 1 | ours)
+        if stream is None or stream.state == CLOSED:
+            return
+        if flag <= Flag.MESSAGE_INITIATOR:
+            if stream.state == REMOTE_CLOSED:
+                self._misused(stream)
+            else:
+                self._receiver = stream
+        elif flag <= Flag.CLOSE_INITIATOR:
+            stream.finReceived()
+        elif flag == _RESERVED:
+            self._misused(stream)
+        else:
+            stream.resetReceived(ErrorCode.NONE)
+
+    def bodyReceived(self, data: bytes) -> None:
+        """
+        Hand a part of a message to its stream.
+        """
+        stream = self._receiver
+        if stream is None:
+            return
+        self._unread += len(data)
+        stream.deliver(data)
+        if self._unread > self._muxer.maxUnread and self._blockedCall is None:
+            self._block()
+
+    def _newStreamReceived(self, streamID: int) -> None:
+        """
+        The peer opens a stream; what it calls it is of no use to anybody.
+        """
+        if streamID << 1 in self._streams:
+            raise ProtocolViolation(
+                PROTOCOL_ID, f"stream {streamID}: the peer opened it twice"
+            )
+        self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, 0))
+
+    def _misused(self, stream: Stream) -> None:
+        """
+        The peer broke the rules of one stream: that one ends.
+        """
+        error = ProtocolViolation(
+            PROTOCOL_ID, f"stream {stream.streamID}: a frame out of place"
+        )
+        stream.fail(Failure(error), error.wireCode)
+
+    # Unread bytes
+
+    def delivered(self, stream: Stream, size: int) -> None:
+        """
+        Count what was read; read the transport again when half of the room is
+        free.
+        """
+        self._unread -= size
+        if self._blockedCall is not None and self._unread * 2 <= self._muxer.maxUnread:
+            self._unblock()
+
+    def _block(self) -> None:
+        """
+        Stop reading the transport, for a while.
+        """
+        transport: Any = self.transport
+        self._blockedCall = self.clock.callLater(
+            self._muxer.patience, self._outOfPatience
+        )
+        transport.pauseProducing()
+
+    def _unblock(self) -> None:
+        """
+        Read the transport again.
+        """
+        transport: Any = self.transport
+        call, self._blockedCall = self._blockedCall, None
+        if call is not None:
+            if call.active():
+                call.cancel()
+            transport.resumeProducing()
+
+    def _outOfPatience(self) -> None:
+        """
+        Reset whoever has left most unread; and wait again if that was not
+        enough.
+        """
+        self._blockedCall = self.clock.callLater(
+            self._muxer.patience, self._outOfPatience
+        )
+        laziest = max(self._streams.values(), key=lambda stream: stream.unreadSize)
+        laziest.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+
+    # Opening
+
+    def newStream(self) -> Stream:
+        """
+        Make an outbound stream.
+        """
+        streamID = self._nextID
+        self._nextID += 1
+        return Stream(self, streamID, True, _BOUNDLESS, None, _NEW)
+
+    def key(self, stream: Stream) -> int:
+        """
+        Both sides may use the same id: whose it is goes into the key.
+        """
+        return stream.streamID << 1 | stream.initiator
+
+    def announced(self, stream: Stream) -> bool:
+        """
+        Whether the NewStream of the stream, if it is ours, has left.
+        """
+        return not stream.announce
+
+    # Sending
+
+    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+        """
+        Append the frames that a stream needs.  Its name is left empty.
+        """
+        streamID, initiator = stream.streamID, stream.initiator
+        header = b""
+        if stream.announce:
+            stream.announce = 0
+            header = pack(_NEW_STREAM, streamID, 0)
+        size = min(stream.unsentSize, MAX_BODY)
+        if size:
+            header += pack(Flag.MESSAGE_RECEIVER + initiator, streamID, size)
+            batch.append(header)
+            stream.take(size, batch)
+            size += len(header)
+            header = b""
+        if stream.writeEnding:
+            header += pack(Flag.CLOSE_RECEIVER + initiator, streamID, 0)
+            stream.finSent()
+        if header:
+            batch.append(header)
+        return size + len(header)
+
+    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+        """
+        A reset has no place for a code.
+        """
+        return pack(Flag.RESET_RECEIVER + initiator, streamID, 0)
+
+    # The end
+
+    def farewell(self, code: int) -> bytes:
+        """
+        mplex cannot announce the end: the streams that have not ended are
+        reset, so that nobody takes what came on them for whole.
+        """
+        return b"".join(
+            self.resetFrame(stream.streamID, stream.initiator, code)
+            for stream in self._streams.values()
+            if stream.state != CLOSED and self.announced(stream)
+        )
+
+    def sessionEnded(self, reason: Failure) -> None:
+        """
+        Stop parsing; but read, to notice when the transport is closed.
+        """
+        self._reader.stop()
+        if not self._lost:
+            self._unblock()
+        elif self._blockedCall is not None:
+            self._blockedCall.cancel()
+            self._blockedCall = None

@@ -1,0 +1,618 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+What all muxers share: a wrapper with one transport below and many streams
+above.
+
+The session owns the streams' table and the order in which they send.  It is a
+streaming producer to its transport: while the transport is full, what streams
+write stays in the streams.  Frames leave in batches: at the end of a read, at
+the end of the reactor's turn, or at once when there is much to send.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IProtocol,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.errors import (
+    ConnectionClosing,
+    ErrorCode,
+    LimitExceeded,
+    ProtocolViolation,
+    SessionEnded,
+    StreamAborted,
+)
+from twisted_libp2p.interfaces import IMuxerSession
+from twisted_libp2p.muxer.state import CLOSED
+from twisted_libp2p.muxer.stream import Stream
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from twisted_libp2p.interfaces import IMuxedConnection
+
+__all__ = [
+    "BATCH",
+    "CLOSE_TIMEOUT",
+    "LINGER",
+    "MAX_BODY",
+    "MAX_CONTROL",
+    "MuxerSession",
+    "SessionFactory",
+]
+
+#: The most bytes of a stream in one frame: with a header of 12 bytes they fill
+#: one Noise message (65535 bytes less the tag and the length).
+MAX_BODY = 65519 - 12
+
+#: So many bytes go to the transport in one piece, and without waiting for the
+#: end of the reactor's turn.
+BATCH = 32 * 1024
+
+#: The most control frames that wait for a transport which takes none.
+MAX_CONTROL = 1024
+
+#: Seconds in which the peer has to end its half after ours has ended.
+LINGER = 30.0
+
+#: Seconds in which a transport that is being closed has to close.
+CLOSE_TIMEOUT = 10.0
+
+
+@implementer(IMuxerSession, IPushProducer)
+class MuxerSession(Protocol):
+    """
+    The muxer of one connection.
+
+    A subclass parses what is received, and gives the frames that a stream
+    needs.
+
+    @cvar protocolID: the muxer's name on the wire, for errors.
+    @ivar connection: the owner of the session.
+    @ivar initiator: whether our side opened the connection.
+    """
+
+    protocolID: str
+    _log = Logger()
+
+    def __init__(
+        self,
+        factory: SessionFactory,
+        clock: IReactorTime,
+        initiator: bool,
+        connection: IMuxedConnection,
+        maxInboundStreams: int,
+        maxOutboundStreams: int,
+    ) -> None:
+        self.factory: SessionFactory = factory
+        self.clock: IReactorTime = clock
+        self.initiator = initiator
+        self.connection: IMuxedConnection = connection
+        # By whether our side has opened the streams.
+        self._limits = (maxInboundStreams, maxOutboundStreams)
+        self._counts = [0, 0]
+        self._streams: dict[int, Stream] = {}
+        # Ordered, so that streams take turns; a mapping, so that a stream
+        # which ends leaves at once: a queue of the dead could be made to grow.
+        self._ready: OrderedDict[Stream, None] = OrderedDict()
+        self._awake: dict[Stream, None] = {}
+        self._lingering: dict[Stream, float] = {}
+        self._control: list[bytes] = []
+        self._held = False
+        self._paused = False
+        self._ended = False
+        self._lost = False
+        self._reason: Failure | None = None
+        self._turnCall: IDelayedCall | None = None
+        self._lingerCall: IDelayedCall | None = None
+        self._closeCall: IDelayedCall | None = None
+
+    # IMuxerSession
+
+    @property
+    def streams(self) -> Collection[Stream]:
+        """
+        The streams that are not closed yet.
+        """
+        return self._streams.values()
+
+    def openStream(self, protocol: IProtocol) -> Stream:
+        """
+        Open a stream and connect the protocol to it.  The peer learns of it
+        with the first bytes, or at the end of the reactor's turn.
+
+        @raise ConnectionClosing: the session is ending, or not connected.
+        @raise LimitExceeded: too many streams are open.
+        """
+        if self._ended or self.transport is None:
+            raise ConnectionClosing("the session has ended, or has not begun")
+        limit, current = self._limits[True], self._counts[True]
+        if current >= limit:
+            raise LimitExceeded(
+                "outbound streams of a connection",
+                limit,
+                current,
+                "maxOutboundStreams",
+            )
+        stream = self.newStream()
+        self._connect(stream, protocol)
+        self.ready(stream)
+        return stream
+
+    def ping(self) -> Deferred[float]:
+        """
+        Measure the round trip below the streams.
+        """
+        raise NotImplementedError
+
+    def close(self, code: int = 0) -> None:
+        """
+        End the session.  What the streams have written and the peer is ready
+        to take is sent; streams that have not ended by then are lost with
+        L{StreamAborted}.
+
+        @param code: why; told to the peer where the muxer has a place for it.
+        """
+        if self._ended:
+            return
+        if not self._lost and self.transport is not None:
+            self._pump(everything=True)
+        suffix = f" (code {code:#x})" if code else ""
+        reason = Failure(StreamAborted("this side ended the session" + suffix))
+        self._end(reason, connectionDone, self.farewell(code))
+
+    def abort(self, reason: Failure) -> None:
+        """
+        End the session at once; every stream is lost for this reason.  A close
+        that is under way is cut short.
+        """
+        transport: Any = self.transport
+        if self._ended and not self._lost and transport is not None:
+            transport.abortConnection()
+        self._end(reason, reason, None)
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether the session has ended; its transport may still be closing.
+        """
+        return self._ended
+
+    # The muxer's part
+
+    @abstractmethod
+    def newStream(self) -> Stream:
+        """
+        Make an outbound stream.
+        """
+
+    @abstractmethod
+    def key(self, stream: Stream) -> int:
+        """
+        @return: where the stream is in the table.
+        """
+
+    @abstractmethod
+    def parse(self, data: bytes) -> None:
+        """
+        Take in what the transport has received.
+
+        @raise ProtocolViolation: the peer broke the protocol.
+        """
+
+    @abstractmethod
+    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+        """
+        Append the next frames of a stream: no more than one of data.
+
+        @return: how many bytes these are.
+        """
+
+    @abstractmethod
+    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+        """
+        @param initiator: whether our side opened the stream.
+        @return: the frame that resets a stream.
+        """
+
+    @abstractmethod
+    def announced(self, stream: Stream) -> bool:
+        """
+        @return: whether the peer has been told of the stream.
+        """
+
+    @abstractmethod
+    def delivered(self, stream: Stream, size: int) -> None:
+        """
+        Bytes of a stream were handed to the application, or dropped.
+
+        @param size: how many; negative where some were handed back.
+        """
+
+    def farewell(self, code: int) -> bytes:
+        """
+        @return: what tells the peer that we end the session.
+        """
+        return b""
+
+    def complaint(self) -> bytes:
+        """
+        @return: what tells the peer that it broke the protocol.
+        """
+        return b""
+
+    def streamEnded(self, stream: Stream) -> None:
+        """
+        A stream has left the table.
+        """
+
+    def sessionEnded(self, reason: Failure) -> None:
+        """
+        The session is over: cancel what waits.
+        """
+
+    # Protocol
+
+    def connectionMade(self) -> None:
+        """
+        Begin: tell the owner.
+        """
+        self.factory.registerProtocol(self)
+        self.transport.registerProducer(self, True)  # type: ignore[union-attr]
+        self.connection.sessionStarted(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Take what the transport has received, then send what came of it.
+        """
+        if self._ended:
+            return
+        self._held = True
+        try:
+            self.parse(data)
+        except ProtocolViolation as violation:
+            self._violated(violation)
+        finally:
+            self._held = False
+        if self._ready or self._control or self._awake:
+            self._turn()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The transport is gone: so are all streams, and then the session.
+        """
+        if self._lost:
+            return
+        self._lost = True
+        streamReason = reason
+        if reason.check(ConnectionDone):
+            # A transport that closed in good order says nothing of streams
+            # that had not ended: what came on them is not to be taken as whole.
+            streamReason = Failure(SessionEnded(ErrorCode.NONE))
+        self._end(streamReason, reason, None)
+        if self._closeCall is not None and self._closeCall.active():
+            self._closeCall.cancel()
+        self._endStreams(streamReason)
+        self.factory.unregisterProtocol(self)
+        self.connection.sessionLost(self._reason or reason)
+
+    # IPushProducer, as the transport sees us
+
+    def pauseProducing(self) -> None:
+        """
+        The transport is full.
+        """
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        The transport takes more.
+        """
+        self._paused = False
+        if not self._ended and not self._held:
+            self._turn()
+
+    def stopProducing(self) -> None:
+        """
+        The transport is gone; C{connectionLost} tells of it.
+        """
+        self._paused = True
+
+    # What streams ask for
+
+    def ready(self, stream: Stream) -> None:
+        """
+        A stream has something to send.
+        """
+        if self._ended or stream.state == CLOSED:
+            return
+        if not stream.queued:
+            stream.queued = True
+            self._ready[stream] = None
+        if self._held or self._paused:
+            return
+        if stream.unsentSize >= BATCH:
+            self._pump()
+            if not self._awake:
+                return
+        self._callTurn()
+
+    def wake(self, stream: Stream) -> None:
+        """
+        A stream has something to tell its application.
+        """
+        if self._ended:
+            return
+        self._awake[stream] = None
+        if not self._held:
+            self._callTurn()
+
+    def linger(self, stream: Stream) -> None:
+        """
+        Our side has closed a stream: give the peer L{LINGER} seconds from now
+        to take what is left, and to close its half.
+        """
+        if self._ended or stream.state == CLOSED:
+            return
+        self._lingering.pop(stream, None)
+        self._lingering[stream] = self.clock.seconds() + LINGER
+        if self._lingerCall is None:
+            self._lingerCall = self.clock.callLater(LINGER, self._lingered)
+
+    def reset(self, stream: Stream, code: int) -> None:
+        """
+        Our side resets a stream: nothing else of it leaves any more.
+        """
+        self._ready.pop(stream, None)
+        if self.announced(stream):
+            self.urge(self.resetFrame(stream.streamID, stream.initiator, code))
+
+    def closed(self, stream: Stream, reason: Failure) -> None:
+        """
+        Both halves of a stream have ended, and its protocol was told.
+        """
+        if self._streams.pop(self.key(stream), None) is None:
+            return
+        self._counts[stream.initiator] -= 1
+        self._ready.pop(stream, None)
+        self._awake.pop(stream, None)
+        self._lingering.pop(stream, None)
+        self.streamEnded(stream)
+        try:
+            self.connection.streamClosed(stream, reason)
+        except Exception:
+            self._log.failure("the owner of {stream} raised", stream=stream)
+        stream.protocol = None
+
+    # What subclasses ask for
+
+    def streamReceived(self, stream: Stream) -> bool:
+        """
+        The peer opens a stream: have the owner build its protocol.
+
+        @return: whether there is one.
+        """
+        limit = self._limits[False]
+        protocol: IProtocol | None = None
+        if self._counts[False] < limit:
+            try:
+                # The contract gives the stream where others give an address.
+                protocol = self.connection.buildProtocol(stream)  # type: ignore[arg-type]
+            except Exception:
+                self._log.failure("no protocol for {stream}", stream=stream)
+        if self._ended:
+            return False
+        if protocol is None:
+            self.urge(self.resetFrame(stream.streamID, False, ErrorCode.LIMIT_EXCEEDED))
+            return False
+        self._connect(stream, protocol)
+        return True
+
+    def urge(self, frame: bytes) -> None:
+        """
+        Send a frame ahead of all streams.
+        """
+        if self._ended:
+            return
+        self._control.append(frame)
+        if self._paused and len(self._control) > MAX_CONTROL:
+            self._violated(
+                ProtocolViolation(
+                    self.protocolID, "the peer asks for answers, and reads none"
+                )
+            )
+        elif not self._held:
+            self._callTurn()
+
+    def peerEnded(self, code: int) -> None:
+        """
+        The peer has announced the end of the session.
+        """
+        reason = Failure(SessionEnded(code))
+        self._end(reason, reason if code else connectionDone, b"")
+
+    # Within
+
+    def _connect(self, stream: Stream, protocol: IProtocol) -> None:
+        """
+        Put a stream into the table and connect its protocol.
+        """
+        self._streams[self.key(stream)] = stream
+        self._counts[stream.initiator] += 1
+        stream.protocol = protocol
+        try:
+            protocol.makeConnection(stream)
+        except Exception:
+            stream.failed("makeConnection")
+
+    def _callTurn(self) -> None:
+        """
+        Have a turn, when the reactor's is over.
+        """
+        if self._turnCall is None:
+            self._turnCall = self.clock.callLater(0, self._turnIsUp)
+
+    def _turnIsUp(self) -> None:
+        self._turnCall = None
+        self._turn()
+
+    def _turn(self) -> None:
+        """
+        Send what is to be sent, and tell streams what they wait for.
+        """
+        self._pump()
+        if self._awake:
+            awake, self._awake = self._awake, {}
+            self._held = True
+            try:
+                for stream in awake:
+                    stream.attend()
+            finally:
+                self._held = False
+            if self._ended:
+                return
+            self._pump()
+            if self._awake:
+                self._callTurn()
+
+    def _pump(self, everything: bool = False) -> None:
+        """
+        Hand frames to the transport until it is full or there are none.
+        Calls no stream's protocol.
+
+        @param everything: send even if the transport is full.
+        """
+        ready = self._ready
+        transport: Any = self.transport
+        # The transport may resume us while it takes a batch: that is no turn.
+        held, self._held = self._held, True
+        try:
+            while (ready or self._control) and (everything or not self._paused):
+                batch, self._control = self._control, []
+                self.flushed()
+                size = 0
+                while ready and size < BATCH:
+                    stream = ready.popitem(last=False)[0]
+                    stream.queued = False
+                    size += self.emit(stream, batch)
+                    if stream.unsentSize and stream.sendWindow:
+                        stream.queued = True
+                        ready[stream] = None
+                    if stream.starving:
+                        self.wake(stream)
+                if batch:
+                    transport.writeSequence(batch)
+        finally:
+            self._held = held
+
+    def flushed(self) -> None:
+        """
+        The control frames leave.
+        """
+
+    def _lingered(self) -> None:
+        """
+        Reset the closed streams whose peer has had its time.
+        """
+        self._lingerCall = None
+        now = self.clock.seconds()
+        for stream, deadline in list(self._lingering.items()):
+            if deadline > now:
+                self._lingerCall = self.clock.callLater(deadline - now, self._lingered)
+                break
+            del self._lingering[stream]
+            stream.abortConnection()
+
+    def _violated(self, violation: ProtocolViolation) -> None:
+        """
+        End the session of a peer that broke the protocol.
+        """
+        reason = Failure(violation)
+        self._end(reason, reason, self.complaint())
+
+    def _end(
+        self, streamReason: Failure, reason: Failure, farewell: bytes | None
+    ) -> None:
+        """
+        End the session, once: streams first, then the transport.
+
+        @param streamReason: why the streams are lost.
+        @param reason: why the session is lost.
+        @param farewell: the last bytes for the peer; None to drop the
+            transport without a word.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        self._reason = reason
+        for call in (self._turnCall, self._lingerCall):
+            if call is not None and call.active():
+                call.cancel()
+        self._turnCall = self._lingerCall = None
+        self._control.clear()
+        self._ready.clear()
+        self._lingering.clear()
+        self.sessionEnded(reason)
+        self._endStreams(streamReason)
+        self._awake.clear()
+        if self._lost or self.transport is None:
+            return
+        transport: Any = self.transport
+        transport.unregisterProducer()
+        if farewell is None:
+            transport.abortConnection()
+            return
+        if farewell:
+            transport.write(farewell)
+        transport.loseConnection()
+        if not self._lost:
+            self._closeCall = self.clock.callLater(
+                CLOSE_TIMEOUT, transport.abortConnection
+            )
+
+    def _endStreams(self, reason: Failure) -> None:
+        for stream in list(self._streams.values()):
+            stream.sessionEnded(reason)
+
+
+class SessionFactory(WrappingFactory):
+    """
+    A wrapping factory whose wrapped factory is asked once for every stream,
+    not once for the connection.
+    """
+
+    noisy = False
+
+    def __init__(self, connection: IMuxedConnection) -> None:
+        super().__init__(connection)
+
+    def buildSession(self) -> MuxerSession:
+        """
+        Build the session of one transport.
+        """
+        raise NotImplementedError
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> MuxerSession:
+        """
+        Build the session of one transport.
+        """
+        return self.buildSession()

@@ -1,0 +1,594 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The stream that all muxers share: a Twisted transport inside of a connection.
+
+Calls go one way at a time.  What the application calls (C{write},
+C{loseConnection}, C{resumeProducing}, ...) never calls the application back
+before it returns; the session does that in its own turn, which is the end of
+the read in progress, or the next turn of the reactor.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IProtocol,
+    IPushProducer,
+    ITransport,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.errors import ErrorCode, StreamAborted, StreamReset
+from twisted_libp2p.muxer.state import (
+    CLOSED,
+    FIN_RECEIVED,
+    FIN_SENT,
+    LOCAL_CLOSED,
+    OPEN,
+    TRANSITIONS,
+    StreamState,
+)
+
+if TYPE_CHECKING:
+    from twisted_libp2p.interfaces import IMuxedConnection
+    from twisted_libp2p.muxer.session import MuxerSession
+    from twisted_libp2p.muxer.yamux.window import ReceiveWindow
+
+__all__ = ["HIGH_WATER", "LOW_WATER", "Stream"]
+
+#: A producer is paused when more bytes than this wait in its stream.
+HIGH_WATER = 64 * 1024
+
+#: A paused producer is resumed when no more bytes than this are left.
+LOW_WATER = 16 * 1024
+
+_log = Logger()
+
+
+@implementer(ITransport, IConsumer, IPushProducer)
+class Stream:
+    """
+    One stream of a muxed connection.
+
+    To its protocol it is a transport as a TCP connection is, half-close
+    included: C{loseWriteConnection}, and C{IHalfCloseableProtocol} to learn of
+    the peer's.  A protocol that does not provide that interface and whose peer
+    has closed its half loses the connection as soon as its own bytes are sent.
+
+    C{loseConnection} waits until what was written is sent, and until a
+    registered producer is unregistered.  It then ends our half and tells the
+    protocol; what the peer still sends is discarded.
+
+    @ivar session: the session that this stream is part of.
+    @ivar connection: the owner of the session.
+    @ivar streamID: the number of the stream on the wire.
+    @ivar initiator: whether our side opened the stream.
+    @ivar protocol: who receives.  May be replaced at any time; None after the
+        end.
+    @ivar protocolID: what was negotiated for this stream; None until then.
+    @ivar disconnecting: whether our side is closing it, or has.
+    @ivar disconnected: whether the protocol has lost it.
+    @ivar state: which halves have ended, on the wire.
+    @ivar unsentSize: how many written bytes wait here.
+    @ivar unreadSize: how many received bytes wait here for the application.
+    @ivar sendWindow: how many bytes the peer is ready to take.
+    @ivar receiveWindow: what we have allowed the peer to send; None where the
+        muxer knows no windows.
+    @ivar announce: the muxer's own note of what its next frame for the stream
+        has to carry.
+    @ivar queued: whether the stream is in its session's send queue.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_eof",
+        "_offset",
+        "_paused",
+        "_pieces",
+        "_producer",
+        "_producerPaused",
+        "_reason",
+        "_received",
+        "_streaming",
+        "_writeEnded",
+        "_writeTold",
+        "announce",
+        "connection",
+        "disconnected",
+        "disconnecting",
+        "initiator",
+        "protocol",
+        "protocolID",
+        "queued",
+        "receiveWindow",
+        "sendWindow",
+        "session",
+        "state",
+        "streamID",
+        "unreadSize",
+        "unsentSize",
+    )
+
+    def __init__(
+        self,
+        session: MuxerSession,
+        streamID: int,
+        initiator: bool,
+        sendWindow: int,
+        receiveWindow: ReceiveWindow | None,
+        announce: int,
+    ) -> None:
+        self.session = session
+        self.connection: IMuxedConnection = session.connection
+        self.streamID = streamID
+        self.initiator = initiator
+        self.protocol: IProtocol | None = None
+        self.protocolID: str | None = None
+        self.disconnecting = False
+        self.disconnected = False
+        self.state: StreamState = OPEN
+        self.unsentSize = 0
+        self.unreadSize = 0
+        self.sendWindow = sendWindow
+        self.receiveWindow = receiveWindow
+        self.announce = announce
+        self.queued = False
+        self._pieces: deque[bytes] = deque()
+        self._offset = 0
+        self._closing = False
+        self._writeEnded = False
+        self._writeTold = False
+        self._received: deque[bytes] | None = None
+        self._paused = False
+        self._eof = False
+        self._producer: Any = None
+        self._streaming = False
+        self._producerPaused = False
+        self._reason: Failure | None = None
+
+    def __repr__(self) -> str:
+        opener = "outbound" if self.initiator else "inbound"
+        return (
+            f"<{type(self).__name__} {self.streamID} {opener}"
+            f" {self.protocolID or 'not negotiated'} {self.state.name}>"
+        )
+
+    # ITransport
+
+    def getPeer(self) -> PeerAddress:
+        """
+        Tell who is at the other end.
+        """
+        connection = self.connection
+        return PeerAddress(
+            connection.remotePeer, connection.remoteAddress, self.protocolID
+        )
+
+    def getHost(self) -> PeerAddress:
+        """
+        Tell who is at our end.
+        """
+        connection = self.connection
+        return PeerAddress(
+            connection.localPeer, connection.localAddress, self.protocolID
+        )
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """
+        Send these bytes, as soon as the peer and the transport take them.
+
+        After C{loseConnection} or C{loseWriteConnection} only what a
+        registered producer writes is still sent.
+        """
+        if type(data) is not bytes:
+            data = _copy(data)
+        if self._closing and (self._writeEnded or self._producer is None):
+            return
+        size = len(data)
+        if size:
+            self._pieces.append(data)
+            self.unsentSize = size = self.unsentSize + size
+            # Less than that matters to nobody, once the session knows.
+            if not self.queued or size > LOW_WATER:
+                self._written()
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """
+        Send these pieces one after the other.
+        """
+        if self._closing and (self._writeEnded or self._producer is None):
+            return
+        pieces = [data if type(data) is bytes else _copy(data) for data in iovec]
+        size = sum(map(len, pieces))
+        if size:
+            self._pieces.extend(piece for piece in pieces if piece)
+            self.unsentSize += size
+            self._written()
+
+    def _written(self) -> None:
+        """
+        Ask to be sent, and pause the producer if too much is left here: the
+        session wakes it when enough of that has gone.
+        """
+        if self.sendWindow:
+            self.session.ready(self)
+        if (
+            self._producer is not None
+            and self._streaming
+            and self.unsentSize > HIGH_WATER
+            and not self._producerPaused
+        ):
+            self._producerPaused = True
+            self._producer.pauseProducing()
+
+    def loseConnection(self) -> None:
+        """
+        End the stream when what was written is sent.  The protocol is told
+        C{ConnectionDone} then.  What the peer sends from now on is discarded.
+        """
+        if self.disconnecting or self.disconnected:
+            return
+        self.disconnecting = True
+        self._paused = False
+        self._eof = False
+        self._discard()
+        if self.state == LOCAL_CLOSED:
+            self.session.wake(self)
+        self._close()
+
+    def loseWriteConnection(self) -> None:
+        """
+        End our half of the stream when what was written is sent.
+        """
+        if not self._closing:
+            self._close()
+
+    def _close(self) -> None:
+        """
+        Let our half end behind the last byte.
+        """
+        self._closing = True
+        if self.writeEnding:
+            self.session.ready(self)
+        if self.disconnecting and self._producer is None:
+            self.session.linger(self)
+
+    def abortConnection(self, code: int = ErrorCode.NONE) -> None:
+        """
+        Reset the stream: what waits to be sent or read is dropped, and both
+        sides lose the connection.
+
+        @param code: why; told to the peer where the muxer has a place for it.
+        """
+        if self.state != CLOSED:
+            self.fail(Failure(StreamAborted()), code)
+
+    def fail(self, reason: Failure, code: int) -> None:
+        """
+        Reset the stream for a reason of its own.
+        """
+        if self.state == CLOSED:
+            return
+        self.session.reset(self, code)
+        self._over(reason)
+        self.disconnecting = True
+        self.session.wake(self)
+
+    # IPushProducer: the application as a reader
+
+    def pauseProducing(self) -> None:
+        """
+        Deliver nothing from now on.  The peer may fill its window.
+        """
+        if not self.disconnecting:
+            self._paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        Deliver again, beginning with what came in the meantime.
+        """
+        if self._paused:
+            self._paused = False
+            if self._received or self._eof:
+                self.session.wake(self)
+
+    def stopProducing(self) -> None:
+        """
+        Lose the connection.
+        """
+        self.loseConnection()
+
+    # IConsumer: the application as a writer
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Let a producer write: a push producer is paused while more than
+        L{HIGH_WATER} bytes wait here, a pull producer is asked whenever no
+        more than L{LOW_WATER} do.
+
+        @raise RuntimeError: there is one already.
+        """
+        if self._producer is not None:
+            raise RuntimeError(
+                f"cannot register {producer!r}: {self._producer!r} is registered"
+            )
+        if self._writeEnded:
+            producer.stopProducing()
+            return
+        self._producer = producer
+        self._streaming = bool(streaming)
+        self._producerPaused = False
+        if not streaming:
+            producer.resumeProducing()
+        elif self.unsentSize > HIGH_WATER:
+            self._producerPaused = True
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """
+        The producer has no more to write.
+        """
+        self._producer = None
+        if self._closing:
+            self._close()
+
+    # The session's side: sending
+
+    @property
+    def writeEnding(self) -> bool:
+        """
+        Whether all is sent but the end of our half.
+        """
+        return (
+            self._closing
+            and not self.unsentSize
+            and self._producer is None
+            and not self._writeEnded
+        )
+
+    def take(self, size: int, batch: list[bytes]) -> None:
+        """
+        Move the oldest unsent bytes to a batch.
+
+        @param size: how many; no more than C{unsentSize}.
+        """
+        pieces = self._pieces
+        offset = self._offset
+        if size == self.unsentSize and not offset:
+            batch.extend(pieces)
+            pieces.clear()
+            self.unsentSize = size = 0
+        self.unsentSize -= size
+        while size:
+            piece = pieces[0]
+            left = len(piece) - offset
+            if left <= size:
+                batch.append(piece[offset:] if offset else piece)
+                pieces.popleft()
+                offset = 0
+                size -= left
+            else:
+                batch.append(piece[offset : offset + size])
+                offset += size
+                size = 0
+        self._offset = offset
+        if self.disconnecting and self._producer is None:
+            self.session.linger(self)
+
+    def finSent(self) -> None:
+        """
+        The end of our half is on its way.
+        """
+        self._writeEnded = True
+        self.state = TRANSITIONS[self.state, FIN_SENT]
+        if self.disconnecting:
+            self.session.linger(self)
+        self.session.wake(self)
+
+    @property
+    def starving(self) -> bool:
+        """
+        Whether a producer should be asked for more.
+        """
+        return (
+            self._producer is not None
+            and self.unsentSize <= LOW_WATER
+            and (self._producerPaused or not self._streaming)
+        )
+
+    # The session's side: receiving
+
+    def deliver(self, data: bytes) -> None:
+        """
+        Hand bytes of the peer to the protocol, now or when it reads again.
+        """
+        if self._paused or self._received:
+            if self._received is None:
+                self._received = deque()
+            self._received.append(data)
+            self.unreadSize += len(data)
+            return
+        if not self.disconnecting:
+            try:
+                self.protocol.dataReceived(data)  # type: ignore[union-attr]
+            except Exception:
+                self.failed("dataReceived")
+        self.session.delivered(self, len(data))
+
+    def unread(self, data: bytes) -> None:
+        """
+        Take back bytes that were delivered to a protocol which has since been
+        replaced: they are delivered again, before all others, when C{protocol}
+        wants to read.
+        """
+        if not data or self.disconnecting or self.state == CLOSED:
+            return
+        if self._received is None:
+            self._received = deque()
+        self._received.appendleft(data)
+        self.unreadSize += len(data)
+        self.session.delivered(self, -len(data))
+        self.session.wake(self)
+
+    def finReceived(self) -> None:
+        """
+        The peer ended its half.
+        """
+        after = TRANSITIONS.get((self.state, FIN_RECEIVED))
+        if after is None:
+            return
+        self.state = after
+        self._eof = not self.disconnecting
+        self.attend()
+
+    def resetReceived(self, code: int) -> None:
+        """
+        The peer reset the stream: what it sent before is not to be trusted to
+        be whole, and is dropped.
+        """
+        self._over(Failure(StreamReset(code)))
+        self.attend()
+
+    def sessionEnded(self, reason: Failure) -> None:
+        """
+        The stream ends together with its session.
+        """
+        self._over(reason)
+        self.attend()
+
+    # Turns
+
+    def attend(self) -> None:
+        """
+        Tell the application all that it has to know by now.
+        """
+        received = self._received
+        while received and not self._paused and self._reason is None:
+            data = received.popleft()
+            self.unreadSize -= len(data)
+            try:
+                self.protocol.dataReceived(data)  # type: ignore[union-attr]
+            except Exception:
+                self.failed("dataReceived")
+            self.session.delivered(self, len(data))
+        if self._eof and not received and not self._paused:
+            self._eof = False
+            self._readEnded()
+        if self._reason is None and self.starving:
+            self._producerPaused = False
+            try:
+                self._producer.resumeProducing()
+            except Exception:
+                self.failed("resumeProducing")
+        if self._writeEnded and self._reason is None:
+            self._tellWriteEnded()
+        if self.state == CLOSED and not self._eof and self._reason is None:
+            self._reason = connectionDone
+        if self._reason is not None:
+            self._lose(self._reason)
+            self.session.closed(self, self._reason)
+
+    def _tellWriteEnded(self) -> None:
+        """
+        Our half has ended on the wire.
+        """
+        if self.disconnecting:
+            self._lose(connectionDone)
+        elif not self._writeTold:
+            self._writeTold = True
+            if IHalfCloseableProtocol.providedBy(self.protocol):
+                self._call("writeConnectionLost")
+
+    def _readEnded(self) -> None:
+        """
+        The peer's half has ended, and all of it was delivered.
+        """
+        if not self.disconnecting:
+            if IHalfCloseableProtocol.providedBy(self.protocol):
+                self._call("readConnectionLost")
+            elif not self._writeEnded:
+                self.loseConnection()
+
+    def _over(self, reason: Failure) -> None:
+        """
+        Both halves end here and now, whatever was under way.
+        """
+        if self._reason is None:
+            # Where our side has closed and all has left, that was the end.
+            closed = self.disconnecting and self._writeEnded
+            self._reason = connectionDone if closed else reason
+        self.state = CLOSED
+        self._closing = self._writeEnded = True
+        self._eof = False
+        self._pieces.clear()
+        self.unsentSize = 0
+        self._discard()
+
+    def _discard(self) -> None:
+        """
+        Drop what the application has not read.
+        """
+        if self._received:
+            size = self.unreadSize
+            self._received.clear()
+            self.unreadSize = 0
+            self.session.delivered(self, size)
+
+    def _lose(self, reason: Failure) -> None:
+        """
+        Tell the protocol, once, that it has lost its connection.
+        """
+        if self.disconnected:
+            return
+        self.disconnected = self.disconnecting = True
+        producer, self._producer = self._producer, None
+        protocol = self.protocol
+        try:
+            if producer is not None:
+                producer.stopProducing()
+        except Exception:
+            self._logFailure("stopProducing")
+        try:
+            if protocol is not None:
+                protocol.connectionLost(reason)
+        except Exception:
+            self._logFailure("connectionLost")
+
+    def _call(self, name: str) -> None:
+        """
+        Tell the protocol of the end of a half.
+        """
+        try:
+            getattr(self.protocol, name)()
+        except Exception:
+            self.failed(name)
+
+    def failed(self, where: str) -> None:
+        """
+        The application raised: its stream ends, and nothing else.
+        """
+        self._logFailure(where)
+        self.fail(Failure(), ErrorCode.NONE)
+
+    def _logFailure(self, where: str) -> None:
+        _log.failure("{where} of {stream} raised", where=where, stream=self)
+
+
+def _copy(data: bytes | bytearray | memoryview) -> bytes:
+    """
+    Give bytes that nobody can change any more.
+    """
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise TypeError(f"a stream takes bytes, not {type(data).__name__}")
+    return bytes(data)

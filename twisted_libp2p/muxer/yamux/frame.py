@@ -1,0 +1,212 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The frames of yamux, without I/O: packing, and cutting what was received.
+
+A frame is a header of 12 bytes, and a body if it is a Data frame.  See
+hashicorp/yamux, spec.md, and libp2p/specs, yamux/README.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from struct import Struct
+from typing import Protocol
+
+from twisted_libp2p.errors import ProtocolViolation
+
+__all__ = [
+    "ACK",
+    "DATA",
+    "FIN",
+    "GO_AWAY",
+    "HEADER_SIZE",
+    "PING",
+    "PROTOCOL_ID",
+    "RST",
+    "SYN",
+    "WINDOW_UPDATE",
+    "Flag",
+    "FrameHandler",
+    "FrameReader",
+    "FrameType",
+    "GoAwayCode",
+    "pack",
+]
+
+PROTOCOL_ID = "/yamux/1.0.0"
+
+VERSION = 0
+
+_HEADER = Struct("!BBHII")
+
+HEADER_SIZE = _HEADER.size
+
+
+class FrameType(IntEnum):
+    """
+    What a frame is, and what its length field means.
+    """
+
+    #: The length is that of the body.
+    DATA = 0
+    #: The length is added to the window; with RST it is a code.
+    WINDOW_UPDATE = 1
+    #: The length is any value, which the answer repeats.
+    PING = 2
+    #: The length is a L{GoAwayCode}.
+    GO_AWAY = 3
+
+
+class Flag(IntFlag):
+    """
+    What a Data or WindowUpdate frame does to its stream; SYN and ACK also tell
+    a ping from its answer.
+    """
+
+    SYN = 1
+    ACK = 2
+    FIN = 4
+    RST = 8
+
+
+class GoAwayCode(IntEnum):
+    """
+    Why a session ends.  libp2p puts an
+    L{ErrorCode<twisted_libp2p.errors.ErrorCode>} here as well.
+    """
+
+    NORMAL = 0
+    PROTOCOL_ERROR = 1
+    INTERNAL_ERROR = 2
+
+
+# As plain numbers: they are compared for every frame.
+DATA = int(FrameType.DATA)
+WINDOW_UPDATE = int(FrameType.WINDOW_UPDATE)
+PING = int(FrameType.PING)
+GO_AWAY = int(FrameType.GO_AWAY)
+SYN = int(Flag.SYN)
+ACK = int(Flag.ACK)
+FIN = int(Flag.FIN)
+RST = int(Flag.RST)
+
+_ALL_FLAGS = SYN | ACK | FIN | RST
+
+
+def pack(kind: int, flags: int, streamID: int, length: int) -> bytes:
+    """
+    Pack a header.
+
+    @param kind: a L{FrameType}.
+    @param flags: any of L{Flag}.
+    @param streamID: 0 for a ping or go-away.
+    @param length: see L{FrameType}.
+    """
+    return _HEADER.pack(VERSION, kind, flags, streamID, length)
+
+
+class FrameHandler(Protocol):
+    """
+    Who a L{FrameReader} tells.
+    """
+
+    def headerReceived(self, kind: int, flags: int, streamID: int, length: int) -> None:
+        """
+        A header: of a valid type, with no unknown flag, and with a stream id
+        where one belongs.
+
+        @raise ProtocolViolation: it is not acceptable.
+        """
+
+    def bodyReceived(self, data: bytes, last: bool) -> None:
+        """
+        A part of the body that the last header has announced.
+
+        @param last: whether the body ends with it.
+        """
+
+
+class FrameReader:
+    """
+    Cuts what is received into headers and parts of bodies.
+
+    A body is handed on as it comes and never stored; of a header that is not
+    whole yet at most 11 bytes are.
+    """
+
+    __slots__ = ("_handler", "_left", "_partial", "_stopped")
+
+    def __init__(self, handler: FrameHandler) -> None:
+        self._handler = handler
+        self._partial = b""
+        self._left = 0
+        self._stopped = False
+
+    def stop(self) -> None:
+        """
+        Tell the handler nothing any more.
+        """
+        self._stopped = True
+
+    def feed(self, data: bytes) -> None:
+        """
+        Take in what was received.
+
+        @raise ProtocolViolation: it is not yamux, or the handler said so.
+        """
+        body = self._handler.bodyReceived
+        offset = 0
+        left = self._left
+        if self._partial:
+            # Only a header is ever kept, so only a header is ever joined.
+            offset = HEADER_SIZE - len(self._partial)
+            self._partial += data[:offset]
+            if len(self._partial) < HEADER_SIZE:
+                return
+            whole, self._partial = self._partial, b""
+            left = self._header(whole, 0)
+        end = len(data)
+        while not self._stopped:
+            if left:
+                size = end - offset
+                if not size:
+                    break
+                if size < left:
+                    self._left = left = left - size
+                    body(data[offset:], False)
+                    return
+                part = data[offset : offset + left]
+                offset += left
+                self._left = left = 0
+                body(part, True)
+            elif end - offset < HEADER_SIZE:
+                self._partial = data[offset:]
+                break
+            else:
+                left = self._header(data, offset)
+                offset += HEADER_SIZE
+        self._left = left
+
+    def _header(self, data: bytes, offset: int) -> int:
+        """
+        Check a header and hand it on.
+
+        @return: the size of the body that follows.
+        """
+        version, kind, flags, streamID, length = _HEADER.unpack_from(data, offset)
+        if version != VERSION:
+            raise ProtocolViolation(PROTOCOL_ID, f"version {version} is unknown")
+        if flags > _ALL_FLAGS:
+            raise ProtocolViolation(PROTOCOL_ID, f"flags {flags:#x} are unknown")
+        if kind <= WINDOW_UPDATE:
+            if not streamID:
+                raise ProtocolViolation(PROTOCOL_ID, "stream 0 cannot carry data")
+        elif kind > GO_AWAY:
+            raise ProtocolViolation(PROTOCOL_ID, f"frame type {kind} is unknown")
+        elif streamID:
+            raise ProtocolViolation(
+                PROTOCOL_ID, f"a ping or go-away names stream {streamID}"
+            )
+        self._handler.headerReceived(kind, flags, streamID, length)
+        return length if kind == DATA else 0

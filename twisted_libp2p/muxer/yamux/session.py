@@ -1,0 +1,454 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The yamux session of one connection.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import (
+    ConnectionClosing,
+    LimitExceeded,
+    PeerUnresponsive,
+    ProtocolViolation,
+)
+from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
+from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.yamux.frame import (
+    ACK,
+    DATA,
+    FIN,
+    GO_AWAY,
+    HEADER_SIZE,
+    PING,
+    PROTOCOL_ID,
+    RST,
+    SYN,
+    WINDOW_UPDATE,
+    FrameReader,
+    GoAwayCode,
+    pack,
+)
+from twisted_libp2p.muxer.yamux.window import (
+    INITIAL_WINDOW,
+    MAX_SEND_WINDOW,
+    ReceiveWindow,
+)
+
+if TYPE_CHECKING:
+    from twisted_libp2p.interfaces import IMuxedConnection
+    from twisted_libp2p.muxer.yamux.muxer import Yamux
+
+__all__ = ["MAX_PONGS", "YamuxSession"]
+
+#: The most answers to pings that wait to be sent; more pings go unanswered.
+MAX_PONGS = 32
+
+_MAX_STREAM_ID = (1 << 32) - 1
+
+
+class YamuxSession(MuxerSession):
+    """
+    The yamux session of one connection.
+
+    @ivar roundTrip: the smoothed round trip in seconds; 0 until it is known.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(
+        self,
+        factory: SessionFactory,
+        muxer: Yamux,
+        initiator: bool,
+        connection: IMuxedConnection,
+    ) -> None:
+        super().__init__(
+            factory,
+            muxer.clock,
+            initiator,
+            connection,
+            muxer.maxInboundStreams,
+            muxer.maxOutboundStreams,
+        )
+        self._muxer = muxer
+        self._reader = FrameReader(self)
+        self._receiver: Stream | None = None
+        self._bodyFlags = 0
+        self._nextID = 1 if initiator else 2
+        self._unacknowledged: set[int] = set()
+        self._waiting: OrderedDict[Stream, None] = OrderedDict()
+        self._growth = 0
+        self._pongs = 0
+        self._pings: dict[int, tuple[float, Deferred[float] | None]] = {}
+        self._nextPing = 0
+        self._heard = False
+        self._keepAliveCall: IDelayedCall | None = None
+        self.roundTrip = 0.0
+
+    # Liveness and the round trip
+
+    def connectionMade(self) -> None:
+        """
+        Begin, with a ping: windows grow by the measured round trip.
+        """
+        if self._muxer.keepAlive is not None:
+            self._keepAliveCall = self.clock.callLater(
+                self._muxer.keepAlive, self._keepAlive, self._muxer.keepAlive
+            )
+        self._sendPing(None)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Note that the peer lives, and take what it has sent.
+        """
+        self._heard = True
+        super().dataReceived(data)
+
+    def resumeProducing(self) -> None:
+        """
+        Note that the peer reads, and send it more.
+        """
+        self._heard = True
+        super().resumeProducing()
+
+    def ping(self) -> Deferred[float]:
+        """
+        Measure the round trip.
+
+        @return: fires with seconds, or fails when the session ends.
+        """
+        if self._ended or self.transport is None:
+            return fail(ConnectionClosing("the session has ended, or has not begun"))
+        answered: Deferred[float] = Deferred()
+        self._sendPing(answered)
+        return answered
+
+    def _sendPing(self, answered: Deferred[float] | None) -> None:
+        value = self._nextPing
+        self._nextPing = (value + 1) & 0xFFFFFFFF
+        self._pings[value] = (self.clock.seconds(), answered)
+        self.urge(pack(PING, SYN, 0, value))
+
+    def _keepAlive(self, interval: float) -> None:
+        """
+        Take a peer for dead that let a whole interval pass without an answer,
+        without a byte, and without taking one; else ask it again.
+        """
+        self._keepAliveCall = None
+        if self._pings and not self._heard:
+            self.abort(Failure(PeerUnresponsive(interval)))
+            return
+        self._heard = False
+        self._keepAliveCall = self.clock.callLater(interval, self._keepAlive, interval)
+        # A peer may drop a ping when it is busy; what was heard stands for it.
+        self._pings = {
+            value: ping for value, ping in self._pings.items() if ping[1] is not None
+        }
+        self._sendPing(None)
+
+    def _pingReceived(self, flags: int, value: int) -> None:
+        if flags & SYN:
+            if self._pongs < MAX_PONGS:
+                self._pongs += 1
+                self.urge(pack(PING, ACK, 0, value))
+        elif flags & ACK and value in self._pings:
+            sent, answered = self._pings.pop(value)
+            measured = max(self.clock.seconds() - sent, 0.0)
+            known = self.roundTrip
+            self.roundTrip = (known + measured) / 2 if known else measured
+            if answered is not None:
+                answered.callback(measured)
+
+    def flushed(self) -> None:
+        """
+        The pongs leave.
+        """
+        self._pongs = 0
+
+    # Receiving
+
+    def parse(self, data: bytes) -> None:
+        """
+        Take in what the transport has received.
+        """
+        self._reader.feed(data)
+
+    def headerReceived(self, kind: int, flags: int, streamID: int, length: int) -> None:
+        """
+        Act on a header; the body of a Data frame is awaited only if it fits
+        the window.
+
+        @raise ProtocolViolation: the frame is not acceptable.
+        """
+        if kind == PING:
+            self._pingReceived(flags, length)
+            return
+        if kind == GO_AWAY:
+            self.peerEnded(length)
+            return
+        stream = self._streams.get(streamID)
+        if flags & SYN:
+            stream = self._synReceived(stream, flags, streamID)
+        self._receiver = None
+        if stream is None or stream.state == CLOSED:
+            # Frames that crossed our reset.  They are nobody's fault, but no
+            # peer was ever allowed to send more than a window.
+            if kind == DATA and length > self._muxer.maxWindow:
+                raise self._violation(streamID, f"{length} bytes exceed any window")
+            return
+        if flags & ACK and streamID in self._unacknowledged:
+            self._acknowledged(streamID)
+        if flags & RST:
+            stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
+            return
+        if kind == DATA:
+            if length:
+                self._admit(stream, length)
+                self._receiver = stream
+                self._bodyFlags = flags
+                return
+        elif length:
+            self._windowRaised(stream, length)
+        if flags & FIN:
+            stream.finReceived()
+
+    def bodyReceived(self, data: bytes, last: bool) -> None:
+        """
+        Hand a part of a body to its stream.
+        """
+        stream = self._receiver
+        if stream is None:
+            return
+        stream.deliver(data)
+        if last and self._bodyFlags & FIN and stream.state != CLOSED:
+            stream.finReceived()
+
+    def _synReceived(
+        self, known: Stream | None, flags: int, streamID: int
+    ) -> Stream | None:
+        """
+        The peer opens a stream.
+
+        @return: the stream; None if it is refused.
+        """
+        if (streamID & 1 == 1) == self.initiator:
+            raise self._violation(streamID, "the peer opened a stream of our parity")
+        if known is not None:
+            raise self._violation(streamID, "the peer opened it twice")
+        if flags & RST:
+            return None
+        stream = Stream(
+            self,
+            streamID,
+            False,
+            INITIAL_WINDOW,
+            ReceiveWindow(self.clock.seconds()),
+            ACK,
+        )
+        if not self.streamReceived(stream):
+            return None
+        self.ready(stream)
+        return stream
+
+    def _admit(self, stream: Stream, length: int) -> None:
+        """
+        Let the body of a Data frame come, if the peer may send it.
+        """
+        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        if stream.state == REMOTE_CLOSED:
+            raise self._violation(stream.streamID, "data came after the end")
+        if length > window.available:
+            raise self._violation(
+                stream.streamID,
+                f"{length} bytes exceed the window of {window.available}",
+            )
+        window.available -= length
+
+    def _windowRaised(self, stream: Stream, delta: int) -> None:
+        """
+        The peer takes more.
+        """
+        window = stream.sendWindow + delta
+        if window > MAX_SEND_WINDOW:
+            raise self._violation(stream.streamID, "its window exceeds 32 bits")
+        blocked = not stream.sendWindow
+        stream.sendWindow = window
+        if blocked and stream.unsentSize:
+            self.ready(stream)
+
+    def _violation(self, streamID: int, message: str) -> ProtocolViolation:
+        return ProtocolViolation(PROTOCOL_ID, f"stream {streamID}: {message}")
+
+    def delivered(self, stream: Stream, size: int) -> None:
+        """
+        Count what the application has taken, and have the peer told in time.
+        """
+        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        window.consumed += size
+        if window.consumed * 2 >= window.size:
+            self.ready(stream)
+
+    # Opening
+
+    def newStream(self) -> Stream:
+        """
+        Make an outbound stream.
+
+        When too many of our streams wait for the peer's acknowledgement, as a
+        peer is free to reset what exceeds its backlog, a new one is announced
+        only after some of these were acknowledged or have ended.
+
+        @raise LimitExceeded: the stream ids of this connection are used up.
+        """
+        streamID = self._nextID
+        if streamID > _MAX_STREAM_ID:
+            raise LimitExceeded(
+                "stream ids of a connection",
+                _MAX_STREAM_ID // 2,
+                _MAX_STREAM_ID // 2,
+                "a new connection",
+            )
+        self._nextID += 2
+        backlogged = len(self._unacknowledged) >= self._muxer.ackBacklog
+        stream = Stream(
+            self,
+            streamID,
+            True,
+            0 if backlogged else INITIAL_WINDOW,
+            ReceiveWindow(self.clock.seconds()),
+            SYN,
+        )
+        if backlogged:
+            self._waiting[stream] = None
+        else:
+            self._unacknowledged.add(streamID)
+        return stream
+
+    def _acknowledged(self, streamID: int) -> None:
+        """
+        A stream of ours no longer waits for the peer: the next one may.
+        """
+        self._unacknowledged.discard(streamID)
+        if self._waiting:
+            stream = self._waiting.popitem(last=False)[0]
+            self._unacknowledged.add(stream.streamID)
+            stream.sendWindow = INITIAL_WINDOW
+            self.ready(stream)
+
+    def key(self, stream: Stream) -> int:
+        """
+        Both sides' ids are in one table: they differ in parity.
+        """
+        return stream.streamID
+
+    def announced(self, stream: Stream) -> bool:
+        """
+        Whether the SYN of the stream, if it is ours, has left.
+        """
+        return not stream.announce & SYN
+
+    def streamEnded(self, stream: Stream) -> None:
+        """
+        Free what the stream held.
+        """
+        self._growth -= stream.receiveWindow.growth  # type: ignore[union-attr]
+        self._waiting.pop(stream, None)
+        if stream.streamID in self._unacknowledged:
+            self._acknowledged(stream.streamID)
+
+    # Sending
+
+    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+        """
+        Append the frames that a stream needs, as few as will do: SYN, ACK and
+        credit travel together, and with data where there is some.  FIN never
+        does: go-yamux would take it to be in front of the data.
+        """
+        if stream in self._waiting:
+            return 0
+        streamID = stream.streamID
+        flags = stream.announce
+        delta = 0
+        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        if window.consumed and window.due and stream.state < REMOTE_CLOSED:
+            delta = self._credit(stream, window)
+        written = 0
+        size = min(stream.unsentSize, stream.sendWindow, MAX_BODY)
+        if size:
+            if delta:
+                batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
+                flags = delta = 0
+                written = HEADER_SIZE
+            batch.append(pack(DATA, flags, streamID, size))
+            flags = 0
+            stream.take(size, batch)
+            stream.sendWindow -= size
+            written += HEADER_SIZE + size
+        ending = stream.writeEnding
+        if ending:
+            flags |= FIN
+        if flags or delta:
+            batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
+            written += HEADER_SIZE
+        stream.announce = 0
+        if ending:
+            stream.finSent()
+        return written
+
+    def _credit(self, stream: Stream, window: ReceiveWindow) -> int:
+        """
+        Update a window; one of a stream that is being closed does not grow.
+        """
+        muxer = self._muxer
+        before = window.size
+        delta = window.update(
+            self.clock.seconds(),
+            0.0 if stream.disconnecting else self.roundTrip,
+            muxer.maxWindow,
+            muxer.maxGrowth - self._growth,
+        )
+        self._growth += window.size - before
+        return delta
+
+    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+        """
+        A reset carries its code in the length, as go-libp2p does.
+        """
+        return pack(WINDOW_UPDATE, RST, streamID, code)
+
+    # The end
+
+    def farewell(self, code: int) -> bytes:
+        """
+        The go-away of a normal end.
+        """
+        return pack(GO_AWAY, 0, 0, code)
+
+    def complaint(self) -> bytes:
+        """
+        The go-away for a protocol error.
+        """
+        return pack(GO_AWAY, 0, 0, GoAwayCode.PROTOCOL_ERROR)
+
+    def sessionEnded(self, reason: Failure) -> None:
+        """
+        Stop parsing, and fail the pings that wait.
+        """
+        self._reader.stop()
+        if self._keepAliveCall is not None:
+            self._keepAliveCall.cancel()
+            self._keepAliveCall = None
+        pings, self._pings = self._pings, {}
+        for _, answered in pings.values():
+            if answered is not None:
+                answered.errback(reason)
