@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Every error of twisted_libp2p: one small tree.
+Every error of twisted_libp2p: one small tree::
 
     Libp2pError
       InvalidInput         text or bytes that are not what they claim to be

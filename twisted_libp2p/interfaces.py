@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The contracts between the rooms of twisted_libp2p.
+The contracts between the rooms of twisted_libp2p::
 
     ITransport          a multiaddr becomes Twisted endpoints
     ISecurity           wraps a factory: bytes in, authenticated bytes out
@@ -119,7 +119,7 @@ class ISecurity(Interface):
         """
 
 
-class ISecureTransport(twisted_interfaces.ITransport):
+class ISecureTransport(twisted_interfaces.ITransport, Interface):
     """
     An authenticated byte transport.
     """
@@ -154,6 +154,9 @@ class IMuxerSession(Interface):
     """
 
     streams: Collection[Stream] = Attribute("The streams that are not closed yet.")
+    ended: bool = Attribute(
+        "Whether the session has ended; its transport may still be closing."
+    )
 
     def openStream(protocol: IProtocol) -> Stream:
         """
@@ -179,11 +182,12 @@ class IMuxerSession(Interface):
 
     def abort(reason: Failure) -> None:
         """
-        End the session at once; every stream is lost for this reason.
+        End the session at once; every stream is lost for this reason.  A
+        close that is under way is cut short.
         """
 
 
-class IMuxedConnection(twisted_interfaces.IProtocolFactory):
+class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
     """
     The owner of a muxer's session: C{buildProtocol} is called with the
     L{Stream} for every inbound stream, and gives its protocol, or None to
@@ -225,6 +229,12 @@ class IPeerStore(Interface):
     def addAddresses(peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
         """
         Learn where a peer may be dialed.
+        """
+
+    def removeAddresses(peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
+        """
+        Learn where a peer may not be dialed any more; it does not matter
+        whether these addresses were known.
         """
 
     def dialect(peer: PeerID) -> str | None:

@@ -293,6 +293,50 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertTrue(self.transport.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
+    def test_failingProtocol(self) -> None:
+        """
+        A protocol that raises when it is connected is logged, and ends this
+        transport alone; no timer is left.
+        """
+
+        class Failing(Recorder):
+            def connectionMade(self) -> None:
+                raise RuntimeError("no")
+
+        for options in ({}, {"optimistic": "/noise"}):
+            self.transport = Transport()
+            self.inner = Failing()
+            negotiator = self.initiator("/noise", **options)
+            self.receive(HEADER + NOISE)
+            self.assertTrue(self.transport.disconnected)
+            negotiator.connectionLost(Failure(ConnectionLost()))
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_farewell(self) -> None:
+        """
+        The refusal of a lazy proposal is still told; who does not take it
+        within a second is dropped.
+        """
+        self.responder("/noise")
+        self.receive(HEADER + TLS + b"\x00\x20handshake")
+        self.assertEqual(self.transport.value(), HEADER + NA)
+        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertTrue(self.transport.disconnecting)
+        self.assertFalse(self.transport.disconnected)
+        self.clock.advance(1)
+        self.assertTrue(self.transport.disconnected)
+
+    def test_farewellTaken(self) -> None:
+        """
+        Who takes it leaves nothing behind.
+        """
+        negotiator = self.responder("/noise")
+        self.receive(HEADER + TLS + b"\x00\x20handshake")
+        negotiator.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.failures), 1)
+
     def test_silentAfterFailure(self) -> None:
         """
         What arrives after a failure is nobody's.

@@ -87,9 +87,7 @@ class RegistryTests(SynchronousTestCase):
         What cannot be proposed cannot be registered.
         """
         for bad in ("", "/a\nb", "/" + "x" * 1023, "na", "ls", "/multistream/1.0.0"):
-            self.assertRaises(
-                ConfigurationError, self.registry.register, bad, self.one
-            )
+            self.assertRaises(ConfigurationError, self.registry.register, bad, self.one)
         self.assertRaises(ConfigurationError, self.registry.register, [], self.one)
 
     def test_watch(self) -> None:

@@ -36,7 +36,7 @@ class Recorder(Protocol):
 
     def __init__(self) -> None:
         self.received = b""
-        self.reasons: list[type[BaseException]] = []
+        self.reasons: list[object] = []
 
     def dataReceived(self, data: bytes) -> None:
         self.received += data
@@ -100,7 +100,7 @@ class MemoryTests(SynchronousTestCase):
         factory = Factory()
         factory.noisy = False
         client = Recorder()
-        factory.buildProtocol = lambda addr: client  # type: ignore[method-assign, assignment, return-value]
+        factory.buildProtocol = lambda addr: client  # type: ignore[method-assign]
         endpoint = self.transport.clientEndpoint(self.address)
         self.assertIs(self.successResultOf(endpoint.connect(factory)), client)
         return client

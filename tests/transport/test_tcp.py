@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
@@ -53,7 +53,7 @@ class Resolver:
         return resolutionReceiver
 
 
-def quiet() -> Factory:
+def quiet() -> Factory[Protocol]:
     """
     Make a factory that does not log.
     """
@@ -105,7 +105,10 @@ class AddressTests(SynchronousTestCase):
         """
         An IP address is connected to as it is, for five seconds.
         """
-        for text, host in (("/ip4/192.0.2.7/tcp/9", "192.0.2.7"), ("/ip6/::1/tcp/9", "::1")):
+        for text, host in (
+            ("/ip4/192.0.2.7/tcp/9", "192.0.2.7"),
+            ("/ip6/::1/tcp/9", "::1"),
+        ):
             self.transport.clientEndpoint(Multiaddr(text)).connect(quiet())
             self.assertEqual(self.reactor.tcpClients[-1][:2], (host, 9))
             self.assertEqual(self.reactor.tcpClients[-1][3], 5.0)
@@ -143,8 +146,11 @@ class AddressTests(SynchronousTestCase):
         """
         for text in ("/ip4/127.0.0.1/udp/1", "/memory/1", "/dns/a.test"):
             address = Multiaddr(text)
-            self.assertRaises(UnsupportedAddress, self.transport.clientEndpoint, address)
-            self.assertRaises(UnsupportedAddress, self.transport.serverEndpoint, address)
+            for endpoint in (
+                self.transport.clientEndpoint,
+                self.transport.serverEndpoint,
+            ):
+                self.assertRaises(UnsupportedAddress, endpoint, address)
 
     def test_toMultiaddr(self) -> None:
         """
@@ -184,11 +190,12 @@ class SocketTests(TestCase):
             for end in (client.transport, server):
                 self.assertTrue(end.getTcpNoDelay())
                 self.assertTrue(end.getTcpKeepAlive())
-            self.assertEqual(transport.toMultiaddr(client.transport.getPeer()), listening)
+            peer = client.transport.getPeer()
+            self.assertEqual(transport.toMultiaddr(peer), listening)
             client.transport.abortConnection()
             server.abortConnection()
         finally:
-            await port.stopListening()
+            await maybeDeferred(port.stopListening)
 
     async def test_ip4(self) -> None:
         """
@@ -217,11 +224,13 @@ class SocketTests(TestCase):
         port = await transport.serverEndpoint(address).listen(quiet())
         try:
             listening = transport.listeningOn(address, port)
-            number = port.getHost().port
+            host = port.getHost()
+            assert isinstance(host, IPv4Address)
+            number = host.port
             self.assertIn(Multiaddr(f"/ip4/127.0.0.1/tcp/{number}"), listening)
             self.assertNotIn(Multiaddr(f"/ip4/0.0.0.0/tcp/{number}"), listening)
         finally:
-            await port.stopListening()
+            await maybeDeferred(port.stopListening)
 
     async def test_refused(self) -> None:
         """

@@ -77,7 +77,10 @@ class Receiver:
 
     @ivar agreed: the id, once it was accepted.
     @ivar trailing: the bytes that came behind the NUL.
+    @cvar farewell: an id that is not spoken is left without an answer.
     """
+
+    farewell = b""
 
     def __init__(self, accepts: Callable[[str], object]) -> None:
         """
@@ -129,6 +132,7 @@ class Listener:
 
     @ivar agreed: what was agreed in either dialect; never multistream itself.
     @ivar trailing: the bytes that came behind the agreement.
+    @ivar farewell: what is still to be sent when there is no agreement.
     """
 
     def __init__(
@@ -143,6 +147,7 @@ class Listener:
         self._machine: Receiver | multistream.Responder | None = None
         self.agreed: str | None = None
         self.trailing = b""
+        self.farewell = b""
 
     def start(self) -> bytes:
         """
@@ -171,12 +176,19 @@ class Listener:
             else:
                 return b""
             self._machine = machine
-        out = machine.receive(data)
+        try:
+            out = machine.receive(data)
+        except NegotiationFailed:
+            self.farewell += machine.farewell
+            raise
         if machine.agreed == multistream.PROTOCOL_ID:
             self._machine = multistream.Responder(
                 self._accepts, self._listing, header=False
             )
-            return out + self.receive(machine.trailing)
+            self.farewell = out
+            out += self.receive(machine.trailing)
+            self.farewell = b""
+            return out
         self.agreed = machine.agreed
         self.trailing = machine.trailing
         return out
@@ -192,7 +204,10 @@ class Dialer:
     @ivar agreed: what was agreed; never multistream itself.
     @ivar trailing: the bytes that came behind the agreement.
     @ivar answered: whether the peer has said anything at all.
+    @cvar farewell: nothing is left to say when there is no agreement.
     """
+
+    farewell = b""
 
     def __init__(self, protocols: Sequence[str]) -> None:
         """

@@ -120,7 +120,10 @@ class Initiator:
 
     @ivar agreed: the protocol that the responder repeated; None so far.
     @ivar trailing: the bytes that came behind the agreement.
+    @cvar farewell: nothing is left to say when there is no agreement.
     """
+
+    farewell = b""
 
     __slots__ = (
         "_headerDue",
@@ -193,6 +196,7 @@ class Responder:
 
     @ivar agreed: the protocol that was proposed and is spoken; None so far.
     @ivar trailing: the bytes that came behind the agreement.
+    @ivar farewell: what is still to be sent when there is no agreement.
     """
 
     __slots__ = (
@@ -202,6 +206,7 @@ class Responder:
         "_messages",
         "_proposals",
         "agreed",
+        "farewell",
         "trailing",
     )
 
@@ -223,6 +228,7 @@ class Responder:
         self._proposals = 0
         self.agreed: str | None = None
         self.trailing = b""
+        self.farewell = b""
 
     def start(self) -> bytes:
         """
@@ -249,6 +255,7 @@ class Responder:
                     raise
                 # Behind a refused proposal come the data that a lazy
                 # initiator sent with it: no violation, just no agreement.
+                self.farewell = out
                 raise NegotiationFailed("no protocol was agreed") from violation
             if text is None:
                 return out

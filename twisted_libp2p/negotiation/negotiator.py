@@ -28,6 +28,10 @@ from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]
 
+#: Seconds that a peer is given to take the last answer of a negotiation that
+#: has failed.
+CLOSING_TIME = 1.0
+
 
 class Machine(Protocol):
     """
@@ -35,10 +39,14 @@ class Machine(Protocol):
 
     @ivar agreed: the protocol that was agreed; None so far.
     @ivar trailing: the bytes that came behind the agreement.
+    @ivar farewell: what is still to be sent when C{receive} has raised.
     """
 
     agreed: str | None
     trailing: bytes
+
+    @property
+    def farewell(self) -> bytes: ...
 
     def start(self) -> bytes:
         """
@@ -144,8 +152,14 @@ class Negotiator(ProtocolWrapper):
             # From here on whatever ends the transport is the inner
             # protocol's to hear, even in its own connectionMade.
             self._over = True
+            self._cancelTimer()
             self._replace(inner)
-        inner.makeConnection(self.transport)
+        try:
+            inner.makeConnection(self.transport)
+        except Exception:
+            self.factory.log.failure("{agreed} failed to start", agreed=agreed)
+            self.transport.abortConnection()
+            return False
         return True
 
     def _stepOut(self, trailing: bytes) -> None:
@@ -195,7 +209,15 @@ class Negotiator(ProtocolWrapper):
         There is no agreement: tell, and drop the transport.
         """
         self._finish(Failure(error))
-        self.factory.drop(self.transport, error)
+        if not self._machine.farewell:
+            self.transport.abortConnection()
+            return
+        self.transport.write(self._machine.farewell)
+        self.transport.loseConnection()
+        if self.connected:
+            self._timer = self.factory.clock.callLater(
+                CLOSING_TIME, self.transport.abortConnection
+            )
 
     def _finish(self, reason: Failure) -> None:
         """
@@ -212,7 +234,7 @@ class Negotiator(ProtocolWrapper):
 
     def _cancelTimer(self) -> None:
         timer, self._timer = self._timer, None
-        if timer is not None:
+        if timer is not None and timer.active():
             timer.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -220,6 +242,8 @@ class Negotiator(ProtocolWrapper):
         The transport is gone, in the midst of it all or later.
         """
         self.connected = 0
+        if self._over:
+            self._cancelTimer()
         inner = self.wrappedProtocol
         if (
             not self._over
@@ -275,7 +299,7 @@ class Negotiation(Factory):
     """
 
     noisy = False
-    _log = Logger()
+    log = Logger()
 
     def __init__(
         self,
@@ -286,7 +310,7 @@ class Negotiation(Factory):
         agreed: Callable[[IProtocol, Any], None] = _nothing,
         already: Callable[[Any], str | None] = _nothing,
         optimistic: str | None = None,
-        clock: IReactorTime | None = None,
+        clock: IReactorTime,
         deadline: float | None = None,
     ) -> None:
         """
@@ -308,7 +332,7 @@ class Negotiation(Factory):
         self.failed = failed
         self.agreed = agreed
         self.already = already
-        self.clock: Any = clock
+        self.clock = clock
         self.deadline = deadline
 
     def buildProtocol(  # type: ignore[override]
@@ -332,14 +356,8 @@ class Negotiation(Factory):
         try:
             return factory.buildProtocol(transport.getPeer())
         except Exception:
-            self._log.failure("no protocol could be built for {agreed}", agreed=agreed)
+            self.log.failure("no protocol could be built for {agreed}", agreed=agreed)
             return None
-
-    def drop(self, transport: Any, error: Exception) -> None:
-        """
-        End a transport on which nothing was agreed.
-        """
-        transport.abortConnection()
 
     def explain(self, reason: Failure) -> Exception:
         """
