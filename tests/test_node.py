@@ -1,0 +1,315 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the node: what an application holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Application, IService, IServiceCollection
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError, ConnectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    InvalidMultiaddr,
+    UnsupportedAddress,
+    UnsupportedProtocol,
+)
+from twisted_libp2p.events import ClosedConn, ClosedStream, Event, ListenClose
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
+from twisted_libp2p.testing.nodes import MemoryNodes
+
+
+class Client(Protocol):
+    """
+    Sends a word and notes what comes.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.received = b""
+        self.lost: list[Failure] = []
+        self.transport.write(b"word")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.append(reason)
+
+
+class CountingFactory(Factory):
+    """
+    Counts its starts and stops.
+    """
+
+    noisy = False
+    protocol = Echo
+    started = stopped = 0
+
+    def startFactory(self) -> None:
+        self.started += 1
+
+    def stopFactory(self) -> None:
+        self.stopped += 1
+
+
+class NodeTestCase(SynchronousTestCase):
+    """
+    Nodes in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a network.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+
+
+class EndpointTests(NodeTestCase):
+    """
+    A node gives endpoints in both directions.
+    """
+
+    def test_roundTrip(self) -> None:
+        """
+        A factory is served by one node's listener and reached by another's
+        connector.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        factory = CountingFactory()
+        port = self.nodes.result(server.listener(PROTOCOL_ID).listen(factory))
+        connector = client.connector(server.addresses[0], PROTOCOL_ID)
+        quiet = Factory.forProtocol(Client)
+        quiet.noisy = False
+        protocol: Any = self.nodes.result(connector.connect(quiet))
+        self.assertEqual(protocol.received, b"word")
+        host: Any = port.getHost()
+        self.assertEqual(str(host), str(server.addresses[0]))
+        self.assertEqual(host.protocolID, PROTOCOL_ID)
+        self.assertEqual((factory.started, factory.stopped), (1, 0))
+
+    def test_stopListening(self) -> None:
+        """
+        A protocol that is served no more refuses new streams; those that are
+        open go on.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        factory = CountingFactory()
+        port = self.nodes.result(server.listener(PROTOCOL_ID).listen(factory))
+        quiet = Factory.forProtocol(Client)
+        quiet.noisy = False
+        connector = client.connector(server.addresses[0], PROTOCOL_ID)
+        protocol: Any = self.nodes.result(connector.connect(quiet))
+        port.stopListening()
+        port.stopListening()
+        self.assertEqual((factory.started, factory.stopped), (1, 1))
+        refused = connector.connect(quiet)
+        self.nodes.settle()
+        self.failureResultOf(refused, UnsupportedProtocol)
+        protocol.transport.write(b"more")
+        self.nodes.settle()
+        self.assertEqual(protocol.received, b"wordmore")
+
+    def test_taken(self) -> None:
+        """
+        A protocol is served once.
+        """
+        node = self.nodes.start()
+        self.nodes.result(node.listener("/a").listen(CountingFactory()))
+        self.failureResultOf(
+            node.listener("/a").listen(CountingFactory()), ConfigurationError
+        )
+
+    def test_anonymous(self) -> None:
+        """
+        A node that listens nowhere has a host address without a place.
+        """
+        node = self.nodes.start(listen=())
+        port = self.nodes.result(node.listener("/a").listen(CountingFactory()))
+        self.assertEqual(str(port.getHost()), f"/p2p/{node.peerID}")
+
+
+class ServiceTests(NodeTestCase):
+    """
+    A node is a service.
+    """
+
+    def test_service(self) -> None:
+        """
+        It is started and stopped below an application.
+        """
+        node = Node(self.nodes.clock, transports=[])
+        verifyObject(IService, node)
+        application = Application("test")
+        node.setServiceParent(IServiceCollection(application))
+        IService(application).startService()
+        self.assertTrue(node.running)
+        self.assertEqual(self.nodes.result(node.whenListening()), [])
+        self.successResultOf(IService(application).stopService())
+        self.assertFalse(node.running)
+
+    def test_order(self) -> None:
+        """
+        Stopping ends the listeners first, then the streams and connections,
+        and leaves nothing for the reactor to do.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        server.registry.register(PROTOCOL_ID, CountingFactory())
+        quiet = Factory.forProtocol(Client)
+        quiet.noisy = False
+        protocol: Any = self.nodes.result(
+            client.connector(server.addresses[0], PROTOCOL_ID).connect(quiet)
+        )
+        heard: list[Event] = []
+        server.events.subscribe(Event, heard.append)
+        self.nodes.result(server.stopService())
+        kinds = [type(event) for event in heard]
+        self.assertEqual((kinds[0], kinds[-1]), (ListenClose, ClosedConn))
+        self.assertIn(ClosedStream, kinds)
+        self.assertEqual(len(server.connections), 0)
+        self.assertEqual(server.addresses, [])
+        self.nodes.settle()
+        self.assertEqual(len(protocol.lost), 1)
+        self.assertEqual(len(client.connections), 0)
+
+    def test_bound(self) -> None:
+        """
+        A peer that takes nothing holds the stopping up for two seconds, not
+        longer.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        near, _ = self.nodes.connect(client, server)
+        raw: Any = near._session
+        bottom = raw.transport
+        while hasattr(bottom, "transport"):
+            bottom = bottom.transport
+        bottom.pauseProducing()
+        stopping = server.stopService()
+        self.nodes.advance(1.9)
+        self.assertNoResult(stopping)
+        self.nodes.advance(0.2)
+        self.successResultOf(stopping)
+        self.assertEqual(len(server.connections), 0)
+
+    def test_restart(self) -> None:
+        """
+        A node that was stopped can be started again, as the same peer.
+        """
+        node = self.nodes.start(listen=["/memory/5"])
+        self.nodes.result(node.stopService())
+        self.assertEqual(node.addresses, [])
+        node.startService()
+        node.startService()
+        (address,) = self.nodes.result(node.whenListening())
+        self.assertEqual(str(address), f"/memory/5/p2p/{node.peerID}")
+        other = self.nodes.start()
+        self.nodes.connect(other, node)
+
+    def test_cannotListen(self) -> None:
+        """
+        An address that is taken fails those who wait, and says so once.
+        """
+        self.nodes.start(listen=["/memory/5"])
+        node = self.nodes.start(listen=["/memory/5"])
+        self.failureResultOf(node.whenListening(), CannotListenError)
+        self.assertEqual(node.addresses, [])
+
+    def test_notStarted(self) -> None:
+        """
+        A node that was never started does not listen.
+        """
+        node = Node(self.nodes.clock, transports=[])
+        self.failureResultOf(node.whenListening(), ConfigurationError)
+
+
+class OptionTests(NodeTestCase):
+    """
+    Options that make no sense are refused in one line, at once.
+    """
+
+    def test_refused(self) -> None:
+        """
+        The error names what is wrong and what would be right.
+        """
+        other = Identity.generate().peerID
+        for options, error, word in (
+            ({"security": ["telepathy"]}, ConfigurationError, "noise"),
+            ({"muxers": ["funnel"]}, ConfigurationError, "yamux"),
+            ({"listen": ["nowhere"]}, InvalidMultiaddr, "nowhere"),
+            ({"listen": ["/memory/x"]}, InvalidMultiaddr, "memory"),
+            ({"listen": ["/ip4/1.2.3.4/udp/1"]}, UnsupportedAddress, "/udp/1"),
+            ({"listen": [f"/memory/1/p2p/{other}"]}, ConfigurationError, str(other)),
+        ):
+            raised = self.assertRaises(error, self.nodes.start, **options)
+            self.assertIn(word, str(raised))
+            self.assertNotIn("\n", str(raised))
+
+    def test_ownPeerID(self) -> None:
+        """
+        Our own peer id at the end of an address to listen on does not hurt.
+        """
+        identity = Identity.generate()
+        node = self.nodes.start(
+            listen=[f"/memory/9/p2p/{identity.peerID}"], identity=identity
+        )
+        self.assertEqual(
+            [str(each) for each in node.addresses],
+            [f"/memory/9/p2p/{identity.peerID}"],
+        )
+
+
+class QuestionTests(NodeTestCase):
+    """
+    A node asks its peers.
+    """
+
+    def test_ping(self) -> None:
+        """
+        A ping measures the round trip, and leaves no stream behind.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        seconds = self.nodes.result(
+            Deferred.fromCoroutine(client.ping(server.addresses[0]))
+        )
+        self.assertGreater(seconds, 0.0)
+        self.nodes.settle()
+        self.assertEqual(len(client.connections.to(server.peerID)[0].streams), 0)
+
+    def test_identify(self) -> None:
+        """
+        A peer says what it is, where it listens and what it speaks.
+        """
+        server = self.nodes.start(agent="tester/1", protocolVersion="test/1")
+        client = self.nodes.start()
+        server.registry.register(PROTOCOL_ID, CountingFactory())
+        told = self.nodes.result(
+            Deferred.fromCoroutine(client.identify(server.addresses[0]))
+        )
+        self.assertEqual((told.agent, told.protocolVersion), ("tester/1", "test/1"))
+        self.assertIn(PROTOCOL_ID, told.protocols)
+        self.assertEqual(told.listenAddresses, (server.addresses[0].withoutPeer(),))
+
+    def test_reconnect(self) -> None:
+        """
+        SD-23: where a peer listens is learnt from itself, even by the side
+        that was dialed.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        near, far = self.nodes.connect(client, server)
+        self.nodes.result(near.close())
+        self.nodes.settle()
+        self.assertTrue(far.reason is not None and far.reason.check(ConnectionDone))
+        back = self.nodes.result(server.connect(client.peerID))
+        self.assertEqual(back.remotePeer, client.peerID)

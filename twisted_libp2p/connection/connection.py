@@ -1,0 +1,316 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A connection to an authenticated peer, and the streams on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import ConnectionClosing, Libp2pError
+from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IMuxedConnection, IMuxerSession
+from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.negotiation import Negotiation, Negotiator, Registry, multistream
+from twisted_libp2p.security import Secured
+
+__all__ = ["Connection", "Services"]
+
+#: How many inbound streams of one connection may be in negotiation at once;
+#: one more is reset (rust-libp2p's bound).
+MAX_NEGOTIATING = 128
+
+#: Seconds in which the protocol of a stream has to be agreed.
+STREAM_DEADLINE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """
+    What the connections of one node share.
+
+    @ivar registry: what is served on inbound streams.
+    @ivar events: who is told of streams.
+    @ivar clock: what runs the deadlines.
+    @ivar opened: told of each connection that is ready.
+    @ivar closed: told of each of these when it has ended, and why.
+    """
+
+    registry: Registry
+    events: EventBus
+    clock: IReactorTime
+    opened: Callable[[Connection], None]
+    closed: Callable[[Connection, Failure], None]
+
+
+@implementer(IMuxedConnection)
+class Connection:
+    """
+    A connection to an authenticated peer: both sides open streams on it.
+
+    @ivar localPeer: who we are.
+    @ivar remotePeer: who the peer has proven to be.
+    @ivar remoteKey: the key that proved it.
+    @ivar localAddress: our end of the transport; None if it has no address.
+    @ivar remoteAddress: the peer's end of it; None likewise.
+    @ivar initiator: whether our side opened it.
+    @ivar transport: the name of the transport, such as C{tcp}.
+    @ivar security: the security protocol.
+    @ivar muxer: the muxer.
+    @ivar early: whether the muxer was agreed inside the security handshake.
+    @ivar upgradeTime: seconds from the transport's connect to readiness.
+    @ivar openedAt: when it was ready, in seconds since the epoch.
+    @ivar reason: why it has ended; None while it has not.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        localPeer: PeerID,
+        secured: Secured,
+        muxer: str,
+        *,
+        initiator: bool,
+        transport: str,
+        localAddress: Multiaddr | None,
+        remoteAddress: Multiaddr | None,
+        upgradeTime: float,
+        ready: Callable[[Connection], None],
+    ) -> None:
+        self._services = services
+        self.localPeer = localPeer
+        self.remotePeer = secured.remotePeer
+        self.remoteKey = secured.remoteKey
+        self.security = secured.protocolID
+        self.muxer = muxer
+        self.early = secured.muxer is not None
+        self.initiator = initiator
+        self.transport = transport
+        self.localAddress = localAddress
+        self.remoteAddress = remoteAddress
+        self.upgradeTime = upgradeTime
+        self.openedAt = services.clock.seconds()
+        self._ready = ready
+        self._session: IMuxerSession | None = None
+        self._negotiating: set[Stream] = set()
+        self._waiting: list[Deferred[None]] = []
+        self.reason: Failure | None = None
+        self._inbound = Negotiation(
+            lambda: multistream.Responder(
+                services.registry.lookup, services.registry.protocols
+            ),
+            self._serve,
+            agreed=self._agreed,
+            clock=services.clock,
+            deadline=STREAM_DEADLINE,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<Connection {self.direction} {self.remotePeer}"
+            f" {self.remoteAddress} {self.security} {self.muxer}>"
+        )
+
+    @property
+    def direction(self) -> str:
+        """
+        C{"outbound"} if our side opened the connection, else C{"inbound"}.
+        """
+        return "outbound" if self.initiator else "inbound"
+
+    @property
+    def streams(self) -> Collection[Stream]:
+        """
+        The streams that are not closed yet.
+        """
+        return self._session.streams if self._session is not None else ()
+
+    @property
+    def connected(self) -> bool:
+        """
+        Whether streams can be opened.
+        """
+        return self._session is not None and not self._session.ended
+
+    def openStream(
+        self, protocols: str | Sequence[str], factory: IProtocolFactory
+    ) -> Deferred[IProtocol]:
+        """
+        Open a stream and agree on its protocol.
+
+        If one protocol only is proposed, the factory's protocol is connected
+        at once, and what it writes in C{connectionMade} travels with the
+        proposal; it receives nothing before the peer has agreed, and if the
+        peer does not agree, its connection is lost.
+
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol; it is called with a
+            L{PeerAddress<twisted_libp2p.address.PeerAddress>} that tells the
+            id that was agreed.
+        @return: fires with the protocol when the peer has agreed.  Fails with
+            L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>},
+            L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} after 10
+            seconds, L{ConnectionClosing}, or what ended the stream.  To
+            cancel it is to reset the stream.
+        """
+        session = self._session
+        if session is None:
+            return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
+        proposals = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+
+        def cancel(result: Deferred[IProtocol]) -> None:
+            result.errback(CancelledError())
+            stream.abortConnection()
+
+        def agreed(protocol: IProtocol, stream: Stream) -> None:
+            self._agreed(protocol, stream)
+            if not result.called:
+                result.callback(protocol)
+
+        def failed(reason: Failure, _: IProtocol | None) -> None:
+            if not result.called:
+                result.errback(reason)
+
+        def choose(protocol: str, stream: Stream) -> IProtocolFactory:
+            stream.protocolID = protocol
+            return factory
+
+        result: Deferred[IProtocol] = Deferred(cancel)
+        negotiator = Negotiation(
+            lambda: multistream.Initiator(proposals),
+            choose,
+            agreed=agreed,
+            failed=failed,
+            optimistic=proposals[0] if len(proposals) == 1 else None,
+            clock=self._services.clock,
+            deadline=STREAM_DEADLINE,
+        ).buildProtocol(None)
+        try:
+            stream = session.openStream(negotiator)
+        except Libp2pError:
+            return fail(Failure())
+        if not negotiator.settled:
+            self._negotiating.add(stream)
+        return result
+
+    def ping(self) -> Deferred[float]:
+        """
+        Measure the round trip of the muxer, below all streams.
+
+        @return: fires with seconds; fails with C{NotImplementedError} over a
+            muxer that has no such message.
+        """
+        if self._session is None:
+            return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
+        return self._session.ping()
+
+    def close(self, code: int = 0) -> Deferred[None]:
+        """
+        End the connection: what was written is flushed, the peer is told.
+
+        @param code: why, for the peer; 0 is a normal end.
+        @return: fires when it has ended, like L{whenClosed}.
+        """
+        if self._session is not None:
+            self._session.close(code)
+        return self.whenClosed()
+
+    def abort(self, reason: Failure) -> None:
+        """
+        End the connection at once.
+
+        @param reason: what streams and events are told.
+        """
+        if self._session is not None:
+            self._session.abort(reason)
+
+    def whenClosed(self) -> Deferred[None]:
+        """
+        @return: fires when the connection has ended; at once if it has.
+        """
+        if self.reason is not None:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    # What the muxer tells: IMuxedConnection.
+
+    def doStart(self) -> None:
+        """
+        Nothing to prepare.
+        """
+
+    def doStop(self) -> None:
+        """
+        Nothing to clear away.
+        """
+
+    def sessionStarted(self, session: IMuxerSession) -> None:
+        """
+        The connection is ready.
+        """
+        self._session = session
+        self._ready(self)
+
+    def buildProtocol(self, stream: Any) -> Negotiator | None:
+        """
+        Negotiate on a stream that the peer has opened; refuse it if too many
+        are in negotiation.
+        """
+        if len(self._negotiating) >= MAX_NEGOTIATING:
+            return None
+        self._negotiating.add(stream)
+        return self._inbound.buildProtocol(None)
+
+    def streamClosed(self, stream: Stream, reason: Failure) -> None:
+        """
+        A stream is over; the event comes only if it ever had a protocol.
+        """
+        if stream in self._negotiating:
+            self._negotiating.discard(stream)
+        elif self._services.events.wants(ClosedStream):
+            self._services.events.publish(
+                ClosedStream(**self._describe(stream), reason=reason)
+            )
+
+    def sessionLost(self, reason: Failure) -> None:
+        """
+        The connection is over.
+        """
+        self._session = None
+        self.reason = reason
+        self._negotiating.clear()
+        self._services.closed(self, reason)
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.callback(None)
+
+    def _serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+        stream.protocolID = protocol
+        return self._services.registry.lookup(protocol)
+
+    def _agreed(self, protocol: IProtocol, stream: Stream) -> None:
+        self._negotiating.discard(stream)
+        if self._services.events.wants(OpenedStream):
+            self._services.events.publish(OpenedStream(**self._describe(stream)))
+
+    def _describe(self, stream: Stream) -> dict[str, Any]:
+        return {
+            "time": self._services.clock.seconds(),
+            "stream": stream,
+            "connection": self,
+            "peer": self.remotePeer,
+            "protocolID": stream.protocolID,
+            "direction": "outbound" if stream.initiator else "inbound",
+        }

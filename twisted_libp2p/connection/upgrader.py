@@ -1,0 +1,340 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+From a raw transport to a connection: the stack of this package, on one screen.
+
+L{Upgrade.stack} is the whole way of a byte: a factory that wraps a factory
+that wraps a factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.connection.connection import Connection, Services
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    LegacyPeer,
+    Libp2pError,
+    NegotiationFailed,
+    UnsupportedProtocol,
+    UpgradeTimeout,
+)
+from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.interfaces import IMuxer, ISecurity, ITransport
+from twisted_libp2p.negotiation import (
+    Machine,
+    Negotiation,
+    Negotiator,
+    bootstrap,
+    multistream,
+)
+from twisted_libp2p.security import Handshake
+
+__all__ = ["BOOTSTRAP", "MULTISTREAM", "Upgrade", "Upgrader"]
+
+#: The dialect of deployed peers on a fresh transport.
+MULTISTREAM = "multistream"
+
+#: The dialect of the I{Connection Lifecycle} draft.
+BOOTSTRAP = "bootstrap"
+
+
+#: Seconds that a peer has to answer in the draft's dialect; who is silent for
+#: longer does not know it.
+BOOTSTRAP_DEADLINE = 5.0
+
+
+class Upgrader:
+    """
+    What a node can speak, and in which order it prefers it.
+
+    @ivar deadline: seconds from the transport's connect to a connection.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        identity: Identity,
+        securities: Iterable[ISecurity],
+        muxers: Iterable[IMuxer],
+        services: Services,
+        deadline: float = 10.0,
+    ) -> None:
+        """
+        @param identity: who we are.
+        @param securities: the security protocols, in order of preference.
+        @param muxers: the muxers, in order of preference.
+        @param services: what the connections of this node share.
+        @param deadline: seconds from the transport's connect to a connection.
+        @raise ConfigurationError: there is no security, or no muxer.
+        """
+        self.identity = identity
+        self.securities = {each.protocolID: each for each in securities}
+        self.muxers = {each.protocolID: each for each in muxers}
+        if not self.securities or not self.muxers:
+            raise ConfigurationError("a node needs a security protocol and a muxer")
+        self.services = services
+        self.deadline = deadline
+        self._pending: set[Upgrade] = set()
+
+    def outbound(
+        self,
+        transport: ITransport,
+        expected: PeerID | None,
+        dialect: str = MULTISTREAM,
+    ) -> Upgrade:
+        """
+        Prepare to upgrade a connection that our side opens.
+
+        @param transport: the kind of transport that carries it.
+        @param expected: who has to answer; None accepts anybody.
+        @param dialect: L{MULTISTREAM} or L{BOOTSTRAP}.
+        @return: a factory to connect an endpoint with.
+        """
+        return Upgrade(self, transport, True, expected, dialect)
+
+    def inbound(self, transport: ITransport) -> Factory:
+        """
+        Prepare to upgrade connections that peers open.
+
+        @param transport: the kind of transport that carries them.
+        @return: a factory to listen on an endpoint with.
+        """
+        return _Inbound(self, transport)
+
+    def abortAll(self) -> None:
+        """
+        Give up all upgrades that are under way.
+        """
+        for upgrade in list(self._pending):
+            upgrade.cancel()
+
+
+class _Inbound(Factory):
+    """
+    Makes an L{Upgrade} of every transport that is accepted.
+    """
+
+    noisy = False
+
+    def __init__(self, upgrader: Upgrader, transport: ITransport) -> None:
+        self._upgrader = upgrader
+        self._transport = transport
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> Negotiator:
+        upgrade = Upgrade(self._upgrader, self._transport, False, None, MULTISTREAM)
+        upgrade.connection.addErrback(self._failed, addr)
+        return upgrade.buildProtocol(addr)
+
+    def _failed(self, reason: Failure, addr: IAddress | None) -> None:
+        """
+        Nobody waits for an inbound connection: one line tells of its end.
+        """
+        if reason.check(CancelledError):
+            return
+        if reason.check(Libp2pError):
+            self._upgrader._log.info(
+                "inbound connection from {address} refused: {reason}",
+                address=addr,
+                reason=reason.getErrorMessage(),
+            )
+        else:
+            self._upgrader._log.failure(
+                "inbound connection from {address} failed", reason, address=addr
+            )
+
+
+class Upgrade(Factory):
+    """
+    One connection on its way from a raw transport to its muxer.
+
+    It owns the single deadline of all the steps between.
+
+    @ivar connection: fires with the L{Connection} when it is ready, or fails
+        with the typed error of the step that failed.  To cancel it is to drop
+        the transport.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        upgrader: Upgrader,
+        transport: ITransport,
+        initiator: bool,
+        expected: PeerID | None,
+        dialect: str,
+    ) -> None:
+        self._upgrader = upgrader
+        self._transport = transport
+        self._initiator = initiator
+        self._expected = expected
+        self._dialect = dialect
+        self._outermost: Negotiator | None = None
+        self._machine: Machine | None = None
+        self._timer: IDelayedCall | None = None
+        self._startedAt = 0.0
+        self.connection: Deferred[Connection] = Deferred(self._cancelled)
+
+    def stack(self) -> Negotiation:
+        """
+        The way of a byte: negotiate, secure, negotiate, multiplex.
+        """
+        upgrader = self._upgrader
+        muxers = tuple(upgrader.muxers)
+        return Negotiation(
+            self._onTransport,
+            lambda security, transport: upgrader.securities[security].wrap(
+                Handshake(
+                    upgrader.identity,
+                    self._initiator,
+                    self._expected,
+                    muxers,
+                    self._failed,
+                ),
+                Negotiation(
+                    self._onSecured,
+                    lambda muxer, secure: upgrader.muxers[muxer].wrap(
+                        self._initiator, self._connect(muxer, secure)
+                    ),
+                    already=lambda secure: secure.secured.muxer,
+                    failed=self._failed,
+                    clock=upgrader.services.clock,
+                ),
+            ),
+            failed=self._failed,
+            optimistic=self._optimistic(),
+            clock=upgrader.services.clock,
+            deadline=BOOTSTRAP_DEADLINE if self._dialect == BOOTSTRAP else None,
+        )
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> Negotiator:
+        """
+        The transport is there: from here on the deadline runs.
+        """
+        upgrader = self._upgrader
+        clock = upgrader.services.clock
+        self._startedAt = clock.seconds()
+        self._timer = clock.callLater(upgrader.deadline, self._timeOut)
+        upgrader._pending.add(self)
+        negotiator = self._outermost = self.stack().buildProtocol(addr)
+        return negotiator
+
+    def cancel(self) -> None:
+        """
+        Give up, unless the connection is ready.
+        """
+        self.connection.cancel()
+
+    def _onTransport(self) -> Machine:
+        """
+        Which security protocol is to be spoken on the raw transport?
+        """
+        securities = self._upgrader.securities
+        if not self._initiator:
+            self._machine = bootstrap.Listener(securities.__contains__, securities.keys)
+        elif self._dialect == BOOTSTRAP:
+            self._machine = bootstrap.Dialer(tuple(securities))
+        else:
+            self._machine = multistream.Initiator(tuple(securities))
+        return self._machine
+
+    def _onSecured(self) -> Machine:
+        """
+        Which muxer is to be spoken, if the handshake did not tell?
+        """
+        muxers = self._upgrader.muxers
+        if self._initiator:
+            return multistream.Initiator(tuple(muxers))
+        return multistream.Responder(muxers.__contains__, muxers.keys)
+
+    def _optimistic(self) -> str | None:
+        """
+        Take the only security protocol that we have for agreed: its first
+        message cannot be mistaken for multistream-select, so a peer that
+        refuses it gets no further.
+        """
+        if self._initiator and self._dialect == MULTISTREAM:
+            securities = tuple(self._upgrader.securities)
+            if len(securities) == 1:
+                return securities[0]
+        return None
+
+    def _connect(self, muxer: str, secure: Any) -> Connection:
+        """
+        Everything is agreed: make the connection that the muxer serves.
+        """
+        services = self._upgrader.services
+        return Connection(
+            services,
+            self._upgrader.identity.peerID,
+            secure.secured,
+            muxer,
+            initiator=self._initiator,
+            transport=self._transport.name,
+            localAddress=self._transport.toMultiaddr(secure.getHost()),
+            remoteAddress=self._transport.toMultiaddr(secure.getPeer()),
+            upgradeTime=services.clock.seconds() - self._startedAt,
+            ready=self._ready,
+        )
+
+    def _ready(self, connection: Connection) -> None:
+        """
+        The muxer is connected.
+        """
+        if self.connection.called:
+            return
+        self._forget()
+        self._upgrader.services.opened(connection)
+        self.connection.callback(connection)
+
+    def _failed(self, reason: Failure, _: object = None) -> None:
+        """
+        A step has failed.  What a bootstrap was not answered to is a peer
+        that does not know it: such peers wait for more, or hang up.
+        """
+        if self.connection.called:
+            return
+        self._forget()
+        if (
+            isinstance(self._machine, bootstrap.Dialer)
+            and not self._machine.answered
+            and reason.check(NegotiationFailed, UpgradeTimeout)
+            and not reason.check(UnsupportedProtocol)
+        ):
+            reason = Failure(LegacyPeer())
+        self.connection.errback(reason)
+
+    def _timeOut(self) -> None:
+        self._timer = None
+        self._failed(Failure(UpgradeTimeout("the upgrade", self._upgrader.deadline)))
+        self._drop()
+
+    def _cancelled(self, connection: Deferred[Connection]) -> None:
+        connection.errback(CancelledError())
+        self._drop()
+
+    def _drop(self) -> None:
+        self._forget()
+        outermost, self._outermost = self._outermost, None
+        if outermost is not None and outermost.transport is not None:
+            outermost.transport.abortConnection()
+
+    def _forget(self) -> None:
+        self._upgrader._pending.discard(self)
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()

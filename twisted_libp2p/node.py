@@ -1,0 +1,560 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The node: what an application holds.
+
+It joins an identity, transports, securities, muxers, the registry of
+protocols and the services, and gives them one face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    fail,
+    maybeDeferred,
+    succeed,
+)
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p import __version__
+from twisted_libp2p.address import Multiaddr, PeerAddress
+from twisted_libp2p.connection import Connection, Dialer, Services, Upgrader
+from twisted_libp2p.connection.upgrader import MULTISTREAM
+from twisted_libp2p.connmanager import ConnectionManager
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    UnsupportedAddress,
+)
+from twisted_libp2p.events import EventBus, Listen, ListenClose
+from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.interfaces import IMuxer, IPeerStore, ISecurity, ITransport
+from twisted_libp2p.muxer.mplex import Mplex
+from twisted_libp2p.muxer.yamux import Yamux
+from twisted_libp2p.negotiation import Registration, Registry
+from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.protocols import ping
+from twisted_libp2p.protocols.identification import IdentifyService
+from twisted_libp2p.protocols.identify import Identification
+from twisted_libp2p.protocols.ping import Ping
+from twisted_libp2p.security.noise import Noise
+from twisted_libp2p.transport import TCPTransport
+
+__all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
+
+#: The security protocols by their short names, in the order of preference.
+SECURITIES: dict[str, Callable[[Any], ISecurity]] = {"noise": Noise}
+
+#: The muxers by their short names, in the order of preference.
+MUXERS: dict[str, Callable[[Any], IMuxer]] = {"yamux": Yamux, "mplex": Mplex}
+
+#: What the nodes of this package say they are.
+AGENT = f"twisted_libp2p/{__version__}"
+
+#: The network that nodes say they belong to, unless told otherwise.
+PROTOCOL_VERSION = "ipfs/0.1.0"
+
+
+class Listener:
+    """
+    An address that a node listens on.
+
+    @ivar requested: what was asked for.
+    @ivar addresses: the real addresses that came of it, with the peer id.
+    """
+
+    def __init__(
+        self, requested: Multiaddr, port: IListeningPort, addresses: list[Multiaddr]
+    ) -> None:
+        self.requested = requested
+        self.port = port
+        self.addresses = addresses
+
+
+@implementer(IListeningPort)
+class ProtocolPort:
+    """
+    A protocol that is served: what C{listen} of L{Node.listener} gives.
+    """
+
+    def __init__(
+        self, node: Node, registration: Registration, factory: IProtocolFactory
+    ) -> None:
+        self._node = node
+        self._registration: Registration | None = registration
+        self._factory = factory
+
+    def startListening(self) -> None:
+        """
+        Nothing to do: it serves since it was made.
+        """
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Serve no further stream; those that are open go on.
+        """
+        registration, self._registration = self._registration, None
+        if registration is not None:
+            registration.cancel()
+            self._factory.doStop()
+        return succeed(None)
+
+    def getHost(self) -> Any:
+        """
+        Give our peer id, an address on which we listen, and the protocol.
+        """
+        return self._node.address(
+            self._registration.protocols[0]
+            if self._registration is not None and self._registration.protocols
+            else None
+        )
+
+
+@implementer(IStreamServerEndpoint)
+class _ProtocolServer:
+    """
+    Serves a protocol of a node.
+    """
+
+    def __init__(
+        self, node: Node, protocols: str | Iterable[str] | Callable[[str], bool]
+    ) -> None:
+        self._node = node
+        self._protocols = protocols
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Serve from now on.
+        """
+        try:
+            registration = self._node.registry.register(
+                self._protocols, protocolFactory
+            )
+        except ConfigurationError:
+            return fail()
+        protocolFactory.doStart()
+        return succeed(ProtocolPort(self._node, registration, protocolFactory))
+
+
+@implementer(IStreamClientEndpoint)
+class _ProtocolClient:
+    """
+    Opens streams to a peer.
+    """
+
+    def __init__(
+        self, node: Node, target: str | Multiaddr | PeerID, protocols: Sequence[str]
+    ) -> None:
+        self._node = node
+        self._target = target
+        self._protocols = protocols
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect to the peer if that is still to be done, and open a stream.
+        """
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, protocolFactory: IProtocolFactory) -> IProtocol:
+        connection = await self._node.connect(self._target)
+        return await connection.openStream(self._protocols, protocolFactory)
+
+
+class Node(MultiService):
+    """
+    A libp2p peer.
+
+    Start it as any service, or below one; then it listens.
+
+    @ivar identity: who it is.
+    @ivar events: where to learn what happens.
+    @ivar registry: which protocols it serves.
+    @ivar peerstore: what it knows of peers.
+    @ivar connections: the service that owns its connections.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        identity: Identity | None = None,
+        listen: Iterable[str | Multiaddr] = (),
+        *,
+        security: Iterable[str | ISecurity] = tuple(SECURITIES),
+        muxers: Iterable[str | IMuxer] = tuple(MUXERS),
+        transports: Iterable[ITransport] | None = None,
+        peerstore: IPeerStore | None = None,
+        dialect: str = MULTISTREAM,
+        agent: str = AGENT,
+        protocolVersion: str = PROTOCOL_VERSION,
+    ) -> None:
+        """
+        @param reactor: what it runs on.
+        @param identity: who it is; a fresh Ed25519 key, by default.
+        @param listen: the addresses on which it listens once it is started.
+        @param security: the security protocols, in order of preference: names
+            of L{SECURITIES}, or providers of
+            L{ISecurity<twisted_libp2p.interfaces.ISecurity>}.
+        @param muxers: the muxers, in order of preference: names of L{MUXERS},
+            or providers of L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
+        @param transports: what it dials and listens with; TCP, by default.
+        @param peerstore: what it knows of peers; in memory, by default.
+        @param dialect: what it speaks first on a transport that it opens:
+            C{"multistream"} as all deployed peers, C{"bootstrap"} as the
+            draft, C{"auto"} to try the latter.
+        @param agent: the software that it says it is.
+        @param protocolVersion: the network that it says it belongs to.
+        @raise ConfigurationError: an option has no usable value.
+        @raise InvalidMultiaddr: an address is none.
+        """
+        super().__init__()
+        self.reactor = reactor
+        self.identity = identity or Identity.generate()
+        self.events = EventBus()
+        self.registry = Registry()
+        self.peerstore = peerstore or MemoryPeerStore(reactor)
+        self._transports = (
+            [TCPTransport(reactor)] if transports is None else list(transports)
+        )
+        self.connections = ConnectionManager(reactor, self.events)
+        self.connections.setServiceParent(self)
+        self._upgrader = Upgrader(
+            self.identity,
+            [_named(each, SECURITIES, "security", reactor) for each in security],
+            [_named(each, MUXERS, "muxer", reactor) for each in muxers],
+            Services(
+                self.registry,
+                self.events,
+                reactor,
+                self.connections.opened,
+                self.connections.closed,
+            ),
+        )
+        self._dialer = Dialer(self._upgrader, self._transports, self.peerstore, dialect)
+        self._requested = [self._listenable(each) for each in listen]
+        self._listeners: list[Listener] = []
+        self._shared: dict[Multiaddr, int] = {}
+        self.identification = IdentifyService(
+            reactor,
+            self.identity,
+            self.registry,
+            self.events,
+            self.peerstore,
+            lambda: [each.withoutPeer() for each in self.addresses],
+            agent=agent,
+            protocolVersion=protocolVersion,
+        )
+        self.identification.setServiceParent(self)
+        self.registry.register(ping.PROTOCOL_ID, ping.PingFactory(reactor))
+        self._starting: Deferred[None] | None = None
+        self._failure: Failure | None = None
+
+    @property
+    def peerID(self) -> PeerID:
+        """
+        Who this node is.
+        """
+        return self.identity.peerID
+
+    @property
+    def addresses(self) -> list[Multiaddr]:
+        """
+        The full addresses at which peers can dial this node by now.
+        """
+        return [address for each in self._listeners for address in each.addresses]
+
+    def address(self, protocol: str | None = None) -> Any:
+        """
+        @return: the L{PeerAddress<twisted_libp2p.address.PeerAddress>} of
+            this node for a protocol.
+        """
+        first = next(iter(self.addresses), None)
+        return PeerAddress(
+            self.peerID, first.withoutPeer() if first is not None else None, protocol
+        )
+
+    # Listening
+
+    def startService(self) -> None:
+        """
+        Start to listen on the addresses that the node was made with; what
+        comes of it is told by L{whenListening}.
+        """
+        if self.running:
+            return
+        super().startService()
+        self._failure = None
+        self._starting = Deferred.fromCoroutine(self._listenAll())
+
+    async def _listenAll(self) -> None:
+        try:
+            for address in self._requested:
+                await self.listenOn(address)
+        except CancelledError:
+            self._failure = Failure()
+        except Exception as error:
+            self._failure = Failure()
+            self._log.error("cannot listen: {error}", error=str(error))
+
+    def whenListening(self) -> Deferred[list[Multiaddr]]:
+        """
+        Wait until the started node listens on all its addresses.
+
+        @return: fires with the full addresses to dial; fails with why one of
+            them cannot be listened on.
+        """
+        if self._starting is None:
+            return fail(ConfigurationError("the node is not started"))
+        waiting: Deferred[list[Multiaddr]] = Deferred()
+
+        def tell(_: None) -> None:
+            if self._failure is not None:
+                waiting.errback(self._failure)
+            else:
+                waiting.callback(self.addresses)
+
+        self._starting.addCallback(tell)
+        return waiting
+
+    def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
+        """
+        Listen on one more address.
+
+        @param address: port 0 takes a free one; C{0.0.0.0} and C{::} stand
+            for all interfaces.
+        @return: fires with the full addresses to dial.  Fails with
+            L{UnsupportedAddress}, or as the endpoint does.
+        """
+        return Deferred.fromCoroutine(self._listenOn(address))
+
+    async def _listenOn(self, address: str | Multiaddr) -> list[Multiaddr]:
+        requested = self._listenable(address)
+        transport = next(each for each in self._transports if each.canListen(requested))
+        port = await transport.serverEndpoint(requested).listen(
+            self._upgrader.inbound(transport)
+        )
+        addresses = [
+            each.withPeer(self.peerID)
+            for each in transport.listeningOn(requested, port)
+        ]
+        self._listeners.append(Listener(requested, port, addresses))
+        for each in addresses:
+            self._log.info("listening on {address}", address=str(each))
+            self.events.publish(Listen(time=self.reactor.seconds(), address=each))
+        self.identification.changed()
+        return addresses
+
+    async def stopListeningOn(self, address: str | Multiaddr) -> None:
+        """
+        Listen no more on an address; its connections go on.
+
+        @param address: what was given to L{listenOn}.
+        """
+        requested = self._listenable(address)
+        for listener in [
+            each for each in self._listeners if each.requested == requested
+        ]:
+            self._listeners.remove(listener)
+            await self._close(listener)
+        self.identification.changed()
+
+    async def share(self, address: Multiaddr) -> None:
+        """
+        Listen on an address, together with whoever shares it already.
+
+        @param address: as for L{listenOn}.
+        """
+        users = self._shared.get(address, 0)
+        self._shared[address] = users + 1
+        if not users:
+            try:
+                await self.listenOn(address)
+            except BaseException:
+                del self._shared[address]
+                raise
+
+    async def release(self, address: Multiaddr) -> None:
+        """
+        End one L{share} of an address; with the last one, listen no more.
+        """
+        users = self._shared.pop(address, 1) - 1
+        if users:
+            self._shared[address] = users
+        else:
+            await self.stopListeningOn(address)
+
+    async def _close(self, listener: Listener) -> None:
+        await maybeDeferred(listener.port.stopListening)
+        for address in listener.addresses:
+            self.events.publish(
+                ListenClose(time=self.reactor.seconds(), address=address)
+            )
+
+    def _listenable(self, address: str | Multiaddr) -> Multiaddr:
+        """
+        @raise UnsupportedAddress: no transport of this node can listen on it.
+        @raise ConfigurationError: it ends in the id of another peer.
+        """
+        parsed = Multiaddr(address) if isinstance(address, str) else address
+        if parsed.peerID not in (None, self.peerID):
+            raise ConfigurationError(
+                f"{parsed} belongs to another peer: this node is {self.peerID}"
+            )
+        parsed = parsed.withoutPeer()
+        if not any(each.canListen(parsed) for each in self._transports):
+            raise UnsupportedAddress(
+                f"no transport of this node listens on {parsed};"
+                " /ip4/127.0.0.1/tcp/4001 is one that TCP listens on"
+            )
+        return parsed
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop: first the listeners, then what is being dialed and upgraded,
+        then the connections, within two seconds, then the rest.
+        """
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.cancel()
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            await self._close(listener)
+        self._dialer.stop()
+        self._upgrader.abortAll()
+        await self.connections.stopService()
+        await maybeDeferred(super().stopService)
+
+    # Connecting
+
+    def connect(self, target: str | Multiaddr | PeerID) -> Deferred[Connection]:
+        """
+        Give a connection to a peer: one that is there, or a new one.
+
+        @param target: a peer id, whose addresses are known; or an address,
+            with the peer id at its end, or without one to take whoever
+            answers.
+        @return: fires with the connection.  Fails with
+            L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
+            each address why, with
+            L{NoAddresses<twisted_libp2p.errors.NoAddresses>}, or with
+            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}.
+        """
+        try:
+            peer, addresses = _parse(target)
+        except ValueError:
+            return fail()
+        if peer is not None:
+            for connection in self.connections.to(peer):
+                if connection.connected:
+                    return succeed(connection)
+        return self._dialer.dial(peer, addresses)
+
+    def listener(
+        self, protocols: str | Iterable[str] | Callable[[str], bool]
+    ) -> IStreamServerEndpoint:
+        """
+        Give an endpoint that serves a protocol to the peers of this node.
+
+        @param protocols: a protocol id, or several, or a function that tells
+            for an id whether it is served; C{transport.getHost()} tells a
+            protocol which one was agreed.
+        """
+        return _ProtocolServer(self, protocols)
+
+    def connector(
+        self, target: str | Multiaddr | PeerID, protocols: str | Sequence[str]
+    ) -> IStreamClientEndpoint:
+        """
+        Give an endpoint that opens streams to a peer.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        """
+        return _ProtocolClient(
+            self, target, (protocols,) if isinstance(protocols, str) else protocols
+        )
+
+    # Questions to peers
+
+    async def ping(self, target: str | Multiaddr | PeerID) -> float:
+        """
+        Ping a peer once.
+
+        @return: the round trip in seconds.
+        """
+        pinger = await self.pinger(target)
+        try:
+            return await pinger.ping()
+        finally:
+            pinger.transport.loseConnection()
+
+    async def pinger(self, target: str | Multiaddr | PeerID) -> Ping:
+        """
+        Open a stream to ping a peer on, any number of times.
+        """
+        factory = Factory.forProtocol(lambda: Ping(self.reactor))
+        factory.noisy = False
+        connection = await self.connect(target)
+        protocol = await connection.openStream(ping.PROTOCOL_ID, factory)
+        assert isinstance(protocol, Ping)
+        return protocol
+
+    async def identify(self, target: str | Multiaddr | PeerID) -> Identification:
+        """
+        Learn what a peer says it is.
+        """
+        connection = await self.connect(target)
+        return await self.identification.identified(connection)
+
+
+def _named(
+    choice: Any, known: dict[str, Callable[[Any], Any]], kind: str, reactor: Any
+) -> Any:
+    """
+    Turn a name into what it names; other things are what they are.
+    """
+    if not isinstance(choice, str):
+        return choice
+    if choice not in known:
+        raise ConfigurationError(
+            f"no {kind} {choice!r}: choose from {', '.join(known)}"
+        )
+    return known[choice](reactor)
+
+
+def _parse(
+    target: str | Multiaddr | PeerID,
+) -> tuple[PeerID | None, list[Multiaddr]]:
+    """
+    Take apart what is to be connected to.
+
+    @raise InvalidMultiaddr: it begins with a slash and is no address.
+    @raise InvalidPeerID: it is no peer id.
+    """
+    if isinstance(target, PeerID):
+        return target, []
+    if isinstance(target, str):
+        if not target.startswith("/"):
+            return PeerID.fromText(target), []
+        target = Multiaddr(target)
+    bare = target.withoutPeer()
+    return target.peerID, [bare] if len(bare) else []
