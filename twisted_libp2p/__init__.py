@@ -1,13 +1,60 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-libp2p's connection lifecycle for Twisted.
+libp2p for Twisted: any C{Factory}, any peer, one endpoint string.
 
-Any Twisted C{Factory} can be served to, or connected with, any libp2p peer
-over an authenticated, encrypted and multiplexed connection: by code or by one
-endpoint string.
+The names below are what most applications need; each is loaded when it is
+first used.  The rooms behind them are listed in C{docs/architecture.rst}.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twisted_libp2p.address import Multiaddr, PeerAddress
+    from twisted_libp2p.endpoints import Libp2pClientEndpoint, Libp2pServerEndpoint
+    from twisted_libp2p.errors import Libp2pError
+    from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
+    from twisted_libp2p.node import Node
+
+__all__ = [
+    "Identity",
+    "KeyType",
+    "Libp2pClientEndpoint",
+    "Libp2pError",
+    "Libp2pServerEndpoint",
+    "Multiaddr",
+    "Node",
+    "PeerAddress",
+    "PeerID",
+    "PublicKey",
+    "__version__",
+]
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+_WHERE = {
+    "Identity": "identity",
+    "KeyType": "identity",
+    "Libp2pClientEndpoint": "endpoints",
+    "Libp2pError": "errors",
+    "Libp2pServerEndpoint": "endpoints",
+    "Multiaddr": "address",
+    "Node": "node",
+    "PeerAddress": "address",
+    "PeerID": "identity",
+    "PublicKey": "identity",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """
+    Load a public name from where it lives.
+    """
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value

@@ -198,6 +198,67 @@ class StreamTests(ConnectionTestCase):
         self.nodes.advance(0.2)
         self.failureResultOf(opening, UpgradeTimeout)
 
+    def test_closeAtOnce(self) -> None:
+        """
+        A protocol that says all and closes at once is heard whole; its half
+        ends when the peer has agreed, and not before.
+        """
+
+        class Hasty(Recorder):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                self.transport.loseConnection()
+
+        served, hasty = Recorders(), Hasty(b"all")
+        self.server.registry.register("/a", served)
+        factory = Recorders()
+        factory.buildProtocol = lambda addr: hasty  # type: ignore[method-assign]
+        opening = self.near.openStream("/a", factory)
+        self.assertEqual(hasty.lost, [])
+        self.assertIs(self.nodes.result(opening), hasty)
+        self.assertTrue(hasty.lost[0].check(ConnectionDone))
+        self.assertEqual(served.made[0].received, b"all")
+        self.assertTrue(served.made[0].lost[0].check(ConnectionDone))
+        self.assertEqual(len(self.near.streams), 0)
+
+    def test_closeRefused(self) -> None:
+        """
+        Closing at once does not hide that the peer did not agree.
+        """
+
+        class Hasty(Recorder):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                self.transport.loseConnection()
+
+        hasty = Hasty(b"all")
+        factory = Recorders()
+        factory.buildProtocol = lambda addr: hasty  # type: ignore[method-assign]
+        error = self.failureAfter(self.near.openStream("/nobody", factory))
+        self.assertIsInstance(error, UnsupportedProtocol)
+        self.assertEqual(len(hasty.lost), 1)
+
+    def test_pausedAtOnce(self) -> None:
+        """
+        A protocol that does not want to read yet is agreed all the same, and
+        gets everything when it reads.
+        """
+
+        class Paused(Recorder):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                self.transport.pauseProducing()
+
+        paused = Paused()
+        self.server.registry.register("/a", Recorders(b"answer"))
+        factory = Recorders()
+        factory.buildProtocol = lambda addr: paused  # type: ignore[method-assign]
+        self.assertIs(self.nodes.result(self.near.openStream("/a", factory)), paused)
+        self.assertEqual(paused.received, b"")
+        paused.transport.resumeProducing()
+        self.nodes.settle()
+        self.assertEqual(paused.received, b"answer")
+
     def test_cancel(self) -> None:
         """
         To cancel an opening is to reset the stream.

@@ -198,17 +198,6 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertEqual(len(self.failures), 1)
         self.assertEqual(len(self.inner.calls), 2)
 
-    def test_optimisticClose(self) -> None:
-        """
-        An optimistic protocol that says all and closes before the peer has
-        agreed was not refused.
-        """
-        negotiator = self.initiator("/noise", optimistic="/noise")
-        self.transport.loseConnection()
-        negotiator.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.inner.calls, ["made", ConnectionDone])
-        self.assertEqual((self.agreements, self.failures), ([self.inner], []))
-
     def test_already(self) -> None:
         """
         What is agreed by other means is connected without a word.

@@ -150,8 +150,9 @@ class Connection:
 
         If one protocol only is proposed, the factory's protocol is connected
         at once, and what it writes in C{connectionMade} travels with the
-        proposal; it receives nothing before the peer has agreed, and if the
-        peer does not agree, its connection is lost.
+        proposal; it receives nothing before the peer has agreed, nor is its
+        half closed before, and if the peer does not agree, its connection is
+        lost.
 
         @param protocols: a protocol id, or several in order of preference.
         @param factory: builds the protocol; it is called with a
@@ -173,6 +174,7 @@ class Connection:
             stream.abortConnection()
 
         def agreed(protocol: IProtocol, stream: Stream) -> None:
+            stream.negotiated()
             self._agreed(protocol, stream)
             if not result.called:
                 result.callback(protocol)
@@ -183,15 +185,20 @@ class Connection:
 
         def choose(protocol: str, stream: Stream) -> IProtocolFactory:
             stream.protocolID = protocol
+            # The end of our half must not overtake the negotiation: js-libp2p
+            # (3.3.11) resets a stream whose data and end came before it had
+            # answered, "Cannot push data onto a stream that is closed".
+            stream.negotiating = optimistic is not None
             return factory
 
+        optimistic = proposals[0] if len(proposals) == 1 else None
         result: Deferred[IProtocol] = Deferred(cancel)
         negotiator = Negotiation(
             lambda: multistream.Initiator(proposals),
             choose,
             agreed=agreed,
             failed=failed,
-            optimistic=proposals[0] if len(proposals) == 1 else None,
+            optimistic=optimistic,
             clock=self._services.clock,
             deadline=STREAM_DEADLINE,
         ).buildProtocol(None)

@@ -76,6 +76,9 @@ class Stream:
     @ivar protocol: who receives.  May be replaced at any time; None after the
         end.
     @ivar protocolID: what was negotiated for this stream; None until then.
+    @ivar negotiating: whether the protocol is taken for agreed, but the peer
+        has not confirmed it.  Until L{negotiated} our half does not end, and
+        what arrives is delivered even if the application is not reading.
     @ivar disconnecting: whether our side is closing it, or has.
     @ivar disconnected: whether the protocol has lost it.
     @ivar state: which halves have ended, on the wire.
@@ -108,6 +111,7 @@ class Stream:
         "disconnected",
         "disconnecting",
         "initiator",
+        "negotiating",
         "protocol",
         "protocolID",
         "queued",
@@ -135,6 +139,7 @@ class Stream:
         self.initiator = initiator
         self.protocol: IProtocol | None = None
         self.protocolID: str | None = None
+        self.negotiating = False
         self.disconnecting = False
         self.disconnected = False
         self.state: StreamState = OPEN
@@ -242,7 +247,8 @@ class Stream:
         self.disconnecting = True
         self._paused = False
         self._eof = False
-        self._discard()
+        if not self.negotiating:
+            self._discard()
         if self.state == LOCAL_CLOSED:
             self.session.wake(self)
         self._close()
@@ -355,6 +361,7 @@ class Stream:
             and not self.unsentSize
             and self._producer is None
             and not self._writeEnded
+            and not self.negotiating
         )
 
     def take(self, size: int, batch: list[bytes]) -> None:
@@ -413,13 +420,13 @@ class Stream:
         """
         Hand bytes of the peer to the protocol, now or when it reads again.
         """
-        if self._paused or self._received:
+        if (self._paused or self._received) and not self.negotiating:
             if self._received is None:
                 self._received = deque()
             self._received.append(data)
             self.unreadSize += len(data)
             return
-        if not self.disconnecting:
+        if not self.disconnecting or self.negotiating:
             try:
                 self.protocol.dataReceived(data)  # type: ignore[union-attr]
             except Exception:
@@ -441,6 +448,16 @@ class Stream:
         self.session.delivered(self, -len(data))
         self.session.wake(self)
 
+    def negotiated(self) -> None:
+        """
+        The peer has confirmed the protocol.
+        """
+        self.negotiating = False
+        if self.disconnecting:
+            self._discard()
+        if self._closing:
+            self._close()
+
     def finReceived(self) -> None:
         """
         The peer ended its half.
@@ -449,7 +466,7 @@ class Stream:
         if after is None:
             return
         self.state = after
-        self._eof = not self.disconnecting
+        self._eof = self.negotiating or not self.disconnecting
         self.attend()
 
     def resetReceived(self, code: int) -> None:
@@ -514,7 +531,7 @@ class Stream:
         """
         The peer's half has ended, and all of it was delivered.
         """
-        if not self.disconnecting:
+        if self.negotiating or not self.disconnecting:
             if IHalfCloseableProtocol.providedBy(self.protocol):
                 self._call("readConnectionLost")
             elif not self._writeEnded:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -244,21 +243,10 @@ class Negotiator(ProtocolWrapper):
         self.connected = 0
         if self._over:
             self._cancelTimer()
-        inner = self.wrappedProtocol
-        if (
-            not self._over
-            and inner is not None
-            and reason.check(ConnectionDone)
-            and self.transport.disconnecting
-        ):
-            # The optimistic protocol said all it had to say, and closed.
-            self._over = True
-            self._cancelTimer()
-            self.factory.agreed(inner, self.transport)
         if not self._over:
             self._finish(Failure(self.factory.explain(reason)))
             return
-        self.wrappedProtocol = None
+        inner, self.wrappedProtocol = self.wrappedProtocol, None
         if inner is not None:
             inner.connectionLost(reason)
 

@@ -1,0 +1,304 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Build the test peers, each once for every state of its sources.
+
+From the command line, at the root of the repository::
+
+    python -m tests.interop.peers.build go js
+
+builds the named peers, or all, and prints the command that starts each.
+
+A peer is built in a temporary directory of the cache, which then takes the name
+that is made of the hash of its sources.  So a directory of that name is whole,
+the second build finds it, and two builds at the same time do no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["DEFAULT_CACHE", "PEERS", "BuildFailed", "available", "build", "main"]
+
+SOURCES = Path(__file__).resolve().parent
+DEFAULT_CACHE = SOURCES.parents[2] / ".cache" / "interop"
+BUILD_LIMIT = 900
+ASK_LIMIT = 30
+TOLD_AT_MOST = 4000
+
+# A Go toolchain that is too old would otherwise fetch a newer one by itself.
+ENVIRONMENT = {"GOTOOLCHAIN": "local"}
+
+
+class BuildFailed(Exception):
+    """
+    A peer could not be built, although its toolchain is there.
+    """
+
+
+class _Peer(ABC):
+    """
+    How to build and to start one peer.
+
+    @ivar name: the name of the peer and of the directory of its sources
+    @ivar patterns: which files of that directory are its sources
+    """
+
+    name: str
+    patterns: Sequence[str]
+
+    @abstractmethod
+    def missing(self) -> str | None:
+        """
+        @return: C{None} if this peer can be built and run, or why not
+        """
+
+    @abstractmethod
+    def buildInto(self, target: Path) -> None:
+        """
+        Build this peer.
+
+        @param target: an empty directory
+        @raise BuildFailed: it could not be built
+        """
+
+    @abstractmethod
+    def command(self, target: Path) -> list[str]:
+        """
+        @param target: the directory that it was built in
+        @return: the first part of the command line that starts it
+        """
+
+    def sources(self) -> list[Path]:
+        """
+        @return: the files that this peer is made of, in a fixed order
+        """
+        directory = SOURCES / self.name
+        return sorted(path for each in self.patterns for path in directory.glob(each))
+
+    def digest(self) -> str:
+        """
+        @return: what changes as soon as a source or the kind of machine does
+        """
+        digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+        for path in self.sources():
+            content = path.read_bytes()
+            digest.update(f"\0{path.name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()[:16]
+
+
+class _GoPeer(_Peer):
+    """
+    The peer on go-libp2p: one binary.
+    """
+
+    name = "go"
+    patterns = ("*.go", "go.mod", "go.sum")
+
+    def missing(self) -> str | None:
+        wanted = re.search(
+            r"^go ([\d.]+)$", (SOURCES / self.name / "go.mod").read_text(), re.MULTILINE
+        )
+        assert wanted is not None
+        return _missingTool("go", ["env", "GOVERSION"], wanted[1])
+
+    def buildInto(self, target: Path) -> None:
+        flags = ("-trimpath", "-buildvcs=false", "-o", str(target / "peer"))
+        _run([_required("go"), "build", *flags, "."], SOURCES / self.name)
+
+    def command(self, target: Path) -> list[str]:
+        return [str(target / "peer")]
+
+
+class _JavaScriptPeer(_Peer):
+    """
+    The peer on js-libp2p: its sources beside the packages that they import.
+    """
+
+    name = "js"
+    patterns = ("*.mjs", "package.json", "package-lock.json")
+
+    def missing(self) -> str | None:
+        return _missingTool("node", ["--version"], "20") or (
+            None if _findTool("npm") else "npm was not found"
+        )
+
+    def buildInto(self, target: Path) -> None:
+        for path in self.sources():
+            shutil.copy(path, target)
+        flags = ("--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund")
+        _run([_required("npm"), "ci", *flags], target)
+
+    def command(self, target: Path) -> list[str]:
+        return [_required("node"), str(target / "peer.mjs")]
+
+
+PEERS: Mapping[str, _Peer] = {"go": _GoPeer(), "js": _JavaScriptPeer()}
+
+
+def _findTool(name: str) -> str | None:
+    """
+    Find a program on the path, or where its installer puts it.
+
+    @param name: the name of the program
+    @return: its path, or C{None}
+    """
+    usual = {"go": "/usr/local/go/bin"}
+    return shutil.which(name) or shutil.which(name, path=usual.get(name, ""))
+
+
+def _required(name: str) -> str:
+    """
+    Find a program that has to be there.
+
+    @param name: the name of the program
+    @return: its path
+    @raise BuildFailed: it is not there
+    """
+    found = _findTool(name)
+    if found is None:
+        raise BuildFailed(f"{name} was not found")
+    return found
+
+
+def _missingTool(name: str, arguments: Sequence[str], wanted: str) -> str | None:
+    """
+    Ask a program whether it is there and new enough.
+
+    @param name: the name of the program
+    @param arguments: what makes it print its version
+    @param wanted: the oldest version that will do
+    @return: C{None} if it will do, or why not
+    """
+    path = _findTool(name)
+    if path is None:
+        return f"{name} was not found"
+    try:
+        told = subprocess.run(
+            [path, *arguments],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=ASK_LIMIT,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"{name} does not run: {error}"
+    version = re.search(r"\d+(\.\d+)*", told)
+    if version is None or _numbers(version[0]) < _numbers(wanted):
+        return f"{name} {wanted} or newer is needed, this is {told}"
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """
+    @param version: numbers between dots
+    @return: the numbers
+    """
+    return tuple(int(number) for number in version.split("."))
+
+
+def _run(command: Sequence[str], directory: Path) -> None:
+    """
+    Run one step of a build.
+
+    @param command: the program and its arguments
+    @param directory: where to run it
+    @raise BuildFailed: it failed, or took too long
+    """
+    try:
+        subprocess.run(
+            command,
+            cwd=directory,
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=BUILD_LIMIT,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        said = error.stdout[-TOLD_AT_MOST:]
+        raise BuildFailed(f"{shlex.join(command)} failed:\n{said}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BuildFailed(f"{shlex.join(command)} failed: {error}") from error
+
+
+def available(name: str) -> str | None:
+    """
+    Say whether the toolchain of a peer is there.
+
+    @param name: the name of a peer
+    @return: C{None} if it is, or the reason why the peer cannot be built
+    """
+    return PEERS[name].missing()
+
+
+def build(name: str, cache: Path = DEFAULT_CACHE) -> list[str]:
+    """
+    Build a peer, unless this very one has been built already.
+
+    @param name: the name of a peer
+    @param cache: the directory that keeps what was built
+    @return: the first part of the command line that starts the peer
+    @raise BuildFailed: it could not be built
+    """
+    peer = PEERS[name]
+    target = cache.resolve() / f"{name}-{peer.digest()}"
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}.", dir=target.parent))
+        try:
+            peer.buildInto(unfinished)
+            try:
+                unfinished.rename(target)
+            except OSError:
+                # Another process was faster.
+                if not target.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return peer.command(target)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """
+    Build what the command line names.
+
+    @param arguments: names of peers; none of them means all
+    @return: the exit status
+    """
+    failures = 0
+    for name in arguments or list(PEERS):
+        if name not in PEERS:
+            print(f"{name}: there is no such peer", file=sys.stderr)
+            failures += 1
+            continue
+        reason = available(name)
+        if reason is None:
+            try:
+                print(f"{name}: {shlex.join(build(name))}")
+                continue
+            except BuildFailed as error:
+                reason = str(error)
+        print(f"{name}: {reason}", file=sys.stderr)
+        failures += 1
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/libp2p/go-libp2p"
+	mplex "github.com/libp2p/go-libp2p-mplex"
+	"github.com/libp2p/go-libp2p/core/connmgr"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+)
+
+func newKey(name string) (crypto.PrivKey, error) {
+	kinds := map[string]struct{ kind, bits int }{
+		"ed25519":   {crypto.Ed25519, 0},
+		"secp256k1": {crypto.Secp256k1, 0},
+		"ecdsa":     {crypto.ECDSA, 0},
+		"rsa":       {crypto.RSA, 2048},
+	}
+	k, ok := kinds[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown key type %q", name)
+	}
+	key, _, err := crypto.GenerateKeyPair(k.kind, k.bits)
+	return key, err
+}
+
+// securityOption chooses the security protocol. A security transport that
+// knows no muxers offers none in its handshake, and the muxer is negotiated
+// afterwards by multistream-select.
+func securityOption(opts options) (libp2p.Option, error) {
+	switch opts.security {
+	case "noise":
+		if opts.lateMuxer {
+			return libp2p.Security(noise.ID, func(id protocol.ID, key crypto.PrivKey) (*noise.Transport, error) {
+				return noise.New(id, key, nil)
+			}), nil
+		}
+		return libp2p.Security(noise.ID, noise.New), nil
+	case "tls":
+		if opts.lateMuxer {
+			return libp2p.Security(libp2ptls.ID, func(id protocol.ID, key crypto.PrivKey) (*libp2ptls.Transport, error) {
+				return libp2ptls.New(id, key, nil)
+			}), nil
+		}
+		return libp2p.Security(libp2ptls.ID, libp2ptls.New), nil
+	}
+	return nil, fmt.Errorf("unknown security %q", opts.security)
+}
+
+func muxerOption(name string) (libp2p.Option, error) {
+	switch name {
+	case "yamux":
+		return libp2p.Muxer(yamux.ID, yamux.DefaultTransport), nil
+	case "mplex":
+		return libp2p.Muxer(mplex.ID, mplex.DefaultTransport), nil
+	}
+	return nil, fmt.Errorf("unknown muxer %q", name)
+}
+
+// userAgent tells identify which package this is; the default would be the
+// name of this program.
+func userAgent() string {
+	const module = "github.com/libp2p/go-libp2p"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Path == module {
+				return "go-libp2p/" + dep.Version
+			}
+		}
+	}
+	return "go-libp2p"
+}
+
+// newHost makes a host that speaks exactly one stack, has no limits, and
+// talks to nobody but the peers of the test.
+func newHost(opts options, listening bool) (host.Host, error) {
+	if opts.transport != "tcp" {
+		return nil, fmt.Errorf("unknown transport %q", opts.transport)
+	}
+	key, err := newKey(opts.key)
+	if err != nil {
+		return nil, err
+	}
+	security, err := securityOption(opts)
+	if err != nil {
+		return nil, err
+	}
+	muxer, err := muxerOption(opts.muxer)
+	if err != nil {
+		return nil, err
+	}
+	addrs := libp2p.NoListenAddrs
+	if listening {
+		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", opts.port))
+	}
+	return libp2p.New(
+		libp2p.Identity(key),
+		libp2p.UserAgent(userAgent()),
+		libp2p.Transport(tcp.NewTCPTransport),
+		security,
+		muxer,
+		addrs,
+		libp2p.DisableRelay(),
+		libp2p.ForceReachabilityPrivate(),
+		libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(),
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+	)
+}
+
+// closeHost closes a host, but does not wait for it forever.
+func closeHost(h host.Host) {
+	closed := make(chan struct{})
+	go func() {
+		h.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeLimit):
+	}
+}

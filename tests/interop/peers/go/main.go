@@ -1,0 +1,128 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+// Command peer is a small libp2p peer on go-libp2p for the interoperability
+// tests. Its command line, its protocols and its output are described in
+// ../README.rst; every peer of that directory follows the same contract.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	blockSize    = 64 * 1024
+	backBytes    = 1000
+	manyStreams  = 100
+	manyBytes    = 1000
+	pingCount    = 3
+	connectLimit = 20 * time.Second
+	taskLimit    = 30 * time.Second
+	totalLimit   = 60 * time.Second
+	closeLimit   = 3 * time.Second
+)
+
+// options are the choices of the command line.
+type options struct {
+	transport string
+	security  string
+	muxer     string
+	port      int
+	key       string
+	lateMuxer bool
+	do        []string
+	size      int
+}
+
+// facts is what one task, one event or the whole run reports.
+type facts map[string]any
+
+func main() {
+	role, target, opts := parseCommandLine(os.Args[1:])
+	var err error
+	switch role {
+	case "listen":
+		err = listen(opts)
+	case "dial":
+		err = dial(target, opts)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peer:", err)
+		os.Exit(1)
+	}
+}
+
+// usage ends the program because its command line makes no sense.
+func usage(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "peer: "+format+"\n", args...)
+	fmt.Fprintln(os.Stderr, "usage: peer listen [options] | peer dial MULTIADDR [options]")
+	os.Exit(2)
+}
+
+// parseCommandLine reads the role, the address to dial and the options.
+func parseCommandLine(args []string) (role, target string, opts options) {
+	if len(args) == 0 {
+		usage("no role given")
+	}
+	role, args = args[0], args[1:]
+	flags := flag.NewFlagSet("peer", flag.ContinueOnError)
+	flags.SetOutput(os.Stderr)
+	flags.StringVar(&opts.transport, "transport", "tcp", "tcp")
+	flags.StringVar(&opts.security, "security", "noise", "noise or tls")
+	flags.StringVar(&opts.muxer, "muxer", "yamux", "yamux or mplex")
+	flags.IntVar(&opts.port, "port", 0, "port to listen on")
+	flags.StringVar(&opts.key, "key", "ed25519", "ed25519, secp256k1, ecdsa or rsa")
+	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
+	do := "ping,identify,echo"
+	opts.size = 1 << 20
+	switch role {
+	case "listen":
+	case "dial":
+		if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+			usage("dial needs a multiaddr")
+		}
+		target, args = args[0], args[1:]
+		flags.StringVar(&do, "do", do, "tasks, separated by commas")
+		flags.IntVar(&opts.size, "size", opts.size, "bytes for echo, halfclose and perf")
+	default:
+		usage("unknown role %q", role)
+	}
+	if err := flags.Parse(args); err != nil {
+		os.Exit(2)
+	}
+	if flags.NArg() > 0 {
+		usage("unexpected argument %q", flags.Arg(0))
+	}
+	if opts.size < 0 {
+		usage("--size must not be negative")
+	}
+	for _, name := range strings.Split(do, ",") {
+		if name == "" {
+			continue
+		}
+		if _, ok := tasks[name]; !ok {
+			usage("unknown task %q", name)
+		}
+		opts.do = append(opts.do, name)
+	}
+	return role, target, opts
+}
+
+// A line is printed whole and at once, so that a test can read line by line.
+var stdout sync.Mutex
+
+func printLine(f facts) {
+	line, err := json.Marshal(f)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peer: cannot encode a line:", err)
+		return
+	}
+	stdout.Lock()
+	defer stdout.Unlock()
+	os.Stdout.Write(append(line, '\n'))
+}

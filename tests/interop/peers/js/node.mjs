@@ -1,0 +1,124 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { identify, identifyPush } from '@libp2p/identify'
+import { mplex } from '@libp2p/mplex'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { CLOSE_LIMIT, NO_LIMIT, within } from './limits.mjs'
+import { log, reason } from './output.mjs'
+
+function choose (what, table, name) {
+  if (!Object.hasOwn(table, name)) {
+    throw new Error(`unknown ${what} "${name}"`)
+  }
+  return table[name]
+}
+
+const KEYS = {
+  ed25519: () => generateKeyPair('Ed25519'),
+  secp256k1: () => generateKeyPair('secp256k1'),
+  ecdsa: () => generateKeyPair('ECDSA'),
+  rsa: () => generateKeyPair('RSA', 2048)
+}
+
+const TRANSPORTS = {
+  tcp: () => tcp({ inboundSocketInactivityTimeout: NO_LIMIT, outboundSocketInactivityTimeout: NO_LIMIT })
+}
+
+const SECURITY = { noise: () => noise(), tls: () => tls() }
+
+// A stream is aborted when more than 4 MiB are buffered, although yamux lets
+// its window grow to 16 MiB and mplex has none.
+const streamOptions = { maxReadBufferLength: NO_LIMIT }
+
+const MUXERS = {
+  yamux: () => yamux({ maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT, streamOptions }),
+  mplex: () => mplex({ disconnectThreshold: NO_LIMIT, streamOptions })
+}
+
+// Whether the muxer of a connection came out of its handshake, by the
+// timeline, which is the one object that a raw connection and the connection
+// made from it have in common.
+const early = new WeakMap()
+
+/**
+ * Make a connection encrypter that notes whether it agreed on a muxer, and
+ * that can be told not to.
+ *
+ * Noise has an option for that, which TLS obeys as a client only: as a server
+ * it answers whatever muxer the client offers. Therefore TLS is given an
+ * upgrader that knows no muxer.
+ */
+function watched (factory, late) {
+  return components => {
+    const inner = factory(late
+      ? {
+          peerId: components.peerId,
+          privateKey: components.privateKey,
+          logger: components.logger,
+          metrics: components.metrics,
+          upgrader: { getStreamMuxers: () => new Map() }
+        }
+      : components)
+    const secure = method => async (connection, options) => {
+      const secured = await inner[method](connection, late ? { ...options, skipStreamMuxerNegotiation: true } : options)
+      early.set(connection.timeline, secured.streamMuxer != null)
+      return secured
+    }
+    return {
+      protocol: inner.protocol,
+      secureInbound: secure('secureInbound'),
+      secureOutbound: secure('secureOutbound')
+    }
+  }
+}
+
+/** What was negotiated on a connection. */
+export function describe (connection) {
+  return {
+    security: connection.encryption ?? null,
+    muxer: connection.multiplexer ?? null,
+    early: early.get(connection.timeline) ?? null
+  }
+}
+
+/**
+ * Make a node that speaks exactly one stack, has no limits, and talks to
+ * nobody but the peers of the test.
+ */
+export async function makeNode (choices) {
+  const transport = choose('transport', TRANSPORTS, choices.transport)
+  const security = choose('security', SECURITY, choices.security)
+  const muxer = choose('muxer', MUXERS, choices.muxer)
+  const key = choose('key type', KEYS, choices.key)
+  const streams = { maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT }
+  return createLibp2p({
+    start: false,
+    privateKey: await key(),
+    addresses: { listen: choices.role === 'listen' ? [`/ip4/127.0.0.1/tcp/${choices.port}`] : [] },
+    transports: [transport()],
+    connectionEncrypters: [watched(security(), choices.late)],
+    streamMuxers: [muxer()],
+    services: { ping: ping(streams), identify: identify(streams), identifyPush: identifyPush(streams) },
+    connectionGater: { denyDialMultiaddr: () => false },
+    connectionMonitor: { enabled: false },
+    connectionManager: {
+      maxConnections: NO_LIMIT,
+      inboundConnectionThreshold: NO_LIMIT,
+      maxIncomingPendingConnections: NO_LIMIT
+    }
+  })
+}
+
+export async function stopNode (node) {
+  try {
+    await within(CLOSE_LIMIT, () => node.stop())
+  } catch (err) {
+    log('stopping:', reason(err))
+  }
+}
