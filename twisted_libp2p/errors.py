@@ -239,14 +239,20 @@ class NegotiationFailed(RemoteError, ConnectError):
 
 class UnsupportedProtocol(NegotiationFailed):
     """
-    The peer speaks none of the protocols that were proposed.
+    One side speaks none of the protocols that the other has proposed.
 
     @ivar proposed: what was proposed, in the order of preference.
+    @ivar spoken: what the other side speaks instead; empty if that is not
+        known.
     """
 
-    def __init__(self, proposed: Sequence[str]) -> None:
-        super().__init__("the peer speaks none of " + ", ".join(proposed))
+    def __init__(self, proposed: Sequence[str], spoken: Sequence[str] = ()) -> None:
+        message = f"{', '.join(proposed) or 'nothing'} was proposed, and none is spoken"
+        if spoken:
+            message += f"; spoken are {', '.join(spoken)}"
+        super().__init__(message)
         self.proposed = tuple(proposed)
+        self.spoken = tuple(spoken)
 
 
 class LegacyPeer(NegotiationFailed):

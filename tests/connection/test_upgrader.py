@@ -77,6 +77,14 @@ class OtherSecurity(Noise):
     protocolID = "/tls/1.0.0"
 
 
+class ThirdSecurity(Noise):
+    """
+    Noise under yet another name.
+    """
+
+    protocolID = "/secio/1.0.0"
+
+
 class UpgradeTestCase(SynchronousTestCase):
     """
     Nodes in memory, and raw peers among them.
@@ -212,15 +220,38 @@ class RefusalTests(UpgradeTestCase):
 
     def test_noCommonSecurity(self) -> None:
         """
-        The error names what was proposed.
+        The error names what was proposed; where there was time to ask, it
+        names what the peer speaks too; and the peer's log names both.
         """
-        server = self.nodes.start()
-        client = self.nodes.start(security=[OtherSecurity(self.nodes.clock)])
+        clock = self.nodes.clock
+        server = self.nodes.start(security=[Noise(clock)])
+        for proposed, spoken in (
+            ([OtherSecurity(clock)], ()),
+            ([OtherSecurity(clock), ThirdSecurity(clock)], ("/noise",)),
+        ):
+            self.logged.clear()
+            client = self.nodes.start(security=proposed)
+            dialing = client.connect(server.addresses[0])
+            self.nodes.settle()
+            cause = self.cause(dialing)
+            self.assertIsInstance(cause, UnsupportedProtocol)
+            self.assertEqual(cause.proposed, tuple(s.protocolID for s in proposed))
+            self.assertEqual(cause.spoken, spoken)
+            (line,) = self.messages("refused")
+            self.assertIn("/tls/1.0.0", line)
+            self.assertIn("/noise", line)
+
+    def test_noCommonMuxer(self) -> None:
+        """
+        So does the error of a muxer, early or late.
+        """
+        server = self.nodes.start(muxers=["mplex"])
+        client = self.nodes.start(muxers=["yamux"])
         dialing = client.connect(server.addresses[0])
         self.nodes.settle()
         cause = self.cause(dialing)
-        self.assertIsInstance(cause, UnsupportedProtocol)
-        self.assertIn("/tls/1.0.0", str(cause))
+        for name in ("/yamux/1.0.0", "/mplex/6.7.0"):
+            self.assertIn(name, str(cause))
 
     def test_wrongPeer(self) -> None:
         """

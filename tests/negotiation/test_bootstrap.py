@@ -249,11 +249,13 @@ class DialerTests(SynchronousTestCase):
         peer.
         """
         dialer, answering = Dialer(["/a", "/b"]), listener("/noise")
-        flight = dialer.receive(answering.receive(dialer.start()))
-        flight = dialer.receive(answering.receive(flight))
-        self.assertRaises(
+        flight = dialer.start()
+        for _ in range(3):
+            flight = dialer.receive(answering.receive(flight))
+        error = self.assertRaises(
             UnsupportedProtocol, dialer.receive, answering.receive(flight)
         )
+        self.assertEqual((error.proposed, error.spoken), (("/a", "/b"), ("/noise",)))
         self.assertTrue(dialer.answered)
 
     def test_legacy(self) -> None:

@@ -149,7 +149,32 @@ class InitiatorTests(SynchronousTestCase):
         machine.receive(HEADER + NA)
         error = self.assertRaises(UnsupportedProtocol, machine.receive, NA)
         self.assertEqual(error.proposed, ("/tls/1.0.0", "/noise"))
+        self.assertEqual(error.spoken, ())
         self.assertIn("/tls/1.0.0, /noise", str(error))
+
+    def test_ask(self) -> None:
+        """
+        An initiator that was refused everything may ask what is spoken; the
+        error then names both lists.
+        """
+        machine = Initiator(["/tls/1.0.0"], ask=True)
+        self.assertEqual(machine.receive(HEADER + NA), LS)
+        self.assertIsNotNone(machine.refusal)
+        answer = responder("/noise", "/secio/1.0.0").receive(HEADER + LS)[len(HEADER) :]
+        error = self.assertRaises(UnsupportedProtocol, machine.receive, answer)
+        self.assertEqual(error.spoken, ("/noise", "/secio/1.0.0"))
+        self.assertIn("/noise, /secio/1.0.0", str(error))
+
+    def test_askInVain(self) -> None:
+        """
+        A peer that does not tell, as go-libp2p, or that tells too much, leaves
+        the error as it was.
+        """
+        for answer in (NA, b"\xff\xff\xff", b"\x05abcd\n"):
+            machine = Initiator(["/tls/1.0.0"], ask=True)
+            machine.receive(HEADER + NA)
+            error = self.assertRaises(UnsupportedProtocol, machine.receive, answer)
+            self.assertEqual(error.spoken, ())
 
     def test_otherAnswer(self) -> None:
         """
@@ -240,8 +265,8 @@ class ResponderTests(SynchronousTestCase):
         """
         machine = responder("/noise")
         machine.receive(HEADER + TLS)
-        error = self.assertRaises(NegotiationFailed, machine.receive, b"\xff\xff\xff")
-        self.assertNotIsInstance(error, ProtocolViolation)
+        error = self.assertRaises(UnsupportedProtocol, machine.receive, b"\xff\xff\xff")
+        self.assertEqual((error.proposed, error.spoken), (("/tls/1.0.0",), ("/noise",)))
 
     def test_matchedName(self) -> None:
         """

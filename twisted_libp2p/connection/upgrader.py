@@ -249,7 +249,7 @@ class Upgrade(Factory):
         elif self._dialect == BOOTSTRAP:
             self._machine = bootstrap.Dialer(tuple(securities))
         else:
-            self._machine = multistream.Initiator(tuple(securities))
+            self._machine = multistream.Initiator(tuple(securities), ask=True)
         return self._machine
 
     def _onSecured(self) -> Machine:
@@ -258,7 +258,7 @@ class Upgrade(Factory):
         """
         muxers = self._upgrader.muxers
         if self._initiator:
-            return multistream.Initiator(tuple(muxers))
+            return multistream.Initiator(tuple(muxers), ask=True)
         return multistream.Responder(muxers.__contains__, muxers.keys)
 
     def _optimistic(self) -> str | None:

@@ -36,7 +36,10 @@ class Initiator:
 
     @ivar agreed: the id, once it was echoed.
     @ivar trailing: the bytes that came behind the echo.
+    @cvar refusal: a bootstrap that fails has failed for what is raised.
     """
+
+    refusal = None
 
     def __init__(self, protocol: str) -> None:
         self._protocol = protocol
@@ -78,9 +81,11 @@ class Receiver:
     @ivar agreed: the id, once it was accepted.
     @ivar trailing: the bytes that came behind the NUL.
     @cvar farewell: an id that is not spoken is left without an answer.
+    @cvar refusal: a bootstrap that fails has failed for what is raised.
     """
 
     farewell = b""
+    refusal = None
 
     def __init__(self, accepts: Callable[[str], object]) -> None:
         """
@@ -148,6 +153,13 @@ class Listener:
         self.agreed: str | None = None
         self.trailing = b""
         self.farewell = b""
+
+    @property
+    def refusal(self) -> Exception | None:
+        """
+        What the negotiation has failed for if nothing more comes.
+        """
+        return self._machine.refusal if self._machine is not None else None
 
     def start(self) -> bytes:
         """
@@ -221,6 +233,13 @@ class Dialer:
         self.trailing = b""
         self.answered = False
 
+    @property
+    def refusal(self) -> Exception | None:
+        """
+        What the negotiation has failed for if nothing more comes.
+        """
+        return self._machine.refusal
+
     def start(self) -> bytes:
         """
         @return: the first flight.
@@ -239,7 +258,7 @@ class Dialer:
         self.answered = True
         out = machine.receive(data)
         if machine.agreed == multistream.PROTOCOL_ID:
-            following = multistream.Initiator(self._protocols, header=False)
+            following = multistream.Initiator(self._protocols, header=False, ask=True)
             self._machine = following
             return following.start() + self.receive(machine.trailing)
         self.agreed = machine.agreed

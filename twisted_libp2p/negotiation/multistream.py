@@ -40,6 +40,9 @@ PROTOCOL_ID = "/multistream/1.0.0"
 #: go's and js's bound (rust would take 16383).
 MAX_MESSAGE = 1024
 
+#: How many protocols an error names.
+_MAX_TOLD = 8
+
 #: How often an initiator may propose before the responder has enough.
 MAX_PROPOSALS = 100
 
@@ -58,6 +61,7 @@ def encode(text: str) -> bytes:
 
 HEADER = encode(PROTOCOL_ID)
 _NA = encode("na")
+_LS = encode("ls")
 
 
 class _Messages:
@@ -114,31 +118,56 @@ class _Messages:
         return rest
 
 
+def _listed(text: str) -> list[str]:
+    """
+    Read the answer to C{ls}: messages within a message.
+
+    @return: the protocols; none if the peer has not understood, as go-libp2p.
+    """
+    inner = _Messages()
+    inner.feed(text.encode("utf-8"))
+    protocols: list[str] = []
+    try:
+        while (protocol := inner.next()) is not None:
+            protocols.append(protocol)
+    except ProtocolViolation:
+        return []
+    return protocols
+
+
 class Initiator:
     """
     The side that proposes.
 
     @ivar agreed: the protocol that the responder repeated; None so far.
     @ivar trailing: the bytes that came behind the agreement.
+    @ivar refusal: what the negotiation has failed for already, while the peer
+        is still asked what it speaks.
     @cvar farewell: nothing is left to say when there is no agreement.
     """
 
     farewell = b""
 
     __slots__ = (
+        "_ask",
         "_headerDue",
         "_index",
         "_messages",
         "_protocols",
         "agreed",
+        "refusal",
         "trailing",
     )
 
-    def __init__(self, protocols: Sequence[str], header: bool = True) -> None:
+    def __init__(
+        self, protocols: Sequence[str], header: bool = True, ask: bool = False
+    ) -> None:
         """
         @param protocols: what to propose, in the order of preference.
         @param header: whether the header is still to be exchanged; not after
             a bootstrap that agreed on C{/multistream/1.0.0}.
+        @param ask: whether to ask a peer that has refused everything what it
+            speaks, to say so in the error.
         @raise ValueError: there is nothing to propose, or it cannot be sent.
         """
         if not protocols:
@@ -146,7 +175,9 @@ class Initiator:
         self._protocols = tuple(protocols)
         self._messages = _Messages()
         self._headerDue = header
+        self._ask = ask
         self._index = 0
+        self.refusal: UnsupportedProtocol | None = None
         self.agreed: str | None = None
         self.trailing = b""
 
@@ -168,26 +199,40 @@ class Initiator:
         messages = self._messages
         messages.feed(data)
         out = b""
-        while (text := messages.next()) is not None:
+        while (text := self._next()) is not None:
             if self._headerDue:
                 if text != PROTOCOL_ID:
                     raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
                 self._headerDue = False
+            elif self.refusal is not None:
+                raise UnsupportedProtocol(self._protocols, _listed(text))
             elif text == self._protocols[self._index]:
                 self.agreed = text
                 self.trailing = messages.rest()
                 return out
             elif text == "na":
                 self._index += 1
-                if self._index == len(self._protocols):
-                    raise UnsupportedProtocol(self._protocols)
-                out += encode(self._protocols[self._index])
+                if self._index < len(self._protocols):
+                    out += encode(self._protocols[self._index])
+                    continue
+                self.refusal = UnsupportedProtocol(self._protocols)
+                if not self._ask:
+                    raise self.refusal
+                out += _LS
             else:
                 raise NegotiationFailed(
                     f"proposed {self._protocols[self._index]},"
                     f" and the peer answered {text[:80]!r}"
                 )
         return out
+
+    def _next(self) -> str | None:
+        try:
+            return self._messages.next()
+        except ProtocolViolation:
+            if self.refusal is not None:
+                raise self.refusal from None
+            raise
 
 
 class Responder:
@@ -205,6 +250,7 @@ class Responder:
         "_listing",
         "_messages",
         "_proposals",
+        "_refused",
         "agreed",
         "farewell",
         "trailing",
@@ -226,6 +272,7 @@ class Responder:
         self._messages = _Messages()
         self._headerDue = header
         self._proposals = 0
+        self._refused: list[str] = []
         self.agreed: str | None = None
         self.trailing = b""
         self.farewell = b""
@@ -256,7 +303,7 @@ class Responder:
                 # Behind a refused proposal come the data that a lazy
                 # initiator sent with it: no violation, just no agreement.
                 self.farewell = out
-                raise NegotiationFailed("no protocol was agreed") from violation
+                raise UnsupportedProtocol(*self._lists()) from violation
             if text is None:
                 return out
             if self._headerDue:
@@ -273,10 +320,28 @@ class Responder:
                 self.agreed = text
                 self.trailing = messages.rest()
                 return out + encode(text)
+            if self._proposals == MAX_PROPOSALS:
+                raise UnsupportedProtocol(*self._lists())
             self._proposals += 1
-            if self._proposals > MAX_PROPOSALS:
-                raise NegotiationFailed("the peer made too many proposals")
-            out += self._list() if text == "ls" else _NA
+            if text == "ls":
+                out += self._list()
+                continue
+            out += _NA
+            if len(self._refused) < _MAX_TOLD:
+                self._refused.append(text[:80])
+
+    @property
+    def refusal(self) -> UnsupportedProtocol | None:
+        """
+        What the negotiation has failed for if nothing more is proposed.
+        """
+        return UnsupportedProtocol(*self._lists()) if self._refused else None
+
+    def _lists(self) -> tuple[list[str], list[str]]:
+        """
+        @return: what was proposed, and what is spoken.
+        """
+        return self._refused, list(self._listing())[:_MAX_TOLD]
 
     def _list(self) -> bytes:
         """

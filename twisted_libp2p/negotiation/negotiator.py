@@ -39,6 +39,8 @@ class Machine(Protocol):
     @ivar agreed: the protocol that was agreed; None so far.
     @ivar trailing: the bytes that came behind the agreement.
     @ivar farewell: what is still to be sent when C{receive} has raised.
+    @ivar refusal: what it has failed for if the transport ends now; None where
+        the end itself is the failure.
     """
 
     agreed: str | None
@@ -46,6 +48,9 @@ class Machine(Protocol):
 
     @property
     def farewell(self) -> bytes: ...
+
+    @property
+    def refusal(self) -> Exception | None: ...
 
     def start(self) -> bytes:
         """
@@ -244,7 +249,8 @@ class Negotiator(ProtocolWrapper):
         if self._over:
             self._cancelTimer()
         if not self._over:
-            self._finish(Failure(self.factory.explain(reason)))
+            refusal = self._machine.refusal
+            self._finish(Failure(refusal or self.factory.explain(reason)))
             return
         inner, self.wrappedProtocol = self.wrappedProtocol, None
         if inner is not None:
@@ -256,7 +262,10 @@ class Negotiator(ProtocolWrapper):
         """
         inner = self.wrappedProtocol
         if not self._over:
-            self._fail(NegotiationFailed("the peer closed during the negotiation"))
+            self._fail(
+                self._machine.refusal
+                or NegotiationFailed("the peer closed during the negotiation")
+            )
         elif IHalfCloseableProtocol.providedBy(inner):
             inner.readConnectionLost()
         else:
