@@ -51,9 +51,12 @@ class MemoryNodes:
     @ivar network: what connects them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float = 0.0) -> None:
+        """
+        @param delay: seconds that bytes are on their way, in one direction.
+        """
         self.clock = Clock()
-        self.network = MemoryNetwork(self.clock)
+        self.network = MemoryNetwork(self.clock, delay)
         self._nodes: list[Node] = []
 
     def start(self, listen: Iterable[str] = ("/memory/0",), **options: Any) -> Node:

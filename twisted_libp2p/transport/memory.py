@@ -33,6 +33,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.interfaces import ITransport as ITwistedTransport
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -73,16 +74,17 @@ class MemoryAddress:
 @implementer(ITwistedTransport, IConsumer, IPushProducer)
 class _End:
     """
-    One end: what is written here is delivered at the other end, in the next
+    One end: what is written here is delivered at the other end, in a later
     turn of the clock, in pieces of at most L{HIGH_WATER} bytes.
     """
 
     other: _End
 
-    def __init__(self, clock: IReactorTime, host: MemoryAddress) -> None:
+    def __init__(self, clock: IReactorTime, delay: float, host: MemoryAddress) -> None:
         self._clock = clock
+        self._delay = delay
         self._host = host
-        self._outgoing: deque[bytes] = deque()
+        self._outgoing: deque[tuple[float, bytes]] = deque()
         self._buffered = 0
         self._scheduled = False
         self._paused = False
@@ -93,13 +95,14 @@ class _End:
         self.disconnecting = False
         self.connected = True
         self._aborted = False
+        self._endsAt = 0.0
 
     # ITransport
 
     def write(self, data: bytes) -> None:
         if not self.connected or self.disconnecting or not data:
             return
-        self._outgoing.append(bytes(data))
+        self._outgoing.append((self._clock.seconds() + self._delay, bytes(data)))
         self._buffered += len(data)
         if self._buffered > HIGH_WATER:
             self._pauseProducer()
@@ -111,6 +114,7 @@ class _End:
     def loseConnection(self) -> None:
         if self.connected and not self.disconnecting:
             self.disconnecting = True
+            self._endsAt = self._clock.seconds() + self._delay
             self._schedule()
 
     def abortConnection(self) -> None:
@@ -119,7 +123,9 @@ class _End:
             # Both ends deliver nothing more, not even an end in peace.
             self._aborted = self.other._aborted = True
             self._clock.callLater(0, self._lost, Failure(ConnectionAborted()))
-            self._clock.callLater(0, self.other._lost, Failure(ConnectionLost()))
+            self._clock.callLater(
+                self._delay, self.other._lost, Failure(ConnectionLost())
+            )
 
     def getPeer(self) -> MemoryAddress:
         return self.other._host
@@ -166,31 +172,35 @@ class _End:
     def _schedule(self) -> None:
         if not self._scheduled and self.connected:
             self._scheduled = True
-            self._clock.callLater(0, self._deliver)
+            due = self._outgoing[0][0] if self._outgoing else self._endsAt
+            self._clock.callLater(max(0.0, due - self._clock.seconds()), self._deliver)
 
     def _deliver(self) -> None:
         self._scheduled = False
         other = self.other
         if not self.connected or self._aborted or other._paused:
             return
+        now = self._clock.seconds()
+        size = 0
+        pieces = []
+        while self._outgoing and self._outgoing[0][0] <= now and size < HIGH_WATER:
+            pieces.append(self._outgoing.popleft()[1])
+            size += len(pieces[-1])
+        self._buffered -= size
+        if pieces and other.protocol is not None:
+            other.protocol.dataReceived(b"".join(pieces))
         if self._outgoing:
-            size = 0
-            pieces = []
-            while self._outgoing and size < HIGH_WATER:
-                size += len(self._outgoing[0])
-                pieces.append(self._outgoing.popleft())
-            self._buffered -= size
-            if other.protocol is not None:
-                other.protocol.dataReceived(b"".join(pieces))
-            if self._outgoing:
-                self._schedule()
-                return
-        if not self.connected or self._aborted or self._outgoing:
+            self._schedule()
+            return
+        if not self.connected or self._aborted:
             return
         if self._producer is not None and self._producerPaused:
             self._producerPaused = not self._streaming
             self._producer.resumeProducing()
         elif self.disconnecting and self._producer is None:
+            if self._endsAt > now:
+                self._schedule()
+                return
             self._lost(Failure(ConnectionDone()))
             other._lost(Failure(ConnectionDone()))
         if self._outgoing:
@@ -256,11 +266,13 @@ class MemoryNetwork:
     @ivar ports: who listens, by number.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, delay: float = 0.0) -> None:
         """
         @param clock: the reactor whose turns deliver the bytes.
+        @param delay: seconds that bytes are on their way, in one direction.
         """
-        self._clock = clock
+        self.clock = clock
+        self.delay = delay
         self.ports: dict[int, _Port] = {}
         self._last = 0
 
@@ -277,8 +289,8 @@ class MemoryNetwork:
         """
         Connect two protocols: the server's first, as with sockets.
         """
-        near = _End(self._clock, MemoryAddress(self.free()))
-        far = _End(self._clock, MemoryAddress(number))
+        near = _End(self.clock, self.delay, MemoryAddress(self.free()))
+        far = _End(self.clock, self.delay, MemoryAddress(number))
         near.other, far.other = far, near
         near.protocol, far.protocol = client, server
         server.makeConnection(far)
@@ -297,8 +309,18 @@ class _ClientEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Connect at once, or fail at once.
+        Connect after a round trip, or fail.
         """
+        if not self._network.delay:
+            return self._connect(protocolFactory)
+        return deferLater(
+            self._network.clock,
+            2 * self._network.delay,
+            self._connect,
+            protocolFactory,
+        )
+
+    def _connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         port = self._network.ports.get(self._number)
         address = MemoryAddress(self._number)
         server = None if port is None else port.factory.buildProtocol(address)
@@ -341,6 +363,7 @@ class MemoryTransport:
     """
 
     name = "memory"
+    stream = True
 
     def __init__(self, network: MemoryNetwork) -> None:
         """
