@@ -10,6 +10,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxerSession       the muxer of one connection, as its owner uses it
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IPeerStore          what is known of peers, whether connected or not
+    IProvider           a plugin that provides one of these by its name
 
 Everything else that passes between rooms is Twisted's own: C{IProtocol},
 C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
@@ -18,7 +19,7 @@ C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import interfaces as twisted_interfaces
 from zope.interface import Attribute, Interface
@@ -43,11 +44,15 @@ if TYPE_CHECKING:
 __all__ = [
     "IMuxedConnection",
     "IMuxer",
+    "IMuxerProvider",
     "IMuxerSession",
     "IPeerStore",
+    "IProvider",
     "ISecureTransport",
     "ISecurity",
+    "ISecurityProvider",
     "ITransport",
+    "ITransportProvider",
 ]
 
 
@@ -248,3 +253,37 @@ class IPeerStore(Interface):
         """
         Learn how the peer negotiates.
         """
+
+
+class IProvider(Interface):
+    """
+    A plugin that provides a security, a muxer or a transport by its name; see
+    L{twisted_libp2p.plugin}.
+    """
+
+    name: str = Attribute("What users call it; one word.")
+    description: str = Attribute("One line for users.")
+
+    def provide(reactor: Any) -> Any:
+        """
+        Make one, for the nodes that run on a reactor.
+        """
+
+
+class ISecurityProvider(IProvider):
+    """
+    Provides an L{ISecurity}.
+    """
+
+
+class IMuxerProvider(IProvider):
+    """
+    Provides an L{IMuxer}.
+    """
+
+
+class ITransportProvider(IProvider):
+    """
+    Provides an L{ITransport}.  All that are there are used by nodes that are
+    not told which.
+    """

@@ -43,25 +43,31 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import EventBus, Listen, ListenClose
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import IMuxer, IPeerStore, ISecurity, ITransport
-from twisted_libp2p.muxer.mplex import Mplex
-from twisted_libp2p.muxer.yamux import Yamux
+from twisted_libp2p.interfaces import (
+    IMuxer,
+    IMuxerProvider,
+    IPeerStore,
+    ISecurity,
+    ISecurityProvider,
+    ITransport,
+    ITransportProvider,
+)
 from twisted_libp2p.negotiation import Registration, Registry
 from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.protocols import ping
 from twisted_libp2p.protocols.identification import IdentifyService
 from twisted_libp2p.protocols.identify import Identification
 from twisted_libp2p.protocols.ping import Ping
-from twisted_libp2p.security.noise import Noise
-from twisted_libp2p.transport import TCPTransport
 
 __all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
 
-#: The security protocols by their short names, in the order of preference.
-SECURITIES: dict[str, Callable[[Any], ISecurity]] = {"noise": Noise}
+#: The security protocols that a node speaks unless it is told otherwise, in the
+#: order of preference.
+SECURITIES = ("noise",)
 
-#: The muxers by their short names, in the order of preference.
-MUXERS: dict[str, Callable[[Any], IMuxer]] = {"yamux": Yamux, "mplex": Mplex}
+#: The muxers that it speaks, likewise.
+MUXERS = ("yamux", "mplex")
 
 #: What the nodes of this package say they are.
 AGENT = f"twisted_libp2p/{__version__}"
@@ -76,6 +82,7 @@ class Listener:
 
     @ivar requested: what was asked for.
     @ivar addresses: the real addresses that came of it, with the peer id.
+    @ivar users: how many share it.
     """
 
     def __init__(
@@ -84,6 +91,7 @@ class Listener:
         self.requested = requested
         self.port = port
         self.addresses = addresses
+        self.users = 1
 
 
 @implementer(IListeningPort)
@@ -196,8 +204,8 @@ class Node(MultiService):
         identity: Identity | None = None,
         listen: Iterable[str | Multiaddr] = (),
         *,
-        security: Iterable[str | ISecurity] = tuple(SECURITIES),
-        muxers: Iterable[str | IMuxer] = tuple(MUXERS),
+        security: Iterable[str | ISecurity] = SECURITIES,
+        muxers: Iterable[str | IMuxer] = MUXERS,
         transports: Iterable[ITransport] | None = None,
         peerstore: IPeerStore | None = None,
         dialect: str = MULTISTREAM,
@@ -209,11 +217,12 @@ class Node(MultiService):
         @param identity: who it is; a fresh Ed25519 key, by default.
         @param listen: the addresses on which it listens once it is started.
         @param security: the security protocols, in order of preference: names
-            of L{SECURITIES}, or providers of
+            of plugins, or providers of
             L{ISecurity<twisted_libp2p.interfaces.ISecurity>}.
-        @param muxers: the muxers, in order of preference: names of L{MUXERS},
+        @param muxers: the muxers, in order of preference: names of plugins,
             or providers of L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
-        @param transports: what it dials and listens with; TCP, by default.
+        @param transports: what it dials and listens with; all plugins, by
+            default.
         @param peerstore: what it knows of peers; in memory, by default.
         @param dialect: what it speaks first on a transport that it opens:
             C{"multistream"} as all deployed peers, C{"bootstrap"} as the
@@ -230,14 +239,26 @@ class Node(MultiService):
         self.registry = Registry()
         self.peerstore = peerstore or MemoryPeerStore(reactor)
         self._transports = (
-            [TCPTransport(reactor)] if transports is None else list(transports)
+            [each.provide(reactor) for each in providers(ITransportProvider).values()]
+            if transports is None
+            else list(transports)
         )
         self.connections = ConnectionManager(reactor, self.events)
         self.connections.setServiceParent(self)
         self._upgrader = Upgrader(
             self.identity,
-            [_named(each, SECURITIES, "security", reactor) for each in security],
-            [_named(each, MUXERS, "muxer", reactor) for each in muxers],
+            [
+                provide(ISecurityProvider, each, reactor)
+                if isinstance(each, str)
+                else each
+                for each in security
+            ],
+            [
+                provide(IMuxerProvider, each, reactor)
+                if isinstance(each, str)
+                else each
+                for each in muxers
+            ],
             Services(
                 self.registry,
                 self.events,
@@ -249,7 +270,6 @@ class Node(MultiService):
         self._dialer = Dialer(self._upgrader, self._transports, self.peerstore, dialect)
         self._requested = [self._listenable(each) for each in listen]
         self._listeners: list[Listener] = []
-        self._shared: dict[Multiaddr, int] = {}
         self.identification = IdentifyService(
             reactor,
             self.identity,
@@ -374,30 +394,29 @@ class Node(MultiService):
             await self._close(listener)
         self.identification.changed()
 
-    async def share(self, address: Multiaddr) -> None:
+    async def share(self, address: str | Multiaddr) -> Listener:
         """
-        Listen on an address, together with whoever shares it already.
+        Listen on an address, together with whoever does already.
 
         @param address: as for L{listenOn}.
         """
-        users = self._shared.get(address, 0)
-        self._shared[address] = users + 1
-        if not users:
-            try:
-                await self.listenOn(address)
-            except BaseException:
-                del self._shared[address]
-                raise
+        requested = self._listenable(address)
+        for listener in self._listeners:
+            if listener.requested == requested:
+                listener.users += 1
+                return listener
+        await self.listenOn(requested)
+        return self._listeners[-1]
 
-    async def release(self, address: Multiaddr) -> None:
+    async def release(self, listener: Listener) -> None:
         """
-        End one L{share} of an address; with the last one, listen no more.
+        End one L{share}; with the last one, listen no more.
         """
-        users = self._shared.pop(address, 1) - 1
-        if users:
-            self._shared[address] = users
-        else:
-            await self.stopListeningOn(address)
+        listener.users -= 1
+        if not listener.users and listener in self._listeners:
+            self._listeners.remove(listener)
+            await self._close(listener)
+            self.identification.changed()
 
     async def _close(self, listener: Listener) -> None:
         await maybeDeferred(listener.port.stopListening)
@@ -524,21 +543,6 @@ class Node(MultiService):
         """
         connection = await self.connect(target)
         return await self.identification.identified(connection)
-
-
-def _named(
-    choice: Any, known: dict[str, Callable[[Any], Any]], kind: str, reactor: Any
-) -> Any:
-    """
-    Turn a name into what it names; other things are what they are.
-    """
-    if not isinstance(choice, str):
-        return choice
-    if choice not in known:
-        raise ConfigurationError(
-            f"no {kind} {choice!r}: choose from {', '.join(known)}"
-        )
-    return known[choice](reactor)
 
 
 def _parse(

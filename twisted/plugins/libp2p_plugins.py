@@ -2,10 +2,11 @@
 
 """
 What Twisted finds of twisted_libp2p: the service C{libp2p} of C{twist} and
-C{twistd}, and the prefix C{libp2p:} of endpoint strings, server and client.
+C{twistd}, the prefix C{libp2p:} of endpoint strings, server and client, and
+the securities, muxers and transports that come with the package.
 
-Twisted loads this file whenever it looks for any plugin, so it names the
-package by strings and imports nothing of it until something is asked for.
+Twisted loads this file whenever it looks for any plugin, so it names what it
+provides by strings, and imports none of it until it is asked for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from twisted.plugin import IPlugin
 from twisted.python.reflect import namedAny
 from zope.interface import implementer
 
-__all__ = ["clientParser", "serverParser", "service"]
+from twisted_libp2p.plugin import MuxerProvider, SecurityProvider, TransportProvider
+
+__all__ = [
+    "clientParser",
+    "mplex",
+    "noise",
+    "serverParser",
+    "service",
+    "tcp",
+    "yamux",
+]
 
 
 @implementer(IPlugin, IStreamServerEndpointStringParser)
@@ -33,8 +44,8 @@ class _ServerParser:
 
     prefix = "libp2p"
 
-    def parseStreamServer(
-        self, reactor: IReactorCore, *args: object, **kwargs: object
+    def parseStreamServer(  # type: ignore[override]
+        self, reactor: IReactorCore, /, *args: object, **kwargs: object
     ) -> IStreamServerEndpoint:
         """
         Hand the parts of the description to
@@ -53,8 +64,8 @@ class _ClientParser:
 
     prefix = "libp2p"
 
-    def parseStreamClient(
-        self, reactor: IReactorCore, *args: object, **kwargs: object
+    def parseStreamClient(  # type: ignore[override]
+        self, reactor: IReactorCore, /, *args: object, **kwargs: object
     ) -> IStreamClientEndpoint:
         """
         Hand the parts of the description to
@@ -70,3 +81,18 @@ service = ServiceMaker(
 )
 serverParser = _ServerParser()
 clientParser = _ClientParser()
+
+noise = SecurityProvider(
+    "noise", "twisted_libp2p.security.noise.Noise", "Noise XX, spoken by all peers"
+)
+
+yamux = MuxerProvider(
+    "yamux", "twisted_libp2p.muxer.yamux.Yamux", "with flow control for each stream"
+)
+mplex = MuxerProvider(
+    "mplex", "twisted_libp2p.muxer.mplex.Mplex", "for peers that know no other"
+)
+
+tcp = TransportProvider(
+    "tcp", "twisted_libp2p.transport.tcp.TCPTransport", "TCP over IPv4 and IPv6"
+)
