@@ -1,0 +1,486 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of what identify says, and of how it is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.protocols.identify import (
+    MAX_ADDRESSES,
+    MAX_MESSAGE,
+    MAX_MESSAGES,
+    MAX_OWN_MESSAGE,
+    MAX_PROTOCOLS,
+    Identification,
+    Reader,
+    describe,
+    visible,
+)
+from twisted_libp2p.wire.frames import FrameBuffer, delimit
+from twisted_libp2p.wire.identify_pb2 import Identify as Message
+
+PEER = Identity.generate()
+STRANGER = Identity.generate()
+NOTHING = Identification()
+
+LOOPBACK = Multiaddr("/ip4/127.0.0.1/tcp/4001")
+LOOPBACK6 = Multiaddr("/ip6/::1/tcp/4001")
+LINK_LOCAL = Multiaddr("/ip4/169.254.7.7/tcp/4001")
+PRIVATE = Multiaddr("/ip4/192.168.1.7/tcp/4001")
+PUBLIC = Multiaddr("/ip4/8.8.8.8/tcp/4001")
+NAMED = Multiaddr("/dns4/example.org/tcp/4001")
+ALL = [LOOPBACK, LOOPBACK6, LINK_LOCAL, PRIVATE, PUBLIC, NAMED]
+
+
+def message(**fields: Any) -> bytes:
+    """
+    Encode a message, with its length before it.
+    """
+    return delimit(Message(**fields).SerializeToString())
+
+
+def record(
+    *addresses: Multiaddr, sequence: int = 1, identity: Identity = PEER
+) -> bytes:
+    """
+    Sign a record.
+    """
+    return PeerRecord(identity.peerID, sequence, addresses).seal(identity)
+
+
+def public(number: int) -> Multiaddr:
+    """
+    Give one of many public addresses.
+    """
+    return Multiaddr(f"/ip4/8.8.{number >> 8}.{number & 255}/tcp/4001")
+
+
+def read(
+    data: bytes,
+    before: Identification = NOTHING,
+    remote: Multiaddr | None = PUBLIC,
+    peer: Identity = PEER,
+) -> Identification:
+    """
+    Read all that a peer tells.
+    """
+    reader = Reader(peer.publicKey, remote)
+    reader.feed(data)
+    return reader.finish(before)
+
+
+class VisibleTests(SynchronousTestCase):
+    """
+    Tests for L{visible}.
+    """
+
+    def test_scopes(self) -> None:
+        """
+        Whoever is public is told of the public, whoever is near of all but
+        loopback, and this host of all.
+        """
+        for at, expected in (
+            (PUBLIC, [PUBLIC, NAMED]),
+            (PRIVATE, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
+            (LINK_LOCAL, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
+            (LOOPBACK, ALL),
+            (LOOPBACK6, ALL),
+            (None, ALL),
+        ):
+            self.assertEqual(visible(ALL, at), expected)
+
+
+class DescribeTests(SynchronousTestCase):
+    """
+    Tests for L{describe}.
+    """
+
+    def describe(
+        self,
+        addresses: list[Multiaddr],
+        protocols: list[str],
+        identity: Identity = PEER,
+        observed: Multiaddr | None = None,
+    ) -> Message:
+        """
+        Describe somebody, and decode that.
+        """
+        frames = FrameBuffer(MAX_OWN_MESSAGE)
+        frames.feed(
+            describe(
+                identity,
+                agent="test/1",
+                protocolVersion="test",
+                protocols=protocols,
+                addresses=addresses,
+                observed=observed,
+                seal=lambda some: record(*some, sequence=7, identity=identity),
+            )
+        )
+        (frame,) = frames
+        return Message.FromString(frame)
+
+    def test_fields(self) -> None:
+        """
+        All is said, the addresses once more in a signed record.
+        """
+        told = self.describe([PUBLIC, NAMED], ["/a", "/b"], observed=PRIVATE)
+        self.assertEqual(told.publicKey, PEER.publicKey.toBytes())
+        self.assertEqual(told.agentVersion, "test/1")
+        self.assertEqual(told.protocolVersion, "test")
+        self.assertEqual(list(told.protocols), ["/a", "/b"])
+        self.assertEqual(list(told.listenAddrs), [PUBLIC.toBytes(), NAMED.toBytes()])
+        self.assertEqual(told.observedAddr, PRIVATE.toBytes())
+        self.assertEqual(
+            PeerRecord.open(told.signedPeerRecord),
+            PeerRecord(PEER.peerID, 7, (PUBLIC, NAMED)),
+        )
+
+    def test_unobservable(self) -> None:
+        """
+        Where the peer has no address, nothing is said of one.
+        """
+        self.assertFalse(self.describe([], ["/a"]).HasField("observedAddr"))
+
+    def test_manyAddresses(self) -> None:
+        """
+        Of too many addresses the first are said; of the protocols all.
+        """
+        addresses = [public(number) for number in range(1000)]
+        told = self.describe(addresses, ["/a", "/b"])
+        count = len(told.listenAddrs)
+        self.assertGreater(count, 50)
+        self.assertEqual(
+            list(told.listenAddrs), [each.toBytes() for each in addresses[:count]]
+        )
+        self.assertEqual(
+            PeerRecord.open(told.signedPeerRecord).addresses, tuple(addresses[:count])
+        )
+        self.assertEqual(list(told.protocols), ["/a", "/b"])
+
+    def test_manyProtocols(self) -> None:
+        """
+        Of too many protocols the first are said; of the addresses all.
+        """
+        protocols = [f"/protocol/{number}" for number in range(1000)]
+        told = self.describe([PUBLIC], protocols)
+        self.assertGreater(len(told.protocols), 100)
+        self.assertEqual(list(told.protocols), protocols[: len(told.protocols)])
+        self.assertEqual(list(told.listenAddrs), [PUBLIC.toBytes()])
+
+    def test_manyOfBoth(self) -> None:
+        """
+        Even with a large key, and too many of both, something is left of both.
+        """
+        told = self.describe(
+            [public(number) for number in range(1000)],
+            [f"/protocol/{number}" for number in range(1000)],
+            Identity.generate(KeyType.RSA),
+        )
+        self.assertGreater(len(told.protocols), 10)
+        self.assertGreater(len(told.listenAddrs), 10)
+
+    def test_readBack(self) -> None:
+        """
+        A reader understands it.
+        """
+        told = read(
+            describe(
+                PEER,
+                agent="test/1",
+                protocolVersion="test",
+                protocols=["/a"],
+                addresses=[PUBLIC],
+                observed=NAMED,
+                seal=lambda some: record(*some, sequence=7),
+            )
+        )
+        self.assertEqual(
+            told,
+            Identification(
+                agent="test/1",
+                protocolVersion="test",
+                protocols=("/a",),
+                listenAddresses=(PUBLIC,),
+                observedAddress=NAMED,
+                record=record(PUBLIC, sequence=7),
+                sequence=7,
+            ),
+        )
+
+
+class ReaderTests(SynchronousTestCase):
+    """
+    Tests for L{Reader}.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        An empty message tells nothing; that is no fault.
+        """
+        self.assertEqual(read(message()), NOTHING)
+
+    def test_merged(self) -> None:
+        """
+        Several messages are one: go-libp2p sends its record in a second.
+        """
+        told = read(
+            message(agentVersion="first", protocols=["/a"])
+            + message(protocols=["/b"], signedPeerRecord=record(PUBLIC))
+        )
+        self.assertEqual(told.agent, "first")
+        self.assertEqual(told.protocols, ("/a", "/b"))
+        self.assertEqual(told.listenAddresses, (PUBLIC,))
+
+    def test_unchanged(self) -> None:
+        """
+        What is not mentioned stays; what is mentioned replaces.
+        """
+        before = read(
+            message(
+                agentVersion="test/1",
+                protocolVersion="test",
+                protocols=["/a", "/b"],
+                listenAddrs=[PUBLIC.toBytes()],
+                observedAddr=NAMED.toBytes(),
+            )
+        )
+        self.assertEqual(read(message(), before), before)
+        after = read(message(protocols=["/c"], listenAddrs=[NAMED.toBytes()]), before)
+        self.assertEqual(after.protocols, ("/c",))
+        self.assertEqual(after.listenAddresses, (NAMED,))
+        self.assertEqual(after.agent, "test/1")
+        self.assertEqual(after.observedAddress, NAMED)
+
+    @settings(max_examples=50, deadline=None, derandomize=True)
+    @given(st.data())
+    def test_pieces(self, data: st.DataObject) -> None:
+        """
+        It does not matter in which pieces a message comes.
+        """
+        whole = message(agentVersion="a") + message(
+            protocols=["/a"], signedPeerRecord=record(PUBLIC)
+        )
+        cut = data.draw(st.integers(0, len(whole)))
+        reader = Reader(PEER.publicKey, None)
+        reader.feed(whole[:cut])
+        reader.feed(whole[cut:])
+        self.assertEqual(reader.finish(NOTHING), read(whole, remote=None))
+
+    def test_truncated(self) -> None:
+        """
+        A message that is cut off anywhere is none.
+        """
+        whole = message(agentVersion="test", protocols=["/a"])
+        for size in range(len(whole)):
+            with self.assertRaises(ProtocolViolation):
+                read(whole[:size])
+
+    def test_tooLong(self) -> None:
+        """
+        A message of 9 KiB is refused as soon as its length is known.
+        """
+        read(message(agentVersion="x" * (MAX_MESSAGE - 3)))
+        reader = Reader(PEER.publicKey, None)
+        with self.assertRaises(ProtocolViolation):
+            reader.feed(message(agentVersion="x" * 9 * 1024)[:2])
+
+    def test_tooMany(self) -> None:
+        """
+        Ten messages are taken, an eleventh is not.
+        """
+        read(message() * MAX_MESSAGES)
+        with self.assertRaises(ProtocolViolation):
+            read(message() * (MAX_MESSAGES + 1))
+
+    @settings(max_examples=100, deadline=None, derandomize=True)
+    @given(st.binary(max_size=100))
+    def test_garbage(self, garbage: bytes) -> None:
+        """
+        Whatever comes is understood, or is a violation; it is nothing else.
+        """
+        for data in (garbage, delimit(garbage)):
+            try:
+                told = read(data)
+            except ProtocolViolation:
+                continue
+            self.assertTrue(told.agent.isprintable())
+
+    def test_garbageInside(self) -> None:
+        """
+        Fields that make no sense are left out; the others are read.
+        """
+        told = read(
+            message(
+                agentVersion="test",
+                listenAddrs=[b"", b"\xff", b"\x04\x01", PUBLIC.toBytes()],
+                observedAddr=b"garbage",
+                signedPeerRecord=b"garbage",
+            )
+        )
+        self.assertEqual(told, Identification(agent="test", listenAddresses=(PUBLIC,)))
+
+    def test_notText(self) -> None:
+        """
+        A string that is not UTF-8 harms nobody.
+        """
+        told = read(
+            delimit(
+                b"\x1a\x02\xff\xfe"  # protocols
+                b"\x1a\x02/a"
+                b"\x2a\x02v\xff"  # protocolVersion
+                b"\x32\x02a\xff"  # agentVersion
+            )
+        )
+        self.assertEqual(
+            told,
+            Identification(
+                agent="a\N{REPLACEMENT CHARACTER}",
+                protocolVersion="v\N{REPLACEMENT CHARACTER}",
+                protocols=("/a",),
+            ),
+        )
+
+    def test_names(self) -> None:
+        """
+        Names are bounded, and hold nothing that a terminal would obey.
+        """
+        told = read(
+            message(
+                agentVersion="\x1b[31mred\n" + "x" * 1000,
+                protocols=["/\x1b[2J", "/a\n", "", "x" * 1024, "/b", "/b"],
+            )
+        )
+        self.assertEqual(told.agent[:7], "[31mred")
+        self.assertLessEqual(len(told.agent), 256)
+        self.assertEqual(told.protocols, ("/b",))
+
+    def test_manyProtocols(self) -> None:
+        """
+        Of 5000 protocols the first 1024 are taken.
+        """
+        names = [f"/{number}" for number in range(5000)]
+        parts = [names[start : start + 1000] for start in range(0, 5000, 1000)]
+        told = read(b"".join(message(protocols=part) for part in parts))
+        self.assertEqual(told.protocols, tuple(names[:MAX_PROTOCOLS]))
+
+    def test_manyAddresses(self) -> None:
+        """
+        Of 2000 addresses the first 500 are taken.
+        """
+        addresses = [public(number) for number in range(2000)]
+        told = read(
+            b"".join(
+                message(
+                    listenAddrs=[each.toBytes() for each in addresses[at : at + 500]]
+                )
+                for at in range(0, 2000, 500)
+            )
+        )
+        self.assertEqual(told.listenAddresses, tuple(addresses[:MAX_ADDRESSES]))
+
+    def test_scope(self) -> None:
+        """
+        Addresses that cannot be reached where the peer is are not believed,
+        signed or not.
+        """
+        encoded = [each.toBytes() for each in ALL]
+        for data in (
+            message(listenAddrs=encoded),
+            message(signedPeerRecord=record(*ALL)),
+        ):
+            self.assertEqual(read(data).listenAddresses, (PUBLIC, NAMED))
+            self.assertEqual(read(data, remote=LOOPBACK).listenAddresses, tuple(ALL))
+
+    def test_undialable(self) -> None:
+        """
+        Addresses of other peers, of no host, and of every host are left out;
+        the peer's own id at the end is nothing new.
+        """
+        told = read(
+            message(
+                listenAddrs=[
+                    each.toBytes()
+                    for each in (
+                        PRIVATE.withPeer(STRANGER.peerID),
+                        Multiaddr(f"/p2p/{PEER.peerID}"),
+                        Multiaddr("/ip4/0.0.0.0/tcp/4001"),
+                        Multiaddr("/ip6/::/tcp/4001"),
+                        PUBLIC.withPeer(PEER.peerID),
+                        PUBLIC,
+                    )
+                ]
+            ),
+            remote=LOOPBACK,
+        )
+        self.assertEqual(told.listenAddresses, (PUBLIC,))
+
+    def test_withdrawn(self) -> None:
+        """
+        A record without an address says that there is none any more, and so
+        do addresses of which none is believed.
+        """
+        before = Identification(listenAddresses=(PUBLIC,))
+        for data in (
+            message(signedPeerRecord=record()),
+            message(listenAddrs=[LOOPBACK.toBytes()]),
+        ):
+            self.assertEqual(read(data, before).listenAddresses, ())
+
+    def test_record(self) -> None:
+        """
+        What is signed is worth more than what is only said.
+        """
+        told = read(
+            message(listenAddrs=[NAMED.toBytes()], signedPeerRecord=record(PUBLIC))
+        )
+        self.assertEqual(told.listenAddresses, (PUBLIC,))
+        self.assertEqual(told.record, record(PUBLIC))
+        self.assertEqual(told.sequence, 1)
+
+    def test_foreignRecord(self) -> None:
+        """
+        The record of another peer changes nothing.
+        """
+        told = read(
+            message(signedPeerRecord=record(PUBLIC, identity=STRANGER)),
+            Identification(listenAddresses=(NAMED,)),
+        )
+        self.assertEqual(told, Identification(listenAddresses=(NAMED,)))
+
+    def test_oldRecord(self) -> None:
+        """
+        A record of a lower number changes nothing, and what is said beside it
+        nothing of the addresses; one of the same number does, and of a higher.
+        """
+        before = read(message(signedPeerRecord=record(PUBLIC, sequence=7)))
+        old = message(
+            listenAddrs=[NAMED.toBytes()],
+            signedPeerRecord=record(NAMED, sequence=6),
+        )
+        self.assertEqual(read(old, before), before)
+        for sequence in (7, 8):
+            new = message(signedPeerRecord=record(NAMED, sequence=sequence))
+            after = read(new, before)
+            self.assertEqual(after.listenAddresses, (NAMED,))
+            self.assertEqual(after.sequence, sequence)
+
+    def test_foreignKey(self) -> None:
+        """
+        Whoever claims the key of another peer is not believed at all, of
+        whatever kind the own key is.
+        """
+        for peer in (PEER, Identity.generate(KeyType.RSA)):
+            read(message(publicKey=peer.publicKey.toBytes()), peer=peer)
+            with self.assertRaises(ProtocolViolation):
+                read(message(publicKey=STRANGER.publicKey.toBytes()), peer=peer)

@@ -1,0 +1,330 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of ping, both sides.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.protocols.connected import ConnectedTestCase
+from twisted_libp2p.errors import (
+    ProtocolViolation,
+    StreamReset,
+    UpgradeTimeout,
+)
+from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
+from twisted_libp2p.protocols.echo import EchoFactory
+from twisted_libp2p.protocols.ping import (
+    MAX_STREAMS,
+    PROTOCOL_ID,
+    SIZE,
+    TIMEOUT,
+    Ping,
+)
+from twisted_libp2p.testing.muxer import Collector, HalfCloseCollector
+
+
+class PingResponderTests(ConnectedTestCase):
+    """
+    The side that answers, on a node.
+    """
+
+    def test_echo(self) -> None:
+        """
+        What comes back is what was sent, in whole pings of 32 bytes.
+        """
+        collector = self.open(PROTOCOL_ID, Collector())
+        ping = bytes(range(SIZE))
+        collector.stream.write(ping + ping[:1])
+        self.nodes.settle()
+        self.assertEqual(collector.data, ping)
+        collector.stream.write(ping[1:])
+        self.nodes.settle()
+        self.assertEqual(collector.data, ping * 2)
+
+    def test_partial(self) -> None:
+        """
+        A peer that sends 31 bytes is reset after 10 seconds, even if it drips.
+        """
+        collector = self.open(PROTOCOL_ID, Collector())
+        for _ in range(SIZE - 1):
+            collector.stream.write(b"x")
+            self.nodes.advance(0.3)
+        self.nodes.advance(TIMEOUT - 9.3 - 0.1)
+        self.assertEqual(collector.reasons, [])
+        self.nodes.advance(0.1)
+        collector.reasons[0].trap(StreamReset)
+        self.assertEqual(collector.data, b"")
+
+    def test_busy(self) -> None:
+        """
+        A stream lives as long as a ping comes every 10 seconds, and no longer.
+        """
+        collector = self.open(PROTOCOL_ID, Collector())
+        for _ in range(5):
+            self.nodes.advance(TIMEOUT - 0.1)
+            collector.stream.write(bytes(SIZE))
+        self.nodes.settle()
+        self.assertEqual(len(collector.data), 5 * SIZE)
+        self.nodes.advance(TIMEOUT)
+        collector.reasons[0].trap(StreamReset)
+
+    def test_halfClose(self) -> None:
+        """
+        When the peer has pinged enough, all is answered and then closed.
+        """
+        collector = self.open(PROTOCOL_ID, HalfCloseCollector())
+        collector.stream.write(bytes(3 * SIZE))
+        collector.stream.loseWriteConnection()
+        self.nodes.settle()
+        self.assertEqual(len(collector.data), 3 * SIZE)
+        self.assertEqual(collector.ends, ["write", "read"])
+        collector.reasons[0].trap(ConnectionDone)
+
+    def test_thirdStream(self) -> None:
+        """
+        One peer gets two streams; another peer is not hindered by that; each
+        that ends makes room.
+        """
+        first = self.open(PROTOCOL_ID, Collector())
+        for _ in range(1, MAX_STREAMS):
+            self.open(PROTOCOL_ID, Collector())
+        refused = self.connection.openStream(
+            PROTOCOL_ID, Factory.forProtocol(Collector)
+        )
+        self.nodes.settle()
+        self.failureResultOf(refused, StreamReset)
+        other = self.nodes.start()
+        self.assertGreaterEqual(
+            self.nodes.result(other.ping(self.server.addresses[0])), 0.0
+        )
+        first.stream.loseConnection()
+        self.nodes.settle()
+        again = self.open(PROTOCOL_ID, Collector())
+        again.stream.write(bytes(SIZE))
+        self.nodes.settle()
+        self.assertEqual(again.data, bytes(SIZE))
+
+    def test_flood(self) -> None:
+        """
+        A flood that nobody reads the answer of stops at the windows, does not
+        delay another protocol of the same connection, and is reset.
+        """
+        self.server.registry.register(ECHO, EchoFactory())
+        flooding = self.open(PROTOCOL_ID, Collector())
+        flooding.stream.pauseProducing()
+        flooding.stream.write(bytes(4 << 20))
+        self.nodes.settle()
+        self.assertGreater(flooding.stream.unsentSize, 1 << 20)
+        other = self.open(ECHO, Collector())
+        other.stream.write(b"word")
+        self.nodes.settle()
+        self.assertEqual(other.data, b"word")
+        self.nodes.advance(TIMEOUT)
+        flooding.reasons[0].trap(StreamReset)
+        self.assertEqual(other.reasons, [])
+
+
+class PingTests(SynchronousTestCase):
+    """
+    The side that asks.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect a ping to nobody.
+        """
+        self.clock = Clock()
+        self.transport = StringTransport()
+        self.ping = Ping(self.clock, self.clock.seconds)
+        self.ping.makeConnection(self.transport)
+
+    def sent(self) -> bytes:
+        """
+        Take what was sent.
+        """
+        sent: bytes = self.transport.value()
+        self.transport.clear()
+        return sent
+
+    def lost(self) -> None:
+        """
+        The transport tells that it was aborted.
+        """
+        self.assertTrue(self.transport.disconnected)
+        self.ping.connectionLost(Failure(ConnectionDone()))
+
+    def test_roundTrip(self) -> None:
+        """
+        A ping fires with the seconds that it took, in whatever pieces it comes.
+        """
+        waiting = self.ping.ping()
+        payload = self.sent()
+        self.assertEqual(len(payload), SIZE)
+        self.clock.advance(1.5)
+        self.ping.dataReceived(payload[:10])
+        self.assertNoResult(waiting)
+        self.clock.advance(0.5)
+        self.ping.dataReceived(payload[10:])
+        self.assertEqual(self.successResultOf(waiting), 2.0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_random(self) -> None:
+        """
+        No two pings are alike.
+        """
+        self.ping.ping()
+        first = self.sent()
+        self.ping.ping()
+        self.assertNotEqual(self.sent(), first)
+
+    def test_flight(self) -> None:
+        """
+        Several pings may be under way; each is told its own time.
+        """
+        waiting = []
+        for _ in range(3):
+            waiting.append(self.ping.ping())
+            self.clock.advance(1.0)
+        self.ping.dataReceived(self.sent())
+        self.assertEqual(
+            [self.successResultOf(each) for each in waiting], [3.0, 2.0, 1.0]
+        )
+
+    def test_again(self) -> None:
+        """
+        Whoever is answered may ping again at once.
+        """
+        results: list[float] = []
+
+        def again(seconds: float) -> Deferred[float]:
+            results.append(seconds)
+            return self.ping.ping()
+
+        last = self.ping.ping().addCallback(again).addCallback(again)
+        for _ in range(3):
+            self.clock.advance(1.0)
+            self.ping.dataReceived(self.sent())
+        self.assertEqual([*results, self.successResultOf(last)], [1.0, 1.0, 1.0])
+
+    def test_wrong(self) -> None:
+        """
+        A wrong answer fails all pings, and resets the stream.
+        """
+        waiting = [self.ping.ping(), self.ping.ping()]
+        sent = self.sent()
+        self.ping.dataReceived(sent[: SIZE - 1] + bytes([sent[SIZE - 1] ^ 1]))
+        for each in waiting:
+            self.failureResultOf(each, ProtocolViolation)
+        self.lost()
+        self.failureResultOf(self.ping.ping(), ProtocolViolation)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_unasked(self) -> None:
+        """
+        Bytes behind the last answer are no answer: the stream is reset, but
+        the ping has succeeded.
+        """
+        waiting = self.ping.ping()
+        self.ping.dataReceived(self.sent() + b"x")
+        self.successResultOf(waiting)
+        self.lost()
+        self.failureResultOf(self.ping.ping(), ProtocolViolation)
+
+    def test_late(self) -> None:
+        """
+        A ping fails after 10 seconds, and so does the stream.
+        """
+        waiting = self.ping.ping()
+        self.clock.advance(TIMEOUT - 0.1)
+        self.assertNoResult(waiting)
+        self.clock.advance(0.1)
+        self.failureResultOf(waiting, UpgradeTimeout)
+        self.lost()
+        self.failureResultOf(self.ping.ping(), UpgradeTimeout)
+
+    def test_lateEach(self) -> None:
+        """
+        Each ping has its own 10 seconds: an answer to an earlier one gives no
+        later one more time.
+        """
+        first = self.ping.ping()
+        answer = self.sent()
+        self.clock.advance(6.0)
+        second = self.ping.ping()
+        self.clock.advance(3.0)
+        self.ping.dataReceived(answer)
+        self.assertEqual(self.successResultOf(first), 9.0)
+        self.clock.advance(6.9)
+        self.assertNoResult(second)
+        self.clock.advance(0.1)
+        self.failureResultOf(second, UpgradeTimeout)
+
+    def test_lost(self) -> None:
+        """
+        The end of the stream is the answer to all who wait, and will.
+        """
+        waiting = self.ping.ping()
+        self.ping.connectionLost(Failure(StreamReset()))
+        self.failureResultOf(waiting, StreamReset)
+        self.failureResultOf(self.ping.ping(), StreamReset)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_cancel(self) -> None:
+        """
+        A ping that nobody waits for any more does not touch the others.
+        """
+        first, second = self.ping.ping(), self.ping.ping()
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.ping.dataReceived(self.sent())
+        self.assertEqual(self.successResultOf(second), 0.0)
+
+    def test_cancelInside(self) -> None:
+        """
+        One answer may make a ping that is answered in the same flight
+        superfluous.
+        """
+        first, second = self.ping.ping(), self.ping.ping()
+        first.addCallback(lambda _: second.cancel())
+        self.ping.dataReceived(self.sent())
+        self.failureResultOf(second, CancelledError)
+        self.assertFalse(self.transport.disconnected)
+
+
+class NodePingTests(ConnectedTestCase):
+    """
+    Both sides together.
+    """
+
+    def test_many(self) -> None:
+        """
+        Any number of pings travel on one stream, with a peer that shares it.
+        """
+        pinger = self.nodes.result(self.client.pinger(self.server.peerID))
+        waiting = [pinger.ping() for _ in range(1000)]
+        self.nodes.settle()
+        for each in waiting:
+            self.assertGreaterEqual(self.successResultOf(each), 0.0)
+        transport: Any = pinger.transport
+        transport.loseConnection()
+
+    def test_severed(self) -> None:
+        """
+        When the connection ends, those who wait are told why.
+        """
+        pinger = self.nodes.result(self.client.pinger(self.server.peerID))
+        waiting = pinger.ping()
+        self.connection.abort(Failure(StreamReset(7)))
+        self.nodes.settle()
+        self.assertEqual(self.failureResultOf(waiting, StreamReset).value.code, 7)

@@ -1,0 +1,315 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.__main__}: the command line tools.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.processes import Program, ProgramTestCase
+from twisted_libp2p import __main__
+from twisted_libp2p.__main__ import ToolOptions, main
+from twisted_libp2p.errors import UpgradeTimeout
+from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.identity import Identity, KeyType, PeerID
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
+from twisted_libp2p.protocols.echo import EchoFactory
+
+MODULE = ("-m", "twisted_libp2p")
+MIB = 1 << 20
+
+
+class Rude(Protocol):
+    """
+    Cuts off whoever says anything.
+    """
+
+    transport: Any
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Do it.
+        """
+        self.transport.abortConnection()
+
+
+class KeyTests(SynchronousTestCase):
+    """
+    The tools that need no network.
+    """
+
+    def tool(self, *arguments: str) -> list[str]:
+        """
+        Run a tool that succeeds, and give the lines that it prints.
+        """
+        out = StringIO()
+        with self.assertRaises(SystemExit) as caught, redirect_stdout(out):
+            main(list(arguments))
+        self.assertEqual(caught.exception.code, 0)
+        return out.getvalue().splitlines()
+
+    def refused(self, *arguments: str) -> str:
+        """
+        Run a tool that fails, and give the one line that it says.
+        """
+        with self.assertRaises(SystemExit) as caught:
+            main(list(arguments))
+        line = caught.exception.code
+        assert isinstance(line, str)
+        self.assertEqual(line[:16], "twisted_libp2p: ")
+        self.assertNotIn("\n", line)
+        return line
+
+    def test_keygen(self) -> None:
+        """
+        A key of each type is made, in a file that only its owner reads, and
+        its peer id printed.
+        """
+        for type in KeyType:
+            path = self.mktemp()
+            (printed,) = self.tool("keygen", "--type", type.name.lower(), path)
+            identity = Identity.fromFile(path)
+            self.assertEqual(printed, str(identity.peerID))
+            self.assertEqual(identity.publicKey.type, type)
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
+    def test_default(self) -> None:
+        """
+        A key is Ed25519 unless another type is wanted.
+        """
+        path = self.mktemp()
+        self.tool("keygen", path)
+        self.assertEqual(Identity.fromFile(path).publicKey.type, KeyType.ED25519)
+
+    def test_overwrite(self) -> None:
+        """
+        A key that is there is not overwritten.
+        """
+        path = self.mktemp()
+        (before,) = self.tool("keygen", path)
+        self.assertIn(path, self.refused("keygen", path))
+        self.assertEqual(self.tool("id", path)[0], before)
+
+    def test_id(self) -> None:
+        """
+        The spellings of a peer id all mean the same peer.
+        """
+        path = self.mktemp()
+        (peer,) = self.tool("keygen", path)
+        spellings = self.tool("id", path)
+        self.assertEqual(len(set(spellings)), 3)
+        for each in spellings:
+            self.assertEqual(str(PeerID.fromText(each)), peer)
+
+    def test_bad(self) -> None:
+        """
+        What makes no sense is told in one line, and makes no file.
+        """
+        path = self.mktemp()
+        for arguments, word in (
+            ((), "keygen, id, ping, identify, pipe"),
+            (("bogus",), "bogus"),
+            (("keygen",), "arguments"),
+            (("keygen", "--type", "des", path), "ed25519, "),
+            (("keygen", path + "/none/key"), path),
+            (("id", path), path),
+            (("id", os.path.dirname(path)), os.path.dirname(path)),
+            (("ping",), "arguments"),
+            (("ping", "--count", "0", "/a"), "'0'"),
+            (("ping", "--count", "x", "/a"), "'x'"),
+            (("ping", "--timeout", "-1", "/a"), "'-1'"),
+            (("identify", "--timeout", "nan", "/a"), "'nan'"),
+            (("identify", "--zzz", "/a"), "zzz"),
+            (("pipe", "/a"), "arguments"),
+        ):
+            self.assertIn(word, self.refused(*arguments))
+        self.assertFalse(os.path.exists(path))
+
+
+class NetworkTestCase(ProgramTestCase):
+    """
+    A node to talk to.
+    """
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """
+        Start it.
+        """
+        super().setUp()
+        self.node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"], agent="test/1")
+        self.node.registry.register(ECHO, EchoFactory())
+        self.node.startService()
+        self.addCleanup(self.node.stopService)
+        (address,) = await self.node.whenListening()
+        self.address = str(address)
+        self.bare = str(address.withoutPeer())
+
+
+class ToolTests(NetworkTestCase):
+    """
+    The tools that talk to a peer, called here.
+    """
+
+    async def tool(self, *arguments: str) -> list[str]:
+        """
+        Run a tool, and give the lines that it prints.
+        """
+        options = ToolOptions()
+        options.parseOptions(arguments)
+        out = StringIO()
+        with redirect_stdout(out):
+            await __main__._NETWORKED[str(options.subCommand)](
+                reactor, options.subOptions
+            )
+        return out.getvalue().splitlines()
+
+    async def test_ping(self) -> None:
+        """
+        Each ping is a line, and so is what they come to.
+        """
+        lines = await self.tool("ping", "--count", "3", self.address)
+        self.assertEqual(len(lines), 4)
+        for line in lines[:3]:
+            self.assertRegex(line, r"^\d+\.\d{3} ms$")
+        self.assertIn("3 pings", lines[3])
+
+    async def test_bare(self) -> None:
+        """
+        An address without a peer id reaches whoever is there, and is dialed
+        once.
+        """
+        seen: list[Any] = []
+        self.node.events.subscribe(OpenedConn, seen.append)
+        for tool in ("ping", "identify"):
+            await self.tool(tool, self.bare)
+        self.assertEqual(len(seen), 2)
+
+    async def test_identify(self) -> None:
+        """
+        All that a peer tells is printed, in its own line.
+        """
+        lines = await self.tool("identify", self.address)
+        told = [tuple(line.split("  ")[-2:]) for line in lines]
+        told = [(name.strip(), value) for name, value in told]
+        for pair in (
+            ("peer", str(self.node.peerID)),
+            ("agent", "test/1"),
+            ("network", "ipfs/0.1.0"),
+            ("security", "/noise"),
+            ("muxer", "/yamux/1.0.0"),
+            ("listens on", self.bare),
+            ("speaks", ECHO),
+        ):
+            self.assertIn(pair, told)
+
+    async def test_options(self) -> None:
+        """
+        The options decide who we are, and what is spoken.
+        """
+        path = str(self.folder / "key")
+        opened = self.node.events.next(OpenedConn)
+        lines = await self.tool(
+            "identify", "--identity", path, "--muxer", "mplex,yamux",
+            "--security", "noise", "--dialect", "bootstrap", self.address,
+        )  # fmt: skip
+        self.assertIn("       muxer  /mplex/6.7.0", lines)
+        self.assertEqual((await opened).peer, Identity.fromFile(path).peerID)
+
+
+class TimeoutTests(SynchronousTestCase):
+    """
+    The option that bounds the patience of all tools.
+    """
+
+    def test_timeout(self) -> None:
+        """
+        Somebody who does not answer is waited for as long as was said.
+        """
+        clock: Any = MemoryReactorClock()
+        options = ToolOptions()
+        address = "/ip4/192.0.2.1/tcp/4001"
+        options.parseOptions(["ping", "--timeout", "7", address])
+        waiting = Deferred.fromCoroutine(__main__.ping(clock, options.subOptions))
+        clock.advance(6.9)
+        self.assertNoResult(waiting)
+        clock.advance(0.1)
+        reason = self.failureResultOf(waiting, UpgradeTimeout)
+        self.assertIn(address, reason.getErrorMessage())
+        self.assertIn("7 seconds", reason.getErrorMessage())
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+
+class ProgramTests(NetworkTestCase):
+    """
+    The tools as programs.
+    """
+
+    def refused(self, program: Program) -> str:
+        """
+        This program has failed, and said why in one line.
+        """
+        self.assertEqual(program.code, 1)
+        line = program.err.decode()
+        self.assertEqual(line.count("\n"), 1, line)
+        self.assertEqual(line[:16], "twisted_libp2p: ")
+        return line
+
+    async def test_pipe(self) -> None:
+        """
+        Everything on stdin, be it a file or a pipe, goes to the peer; all that
+        the peer says comes out, although stdin has ended long ago.
+        """
+        content = os.urandom(MIB)
+        path = self.folder / "content"
+        path.write_bytes(content)
+        arguments = (*MODULE, "pipe", self.address, ECHO)
+        with path.open("rb") as file:
+            fromFile = self.start(*arguments, stdin=file.fileno())
+        fromPipe = self.start(*arguments)
+        fromPipe.transport.write(content)
+        fromPipe.transport.closeStdin()
+        for program in (fromFile, fromPipe):
+            self.assertEqual(await program.ends(), 0, program.err)
+            self.assertEqual(program.err, b"")
+            self.assertEqual(len(program.out), MIB)
+            self.assertEqual(program.out, content)
+
+    async def test_cutOff(self) -> None:
+        """
+        A stream that breaks is no success.
+        """
+        self.node.registry.register("/rude", Factory.forProtocol(Rude))
+        program = self.start(*MODULE, "pipe", self.address, "/rude")
+        program.transport.write(b"hello")
+        await program.ends()
+        self.assertIn("reset", self.refused(program))
+
+    async def test_unreachable(self) -> None:
+        """
+        Whoever cannot be reached is told, and why; so is a protocol that is
+        not spoken.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            number = free.getsockname()[1]
+        address = f"/ip4/127.0.0.1/tcp/{number}"
+        unreachable = self.start(*MODULE, "ping", address)
+        unspoken = self.start(*MODULE, "pipe", self.address, "/unspoken")
+        await unreachable.ends()
+        line = self.refused(unreachable)
+        self.assertIn(address, line)
+        self.assertIn("refused", line)
+        await unspoken.ends()
+        self.assertIn("/unspoken", self.refused(unspoken))

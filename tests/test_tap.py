@@ -1,0 +1,308 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.tap}: a node as a service of C{twist} and
+C{twistd}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface.verify import verifyObject
+
+from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
+from twisted_libp2p.events import ClosedStream
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
+from twisted_libp2p.protocols.echo import EchoFactory
+from twisted_libp2p.tap import KEY_FILE, Options, makeService
+from twisted_libp2p.testing.muxer import HalfCloseCollector
+
+LISTEN = "/ip4/127.0.0.1/tcp/0"
+LISTENING = r"listening on (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)"
+MIB = 1 << 20
+
+
+def make(*arguments: str, reactor: Any = None) -> Node:
+    """
+    Make the service that the arguments ask for.
+    """
+    options = Options()
+    options.parseOptions(arguments)
+    node = makeService(options, reactor or MemoryReactorClock())
+    assert isinstance(node, Node)
+    return node
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    What the options make of a node.
+    """
+
+    def test_defaults(self) -> None:
+        """
+        Without any option there is a node that does not listen, under a name
+        by which an application finds it.
+        """
+        node = make()
+        verifyObject(IService, node)
+        self.assertEqual(node.name, "libp2p")
+        node.startService()
+        self.assertEqual(self.successResultOf(node.whenListening()), [])
+        self.assertNotIn(ECHO, node.registry.protocols())
+        self.successResultOf(node.stopService())
+
+    def test_listen(self) -> None:
+        """
+        It listens wherever it is told to.
+        """
+        memory: Any = MemoryReactorClock()
+        node = make(
+            "--listen", "/ip4/127.0.0.1/tcp/4001", "-l", "/ip6/::1/tcp/4002",
+            reactor=memory,
+        )  # fmt: skip
+        self.assertEqual(memory.tcpServers, [])
+        node.startService()
+        self.assertEqual(
+            [(interface, port) for port, _, _, interface in memory.tcpServers],
+            [("127.0.0.1", 4001), ("::1", 4002)],
+        )
+        self.successResultOf(node.stopService())
+
+    def test_identity(self) -> None:
+        """
+        It is who a file says, or a file in the folder of its data; it keeps
+        being that.
+        """
+        path, folder = self.mktemp(), self.mktemp()
+        named = make("--identity", path).peerID
+        self.assertEqual(named, Identity.fromFile(path).peerID)
+        self.assertEqual(make("-i", path, "-d", folder).peerID, named)
+        kept = make("--data", folder).peerID
+        self.assertEqual(kept, Identity.fromFile(os.path.join(folder, KEY_FILE)).peerID)
+        self.assertEqual(make("-d", folder).peerID, kept)
+        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
+
+    def test_echo(self) -> None:
+        """
+        It serves the echo when it is asked to.
+        """
+        self.assertIn(ECHO, make("--echo").registry.protocols())
+
+    def test_serve(self) -> None:
+        """
+        It forwards whatever it is told to.
+        """
+        node = make("--serve", "/a=tcp:localhost:80", "-s", "/b=unix:/run/b")
+        self.assertLess({"/a", "/b"}, set(node.registry.protocols()))
+
+    def test_lists(self) -> None:
+        """
+        Securities and muxers are lists, in order of preference.
+        """
+        for muxers, agreed in (("mplex", "/mplex/6.7.0"), ("yamux,mplex", "/yamux")):
+            server = make("--muxer", muxers, "--security", "noise")
+            self.assertTrue(next(iter(server._upgrader.muxers)).startswith(agreed))
+
+    def test_help(self) -> None:
+        """
+        The help names each option, and what there is to choose from.
+        """
+        told = str(Options())
+        for word in ("--listen", "--serve", "--identity", "noise", "yamux", "auto"):
+            self.assertIn(word, told)
+
+    def test_unknown(self) -> None:
+        """
+        An option that does not exist is refused by the parser already.
+        """
+        with self.assertRaises(UsageError):
+            make("--lsten", LISTEN)
+
+
+class BadValueTests(SynchronousTestCase):
+    """
+    A value that cannot be used ends the program with one clear line.
+    """
+
+    def refused(self, *arguments: str) -> str:
+        """
+        Give the line that these arguments lead to.
+        """
+        with self.assertRaises(SystemExit) as caught:
+            make(*arguments).startService()
+        line = caught.exception.code
+        assert isinstance(line, str)
+        self.assertNotIn("\n", line)
+        self.assertEqual(line[:8], "libp2p: ")
+        return line
+
+    def test_names(self) -> None:
+        """
+        A name that does not exist is told together with those that do.
+        """
+        self.assertIn("noise", self.refused("--security", "noise,rot13"))
+        self.assertIn("yamux", self.refused("--muxer", "spdy"))
+        self.assertIn("multistream", self.refused("--dialect", "latin"))
+
+    def test_addresses(self) -> None:
+        """
+        So is an address that is none, is another peer's, or cannot be
+        listened on.
+        """
+        peer = Identity.generate().peerID
+        for address in (
+            "localhost:4001",
+            "/ip4/127.0.0.1/tcp/70000",
+            "/ip4/127.0.0.1/udp/4001",
+            "/dns4/localhost/tcp/4001",
+            f"{LISTEN}/p2p/{peer}",
+        ):
+            self.assertIn(address, self.refused("--listen", address))
+
+    def test_endpoints(self) -> None:
+        """
+        So is an endpoint that is none, a protocol without one, or one that is
+        served already.
+        """
+        for value in (
+            "/a",
+            "/a=",
+            "=tcp:localhost:80",
+            "/a=nonsense:1",
+            "/a=tcp:localhost",
+            "/a=tcp:localhost:http",
+            "/a=tls:localhost:1:trustRoots=/none",
+            "/a=libp2p:/ip4/127.0.0.1/tcp/4001",
+            "/a=\\",
+        ):
+            self.assertIn(f"--serve {value}: ", self.refused("--serve", value))
+        self.assertIn(
+            ECHO, self.refused("--echo", "--serve", f"{ECHO}=tcp:localhost:7")
+        )
+
+    def test_files(self) -> None:
+        """
+        So is a file that holds no key, or cannot be made.
+        """
+        garbage = self.mktemp()
+        with open(garbage, "w") as file:
+            file.write("garbage")
+        for path in (garbage, f"{garbage}/key", f"{self.mktemp()}/none/key"):
+            self.assertIn(path, self.refused("--identity", path))
+        self.assertIn(garbage, self.refused("--data", garbage))
+
+
+class PortTests(TestCase):
+    """
+    On a real port.
+    """
+
+    async def test_inUse(self) -> None:
+        """
+        A port that somebody else listens on is told, and let alone.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            number = taken.getsockname()[1]
+            node = make("-l", f"/ip4/127.0.0.1/tcp/{number}", reactor=reactor)
+            with self.assertRaises(SystemExit) as caught:
+                node.startService()
+            self.assertIn(f"127.0.0.1:{number}", str(caught.exception.code))
+            await node.stopService()
+
+    async def test_forward(self) -> None:
+        """
+        What is forwarded reaches a TCP server, and comes back; both halves
+        may be closed one after the other.
+        """
+        endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        target: Any = await endpoint.listen(EchoFactory())
+        self.addCleanup(target.stopListening)
+        number = target.getHost().port
+        server = make(
+            "-l", LISTEN, "-s", f"/tcp-echo=tcp:127.0.0.1:{number}", reactor=reactor
+        )
+        client = make(reactor=reactor)
+        for node in (server, client):
+            node.startService()
+            self.addCleanup(node.stopService)
+        (address,) = await server.whenListening()
+        caller: Any = await client.connector(address, "/tcp-echo").connect(
+            Factory.forProtocol(HalfCloseCollector)
+        )
+        ended = client.events.next(
+            ClosedStream, lambda event: event.stream is caller.transport
+        )
+        content = os.urandom(MIB)
+        caller.transport.write(content)
+        caller.transport.loseWriteConnection()
+        await ended
+        self.assertEqual(len(caller.data), MIB)
+        self.assertEqual(caller.data, content)
+        self.assertEqual(caller.ends, ["write", "read"])
+
+
+class ProgramTests(ProgramTestCase):
+    """
+    The real programs.
+    """
+
+    async def ready(self, program: Program) -> str:
+        """
+        Wait until a program says that it listens, and give its address.
+
+        It is pinged: until its reactor runs, a signal would just kill it.
+        """
+        address = await program.says(LISTENING)
+        client = Node(reactor)
+        await client.ping(address)
+        await client.stopService()
+        return address
+
+    async def test_twist(self) -> None:
+        """
+        C{twist} tells the full address and ends cleanly; the second start is
+        the same peer.
+        """
+        arguments = (*TWIST, "--log-format=text", "libp2p", "-l", LISTEN, "-d", "data")
+        peers = []
+        for _ in range(2):
+            program = self.start(*arguments)
+            address = await self.ready(program)
+            peers.append(address.rpartition("/")[2])
+            # That the signal is what ends a twist program is its own wish.
+            self.assertIn(await program.stop(), (0, -15))
+            self.assertIn(b"Main loop terminated", program.out + program.err)
+            self.assertNotIn(b"Traceback", program.out + program.err)
+        self.assertEqual(peers[0], peers[1])
+
+    async def test_twistd(self) -> None:
+        """
+        So does C{twistd}.
+        """
+        program = self.start(*TWISTD, "-n", "libp2p", "-l", LISTEN, "--echo")
+        await self.ready(program)
+        self.assertIn(await program.stop("INT"), (0, -2))
+        self.assertIn(b"Server Shut Down", program.out)
+        self.assertNotIn(b"Traceback", program.out + program.err)
+
+    async def test_bad(self) -> None:
+        """
+        A bad value is one line on stderr, of both.
+        """
+        for arguments in ((*TWIST, "libp2p"), (*TWISTD, "-n", "libp2p")):
+            code, _, err = await self.execute(*arguments, "-l", "/ip4/127.0.0.1/udp/1")
+            self.assertEqual(code, 1)
+            self.assertEqual(err.count("\n"), 1)
+            self.assertIn("libp2p: no transport of this node", err)

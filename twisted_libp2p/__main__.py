@@ -1,0 +1,348 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+C{python -m twisted_libp2p}: small tools for keys and peers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectionClosed, ConnectionDone
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import react
+from twisted.python.failure import Failure
+from twisted.python.usage import Options, UsageError
+
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.connection.dialer import DIALECTS
+from twisted_libp2p.connection.upgrader import MULTISTREAM
+from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
+from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.interfaces import (
+    IMuxerProvider,
+    IProvider,
+    ISecurityProvider,
+)
+from twisted_libp2p.node import MUXERS, SECURITIES, Node
+from twisted_libp2p.plugin import providers
+from twisted_libp2p.protocols.forward import Half
+
+__all__ = ["ToolOptions", "main"]
+
+
+def _choice(kind: type[IProvider]) -> str:
+    return "in order of preference, of: " + ", ".join(providers(kind))
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < 86400:
+            return float(text)
+    raise ValueError(f"{text!r} is no number of seconds between 0 and a day")
+
+
+def _count(text: str) -> int:
+    with suppress(ValueError):
+        if int(text) > 0:
+            return int(text)
+    raise ValueError(f"{text!r} is no number above 0")
+
+
+class _KeyOptions(Options):
+    """
+    Options of C{keygen}.
+    """
+
+    synopsis = "FILE"
+    optParameters: ClassVar = [
+        [
+            "type",
+            "t",
+            "ed25519",
+            "one of: " + ", ".join(each.name.lower() for each in KeyType),
+        ],
+    ]
+
+    def parseArgs(self, path: str) -> None:  # type: ignore[override]
+        self["path"] = path
+
+    def postOptions(self) -> None:
+        if self["type"].upper() not in KeyType.__members__:
+            raise UsageError(
+                f"no key type {self['type']!r}: choose from "
+                + ", ".join(each.lower() for each in KeyType.__members__)
+            )
+
+
+class _FileOptions(Options):
+    """
+    Options of C{id}.
+    """
+
+    synopsis = "FILE"
+
+    def parseArgs(self, path: str) -> None:  # type: ignore[override]
+        self["path"] = path
+
+
+class _PeerOptions(Options):
+    """
+    Options of the tools that talk to a peer.
+    """
+
+    synopsis = "ADDRESS"
+    optParameters: ClassVar = [
+        ["identity", "i", None, "file of our private key; a fresh one by default"],
+        ["security", None, ",".join(SECURITIES), _choice(ISecurityProvider)],
+        ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
+        ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
+        ["timeout", None, 30.0, "seconds to connect in", _seconds],
+    ]
+
+    def parseArgs(self, address: str) -> None:  # type: ignore[override]
+        self["address"] = address
+
+
+class _PingOptions(_PeerOptions):
+    """
+    Options of C{ping}.
+    """
+
+    optParameters: ClassVar = [["count", "c", 4, "how many pings", _count]]
+
+
+class _PipeOptions(_PeerOptions):
+    """
+    Options of C{pipe}.
+    """
+
+    synopsis = "ADDRESS PROTOCOL"
+
+    def parseArgs(  # type: ignore[override]
+        self, address: str, protocol: str
+    ) -> None:
+        self["address"] = address
+        self["protocol"] = protocol
+
+
+class ToolOptions(Options):
+    """
+    The tools.
+    """
+
+    synopsis = "python -m twisted_libp2p TOOL ..."
+    subCommands: ClassVar[list[Any]] = [
+        ["keygen", None, _KeyOptions, "make a private key and tell its peer id"],
+        ["id", None, _FileOptions, "tell the peer id of a private key"],
+        ["ping", None, _PingOptions, "measure the way to a peer"],
+        ["identify", None, _PeerOptions, "ask a peer what it is"],
+        ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
+    ]
+
+    def postOptions(self) -> None:
+        if self.subCommand is None:
+            tools = ", ".join(name for name, *_ in self.subCommands)
+            raise UsageError(f"which tool? {tools}")
+
+
+def keygen(options: Any) -> None:
+    """
+    Make a private key in a new file, and print its peer id.
+    """
+    identity = Identity.generate(KeyType[options["type"].upper()])
+    identity.toFile(options["path"])
+    print(identity.peerID)
+
+
+def tellID(options: Any) -> None:
+    """
+    Print the peer id of a key in a file, in its three spellings.
+    """
+    if not os.path.exists(options["path"]):
+        raise ConfigurationError(f"there is no file {options['path']}")
+    peer = Identity.fromFile(options["path"]).peerID
+    print(peer)
+    print(peer.toCID("base32"))
+    print(peer.toCID("base36"))
+
+
+async def _withConnection(
+    reactor: Any, options: Any, use: Callable[[Node, Connection], Awaitable[None]]
+) -> None:
+    """
+    Connect to a peer, and do something with the connection.
+    """
+    path = options["identity"]
+    node = Node(
+        reactor,
+        Identity.fromFile(path) if path is not None else None,
+        security=options["security"].split(","),
+        muxers=options["muxer"].split(","),
+        dialect=options["dialect"],
+    )
+    node.startService()
+    try:
+        connecting = node.connect(options["address"])
+        connecting.addTimeout(options["timeout"], reactor)
+        try:
+            connection = await connecting
+        except TimeoutError:
+            raise UpgradeTimeout(
+                f"the connection to {options['address']}", options["timeout"]
+            ) from None
+        await use(node, connection)
+    finally:
+        await node.stopService()
+
+
+async def ping(reactor: Any, options: Any) -> None:
+    """
+    Ping a peer, and print how long it took each time.
+    """
+
+    async def use(node: Node, connection: Connection) -> None:
+        pinger = await node.pinger(connection.remotePeer)
+        times = []
+        for _ in range(options["count"]):
+            times.append(await pinger.ping() * 1000)
+            print(f"{times[-1]:.3f} ms", flush=True)
+        pinger.transport.loseConnection()
+        print(
+            f"{len(times)} pings, min/avg/max"
+            f" {min(times):.3f}/{sum(times) / len(times):.3f}/{max(times):.3f} ms"
+        )
+
+    await _withConnection(reactor, options, use)
+
+
+async def identify(reactor: Any, options: Any) -> None:
+    """
+    Print what a peer says it is.
+    """
+
+    async def use(node: Node, connection: Connection) -> None:
+        told = await node.identify(connection.remotePeer)
+        _print("peer", [connection.remotePeer])
+        _print("agent", [told.agent])
+        _print("network", [told.protocolVersion])
+        _print("security", [connection.security])
+        _print("muxer", [connection.muxer])
+        _print("sees us at", [told.observedAddress])
+        _print("listens on", told.listenAddresses)
+        _print("speaks", told.protocols)
+
+    await _withConnection(reactor, options, use)
+
+
+def _print(name: str, values: Iterable[object]) -> None:
+    for value in values:
+        print(f"{name:>12}  {value}")
+
+
+class _Stream(Half):
+    """
+    The half of the pipe that is a stream.
+
+    @ivar over: fires when it has ended, with the reason.
+    """
+
+    def __init__(self) -> None:
+        self.over: Deferred[Any] = Deferred()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self.over.callback(reason.value)
+
+
+class _Console(Half):
+    """
+    The half of the pipe that is stdin and stdout.
+
+    @ivar written: fires when all that will ever be written to stdout is.
+    """
+
+    def __init__(self) -> None:
+        self.written: Deferred[None] = Deferred()
+
+    def writeConnectionLost(self) -> None:
+        super().writeConnectionLost()
+        self._finish()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self.written.called:
+            self.written.callback(None)
+
+
+class _StreamFactory(Factory):
+    protocol = _Stream
+    noisy = False
+
+
+async def pipe(reactor: Any, options: Any) -> None:
+    """
+    Join stdin and stdout with a stream, until both directions have ended.
+    """
+
+    async def use(node: Node, connection: Connection) -> None:
+        stream: Any = await connection.openStream(options["protocol"], _StreamFactory())
+        console = _Console()
+        StandardIO(console, reactor=reactor)
+        stream.join(console)
+        reason = await stream.over
+        await console.written
+        if not isinstance(reason, ConnectionDone):
+            raise reason
+
+    await _withConnection(reactor, options, use)
+
+
+_IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
+_NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
+    "ping": ping,
+    "identify": identify,
+    "pipe": pipe,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """
+    Run a tool.
+
+    @raise SystemExit: always: 0 if the tool did its work, 1 with one line on
+        stderr if it could not.
+    """
+    options = ToolOptions()
+    try:
+        options.parseOptions(arguments)
+    except UsageError as error:
+        raise SystemExit(f"twisted_libp2p: {error}") from None
+    tool, chosen = str(options.subCommand), options.subOptions
+    try:
+        if tool in _IMMEDIATE:
+            _IMMEDIATE[tool](chosen)
+            raise SystemExit(0)
+    except (Libp2pError, OSError) as error:
+        raise SystemExit(f"twisted_libp2p: {error}") from None
+
+    async def run(reactor: Any) -> None:
+        try:
+            await _NETWORKED[tool](reactor, chosen)
+        except (Libp2pError, ConnectionClosed, OSError) as error:
+            raise SystemExit(f"twisted_libp2p: {error}") from None
+
+    react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,190 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Forwarding: a stream is joined with a connection to any Twisted endpoint.
+
+Bytes, back-pressure, half-closes and resets pass in both directions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocol,
+    ISSLTransport,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+__all__ = ["ForwardFactory", "Half"]
+
+
+@implementer(IHalfCloseableProtocol)
+class Half(Protocol):
+    """
+    One half of a joint: what it receives, the other half sends.
+
+    @ivar other: the other half, as long as both are connected.
+    """
+
+    transport: Any
+    other: Half | None = None
+    _ended = False
+
+    def join(self, other: Half) -> None:
+        """
+        Join two connected halves: each transport produces for the other.
+        """
+        self.other, other.other = other, self
+        other.transport.registerProducer(self.transport, True)
+        self.transport.registerProducer(other.transport, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Pass it on.
+        """
+        if self.other is not None:
+            self.other.transport.write(data)
+
+    def readConnectionLost(self) -> None:
+        """
+        Nothing more comes from here, so the other half has no more to send.
+        """
+        self._ended = True
+        other = self.other
+        if other is None:
+            return
+        other.transport.unregisterProducer()
+        if other._ended or not _canHalfClose(other.transport):
+            other.transport.loseConnection()
+        else:
+            other.transport.loseWriteConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Nothing more can be sent from here.  If it is not the other half that
+        wanted this, nobody is left for whom it could receive.
+        """
+        other = self.other
+        if other is not None and not other._ended:
+            _abort(other.transport)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Both directions have ended here, so they end there: cleanly only if
+        they did here, lest what was cut off be taken for whole.
+        """
+        other, self.other = self.other, None
+        if other is None:
+            return
+        other.other = None
+        transport = other.transport
+        if not self._ended:
+            transport.unregisterProducer()
+        if reason.check(ConnectionDone):
+            transport.loseConnection()
+        else:
+            _abort(transport)
+
+
+def _abort(transport: Any) -> None:
+    """
+    End a transport at once, where it can be.
+    """
+    getattr(transport, "abortConnection", transport.loseConnection)()
+
+
+def _canHalfClose(transport: Any) -> bool:
+    """
+    Tell whether one direction of a transport can be closed.  Twisted's TLS
+    cannot; but when it is told to lose its connection it says so to the peer,
+    and still receives until the peer says so, too.
+    """
+    return hasattr(transport, "loseWriteConnection") and not (
+        ISSLTransport.providedBy(transport)
+    )
+
+
+class _Outbound(Factory):
+    """
+    Builds the half that is connected to the endpoint.
+    """
+
+    protocol = Half
+    noisy = False
+
+
+class _Inbound(Half):
+    """
+    The half on the stream: it waits for the other half to be connected.
+    """
+
+    _log = Logger()
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+        self._connecting: Deferred[IProtocol] | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Connect the other half; until that is done nothing is received.
+        """
+        self.transport.pauseProducing()
+        self._connecting = self._endpoint.connect(_Outbound())
+        self._connecting.addCallbacks(self._connected, self._failed)
+
+    def _connected(self, other: Any) -> None:
+        self._connecting = None
+        self.join(other)
+        self.transport.resumeProducing()
+
+    def _failed(self, reason: Failure) -> None:
+        if self._connecting is None:
+            # It was cancelled: the stream has ended.
+            return
+        self._connecting = None
+        peer = self.transport.getPeer()
+        self._log.info(
+            "cannot forward {protocol} of {peer}: {reason}",
+            protocol=peer.protocolID,
+            peer=peer,
+            reason=reason.getErrorMessage(),
+        )
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The stream has ended, maybe before anybody was there to be told.
+        """
+        connecting, self._connecting = self._connecting, None
+        if connecting is not None:
+            connecting.cancel()
+        super().connectionLost(reason)
+
+
+class ForwardFactory(Factory):
+    """
+    Joins each stream with a new connection to an endpoint.
+    """
+
+    noisy = False
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        """
+        @param endpoint: where the bytes go.
+        """
+        self._endpoint = endpoint
+
+    def buildProtocol(self, addr: IAddress | None) -> Half:
+        """
+        Serve one more stream.
+        """
+        return _Inbound(self._endpoint)

@@ -1,0 +1,279 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+C{/ipfs/id/1.0.0} and C{/ipfs/id/push/1.0.0}: peers tell what they are
+(libp2p/specs, identify/README.md).
+
+Each side asks on every new connection; a side whose protocols or addresses
+change tells those who listen for it.  What a peer tells replaces what it told
+before; what it does not mention stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from twisted_libp2p.address import Multiaddr, PeerRecord, Scope, isWildcard
+from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from twisted_libp2p.identity import Identity, PeerID, PublicKey
+from twisted_libp2p.negotiation.registry import MAX_PROTOCOL_ID
+from twisted_libp2p.wire.frames import FrameBuffer, delimit
+from twisted_libp2p.wire.identify_pb2 import Identify as Message
+
+__all__ = [
+    "MAX_ADDRESSES",
+    "MAX_MESSAGE",
+    "MAX_MESSAGES",
+    "MAX_OWN_MESSAGE",
+    "MAX_PROTOCOLS",
+    "PROTOCOL_ID",
+    "PUSH_PROTOCOL_ID",
+    "Identification",
+    "Reader",
+    "describe",
+    "visible",
+]
+
+PROTOCOL_ID = "/ipfs/id/1.0.0"
+PUSH_PROTOCOL_ID = "/ipfs/id/push/1.0.0"
+
+#: The most bytes of our own message: rust-libp2p takes no more.
+MAX_OWN_MESSAGE = 4096
+
+#: The most bytes of one message that are taken, and the most messages.
+MAX_MESSAGE = 8192
+MAX_MESSAGES = 10
+
+#: The most protocols and addresses of a peer that are taken.
+MAX_PROTOCOLS = 1024
+MAX_ADDRESSES = 500
+
+#: The most characters of a name that are taken.
+_MAX_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """
+    What a peer told; None, or nothing, where it did not.
+
+    @ivar agent: the software it says it is.
+    @ivar protocolVersion: the network it says it belongs to.
+    @ivar protocols: the protocols it serves.
+    @ivar listenAddresses: where it says it listens; from its signed record if
+        there is one.
+    @ivar observedAddress: how it sees our end of the connection.
+    @ivar record: its signed record, verified; the bytes of the envelope.
+    @ivar sequence: the number of that record.
+    """
+
+    agent: str = ""
+    protocolVersion: str = ""
+    protocols: tuple[str, ...] = ()
+    listenAddresses: tuple[Multiaddr, ...] = ()
+    observedAddress: Multiaddr | None = None
+    record: bytes | None = None
+    sequence: int | None = None
+
+
+def visible(addresses: Iterable[Multiaddr], at: Multiaddr | None) -> list[Multiaddr]:
+    """
+    Pick those addresses that mean anything to somebody at an address: to the
+    public the public ones, to a private network all but loopback, to this
+    host all.
+    """
+    scope = Scope.UNKNOWN if at is None else Scope.of(at)
+    if scope is Scope.PUBLIC:
+        hidden = {Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE}
+    elif scope in (Scope.PRIVATE, Scope.LINK_LOCAL):
+        hidden = {Scope.LOOPBACK}
+    else:
+        hidden = set()
+    return [each for each in addresses if Scope.of(each) not in hidden]
+
+
+def describe(
+    identity: Identity,
+    *,
+    agent: str,
+    protocolVersion: str,
+    protocols: Iterable[str],
+    addresses: Iterable[Multiaddr],
+    observed: Multiaddr | None,
+    seal: Callable[[tuple[Multiaddr, ...]], bytes],
+) -> bytes:
+    """
+    Give our own message, with its length before it.
+
+    It has at most 4096 bytes: where addresses or protocols are too many for
+    that, the last of them are left out.
+
+    @param identity: who we are.
+    @param agent: our software.
+    @param protocolVersion: our network.
+    @param protocols: what we serve.
+    @param addresses: where we listen.
+    @param observed: how we see the peer's end of the connection.
+    @param seal: makes the signed record of the addresses.
+    """
+    listening, served = list(addresses), list(protocols)
+    while True:
+        message = Message(
+            publicKey=identity.publicKey.toBytes(),
+            listenAddrs=[each.toBytes() for each in listening],
+            protocols=served,
+            protocolVersion=protocolVersion,
+            agentVersion=agent,
+            signedPeerRecord=seal(tuple(listening)),
+        )
+        if observed is not None:
+            message.observedAddr = observed.toBytes()
+        encoded = message.SerializeToString()
+        if len(encoded) <= MAX_OWN_MESSAGE or not (listening or served):
+            return delimit(encoded)
+        # The addresses are there once more, in the record.
+        size = 2 * sum(map(len, message.listenAddrs))
+        longest: list[Any] = listening if size > sum(map(len, served)) else served
+        del longest[len(longest) // 2 :]
+
+
+class Reader:
+    """
+    Reads what a peer tells on one stream, without I/O: several messages may
+    come, which are merged.
+    """
+
+    def __init__(self, key: PublicKey, remote: Multiaddr | None) -> None:
+        """
+        @param key: who tells it: the key that the peer has proven to own.
+        @param remote: where the peer is; what it cannot reach itself from
+            there is not believed.
+        """
+        self._key = key
+        self._peer = PeerID.fromKey(key)
+        self._remote = remote
+        self._frames = FrameBuffer(MAX_MESSAGE)
+        self._count = 0
+        self._merged = Message()
+
+    def feed(self, data: bytes) -> None:
+        """
+        Take what came.
+
+        @raise ProtocolViolation: it is too long, too much, or no message.
+        """
+        self._frames.feed(data)
+        try:
+            for frame in self._frames:
+                self._count += 1
+                if self._count > MAX_MESSAGES:
+                    raise ProtocolViolation(
+                        PROTOCOL_ID, f"more than {MAX_MESSAGES} messages"
+                    )
+                self._merged.MergeFromString(frame)
+        except InvalidInput as error:
+            raise ProtocolViolation(PROTOCOL_ID, str(error)) from None
+        except DecodeError:
+            raise ProtocolViolation(
+                PROTOCOL_ID, "that is no protobuf message"
+            ) from None
+
+    def finish(self, before: Identification) -> Identification:
+        """
+        The peer has told all: give what is known now.
+
+        @param before: what it told before; stays where it told nothing now.
+        @raise ProtocolViolation: there is no whole message, or it claims a
+            key that is not the peer's.
+        """
+        if not self._count or self._frames.trailingData:
+            raise ProtocolViolation(PROTOCOL_ID, "the message is not whole")
+        message = self._merged
+        if message.publicKey and message.publicKey != self._key.toBytes():
+            raise ProtocolViolation(PROTOCOL_ID, "the public key is another's")
+        told = before
+        if message.HasField("agentVersion"):
+            told = replace(told, agent=_name(message.agentVersion))
+        if message.HasField("protocolVersion"):
+            told = replace(told, protocolVersion=_name(message.protocolVersion))
+        if message.protocols:
+            told = replace(told, protocols=_protocols(message.protocols))
+        record = self._record(message.signedPeerRecord)
+        if record is not None:
+            if before.sequence is None or record.sequence >= before.sequence:
+                told = replace(
+                    told,
+                    listenAddresses=self._dialable(record.addresses),
+                    record=message.signedPeerRecord,
+                    sequence=record.sequence,
+                )
+        elif message.listenAddrs:
+            told = replace(
+                told, listenAddresses=self._dialable(_readable(message.listenAddrs))
+            )
+        for observed in _readable([message.observedAddr]):
+            told = replace(told, observedAddress=observed)
+        return told
+
+    def _record(self, envelope: bytes) -> PeerRecord | None:
+        """
+        @return: the signed record, if there is one and it is the peer's own.
+        """
+        try:
+            record = PeerRecord.open(envelope)
+        except InvalidInput:
+            return None
+        return record if record.peerID == self._peer else None
+
+    def _dialable(self, addresses: Iterable[Multiaddr]) -> tuple[Multiaddr, ...]:
+        """
+        Pick the addresses at which the peer may really be reached.
+        """
+        own = (
+            each.withoutPeer()
+            for each in addresses
+            if each.peerID in (None, self._peer) and not isWildcard(each)
+        )
+        found = visible(filter(None, own), self._remote)
+        return tuple(islice(dict.fromkeys(found), MAX_ADDRESSES))
+
+
+def _name(text: str | bytes) -> str:
+    """
+    Bound a name, and take out what would disturb a terminal.
+
+    @param text: what protobuf gives: bytes, where it is not UTF-8.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return "".join(each for each in text[:_MAX_NAME] if each.isprintable())
+
+
+def _protocols(names: Iterable[str | bytes]) -> tuple[str, ...]:
+    """
+    Pick the names that can be those of protocols, each once.
+    """
+    usable = (
+        name
+        for name in names
+        if isinstance(name, str)
+        and name.isprintable()
+        and 0 < len(name.encode()) <= MAX_PROTOCOL_ID
+    )
+    return tuple(islice(dict.fromkeys(usable), MAX_PROTOCOLS))
+
+
+def _readable(items: Iterable[bytes]) -> Iterator[Multiaddr]:
+    """
+    Read multiaddrs; those of protocols that we do not know are left out.
+    """
+    for item in items:
+        try:
+            yield Multiaddr.fromBytes(item)
+        except InvalidInput:
+            continue

@@ -1,0 +1,165 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+C{twist libp2p} and C{twistd libp2p}: a node as a service.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.python.failure import Failure
+from twisted.python.usage import Options as UsageOptions
+
+from twisted_libp2p.connection.dialer import DIALECTS
+from twisted_libp2p.connection.upgrader import MULTISTREAM
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IMuxerProvider, IProvider, ISecurityProvider
+from twisted_libp2p.node import MUXERS, SECURITIES, Node
+from twisted_libp2p.plugin import providers
+from twisted_libp2p.protocols import echo
+from twisted_libp2p.protocols.forward import ForwardFactory
+
+__all__ = ["Options", "makeService"]
+
+#: The name of the private key in the data folder.
+KEY_FILE = "node.key"
+
+
+def _choice(kind: type[IProvider]) -> str:
+    return "in order of preference, of: " + ", ".join(providers(kind))
+
+
+class Options(UsageOptions):
+    """
+    What a node can be told on the command line.
+    """
+
+    synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"
+
+    longdesc = (
+        "Runs a libp2p node, which answers ping and identify, and serves what"
+        " it is told to.  The full addresses to dial it at are logged."
+    )
+
+    optParameters: ClassVar = [
+        ["identity", "i", None, "file of the private key; made if it is not there"],
+        ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
+        ["security", None, ",".join(SECURITIES), _choice(ISecurityProvider)],
+        ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
+        ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
+    ]
+
+    optFlags: ClassVar = [["echo", None, f"serve {echo.PROTOCOL_ID}"]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self["serve"] = []
+
+    def opt_listen(self, address: str) -> None:
+        """
+        listen here, such as on /ip4/0.0.0.0/tcp/4001; may be repeated
+        """
+        self["listen"].append(address)
+
+    def opt_serve(self, forward: str) -> None:
+        """
+        forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
+        """
+        self["serve"].append(forward)
+
+    opt_l = opt_listen
+    opt_s = opt_serve
+
+
+class _Service(Node):
+    """
+    A node that ends the program if it cannot listen.
+    """
+
+    def startService(self) -> None:
+        """
+        Start to listen, and say so in one line if that fails.
+        """
+        super().startService()
+        failures: list[Failure] = []
+        self.whenListening().addErrback(failures.append)
+        if failures:
+            raise _exit(failures[0].value)
+
+
+def _exit(error: object) -> SystemExit:
+    """
+    Give what ends the program with one clear line.
+    """
+    return SystemExit(f"libp2p: {error}")
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """
+    Make the node that the options describe.
+
+    @param reactor: what it runs on; the global one, by default.
+    @raise SystemExit: an option has no usable value.
+    """
+    if reactor is None:
+        # Importing it at the top would choose a reactor before the user can.
+        from twisted.internet import reactor
+    try:
+        return _make(options, reactor)
+    except (ValueError, OSError) as error:
+        raise _exit(error) from None
+
+
+def _make(options: Options, reactor: Any) -> Node:
+    node = _Service(
+        reactor,
+        _identity(options),
+        options["listen"],
+        security=options["security"].split(","),
+        muxers=options["muxer"].split(","),
+        dialect=options["dialect"],
+    )
+    node.setName("libp2p")
+    if options["echo"]:
+        node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
+    for each in options["serve"]:
+        protocol, endpoint = _forward(each, reactor)
+        node.registry.register(protocol, ForwardFactory(endpoint))
+    return node
+
+
+def _forward(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
+    """
+    Understand a value of C{--serve}.
+    """
+    protocol, _, description = text.partition("=")
+    if not protocol or not description:
+        raise ConfigurationError(
+            f"--serve {text}: it has to be PROTOCOL=ENDPOINT, such as"
+            " /http/1.1=tcp:localhost:8080"
+        )
+    try:
+        return protocol, clientFromString(reactor, description)
+    except Exception as error:
+        # Parsers are plugins, and raise whatever they like.
+        raise ConfigurationError(
+            f"--serve {text}: {description} is no client endpoint:"
+            f" {str(error) or type(error).__name__}"
+        ) from None
+
+
+def _identity(options: Options) -> Identity | None:
+    folder = options["data"]
+    if folder is not None:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = options["identity"]
+    if path is None and folder is not None:
+        path = os.path.join(folder, KEY_FILE)
+    return Identity.fromFile(path) if path is not None else None
