@@ -60,8 +60,16 @@ class _Provider:
     def provide(self, reactor: Any) -> Any:
         """
         Import it, and make one.
+
+        @raise ConfigurationError: it cannot be imported.
         """
-        return namedAny(self.where)(reactor)
+        try:
+            make = namedAny(self.where)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{self.name} cannot be used: {self.where}: {error}"
+            ) from error
+        return make(reactor)
 
 
 @implementer(IPlugin, ISecurityProvider)
@@ -109,7 +117,8 @@ def provide(kind: type[IProvider], name: str, reactor: Any) -> Any:
     """
     Provide one by its name.
 
-    @raise ConfigurationError: there is none of this name.
+    @raise ConfigurationError: there is none of this name, or it cannot be
+        imported.
     """
     known = providers(kind)
     if name not in known:

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
@@ -44,8 +45,6 @@ from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.stream import Stream
 
 if TYPE_CHECKING:
-    from twisted.internet.defer import Deferred
-
     from twisted_libp2p.interfaces import IMuxedConnection
 
 __all__ = [
@@ -82,7 +81,9 @@ class MuxerSession(Protocol):
     The muxer of one connection.
 
     A subclass parses what is received, and gives the frames that a stream
-    needs.
+    needs; it writes nothing to the transport.  What it receives it tells the
+    stream: C{deliver}, C{finReceived}, C{resetReceived}; of a stream that is
+    not in the table, or is C{CLOSED} there, frames have crossed a reset.
 
     @cvar protocolID: the muxer's name on the wire, for errors.
     @ivar connection: the owner of the session.
@@ -159,8 +160,10 @@ class MuxerSession(Protocol):
     def ping(self) -> Deferred[float]:
         """
         Measure the round trip below the streams.
+
+        @return: a failure, unless the muxer has a message for it.
         """
-        raise NotImplementedError
+        return fail(NotImplementedError(f"{self.protocolID} cannot ping"))
 
     def close(self, code: int = 0) -> None:
         """
@@ -201,6 +204,8 @@ class MuxerSession(Protocol):
     def newStream(self) -> Stream:
         """
         Make an outbound stream.
+
+        @raise LimitExceeded: there is no stream id left.
         """
 
     @abstractmethod
@@ -212,7 +217,8 @@ class MuxerSession(Protocol):
     @abstractmethod
     def parse(self, data: bytes) -> None:
         """
-        Take in what the transport has received.
+        Take in what the transport has received.  Whatever a stream is told may
+        end the session: nothing is parsed any more when C{ended} is true.
 
         @raise ProtocolViolation: the peer broke the protocol.
         """
@@ -220,7 +226,13 @@ class MuxerSession(Protocol):
     @abstractmethod
     def emit(self, stream: Stream, batch: list[bytes]) -> int:
         """
-        Append the next frames of a stream: no more than one of data.
+        Append the next frames of a stream: no more than one of data, of no
+        more than L{MAX_BODY} bytes and no more than its C{sendWindow}, which
+        is lowered here.
+
+        The bytes are moved by C{stream.take}.  If C{stream.writeEnding} is
+        true after that, the end of our half is sent too, and C{stream.finSent}
+        is called.
 
         @return: how many bytes these are.
         """
@@ -241,7 +253,8 @@ class MuxerSession(Protocol):
     @abstractmethod
     def delivered(self, stream: Stream, size: int) -> None:
         """
-        Bytes of a stream were handed to the application, or dropped.
+        Bytes of a stream were handed to the application, or dropped.  A muxer
+        with windows has the peer told that it may send as many more.
 
         @param size: how many; negative where some were handed back.
         """
@@ -402,6 +415,13 @@ class MuxerSession(Protocol):
         stream.protocol = None
 
     # What subclasses ask for
+
+    def find(self, key: int) -> Stream | None:
+        """
+        @param key: as L{key} gives it.
+        @return: the stream of this key; None if there is none.
+        """
+        return self._streams.get(key)
 
     def streamReceived(self, stream: Stream) -> bool:
         """

@@ -42,7 +42,6 @@ from twisted_libp2p.muxer.state import (
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
     from twisted_libp2p.muxer.session import MuxerSession
-    from twisted_libp2p.muxer.yamux.window import ReceiveWindow
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "Stream"]
 
@@ -85,8 +84,8 @@ class Stream:
     @ivar unsentSize: how many written bytes wait here.
     @ivar unreadSize: how many received bytes wait here for the application.
     @ivar sendWindow: how many bytes the peer is ready to take.
-    @ivar receiveWindow: what we have allowed the peer to send; None where the
-        muxer knows no windows.
+    @ivar receiveWindow: the muxer's own record of what we have allowed the
+        peer to send; None where it knows no windows.
     @ivar announce: the muxer's own note of what its next frame for the stream
         has to carry.
     @ivar queued: whether the stream is in its session's send queue.
@@ -130,7 +129,7 @@ class Stream:
         streamID: int,
         initiator: bool,
         sendWindow: int,
-        receiveWindow: ReceiveWindow | None,
+        receiveWindow: Any,
         announce: int,
     ) -> None:
         self.session = session
@@ -146,7 +145,7 @@ class Stream:
         self.unsentSize = 0
         self.unreadSize = 0
         self.sendWindow = sendWindow
-        self.receiveWindow = receiveWindow
+        self.receiveWindow: Any = receiveWindow
         self.announce = announce
         self.queued = False
         self._pieces: deque[bytes] = deque()

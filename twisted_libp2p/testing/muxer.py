@@ -355,6 +355,7 @@ class MuxerConformance(_TestCase):
         """
         Have a clock, and no pair yet.
         """
+        super().setUp()
         self.clock = Clock()
         self._pairs: list[MuxerPair] = []
 
@@ -376,6 +377,7 @@ class MuxerConformance(_TestCase):
         Whatever a test did: in the end every stream was closed once, the
         session was lost once and last, and no timer is left.
         """
+        super().tearDown()
         for pair in self._pairs:
             pair.clientSession.close()
             pair.serverSession.close()

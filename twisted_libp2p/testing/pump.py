@@ -92,6 +92,7 @@ class PumpTransport:
         self.disconnecting = False
         self.disconnected = False
         self._pump = pump
+        self._aborted = False
         self._written: list[bytes] = []
         self._reading = True
         self._producer: Any = None
@@ -140,6 +141,7 @@ class PumpTransport:
         Drop what waits and close, at the pump's next stroke.
         """
         self.disconnecting = True
+        self._aborted = True
         self._written.clear()
         self.waiting = 0
         self._pump.aborted(self)
@@ -213,7 +215,7 @@ class PumpTransport:
 
         @return: whether anything happened.
         """
-        if self.disconnected or self.stalled:
+        if self.disconnected or self.stalled or self._aborted:
             return False
         moved = False
         peer = self.peer

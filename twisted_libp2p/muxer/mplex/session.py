@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
@@ -73,12 +72,6 @@ class MplexSession(MuxerSession):
         self._nextID = 0
         self._unread = 0
         self._blockedCall: IDelayedCall | None = None
-
-    def ping(self) -> Deferred[float]:
-        """
-        @return: a failure: mplex has no message for it.
-        """
-        return fail(NotImplementedError(f"{PROTOCOL_ID} cannot ping"))
 
     # Receiving
 

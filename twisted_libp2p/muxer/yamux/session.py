@@ -264,7 +264,7 @@ class YamuxSession(MuxerSession):
         """
         Let the body of a Data frame come, if the peer may send it.
         """
-        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        window: ReceiveWindow = stream.receiveWindow
         if stream.state == REMOTE_CLOSED:
             raise self._violation(stream.streamID, "data came after the end")
         if length > window.available:
@@ -293,7 +293,7 @@ class YamuxSession(MuxerSession):
         """
         Count what the application has taken, and have the peer told in time.
         """
-        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        window: ReceiveWindow = stream.receiveWindow
         window.consumed += size
         if window.consumed * 2 >= window.size:
             self.ready(stream)
@@ -361,7 +361,7 @@ class YamuxSession(MuxerSession):
         """
         Free what the stream held.
         """
-        self._growth -= stream.receiveWindow.growth  # type: ignore[union-attr]
+        self._growth -= stream.receiveWindow.growth
         self._waiting.pop(stream, None)
         if stream.streamID in self._unacknowledged:
             self._acknowledged(stream.streamID)
@@ -379,7 +379,7 @@ class YamuxSession(MuxerSession):
         streamID = stream.streamID
         flags = stream.announce
         delta = 0
-        window: ReceiveWindow = stream.receiveWindow  # type: ignore[assignment]
+        window: ReceiveWindow = stream.receiveWindow
         if window.consumed and window.due and stream.state < REMOTE_CLOSED:
             delta = self._credit(stream, window)
         written = 0
