@@ -287,6 +287,18 @@ class QuestionTests(NodeTestCase):
         self.nodes.settle()
         self.assertEqual(len(client.connections.to(server.peerID)[0].streams), 0)
 
+    def test_pings(self) -> None:
+        """
+        Many pings at once do not need more streams than a peer takes.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        pings = [
+            Deferred.fromCoroutine(client.ping(server.addresses[0])) for _ in range(10)
+        ]
+        self.nodes.settle()
+        for each in pings:
+            self.successResultOf(each)
+
     def test_identify(self) -> None:
         """
         A peer says what it is, where it listens and what it speaks.

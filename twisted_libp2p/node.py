@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
+    DeferredLock,
     fail,
     maybeDeferred,
     succeed,
@@ -239,9 +241,7 @@ class Node(MultiService):
         self.registry = Registry()
         self.peerstore = peerstore or MemoryPeerStore(reactor)
         self._transports = (
-            [each.provide(reactor) for each in providers(ITransportProvider).values()]
-            if transports is None
-            else list(transports)
+            self._everyTransport(reactor) if transports is None else list(transports)
         )
         self.connections = ConnectionManager(reactor, self.events)
         self.connections.setServiceParent(self)
@@ -282,8 +282,22 @@ class Node(MultiService):
         )
         self.identification.setServiceParent(self)
         self.registry.register(ping.PROTOCOL_ID, ping.PingFactory(reactor))
+        self._pinging: WeakKeyDictionary[Connection, DeferredLock] = WeakKeyDictionary()
         self._starting: Deferred[None] | None = None
         self._failure: Failure | None = None
+
+    def _everyTransport(self, reactor: Any) -> list[ITransport]:
+        """
+        Make every transport that is there.  One that cannot be made is left
+        out: nobody has asked for it by name.
+        """
+        found = []
+        for provider in providers(ITransportProvider).values():
+            try:
+                found.append(provider.provide(reactor))
+            except ConfigurationError as error:
+                self._log.warn("{error}", error=str(error))
+        return found
 
     @property
     def peerID(self) -> PeerID:
@@ -516,11 +530,17 @@ class Node(MultiService):
 
     async def ping(self, target: str | Multiaddr | PeerID) -> float:
         """
-        Ping a peer once.
+        Ping a peer once.  Pings of one connection go one after the other:
+        peers take no more than one stream of pings, or two.
 
         @return: the round trip in seconds.
         """
-        pinger = await self.pinger(target)
+        connection = await self.connect(target)
+        lock = self._pinging.setdefault(connection, DeferredLock())
+        return await lock.run(Deferred.fromCoroutine, self._ping(connection))
+
+    async def _ping(self, connection: Connection) -> float:
+        pinger = await self._openPinger(connection)
         try:
             return await pinger.ping()
         finally:
@@ -530,9 +550,11 @@ class Node(MultiService):
         """
         Open a stream to ping a peer on, any number of times.
         """
+        return await self._openPinger(await self.connect(target))
+
+    async def _openPinger(self, connection: Connection) -> Ping:
         factory = Factory.forProtocol(lambda: Ping(self.reactor))
         factory.noisy = False
-        connection = await self.connect(target)
         protocol = await connection.openStream(ping.PROTOCOL_ID, factory)
         assert isinstance(protocol, Ping)
         return protocol
