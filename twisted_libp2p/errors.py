@@ -50,6 +50,7 @@ __all__ = [
     "SessionEnded",
     "StreamAborted",
     "StreamReset",
+    "Truncated",
     "UnsupportedAddress",
     "UnsupportedProtocol",
     "UpgradeTimeout",
@@ -357,6 +358,24 @@ class PeerUnresponsive(RemoteError, ConnectionLost):
 
     def __str__(self) -> str:
         return f"the peer gave no sign of life for {self.seconds:g} seconds"
+
+
+class Truncated(RemoteError, ConnectionLost):
+    """
+    The transport has ended in good order, but the peer had not said that this
+    would be the end: somebody in the middle may have cut it.
+
+    There are peers that never say so (js-libp2p does not, in TLS).
+
+    @ivar layer: the protocol in which it is said.
+    """
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer)
+        self.layer = layer
+
+    def __str__(self) -> str:
+        return f"{self.layer}: the peer had not announced the end"
 
 
 class DialFailed(Libp2pError, ConnectError):

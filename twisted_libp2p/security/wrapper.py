@@ -145,13 +145,15 @@ class SecureTransport(ProtocolWrapper):
                 call.cancel()
         self._flushing = self._resuming = None
         if machine is not None:
-            error = HandshakeFailed(
-                machine.protocolID,
-                "the connection ended during the handshake:"
-                f" {reason.getErrorMessage()}",
-            )
-            error.__cause__ = reason.value
-            self.factory.handshake.failed(Failure(error))
+            if not reason.check(HandshakeFailed):
+                error = HandshakeFailed(
+                    machine.protocolID,
+                    "the connection ended during the handshake:"
+                    f" {reason.getErrorMessage()}",
+                )
+                error.__cause__ = reason.value
+                reason = Failure(error)
+            self.factory.handshake.failed(reason)
         elif wrapped is not None:
             if self._reason is not None:
                 reason, self._reason = self._reason, None
@@ -176,9 +178,7 @@ class SecureTransport(ProtocolWrapper):
         except Exception as error:
             if not isinstance(error, Libp2pError):
                 self._log.failure("A handshake broke down.")
-            self._machine = None
-            self.transport.abortConnection()
-            self.factory.handshake.failed(Failure(error.with_traceback(None)))
+            self._refuse(error)
             return
         if machine.secured is not None:
             # What the wrapped protocol has to say at once leaves together with
@@ -187,6 +187,14 @@ class SecureTransport(ProtocolWrapper):
             self._secure(machine)
         elif answer:
             self.transport.write(answer)
+
+    def _refuse(self, error: Exception) -> None:
+        """
+        The handshake is over: hang up, and tell why.
+        """
+        self._machine = None
+        self.transport.abortConnection()
+        self.factory.handshake.failed(Failure(error.with_traceback(None)))
 
     def _secure(self, machine: HandshakeMachine) -> None:
         """
@@ -390,6 +398,7 @@ class SecureFactory(WrappingFactory[SecureTransport]):
     @ivar clock: what ends a turn of the reactor.
     """
 
+    protocol: type[SecureTransport] = SecureTransport
     noisy = False
 
     def __init__(
@@ -413,7 +422,7 @@ class SecureFactory(WrappingFactory[SecureTransport]):
         Build the wrapper; its wrapped protocol is built after the handshake.
         """
         self._address = addr
-        return SecureTransport(self, self._machine())
+        return self.protocol(self, self._machine())
 
     def buildWrapped(self) -> Any:
         """

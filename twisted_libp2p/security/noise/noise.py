@@ -33,6 +33,7 @@ class Noise:
     """
 
     protocolID = PROTOCOL_ID
+    insecure = False
 
     def __init__(self, clock: IReactorTime) -> None:
         """

@@ -1,0 +1,156 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Plaintext, for tests and for looking at what passes: the peers tell each other
+who they are, and prove nothing.
+
+See libp2p/specs, plaintext/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from google.protobuf.message import DecodeError
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from zope.interface import implementer
+
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
+from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.interfaces import ISecurity
+from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.wrapper import SecureFactory
+from twisted_libp2p.wire.frames import FrameBuffer, delimit
+from twisted_libp2p.wire.plaintext_pb2 import Exchange
+
+__all__ = [
+    "LONGEST_EXCHANGE",
+    "PROTOCOL_ID",
+    "Plaintext",
+    "PlaintextChannel",
+    "PlaintextHandshake",
+]
+
+#: What plaintext is called on the wire.
+PROTOCOL_ID: Final = "/plaintext/2.0.0"
+
+#: The size of the largest exchange that is accepted, in bytes: a key of RSA
+#: with 8192 bits takes about 1 KiB.
+LONGEST_EXCHANGE: Final = 2 * 1024
+
+
+class PlaintextHandshake:
+    """
+    One side of one exchange of ids: a L{HandshakeMachine
+    <twisted_libp2p.security.machine.HandshakeMachine>}.
+
+    rust-libp2p takes no more than 100 bytes of an exchange: RSA and ECDSA keys
+    are too long for it, while those of Ed25519 and secp256k1 fit.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(self, handshake: Handshake) -> None:
+        self.secured: Secured | None = None
+        self.channel: PlaintextChannel | None = None
+        self.trailing = b""
+        self._handshake = handshake
+        self._frames = FrameBuffer(LONGEST_EXCHANGE)
+
+    def start(self) -> bytes:
+        """
+        Say who we are.
+        """
+        identity = self._handshake.identity
+        exchange = Exchange(
+            id=identity.peerID.toBytes(), pubkey=identity.publicKey.toBytes()
+        )
+        return delimit(exchange.SerializeToString())
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take in bytes of the peer.
+
+        @return: nothing; all is said by L{start}.
+        @raise HandshakeFailed: the peer is not who it says it is, or, as a
+            L{PeerMismatch}, who is expected.
+        """
+        self._frames.feed(data)
+        try:
+            message = next(self._frames, None)
+            if message is not None:
+                self.secured = self._authenticate(message)
+                self.channel = PlaintextChannel()
+                self.trailing = self._frames.trailingData
+        except InvalidInput as error:
+            raise HandshakeFailed(PROTOCOL_ID, f"the exchange: {error}") from error
+        return b""
+
+    def _authenticate(self, message: bytes) -> Secured:
+        """
+        Believe the peer who it is, as far as it does not contradict itself.
+        """
+        exchange = Exchange()
+        try:
+            exchange.ParseFromString(message)
+        except DecodeError:
+            raise InvalidInput("it is not a protobuf message") from None
+        peer = PeerID.fromBytes(exchange.id)
+        key = PublicKey.fromBytes(exchange.pubkey)
+        if not peer.matches(key):
+            raise InvalidInput(f"{peer} is not the id of the key that came with it")
+        expected = self._handshake.expected
+        if expected is not None and expected != peer:
+            raise PeerMismatch(PROTOCOL_ID, str(expected), str(peer))
+        return Secured(PROTOCOL_ID, peer, key)
+
+
+class PlaintextChannel:
+    """
+    A connection after the exchange: its bytes are the transport's.
+    """
+
+    truncated = False
+
+    def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
+        """
+        Send as it is what is to be sent.
+        """
+        return list(pieces)
+
+    def open(self, data: bytes, opened: list[bytes]) -> None:
+        """
+        Take as it is what comes.
+        """
+        opened.append(data)
+
+
+@implementer(ISecurity)
+class Plaintext:
+    """
+    The security protocol C{/plaintext/2.0.0} of libp2p, which is none: whoever
+    is on the way can read, change and feign everything.
+
+    Only for tests.  The specification forbids to have it on in production.
+    """
+
+    protocolID = PROTOCOL_ID
+    insecure = True
+
+    def __init__(self, clock: IReactorTime) -> None:
+        """
+        @param clock: what ends a turn of the reactor, in which small writes are
+            joined.
+        """
+        self._clock = clock
+
+    def wrap(
+        self, handshake: Handshake, wrappedFactory: IProtocolFactory
+    ) -> SecureFactory:
+        """
+        Give a factory whose protocols exchange ids on their transport.
+        """
+        machine = partial(PlaintextHandshake, handshake)
+        return SecureFactory(handshake, wrappedFactory, machine, self._clock)

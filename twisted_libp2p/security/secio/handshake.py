@@ -1,0 +1,245 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The handshake of C{/secio/1.0.0}.  Both sides say the same things, each as soon
+as it can, in frames of four bytes of length::
+
+    proposal    a nonce, our public key, our algorithms
+    exchange    our ephemeral key; our signature over both proposals and it
+    nonce       the peer's nonce, in the first packet of the channel
+
+The peer is authenticated by its signature, but only its first packet shows
+that the signature was made for us, now, and that both sides have the same keys.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from hashlib import sha256
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from twisted_libp2p.errors import (
+    HandshakeFailed,
+    InvalidInput,
+    PeerMismatch,
+    ProtocolViolation,
+)
+from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.secio.ephemeral import EphemeralKey
+from twisted_libp2p.security.secio.frame import LENGTH, PROTOCOL_ID, SecioChannel
+from twisted_libp2p.security.secio.stretch import stretch
+from twisted_libp2p.security.secio.suite import Offer, Suite
+from twisted_libp2p.wire.secio_pb2 import Exchange, Propose
+
+__all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NONCE_SIZE", "SecioHandshake"]
+
+#: The size of a nonce, in bytes.
+NONCE_SIZE: Final = 16
+
+#: The size of the largest proposal or exchange that is accepted, in bytes.  The
+#: largest honest ones have a key or a signature of RSA with 8192 bits, about
+#: 1 KiB.
+LONGEST_HANDSHAKE_MESSAGE: Final = 4 * 1024
+
+
+class SecioHandshake:
+    """
+    One side of one handshake: a L{HandshakeMachine
+    <twisted_libp2p.security.machine.HandshakeMachine>}.
+
+    What it holds is bounded by one message and one read of the transport.
+
+    @ivar suite: the algorithms that were agreed; None so far.
+    """
+
+    protocolID = PROTOCOL_ID
+
+    def __init__(
+        self, handshake: Handshake, offer: Offer, nonce: bytes | None = None
+    ) -> None:
+        """
+        @param offer: our algorithms.
+        @param nonce: what nobody has said before, to repeat a known handshake
+            in a test; None makes one.
+        """
+        self.secured: Secured | None = None
+        self.channel: SecioChannel | None = None
+        self.trailing = b""
+        self.suite: Suite | None = None
+        self._handshake = handshake
+        self._offer = offer
+        self._nonce = nonce or os.urandom(NONCE_SIZE)
+        self._proposal = Propose(
+            rand=self._nonce,
+            pubkey=handshake.identity.publicKey.toBytes(),
+            exchanges=",".join(offer.exchanges),
+            ciphers=",".join(offer.ciphers),
+            hashes=",".join(offer.hashes),
+        ).SerializeToString()
+        # How many messages were received.
+        self._turn = 0
+        self._buffer = bytearray()
+        # What the first two steps find out.
+        self._remoteProposal = b""
+        self._remoteNonce = b""
+        self._preferred = False
+        self._remoteKey: PublicKey
+        self._ephemeral: EphemeralKey
+
+    def start(self) -> bytes:
+        """
+        Our proposal.
+        """
+        return _frame(self._proposal)
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take in bytes of the peer.
+
+        @return: our next message, or messages, or nothing.
+        @raise HandshakeFailed: the peer did not do its part; where it is
+            somebody else than expected, a L{PeerMismatch}.
+        """
+        self._buffer += data
+        answer = b""
+        while self.secured is None:
+            message = self._nextMessage()
+            if message is None:
+                return answer
+            name, take = self._steps[self._turn]
+            self._turn += 1
+            try:
+                answer += take(self, message)
+            except (InvalidInput, ProtocolViolation) as error:
+                raise HandshakeFailed(
+                    PROTOCOL_ID, f"the peer's {name}: {error}"
+                ) from error
+        self.trailing = bytes(self._buffer)
+        return answer
+
+    def _nextMessage(self) -> bytes | None:
+        """
+        Cut off the next message.
+
+        @return: None if it is not complete.
+        """
+        buffer = self._buffer
+        if len(buffer) < LENGTH.size:
+            return None
+        (length,) = LENGTH.unpack_from(buffer)
+        if self.channel is None:
+            fits = length <= LONGEST_HANDSHAKE_MESSAGE
+        else:
+            fits = length == NONCE_SIZE + self.channel.macSize
+        if not fits:
+            raise HandshakeFailed(
+                PROTOCOL_ID,
+                f"the peer's {self._steps[self._turn][0]} has {length} bytes",
+            )
+        end = LENGTH.size + length
+        if len(buffer) < end:
+            return None
+        message = bytes(buffer[LENGTH.size : end])
+        del buffer[:end]
+        return message
+
+    def _takeProposal(self, message: bytes) -> bytes:
+        """
+        Choose the algorithms.
+
+        @return: our exchange.
+        """
+        propose = Propose()
+        try:
+            propose.ParseFromString(message)
+        except DecodeError:
+            raise InvalidInput("it is not a protobuf message") from None
+        if len(propose.rand) != NONCE_SIZE:
+            raise InvalidInput(f"a nonce of {len(propose.rand)} bytes")
+        self._remoteKey = PublicKey.fromBytes(propose.pubkey)
+        self._remoteProposal = message
+        self._remoteNonce = propose.rand
+        self._checkPeer()
+        ours = self._handshake.identity.publicKey.toBytes()
+        first = sha256(propose.pubkey + self._nonce).digest()
+        second = sha256(ours + propose.rand).digest()
+        if first == second:
+            raise InvalidInput("it is our own")
+        self._preferred = first > second
+        offer = Offer(
+            _names(propose.exchanges), _names(propose.ciphers), _names(propose.hashes)
+        )
+        if self._preferred:
+            self.suite = self._offer.agree(offer)
+        else:
+            self.suite = offer.agree(self._offer)
+        self._ephemeral = EphemeralKey(self.suite.exchange)
+        public = self._ephemeral.public
+        signature = self._handshake.identity.sign(
+            self._proposal + self._remoteProposal + public
+        )
+        return _frame(Exchange(epubkey=public, signature=signature).SerializeToString())
+
+    def _takeExchange(self, message: bytes) -> bytes:
+        """
+        Check who the peer is, and agree on keys.
+
+        @return: the peer's nonce, in a packet.
+        """
+        exchange = Exchange()
+        try:
+            exchange.ParseFromString(message)
+        except DecodeError:
+            raise InvalidInput("it is not a protobuf message") from None
+        self._remoteKey.verify(
+            exchange.signature, self._remoteProposal + self._proposal + exchange.epubkey
+        )
+        assert self.suite is not None
+        ours, theirs = stretch(self._ephemeral.agree(exchange.epubkey), self.suite)
+        if not self._preferred:
+            ours, theirs = theirs, ours
+        self.channel = SecioChannel(self.suite.hash, ours, theirs)
+        return b"".join(self.channel.seal((self._remoteNonce,)))
+
+    def _takeNonce(self, message: bytes) -> bytes:
+        """
+        Check that the peer speaks to us.
+        """
+        assert self.channel is not None
+        if not hmac.compare_digest(self.channel.openPacket(message), self._nonce):
+            raise InvalidInput("it is not ours")
+        self.secured = Secured(
+            PROTOCOL_ID, PeerID.fromKey(self._remoteKey), self._remoteKey
+        )
+        return b""
+
+    def _checkPeer(self) -> None:
+        peer = PeerID.fromKey(self._remoteKey)
+        expected = self._handshake.expected
+        if expected is not None and expected != peer:
+            raise PeerMismatch(PROTOCOL_ID, str(expected), str(peer))
+
+    # What the peer has to say, in this order, and what takes it.
+    _steps = (
+        ("proposal", _takeProposal),
+        ("exchange", _takeExchange),
+        ("nonce", _takeNonce),
+    )
+
+
+def _frame(message: bytes) -> bytes:
+    return LENGTH.pack(len(message)) + message
+
+
+def _names(listed: str | bytes) -> tuple[str, ...]:
+    """
+    Take apart a list of names.
+    """
+    if not isinstance(listed, str):
+        # What protobuf does with a string that is not UTF-8.
+        raise InvalidInput("a list of names that is not text")
+    return tuple(listed.split(","))
