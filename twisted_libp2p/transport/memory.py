@@ -313,12 +313,10 @@ class _ClientEndpoint:
         """
         if not self._network.delay:
             return self._connect(protocolFactory)
-        return deferLater(
-            self._network.clock,
-            2 * self._network.delay,
-            self._connect,
-            protocolFactory,
+        arriving: Deferred[Any] = deferLater(
+            self._network.clock, 2 * self._network.delay
         )
+        return arriving.addCallback(lambda _: self._connect(protocolFactory))
 
     def _connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         port = self._network.ports.get(self._number)

@@ -160,6 +160,7 @@ class TCPTransport:
     """
 
     name = "tcp"
+    stream = True
 
     def __init__(self, reactor: Any) -> None:
         """

@@ -1,0 +1,515 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Private networks: a key that all members share hides every byte of a stream
+transport from others, even which security protocols are negotiated.
+
+Each direction is a nonce and then one key stream.  Nothing is authenticated,
+and there is nothing to agree on: to whoever has another key, or none, a member
+speaks noise.  The handshake that follows proves who a peer is.
+
+See libp2p/specs, pnet/Private-Networks-PSK-V1.md.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import shake_128
+from typing import Any, Final, NoReturn
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IHalfCloseableProtocol,
+    IListeningPort,
+    IProducer,
+    IProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.internet.interfaces import ITransport as ITwistedTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.transport.xsalsa20 import (
+    KEY_SIZE,
+    NONCE_SIZE,
+    Keystream,
+    salsa20,
+    xsalsa20,
+)
+
+__all__ = [
+    "FORCE",
+    "PrivateConnection",
+    "PrivateFactory",
+    "PrivateNetwork",
+    "PrivateTransport",
+    "protect",
+]
+
+#: The environment variable that, if it is 1, forbids to do without a private
+#: network.
+FORCE: Final = "LIBP2P_FORCE_PNET"
+
+_HEADER: Final = b"/key/swarm/psk/1.0.0/"
+
+# A file of a key, with room for some spaces.
+_LONGEST_FILE: Final = 512
+
+_log = Logger()
+
+
+class PrivateNetwork:
+    """
+    The key that the members of a private network share.
+
+    @ivar fingerprint: tells networks apart, in hexadecimal digits, and gives
+        nothing of the key away; as go-libp2p and rust-libp2p compute it.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """
+        @param key: 32 bytes.
+        @raise ConfigurationError: it has another size, or the package with the
+            cipher is not installed.
+        """
+        if len(key) != KEY_SIZE:
+            raise ConfigurationError(
+                f"the key of a private network has {KEY_SIZE} bytes, not {len(key)}"
+            )
+        self._key = key
+        masked = salsa20(key, b"finprint")(bytes(64))
+        self.fingerprint: str = shake_128(masked).hexdigest(16)
+
+    @classmethod
+    def fromFile(cls, path: str | os.PathLike[str]) -> PrivateNetwork:
+        """
+        Read the file of a key, known as C{swarm.key}.
+
+        It has three lines: C{/key/swarm/psk/1.0.0/}, the encoding, which is
+        C{/base16/}, C{/base64/} or C{/bin/}, and the key.
+
+        @raise ConfigurationError: the file cannot be read, or holds no key.
+        """
+        try:
+            with open(path, "rb") as file:
+                content = file.read(_LONGEST_FILE + 1)
+            return cls(_parse(content))
+        except OSError as error:
+            problem = error.strerror
+        except ConfigurationError as error:
+            problem = str(error)
+        raise ConfigurationError(f"private network file {os.fspath(path)}: {problem}")
+
+    def begin(self) -> tuple[bytes, Keystream]:
+        """
+        Begin our direction of a connection.
+
+        @return: the nonce to send first, and what encrypts all that follows.
+        """
+        nonce = os.urandom(NONCE_SIZE)
+        return nonce, self.keystream(nonce)
+
+    def keystream(self, nonce: bytes) -> Keystream:
+        """
+        Begin one direction of a connection.
+
+        @param nonce: 24 bytes, drawn by its sender.
+        @return: what encrypts, or decrypts, all that follows the nonce.
+        """
+        return xsalsa20(self._key, nonce)
+
+    def __repr__(self) -> str:
+        return f"<PrivateNetwork {self.fingerprint}>"
+
+
+def _parse(content: bytes) -> bytes:
+    """
+    Read what the file of a key holds.
+
+    @raise ConfigurationError: this is no such file.
+    """
+    if len(content) > _LONGEST_FILE:
+        raise ConfigurationError("it is too large to be a key")
+    header, _, rest = content.partition(b"\n")
+    encoding, _, encoded = rest.partition(b"\n")
+    if header.rstrip(b"\r") != _HEADER:
+        raise ConfigurationError(f"the first line has to be {_HEADER.decode()}")
+    name = encoding.rstrip(b"\r").decode("ascii", "replace")
+    decode = _ENCODINGS.get(name)
+    if decode is None:
+        raise ConfigurationError(
+            f"the second line has to be one of {', '.join(_ENCODINGS)}"
+        )
+    try:
+        return decode(encoded)
+    except binascii.Error:
+        raise ConfigurationError(f"the key is not in {name.strip('/')}") from None
+
+
+def _unframed(encoded: bytes) -> bytes:
+    """
+    Bytes as they are, but for the end of a line that an editor may have put
+    behind them.
+    """
+    for end in (b"\r\n", b"\n"):
+        if len(encoded) == KEY_SIZE + len(end) and encoded.endswith(end):
+            return encoded[:KEY_SIZE]
+    return encoded
+
+
+_ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "/base16/": lambda encoded: binascii.unhexlify(encoded.strip()),
+    "/base64/": lambda encoded: base64.b64decode(encoded.strip(), validate=True),
+    "/bin/": _unframed,
+}
+
+
+@implementer(ITwistedTransport, IConsumer, IPushProducer, IHalfCloseableProtocol)
+class PrivateConnection(ProtocolWrapper):
+    """
+    One connection inside a private network: beneath everything else, it
+    encrypts what is written and decrypts what is received, and has no other
+    effect.
+
+    Our nonce leaves as soon as there is a connection, with what the wrapped
+    protocol has to say at once: js-libp2p says nothing before it has come.
+    """
+
+    factory: PrivateFactory
+    transport: Any
+    wrappedProtocol: Any
+
+    _encrypt: Keystream | None = None
+    _decrypt: Keystream | None = None
+    _partialNonce = b""
+
+    def __init__(self, factory: PrivateFactory, wrappedProtocol: IProtocol) -> None:
+        self.factory = factory
+        self.wrappedProtocol = wrappedProtocol
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """
+        Refuse what the base class would pass to the transport: nothing gets
+        around the encryption.
+        """
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    # What the transport calls.
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Connect the wrapped protocol.
+        """
+        Protocol.makeConnection(self, transport)
+        self.wrappedProtocol.makeConnection(self)
+        if self._encrypt is None:
+            nonce, self._encrypt = self.factory.network.begin()
+            self.transport.write(nonce)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Decrypt; the first bytes are the peer's nonce.
+        """
+        if self._decrypt is None:
+            data = self._partialNonce + data
+            if len(data) < NONCE_SIZE:
+                self._partialNonce = data
+                return
+            self._decrypt = self.factory.network.keystream(data[:NONCE_SIZE])
+            data = data[NONCE_SIZE:]
+        if data and self.wrappedProtocol is not None:
+            self.wrappedProtocol.dataReceived(self._decrypt(data))
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer sends no more: the wrapped protocol's affair, or else the end.
+        """
+        if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
+            self.wrappedProtocol.readConnectionLost()
+        else:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Our side sends no more.
+        """
+        if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
+            self.wrappedProtocol.writeConnectionLost()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The transport is gone.
+        """
+        self.connected = 0
+        wrapped, self.wrappedProtocol = self.wrappedProtocol, None
+        if wrapped is not None:
+            wrapped.connectionLost(reason)
+
+    # What the wrapped protocol calls.
+
+    def write(self, data: bytes) -> None:
+        """
+        Encrypt and send.
+        """
+        if not data:
+            return
+        if self._encrypt is None:
+            nonce, self._encrypt = self.factory.network.begin()
+            self.transport.write(nonce + self._encrypt(data))
+        else:
+            self.transport.write(self._encrypt(data))
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """
+        Encrypt and send several pieces of bytes.
+        """
+        self.write(b"".join(iovec))
+
+    def loseConnection(self) -> None:
+        """
+        Close when everything that was written is sent.
+        """
+        self.transport.loseConnection()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Close our direction when everything that was written is sent.
+        """
+        self.transport.loseWriteConnection()
+
+    def abortConnection(self) -> None:
+        """
+        Close at once.
+        """
+        self.transport.abortConnection()
+
+    @property
+    def disconnecting(self) -> Any:  # type: ignore[override]
+        """
+        Whether our side has begun to close.
+        """
+        return self.transport.disconnecting
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """
+        Let the transport tell a producer when to pause.
+        """
+        self.transport.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """
+        Forget the producer.
+        """
+        self.transport.unregisterProducer()
+
+    def stopConsuming(self) -> None:
+        """
+        Forget the producer, and close.
+        """
+        self.unregisterProducer()
+        self.loseConnection()
+
+    def pauseProducing(self) -> None:
+        """
+        Read nothing until L{resumeProducing}.
+        """
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Read again.
+        """
+        self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        Close: nobody wants to receive any more.
+        """
+        self.transport.stopProducing()
+
+    def getPeer(self) -> Any:
+        """
+        The address of the peer, as the transport tells it.
+        """
+        return self.transport.getPeer()
+
+    def getHost(self) -> Any:
+        """
+        Our own address, as the transport tells it.
+        """
+        return self.transport.getHost()
+
+
+class PrivateFactory(WrappingFactory[PrivateConnection]):
+    """
+    Puts what a factory builds into a private network.
+
+    @ivar network: the network.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, network: PrivateNetwork, wrappedFactory: IProtocolFactory
+    ) -> None:
+        super().__init__(wrappedFactory)
+        self.network = network
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> PrivateConnection | None:
+        """
+        Build the connection, and the protocol that it wraps.
+
+        @return: None if the wrapped factory refuses.
+        """
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else PrivateConnection(self, wrapped)
+
+
+@implementer(IStreamClientEndpoint)
+class _ClientEndpoint:
+    """
+    Connects inside a private network.
+    """
+
+    def __init__(
+        self, network: PrivateNetwork, endpoint: IStreamClientEndpoint
+    ) -> None:
+        self._network = network
+        self._endpoint = endpoint
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect, as the endpoint does.
+        """
+
+        def connected(connection: Any) -> IProtocol:
+            wrapped: IProtocol = connection.wrappedProtocol
+            return wrapped
+
+        factory = PrivateFactory(self._network, protocolFactory)
+        return self._endpoint.connect(factory).addCallback(connected)
+
+
+@implementer(IStreamServerEndpoint)
+class _ServerEndpoint:
+    """
+    Listens inside a private network.
+    """
+
+    def __init__(
+        self, network: PrivateNetwork, endpoint: IStreamServerEndpoint
+    ) -> None:
+        self._network = network
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Listen, as the endpoint does.
+        """
+        return self._endpoint.listen(PrivateFactory(self._network, protocolFactory))
+
+
+@implementer(ITransport)
+class PrivateTransport:
+    """
+    Another transport, inside a private network: the same addresses, which only
+    members reach.
+    """
+
+    def __init__(self, transport: ITransport, network: PrivateNetwork) -> None:
+        """
+        @param transport: what carries the bytes.  It has to say, by an
+            attribute C{stream} that is true, that its connections are plain
+            streams of bytes: one that encrypts by itself cannot be private.
+        @param network: whose members to reach.
+        @raise ConfigurationError: the transport does not say so.
+        """
+        if not getattr(transport, "stream", False):
+            raise ConfigurationError(
+                f"the transport {transport.name} cannot be used in a private"
+                " network: its connections are not plain streams of bytes"
+            )
+        self.name: str = transport.name
+        self._transport = transport
+        self._network = network
+
+    def canDial(self, address: Multiaddr) -> bool:
+        """
+        Tell whether the transport dials the address.
+        """
+        return self._transport.canDial(address)
+
+    def canListen(self, address: Multiaddr) -> bool:
+        """
+        Tell whether the transport listens on the address.
+        """
+        return self._transport.canListen(address)
+
+    def clientEndpoint(self, address: Multiaddr) -> IStreamClientEndpoint:
+        """
+        Give the endpoint that connects to an address.
+        """
+        return _ClientEndpoint(self._network, self._transport.clientEndpoint(address))
+
+    def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
+        """
+        Give the endpoint that listens on an address.
+        """
+        return _ServerEndpoint(self._network, self._transport.serverEndpoint(address))
+
+    def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
+        """
+        Give the real addresses of a listening port.
+        """
+        return self._transport.listeningOn(address, port)
+
+    def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
+        """
+        Translate an address as the transport does.
+        """
+        return self._transport.toMultiaddr(address)
+
+
+def protect(
+    transports: Iterable[ITransport],
+    network: PrivateNetwork | None,
+    environment: Mapping[str, str] = os.environ,
+) -> list[ITransport]:
+    """
+    Put all transports of a node into its private network, if it has one, and
+    log which one that is.
+
+    @param network: None for a node of the public network.
+    @param environment: where L{FORCE} is looked up.
+    @raise ConfigurationError: one of the transports cannot be private, or there
+        is no network, but L{FORCE} demands one.
+    """
+    if network is not None:
+        private: list[ITransport] = [
+            PrivateTransport(each, network) for each in transports
+        ]
+        _log.info(
+            "in the private network {fingerprint}", fingerprint=network.fingerprint
+        )
+        return private
+    if environment.get(FORCE) == "1":
+        raise ConfigurationError(
+            f"{FORCE} is 1, but there is no key of a private network"
+        )
+    return list(transports)
