@@ -33,7 +33,7 @@ ORDER = (
     ("connection",),
     ("protocols", "peerstore", "connmanager"),
     ("node",),
-    ("testing",),
+    ("testing", "options"),
     ("endpoints", "tap", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
@@ -53,6 +53,13 @@ WITHOUT_IO = (
     "security/noise/handshake.py",
     "security/noise/payload.py",
     "security/noise/xx.py",
+    "security/secio/ephemeral.py",
+    "security/secio/handshake.py",
+    "security/secio/stretch.py",
+    "security/secio/suite.py",
+    "security/tls/certificate.py",
+    "security/tls/handshake.py",
+    "transport/xsalsa20.py",
 )
 IO = ("twisted.internet", "twisted.protocols", "asyncio", "select", "socket")
 

@@ -21,24 +21,13 @@ from twisted.python.failure import Failure
 from twisted.python.usage import Options, UsageError
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connection.dialer import DIALECTS
-from twisted_libp2p.connection.upgrader import MULTISTREAM
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.interfaces import (
-    IMuxerProvider,
-    IProvider,
-    ISecurityProvider,
-)
-from twisted_libp2p.node import MUXERS, SECURITIES, Node
-from twisted_libp2p.plugin import providers
+from twisted_libp2p.node import Node
+from twisted_libp2p.options import NodeOptions
 from twisted_libp2p.protocols.forward import Half
 
 __all__ = ["ToolOptions", "main"]
-
-
-def _choice(kind: type[IProvider]) -> str:
-    return "in order of preference, of: " + ", ".join(providers(kind))
 
 
 def _seconds(text: str) -> float:
@@ -61,7 +50,7 @@ class _KeyOptions(Options):
     """
 
     synopsis = "FILE"
-    optParameters: ClassVar = [
+    optParameters: ClassVar[list[Any]] = [
         [
             "type",
             "t",
@@ -92,17 +81,13 @@ class _FileOptions(Options):
         self["path"] = path
 
 
-class _PeerOptions(Options):
+class _PeerOptions(NodeOptions):
     """
     Options of the tools that talk to a peer.
     """
 
     synopsis = "ADDRESS"
-    optParameters: ClassVar = [
-        ["identity", "i", None, "file of our private key; a fresh one by default"],
-        ["security", None, ",".join(SECURITIES), _choice(ISecurityProvider)],
-        ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
-        ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
+    optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "seconds to connect in", _seconds],
     ]
 
@@ -115,7 +100,7 @@ class _PingOptions(_PeerOptions):
     Options of C{ping}.
     """
 
-    optParameters: ClassVar = [["count", "c", 4, "how many pings", _count]]
+    optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", _count]]
 
 
 class _PipeOptions(_PeerOptions):
@@ -179,14 +164,7 @@ async def _withConnection(
     """
     Connect to a peer, and do something with the connection.
     """
-    path = options["identity"]
-    node = Node(
-        reactor,
-        Identity.fromFile(path) if path is not None else None,
-        security=options["security"].split(","),
-        muxers=options["muxer"].split(","),
-        dialect=options["dialect"],
-    )
+    node = Node(reactor, **options.nodeArguments())
     node.startService()
     try:
         connecting = node.connect(options["address"])

@@ -105,6 +105,10 @@ class ISecurity(Interface):
     """
 
     protocolID: str = Attribute("What is proposed on the wire, such as C{/noise}.")
+    insecure: bool = Attribute(
+        "Whether it protects from nobody: such are proposed last, whatever the"
+        " order in which they are given."
+    )
 
     def wrap(
         handshake: Handshake, wrappedFactory: IProtocolFactory

@@ -61,12 +61,13 @@ from twisted_libp2p.protocols import ping
 from twisted_libp2p.protocols.identification import IdentifyService
 from twisted_libp2p.protocols.identify import Identification
 from twisted_libp2p.protocols.ping import Ping
+from twisted_libp2p.transport.private import PrivateNetwork, protect
 
 __all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
 
 #: The security protocols that a node speaks unless it is told otherwise, in the
 #: order of preference.
-SECURITIES = ("noise",)
+SECURITIES = ("noise", "tls")
 
 #: The muxers that it speaks, likewise.
 MUXERS = ("yamux", "mplex")
@@ -209,6 +210,7 @@ class Node(MultiService):
         security: Iterable[str | ISecurity] = SECURITIES,
         muxers: Iterable[str | IMuxer] = MUXERS,
         transports: Iterable[ITransport] | None = None,
+        network: PrivateNetwork | None = None,
         peerstore: IPeerStore | None = None,
         dialect: str = MULTISTREAM,
         agent: str = AGENT,
@@ -225,6 +227,8 @@ class Node(MultiService):
             or providers of L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
         @param transports: what it dials and listens with; all plugins, by
             default.
+        @param network: the private network that it belongs to; without its
+            key nobody gets in, or out.
         @param peerstore: what it knows of peers; in memory, by default.
         @param dialect: what it speaks first on a transport that it opens:
             C{"multistream"} as all deployed peers, C{"bootstrap"} as the
@@ -240,8 +244,9 @@ class Node(MultiService):
         self.events = EventBus()
         self.registry = Registry()
         self.peerstore = peerstore or MemoryPeerStore(reactor)
-        self._transports = (
-            self._everyTransport(reactor) if transports is None else list(transports)
+        self._transports = protect(
+            self._everyTransport(reactor) if transports is None else list(transports),
+            network,
         )
         self.connections = ConnectionManager(reactor, self.events)
         self.connections.setServiceParent(self)

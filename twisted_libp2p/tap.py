@@ -13,15 +13,11 @@ from twisted.application.service import IService
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
 
-from twisted_libp2p.connection.dialer import DIALECTS
-from twisted_libp2p.connection.upgrader import MULTISTREAM
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IMuxerProvider, IProvider, ISecurityProvider
-from twisted_libp2p.node import MUXERS, SECURITIES, Node
-from twisted_libp2p.plugin import providers
+from twisted_libp2p.node import Node
+from twisted_libp2p.options import NodeOptions
 from twisted_libp2p.protocols import echo
 from twisted_libp2p.protocols.forward import ForwardFactory
 
@@ -31,11 +27,7 @@ __all__ = ["Options", "makeService"]
 KEY_FILE = "node.key"
 
 
-def _choice(kind: type[IProvider]) -> str:
-    return "in order of preference, of: " + ", ".join(providers(kind))
-
-
-class Options(UsageOptions):
+class Options(NodeOptions):
     """
     What a node can be told on the command line.
     """
@@ -47,15 +39,11 @@ class Options(UsageOptions):
         " it is told to.  The full addresses to dial it at are logged."
     )
 
-    optParameters: ClassVar = [
-        ["identity", "i", None, "file of the private key; made if it is not there"],
+    optParameters: ClassVar[list[Any]] = [
         ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
-        ["security", None, ",".join(SECURITIES), _choice(ISecurityProvider)],
-        ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
-        ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
     ]
 
-    optFlags: ClassVar = [["echo", None, f"serve {echo.PROTOCOL_ID}"]]
+    optFlags: ClassVar[list[Any]] = [["echo", None, f"serve {echo.PROTOCOL_ID}"]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +61,17 @@ class Options(UsageOptions):
         forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
         """
         self["serve"].append(forward)
+
+    def identity(self) -> Identity | None:
+        """
+        Give who the node is: by default the key in the data folder.
+        """
+        folder = self["data"]
+        if folder is not None:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if self["identity"] is None:
+                self["identity"] = os.path.join(folder, KEY_FILE)
+        return super().identity()
 
     opt_l = opt_listen
     opt_s = opt_serve
@@ -120,11 +119,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 def _make(options: Options, reactor: Any) -> Node:
     node = _Service(
         reactor,
-        _identity(options),
-        options["listen"],
-        security=options["security"].split(","),
-        muxers=options["muxer"].split(","),
-        dialect=options["dialect"],
+        listen=options["listen"],
+        **options.nodeArguments(),
     )
     node.setName("libp2p")
     if options["echo"]:
@@ -153,13 +149,3 @@ def _forward(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
             f"--serve {text}: {description} is no client endpoint:"
             f" {str(error) or type(error).__name__}"
         ) from None
-
-
-def _identity(options: Options) -> Identity | None:
-    folder = options["data"]
-    if folder is not None:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = options["identity"]
-    if path is None and folder is not None:
-        path = os.path.join(folder, KEY_FILE)
-    return Identity.fromFile(path) if path is not None else None

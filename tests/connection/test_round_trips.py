@@ -68,7 +68,7 @@ class RoundTripTests(SynchronousTestCase):
         Connect, handshake, and the answer: three round trips, the first of
         which is the transport's own.
         """
-        for security in ("noise",):
+        for security in ("noise", "tls"):
             self.assertEqual(self.trips(security=[security]), 3, security)
 
     def test_draft(self) -> None:

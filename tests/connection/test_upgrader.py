@@ -15,7 +15,7 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.negotiation.test_multistream import HEADER, NOISE, TLS
+from tests.negotiation.test_multistream import HEADER, NOISE
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -30,6 +30,7 @@ from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
+from twisted_libp2p.negotiation.multistream import encode
 from twisted_libp2p.node import Node
 from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -74,7 +75,7 @@ class OtherSecurity(Noise):
     Noise under another name, which nobody else knows.
     """
 
-    protocolID = "/tls/1.0.0"
+    protocolID = "/other/1.0.0"
 
 
 class ThirdSecurity(Noise):
@@ -111,12 +112,12 @@ class UpgradeTestCase(SynchronousTestCase):
         )
         return self.nodes.result(endpoint.connect(factory))  # type: ignore[return-value]
 
-    def listenRaw(self) -> tuple[RawFactory, Multiaddr]:
+    def listenRaw(self, number: int = 999) -> tuple[RawFactory, Multiaddr]:
         """
         Let raw peers listen.
         """
         factory = RawFactory()
-        address = Multiaddr("/memory/999")
+        address = Multiaddr(f"/memory/{number}")
         transport = MemoryTransport(self.nodes.network)
         self.nodes.result(transport.serverEndpoint(address).listen(factory))
         return factory, address
@@ -238,7 +239,7 @@ class RefusalTests(UpgradeTestCase):
             self.assertEqual(cause.proposed, tuple(s.protocolID for s in proposed))
             self.assertEqual(cause.spoken, spoken)
             (line,) = self.messages("refused")
-            self.assertIn("/tls/1.0.0", line)
+            self.assertIn("/other/1.0.0", line)
             self.assertIn("/noise", line)
 
     def test_noCommonMuxer(self) -> None:
@@ -375,7 +376,7 @@ class HostileDialerTests(UpgradeTestCase):
         One listener answers in the dialect in which it is spoken to.
         """
         raw = self.dialRaw(self.node)
-        raw.transport.write(HEADER + TLS + NOISE)
+        raw.transport.write(HEADER + encode("/nobody") + NOISE)
         self.nodes.settle()
         self.assertEqual(raw.received, HEADER + b"\x03na\n" + NOISE)
         raw = self.dialRaw(self.node)
@@ -404,7 +405,7 @@ class DialectTests(UpgradeTestCase):
             ("bootstrap", b"/noise\0"),
             ("auto", b"/noise\0"),
         ):
-            client = self.nodes.start(dialect=dialect)
+            client = self.nodes.start(dialect=dialect, security=["noise"])
             dialing = client.connect(address)
             self.nodes.settle()
             self.assertEqual(factory.peers[-1].received[: len(first)], first)

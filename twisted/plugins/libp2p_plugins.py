@@ -27,11 +27,14 @@ from twisted_libp2p.plugin import MuxerProvider, SecurityProvider, TransportProv
 
 __all__ = [
     "clientParser",
+    "insecurePlaintext",
     "mplex",
     "noise",
+    "secio",
     "serverParser",
     "service",
     "tcp",
+    "tls",
     "yamux",
 ]
 
@@ -84,6 +87,17 @@ clientParser = _ClientParser()
 
 noise = SecurityProvider(
     "noise", "twisted_libp2p.security.noise.Noise", "Noise XX, spoken by all peers"
+)
+tls = SecurityProvider(
+    "tls", "twisted_libp2p.security.tls.TLS", "TLS 1.3, spoken by all peers"
+)
+secio = SecurityProvider(
+    "secio", "twisted_libp2p.security.secio.SECIO", "of old peers; weaker than others"
+)
+insecurePlaintext = SecurityProvider(
+    "insecure-plaintext",
+    "twisted_libp2p.security.plaintext.Plaintext",
+    "no protection at all, for tests",
 )
 
 yamux = MuxerProvider(

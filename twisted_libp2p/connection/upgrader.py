@@ -71,14 +71,17 @@ class Upgrader:
     ) -> None:
         """
         @param identity: who we are.
-        @param securities: the security protocols, in order of preference.
+        @param securities: the security protocols, in order of preference;
+            insecure ones come last in any case.
         @param muxers: the muxers, in order of preference.
         @param services: what the connections of this node share.
         @param deadline: seconds from the transport's connect to a connection.
         @raise ConfigurationError: there is no security, or no muxer.
         """
         self.identity = identity
-        self.securities = {each.protocolID: each for each in securities}
+        # The sort is stable.
+        ordered = sorted(securities, key=lambda security: security.insecure)
+        self.securities = {each.protocolID: each for each in ordered}
         self.muxers = {each.protocolID: each for each in muxers}
         if not self.securities or not self.muxers:
             raise ConfigurationError("a node needs a security protocol and a muxer")

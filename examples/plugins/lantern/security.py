@@ -192,6 +192,7 @@ class Lantern:
     """
 
     protocolID = PROTOCOL_ID
+    insecure = False
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
