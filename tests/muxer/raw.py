@@ -30,6 +30,29 @@ def vectors(prefix: str) -> dict[str, dict[str, Any]]:
     return {name: it for name, it in loaded.items() if name.startswith(prefix)}
 
 
+class Budget:
+    """
+    The memory that an owner has for its session.
+
+    @ivar room: how many bytes are left.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def hold(self, size: int) -> None:
+        """
+        Give so many.
+        """
+        self.room -= size
+
+    def free(self, size: int) -> None:
+        """
+        Take so many back.
+        """
+        self.room += size
+
+
 class RawPeer(Protocol):
     """
     One session of a muxer, and a peer of it that is no muxer at all.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
@@ -33,6 +33,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import (
+    ClosedHere,
     ConnectionClosing,
     ErrorCode,
     LimitExceeded,
@@ -45,7 +46,7 @@ from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.stream import Stream
 
 if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IMuxedConnection
+    from twisted_libp2p.interfaces import IConnectionScope, IMuxedConnection
 
 __all__ = [
     "BATCH",
@@ -88,9 +89,14 @@ class MuxerSession(Protocol):
     @cvar protocolID: the muxer's name on the wire, for errors.
     @ivar connection: the owner of the session.
     @ivar initiator: whether our side opened the connection.
+    @ivar keepsAlive: whether the session notices by itself that the peer is dead.
+    @ivar budget: whom it asks for memory beyond what any session may have; None
+        lets it have what it wants.
     """
 
     protocolID: str
+    keepsAlive = False
+    budget: IConnectionScope | None = None
     _log = Logger()
 
     def __init__(
@@ -179,7 +185,8 @@ class MuxerSession(Protocol):
             self._pump(everything=True)
         suffix = f" (code {code:#x})" if code else ""
         reason = Failure(StreamAborted("this side ended the session" + suffix))
-        self._end(reason, connectionDone, self.farewell(code))
+        done = Failure(ClosedHere(code)) if code else connectionDone
+        self._end(reason, done, self.farewell(code))
 
     def abort(self, reason: Failure) -> None:
         """
@@ -620,14 +627,17 @@ class SessionFactory(WrappingFactory):
 
     noisy = False
 
-    def __init__(self, connection: IMuxedConnection) -> None:
+    def __init__(
+        self,
+        connection: IMuxedConnection,
+        build: Callable[[SessionFactory], MuxerSession],
+    ) -> None:
+        """
+        @param connection: the owner of the session.
+        @param build: builds the session for this factory.
+        """
         super().__init__(connection)
-
-    def buildSession(self) -> MuxerSession:
-        """
-        Build the session of one transport.
-        """
-        raise NotImplementedError
+        self._build = build
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -635,4 +645,4 @@ class SessionFactory(WrappingFactory):
         """
         Build the session of one transport.
         """
-        return self.buildSession()
+        return self._build(self)

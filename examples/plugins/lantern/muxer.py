@@ -168,17 +168,6 @@ class BundleSession(MuxerSession):
         return HEADER.pack(streamID, RESET, code)
 
 
-class _Factory(SessionFactory):
-    def __init__(
-        self, clock: IReactorTime, initiator: bool, connection: IMuxedConnection
-    ) -> None:
-        super().__init__(connection)
-        self._parts = (clock, initiator, connection)
-
-    def buildSession(self) -> BundleSession:
-        return BundleSession(self, *self._parts)
-
-
 @implementer(IMuxer)
 class Bundle:
     """
@@ -194,4 +183,7 @@ class Bundle:
         """
         Give a factory whose protocol is the session of one connection.
         """
-        return _Factory(self._clock, initiator, connection)
+        return SessionFactory(
+            connection,
+            lambda factory: BundleSession(factory, self._clock, initiator, connection),
+        )

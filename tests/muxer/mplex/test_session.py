@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import RawPeer
+from tests.muxer.raw import Budget, RawPeer
 from twisted_libp2p.errors import (
     LimitExceeded,
     ProtocolViolation,
@@ -328,6 +328,27 @@ class UnreadTests(SynchronousTestCase):
         self.lazy.stream.resumeProducing()
         self.peer.pump.flush()
         self.assertEqual(len(self.lazy.data), MIB)
+
+    def test_budget(self) -> None:
+        """
+        The first 256 KiB are free, for more the owner must have the memory; it
+        has it back when all was read.
+        """
+        self.peer.session.budget = budget = Budget(300 * 1024)
+        self.peer.send(message(0, b"x" * 256 * 1024))
+        self.assertEqual(budget.room, 300 * 1024)
+        self.peer.send(message(0, b"x" * 1024))
+        self.assertEqual(budget.room, 44 * 1024)
+        self.peer.send(message(0, b"x" * 255 * 1024), message(1, b"ok"))
+        self.assertEqual(self.busy.data, b"ok")
+        self.peer.send(message(0, b"x" * 256 * 1024), message(1, b"waiting"))
+        self.peer.send(message(1, b"waiting"))
+        self.assertEqual(budget.room, 0)
+        self.assertEqual(self.busy.data, b"okwaiting")
+        self.lazy.stream.resumeProducing()
+        self.peer.pump.flush()
+        self.assertEqual(self.busy.data, b"okwaitingwaiting")
+        self.assertEqual(budget.room, 300 * 1024)
 
     def test_blocked(self) -> None:
         """

@@ -17,7 +17,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import RawPeer
+from tests.muxer.raw import Budget, RawPeer
 from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
@@ -510,6 +510,24 @@ class WindowTests(SessionTestCase):
         self.assertEqual([use(1), use(3), use(5)], [WINDOW, 10, 0])
         self.peer.send(pack(WINDOW_UPDATE, RST, 1, 0))
         self.assertEqual(use(7), WINDOW)
+
+    def test_budget(self) -> None:
+        """
+        Windows grow no further than the owner has memory for; what they took
+        is given back when the stream ends.
+        """
+        self.open()
+        self.peer.session.budget = budget = Budget(WINDOW + 10)
+        credits: list[int] = []
+        for _ in range(3):
+            allowed = credits[-1] if credits else WINDOW
+            self.peer.send(pack(DATA, 0, 1, allowed), b"x" * allowed)
+            credits.append(sum(frame[3] for frame in self.sent()))
+        grown = 2 * WINDOW + 10
+        self.assertEqual(credits, [2 * WINDOW, grown, grown])
+        self.assertEqual(budget.room, 0)
+        self.peer.send(pack(WINDOW_UPDATE, RST, 1, 0))
+        self.assertEqual(budget.room, WINDOW + 10)
 
     def test_sendWindow(self) -> None:
         """

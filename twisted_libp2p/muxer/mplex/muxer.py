@@ -22,25 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Mplex"]
 
 
-class _MplexFactory(SessionFactory):
-    """
-    Builds the session of one connection.
-    """
-
-    def __init__(
-        self, muxer: Mplex, initiator: bool, connection: IMuxedConnection
-    ) -> None:
-        super().__init__(connection)
-        self._muxer = muxer
-        self._initiator = initiator
-
-    def buildSession(self) -> MplexSession:
-        """
-        Build the session of one transport.
-        """
-        return MplexSession(self, self._muxer, self._initiator, self.wrappedFactory)
-
-
 @implementer(IMuxer)
 class Mplex:
     """
@@ -81,4 +62,7 @@ class Mplex:
 
         @param initiator: whether our side opened the connection.
         """
-        return _MplexFactory(self, initiator, connection)
+        return SessionFactory(
+            connection,
+            lambda factory: MplexSession(factory, self, initiator, connection),
+        )

@@ -5,9 +5,9 @@ The mplex session of one connection.
 
 mplex has no windows: what the peer sends on a stream that nobody reads can
 only be stored, or stop the whole connection.  So it is stored, up to a bound
-for the connection; at the bound the session stops to read its transport; and
-if that does not help in time, the stream with the most unread bytes is reset,
-so that the others go on.
+for the connection and as far as the owner grants the memory; at the bound the
+session stops to read its transport; and if that does not help in time, the
+stream with the most unread bytes is reset, so that the others go on.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from twisted_libp2p.muxer.mplex.muxer import Mplex
 
 __all__ = ["MplexSession"]
+
+#: So many unread bytes a session may have without asking for more memory.
+FREE = 256 * 1024
 
 #: The send window of every stream: never used up.
 _BOUNDLESS = 1 << 62
@@ -71,6 +74,7 @@ class MplexSession(MuxerSession):
         self._receiver: Stream | None = None
         self._nextID = 0
         self._unread = 0
+        self._free = self._room = min(FREE, muxer.maxUnread)
         self._blockedCall: IDelayedCall | None = None
 
     # Receiving
@@ -117,7 +121,7 @@ class MplexSession(MuxerSession):
             return
         self._unread += len(data)
         stream.deliver(data)
-        if self._unread > self._muxer.maxUnread and self._blockedCall is None:
+        if self._unread > self._room and self._blockedCall is None and not self._grow():
             self._block()
 
     def _newStreamReceived(self, streamID: int) -> None:
@@ -147,8 +151,26 @@ class MplexSession(MuxerSession):
         free.
         """
         self._unread -= size
-        if self._blockedCall is not None and self._unread * 2 <= self._muxer.maxUnread:
+        if self._blockedCall is not None and self._unread * 2 <= self._room:
             self._unblock()
+        if not self._unread and self._room > self._free:
+            if self.budget is not None:
+                self.budget.free(self._room - self._free)
+            self._room = self._free
+
+    def _grow(self) -> bool:
+        """
+        Make room for twice as many unread bytes.
+
+        @return: whether there is room enough now.
+        """
+        unread, room = self._unread, self._room
+        growth = min(max(room, unread - room), self._muxer.maxUnread - room)
+        if self.budget is not None:
+            growth = min(growth, self.budget.room)
+            self.budget.hold(growth)
+        self._room = room + growth
+        return unread <= self._room
 
     def _block(self) -> None:
         """

@@ -24,25 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Yamux"]
 
 
-class _YamuxFactory(SessionFactory):
-    """
-    Builds the session of one connection.
-    """
-
-    def __init__(
-        self, muxer: Yamux, initiator: bool, connection: IMuxedConnection
-    ) -> None:
-        super().__init__(connection)
-        self._muxer = muxer
-        self._initiator = initiator
-
-    def buildSession(self) -> YamuxSession:
-        """
-        Build the session of one transport.
-        """
-        return YamuxSession(self, self._muxer, self._initiator, self.wrappedFactory)
-
-
 @implementer(IMuxer)
 class Yamux:
     """
@@ -93,4 +74,7 @@ class Yamux:
 
         @param initiator: whether our side opened the connection.
         """
-        return _YamuxFactory(self, initiator, connection)
+        return SessionFactory(
+            connection,
+            lambda factory: YamuxSession(factory, self, initiator, connection),
+        )

@@ -92,6 +92,7 @@ class YamuxSession(MuxerSession):
         self._nextPing = 0
         self._heard = False
         self._keepAliveCall: IDelayedCall | None = None
+        self.keepsAlive = muxer.keepAlive is not None
         self.roundTrip = 0.0
 
     # Liveness and the round trip
@@ -361,7 +362,11 @@ class YamuxSession(MuxerSession):
         """
         Free what the stream held.
         """
-        self._growth -= stream.receiveWindow.growth
+        growth = stream.receiveWindow.growth
+        if growth:
+            self._growth -= growth
+            if self.budget is not None:
+                self.budget.free(growth)
         self._waiting.pop(stream, None)
         if stream.streamID in self._unacknowledged:
             self._acknowledged(stream.streamID)
@@ -409,15 +414,20 @@ class YamuxSession(MuxerSession):
         """
         Update a window; one of a stream that is being closed does not grow.
         """
-        muxer = self._muxer
+        muxer, budget = self._muxer, self.budget
+        room = muxer.maxGrowth - self._growth
         before = window.size
         delta = window.update(
             self.clock.seconds(),
             0.0 if stream.disconnecting else self.roundTrip,
             muxer.maxWindow,
-            muxer.maxGrowth - self._growth,
+            room if budget is None else min(room, budget.room),
         )
-        self._growth += window.size - before
+        growth = window.size - before
+        if growth:
+            self._growth += growth
+            if budget is not None:
+                budget.hold(growth)
         return delta
 
     def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
