@@ -22,14 +22,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
-from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionLost
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+)
 
 __all__ = [
+    "ClosedHere",
     "ConfigurationError",
     "ConnectionClosing",
     "DialFailed",
     "DialToSelf",
     "ErrorCode",
+    "Gated",
     "HandshakeFailed",
     "InvalidInput",
     "InvalidKey",
@@ -171,6 +178,38 @@ class StreamAborted(LocalError, ConnectionAborted):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class ClosedHere(LocalError, ConnectionDone):
+    """
+    Our side ended the connection in good order, and has told the peer why.
+
+    @ivar code: what it was told.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def __str__(self) -> str:
+        return f"this side ended the connection (code {self.code:#x})"
+
+
+class Gated(LocalError, ConnectError):
+    """
+    Our gater lets the connection not be.
+
+    @ivar reason: why not.
+    """
+
+    wireCode = ErrorCode.GATED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(None, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"refused by the gater: {self.reason}"
 
 
 class LimitExceeded(LocalError):
@@ -394,5 +433,8 @@ class DialFailed(Libp2pError, ConnectError):
     def __str__(self) -> str:
         if not self.causes:
             return f"cannot dial {self.peer}: no usable address"
-        told = "; ".join(f"{address}: {error}" for address, error in self.causes)
+        told = "; ".join(
+            str(error) if address == self.peer else f"{address}: {error}"
+            for address, error in self.causes
+        )
         return f"cannot dial {self.peer}: {told}"

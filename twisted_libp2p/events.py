@@ -32,14 +32,16 @@ from twisted.python.failure import Failure
 
 if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.identity import PeerID
+    from twisted_libp2p.identity import PeerID, PublicKey
 
 __all__ = [
     "ClosedConn",
     "ClosedStream",
+    "ConnectionTrimmed",
     "Event",
     "EventBus",
     "Identified",
+    "LimitReached",
     "Listen",
     "ListenClose",
     "OpenedConn",
@@ -88,10 +90,14 @@ class OpenedConn(_ConnectionEvent):
     """
     A connection is authenticated, multiplexed, and ready.
 
+    @ivar remoteKey: the key that has proven who the peer is.
     @ivar early: whether the muxer was agreed inside the security handshake.
+    @ivar upgradeTime: seconds from the transport's connect to readiness.
     """
 
+    remoteKey: PublicKey
     early: bool
+    upgradeTime: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +109,18 @@ class ClosedConn(_ConnectionEvent):
     """
 
     reason: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionTrimmed(_ConnectionEvent):
+    """
+    There were too many connections, and this one was the most expendable: it
+    is about to be closed, and its L{ClosedConn} will follow.
+
+    @ivar value: what its peer was worth.
+    """
+
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +196,7 @@ class Identified(Event):
     @ivar protocols: the protocols it serves.
     @ivar listenAddresses: where it says it listens.
     @ivar observedAddress: how it sees our end of the connection.
+    @ivar record: its signed record, verified, as it came; None without one.
     @ivar push: whether it told by itself, after a change.
     """
 
@@ -188,7 +207,30 @@ class Identified(Event):
     protocols: tuple[str, ...]
     listenAddresses: tuple[Multiaddr, ...]
     observedAddress: Multiaddr | None
+    record: bytes | None = None
     push: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached(Event):
+    """
+    Something was refused because there is enough of it.  This is told no more
+    than once a second for each limit.
+
+    @ivar scope: what there is enough of, and where.
+    @ivar limit: how much there may be.
+    @ivar current: how much there was.
+    @ivar option: what changes the limit.
+    @ivar peer: who was refused, if that is known.
+    @ivar count: how many were refused since this was told before.
+    """
+
+    scope: str
+    limit: int
+    current: int
+    option: str
+    peer: PeerID | None
+    count: int
 
 
 E = TypeVar("E", bound=Event)

@@ -9,6 +9,10 @@ The contracts between the rooms of twisted_libp2p::
     IMuxer              wraps a factory: one connection in, many streams out
     IMuxerSession       the muxer of one connection, as its owner uses it
     IMuxedConnection    the owner: a factory of protocols for inbound streams
+    IConnectionManager  is asked before there is a connection, and owns it then
+    IConnectionScope    what one connection may have, and has, of all limits
+    IGater              says who is dialed and who is let in
+    IExpendability      says which connections can be done without
     IPeerStore          what is known of peers, whether connected or not
     IProvider           a plugin that provides one of these by its name
 
@@ -18,7 +22,8 @@ C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from enum import IntFlag
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet import interfaces as twisted_interfaces
@@ -37,11 +42,17 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.identity import PeerID
+    from twisted_libp2p.connection import Connection
+    from twisted_libp2p.identity import PeerID, PublicKey
     from twisted_libp2p.muxer.stream import Stream
+    from twisted_libp2p.peerstore import PeerInfo
     from twisted_libp2p.security import Handshake, Secured
 
 __all__ = [
+    "IConnectionManager",
+    "IConnectionScope",
+    "IExpendability",
+    "IGater",
     "IMuxedConnection",
     "IMuxer",
     "IMuxerProvider",
@@ -53,6 +64,7 @@ __all__ = [
     "ISecurityProvider",
     "ITransport",
     "ITransportProvider",
+    "Source",
 ]
 
 
@@ -166,6 +178,10 @@ class IMuxerSession(Interface):
     ended: bool = Attribute(
         "Whether the session has ended; its transport may still be closing."
     )
+    keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
+    budget: IConnectionScope | None = Attribute(
+        "Whom it asks for memory; set by the owner in C{sessionStarted}."
+    )
 
     def openStream(protocol: IProtocol) -> Stream:
         """
@@ -224,26 +240,301 @@ class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
         """
 
 
+class Source(IntFlag):
+    """
+    Where an address of a peer comes from.  An address that comes from several
+    places has all of their flags.
+    """
+
+    #: The user, or the application, has said so; never expires.
+    CONFIGURED = 1
+    #: We have dialed it; expires 15 minutes after the last connection.
+    DIALED = 2
+    #: The peer has said so on an authenticated connection; expires in an hour.
+    IDENTIFY = 4
+    #: The peer has signed it; expires in an hour.
+    RECORD = 8
+    #: Others have said so; expires in an hour.
+    DISCOVERED = 16
+
+
+class IConnectionManager(Interface):
+    """
+    Who owns the connections of a node: it is asked on the way to each of them,
+    and told of its beginning and its end.
+
+    What it raises is a L{Libp2pError<twisted_libp2p.errors.Libp2pError>}: the
+    connection is not to be, and the peer is told its C{wireCode} if it can be
+    told anything by then.
+    """
+
+    def dialing(peer: PeerID | None, address: Multiaddr) -> None:
+        """
+        An address is about to be dialed.
+
+        @raise Libp2pError: it must not be.
+        """
+
+    def dialed() -> IConnectionScope:
+        """
+        @return: the scope of a connection that our side opens.
+        """
+
+    def accepted(
+        address: Multiaddr | None, drop: Callable[[Exception], None]
+    ) -> IConnectionScope:
+        """
+        A transport was accepted, and nothing was read from it.
+
+        @param address: where it comes from.
+        @param drop: gives the upgrade up, if another one needs its place.
+        @return: the scope of the connection that may come of it.
+        @raise Libp2pError: it is to be closed.
+        """
+
+    def secured(peer: PeerID, address: Multiaddr | None, direction: str) -> None:
+        """
+        A peer has proven who it is.
+
+        @raise Libp2pError: it is not wanted.
+        """
+
+    def opened(connection: Connection) -> None:
+        """
+        A connection is ready.
+
+        @raise Libp2pError: it is refused, and C{closed} will not be of interest.
+        """
+
+    def closed(connection: Connection, reason: Failure) -> None:
+        """
+        A connection has ended, were it refused or not.
+        """
+
+
+class IConnectionScope(Interface):
+    """
+    What one connection may have, and has, of all limits, from the first byte of
+    its transport to the last.
+    """
+
+    room: int = Attribute("How many more bytes the windows may have.")
+
+    def openStream(inbound: bool) -> None:
+        """
+        A stream is about to be opened, by the peer or by us.
+
+        @raise twisted_libp2p.errors.LimitExceeded: there are too many.
+        """
+
+    def agree(protocol: str, inbound: bool) -> None:
+        """
+        The protocol of a stream was agreed.
+
+        @raise twisted_libp2p.errors.LimitExceeded: too many streams speak it.
+        """
+
+    def closeStream(protocol: str | None, inbound: bool) -> None:
+        """
+        A stream that C{openStream} has let be is over.
+
+        @param protocol: what C{agree} has let be spoken on it.
+        """
+
+    def hold(size: int) -> None:
+        """
+        Windows have grown by so many bytes, of those that C{room} tells.
+        """
+
+    def free(size: int) -> None:
+        """
+        So many bytes are needed no more.
+        """
+
+    def close() -> None:
+        """
+        All is over; again is fine.
+        """
+
+
+class IGater(Interface):
+    """
+    Says who is dialed and who is let in.
+
+    Each method gives None to go on, or one line that tells why not.
+    """
+
+    def beforeDial(peer: PeerID | None, address: Multiaddr) -> str | None:
+        """
+        An address is about to be dialed.
+
+        @param peer: who has to answer there; None if anybody may.
+        """
+
+    def accepted(address: Multiaddr | None) -> str | None:
+        """
+        A transport was accepted.  To refuse it costs least: it is closed, and
+        no byte of it was read.
+
+        @param address: where it comes from; None if that has no such form.
+        """
+
+    def secured(peer: PeerID, address: Multiaddr | None, direction: str) -> str | None:
+        """
+        The peer has proven who it is.  One that is refused is not told why.
+
+        @param direction: C{"inbound"} or C{"outbound"}.
+        """
+
+    def upgraded(connection: Connection) -> str | None:
+        """
+        The connection is ready, and nobody has been told.  A peer that is
+        refused learns that it was (code C{GATED}), if the muxer can tell.
+        """
+
+
+class IExpendability(Interface):
+    """
+    Says which connections can be done without.
+    """
+
+    def key(connection: Connection, value: float) -> Any:
+        """
+        @param value: what the tags of the peer add up to.
+        @return: what connections are sorted by: the one with the least goes
+            first.
+        """
+
+
 class IPeerStore(Interface):
     """
     What is known of peers, whether they are connected or not.
+
+    All questions are answered at once, from memory.  A store that keeps what
+    it knows elsewhere writes behind, and knows less than all of it until
+    L{whenLoaded} fires; L{lookup} asks further than memory.
+
+    What is known is bounded.  Where there is too much, that goes which would
+    expire next; what is known of connected and of protected peers stays.
+
+    Addresses are given and taken without C{/p2p/...}: where that is at the
+    end it is left out, and an address of another peer is ignored.
     """
+
+    # Addresses
 
     def addresses(peer: PeerID) -> list[Multiaddr]:
         """
         @return: where the peer may be dialed, without C{/p2p/...}, the most
-            promising first.
+            promising first: what has worked last, then what has never
+            failed, at the end what has failed just now.
         """
 
-    def addAddresses(peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
+    def addAddresses(
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        source: Source = Source.DISCOVERED,
+        ttl: float | None = None,
+    ) -> None:
         """
-        Learn where a peer may be dialed.
+        Learn where a peer may be dialed.  An address that is known already
+        never expires earlier for it.
+
+        @param source: who says so.
+        @param ttl: seconds after which the addresses expire; by default as
+            long as the source is good for.  No address of a connected peer
+            expires.
+        """
+
+    def setAddresses(
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        source: Source,
+        ttl: float | None = None,
+    ) -> None:
+        """
+        Learn all that one source has to say: as L{addAddresses}, and the
+        addresses that only this source had told before are forgotten.
         """
 
     def removeAddresses(peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
         """
         Learn where a peer may not be dialed any more; it does not matter
         whether these addresses were known.
+        """
+
+    def succeeded(peer: PeerID, address: Multiaddr) -> None:
+        """
+        Learn that the peer has answered at an address.
+        """
+
+    def failed(peer: PeerID, address: Multiaddr) -> None:
+        """
+        Learn that the peer could not be reached at an address; nothing is
+        learnt of an address that was not known.
+        """
+
+    def lookup(peer: PeerID) -> Deferred[list[Multiaddr]]:
+        """
+        Ask further than memory, if no address of the peer is known there.
+
+        @return: fires with what is found, for which memory may have no room;
+            never fails, unless it is cancelled.
+        """
+
+    # Signed records
+
+    def addRecord(
+        peer: PeerID, envelope: bytes, usable: Collection[Multiaddr] | None = None
+    ) -> bool:
+        """
+        Learn a signed record (libp2p/specs, RFC/0003-routing-records.md): it
+        replaces the addresses of older records.
+
+        @param peer: whose record it ought to be.
+        @param envelope: the record, in its envelope.
+        @param usable: those of its addresses that mean anything here; all of
+            them, by default.
+        @return: False if it is another peer's, or no newer than the one that
+            is known; it is ignored then.
+        @raise twisted_libp2p.errors.InvalidRecord: it is no record.
+        @raise twisted_libp2p.errors.InvalidSignature: its signature is wrong.
+        """
+
+    def record(peer: PeerID) -> bytes | None:
+        """
+        @return: the envelope of the last record of the peer, to pass on.
+        """
+
+    def certifiedAddresses(peer: PeerID) -> list[Multiaddr]:
+        """
+        @return: those of L{addresses} that the peer has signed.
+        """
+
+    # What a peer is
+
+    def identified(
+        peer: PeerID, agent: str, protocolVersion: str, protocols: Iterable[str]
+    ) -> None:
+        """
+        Learn what a peer says it is; it replaces what it has said before.
+        """
+
+    def protocols(peer: PeerID) -> tuple[str, ...]:
+        """
+        @return: what the peer serves; empty if that is not known.
+        """
+
+    def publicKey(peer: PeerID) -> PublicKey | None:
+        """
+        @return: the key of the peer, if it is known.
+        """
+
+    def setPublicKey(peer: PeerID, key: PublicKey) -> None:
+        """
+        Learn the key of a peer.
+
+        @raise twisted_libp2p.errors.InvalidKey: it is another's.
         """
 
     def dialect(peer: PeerID) -> str | None:
@@ -256,6 +547,110 @@ class IPeerStore(Interface):
     def setDialect(peer: PeerID, dialect: str) -> None:
         """
         Learn how the peer negotiates.
+        """
+
+    # Connections
+
+    def connected(peer: PeerID, address: Multiaddr | None = None) -> None:
+        """
+        Learn that there is one more connection to a peer.
+
+        @param address: where it was dialed, if it was.
+        """
+
+    def disconnected(peer: PeerID) -> None:
+        """
+        Learn that one connection has ended.
+        """
+
+    def protect(peer: PeerID) -> None:
+        """
+        Keep what is known of a peer until L{unprotect}, or until the program
+        ends.
+        """
+
+    def unprotect(peer: PeerID) -> None:
+        """
+        End L{protect}.
+        """
+
+    # What the application says of peers
+
+    def tags(peer: PeerID) -> dict[str, int]:
+        """
+        @return: the tags of the peer that have not expired.
+        """
+
+    def setTag(
+        peer: PeerID, name: str, value: int = 0, ttl: float | None = None
+    ) -> None:
+        """
+        Tag a peer.
+
+        @param value: how much it counts; 32 bits with a sign.
+        @param ttl: seconds after which it expires; never, by default.
+        @raise twisted_libp2p.errors.LimitExceeded: these are too many.
+        """
+
+    def removeTag(peer: PeerID, name: str) -> None:
+        """
+        Take a tag from a peer; it does not matter whether it had it.
+        """
+
+    def metadata(peer: PeerID) -> dict[str, bytes]:
+        """
+        @return: what the application has said of the peer.
+        """
+
+    def setMetadata(peer: PeerID, name: str, value: bytes | None) -> None:
+        """
+        Note something of a peer.
+
+        @param value: what; None to forget it.
+        @raise twisted_libp2p.errors.LimitExceeded: that is too much.
+        """
+
+    # All that is known
+
+    def peers() -> list[PeerID]:
+        """
+        @return: the peers of which anything is known.
+        """
+
+    def recent(count: int) -> list[PeerID]:
+        """
+        @return: the peers to which there was a connection, and may be one
+            again; the last one first.
+        """
+
+    def info(peer: PeerID) -> PeerInfo | None:
+        """
+        @return: all that is known of a peer; None if that is nothing.
+        """
+
+    def merge(info: PeerInfo) -> None:
+        """
+        Learn all that another store knew of a peer; what is newer wins.
+        """
+
+    def forget(peer: PeerID) -> None:
+        """
+        Forget a peer: all but that it is connected, or protected.
+        """
+
+    # What is kept
+
+    def whenLoaded() -> Deferred[None]:
+        """
+        @return: fires when all that was kept is known.  Fails with
+            L{ConfigurationError<twisted_libp2p.errors.ConfigurationError>}
+            if it cannot be read.
+        """
+
+    def flush() -> Deferred[None]:
+        """
+        @return: fires when all that is known now is kept, and fails if it
+            cannot be.
         """
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from twisted.application.service import MultiService
+from twisted.application.service import IService, MultiService
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
@@ -26,6 +26,7 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocol,
     IProtocolFactory,
+    IResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
@@ -36,9 +37,10 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress
+from twisted_libp2p.address.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection import Connection, Dialer, Services, Upgrader
 from twisted_libp2p.connection.upgrader import MULTISTREAM
-from twisted_libp2p.connmanager import ConnectionManager
+from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy, Limits
 from twisted_libp2p.errors import (
     ConfigurationError,
     UnsupportedAddress,
@@ -46,6 +48,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.events import EventBus, Listen, ListenClose
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
+    IGater,
     IMuxer,
     IMuxerProvider,
     IPeerStore,
@@ -55,7 +58,7 @@ from twisted_libp2p.interfaces import (
     ITransportProvider,
 )
 from twisted_libp2p.negotiation import Registration, Registry
-from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.peerstore import Learner, openPeerStore
 from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.protocols import ping
 from twisted_libp2p.protocols.identification import IdentifyService
@@ -211,7 +214,11 @@ class Node(MultiService):
         muxers: Iterable[str | IMuxer] = MUXERS,
         transports: Iterable[ITransport] | None = None,
         network: PrivateNetwork | None = None,
-        peerstore: IPeerStore | None = None,
+        peerstore: IPeerStore | str | None = None,
+        policy: ConnectionPolicy | None = None,
+        limits: Limits | None = None,
+        gater: IGater | None = None,
+        resolver: IResolver | None = None,
         dialect: str = MULTISTREAM,
         agent: str = AGENT,
         protocolVersion: str = PROTOCOL_VERSION,
@@ -229,7 +236,15 @@ class Node(MultiService):
             default.
         @param network: the private network that it belongs to; without its
             key nobody gets in, or out.
-        @param peerstore: what it knows of peers; in memory, by default.
+        @param peerstore: what it knows of peers: an object, or where it is
+            kept, C{sqlite:PATH} or C{postgresql:DSN}; in memory, by default.
+        @param policy: how many connections there should be: water marks, the
+            order of trimming, keep-alive.
+        @param limits: how many connections, streams and bytes there may be;
+            what fits the machine, by default.
+        @param gater: who is dialed and let in; everybody, by default.
+        @param resolver: whom to ask what stands behind C{/dnsaddr}; the name
+            servers of the system, by default.
         @param dialect: what it speaks first on a transport that it opens:
             C{"multistream"} as all deployed peers, C{"bootstrap"} as the
             draft, C{"auto"} to try the latter.
@@ -243,12 +258,29 @@ class Node(MultiService):
         self.identity = identity or Identity.generate()
         self.events = EventBus()
         self.registry = Registry()
-        self.peerstore = peerstore or MemoryPeerStore(reactor)
+        self.peerstore: IPeerStore = (
+            openPeerStore(reactor, peerstore or "memory:")
+            if peerstore is None or isinstance(peerstore, str)
+            else peerstore
+        )
+        # What is learnt is written by a service, if it is kept anywhere.
+        kept = IService(self.peerstore, None)
+        if kept is not None:
+            kept.setServiceParent(self)
+        self._learner = Learner(self.peerstore, self.events)
         self._transports = protect(
             self._everyTransport(reactor) if transports is None else list(transports),
             network,
         )
-        self.connections = ConnectionManager(reactor, self.events)
+        self.connections = ConnectionManager(
+            reactor,
+            self.events,
+            policy=policy,
+            limits=limits,
+            gater=gater,
+            dial=self.connect,
+            ping=self._pingOn,
+        )
         self.connections.setServiceParent(self)
         self._upgrader = Upgrader(
             self.identity,
@@ -264,15 +296,17 @@ class Node(MultiService):
                 else each
                 for each in muxers
             ],
-            Services(
-                self.registry,
-                self.events,
-                reactor,
-                self.connections.opened,
-                self.connections.closed,
-            ),
+            Services(self.registry, self.events, reactor, self.connections),
         )
-        self._dialer = Dialer(self._upgrader, self._transports, self.peerstore, dialect)
+        self._dialer = Dialer(
+            self._upgrader,
+            self._transports,
+            self.peerstore,
+            dialect,
+            resolver=DNSAddrResolver(reactor, resolver),
+            own=lambda: self.addresses,
+            existing=self.connections.to,
+        )
         self._requested = [self._listenable(each) for each in listen]
         self._listeners: list[Listener] = []
         self.identification = IdentifyService(
@@ -280,7 +314,6 @@ class Node(MultiService):
             self.identity,
             self.registry,
             self.events,
-            self.peerstore,
             lambda: [each.withoutPeer() for each in self.addresses],
             agent=agent,
             protocolVersion=protocolVersion,
@@ -540,9 +573,11 @@ class Node(MultiService):
 
         @return: the round trip in seconds.
         """
-        connection = await self.connect(target)
+        return await self._pingOn(await self.connect(target))
+
+    def _pingOn(self, connection: Connection) -> Deferred[float]:
         lock = self._pinging.setdefault(connection, DeferredLock())
-        return await lock.run(Deferred.fromCoroutine, self._ping(connection))
+        return lock.run(Deferred.fromCoroutine, self._ping(connection))
 
     async def _ping(self, connection: Connection) -> float:
         pinger = await self._openPinger(connection)

@@ -39,7 +39,6 @@ from twisted_libp2p.events import EventBus, Identified, OpenedConn, OpenedStream
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.negotiation import Registry
 from twisted_libp2p.node import Node
-from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.protocols import identification
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.identification import (
@@ -497,7 +496,6 @@ class MessageTests(SynchronousTestCase):
             self.identity,
             self.registry,
             EventBus(),
-            MemoryPeerStore(self.clock),
             lambda: ALL,
             agent="test/1",
             protocolVersion="test",

@@ -16,10 +16,20 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import ConnectionClosing, Libp2pError
+from twisted_libp2p.errors import (
+    ConnectionClosing,
+    ErrorCode,
+    Libp2pError,
+    LimitExceeded,
+)
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IMuxedConnection, IMuxerSession
+from twisted_libp2p.interfaces import (
+    IConnectionManager,
+    IConnectionScope,
+    IMuxedConnection,
+    IMuxerSession,
+)
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.negotiation import Negotiation, Negotiator, Registry, multistream
 from twisted_libp2p.security import Secured
@@ -42,15 +52,13 @@ class Services:
     @ivar registry: what is served on inbound streams.
     @ivar events: who is told of streams.
     @ivar clock: what runs the deadlines.
-    @ivar opened: told of each connection that is ready.
-    @ivar closed: told of each of these when it has ended, and why.
+    @ivar connections: who owns the connections, and may refuse them.
     """
 
     registry: Registry
     events: EventBus
     clock: IReactorTime
-    opened: Callable[[Connection], None]
-    closed: Callable[[Connection, Failure], None]
+    connections: IConnectionManager
 
 
 @implementer(IMuxedConnection)
@@ -70,6 +78,7 @@ class Connection:
     @ivar early: whether the muxer was agreed inside the security handshake.
     @ivar upgradeTime: seconds from the transport's connect to readiness.
     @ivar openedAt: when it was ready, in seconds since the epoch.
+    @ivar scope: what it has of all limits.
     @ivar reason: why it has ended; None while it has not.
     """
 
@@ -85,6 +94,7 @@ class Connection:
         localAddress: Multiaddr | None,
         remoteAddress: Multiaddr | None,
         upgradeTime: float,
+        scope: IConnectionScope,
         ready: Callable[[Connection], None],
     ) -> None:
         self._services = services
@@ -100,6 +110,7 @@ class Connection:
         self.remoteAddress = remoteAddress
         self.upgradeTime = upgradeTime
         self.openedAt = services.clock.seconds()
+        self.scope: IConnectionScope = scope
         self._ready = ready
         self._session: IMuxerSession | None = None
         self._negotiating: set[Stream] = set()
@@ -142,6 +153,13 @@ class Connection:
         """
         return self._session is not None and not self._session.ended
 
+    @property
+    def keepsAlive(self) -> bool:
+        """
+        Whether the muxer notices by itself that the peer is dead.
+        """
+        return self._session is not None and self._session.keepsAlive
+
     def openStream(
         self, protocols: str | Sequence[str], factory: IProtocolFactory
     ) -> Deferred[IProtocol]:
@@ -161,8 +179,8 @@ class Connection:
         @return: fires with the protocol when the peer has agreed.  Fails with
             L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>},
             L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} after 10
-            seconds, L{ConnectionClosing}, or what ended the stream.  To
-            cancel it is to reset the stream.
+            seconds, L{LimitExceeded}, L{ConnectionClosing}, or what ended the
+            stream.  To cancel it is to reset the stream.
         """
         session = self._session
         if session is None:
@@ -183,7 +201,13 @@ class Connection:
             if not result.called:
                 result.errback(reason)
 
-        def choose(protocol: str, stream: Stream) -> IProtocolFactory:
+        def choose(protocol: str, stream: Stream) -> IProtocolFactory | None:
+            try:
+                self.scope.agree(protocol, False)
+            except LimitExceeded:
+                failed(Failure(), None)
+                stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+                return None
             stream.protocolID = protocol
             # The end of our half must not overtake the negotiation: js-libp2p
             # (3.3.11) resets a stream whose data and end came before it had
@@ -203,8 +227,13 @@ class Connection:
             deadline=STREAM_DEADLINE,
         ).buildProtocol(None)
         try:
+            self.scope.openStream(False)
+        except LimitExceeded:
+            return fail(Failure())
+        try:
             stream = session.openStream(negotiator)
         except Libp2pError:
+            self.scope.closeStream(None, False)
             return fail(Failure())
         if not negotiator.settled:
             self._negotiating.add(stream)
@@ -267,6 +296,7 @@ class Connection:
         """
         The connection is ready.
         """
+        session.budget = self.scope
         self._session = session
         self._ready(self)
 
@@ -277,6 +307,10 @@ class Connection:
         """
         if len(self._negotiating) >= MAX_NEGOTIATING:
             return None
+        try:
+            self.scope.openStream(True)
+        except LimitExceeded:
+            return None
         self._negotiating.add(stream)
         return self._inbound.buildProtocol(None)
 
@@ -284,6 +318,7 @@ class Connection:
         """
         A stream is over; the event comes only if it ever had a protocol.
         """
+        self.scope.closeStream(stream.protocolID, not stream.initiator)
         if stream in self._negotiating:
             self._negotiating.discard(stream)
         elif self._services.events.wants(ClosedStream):
@@ -298,12 +333,18 @@ class Connection:
         self._session = None
         self.reason = reason
         self._negotiating.clear()
-        self._services.closed(self, reason)
+        self._services.connections.closed(self, reason)
+        self.scope.close()
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(None)
 
     def _serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+        try:
+            self.scope.agree(protocol, True)
+        except LimitExceeded:
+            stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+            return None
         stream.protocolID = protocol
         return self._services.registry.lookup(protocol)
 

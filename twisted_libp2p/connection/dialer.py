@@ -9,21 +9,28 @@ and the dial goes on as long as anybody waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.dnsaddr import DNSAddrResolver, isDNSAddr
+from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.connection import Connection
+from twisted_libp2p.connection.dial import Dial, Target
+from twisted_libp2p.connection.race import Attempt
+from twisted_libp2p.connection.ranking import rank
 from twisted_libp2p.connection.upgrader import BOOTSTRAP, MULTISTREAM, Upgrader
 from twisted_libp2p.errors import (
     ConfigurationError,
-    DialFailed,
     DialToSelf,
     LegacyPeer,
+    LocalError,
     NoAddresses,
     UnsupportedAddress,
+    UpgradeTimeout,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IPeerStore, ITransport
@@ -39,47 +46,28 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 #: The most addresses of one peer that are tried in one dial.
 MAX_ADDRESSES = 100
 
-#: What is dialed: a peer of which all addresses do, or one bare address.
-_Target = PeerID | Multiaddr
+#: The most names that are resolved in one dial.
+MAX_NAMES = 8
+
+#: Seconds for one address: for the connect, and in each dialect the upgrade.
+ADDRESS_LIMIT = 15.0
 
 
-class _Dial:
+def _nobody(peer: PeerID) -> Sequence[Connection]:
     """
-    One dial under way, and those who wait for it.
+    Where no connections are known.
     """
-
-    def __init__(self) -> None:
-        self.waiting: list[Deferred[Connection]] = []
-        self.work: Deferred[None] | None = None
-
-    def join(self) -> Deferred[Connection]:
-        """
-        Wait with the others.
-        """
-        share: Deferred[Connection] = Deferred(self._leave)
-        self.waiting.append(share)
-        return share
-
-    def _leave(self, share: Deferred[Connection]) -> None:
-        self.waiting.remove(share)
-        if not self.waiting and self.work is not None:
-            self.work.cancel()
-
-    def finish(self, result: Connection | Failure) -> None:
-        """
-        Tell all who still wait.
-        """
-        waiting, self.waiting = self.waiting, []
-        for share in waiting:
-            if isinstance(result, Failure):
-                share.errback(result)
-            else:
-                share.callback(result)
+    return ()
 
 
 class Dialer:
     """
     Dials peers over the transports of a node.
+
+    The addresses of a peer are tried in the order, and at the distances, of
+    L{rank<twisted_libp2p.connection.ranking.rank>}; those that have failed just
+    before, and those on which we listen ourselves, only if nothing comes of all
+    others.
     """
 
     def __init__(
@@ -88,12 +76,20 @@ class Dialer:
         transports: Sequence[ITransport],
         peerstore: IPeerStore,
         dialect: str = MULTISTREAM,
+        *,
+        resolver: DNSAddrResolver,
+        own: Callable[[], Iterable[Multiaddr]] = tuple,
+        existing: Callable[[PeerID], Iterable[Connection]] = _nobody,
     ) -> None:
         """
         @param upgrader: makes connections of transports.
         @param transports: what addresses can be dialed with.
         @param peerstore: where addresses and dialects of peers are known.
         @param dialect: one of L{DIALECTS}.
+        @param resolver: resolves C{/dnsaddr}.
+        @param own: gives the addresses on which we listen.
+        @param existing: gives the connections to a peer, the preferred one
+            first: a dial ends with that one, even if it has failed itself.
         @raise ConfigurationError: there is no such dialect.
         """
         if dialect not in DIALECTS:
@@ -101,10 +97,15 @@ class Dialer:
                 f"no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
             )
         self._upgrader = upgrader
+        self._clock = upgrader.services.clock
         self._transports = transports
         self._peerstore = peerstore
         self._dialect = dialect
-        self._dials: dict[_Target, _Dial] = {}
+        self._resolver = resolver
+        self._own = own
+        self._existing = existing
+        self._backoff = AddressBackoff(self._clock.seconds)
+        self._dials: dict[Target, Dial] = {}
 
     def dial(
         self, peer: PeerID | None, addresses: Iterable[Multiaddr] = ()
@@ -112,28 +113,36 @@ class Dialer:
         """
         Open a connection to a peer.
 
+        Where a dial of it is under way this is one more share in that, and the
+        addresses are tried as well.
+
         @param peer: who has to answer; None accepts anybody.
-        @param addresses: where to try first; for a peer, what the peerstore
+        @param addresses: where to find it; for a peer, what the peerstore
             knows is tried as well.
-        @return: fires with the connection.  Fails with L{DialFailed}, which
-            tells for each address why; with L{NoAddresses}; with
-            L{DialToSelf}.
+        @return: fires with the connection.  Fails with
+            L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
+            each address why; with L{NoAddresses}; with L{DialToSelf}.
         """
         if peer == self._upgrader.identity.peerID:
             return fail(DialToSelf(f"{peer} is this node itself"))
-        candidates = [address.withoutPeer() for address in addresses]
-        if peer is not None:
-            candidates += self._peerstore.addresses(peer)
-        candidates = list(dict.fromkeys(candidates))[:MAX_ADDRESSES]
-        if not candidates:
-            return fail(NoAddresses(f"no address of {peer} is known"))
-        target: _Target = peer if peer is not None else candidates[0]
+        given = list(addresses)
+        target: Target | None = peer or next(iter(given), None)
+        if target is None:
+            return fail(NoAddresses("neither a peer nor an address was given"))
         dial = self._dials.get(target)
         if dial is not None:
-            return dial.join()
-        dial = self._dials[target] = _Dial()
+            share = dial.join()
+            self._enter(dial, given)
+            return share
+        dial = self._dials[target] = Dial(target, self._clock)
         share = dial.join()
-        dial.work = Deferred.fromCoroutine(self._work(dial, target, peer, candidates))
+        dial.outcome().addBoth(self._finished, dial)
+        if peer is not None:
+            given += self._peerstore.addresses(peer)
+        if given:
+            self._enter(dial, given)
+        else:
+            dial.race.enter([(0.0, _attempt(self._lookup, dial, peer))])
         return share
 
     def stop(self) -> None:
@@ -141,58 +150,151 @@ class Dialer:
         Give up all dials.
         """
         for dial in list(self._dials.values()):
-            if dial.work is not None:
-                dial.work.cancel()
+            dial.stop()
 
-    async def _work(
-        self,
-        dial: _Dial,
-        target: _Target,
-        peer: PeerID | None,
-        addresses: Sequence[Multiaddr],
-    ) -> None:
+    def _finished(self, result: Connection | Failure, dial: Dial) -> None:
         """
-        Try one address after the other, until one leads to the peer.
+        A dial is over.  The peer may have dialed us meanwhile, and of two
+        connections one is preferred.
         """
-        result: Connection | Failure | None = None
-        causes: list[tuple[str, BaseException]] = []
+        del self._dials[dial.target]
+        if not isinstance(result, Failure):
+            peer: PeerID | None = result.remotePeer
+        else:
+            peer = None if result.check(CancelledError) else dial.peer
+        if peer is not None:
+            live = (each for each in self._existing(peer) if each.connected)
+            result = next(live, result)
+        dial.finish(result)
+
+    # Addresses
+
+    def _enter(self, dial: Dial, addresses: Iterable[Multiaddr]) -> None:
+        """
+        Have more addresses tried.
+        """
+        own = [each.withoutPeer() for each in self._own()]
+        transports: dict[Multiaddr, ITransport] = {}
+        names: list[tuple[float, Attempt[Connection]]] = []
+        for address in addresses:
+            if dial.peer is not None:
+                address = address.withoutPeer()
+            if address in dial.known or dial.usable >= MAX_ADDRESSES:
+                continue
+            if len(dial.known) >= 2 * MAX_ADDRESSES:
+                break
+            dial.known.add(address)
+            dial.causes[address] = None
+            bare = address.withoutPeer()
+            if isDNSAddr(bare):
+                dial.names += 1
+                if dial.names <= MAX_NAMES:
+                    names.append((0.0, _attempt(self._resolve, dial, address)))
+                else:
+                    dial.causes[address] = NoAddresses(
+                        f"no more than {MAX_NAMES} names are resolved in one dial"
+                    )
+                continue
+            transport = next((t for t in self._transports if t.canDial(bare)), None)
+            if transport is None:
+                dial.causes[address] = UnsupportedAddress(
+                    f"no transport of this node dials {bare}"
+                )
+            else:
+                dial.usable += 1
+                transports[address] = transport
+
+        def attempts(unlikely: bool) -> list[tuple[float, Attempt[Connection]]]:
+            chosen = [
+                each
+                for each in transports
+                if unlikely == self._unlikely(dial, each, own)
+            ]
+            return [
+                (delay, _attempt(self._try, dial, each, transports[each]))
+                for delay, each in rank(chosen, own)
+            ]
+
+        dial.race.enter(names + attempts(unlikely=False), attempts(unlikely=True))
+
+    def _unlikely(
+        self, dial: Dial, address: Multiaddr, own: Sequence[Multiaddr]
+    ) -> bool:
+        """
+        Tell whether an address has just failed, or is where we listen.
+        """
+        peer, bare = _way(dial, address)
+        return bare in own or self._backoff.remaining(peer, bare) > 0
+
+    async def _lookup(self, dial: Dial, peer: PeerID) -> None:
+        """
+        Have the peerstore ask further than memory.
+        """
+        self._enter(dial, await self._peerstore.lookup(peer))
+
+    async def _resolve(self, dial: Dial, address: Multiaddr) -> None:
+        """
+        Have the addresses tried that a name stands for.
+        """
         try:
-            for address in addresses:
-                try:
-                    result = await self._dialAddress(peer, address)
-                    break
-                except CancelledError:
-                    result = Failure()
-                    break
-                except Exception as error:
-                    causes.append((str(address), error))
-        finally:
-            del self._dials[target]
-            if result is None:
-                result = Failure(DialFailed(str(target), causes))
-            dial.finish(result)
+            found = await self._resolver.resolve(
+                address if dial.peer is None else address.withPeer(dial.peer)
+            )
+        except CancelledError:
+            raise
+        except Exception as error:
+            dial.causes[address] = error
+        else:
+            # From here on these tell.
+            del dial.causes[address]
+            self._enter(dial, found)
 
-    async def _dialAddress(self, peer: PeerID | None, address: Multiaddr) -> Connection:
+    # Attempts
+
+    async def _try(
+        self, dial: Dial, address: Multiaddr, transport: ITransport
+    ) -> Connection | None:
+        """
+        Try one address, and learn from it.
+        """
+        peer, bare = _way(dial, address)
+        try:
+            self._upgrader.services.connections.dialing(peer, bare)
+            connection = await Deferred.fromCoroutine(
+                self._reach(transport, peer, bare)
+            ).addTimeout(ADDRESS_LIMIT, self._clock, _timedOut)
+        except CancelledError:
+            raise
+        except Exception as error:
+            dial.causes[address] = error
+            # What our own side has refused says nothing of the address.
+            if not isinstance(error, LocalError):
+                self._backoff.failed(peer, bare)
+                if peer is not None:
+                    self._peerstore.failed(peer, bare)
+            return None
+        self._backoff.succeeded(peer, bare)
+        self._peerstore.succeeded(connection.remotePeer, bare)
+        return connection
+
+    async def _reach(
+        self, transport: ITransport, peer: PeerID | None, address: Multiaddr
+    ) -> Connection:
         """
         Try one address in the dialect, or dialects, that fit the peer.
         """
-        transport = next(
-            (each for each in self._transports if each.canDial(address)), None
-        )
-        if transport is None:
-            raise UnsupportedAddress(f"no transport of this node dials {address}")
         dialect = self._dialect
         if dialect == AUTO:
             known = self._peerstore.dialect(peer) if peer is not None else None
             try:
-                return await self._attempt(transport, peer, address, known or BOOTSTRAP)
+                return await self._connect(transport, peer, address, known or BOOTSTRAP)
             except LegacyPeer:
                 # Neither side can go on with a transport on which the two
                 # dialects have met.
                 dialect = MULTISTREAM
-        return await self._attempt(transport, peer, address, dialect)
+        return await self._connect(transport, peer, address, dialect)
 
-    async def _attempt(
+    async def _connect(
         self,
         transport: ITransport,
         peer: PeerID | None,
@@ -203,8 +305,49 @@ class Dialer:
         Connect and upgrade once.
         """
         upgrade = self._upgrader.outbound(transport, peer, dialect)
-        await transport.clientEndpoint(address).connect(upgrade)
+        try:
+            await transport.clientEndpoint(address).connect(upgrade)
+        except BaseException:
+            upgrade.abandon()
+            raise
         connection = await upgrade.connection
         self._peerstore.setDialect(connection.remotePeer, dialect)
-        self._peerstore.addAddresses(connection.remotePeer, [address])
         return connection
+
+
+def _way(dial: Dial, address: Multiaddr) -> tuple[PeerID | None, Multiaddr]:
+    """
+    Tell who has to answer at an address of a dial, and the address alone.
+    """
+    return dial.peer or address.peerID, address.withoutPeer()
+
+
+def _attempt(
+    function: Callable[..., Coroutine[Deferred[Any], Any, Connection | None]],
+    *args: object,
+) -> Attempt[Connection]:
+    """
+    Make an attempt of a coroutine function.
+    """
+    return lambda: Deferred.fromCoroutine(_run(function(*args)))
+
+
+async def _run(
+    attempt: Coroutine[Deferred[Any], Any, Connection | None],
+) -> Connection | None:
+    """
+    An attempt that is given up has come to nothing.
+    """
+    try:
+        return await attempt
+    except CancelledError:
+        return None
+
+
+def _timedOut(result: object, seconds: float) -> Connection:
+    """
+    Name what C{addTimeout} has ended.
+    """
+    if isinstance(result, Failure):
+        result.trap(CancelledError)
+    raise UpgradeTimeout("the connection", seconds)

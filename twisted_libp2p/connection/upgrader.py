@@ -21,14 +21,22 @@ from twisted.python.failure import Failure
 from twisted_libp2p.connection.connection import Connection, Services
 from twisted_libp2p.errors import (
     ConfigurationError,
+    DialToSelf,
+    Gated,
     LegacyPeer,
     Libp2pError,
+    LimitExceeded,
     NegotiationFailed,
     UnsupportedProtocol,
     UpgradeTimeout,
 )
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import IMuxer, ISecurity, ITransport
+from twisted_libp2p.interfaces import (
+    IConnectionScope,
+    IMuxer,
+    ISecurity,
+    ITransport,
+)
 from twisted_libp2p.negotiation import (
     Machine,
     Negotiation,
@@ -103,7 +111,9 @@ class Upgrader:
         @param dialect: L{MULTISTREAM} or L{BOOTSTRAP}.
         @return: a factory to connect an endpoint with.
         """
-        return Upgrade(self, transport, True, expected, dialect)
+        upgrade = Upgrade(self, transport, True, expected, dialect)
+        upgrade.scope = self.services.connections.dialed()
+        return upgrade
 
     def inbound(self, transport: ITransport) -> Factory:
         """
@@ -135,8 +145,15 @@ class _Inbound(Factory):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> Negotiator:
+    ) -> Negotiator | None:
         upgrade = Upgrade(self._upgrader, self._transport, False, None, MULTISTREAM)
+        try:
+            upgrade.scope = self._upgrader.services.connections.accepted(
+                None if addr is None else self._transport.toMultiaddr(addr),
+                upgrade.refuse,
+            )
+        except Libp2pError:
+            return None
         upgrade.connection.addErrback(self._failed, addr)
         return upgrade.buildProtocol(addr)
 
@@ -144,7 +161,8 @@ class _Inbound(Factory):
         """
         Nobody waits for an inbound connection: one line tells of its end.
         """
-        if reason.check(CancelledError):
+        if reason.check(CancelledError, LimitExceeded, Gated):
+            # Ours, or told already by who has refused.
             return
         if reason.check(Libp2pError):
             self._upgrader._log.info(
@@ -167,8 +185,10 @@ class Upgrade(Factory):
     @ivar connection: fires with the L{Connection} when it is ready, or fails
         with the typed error of the step that failed.  To cancel it is to drop
         the transport.
+    @ivar scope: what the connection has of all limits.
     """
 
+    scope: IConnectionScope
     noisy = False
 
     def __init__(
@@ -211,7 +231,7 @@ class Upgrade(Factory):
                     lambda muxer, secure: upgrader.muxers[muxer].wrap(
                         self._initiator, self._connect(muxer, secure)
                     ),
-                    already=lambda secure: secure.secured.muxer,
+                    already=self._secured,
                     failed=self._failed,
                     clock=upgrader.services.clock,
                 ),
@@ -224,10 +244,13 @@ class Upgrade(Factory):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> Negotiator:
+    ) -> Negotiator | None:
         """
         The transport is there: from here on the deadline runs.
         """
+        if self.connection.called:
+            # An endpoint that does not hear that it was cancelled.
+            return None
         upgrader = self._upgrader
         clock = upgrader.services.clock
         self._startedAt = clock.seconds()
@@ -238,9 +261,26 @@ class Upgrade(Factory):
 
     def cancel(self) -> None:
         """
-        Give up, unless the connection is ready.
+        Give up, unless the connection is ready, and wanted.
         """
-        self.connection.cancel()
+        if self.connection.called:
+            self._drop()
+        else:
+            self.connection.cancel()
+
+    def abandon(self) -> None:
+        """
+        Give up: there is no transport, and nobody waits any more.
+        """
+        self.connection.addErrback(lambda _: None)
+        self.cancel()
+
+    def refuse(self, error: Exception) -> None:
+        """
+        Give up, for a reason of our own.
+        """
+        self._failed(Failure(error))
+        self._drop()
 
     def _onTransport(self) -> Machine:
         """
@@ -254,6 +294,26 @@ class Upgrade(Factory):
         else:
             self._machine = multistream.Initiator(tuple(securities), ask=True)
         return self._machine
+
+    def _secured(self, secure: Any) -> str | None:
+        """
+        The handshake is done: is this peer wanted, and has it agreed on a muxer
+        already?
+        """
+        secured = secure.secured
+        try:
+            if secured.remotePeer == self._upgrader.identity.peerID:
+                raise DialToSelf(f"{secured.remotePeer} is this node itself")
+            self._upgrader.services.connections.secured(
+                secured.remotePeer,
+                self._transport.toMultiaddr(secure.getPeer()),
+                "outbound" if self._initiator else "inbound",
+            )
+        except Libp2pError as error:
+            self.refuse(error)
+            return None
+        muxer: str | None = secured.muxer
+        return muxer
 
     def _onSecured(self) -> Machine:
         """
@@ -291,6 +351,7 @@ class Upgrade(Factory):
             localAddress=self._transport.toMultiaddr(secure.getHost()),
             remoteAddress=self._transport.toMultiaddr(secure.getPeer()),
             upgradeTime=services.clock.seconds() - self._startedAt,
+            scope=self.scope,
             ready=self._ready,
         )
 
@@ -301,7 +362,15 @@ class Upgrade(Factory):
         if self.connection.called:
             return
         self._forget()
-        self._upgrader.services.opened(connection)
+        try:
+            self._upgrader.services.connections.opened(connection)
+        except Libp2pError as error:
+            # Nobody else knows of it: it is ours until it has ended.
+            self._upgrader._pending.add(self)
+            connection.close(error.wireCode).addCallback(lambda _: self._forget())
+            self.connection.errback(Failure(error))
+            return
+        self._outermost = None
         self.connection.callback(connection)
 
     def _failed(self, reason: Failure, _: object = None) -> None:
@@ -312,6 +381,7 @@ class Upgrade(Factory):
         if self.connection.called:
             return
         self._forget()
+        self.scope.close()
         if (
             isinstance(self._machine, bootstrap.Dialer)
             and not self._machine.answered
@@ -327,6 +397,7 @@ class Upgrade(Factory):
         self._drop()
 
     def _cancelled(self, connection: Deferred[Connection]) -> None:
+        self.scope.close()
         connection.errback(CancelledError())
         self._drop()
 

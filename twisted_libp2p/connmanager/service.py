@@ -6,19 +6,44 @@ The service that owns the connections of a node.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
+from heapq import nsmallest
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.errors import ErrorCode
-from twisted_libp2p.events import ClosedConn, EventBus, OpenedConn
+from twisted_libp2p.connmanager.duplicates import Duplicates
+from twisted_libp2p.connmanager.gater import OpenGater
+from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
+from twisted_libp2p.connmanager.limiter import Limiter
+from twisted_libp2p.connmanager.limits import Limits
+from twisted_libp2p.connmanager.policy import ConnectionPolicy
+from twisted_libp2p.connmanager.redial import Redialer
+from twisted_libp2p.connmanager.refusals import Refusals
+from twisted_libp2p.connmanager.scopes import ConnectionScope
+from twisted_libp2p.connmanager.tags import Tags
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    ErrorCode,
+    Gated,
+    LimitExceeded,
+)
+from twisted_libp2p.events import (
+    ClosedConn,
+    ConnectionTrimmed,
+    EventBus,
+    OpenedConn,
+)
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IConnectionManager, IGater
 
 __all__ = ["ConnectionManager"]
 
@@ -26,22 +51,90 @@ __all__ = ["ConnectionManager"]
 CLOSING_TIME = 2.0
 
 
+@implementer(IConnectionManager)
 class ConnectionManager(Service):
     """
     Keeps the connections of a node by peer, publishes their beginning and
     their end, and ends them when it stops.
+
+    It refuses what the gater or the limits forbid.  When there are more
+    connections than the high water mark it trims the most expendable ones, to
+    the low mark.  Never trimmed are those of protected peers and, until their
+    time of grace is over, new ones.
+
+    At the hard cap it makes room by trimming at once.  If nobody can go, a
+    newcomer is told so, and closed; but protected peers are let in even then.
+
+    @ivar policy: how many connections there should be.
+    @ivar limiter: what is in use of all limits.
+    @ivar gater: who is dialed and let in.
+    @ivar tags: what peers are worth.
     """
 
     name = "connmanager"
 
-    def __init__(self, clock: IReactorTime, events: EventBus) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        events: EventBus,
+        *,
+        policy: ConnectionPolicy | None = None,
+        limits: Limits | None = None,
+        gater: IGater | None = None,
+        dial: Callable[[PeerID], Deferred[Any]] | None = None,
+        ping: Ping | None = None,
+        random: Callable[[], float] = random.random,
+    ) -> None:
         """
-        @param clock: bounds the stopping.
-        @param events: where L{OpenedConn} and L{ClosedConn} are published.
+        @param clock: runs the timers, and tells the time.
+        @param events: where L{OpenedConn}, L{ClosedConn}, L{ConnectionTrimmed}
+            and L{LimitReached} are published.
+        @param policy: how many connections there should be.
+        @param limits: how many there, and of everything else, may be; what
+            fits the machine, by default.
+        @param gater: who is dialed and let in; everybody, by default.
+        @param dial: connects to a protected peer; without it none is redialed.
+        @param ping: asks a peer for a sign of life where the muxer cannot.
+        @param random: spreads the redialing; gives numbers from 0 to 1.
+        @raise ConfigurationError: the high water mark is above the hard cap.
         """
         self._clock = clock
         self._events = events
+        self.policy = policy = policy or ConnectionPolicy()
+        self._refusals = Refusals(clock.seconds, events)
+        self.limiter = Limiter(
+            limits or Limits.scaled(),
+            clock.seconds,
+            self._refusals.limited,
+            policy.background,
+        )
+        cap = self.limiter.limits.system.connections
+        if policy.highWater > cap:
+            raise ConfigurationError(
+                f"the high water mark is {policy.highWater}, but the hard cap is"
+                f" {cap}: lower ConnectionPolicy.highWater, or raise"
+                " Limits.system.connections"
+            )
+        self.gater: IGater = gater if gater is not None else OpenGater()
+        self.tags = Tags(clock.seconds)
         self._connections: dict[PeerID, list[Connection]] = {}
+        self._count = 0
+        self._duplicates = Duplicates(clock, self._idleSince)
+        self._pingStream = ping
+        self._keepAlive = (
+            None
+            if policy.keepAlive is None
+            else KeepAlive(clock, policy.keepAlive, self._ping)
+        )
+        self._redialer = (
+            None if dial is None else Redialer(clock, dial, policy.redial, random)
+        )
+        self._trimCall: IDelayedCall | None = None
+        self._idleCall: IDelayedCall | None = None
+        # Until then nobody can be trimmed who could not be at the last look.
+        self._settledUntil = 0.0
+
+    # The connections
 
     def __iter__(self) -> Iterator[Connection]:
         """
@@ -53,38 +146,284 @@ class ConnectionManager(Service):
         """
         Count all connections.
         """
-        return sum(map(len, self._connections.values()))
+        return self._count
 
     def to(self, peer: PeerID) -> list[Connection]:
         """
-        @return: the connections to a peer, the oldest first.
+        @return: the connections to a peer, those for new streams first: the
+            oldest, but one that another has supplanted only at the end.
         """
-        return list(self._connections.get(peer, ()))
+        return self._duplicates.ranked(self._connections.get(peer, ()))
+
+    # Protected peers
+
+    def protect(self, peer: PeerID, tag: str, redial: bool = True) -> None:
+        """
+        Keep a peer: its connections are never trimmed, and no cap but that of
+        the peer itself refuses one.
+
+        @param tag: who protects it; each has to L{unprotect} it again.
+        @param redial: dial the peer, as long as it is protected, whenever it is
+            not connected.
+        """
+        self.tags.protect(peer, tag)
+        if redial and self._redialer is not None:
+            self._redialer.want(peer, self._missing(peer))
+
+    def unprotect(self, peer: PeerID, tag: str) -> bool:
+        """
+        Keep a peer no more, as far as one protector is concerned.
+
+        @return: whether it is still protected by another one.
+        """
+        protected = self.tags.unprotect(peer, tag)
+        if not protected:
+            self._settledUntil = 0.0
+            if self._redialer is not None:
+                self._redialer.forget(peer)
+        return protected
+
+    def _missing(self, peer: PeerID) -> bool:
+        return peer not in self._connections
+
+    # IConnectionManager
+
+    def dialing(self, peer: PeerID | None, address: Multiaddr) -> None:
+        """
+        Ask the gater, and the hard cap.
+
+        @raise Gated: the gater says no.
+        @raise LimitExceeded: there are too many connections.
+        """
+        self._gate(self.gater.beforeDial(peer, address))
+        if peer is None or not self.tags.protected(peer):
+            full = self._full(False)
+            if full is not None:
+                self._refusals.limited(full, peer)
+                raise full
+
+    def dialed(self) -> ConnectionScope:
+        """
+        @return: the scope of a connection that our side opens.
+        """
+        return self.limiter.dial()
+
+    def accepted(
+        self, address: Multiaddr | None, drop: Callable[[Exception], None]
+    ) -> ConnectionScope:
+        """
+        Ask the gater, and the limits of where the connection comes from.
+
+        @raise Gated: the gater says no.
+        @raise LimitExceeded: too many connections come from there.
+        """
+        self._gate(self.gater.accepted(address))
+        return self.limiter.accept(address, drop)
+
+    def secured(self, peer: PeerID, address: Multiaddr | None, direction: str) -> None:
+        """
+        Ask the gater.
+
+        @raise Gated: the gater says no.
+        """
+        self._gate(self.gater.secured(peer, address, direction))
 
     def opened(self, connection: Connection) -> None:
         """
-        A connection is ready.
+        A connection is ready: admit it, and tell.
+
+        @raise Gated: the gater says no.
+        @raise LimitExceeded: the peer, or the node, has too many.
         """
-        self._connections.setdefault(connection.remotePeer, []).append(connection)
+        self._gate(self.gater.upgraded(connection))
+        peer = connection.remotePeer
+        self._admit(_scope(connection), peer)
+        some = self._connections.get(peer)
+        if some is None:
+            self._connections[peer] = [connection]
+            self.tags.connected(peer)
+            if self._redialer is not None:
+                self._redialer.connected(peer)
+        else:
+            some.append(connection)
+        self._count += 1
+        self._duplicates.opened(connection, self._connections[peer])
+        if self._keepAlive is not None:
+            self._keepAlive.opened(connection)
+        if self._count > self.policy.highWater and self._trimCall is None:
+            self._callTrim()
+        if self.policy.idleTimeout is not None and self._idleCall is None:
+            self._callIdle(self.policy.idleTimeout)
         self._events.publish(
-            OpenedConn(**self._describe(connection), early=connection.early)
+            OpenedConn(
+                **self._describe(connection),
+                remoteKey=connection.remoteKey,
+                early=connection.early,
+                upgradeTime=connection.upgradeTime,
+            )
         )
 
     def closed(self, connection: Connection, reason: Failure) -> None:
         """
-        A connection has ended.
+        A connection has ended; one that was refused nobody knew.
         """
-        some = self._connections[connection.remotePeer]
+        peer = connection.remotePeer
+        some = self._connections.get(peer)
+        if some is None or connection not in some:
+            return
         some.remove(connection)
+        self._count -= 1
+        self._duplicates.closed(connection)
+        if self._keepAlive is not None:
+            self._keepAlive.closed(connection)
         if not some:
-            del self._connections[connection.remotePeer]
+            del self._connections[peer]
+            self.tags.disconnected(peer)
+            if self._redialer is not None:
+                lasted = self._clock.seconds() - connection.openedAt
+                self._redialer.disconnected(peer, lasted)
         self._events.publish(ClosedConn(**self._describe(connection), reason=reason))
+
+    def _admit(self, scope: ConnectionScope, peer: PeerID) -> None:
+        """
+        Count a connection, if there is room for it.
+        """
+        beyond = self.tags.protected(peer)
+        if not beyond:
+            self._full(scope.inbound)
+        try:
+            scope.admit(peer, beyond)
+        except LimitExceeded as error:
+            self._refusals.limited(error, peer)
+            raise
+
+    def _full(self, inbound: bool) -> LimitExceeded | None:
+        """
+        Make room, if the node is full and somebody can go.
+
+        @return: why one more connection would be too many; None if it is not.
+        """
+        full = self.limiter.full(inbound)
+        if full is None or self._clock.seconds() < self._settledUntil:
+            return full
+        return self.limiter.full(inbound) if self.trim() else full
+
+    # Trimming
+
+    def trim(self) -> list[Connection]:
+        """
+        Close the most expendable connections, down to the low water mark.
+
+        @return: which they were.
+        """
+        now = self._clock.seconds()
+        live = [each for each in self if each.connected]
+        excess = len(live) - self.policy.lowWater
+        if excess <= 0:
+            return []
+        loose = [each for each in live if not self.tags.protected(each.remotePeer)]
+        born = now - self.policy.grace
+        grown = [each for each in loose if each.openedAt <= born]
+        values = {each: self.tags.value(each.remotePeer) for each in grown}
+        key = self.policy.expendability.key
+        chosen = nsmallest(excess, grown, lambda each: key(each, values[each]))
+        if not chosen:
+            self._settledUntil = self.policy.grace + min(
+                (each.openedAt for each in loose), default=now
+            )
+        for connection in chosen:
+            self._events.publish(
+                ConnectionTrimmed(
+                    **self._describe(connection), value=values[connection]
+                )
+            )
+            _scope(connection).leave()
+            connection.close(ErrorCode.TRIMMED)
+        return chosen
+
+    def _callTrim(self) -> None:
+        self._trimCall = self._clock.callLater(self.policy.interval, self._trimNow)
+
+    def _trimNow(self) -> None:
+        self._trimCall = None
+        if self._count > self.policy.highWater:
+            self.trim()
+            self._callTrim()
+
+    # Idle connections
+
+    def _callIdle(self, timeout: float) -> None:
+        self._idleCall = self._clock.callLater(timeout / 4, self._closeIdle, timeout)
+
+    def _closeIdle(self, timeout: float) -> None:
+        """
+        Close the connections on which there was no stream for too long.
+        """
+        self._idleCall = None
+        if not self._count:
+            return
+        self._callIdle(timeout)
+        latest = self._clock.seconds() - timeout
+        for connection in self:
+            since = self._idleSince(connection)
+            if since is not None and since <= latest:
+                connection.close()
+
+    def _idleSince(self, connection: Connection) -> float | None:
+        """
+        @return: when the last stream has ended; None as long as there is one.
+        """
+        background = self.policy.background
+        if any(stream.protocolID not in background for stream in connection.streams):
+            return None
+        return _scope(connection).idleSince
+
+    # Signs of life
+
+    def _ping(self, connection: Connection) -> Deferred[float]:
+        """
+        Ask by the muxer, or on a stream.
+        """
+        asked = connection.ping()
+        pingStream = self._pingStream
+        if pingStream is not None:
+
+            def without(reason: Failure) -> Deferred[float]:
+                reason.trap(NotImplementedError)
+                return pingStream(connection)
+
+            asked.addErrback(without)
+        return asked
+
+    def _gate(self, reason: str | None) -> None:
+        """
+        @raise Gated: there is a reason.
+        """
+        if reason is not None:
+            self._refusals.gated(reason)
+            raise Gated(reason)
+
+    # Service
+
+    def startService(self) -> None:
+        """
+        Begin to redial protected peers.
+        """
+        super().startService()
+        if self._redialer is not None:
+            self._redialer.start(self._missing)
 
     def stopService(self) -> Deferred[Any]:
         """
         End all connections: at first in peace, after two seconds by force.
         """
         super().stopService()
+        if self._redialer is not None:
+            self._redialer.stop()
+        for call in (self._trimCall, self._idleCall):
+            if call is not None:
+                call.cancel()
+        self._trimCall = self._idleCall = None
         ending: Deferred[Any] = DeferredList(
             [connection.close(ErrorCode.NONE) for connection in self]
         )
@@ -111,3 +450,12 @@ class ConnectionManager(Service):
             "security": connection.security,
             "muxer": connection.muxer,
         }
+
+
+def _scope(connection: Connection) -> ConnectionScope:
+    """
+    @return: what we gave to the connection, with all that we know of it.
+    """
+    scope: Any = connection.scope
+    assert isinstance(scope, ConnectionScope)
+    return scope

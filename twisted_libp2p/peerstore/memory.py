@@ -1,107 +1,470 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A peerstore that forgets when the process ends.
+The peerstore in memory, which answers at once.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from heapq import nlargest
+from math import inf
+from sys import intern
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IPeerStore
+from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.errors import InvalidKey, LimitExceeded
+from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.interfaces import IPeerStore, Source
+from twisted_libp2p.peerstore.book import Book
+from twisted_libp2p.peerstore.info import PeerInfo
+from twisted_libp2p.peerstore.records import FACTS_TTL, Limits, Note, Record
+from twisted_libp2p.peerstore.rows import AddressRow, MetadataRow, PeerRow, TagRow
+from twisted_libp2p.peerstore.snapshot import (
+    checkName,
+    checkValue,
+    describe,
+    namesOf,
+    printable,
+    readable,
+    rowsOf,
+    splitLines,
+    toLines,
+)
 
 __all__ = ["MemoryPeerStore"]
-
-#: The most peers that are remembered; who was of use least recently goes.
-MAX_PEERS = 10_000
-
-#: The most addresses of one peer; the oldest goes.
-MAX_ADDRESSES = 64
-
-#: Seconds for which the dialect of a peer is believed: a day.
-DIALECT_TTL = 86_400.0
-
-
-class _Record:
-    """
-    What is known of one peer.
-    """
-
-    __slots__ = ("addresses", "dialect", "dialectAt")
-
-    def __init__(self) -> None:
-        self.addresses: list[Multiaddr] = []
-        self.dialect: str | None = None
-        self.dialectAt = 0.0
 
 
 @implementer(IPeerStore)
 class MemoryPeerStore:
     """
-    Remembers peers in memory, within bounds.
+    A peerstore that forgets when the program ends.
+
+    No timer runs: what has expired is not told any more, and goes when
+    something else comes.
+
+    @ivar clock: tells how old a fact is.
+    @ivar limits: how much is known at the most.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, limits: Limits | None = None) -> None:
         """
         @param clock: tells how old a fact is.
+        @param limits: how much is known at the most.
         """
-        self._clock = clock
-        self._records: OrderedDict[PeerID, _Record] = OrderedDict()
+        self.clock = clock
+        self.limits = limits or Limits()
+        self._book = Book(clock, self.limits)
+
+    # Addresses
 
     def addresses(self, peer: PeerID) -> list[Multiaddr]:
         """
-        Give where a peer may be dialed, what was learnt last first.
+        Give where a peer may be dialed, the most promising first.
         """
-        record = self._records.get(peer)
-        return list(record.addresses) if record is not None else []
+        record = self._book.get(peer)
+        if record is None:
+            return []
+        return readable(record.ranked(self.clock.seconds()))
 
-    def addAddresses(self, peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
+    def addAddresses(
+        self,
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        source: Source = Source.DISCOVERED,
+        ttl: float | None = None,
+    ) -> None:
         """
         Learn where a peer may be dialed.
         """
-        record = self._touch(peer)
-        fresh = list(dict.fromkeys(each.withoutPeer() for each in addresses))
-        known = [each for each in record.addresses if each not in fresh]
-        record.addresses = (fresh + known)[:MAX_ADDRESSES]
+        names = namesOf(peer, addresses)
+        if names:
+            record = self._book.open(peer)
+            self._book.add(peer, record, names, source, ttl)
+            self._book.settle(peer, record)
+
+    def setAddresses(
+        self,
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        source: Source,
+        ttl: float | None = None,
+    ) -> None:
+        """
+        Learn all that one source has to say.
+        """
+        names = namesOf(peer, addresses)
+        if names or self._book.get(peer) is not None:
+            record = self._book.open(peer)
+            self._book.replace(peer, record, names, source, ttl)
+            self._book.settle(peer, record)
 
     def removeAddresses(self, peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
         """
         Learn where a peer may not be dialed any more.
         """
-        record = self._records.get(peer)
+        record = self._book.get(peer)
         if record is not None:
-            gone = {each.withoutPeer() for each in addresses}
-            record.addresses = [each for each in record.addresses if each not in gone]
+            for name in namesOf(peer, addresses):
+                if record.addresses.pop(name, None) is not None:
+                    self._book.note(peer, (AddressRow, name))
+            self._book.settle(peer, record)
+
+    def succeeded(self, peer: PeerID, address: Multiaddr) -> None:
+        """
+        Learn that the peer has answered at an address.
+        """
+        for name in namesOf(peer, [address]):
+            record = self._book.open(peer)
+            self._book.add(peer, record, [name], Source.DIALED)
+            if name in record.addresses:
+                record.addresses[name].succeeded = self.clock.seconds()
+            self._book.settle(peer, record)
+
+    def failed(self, peer: PeerID, address: Multiaddr) -> None:
+        """
+        Learn that the peer could not be reached at an address.
+        """
+        record = self._book.get(peer)
+        if record is not None:
+            for name in namesOf(peer, [address]):
+                if name in record.addresses:
+                    record.addresses[name].failed = self.clock.seconds()
+                    self._book.note(peer, (AddressRow, name))
+
+    def lookup(self, peer: PeerID) -> Deferred[list[Multiaddr]]:
+        """
+        Give what is in memory: there is nothing else.
+        """
+        return succeed(self.addresses(peer))
+
+    # Signed records
+
+    def addRecord(
+        self,
+        peer: PeerID,
+        envelope: bytes,
+        usable: Collection[Multiaddr] | None = None,
+    ) -> bool:
+        """
+        Learn a signed record.
+        """
+        told = PeerRecord.open(envelope)
+        if told.peerID != peer:
+            return False
+        sequence = told.sequence.to_bytes(8, "big")
+        known = self._book.get(peer)
+        if known is not None and sequence <= known.sequence:
+            return False
+        names = namesOf(peer, told.addresses)
+        if usable is not None:
+            wanted = set(namesOf(peer, usable))
+            names = [name for name in names if name in wanted]
+        record = self._book.open(peer)
+        record.sequence, record.envelope = sequence, envelope
+        self._book.replace(peer, record, names, Source.RECORD)
+        self._changed(peer, record)
+        return True
+
+    def record(self, peer: PeerID) -> bytes | None:
+        """
+        Give the last signed record of a peer.
+        """
+        record = self._book.get(peer)
+        return (record.envelope or None) if record is not None else None
+
+    def certifiedAddresses(self, peer: PeerID) -> list[Multiaddr]:
+        """
+        Give the addresses that the peer has signed.
+        """
+        record = self._book.get(peer)
+        if record is None:
+            return []
+        return readable(
+            name
+            for name in record.ranked(self.clock.seconds())
+            if record.addresses[name].source & Source.RECORD
+        )
+
+    # What a peer is
+
+    def identified(
+        self,
+        peer: PeerID,
+        agent: str,
+        protocolVersion: str,
+        protocols: Iterable[str],
+    ) -> None:
+        """
+        Learn what a peer says it is.
+        """
+        served = toLines(protocols, self.limits)
+        record = self._book.open(peer)
+        record.told = self.clock.seconds()
+        record.agent = printable(agent)
+        record.network = printable(protocolVersion)
+        record.protocols = served
+        self._changed(peer, record)
+
+    def protocols(self, peer: PeerID) -> tuple[str, ...]:
+        """
+        Give what a peer serves.
+        """
+        record = self._book.get(peer)
+        return splitLines(record.protocols) if record is not None else ()
+
+    def publicKey(self, peer: PeerID) -> PublicKey | None:
+        """
+        Give the key of a peer, if it is known.
+        """
+        inline = peer.publicKey()
+        record = self._book.get(peer)
+        if inline is not None or record is None or not record.key:
+            return inline
+        return PublicKey.fromBytes(record.key)
+
+    def setPublicKey(self, peer: PeerID, key: PublicKey) -> None:
+        """
+        Learn the key of a peer.
+        """
+        if not peer.matches(key):
+            raise InvalidKey(f"this is not the key of {peer}")
+        if self.publicKey(peer) is None:
+            record = self._book.open(peer)
+            record.key = key.toBytes()
+            self._changed(peer, record)
 
     def dialect(self, peer: PeerID) -> str | None:
         """
         Tell how a peer negotiates, if that was learnt within a day.
         """
-        record = self._records.get(peer)
-        if record is None or self._clock.seconds() - record.dialectAt > DIALECT_TTL:
+        record = self._book.get(peer)
+        if record is None or self.clock.seconds() - record.spoken > FACTS_TTL:
             return None
-        return record.dialect
+        return record.dialect or None
 
     def setDialect(self, peer: PeerID, dialect: str) -> None:
         """
         Learn how a peer negotiates.
         """
-        record = self._touch(peer)
-        record.dialect = dialect
-        record.dialectAt = self._clock.seconds()
+        record = self._book.open(peer)
+        record.spoken = self.clock.seconds()
+        record.dialect = intern(dialect)
+        self._changed(peer, record)
 
-    def _touch(self, peer: PeerID) -> _Record:
-        record = self._records.get(peer)
-        if record is None:
-            record = self._records[peer] = _Record()
-            if len(self._records) > MAX_PEERS:
-                self._records.popitem(last=False)
+    # Connections
+
+    def connected(self, peer: PeerID, address: Multiaddr | None = None) -> None:
+        """
+        Learn that there is one more connection to a peer.
+        """
+        record = self._book.open(peer)
+        # What has expired does not come back to life.
+        self._book.trim(peer, record)
+        record.connections += 1
+        record.met = self.clock.seconds()
+        self._changed(peer, record)
+        if address is not None:
+            self.succeeded(peer, address)
+
+    def disconnected(self, peer: PeerID) -> None:
+        """
+        Learn that one connection has ended.
+        """
+        record = self._book.get(peer)
+        if record is not None and record.connections:
+            self._book.prolong(peer, record)
+            record.connections -= 1
+            self._book.settle(peer, record)
+
+    def protect(self, peer: PeerID) -> None:
+        """
+        Keep what is known of a peer.
+        """
+        record = self._book.open(peer)
+        record.protected = True
+        self._changed(peer, record)
+
+    def unprotect(self, peer: PeerID) -> None:
+        """
+        End L{protect}.
+        """
+        record = self._book.get(peer)
+        if record is not None:
+            record.protected = False
+            self._book.settle(peer, record)
+
+    # What the application says of peers
+
+    def tags(self, peer: PeerID) -> dict[str, int]:
+        """
+        Give the tags of a peer.
+        """
+        return {name: tag.value for name, tag in self._tags(peer).items()}
+
+    def setTag(
+        self, peer: PeerID, name: str, value: int = 0, ttl: float | None = None
+    ) -> None:
+        """
+        Tag a peer.
+
+        @raise ValueError: the name is not printable, or the value does not fit
+            into 32 bits.
+        """
+        checkName(name)
+        checkValue(value)
+        now = self.clock.seconds()
+        tags = self._tags(peer)
+        tags[name] = Note(now, value, inf if ttl is None else now + ttl)
+        if len(tags) > self.limits.tags:
+            raise LimitExceeded(
+                "tags of a peer", self.limits.tags, len(tags) - 1, "Limits.tags"
+            )
+        record = self._book.open(peer)
+        record.tags = tags
+        self._book.note(peer, (TagRow, name))
+        self._book.settle(peer, record)
+
+    def removeTag(self, peer: PeerID, name: str) -> None:
+        """
+        Take a tag from a peer.
+        """
+        record = self._book.get(peer)
+        if record is not None and record.tags and record.tags.pop(name, None):
+            self._book.note(peer, (TagRow, name))
+            self._book.settle(peer, record)
+
+    def metadata(self, peer: PeerID) -> dict[str, bytes]:
+        """
+        Give what the application has said of a peer.
+        """
+        record = self._book.get(peer)
+        metadata = record.metadata if record is not None else None
+        return {name: note.value for name, note in (metadata or {}).items()}
+
+    def setMetadata(self, peer: PeerID, name: str, value: bytes | None) -> None:
+        """
+        Note something of a peer.
+
+        @raise ValueError: the name is not printable.
+        """
+        checkName(name)
+        told = self.metadata(peer)
+        if value is None:
+            if told.pop(name, None) is None:
+                return
         else:
-            self._records.move_to_end(peer)
-        return record
+            told[name] = value
+        size = sum(len(key.encode()) + len(told[key]) for key in told)
+        limit = self.limits.metadata
+        if value is not None and size > limit:
+            raise LimitExceeded("metadata of a peer", limit, size, "Limits.metadata")
+        record = self._book.open(peer)
+        notes = record.metadata = record.metadata or {}
+        if value is None:
+            del notes[name]
+        else:
+            notes[name] = Note(self.clock.seconds(), value)
+        self._book.note(peer, (MetadataRow, name))
+        self._book.settle(peer, record)
+
+    # All that is known
+
+    def peers(self) -> list[PeerID]:
+        """
+        Give the peers of which anything is known.
+        """
+        return self._book.peers()
+
+    def recent(self, count: int) -> list[PeerID]:
+        """
+        Give the peers that were connected last, are not now, and can be dialed.
+        """
+        now = self.clock.seconds()
+        met = (
+            (record.met, peer)
+            for peer, record in self._book.records()
+            if record.met and not record.connections and record.ranked(now)
+        )
+        return [peer for _, peer in nlargest(count, met)]
+
+    def info(self, peer: PeerID) -> PeerInfo | None:
+        """
+        Give all that is known of a peer.
+        """
+        record = self._book.get(peer)
+        if record is None:
+            return None
+        return describe(
+            peer, record, self.publicKey(peer), self._tags(peer), self.clock.seconds()
+        )
+
+    def merge(self, info: PeerInfo) -> None:
+        """
+        Learn all that another store knew of a peer.
+
+        @raise InvalidKey: the key is another's.
+        @raise InvalidRecord: the signed record is none.
+        @raise InvalidSignature: its signature is wrong.
+        @raise ValueError: a tag is not one that L{setTag} would take.
+        """
+        peer, now = info.peer, self.clock.seconds()
+        rows = rowsOf(info, self.limits)
+        told = PeerRecord.open(info.record) if info.record is not None else None
+        if info.publicKey is not None:
+            self.setPublicKey(peer, info.publicKey)
+        record = self._book.open(peer)
+        if told is not None and told.peerID == peer:
+            sequence = told.sequence.to_bytes(8, "big")
+            if sequence > record.sequence:
+                record.sequence, record.envelope = sequence, info.record or b""
+                # Its addresses are among the others, with their own times.
+                self._book.replace(peer, record, [], Source.RECORD)
+        for row in rows:
+            record.take(row, now)
+            self._book.note(
+                peer, None if isinstance(row, PeerRow) else (type(row), row.name)
+            )
+        self._book.trim(peer, record)
+        self._book.settle(peer, record)
+        for name in info.metadata.keys() - self.metadata(peer).keys():
+            self.setMetadata(peer, name, info.metadata[name])
+
+    def forget(self, peer: PeerID) -> None:
+        """
+        Forget a peer.
+        """
+        self._book.forget(peer)
+
+    # What is kept
+
+    def whenLoaded(self) -> Deferred[None]:
+        """
+        Nothing was kept, and that is known at once.
+        """
+        return succeed(None)
+
+    def flush(self) -> Deferred[None]:
+        """
+        Nothing is kept.
+        """
+        return succeed(None)
+
+    def _changed(self, peer: PeerID, record: Record) -> None:
+        """
+        Something of the peer itself has changed.
+        """
+        self._book.note(peer)
+        self._book.settle(peer, record)
+
+    def _tags(self, peer: PeerID) -> dict[str, Note[int]]:
+        """
+        Give the tags of a peer that have not expired.
+        """
+        record = self._book.get(peer)
+        tags = record.tags if record is not None else None
+        now = self.clock.seconds()
+        return {name: tag for name, tag in (tags or {}).items() if tag.expires > now}

@@ -34,7 +34,6 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import ClosedConn, EventBus, Identified, OpenedConn
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IPeerStore
 from twisted_libp2p.negotiation import Registry
 from twisted_libp2p.protocols.identify import (
     PROTOCOL_ID,
@@ -203,8 +202,9 @@ class IdentifyService(Service):
     Speaks identify on all connections of a node.
 
     What is learnt is published as
-    L{Identified<twisted_libp2p.events.Identified>}, and the peerstore is told
-    which addresses have come and gone.
+    L{Identified<twisted_libp2p.events.Identified>}.
+
+    @ivar agent: the software that we say we are.
     """
 
     name = "identify"
@@ -216,7 +216,6 @@ class IdentifyService(Service):
         identity: Identity,
         registry: Registry,
         events: EventBus,
-        peerstore: IPeerStore,
         addresses: Callable[[], Iterable[Multiaddr]],
         *,
         agent: str,
@@ -227,7 +226,6 @@ class IdentifyService(Service):
         @param identity: who we are.
         @param registry: what we serve.
         @param events: tells of connections, and is told of identifications.
-        @param peerstore: is told of addresses.
         @param addresses: gives where we listen.
         @param agent: our software.
         @param protocolVersion: our network.
@@ -236,9 +234,8 @@ class IdentifyService(Service):
         self._identity = identity
         self._registry = registry
         self._events = events
-        self._peerstore = peerstore
         self._addresses = addresses
-        self._agent = agent
+        self.agent = agent
         self._protocolVersion = protocolVersion
         # Greater with each change, and after each start.
         self._sequence = int(clock.seconds() * 1000)
@@ -305,7 +302,7 @@ class IdentifyService(Service):
             peer.knows = self._sequence
         return describe(
             self._identity,
-            agent=self._agent,
+            agent=self.agent,
             protocolVersion=self._protocolVersion,
             protocols=self._registry.protocols(),
             addresses=visible(self._addresses(), connection.remoteAddress),
@@ -338,17 +335,13 @@ class IdentifyService(Service):
         peer = self._peers.get(connection)
         if peer is None:
             return
-        before = peer.told
         try:
-            told = reader.finish(before)
+            told = reader.finish(peer.told)
         except ProtocolViolation:
             if not push:
                 self.silent(connection, Failure())
             return
         peer.told = told
-        gone = set(before.listenAddresses).difference(told.listenAddresses)
-        self._peerstore.removeAddresses(connection.remotePeer, gone)
-        self._peerstore.addAddresses(connection.remotePeer, told.listenAddresses)
         if peer.knows not in (None, self._sequence):
             # We have changed before it was known whether it wants to be told.
             self._schedule()
@@ -364,6 +357,7 @@ class IdentifyService(Service):
                 protocols=told.protocols,
                 listenAddresses=told.listenAddresses,
                 observedAddress=told.observedAddress,
+                record=told.record,
                 push=push,
             )
         )

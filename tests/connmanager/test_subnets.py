@@ -1,0 +1,148 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the networks that connections come from.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager.subnets import (
+    EXEMPT,
+    SUBNETS,
+    SubnetLimit,
+    Subnets,
+    hostOf,
+    parseNetwork,
+)
+from twisted_libp2p.errors import ConfigurationError, LimitExceeded
+
+
+class SubnetsTests(SynchronousTestCase):
+    """
+    Connections are counted by network.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have the defaults.
+        """
+        self.subnets = Subnets(SUBNETS, EXEMPT)
+
+    def enter(self, address: str) -> None:
+        """
+        Come from an address, if it is allowed.
+        """
+        subnets = self.subnets.of(Multiaddr(address))
+        self.subnets.check(subnets)
+        self.subnets.enter(subnets)
+
+    def test_address(self) -> None:
+        """
+        The ninth connection from an IPv4 address is refused, whatever its port;
+        the error names the network and the option.  Its neighbour gets in.
+        """
+        for port in range(8):
+            self.enter(f"/ip4/192.0.2.1/tcp/{1000 + port}")
+        error = self.assertRaises(LimitExceeded, self.enter, "/ip4/192.0.2.1/tcp/1")
+        self.assertEqual(
+            str(error),
+            "inbound connections from 192.0.2.1/32: 8 of 8 in use;"
+            " the limit is set by Limits.subnets",
+        )
+        self.enter("/ip4/192.0.2.2/tcp/1")
+
+    def test_site(self) -> None:
+        """
+        All IPv6 addresses of a site, a /56, count together.
+        """
+        for number in range(8):
+            self.enter(f"/ip6/2001:db8:0:{number}::1/tcp/1")
+        error = self.assertRaises(
+            LimitExceeded, self.enter, "/ip6/2001:db8:0:ff::1/tcp/1"
+        )
+        self.assertEqual(error.scope, "inbound connections from 2001:db8::/56")
+        self.enter("/ip6/2001:db8:0:100::1/tcp/1")
+
+    def test_provider(self) -> None:
+        """
+        All sites of a /48 count together as well, up to 64.
+        """
+        for number in range(64):
+            self.enter(f"/ip6/2001:db8:0:{number << 8:x}::1/tcp/1")
+        error = self.assertRaises(
+            LimitExceeded, self.enter, "/ip6/2001:db8:0:ff00::1/tcp/1"
+        )
+        self.assertEqual(error.limit, 64)
+        self.enter("/ip6/2001:db8:1::1/tcp/1")
+
+    def test_mapped(self) -> None:
+        """
+        An IPv4 address is one, in whatever form it comes.
+        """
+        for _ in range(8):
+            self.enter("/ip6/::ffff:192.0.2.1/tcp/1")
+        self.assertRaises(LimitExceeded, self.enter, "/ip4/192.0.2.1/tcp/1")
+
+    def test_loopback(self) -> None:
+        """
+        Loopback is not counted.
+        """
+        for address in ("/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"):
+            self.assertEqual(self.subnets.of(Multiaddr(address)), [])
+
+    def test_noAddress(self) -> None:
+        """
+        What has no IP address, or not its own, is not counted.
+        """
+        self.assertEqual(self.subnets.of(None), [])
+        for address in (
+            "/memory/1",
+            "/dns4/example.com/tcp/1",
+            "/ip4/192.0.2.1/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N"
+            "/p2p-circuit",
+        ):
+            self.assertEqual(self.subnets.of(Multiaddr(address)), [], address)
+
+    def test_zone(self) -> None:
+        """
+        A zone in front of an address does not hide it.
+        """
+        self.assertEqual(
+            hostOf(Multiaddr("/ip6zone/eth0/ip6/fe80::1/tcp/1")), (6, 0xFE80 << 112 | 1)
+        )
+
+    def test_leave(self) -> None:
+        """
+        When all have left nothing is remembered.
+        """
+        for _ in range(2):
+            self.enter("/ip6/2001:db8::1/tcp/1")
+        subnets = self.subnets.of(Multiaddr("/ip6/2001:db8::1/tcp/1"))
+        self.subnets.leave(subnets)
+        self.assertEqual(list(self.subnets.counts.values()), [1, 1])
+        self.subnets.leave(subnets)
+        self.assertEqual(self.subnets.counts, {})
+
+    def test_options(self) -> None:
+        """
+        Other networks may be counted, and others be exempt.
+        """
+        self.subnets = Subnets([SubnetLimit(4, 24, 1)], ["10.0.0.0/8"])
+        self.enter("/ip4/192.0.2.1/tcp/1")
+        self.assertRaises(LimitExceeded, self.enter, "/ip4/192.0.2.200/tcp/1")
+        for _ in range(2):
+            self.enter("/ip4/10.9.8.7/tcp/1")
+            self.enter("/ip6/2001:db8::1/tcp/1")
+
+    def test_parse(self) -> None:
+        """
+        A network is read from text; a host is one of one address; anything else
+        is an error of the configuration.
+        """
+        self.assertEqual(parseNetwork("192.0.2.0/24"), (4, 24, 0xC00002))
+        self.assertEqual(parseNetwork("::1"), (6, 128, 1))
+        for text in ("192.0.2.1/24", "a.b", ""):
+            self.assertRaises(ConfigurationError, parseNetwork, text)

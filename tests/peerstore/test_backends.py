@@ -1,0 +1,223 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.peerstore.backends}, and for how they are chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.python.reflect import requireModule
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.peerstore.stores import OnSQLite
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.peerstore import Limits, MemoryPeerStore, openPeerStore
+from twisted_libp2p.peerstore.backends import postgresql
+
+PEER = PeerID.fromBytes(b"\x12\x20" + bytes(32))
+ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
+
+
+class ChoiceTests(SynchronousTestCase):
+    """
+    What is asked for, and what is there.
+    """
+
+    def refused(self, description: str) -> str:
+        """
+        There is no such store.
+
+        @return: why, in one line.
+        """
+        with self.assertRaises(ConfigurationError) as caught:
+            openPeerStore(Clock(), description)
+        message = str(caught.exception)
+        self.assertNotIn("\n", message)
+        return message
+
+    def test_memory(self) -> None:
+        """
+        C{memory:} is in memory.
+        """
+        limits = Limits(peers=1)
+        store = openPeerStore(Clock(), "memory:", limits)
+        self.assertIs(type(store), MemoryPeerStore)
+        self.assertIs(store.limits, limits)
+
+    def test_unknown(self) -> None:
+        """
+        What is not known is refused, and what would be right is told.
+        """
+        for description in ("", "mysql:x", "memory:x", "peers.db", "sqlite"):
+            self.assertIn("sqlite:PATH", self.refused(description))
+
+    def test_noPath(self) -> None:
+        """
+        SQLite needs a file.
+        """
+        self.assertIn("sqlite:peers.db", self.refused("sqlite:"))
+
+    def test_wrongPath(self) -> None:
+        """
+        There are places where no file can be.
+        """
+        folder = self.mktemp()
+        self.assertIn("No such file", self.refused(f"sqlite:{folder}/peers.db"))
+        os.mkdir(folder)
+        self.assertIn("is not a file", self.refused(f"sqlite:{folder}"))
+
+    def test_noDriver(self) -> None:
+        """
+        Whoever wants PostgreSQL and has no psycopg is told how to get it.
+        """
+
+        def missing(name: str) -> Any:
+            raise ImportError(name)
+
+        with self.assertRaises(ConfigurationError) as caught:
+            postgresql("", missing)
+        self.assertIn("twisted-libp2p[postgresql]", str(caught.exception))
+
+    def test_wrongDSN(self) -> None:
+        """
+        What is no DSN is refused.
+        """
+        self.assertIn("no DSN", self.refused("postgresql:nonsense"))
+        self.assertIn("no DSN", self.refused("postgresql:colour=red"))
+
+    def test_DSN(self) -> None:
+        """
+        A DSN may be in either form, its options are the last word, and its
+        password is not told.
+        """
+        for dsn in (
+            "host=h dbname=d user=u password=secret connect_timeout=3",
+            "postgresql://u:secret@h/d?connect_timeout=3",
+        ):
+            backend = postgresql(dsn)
+            self.assertEqual(backend.label, "postgresql:d")
+            self.assertEqual(
+                dict(backend.keywords),
+                {
+                    "application_name": "twisted_libp2p",
+                    "connect_timeout": "3",
+                    "dbname": "d",
+                    "host": "h",
+                    "password": "secret",
+                    "tcp_user_timeout": "30000",
+                    "user": "u",
+                },
+            )
+        store = openPeerStore(Clock(), "postgresql://u@h/d")
+        self.assertEqual(type(store).__name__, "PeerStoreService")
+
+    if requireModule("psycopg") is None:
+        test_wrongDSN.skip = test_DSN.skip = "psycopg is not installed"  # type: ignore[attr-defined]
+
+
+class FileTests(OnSQLite, TestCase):
+    """
+    The file of SQLite's.
+    """
+
+    @property
+    def path(self) -> str:
+        """
+        Where it is.
+        """
+        return self.description.partition(":")[2]
+
+    def assertPrivate(self) -> None:
+        """
+        Nobody else may read the files.
+        """
+        for name in Path(self.path).parent.glob(Path(self.path).name + "*"):
+            self.assertEqual(stat.S_IMODE(name.stat().st_mode), 0o600, name)
+
+    async def test_private(self) -> None:
+        """
+        Nobody else may read it, nor what SQLite puts beside it, whatever the
+        mode was.
+        """
+        for _ in range(2):
+            store = await self.open()
+            store.addAddresses(PEER, [ADDRESS])
+            await store.flush()
+            self.assertTrue(os.path.exists(self.path + "-wal"))
+            self.assertPrivate()
+            await store.stopService()
+            self.assertPrivate()
+            os.chmod(self.path, 0o644)
+
+    async def test_mode(self) -> None:
+        """
+        It is written ahead, and to the disk.
+        """
+        store = await self.open()
+
+        def ask(connection: Any) -> list[Any]:
+            return [
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous")
+            ]
+
+        self.assertEqual(await store._run(ask), ["wal", 2])
+
+    async def test_garbage(self) -> None:
+        """
+        A file that is no database is not touched, and that is told.
+        """
+        Path(self.path).write_bytes(b"something else " * 1000)
+        store = self.make()
+        with capturedLogs() as logs:
+            store.startService()
+            with self.assertRaises(ConfigurationError) as caught:
+                await store.whenLoaded()
+        self.assertIn("not a database", str(caught.exception))
+        self.assertIn(self.path, str(caught.exception))
+        self.assertEqual(len(logs), 1)
+        await store.stopService()
+        self.assertEqual(Path(self.path).read_bytes(), b"something else " * 1000)
+
+    async def test_newer(self) -> None:
+        """
+        A database of a newer program is not touched, and that is told.
+        """
+        await (await self.open()).stopService()
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute("UPDATE store SET format = 99")
+        connection.close()
+        store = self.make()
+        with capturedLogs():
+            store.startService()
+            with self.assertRaises(ConfigurationError) as caught:
+                await store.whenLoaded()
+        self.assertIn("version 99", str(caught.exception))
+        await store.stopService()
+
+    async def test_busy(self) -> None:
+        """
+        While another program writes, this one waits.
+        """
+        await (await self.open()).stopService()
+        connection = sqlite3.connect(self.path)
+        connection.execute("BEGIN IMMEDIATE")
+        self.addCleanup(connection.close)
+        store = self.make()
+        store.startService()
+        # The other program ends its transaction while this one waits for it.
+        loading = store.whenLoaded()
+        reactor.callLater(0, connection.rollback)
+        await loading

@@ -1,0 +1,134 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.peerstore.journal}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.peerstore.journal import Entry, Journal
+from twisted_libp2p.peerstore.rows import Key, TagRow
+
+ONE, TWO, THREE = (PeerID.fromBytes(b"\x12\x20" + bytes([n]) * 32) for n in range(3))
+A: Key = (TagRow, "a")
+B: Key = (TagRow, "b")
+
+
+class JournalTests(SynchronousTestCase):
+    """
+    What is not written yet.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a journal.
+        """
+        self.calls = 0
+        self.journal = Journal(self.changed)
+
+    def changed(self) -> None:
+        """
+        Count it.
+        """
+        self.calls += 1
+
+    def test_changed(self) -> None:
+        """
+        It tells when something waits that did not before, each time.
+        """
+        self.assertFalse(self.journal)
+        self.journal.note(ONE)
+        self.journal.note(TWO, A)
+        self.assertEqual(self.calls, 1)
+        self.journal.take(10)
+        self.assertTrue(self.journal)
+        self.assertEqual(self.journal.waiting, 0)
+        self.journal.forget(ONE)
+        self.assertEqual(self.calls, 2)
+
+    def test_take(self) -> None:
+        """
+        The oldest changes are taken first, each once.
+        """
+        self.journal.note(ONE, A)
+        self.journal.note(TWO)
+        self.journal.note(ONE, A)
+        self.journal.note(ONE, B)
+        self.assertEqual(
+            self.journal.take(1), {ONE: Entry(False, dict.fromkeys([A, B]))}
+        )
+        self.journal.done()
+        self.assertEqual(self.journal.take(1), {TWO: Entry()})
+        self.journal.done()
+        self.assertFalse(self.journal)
+
+    def test_failed(self) -> None:
+        """
+        What could not be written waits again, before and with what has
+        changed since.
+        """
+        self.journal.note(ONE, A)
+        self.journal.note(TWO, A)
+        self.journal.take(10)
+        self.journal.note(ONE, B)
+        self.journal.forget(TWO)
+        self.journal.note(THREE)
+        self.journal.failed()
+        self.assertEqual(
+            self.journal.take(10),
+            {
+                ONE: Entry(False, dict.fromkeys([A, B])),
+                TWO: Entry(True),
+                THREE: Entry(),
+            },
+        )
+
+    def test_failedForgetting(self) -> None:
+        """
+        A peer stays to be forgotten whatever has become known since.
+        """
+        self.journal.forget(ONE)
+        self.journal.take(1)
+        self.journal.note(ONE, A)
+        self.journal.failed()
+        self.assertEqual(self.journal.take(1), {ONE: Entry(True, dict.fromkeys([A]))})
+
+    def test_holds(self) -> None:
+        """
+        It knows which rows wait, or are being written.
+        """
+        self.journal.note(ONE, A)
+        self.journal.forget(TWO)
+        for _ in range(2):
+            self.assertTrue(self.journal.holds(ONE, A))
+            self.assertFalse(self.journal.holds(ONE, B))
+            self.assertFalse(self.journal.holds(ONE))
+            self.assertTrue(self.journal.holds(TWO, A))
+            self.assertTrue(self.journal.holds(TWO))
+            self.journal.take(10)
+        self.journal.done()
+        self.assertFalse(self.journal.holds(ONE, A))
+        self.assertFalse(self.journal.holds(TWO))
+
+    def test_drop(self) -> None:
+        """
+        A peer that had to go is not written; one that was forgotten is.
+        """
+        self.journal.note(ONE, A)
+        self.journal.forget(TWO)
+        for peer in (ONE, TWO, THREE):
+            self.journal.drop(peer)
+        self.assertEqual(self.journal.take(10), {TWO: Entry(True)})
+
+    def test_bound(self) -> None:
+        """
+        The changes of one peer are bounded: the oldest are given up.
+        """
+        for number in range(10_000):
+            self.journal.note(ONE, (TagRow, str(number)))
+        keys = self.journal.take(1)[ONE].keys
+        self.assertEqual(len(keys), 1024)
+        self.assertIn((TagRow, "9999"), keys)

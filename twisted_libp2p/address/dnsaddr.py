@@ -1,0 +1,224 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Resolving C{/dnsaddr}: a name that stands for the addresses of peers.
+
+They are in the TXT records of C{_dnsaddr.} and the name.  See
+libp2p/specs, addressing/README.md, and multiformats/multiaddr,
+protocols/DNSADDR.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    TimeoutError,
+)
+from twisted.internet.error import DNSLookupError
+from twisted.internet.interfaces import IResolver
+from twisted.names import client, dns, error
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address.multiaddr import Component, Multiaddr
+from twisted_libp2p.errors import InvalidMultiaddr, NoAddresses
+
+__all__ = ["MAX_ADDRESSES", "MAX_DEPTH", "MAX_LOOKUPS", "DNSAddrResolver", "isDNSAddr"]
+
+#: How many names may stand behind each other, as in go-libp2p.
+MAX_DEPTH = 4
+
+#: How many names are asked for in one resolution.
+MAX_LOOKUPS = 32
+
+#: How many addresses one resolution gives.
+MAX_ADDRESSES = 100
+
+#: Seconds after which a question is asked again; the last time, given up.
+TIMEOUTS = (1, 3, 6)
+
+#: Where the name servers are written.
+RESOLV_CONF = "/etc/resolv.conf"
+
+
+def isDNSAddr(address: Multiaddr) -> bool:
+    """
+    Tell whether an address is one that has to be resolved here.
+    """
+    return address.names[:1] == ("dnsaddr",)
+
+
+class DNSAddrResolver:
+    """
+    Gives the addresses that C{/dnsaddr} addresses stand for.
+    """
+
+    def __init__(self, reactor: Any, resolver: IResolver | None = None) -> None:
+        """
+        @param reactor: what asks the name servers of the system.
+        @param resolver: whom to ask for TXT records instead.
+        """
+        self._reactor = reactor
+        self._resolver = resolver
+
+    def resolve(self, address: Multiaddr) -> Deferred[list[Multiaddr]]:
+        """
+        Resolve an address.  Where the result is again a C{/dnsaddr}, that is
+        resolved as well: up to L{MAX_DEPTH} behind each other, and
+        L{MAX_LOOKUPS} in all.
+
+        @param address: C{/dnsaddr/...}; what follows the name is what the
+            results have to end with, such as C{/p2p/12D3Koo...}.
+        @return: fires with 1 to L{MAX_ADDRESSES} addresses, none of which is a
+            C{/dnsaddr}.  Fails with C{DNSLookupError} if a name cannot be
+            resolved, or with L{NoAddresses} if nothing of use came of it.
+        """
+        return Deferred.fromCoroutine(self._resolve(address))
+
+    async def _resolve(self, address: Multiaddr) -> list[Multiaddr]:
+        resolver, leash = self._resolver, None
+        if resolver is None:
+            leash = _Leash(self._reactor)
+            resolver = _systemResolver(leash)
+        found: dict[Multiaddr, None] = {}
+        failures: list[BaseException] = []
+        asked: dict[Multiaddr, None] = {}
+        names = [address]
+        try:
+            for _ in range(MAX_DEPTH):
+                names = [each for each in dict.fromkeys(names) if each not in asked]
+                names = names[: MAX_LOOKUPS - len(asked)]
+                if not names:
+                    break
+                asked.update(dict.fromkeys(names))
+                # All that are as deep are asked for at once.
+                answers = await DeferredList(
+                    [_lookup(resolver, each) for each in names], consumeErrors=True
+                )
+                names = []
+                for _, answer in answers:
+                    if isinstance(answer, Failure):
+                        # Anything else is that all of it was given up.
+                        answer.trap(DNSLookupError)
+                        failures.append(answer.value)
+                        continue
+                    for each in answer:
+                        if isDNSAddr(each):
+                            names.append(each)
+                        elif len(found) < MAX_ADDRESSES:
+                            found[each] = None
+        finally:
+            if leash is not None:
+                leash.end()
+        if found:
+            return list(found)
+        raise (
+            failures[0]
+            if failures
+            else NoAddresses(f"nothing that can be dialed stands behind {address}")
+        )
+
+
+async def _ask(resolver: IResolver, address: Multiaddr) -> list[Multiaddr]:
+    """
+    Ask for one name, and keep what ends as the address does.
+    """
+    first, *suffix = address
+    name = first.value or ""
+    try:
+        answers, *_ = await resolver.lookupText(f"_dnsaddr.{name}", TIMEOUTS)
+    except CancelledError:
+        raise
+    except Exception as problem:
+        raise DNSLookupError(f"{name}: {_explain(problem)}") from problem
+    return list(_matching(answers, suffix))
+
+
+def _lookup(resolver: IResolver, address: Multiaddr) -> Deferred[list[Multiaddr]]:
+    return Deferred.fromCoroutine(_ask(resolver, address))
+
+
+def _matching(answers: Any, suffix: list[Component]) -> Iterator[Multiaddr]:
+    """
+    Read the addresses in the answers.  What cannot be read is left out: others
+    put other things into TXT records, and peers know protocols that we do not.
+    """
+    for answer in answers:
+        if not isinstance(answer.payload, dns.Record_TXT):
+            continue
+        key, _, value = b"".join(answer.payload.data).partition(b"=")
+        if key != b"dnsaddr":
+            continue
+        try:
+            found = Multiaddr(value.decode())
+        except (UnicodeDecodeError, InvalidMultiaddr):
+            continue
+        if len(found) >= len(suffix) and list(found)[len(found) - len(suffix) :] == (
+            suffix
+        ):
+            yield found
+
+
+def _explain(problem: Exception) -> str:
+    """
+    Say in words what twisted.names says by types.
+    """
+    if isinstance(problem, error.DNSNameError):
+        return "there is no such name"
+    if isinstance(problem, error.DNSQueryTimeoutError | TimeoutError):
+        return "no name server has answered"
+    if isinstance(problem, error.DomainError):
+        return f"the name server has refused ({type(problem).__name__})"
+    return str(problem) or type(problem).__name__
+
+
+class _Leash:
+    """
+    A reactor that ends whatever was begun with it: C{twisted.names} leaves
+    timers and connections behind, though no ports, when it is given up.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._ends: list[Callable[[], object]] = []
+        self.listenUDP = reactor.listenUDP
+
+    def callLater(self, *args: Any, **kwargs: Any) -> Any:
+        call = self._reactor.callLater(*args, **kwargs)
+        self._ends.append(lambda: call.active() and call.cancel())
+        return call
+
+    def connectTCP(self, *args: Any, **kwargs: Any) -> Any:
+        connector = self._reactor.connectTCP(*args, **kwargs)
+        self._ends.append(connector.disconnect)
+        return connector
+
+    def end(self) -> None:
+        """
+        End it all; what has ended by itself does not mind.
+        """
+        ends, self._ends = self._ends, []
+        for each in ends:
+            each()
+
+
+def _systemResolver(leash: _Leash) -> IResolver:
+    """
+    Give a resolver that asks the name servers of the system.
+
+    It is made anew for each resolution: they may have changed since.
+    """
+    resolver: Any = client.Resolver(resolv=RESOLV_CONF, reactor=leash)
+
+    def buildProtocol(addr: object) -> dns.DNSProtocol:
+        # The factory's own would run its timers in the global reactor.
+        protocol = dns.DNSProtocol(resolver, leash)
+        protocol.factory = resolver.factory
+        return protocol
+
+    resolver.factory.buildProtocol = buildProtocol
+    return resolver  # type: ignore[no-any-return]

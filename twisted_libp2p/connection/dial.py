@@ -1,0 +1,119 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+One dial of one peer, and those who wait for it.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.connection import Connection
+from twisted_libp2p.connection.race import Race
+from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
+from twisted_libp2p.identity import PeerID
+
+__all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
+
+#: What is dialed: a peer of which all addresses do, or one address of anybody.
+Target = PeerID | Multiaddr
+
+#: How many addresses of one peer are tried at once.
+WIDTH = 8
+
+#: Seconds for all the addresses of one peer together.
+DIAL_LIMIT = 60.0
+
+
+class Dial:
+    """
+    A dial under way.
+
+    @ivar target: what is dialed.
+    @ivar peer: who has to answer; None where an address tells, or anybody does.
+    @ivar race: the attempts.
+    @ivar known: the addresses that came up.
+    @ivar causes: for each of them why it did not lead to the peer; None as long
+        as that is not known.  A name that was resolved leaves it to others.
+    @ivar usable: how many of them are tried, sooner or later.
+    @ivar names: how many of them are names to resolve.
+    """
+
+    def __init__(self, target: Target, clock: IReactorTime) -> None:
+        """
+        @param target: what is dialed.
+        @param clock: runs the timers.
+        """
+        self.target = target
+        self.peer = target if isinstance(target, PeerID) else None
+        self.race: Race[Connection] = Race(clock, WIDTH)
+        self.known: set[Multiaddr] = set()
+        self.causes: dict[Multiaddr, Exception | None] = {}
+        self.usable = 0
+        self.names = 0
+        self._clock = clock
+        self._waiting: dict[Deferred[Connection], None] = {}
+
+    def join(self) -> Deferred[Connection]:
+        """
+        Wait with the others.  When the last one has cancelled his share, the
+        dial is given up.
+        """
+        share: Deferred[Connection] = Deferred(self._leave)
+        self._waiting[share] = None
+        return share
+
+    def _leave(self, share: Deferred[Connection]) -> None:
+        self._waiting.pop(share, None)
+        if not self._waiting:
+            self.stop()
+
+    def stop(self) -> None:
+        """
+        Give up.
+        """
+        self.race.result.cancel()
+
+    def outcome(self) -> Deferred[Connection]:
+        """
+        @return: fires once with the connection, or fails with what all who wait
+            are to be told, L{DIAL_LIMIT} seconds from now at the latest.
+        """
+        return self.race.result.addTimeout(
+            DIAL_LIMIT, self._clock, self._timedOut
+        ).addCallback(self._checked)
+
+    def _timedOut(self, result: object, seconds: float) -> None:
+        if isinstance(result, Failure):
+            result.trap(CancelledError)
+        raise self._failure(UpgradeTimeout("the dial", seconds))
+
+    def _checked(self, connection: Connection | None) -> Connection:
+        if connection is None:
+            if not self.causes:
+                raise NoAddresses(f"no address of {self.target} is known")
+            raise self._failure(CancelledError())
+        return connection
+
+    def _failure(self, untold: Exception) -> DialFailed:
+        return DialFailed(
+            str(self.target),
+            [(str(address), why or untold) for address, why in self.causes.items()],
+        )
+
+    def finish(self, result: Connection | Failure) -> None:
+        """
+        Tell all who still wait.
+        """
+        waiting, self._waiting = self._waiting, {}
+        for share in waiting:
+            # Whoever was told first may have cancelled the share of another.
+            if share.called:
+                continue
+            if isinstance(result, Failure):
+                share.errback(result)
+            else:
+                share.callback(result)

@@ -1,0 +1,161 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A race: attempts that start one after the other, until one of them succeeds.
+
+See RFC 8305, section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from itertools import count
+from typing import Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+__all__ = ["Race"]
+
+T = TypeVar("T")
+
+#: Begins something that may bring what is wanted.  Its Deferred fires with
+#: that, or with None; to cancel it is to give it up.
+Attempt = Callable[[], Deferred[T | None]]
+
+#: Attempts, and for each the seconds that are left to those before it.
+Entrants = Iterable[tuple[float, Attempt[T]]]
+
+# When it starts, who came first of those who start then, and what it is.
+_Entrant = tuple[float, int, Attempt[T]]
+
+
+class Race(Generic[T]):
+    """
+    Starts each attempt when those before it have had their time, or as soon as
+    one of them has come to nothing.  The first that succeeds ends all others.
+
+    @ivar result: fires with what was wanted; with None when all attempts have
+        come to nothing.  To cancel it is to give them all up.
+    """
+
+    def __init__(self, clock: IReactorTime, width: int) -> None:
+        """
+        @param clock: tells when an attempt has had its time.
+        @param width: how many attempts run at once.
+        """
+        self.result: Deferred[T | None] = Deferred(lambda _: self._stop())
+        self._clock = clock
+        self._width = width
+        self._running: dict[Deferred[T | None], None] = {}
+        self._queue: list[_Entrant[T]] = []
+        self._reserve: list[tuple[float, Attempt[T]]] = []
+        self._count = count()
+        # How much of the queue's time is over.  It stands still while all who
+        # run have their time, and jumps where somebody gives way: so no clock
+        # has to be read that may be set meanwhile.
+        self._position = 0.0
+        self._timer: IDelayedCall | None = None
+        self._awaited: _Entrant[T] | None = None
+        self._advancing = False
+        self._over = False
+
+    def enter(self, entrants: Entrants[T], reserve: Entrants[T] = ()) -> None:
+        """
+        Have more attempts.
+
+        @param entrants: the attempts, and for each the seconds from now at
+            which it starts at the latest, if there is room.
+        @param reserve: those that start only when all others have come to
+            nothing, with the seconds from then.
+        """
+        if self._over:
+            return
+        for delay, attempt in entrants:
+            entrant = (self._position + delay, next(self._count), attempt)
+            heappush(self._queue, entrant)
+        self._reserve += reserve
+        self._advance()
+
+    def _advance(self, hurry: bool = False) -> None:
+        """
+        Start whoever's time has come.
+
+        @param hurry: whether it has come for the next one in any case.
+        """
+        if hurry and self._queue:
+            self._position = max(self._position, self._queue[0][0])
+        if self._advancing or self._over:
+            # Attempts may fail before they are even started: theirs is a loop,
+            # not a recursion.
+            return
+        self._advancing = True
+        while not self._over:
+            if not self._queue and not self._running and self._reserve:
+                reserve, self._reserve = self._reserve, []
+                self.enter(reserve)
+            if not self._queue or len(self._running) >= self._width:
+                self._await(None)
+                break
+            head = self._queue[0]
+            if head[0] > self._position and self._running:
+                self._await(head)
+                break
+            self._position = max(self._position, head[0])
+            self._start(heappop(self._queue)[2])
+        self._advancing = False
+        if not self._over and not self._running and not self._queue:
+            self._over = True
+            self.result.callback(None)
+
+    def _await(self, head: _Entrant[T] | None) -> None:
+        """
+        Let time pass until an attempt starts, which is the next one.
+        """
+        if head is self._awaited:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._awaited = head
+        if head is not None:
+            self._timer = self._clock.callLater(head[0] - self._position, self._due)
+
+    def _due(self) -> None:
+        self._timer = self._awaited = None
+        self._advance(hurry=True)
+
+    def _start(self, attempt: Attempt[T]) -> None:
+        running = attempt()
+        self._running[running] = None
+        running.addBoth(self._ended, running)
+
+    def _ended(self, value: T | Failure | None, running: Deferred[T | None]) -> None:
+        """
+        An attempt has succeeded, or come to nothing.
+        """
+        self._running.pop(running, None)
+        if self._over:
+            return
+        if isinstance(value, Failure):
+            self._stop()
+            self.result.errback(value)
+        elif value is None:
+            self._advance(hurry=True)
+        else:
+            self._stop()
+            self.result.callback(value)
+
+    def _stop(self) -> None:
+        """
+        Give up whatever runs, or is still to start.
+        """
+        self._over = True
+        self._queue.clear()
+        self._reserve.clear()
+        self._await(None)
+        running, self._running = self._running, {}
+        for each in running:
+            each.cancel()

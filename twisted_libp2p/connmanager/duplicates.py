@@ -1,0 +1,115 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Two connections where one is enough: both sides have dialed at once.
+
+Both sides choose the same one without a word, since they compare what both
+know: of two connections that were opened in opposite directions, the one stays
+that the peer with the smaller id has opened.
+
+Only connections that became ready within L{WINDOW} seconds of each other are
+taken for a simultaneous dial.  Later on a second connection has its reason: the
+peer may have lost the first, and we not have noticed.  Connections in the same
+direction are nobody's accident, and stay.
+
+Nothing is lost.  New streams go to the connection that stays; the other one is
+closed when its streams have ended, and none has been there for L{GRACE}
+seconds: by then the peer knows of both connections as well.  A stream that does
+not end keeps its connection, as it does elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.errors import ErrorCode
+
+__all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
+
+#: Seconds that an address is given by a dialer: who began to dial before the
+#: first connection was there has the second one within these.
+WINDOW = 15.0
+
+#: Seconds without a stream after which a connection that was supplanted is
+#: closed.
+GRACE = 5.0
+
+
+def supplanted(one: Connection, other: Connection) -> Connection | None:
+    """
+    Decide which of two connections to a peer has to go.
+
+    @return: None if both may stay.
+    """
+    if one.initiator == other.initiator or abs(one.openedAt - other.openedAt) > WINDOW:
+        return None
+    oursStays = one.localPeer.toBytes() < one.remotePeer.toBytes()
+    return other if one.initiator == oursStays else one
+
+
+class Duplicates:
+    """
+    Finds the connections that were supplanted, and ends them.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, idleSince: Callable[[Connection], float | None]
+    ) -> None:
+        """
+        @param clock: runs the time of grace.
+        @param idleSince: tells when the last stream of a connection has ended;
+            None as long as there is one.
+        """
+        self._clock = clock
+        self._idleSince = idleSince
+        # By the one that goes: the one that stays, and when to look again.
+        self._going: dict[Connection, tuple[Connection, IDelayedCall]] = {}
+
+    def opened(self, connection: Connection, others: Iterable[Connection]) -> None:
+        """
+        A connection is ready.
+
+        @param others: those to the same peer.
+        """
+        for other in others:
+            if other is connection or other in self._going or not other.connected:
+                continue
+            goes = supplanted(connection, other)
+            if goes is not None:
+                self._supplant(goes, connection if goes is other else other)
+            if goes is connection:
+                break
+
+    def closed(self, connection: Connection) -> None:
+        """
+        A connection has ended.  Those that it supplanted are wanted again.
+        """
+        for going, (staying, _) in list(self._going.items()):
+            if connection in (going, staying):
+                self._going.pop(going)[1].cancel()
+
+    def ranked(self, connections: Iterable[Connection]) -> list[Connection]:
+        """
+        Put those that were supplanted behind the others.
+        """
+        return sorted(connections, key=self._going.__contains__)
+
+    def _supplant(
+        self, going: Connection, staying: Connection, delay: float = GRACE
+    ) -> None:
+        call = self._clock.callLater(delay, self._graceIsOver, going, staying)
+        self._going[going] = staying, call
+
+    def _graceIsOver(self, going: Connection, staying: Connection) -> None:
+        del self._going[going]
+        if not going.connected:
+            return
+        since = self._idleSince(going)
+        idle = 0.0 if since is None else self._clock.seconds() - since
+        if idle < GRACE:
+            self._supplant(going, staying, GRACE - idle)
+        else:
+            going.close(ErrorCode.SUPPLANTED)

@@ -1,0 +1,221 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Who is let in, and who is dialed: lists of peers, addresses and networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.multiaddr import Component
+from twisted_libp2p.connmanager.subnets import Network, hostOf, parseNetwork
+from twisted_libp2p.errors import ConfigurationError, InvalidInput
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IGater
+
+if TYPE_CHECKING:
+    from twisted_libp2p.connection import Connection
+
+__all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
+
+#: What can be put on a list: a peer; an address, which stands for all that
+#: begin with it; or text: a peer id, a multiaddr, an IP address, a network such
+#: as C{192.0.2.0/24}.
+Entry = PeerID | Multiaddr | str
+
+
+@implementer(IGater)
+class OpenGater:
+    """
+    Lets everybody in.  To inherit from it spares the hooks that are not needed.
+    """
+
+    def beforeDial(self, peer: PeerID | None, address: Multiaddr) -> str | None:
+        """
+        Dial.
+        """
+        return None
+
+    def accepted(self, address: Multiaddr | None) -> str | None:
+        """
+        Begin the upgrade.
+        """
+        return None
+
+    def secured(
+        self, peer: PeerID, address: Multiaddr | None, direction: str
+    ) -> str | None:
+        """
+        Go on with the upgrade.
+        """
+        return None
+
+    def upgraded(self, connection: Connection) -> str | None:
+        """
+        Keep the connection.
+        """
+        return None
+
+
+class AddressList:
+    """
+    A list of peers, addresses and networks.  To look something up costs no more
+    for a longer list.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        """
+        @raise ConfigurationError: an entry is nothing of that kind.
+        """
+        self.peers: set[PeerID] = set()
+        self.addresses: set[tuple[Component, ...]] = set()
+        # By version and length of the prefix: the prefixes.
+        self.networks: dict[tuple[int, int], set[int]] = {}
+        for entry in entries:
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """
+        Put something on the list.
+
+        @raise ConfigurationError: it is nothing of the kinds above.
+        """
+        parsed = _parse(entry)
+        if isinstance(parsed, PeerID):
+            self.peers.add(parsed)
+        elif isinstance(parsed, Multiaddr):
+            self.addresses.add(tuple(parsed))
+        else:
+            version, length, prefix = parsed
+            self.networks.setdefault((version, length), set()).add(prefix)
+
+    def remove(self, entry: Entry) -> None:
+        """
+        Take something off the list; it does not matter whether it was there.
+
+        @raise ConfigurationError: it is nothing of the kinds above.
+        """
+        parsed = _parse(entry)
+        if isinstance(parsed, PeerID):
+            self.peers.discard(parsed)
+        elif isinstance(parsed, Multiaddr):
+            self.addresses.discard(tuple(parsed))
+        else:
+            version, length, prefix = parsed
+            networks = self.networks.get((version, length))
+            if networks is not None:
+                networks.discard(prefix)
+                if not networks:
+                    del self.networks[version, length]
+
+    def matches(self, address: Multiaddr | None) -> bool:
+        """
+        @return: whether an address, or the network it is in, is on the list.
+        """
+        if address is None:
+            return False
+        if self.addresses:
+            components = tuple(address)
+            for length in range(1, len(components) + 1):
+                if components[:length] in self.addresses:
+                    return True
+        host = hostOf(address) if self.networks else None
+        if host is None:
+            return False
+        version, number = host
+        bits = 32 if version == 4 else 128
+        return any(
+            version == each and number >> (bits - length) in prefixes
+            for (each, length), prefixes in self.networks.items()
+        )
+
+
+class ListGater(OpenGater):
+    """
+    Refuses what is blocked, and lets in what is allowed.
+
+    An allowed peer or address gets through even if something else about it is
+    blocked.  What is on neither list gets through, unless C{only} is true: then
+    it does not.
+
+    The lists may change at any time; that ends no connection that there is.
+
+    @ivar blocked: who does not get through.
+    @ivar allowed: who does.
+    @ivar only: whether nobody else does.
+    """
+
+    def __init__(
+        self,
+        blocked: Iterable[Entry] = (),
+        allowed: Iterable[Entry] = (),
+        only: bool = False,
+    ) -> None:
+        """
+        @param blocked: peers, addresses and networks that do not get through.
+        @param allowed: those that do.
+        @param only: whether nobody else does.
+        @raise ConfigurationError: an entry is nothing of that kind.
+        """
+        self.blocked = AddressList(blocked)
+        self.allowed = AddressList(allowed)
+        self.only = only
+
+    def beforeDial(self, peer: PeerID | None, address: Multiaddr) -> str | None:
+        """
+        Look up the peer and the address.
+        """
+        return self._judge(peer, address)
+
+    def accepted(self, address: Multiaddr | None) -> str | None:
+        """
+        Look up the address.  Where peers are allowed by their ids, who it is
+        has to be known first.
+        """
+        if self.allowed.peers and not self.blocked.matches(address):
+            return None
+        return self._judge(None, address)
+
+    def secured(
+        self, peer: PeerID, address: Multiaddr | None, direction: str
+    ) -> str | None:
+        """
+        Look up the peer and the address.
+        """
+        return self._judge(peer, address)
+
+    def _judge(self, peer: PeerID | None, address: Multiaddr | None) -> str | None:
+        if peer in self.allowed.peers or self.allowed.matches(address):
+            return None
+        if peer in self.blocked.peers:
+            return f"peer {peer} is blocked"
+        if self.blocked.matches(address):
+            return f"address {address} is blocked"
+        if self.only:
+            return "only those who are allowed get through"
+        return None
+
+
+def _parse(entry: Entry) -> PeerID | Multiaddr | Network:
+    """
+    Read an entry of a list.
+    """
+    if not isinstance(entry, str):
+        return entry
+    try:
+        if entry.startswith("/"):
+            address = Multiaddr(entry)
+            peer = address.peerID
+            return address if peer is None or len(address) > 1 else peer
+        if "." in entry or ":" in entry:
+            return parseNetwork(entry)
+        return PeerID.fromText(entry)
+    except (InvalidInput, ValueError) as error:
+        raise ConfigurationError(
+            f"{entry!r} is no peer, no address and no network: {error}"
+        ) from None

@@ -1,0 +1,115 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Notice peers that have died without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.errors import PeerUnresponsive, UpgradeTimeout
+
+__all__ = ["KeepAlive", "Ping"]
+
+#: Measures the round trip of a connection.  A peer that does not speak ping has
+#: answered too.
+Ping = Callable[[Connection], Deferred[float]]
+
+#: So many pings in a row without an answer, and the peer is dead.
+MISSES = 2
+
+
+class _Watch:
+    """
+    One connection that is watched.
+    """
+
+    __slots__ = ("asked", "call", "heardAt", "misses")
+
+    def __init__(self, now: float) -> None:
+        self.asked: Deferred[float] | None = None
+        self.call: IDelayedCall | None = None
+        self.heardAt = now
+        self.misses = 0
+
+
+class KeepAlive:
+    """
+    Pings the peers of those connections whose muxers do not, and ends the
+    connections of those who do not answer, with L{PeerUnresponsive}.
+
+    Two pings have to be missed: one may be stuck behind a lot of data.
+    """
+
+    def __init__(self, clock: IReactorTime, interval: float, ping: Ping) -> None:
+        """
+        @param clock: what runs the timers.
+        @param interval: seconds between two pings, and for an answer.
+        @param ping: asks the peer of a connection.
+        """
+        self._clock = clock
+        self._interval = interval
+        self._ping = ping
+        self._watched: dict[Connection, _Watch] = {}
+
+    def __len__(self) -> int:
+        """
+        Count the connections that are watched.
+        """
+        return len(self._watched)
+
+    def opened(self, connection: Connection) -> None:
+        """
+        Watch a connection, unless its muxer does.
+        """
+        if not connection.keepsAlive:
+            watch = self._watched[connection] = _Watch(self._clock.seconds())
+            self._wait(connection, watch)
+
+    def closed(self, connection: Connection) -> None:
+        """
+        Watch a connection no more; it does not matter whether it was.
+        """
+        watch = self._watched.pop(connection, None)
+        if watch is None:
+            return
+        if watch.call is not None:
+            watch.call.cancel()
+        if watch.asked is not None:
+            watch.asked.cancel()
+
+    def _wait(self, connection: Connection, watch: _Watch) -> None:
+        watch.call = self._clock.callLater(self._interval, self._ask, connection, watch)
+
+    def _ask(self, connection: Connection, watch: _Watch) -> None:
+        """
+        Ping once.
+        """
+        watch.call = None
+        asked = watch.asked = maybeDeferred(self._ping, connection)
+        asked.addTimeout(self._interval, self._clock)
+        asked.addBoth(self._answered, connection, watch)
+
+    def _answered(self, result: object, connection: Connection, watch: _Watch) -> None:
+        """
+        Whatever the peer answers is a sign of life, be it a refusal.
+        """
+        watch.asked = None
+        if self._watched.get(connection) is not watch:
+            return
+        if isinstance(result, Failure) and result.check(TimeoutError, UpgradeTimeout):
+            watch.misses += 1
+            if watch.misses >= MISSES:
+                silence = self._clock.seconds() - watch.heardAt
+                connection.abort(Failure(PeerUnresponsive(silence)))
+                return
+        else:
+            watch.misses = 0
+            watch.heardAt = self._clock.seconds()
+        self._wait(connection, watch)

@@ -1,0 +1,190 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Keeps all the scopes of a node.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager.limits import Limits
+from twisted_libp2p.connmanager.scopes import (
+    CONNECTION,
+    CONNECTIONS,
+    STREAMS,
+    ConnectionScope,
+    Scope,
+    release,
+    reserve,
+)
+from twisted_libp2p.connmanager.subnets import Subnets
+from twisted_libp2p.errors import LimitExceeded
+from twisted_libp2p.identity import PeerID
+
+__all__ = ["Limiter"]
+
+#: The scopes of so many protocols are kept while nobody uses them.
+_KEPT_PROTOCOLS = 256
+
+
+def _nobody(error: LimitExceeded, peer: PeerID | None) -> None:
+    """
+    Where nobody wants to know of refusals.
+    """
+
+
+class Limiter:
+    """
+    Keeps the scopes of one node.
+
+    @ivar limits: how much may be in use.
+    @ivar system: the whole node.
+    @ivar transient: what is not known yet.
+    @ivar peers: the scopes of the connected peers.
+    @ivar protocols: the scopes of protocols.
+    @ivar subnets: where inbound connections come from.
+    @ivar refused: told of each refusal, and of the peer if it is known.
+    @ivar background: protocols whose streams do not count as use of a
+        connection.
+    @ivar now: tells the time.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        now: Callable[[], float],
+        refused: Callable[[LimitExceeded, PeerID | None], None] = _nobody,
+        background: Collection[str] = (),
+    ) -> None:
+        """
+        @raise ConfigurationError: a network in C{limits} is none.
+        """
+        self.limits = limits
+        self.now = now
+        self.refused = refused
+        self.background = background
+        self.system = Scope("the system", "Limits.system", limits.system)
+        self.transient = Scope(
+            "the transient scope", "Limits.transient", limits.transient
+        )
+        self.peers: dict[PeerID, Scope] = {}
+        self.protocols: dict[str, Scope] = {}
+        self.subnets = Subnets(limits.subnets, limits.exempt)
+        self._upgrading: OrderedDict[ConnectionScope, Callable[[LimitExceeded], None]]
+        self._upgrading = OrderedDict()
+
+    # Connections
+
+    def accept(
+        self, address: Multiaddr | None, drop: Callable[[LimitExceeded], None]
+    ) -> ConnectionScope:
+        """
+        A transport was accepted.
+
+        If too many are under upgrade, the oldest of these gives way: so silent
+        ones keep nobody out, however many they are.
+
+        @param address: where it comes from, if it has such an address.
+        @param drop: called to give the upgrade up.
+        @raise LimitExceeded: too many come from there.
+        """
+        subnets = self.subnets.of(address)
+        try:
+            self.subnets.check(subnets)
+        except LimitExceeded as error:
+            self.refused(error, None)
+            raise
+        transient = self.transient
+        while transient.used[CONNECTIONS] >= transient.limits[CONNECTIONS]:
+            full = transient.exceeded(CONNECTIONS)
+            self.refused(full, None)
+            if not self._upgrading:
+                raise full
+            _, giveUp = self._upgrading.popitem(last=False)
+            release((transient,), CONNECTION[True])
+            giveUp(full)
+        self.subnets.enter(subnets)
+        scope = ConnectionScope(self, True, subnets)
+        reserve((transient,), CONNECTION[True])
+        self._upgrading[scope] = drop
+        return scope
+
+    def dial(self) -> ConnectionScope:
+        """
+        A transport is about to be opened by our side.
+        """
+        return ConnectionScope(self, False)
+
+    def full(self, inbound: bool) -> LimitExceeded | None:
+        """
+        Tell whether the system takes one more connection.
+
+        @return: why not; None if it does.
+        """
+        system = self.system
+        for resource in CONNECTION[inbound]:
+            if system.used[resource] >= system.limits[resource]:
+                return system.exceeded(resource)
+        return None
+
+    def upgraded(self, scope: ConnectionScope) -> None:
+        """
+        A connection is transient no more; it does not matter whether it was.
+        """
+        if self._upgrading.pop(scope, None) is not None:
+            release((self.transient,), CONNECTION[True])
+
+    # Scopes that come and go
+
+    def ofPeer(self, peer: PeerID) -> Scope:
+        """
+        @return: the scope of a peer, which L{forget} removes.
+        """
+        scope = self.peers.get(peer)
+        if scope is None:
+            special = self.limits.peers.get(peer)
+            scope = self.peers[peer] = Scope(
+                "peer",
+                "Limits.peer" if special is None else f"Limits.peers[{peer}]",
+                self.limits.peer if special is None else special,
+                peer,
+            )
+        return scope
+
+    def forget(self, peer: PeerID) -> None:
+        """
+        Drop the scope of a peer that uses nothing.
+        """
+        scope = self.peers.get(peer)
+        if scope is not None and not any(scope.used):
+            del self.peers[peer]
+
+    def ofProtocol(self, protocol: str) -> Scope:
+        """
+        @return: the scope of a protocol.
+        """
+        scope = self.protocols.get(protocol)
+        if scope is None:
+            special = self.limits.protocols.get(protocol)
+            scope = self.protocols[protocol] = Scope(
+                "protocol",
+                "Limits.protocol"
+                if special is None
+                else f"Limits.protocols[{protocol}]",
+                self.limits.protocol if special is None else special,
+                protocol,
+            )
+        return scope
+
+    def leaveProtocol(self, protocol: str, resources: Sequence[int]) -> None:
+        """
+        A stream of a protocol has ended.  Unused scopes are kept, but not many:
+        peers may think up protocols that a match function takes.
+        """
+        scope = self.protocols[protocol]
+        release((scope,), resources)
+        if not scope.used[STREAMS] and len(self.protocols) > _KEPT_PROTOCOLS:
+            del self.protocols[protocol]

@@ -1,0 +1,102 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How many connections a node wants, and how it looks after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from twisted_libp2p.connmanager.expendability import ByValue
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IExpendability
+
+__all__ = ["Backoff", "ConnectionPolicy"]
+
+#: Protocols that every connection speaks, used or not: identify and ping.
+BACKGROUND = ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """
+    How long to wait before a peer is dialed again.
+
+    @ivar first: seconds before the first attempt.
+    @ivar factor: by how much longer than before one the next wait is.
+    @ivar most: the longest wait.
+    @ivar steady: a connection that has lasted for so many seconds makes the
+        waits start from C{first} again.
+    """
+
+    first: float = 5.0
+    factor: float = 2.0
+    most: float = 600.0
+    steady: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first <= self.most or self.factor < 1:
+            raise ConfigurationError(
+                f"{self}: first must be positive and no more than most,"
+                " and factor at least 1"
+            )
+
+    def delay(self, attempt: int, random: float) -> float:
+        """
+        Give the wait before an attempt, between half of it and the whole: so
+        that those who lost each other at once do not all come back at once.
+
+        @param attempt: how many there were before.
+        @param random: from 0 to 1.
+        """
+        try:
+            delay = self.first * self.factor**attempt
+        except OverflowError:
+            delay = self.most
+        return min(delay, self.most) * (1 - random / 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionPolicy:
+    """
+    How many connections a node wants, and how it looks after them.
+
+    @ivar lowWater: trimming ends with so many connections.
+    @ivar highWater: it begins when there are more than so many.  The hard cap
+        is not here: it is C{Limits.system.connections}.
+    @ivar grace: for so many seconds a new connection is not trimmed.
+    @ivar interval: seconds between the high mark and the trimming, and between
+        two trimmings.
+    @ivar expendability: which connections are trimmed first.
+    @ivar keepAlive: seconds between two pings, over muxers that do not notice a
+        dead peer themselves (yamux does).  None never asks.
+    @ivar idleTimeout: seconds after which a connection is closed on which there
+        is no stream; None, which is the default, never closes one for that.  It
+        is looked at four times in that time.
+    @ivar background: protocols whose streams do not keep a connection from
+        being idle, while they are open or afterwards.
+    @ivar redial: how protected peers are dialed again.
+    """
+
+    lowWater: int = 160
+    highWater: int = 192
+    grace: float = 60.0
+    interval: float = 10.0
+    expendability: IExpendability = field(default_factory=ByValue)
+    keepAlive: float | None = 30.0
+    idleTimeout: float | None = None
+    background: Collection[str] = BACKGROUND
+    redial: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowWater <= self.highWater:
+            raise ConfigurationError(
+                f"the low water mark {self.lowWater} must not be above the high one,"
+                f" {self.highWater}"
+            )
+        for name in ("interval", "keepAlive", "idleTimeout"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ConfigurationError(f"{name} is {value}: it must be positive")

@@ -1,0 +1,157 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Come back to the peers that matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.connmanager.policy import Backoff
+from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.identity import PeerID
+
+__all__ = ["Redialer"]
+
+
+class _Wanted:
+    """
+    One peer that is wanted back.
+    """
+
+    __slots__ = ("attempts", "call", "dial")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.call: IDelayedCall | None = None
+        self.dial: Deferred[Any] | None = None
+
+    def rest(self) -> None:
+        """
+        Neither wait nor dial.
+        """
+        call, self.call = self.call, None
+        if call is not None:
+            call.cancel()
+        dial, self.dial = self.dial, None
+        if dial is not None:
+            dial.cancel()
+
+
+class Redialer:
+    """
+    Dials wanted peers that are not connected, again and again, with waits that
+    grow.  It never gives up.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        dial: Callable[[PeerID], Deferred[Any]],
+        backoff: Backoff,
+        random: Callable[[], float],
+    ) -> None:
+        """
+        @param clock: what runs the waits.
+        @param dial: connects to a peer; is cancelled when there is no need.
+        @param backoff: how long the waits are.
+        @param random: gives numbers from 0 to 1.
+        """
+        self._clock = clock
+        self._dial = dial
+        self._backoff = backoff
+        self._random = random
+        self._wanted: dict[PeerID, _Wanted] = {}
+        self._running = False
+
+    def start(self, missing: Callable[[PeerID], bool]) -> None:
+        """
+        Dial the wanted peers that are missing, and from now on all that get
+        lost.
+        """
+        self._running = True
+        for peer, wanted in self._wanted.items():
+            if missing(peer):
+                self._wait(peer, wanted)
+
+    def stop(self) -> None:
+        """
+        Dial nobody.
+        """
+        self._running = False
+        for wanted in self._wanted.values():
+            wanted.rest()
+
+    def want(self, peer: PeerID, missing: bool) -> None:
+        """
+        Keep connected to a peer from now on.
+
+        @param missing: whether it is not connected: then it is dialed.
+        """
+        if peer not in self._wanted:
+            wanted = self._wanted[peer] = _Wanted()
+            if missing:
+                self._wait(peer, wanted)
+
+    def forget(self, peer: PeerID) -> None:
+        """
+        Want a peer no more; it does not matter whether it was wanted.
+        """
+        wanted = self._wanted.pop(peer, None)
+        if wanted is not None:
+            wanted.rest()
+
+    def connected(self, peer: PeerID) -> None:
+        """
+        A peer has its first connection, whoever dialed.
+        """
+        wanted = self._wanted.get(peer)
+        if wanted is not None and wanted.call is not None:
+            wanted.call.cancel()
+            wanted.call = None
+
+    def disconnected(self, peer: PeerID, lasted: float) -> None:
+        """
+        A peer has lost its last connection.
+
+        @param lasted: for how many seconds there was one.
+        """
+        wanted = self._wanted.get(peer)
+        if wanted is None:
+            return
+        if lasted >= self._backoff.steady:
+            wanted.attempts = 0
+        if wanted.dial is None and wanted.call is None:
+            self._wait(peer, wanted)
+
+    def _wait(self, peer: PeerID, wanted: _Wanted) -> None:
+        if self._running:
+            delay = self._backoff.delay(wanted.attempts, self._random())
+            wanted.attempts += 1
+            wanted.call = self._clock.callLater(delay, self._redial, peer, wanted)
+
+    def _redial(self, peer: PeerID, wanted: _Wanted) -> None:
+        wanted.call = None
+        dial = wanted.dial = maybeDeferred(self._dial, peer)
+        dial.addBoth(self._dialed, peer, wanted)
+
+    def _dialed(self, result: object, peer: PeerID, wanted: _Wanted) -> None:
+        """
+        Try again later if there is no connection, unless nobody wants one.
+        """
+        if wanted.dial is None:
+            return
+        wanted.dial = None
+        if isinstance(result, Failure):
+            if not result.check(Libp2pError, CancelledError):
+                self._log.failure("dialing {peer} failed", result, peer=peer)
+            self._wait(peer, wanted)

@@ -1,0 +1,60 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Learning: a peerstore is told what happens on the connections of a node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_libp2p.events import (
+    ClosedConn,
+    EventBus,
+    Identified,
+    OpenedConn,
+    Subscription,
+)
+from twisted_libp2p.interfaces import IPeerStore, Source
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """
+    Tells a peerstore of connections, and of what their peers say they are.
+    """
+
+    def __init__(self, store: IPeerStore, events: EventBus) -> None:
+        """
+        @param store: what is told.
+        @param events: where it is learnt.
+        """
+        self._store = store
+        self._subscriptions: list[Subscription[Any]] = [
+            events.subscribe(OpenedConn, self._opened),
+            events.subscribe(Identified, self._identified),
+            events.subscribe(ClosedConn, self._closed),
+        ]
+
+    def stop(self) -> None:
+        """
+        Learn no more.
+        """
+        for each in self._subscriptions:
+            each.cancel()
+
+    def _opened(self, event: OpenedConn) -> None:
+        # Where an inbound connection comes from nobody listens.
+        outbound = event.direction == "outbound"
+        self._store.connected(event.peer, event.remoteAddress if outbound else None)
+        self._store.setPublicKey(event.peer, event.connection.remoteKey)
+
+    def _identified(self, event: Identified) -> None:
+        self._store.identified(
+            event.peer, event.agent, event.protocolVersion, event.protocols
+        )
+        self._store.setAddresses(event.peer, event.listenAddresses, Source.IDENTIFY)
+
+    def _closed(self, event: ClosedConn) -> None:
+        self._store.disconnected(event.peer)

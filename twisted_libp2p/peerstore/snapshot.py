@@ -1,0 +1,201 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Between what is kept and what is told: addresses as bytes and as multiaddrs,
+protocols in one text and one by one, records and what people see of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from itertools import islice
+from math import inf
+from sys import intern
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.interfaces import Source
+from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
+from twisted_libp2p.peerstore.records import Limits, Note, Record
+from twisted_libp2p.peerstore.rows import AddressRow, PeerRow, Row, TagRow
+
+__all__ = [
+    "checkName",
+    "checkValue",
+    "describe",
+    "namesOf",
+    "printable",
+    "readable",
+    "rowsOf",
+    "splitLines",
+    "toLines",
+]
+
+# Those that are asked for often are read once.
+_address = lru_cache(maxsize=4096)(Multiaddr.fromBytes)
+
+
+def namesOf(peer: PeerID, addresses: Iterable[Multiaddr]) -> list[bytes]:
+    """
+    Write addresses of a peer as they are kept, each once.
+    """
+    return list(
+        dict.fromkeys(
+            bare.toBytes()
+            for each in addresses
+            if each.peerID in (None, peer)
+            for bare in [each.withoutPeer()]
+            if bare
+        )
+    )
+
+
+def readable(names: Iterable[bytes]) -> list[Multiaddr]:
+    """
+    Read addresses as they are kept; an older program may not know a protocol
+    that a newer one, on the same database, does.
+    """
+    addresses = []
+    for name in names:
+        try:
+            addresses.append(_address(name))
+        except InvalidInput:
+            continue
+    return addresses
+
+
+def toLines(protocols: Iterable[str], limits: Limits) -> str:
+    """
+    Write protocols one a line.
+    """
+    names = (name for name in dict.fromkeys(protocols) if name.isprintable())
+    # Most peers run one of a few programs, and share the text.
+    return intern("\n".join(islice(filter(None, names), limits.protocols)))
+
+
+def splitLines(text: str) -> tuple[str, ...]:
+    """
+    Read protocols that are one a line.
+    """
+    return tuple(text.split("\n")) if text else ()
+
+
+def printable(text: str) -> str:
+    """
+    Take out of a text what does not belong there.
+    """
+    return intern("".join(each for each in text if each.isprintable()))
+
+
+def checkName(name: str) -> None:
+    """
+    Refuse names that not every database can keep.
+
+    @raise ValueError: it has characters that are not printable.
+    """
+    # PostgreSQL has no zero bytes in texts, and no half characters.
+    if not name.isprintable():
+        raise ValueError(f"{name!r} is not printable")
+
+
+def checkValue(value: int) -> None:
+    """
+    Refuse values of tags that not every database can keep.
+
+    @raise ValueError: it does not fit into 32 bits.
+    """
+    if not -(1 << 31) <= value < 1 << 31:
+        raise ValueError(f"{value} does not fit into 32 bits")
+
+
+def describe(
+    peer: PeerID,
+    record: Record,
+    key: PublicKey | None,
+    tags: Mapping[str, Note[int]],
+    now: float,
+) -> PeerInfo:
+    """
+    Tell what is known of a peer.
+
+    @param key: its key, from wherever it is known.
+    @param tags: those that have not expired.
+    """
+    return PeerInfo(
+        peer=peer,
+        addresses=tuple(
+            AddressInfo(
+                address=address,
+                source=Source(known.source),
+                learnt=known.learnt,
+                expires=known.expires,
+                succeeded=known.succeeded or None,
+                failed=known.failed or None,
+            )
+            for name in record.ranked(now)
+            for known in [record.addresses[name]]
+            for address in readable([name])
+        ),
+        connected=record.connections > 0,
+        met=record.met or None,
+        publicKey=key,
+        identified=record.told or None,
+        agent=record.agent,
+        protocolVersion=record.network,
+        protocols=splitLines(record.protocols),
+        record=record.envelope or None,
+        dialect=record.dialect or None,
+        dialectLearnt=record.spoken or None,
+        tags={
+            name: TagInfo(value=tag.value, learnt=tag.learnt, expires=tag.expires)
+            for name, tag in tags.items()
+        },
+        metadata={name: note.value for name, note in (record.metadata or {}).items()},
+    )
+
+
+def rowsOf(info: PeerInfo, limits: Limits) -> list[Row]:
+    """
+    Take apart what another store has told, but for what has to be verified,
+    and for the metadata.
+
+    @raise ValueError: a tag is none that can be kept.
+    """
+    peer = info.peer.toBytes()
+    rows: list[Row] = [
+        PeerRow(
+            peer,
+            noted=0.0,
+            due=inf,
+            met=info.met or 0.0,
+            key=b"",
+            told=info.identified or 0.0,
+            agent=printable(info.agent),
+            network=printable(info.protocolVersion),
+            protocols=toLines(info.protocols, limits),
+            sequence=b"",
+            envelope=b"",
+            spoken=info.dialectLearnt or 0.0,
+            dialect=printable(info.dialect or ""),
+        )
+    ]
+    rows += (
+        AddressRow(
+            peer,
+            name,
+            each.learnt,
+            int(each.source),
+            each.expires,
+            each.succeeded or 0.0,
+            each.failed or 0.0,
+        )
+        for each in info.addresses
+        for name in namesOf(info.peer, [each.address])
+    )
+    for name, tag in islice(info.tags.items(), limits.tags):
+        checkName(name)
+        checkValue(tag.value)
+        rows.append(TagRow(peer, name, tag.learnt, tag.value, tag.expires))
+    return rows
