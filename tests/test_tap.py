@@ -21,6 +21,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
@@ -129,6 +131,59 @@ class OptionsTests(SynchronousTestCase):
         """
         with self.assertRaises(UsageError):
             make("--lsten", LISTEN)
+
+
+class ServiceOptionsTests(SynchronousTestCase):
+    """
+    Options of the services.
+    """
+
+    def test_marks(self) -> None:
+        """
+        Water marks and caps reach the connection manager.
+        """
+        node = make("--low-water", "5", "--high-water", "9", "--max-connections", "50")
+        policy = node.connections.policy
+        self.assertEqual((policy.lowWater, policy.highWater), (5, 9))
+        self.assertEqual(node.connections.limiter.limits.system.connections, 50)
+
+    def test_gater(self) -> None:
+        """
+        Who is blocked, or not allowed, is not dialed.
+        """
+        for options in (
+            ("--block", "192.0.2.0/24"),
+            ("--allow", "198.51.100.7"),
+        ):
+            node = make(*options)
+            dialing = node.connect("/ip4/192.0.2.1/tcp/1")
+            error = self.failureResultOf(dialing, DialFailed).value
+            self.assertIsInstance(error.causes[0][1], Gated)
+
+    def test_bootstrap(self) -> None:
+        """
+        A bootstrap peer is known, and protected.
+        """
+        peer = Identity.generate().peerID
+        node = make("--bootstrap", f"/ip4/192.0.2.1/tcp/1/p2p/{peer}")
+        self.assertEqual(
+            node.peerstore.addresses(peer), [Multiaddr("/ip4/192.0.2.1/tcp/1")]
+        )
+        self.assertTrue(node.connections.tags.protected(peer))
+
+    def test_refused(self) -> None:
+        """
+        Values that make no sense are one line each.
+        """
+        for options, word in (
+            (("--low-water", "9", "--high-water", "5"), "low water mark"),
+            (("--block", "nobody"), "nobody"),
+            (("--bootstrap", "/ip4/192.0.2.1/tcp/1"), "/p2p/"),
+            (("--peerstore", "mysql:x"), "sqlite:"),
+        ):
+            error = self.assertRaises(SystemExit, make, *options)
+            self.assertIn(word, str(error))
+            self.assertNotIn("\n", str(error))
 
 
 class BadValueTests(SynchronousTestCase):
@@ -253,6 +308,10 @@ class PortTests(TestCase):
         self.assertEqual(caller.ends, ["write", "read"])
 
 
+#: The arguments that run a tool.
+TOOL = ("-m", "twisted_libp2p")
+
+
 class ProgramTests(ProgramTestCase):
     """
     The real programs.
@@ -306,3 +365,78 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(code, 1)
             self.assertEqual(err.count("\n"), 1)
             self.assertIn("libp2p: no transport of this node", err)
+
+    async def test_weak(self) -> None:
+        """
+        SECIO, plaintext and private networks between two processes: with the
+        same options a tool gets in, without them it does not.
+        """
+        (self.folder / "swarm.key").write_text(
+            "/key/swarm/psk/1.0.0/\n/base16/\n" + "a5" * 32 + "\n"
+        )
+        for options, told in (
+            (("--security", "secio"), "/secio/1.0.0"),
+            (("--security", "insecure-plaintext"), "/plaintext/2.0.0"),
+            (("--psk", "swarm.key"), "/noise"),
+        ):
+            program = self.start(*TWISTD, "-n", "libp2p", "-l", LISTEN, *options)
+            address = await program.says(LISTENING)
+            code, out, err = await self.execute(*TOOL, "identify", *options, address)
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn(told, out)
+            code, out, err = await self.execute(*TOOL, "identify", address)
+            self.assertEqual((code, out), (1, ""))
+            self.assertIn("cannot dial", err)
+            await program.stop("INT")
+
+    async def test_insecurePlaintext(self) -> None:
+        """
+        A node that would speak unprotected too speaks better with whom it can.
+        """
+        program = self.start(
+            *TWISTD, "-n", "libp2p", "-l", LISTEN, "--insecure-plaintext"
+        )
+        address = await program.says(LISTENING)
+        for options, told in (
+            (("--insecure-plaintext",), "/noise"),
+            (("--security", "insecure-plaintext"), "/plaintext/2.0.0"),
+        ):
+            _, out, _ = await self.execute(*TOOL, "identify", *options, address)
+            self.assertIn(told, out)
+        await program.stop("INT")
+
+    async def test_peerstore(self) -> None:
+        """
+        A node that is started again connects to the peer that it knew, by its
+        peerstore alone; C{peers} lists, exports and imports what is kept.
+        """
+        one = self.start(*TWISTD, "-n", "--pidfile=", "libp2p", "-l", LISTEN, "-d", "1")
+        address = await self.ready(one)
+        peer = address.rpartition("/")[2]
+        other = self.start(
+            *TWISTD,
+            "-n",
+            "--pidfile=",
+            "libp2p",
+            "--peerstore",
+            "sqlite:peers.db",
+            "--bootstrap",
+            address,
+            "-l",
+            LISTEN,
+        )
+        await self.ready(other)
+        await other.stop("INT")
+        kept = ("--peerstore", "sqlite:peers.db")
+        code, out, err = await self.execute(*TOOL, "peers", *kept)
+        self.assertEqual((code, err), (0, ""))
+        self.assertIn(f"{peer} {address.rpartition('/p2p/')[0]}", out)
+        _, lines, _ = await self.execute(*TOOL, "peers", *kept, "--export")
+        (self.folder / "peers.jsonl").write_text(lines)
+        copy = ("--peerstore", "sqlite:copy.db", "--import", "peers.jsonl")
+        _, out, _ = await self.execute(*TOOL, "peers", *copy)
+        self.assertIn(peer, out)
+        await one.stop("INT")
+        code, out, err = await self.execute(*TOOL, "peers")
+        self.assertEqual((code, out), (1, ""))
+        self.assertIn("--peerstore", err)

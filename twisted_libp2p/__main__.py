@@ -25,6 +25,12 @@ from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeou
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions
+from twisted_libp2p.peerstore import (
+    PeerStoreService,
+    dumpPeers,
+    loadPeers,
+    openPeerStore,
+)
 from twisted_libp2p.protocols.forward import Half
 
 __all__ = ["ToolOptions", "main"]
@@ -117,6 +123,20 @@ class _PipeOptions(_PeerOptions):
         self["protocol"] = protocol
 
 
+class _PeersOptions(Options):
+    """
+    Options of C{peers}.
+    """
+
+    optParameters: ClassVar[list[Any]] = [
+        ["peerstore", None, None, "kept in sqlite:PATH or postgresql:DSN"],
+        ["import", None, None, "file of JSON lines to take in first; - for stdin"],
+    ]
+    optFlags: ClassVar[list[Any]] = [
+        ["export", None, "write all that is known, as JSON lines"],
+    ]
+
+
 class ToolOptions(Options):
     """
     The tools.
@@ -129,6 +149,7 @@ class ToolOptions(Options):
         ["ping", None, _PingOptions, "measure the way to a peer"],
         ["identify", None, _PeerOptions, "ask a peer what it is"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
+        ["peers", None, _PeersOptions, "list, export and import a peerstore"],
     ]
 
     def postOptions(self) -> None:
@@ -285,11 +306,38 @@ async def pipe(reactor: Any, options: Any) -> None:
     await _withConnection(reactor, options, use)
 
 
+async def peers(reactor: Any, options: Any) -> None:
+    """
+    Print what a peerstore knows; first, maybe, take in what another one did.
+    """
+    if options["peerstore"] is None:
+        raise ConfigurationError("--peerstore sqlite:PATH or postgresql:DSN is needed")
+    store = openPeerStore(reactor, options["peerstore"])
+    if not isinstance(store, PeerStoreService):
+        raise ConfigurationError(f"nothing is kept in {options['peerstore']}")
+    store.startService()
+    try:
+        await store.whenLoaded()
+        path = options["import"]
+        if path is not None:
+            with open(0 if path == "-" else path, encoding="utf-8") as lines:
+                await loadPeers(store, lines)
+        if options["export"]:
+            for line in dumpPeers(store):
+                print(line)
+        else:
+            for peer in store.peers():
+                print(peer, *store.addresses(peer))
+    finally:
+        await store.stopService()
+
+
 _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,
     "pipe": pipe,
+    "peers": peers,
 }
 
 

@@ -14,8 +14,11 @@ from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ListGater
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Source
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions
 from twisted_libp2p.protocols import echo
@@ -40,6 +43,10 @@ class Options(NodeOptions):
     )
 
     optParameters: ClassVar[list[Any]] = [
+        ["peerstore", None, "memory:", "kept in sqlite:PATH or postgresql:DSN"],
+        ["low-water", None, None, "connections that are left after trimming", int],
+        ["high-water", None, None, "connections from which on they are trimmed", int],
+        ["max-connections", None, None, "connections that there may be at all", int],
         ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
     ]
 
@@ -49,6 +56,9 @@ class Options(NodeOptions):
         super().__init__()
         self["listen"] = []
         self["serve"] = []
+        self["bootstrap"] = []
+        self["allow"] = []
+        self["block"] = []
 
     def opt_listen(self, address: str) -> None:
         """
@@ -61,6 +71,46 @@ class Options(NodeOptions):
         forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
         """
         self["serve"].append(forward)
+
+    def opt_bootstrap(self, address: str) -> None:
+        """
+        stay connected to this peer, /ip4/.../tcp/.../p2p/...; may be repeated
+        """
+        self["bootstrap"].append(address)
+
+    def opt_allow(self, entry: str) -> None:
+        """
+        let in nobody but these peers, addresses or subnets; may be repeated
+        """
+        self["allow"].append(entry)
+
+    def opt_block(self, entry: str) -> None:
+        """
+        keep out this peer, address or subnet; may be repeated
+        """
+        self["block"].append(entry)
+
+    def nodeArguments(self) -> dict[str, Any]:
+        """
+        Give the keyword arguments of a node that runs for long.
+        """
+        marks = {
+            name: self[option]
+            for name, option in (("lowWater", "low-water"), ("highWater", "high-water"))
+            if self[option] is not None
+        }
+        return {
+            **super().nodeArguments(),
+            "listen": self["listen"],
+            "peerstore": self["peerstore"],
+            "policy": ConnectionPolicy(**marks),
+            "limits": Limits.scaled(connections=self["max-connections"]),
+            "gater": ListGater(
+                blocked=self["block"],
+                allowed=self["allow"],
+                only=bool(self["allow"]),
+            ),
+        }
 
     def identity(self) -> Identity | None:
         """
@@ -117,14 +167,20 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
 
 def _make(options: Options, reactor: Any) -> Node:
-    node = _Service(
-        reactor,
-        listen=options["listen"],
-        **options.nodeArguments(),
-    )
+    node = _Service(reactor, **options.nodeArguments())
     node.setName("libp2p")
     if options["echo"]:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
+    for each in options["bootstrap"]:
+        address = Multiaddr(each)
+        if address.peerID is None:
+            raise ConfigurationError(
+                f"--bootstrap {each}: it has to end in /p2p/ and the id of the peer"
+            )
+        node.peerstore.addAddresses(
+            address.peerID, [address.withoutPeer()], source=Source.CONFIGURED
+        )
+        node.connections.protect(address.peerID, "bootstrap")
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))
