@@ -6,7 +6,7 @@
 # and for those who work on it:
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
-#   make interop    against go-libp2p and js-libp2p (needs Go and Node)
+#   make interop    against go-, js- and py-libp2p (needs Go, Node and gcc)
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make proto      the generated code of the protobuf messages
 #   make clean      forget what was built; make distclean: the environment too
@@ -15,7 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 TESTS ?= tests
-PEERS ?= go js
+PEERS ?= go js py
 RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
 	--data data --echo
 

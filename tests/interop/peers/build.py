@@ -5,7 +5,7 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build go js
+    python -m tests.interop.peers.build go js py
 
 builds the named peers, or all, and prints the command that starts each.
 
@@ -17,6 +17,7 @@ the second build finds it, and two builds at the same time do no harm.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -87,11 +89,17 @@ class _Peer(ABC):
         directory = SOURCES / self.name
         return sorted(path for each in self.patterns for path in directory.glob(each))
 
+    def machine(self) -> str:
+        """
+        @return: what it is built on, as far as that goes into what is built
+        """
+        return f"{sys.platform} {platform.machine()}"
+
     def digest(self) -> str:
         """
         @return: what changes as soon as a source or the kind of machine does
         """
-        digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())
+        digest = hashlib.sha256(self.machine().encode())
         for path in self.sources():
             content = path.read_bytes()
             digest.update(f"\0{path.name}\0{len(content)}\0".encode())
@@ -145,7 +153,56 @@ class _JavaScriptPeer(_Peer):
         return [_required("node"), str(target / "peer.mjs")]
 
 
-PEERS: Mapping[str, _Peer] = {"go": _GoPeer(), "js": _JavaScriptPeer()}
+class _PythonPeer(_Peer):
+    """
+    The peer on py-libp2p: its sources beside a virtual environment of its own,
+    made by the Python that runs this.
+    """
+
+    name = "py"
+    patterns = ("*.py", "requirements.txt")
+
+    # One of the packages comes as C; what it includes, and where that is found.
+    headers: Mapping[str, str] = {"Python.h": "python3-dev", "gmp.h": "libgmp-dev"}
+
+    def machine(self) -> str:
+        return f"{super().machine()} {platform.python_version()} {sys.base_prefix}"
+
+    def missing(self) -> str | None:
+        if importlib.util.find_spec("ensurepip") is None:
+            return "the Python module ensurepip was not found (python3-venv)"
+        compiler = _findTool("cc") or _findTool("gcc")
+        if compiler is None:
+            return "gcc was not found"
+        include = f"-I{sysconfig.get_path('include')}"
+        for header, package in self.headers.items():
+            program = f"#include <{header}>\n"
+            if not _succeeds([compiler, include, "-E", "-xc", "-"], program):
+                return f"{header} was not found ({package})"
+        return None
+
+    def buildInto(self, target: Path) -> None:
+        for path in self.sources():
+            shutil.copy(path, target)
+        environment = target / "environment"
+        _run([sys.executable, "-m", "venv", str(environment)], target)
+        flags = ("--quiet", "--no-deps", "--requirement", "requirements.txt")
+        _run([*self._python(target), "-m", "pip", "install", *flags], target)
+
+    def command(self, target: Path) -> list[str]:
+        return [*self._python(target), str(target / "peer.py")]
+
+    def _python(self, target: Path) -> list[str]:
+        """
+        @param target: the directory that it is built in
+        @return: what starts its Python
+        """
+        return [str(target / "environment" / "bin" / "python")]
+
+
+PEERS: Mapping[str, _Peer] = {
+    peer.name: peer for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer())
+}
 
 
 def _findTool(name: str) -> str | None:
@@ -201,6 +258,23 @@ def _missingTool(name: str, arguments: Sequence[str], wanted: str) -> str | None
     if version is None or _numbers(version[0]) < _numbers(wanted):
         return f"{name} {wanted} or newer is needed, this is {told}"
     return None
+
+
+def _succeeds(command: Sequence[str], text: str) -> bool:
+    """
+    Ask a program a question that it answers by its exit status.
+
+    @param command: the program and its arguments
+    @param text: what it is given to read
+    @return: whether it said yes
+    """
+    try:
+        answer = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=ASK_LIMIT
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return answer.returncode == 0
 
 
 def _numbers(version: str) -> tuple[int, ...]:

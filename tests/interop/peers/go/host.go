@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/insecure"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -54,6 +57,8 @@ func securityOption(opts options) (libp2p.Option, error) {
 			}), nil
 		}
 		return libp2p.Security(libp2ptls.ID, libp2ptls.New), nil
+	case "plaintext":
+		return libp2p.Security(insecure.ID, insecure.NewWithIdentity), nil
 	}
 	return nil, fmt.Errorf("unknown security %q", opts.security)
 }
@@ -66,6 +71,23 @@ func muxerOption(name string) (libp2p.Option, error) {
 		return libp2p.Muxer(mplex.ID, mplex.DefaultTransport), nil
 	}
 	return nil, fmt.Errorf("unknown muxer %q", name)
+}
+
+// networkOption shuts out who does not know the key of a file, if one is given.
+func networkOption(file string) (libp2p.Option, error) {
+	if file == "" {
+		return libp2p.ChainOptions(), nil
+	}
+	key, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Close()
+	psk, err := pnet.DecodeV1PSK(key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return libp2p.PrivateNetwork(psk), nil
 }
 
 // userAgent tells identify which package this is; the default would be the
@@ -100,6 +122,10 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	private, err := networkOption(opts.psk)
+	if err != nil {
+		return nil, err
+	}
 	addrs := libp2p.NoListenAddrs
 	if listening {
 		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", opts.port))
@@ -110,6 +136,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 		libp2p.Transport(tcp.NewTCPTransport),
 		security,
 		muxer,
+		private,
 		addrs,
 		libp2p.DisableRelay(),
 		libp2p.ForceReachabilityPrivate(),

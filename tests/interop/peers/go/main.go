@@ -35,6 +35,7 @@ type options struct {
 	port      int
 	key       string
 	lateMuxer bool
+	psk       string
 	do        []string
 	size      int
 }
@@ -73,10 +74,11 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags := flag.NewFlagSet("peer", flag.ContinueOnError)
 	flags.SetOutput(os.Stderr)
 	flags.StringVar(&opts.transport, "transport", "tcp", "tcp")
-	flags.StringVar(&opts.security, "security", "noise", "noise or tls")
+	flags.StringVar(&opts.security, "security", "noise", "noise, tls or plaintext")
 	flags.StringVar(&opts.muxer, "muxer", "yamux", "yamux or mplex")
 	flags.IntVar(&opts.port, "port", 0, "port to listen on")
 	flags.StringVar(&opts.key, "key", "ed25519", "ed25519, secp256k1, ecdsa or rsa")
+	flags.StringVar(&opts.psk, "psk", "", "file of the key of a private network")
 	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
 	do := "ping,identify,echo"
 	opts.size = 1 << 20

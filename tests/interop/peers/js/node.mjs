@@ -1,10 +1,13 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
+import { readFile } from 'node:fs/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import { mplex } from '@libp2p/mplex'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
+import { plaintext } from '@libp2p/plaintext'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
@@ -30,7 +33,7 @@ const TRANSPORTS = {
   tcp: () => tcp({ inboundSocketInactivityTimeout: NO_LIMIT, outboundSocketInactivityTimeout: NO_LIMIT })
 }
 
-const SECURITY = { noise: () => noise(), tls: () => tls() }
+const SECURITY = { noise: () => noise(), tls: () => tls(), plaintext: () => plaintext() }
 
 // A stream is aborted when more than 4 MiB are buffered, although yamux lets
 // its window grow to 16 MiB and mplex has none.
@@ -102,6 +105,7 @@ export async function makeNode (choices) {
     privateKey: await key(),
     addresses: { listen: choices.role === 'listen' ? [`/ip4/127.0.0.1/tcp/${choices.port}`] : [] },
     transports: [transport()],
+    connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
     streamMuxers: [muxer()],
     services: { ping: ping(streams), identify: identify(streams), identifyPush: identifyPush(streams) },

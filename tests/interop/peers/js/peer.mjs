@@ -27,7 +27,8 @@ function parseCommandLine (argv) {
     muxer: { type: 'string', default: 'yamux' },
     port: { type: 'string', default: '0' },
     key: { type: 'string', default: 'ed25519' },
-    'late-muxer': { type: 'boolean', default: false }
+    'late-muxer': { type: 'boolean', default: false },
+    psk: { type: 'string' }
   }
   const [role] = argv
   if (role === 'dial') {
