@@ -34,6 +34,7 @@ ORDER = (
     ("protocols", "peerstore", "connmanager"),
     ("node",),
     ("testing", "options"),
+    ("status",),
     ("endpoints", "tap", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

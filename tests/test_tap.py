@@ -8,6 +8,7 @@ C{twistd}.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.web.client import Agent, readBody
 from zope.interface.verify import verifyObject
 
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
@@ -440,3 +442,33 @@ class ProgramTests(ProgramTestCase):
         code, out, err = await self.execute(*TOOL, "peers")
         self.assertEqual((code, out), (1, ""))
         self.assertIn("--peerstore", err)
+
+    async def test_pages(self) -> None:
+        """
+        The status page and the metrics are served beside, on loopback.
+        """
+        program = self.start(
+            *TWISTD,
+            "-n",
+            "--pidfile=",
+            "libp2p",
+            "-l",
+            LISTEN,
+            "--status",
+            "tcp:0",
+            "--metrics",
+            "tcp:0",
+        )
+        await self.ready(program)
+        said = (program.out + program.err).decode()
+        ports = re.findall(r"host='127\.0\.0\.1', port=(\d+)", said)
+        self.assertEqual(len(ports), 2, said)
+        agent = Agent(reactor)
+        for port, path, word in (
+            (ports[0], "/snapshot", b"twisted_libp2p/"),
+            (ports[1], "/metrics", b"libp2p_swarm_connections_opened_total"),
+        ):
+            url = f"http://127.0.0.1:{port}{path}".encode("ascii")
+            response = await agent.request(b"GET", url)
+            self.assertIn(word, await readBody(response))
+        await program.stop("INT")

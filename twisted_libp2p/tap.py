@@ -7,6 +7,7 @@ C{twist libp2p} and C{twistd libp2p}: a node as a service.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -23,6 +24,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions
 from twisted_libp2p.protocols import echo
 from twisted_libp2p.protocols.forward import ForwardFactory
+from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 
 __all__ = ["Options", "makeService"]
 
@@ -44,6 +46,8 @@ class Options(NodeOptions):
 
     optParameters: ClassVar[list[Any]] = [
         ["peerstore", None, "memory:", "kept in sqlite:PATH or postgresql:DSN"],
+        ["status", None, None, "serve a status page here, such as on tcp:8080"],
+        ["metrics", None, None, "serve Prometheus metrics here, such as on tcp:9100"],
         ["low-water", None, None, "connections that are left after trimming", int],
         ["high-water", None, None, "connections from which on they are trimmed", int],
         ["max-connections", None, None, "connections that there may be at all", int],
@@ -130,7 +134,11 @@ class Options(NodeOptions):
 class _Service(Node):
     """
     A node that ends the program if it cannot listen.
+
+    @ivar sites: the pages that it serves beside.
     """
+
+    sites: Sequence[WebService] = ()
 
     def startService(self) -> None:
         """
@@ -138,7 +146,9 @@ class _Service(Node):
         """
         super().startService()
         failures: list[Failure] = []
-        self.whenListening().addErrback(failures.append)
+        listening: list[Any] = [self, *self.sites]
+        for each in listening:
+            each.whenListening().addErrback(failures.append)
         if failures:
             raise _exit(failures[0].value)
 
@@ -169,6 +179,11 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 def _make(options: Options, reactor: Any) -> Node:
     node = _Service(reactor, **options.nodeArguments())
     node.setName("libp2p")
+    node.sites = [
+        serve(reactor, node, options[name])
+        for name, serve in (("status", serveStatus), ("metrics", serveMetrics))
+        if options[name] is not None
+    ]
     if options["echo"]:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
     for each in options["bootstrap"]:

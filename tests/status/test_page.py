@@ -1,0 +1,247 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.status.page} and L{twisted_libp2p.status.feed}.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.status.browsing import Browsing
+from twisted_libp2p.status import serveStatus
+from twisted_libp2p.status.feed import MAX_CLIENTS, PATIENCE
+from twisted_libp2p.testing import MemoryNodes
+
+
+def messages(text: str) -> list[tuple[str, Any]]:
+    """
+    Read server-sent events: their names, and what their data means.
+    """
+    # The chunks of HTTP/1.1 begin with their size, and end with a line end.
+    text = re.sub(r"(^|\r\n)[0-9a-f]+\r\n", "", text).replace("\r\n", "")
+    found = []
+    for each in text.split("\n\n"):
+        if each.startswith("event: "):
+            name, data = each.split("\n")
+            found.append((name[7:], json.loads(data.removeprefix("data: "))))
+    return found
+
+
+class PageTestCase(SynchronousTestCase):
+    """
+    A test of the page of a node in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve the page.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        self.node = self.nodes.start()
+        self.memory: Any = MemoryReactorClock()
+        self.service = serveStatus(self.memory, self.node, "tcp:8080")
+
+    def browse(self, **options: Any) -> Browsing:
+        """
+        Connect to the site.
+        """
+        return Browsing(self.memory, **options)
+
+
+class ResourceTests(PageTestCase):
+    """
+    What there is on the site, and for whom.
+    """
+
+    def test_page(self) -> None:
+        """
+        The page brings all that it needs, and may do nothing else.
+        """
+        code, headers, body = self.browse().ask("/")
+        self.assertEqual(code, 200)
+        self.assertEqual(headers["Content-Type"], "text/html; charset=utf-8")
+        policy = headers["Content-Security-Policy"]
+        self.assertTrue(policy.startswith("default-src 'none'; "))
+        self.assertNotIn("unsafe", policy)
+        for kind in ("script", "style"):
+            (inline,) = re.findall(f"<{kind}>(.*?)</{kind}>", body, re.DOTALL)
+            digest = b64encode(sha256(inline.encode()).digest()).decode()
+            self.assertIn(f"{kind}-src 'sha256-{digest}'", policy)
+        self.assertEqual(re.findall(r"(?:src|action)=\S+", body), [])
+        self.assertEqual(re.findall(r'href="(.*?)"', body), ["data:,", "snapshot"])
+        self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        self.assertNotIn("Access-Control-Allow-Origin", headers)
+
+    def test_snapshot(self) -> None:
+        """
+        The same is to be had as JSON, with what has happened.
+        """
+        client = self.nodes.start()
+        self.nodes.connect(client, self.node)
+        code, headers, body = self.browse().ask("/snapshot")
+        told = json.loads(body)
+        self.assertEqual(code, 200)
+        self.assertEqual(headers["Content-Type"], "application/json; charset=utf-8")
+        self.assertEqual(told["peer"], str(self.node.peerID))
+        self.assertEqual(told["connections"]["count"], 1)
+        self.assertEqual(told["events"][0]["kind"], "connected")
+
+    def test_missing(self) -> None:
+        """
+        There is nothing else.
+        """
+        for path in ("/x", "/snapshot.json", "/..%2f", "/metrics"):
+            self.assertEqual(self.browse().ask(path)[0], 404)
+
+    def test_method(self) -> None:
+        """
+        Nothing can be changed, so there is only C{GET}.
+        """
+        for path in ("/", "/snapshot", "/events"):
+            for method in ("POST", "HEAD", "PUT", "DELETE", "OPTIONS"):
+                code, headers, _ = self.browse().ask(path, method=method)
+                self.assertEqual((code, headers["Allow"]), (405, "GET"))
+
+    def test_host(self) -> None:
+        """
+        A name that DNS may lead here from elsewhere gets nothing; loopback
+        does, and the address to which the connection was made.
+        """
+        for path in ("/", "/snapshot", "/events"):
+            for host in (
+                "evil.example", "evil.example:8080", "localhost.evil.example",
+                "127.0.0.1.evil.example", "192.0.2.7", "", "[::2]:8080", ":8080", None,
+                "localhost:8080:80", "0.0.0.0",
+            ):  # fmt: skip
+                code, _, body = self.browse().ask(path, host)
+                self.assertNotEqual(code, 200, host)
+                self.assertNotIn(str(self.node.peerID), body)
+        for host in ("localhost:8080", "LOCALHOST", "127.0.0.1:8080", "[::1]:8080"):
+            self.assertEqual(self.browse().ask("/snapshot", host)[0], 200)
+        there = self.browse(host="192.0.2.7")
+        self.assertEqual(there.ask("/snapshot", "192.0.2.7:8080")[0], 200)
+        self.assertEqual(there.ask("/snapshot", "192.0.2.8:8080")[0], 403)
+
+    def test_otherOrigins(self) -> None:
+        """
+        Pages of other origins get nothing, and take no place in the feed; a
+        link of theirs works.
+        """
+        for site in ("cross-site", "same-site"):
+            for path in ("/snapshot", "/events"):
+                code, _, _ = self.browse().ask(path, Sec_Fetch_Site=site)
+                self.assertEqual(code, 403)
+            self.assertEqual(self.browse().ask("/", Sec_Fetch_Site=site)[0], 200)
+        code, _, _ = self.browse().ask("/events", Sec_Fetch_Site="same-origin")
+        self.assertEqual(code, 200)
+
+
+class FeedTests(PageTestCase):
+    """
+    The live feed.
+    """
+
+    def test_live(self) -> None:
+        """
+        It begins with all there is, goes on each second, and soon after
+        something has happened.
+        """
+        browsing = self.browse()
+        code, headers, body = browsing.ask("/events")
+        self.assertEqual(code, 200)
+        self.assertEqual(headers["Content-Type"], "text/event-stream; charset=utf-8")
+        self.assertIn("retry: 2000\n\n", body)
+        self.assertEqual([name for name, _ in messages(body)], ["state"])
+        self.nodes.advance(0.9)
+        self.assertEqual(browsing.more(), "")
+        self.nodes.advance(0.1)
+        ((name, state),) = messages(browsing.more())
+        self.assertEqual((name, state["uptime"], state["peers"]), ("state", 1.0, 0))
+        self.nodes.connect(self.nodes.start(), self.node)
+        self.assertEqual(browsing.more(), "")
+        self.nodes.advance(0.1)
+        ((name, events),) = messages(browsing.more())
+        self.assertEqual((name, events[0]["kind"]), ("happened", "connected"))
+        self.nodes.advance(0.9)
+        ((name, state),) = messages(browsing.more())
+        self.assertEqual((name, state["peers"]), ("state", 1))
+        later = messages(self.browse().ask("/events")[2])
+        self.assertEqual([name for name, _ in later], ["state", "happened"])
+        self.assertEqual(later[1][1], events)
+
+    def test_nobody(self) -> None:
+        """
+        While nobody follows nothing is done, whatever happens.
+        """
+        self.nodes.advance(2)
+        self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
+        browsing = self.browse()
+        browsing.ask("/events")
+        self.assertEqual(len(self.nodes.clock.getDelayedCalls()), 1)
+        browsing.transport.loseConnection()
+        self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
+
+    def test_slow(self) -> None:
+        """
+        For a browser that does not read nothing is kept.  When it reads again
+        it is told what it has missed; when it does not, it is closed, and the
+        others go on.
+        """
+        slow, other = self.browse(), self.browse()
+        transport: Any = slow.transport
+        for each in (slow, other):
+            each.ask("/events")
+        transport.producer.pauseProducing()
+        self.nodes.connect(self.nodes.start(), self.node)
+        self.nodes.advance(PATIENCE - 5)
+        self.assertEqual(slow.more(), "")
+        transport.producer.resumeProducing()
+        self.nodes.advance(1)
+        told = messages(slow.more())
+        self.assertEqual([name for name, _ in told], ["state", "happened"])
+        self.assertEqual(told[1][1][0]["kind"], "connected")
+        transport.producer.pauseProducing()
+        self.nodes.advance(PATIENCE + 1)
+        self.assertFalse(transport.connected)
+        other.more()
+        self.nodes.advance(1)
+        self.assertEqual([name for name, _ in messages(other.more())], ["state"])
+
+    def test_full(self) -> None:
+        """
+        So many may follow; one more is told to come back, and may when another
+        has left.
+        """
+        followers = [self.browse() for _ in range(MAX_CLIENTS)]
+        for each in followers:
+            self.assertEqual(each.ask("/events")[0], 200)
+        code, headers, _ = self.browse().ask("/events")
+        self.assertEqual((code, headers["Retry-After"]), (503, "10"))
+        self.assertEqual(self.browse().ask("/snapshot")[0], 200)
+        followers[0].transport.loseConnection()
+        self.assertEqual(self.browse().ask("/events")[0], 200)
+
+    def test_stop(self) -> None:
+        """
+        When the node stops the feed ends, and with the next start there is
+        another one.
+        """
+        browsing = self.browse()
+        browsing.ask("/events")
+        self.nodes.result(self.node.stopService())
+        self.assertFalse(browsing.transport.connected)
+        self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
+        self.node.startService()
+        self.nodes.settle()
+        _, _, body = self.browse().ask("/events")
+        self.assertEqual([name for name, _ in messages(body)], ["state", "happened"])
+        self.nodes.result(self.node.stopService())

@@ -1,0 +1,323 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Metrics for Prometheus, under the names and labels of go-libp2p, so that its
+dashboards (C{dashboards/} of its repository) show a node of ours as well.
+
+What happens is counted when the event bus tells of it: once for a connection,
+once for a stream, never for a frame.  What is in use is looked up when somebody
+asks (L{twisted_libp2p.status.usage}).
+
+The package C{prometheus_client} is needed: the extra C{metrics}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.reflect import requireModule
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.events import (
+    ClosedConn,
+    Event,
+    Identified,
+    LimitReached,
+    OpenedConn,
+    OpenedStream,
+    Subscription,
+)
+from twisted_libp2p.identity.algorithms import KeyType
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
+from twisted_libp2p.status.usage import usage
+from twisted_libp2p.status.web import WebService
+
+__all__ = ["NodeMetrics", "serveMetrics"]
+
+#: How many protocols have a series of their own: peers may think up protocols
+#: that a match function takes, and a series is for ever.
+MAX_PROTOCOLS = 200
+
+#: What stands for all others.
+OTHER = "other"
+
+_KEY_TYPES = {
+    KeyType.RSA: "RSA",
+    KeyType.ED25519: "Ed25519",
+    KeyType.SECP256K1: "Secp256k1",
+    KeyType.ECDSA: "ECDSA",
+}
+
+_STACK = ("transport", "security", "muxer", "early_muxer", "ip_version")
+_CONNECTION = ("dir", *_STACK)
+
+# The buckets of go-libp2p: a sixteenth of a second to 24 days; a millisecond
+# to 7.5 seconds; 1 to 20, and on to 100.
+_DURATIONS = tuple(2.0**each for each in range(-4, 21))
+_HANDSHAKES = tuple(0.001 * 1.3**each for each in range(35))
+_SIZES = (*range(1, 21), *range(25, 101, 5))
+
+
+def require(name: str) -> Any:
+    """
+    Give a module of prometheus_client.
+
+    @raise ConfigurationError: it is not installed.
+    """
+    module = requireModule(name)
+    if module is None:
+        raise ConfigurationError(
+            "metrics need prometheus_client: pip install 'twisted-libp2p[metrics]'"
+        )
+    return module
+
+
+def ipVersion(address: Multiaddr | None) -> str:
+    """
+    @return: as go-libp2p, C{ip4}, C{ip6} or C{unknown}.
+    """
+    first = next(iter(() if address is None else address.names), "")
+    return {"ip4": "ip4", "dns4": "ip4", "ip6": "ip6", "dns6": "ip6"}.get(
+        first, "unknown"
+    )
+
+
+class NodeMetrics:
+    """
+    The metrics of one node.
+
+    @ivar registry: where they are registered.
+    """
+
+    def __init__(self, node: Node, registry: Any = None) -> None:
+        """
+        @param node: what is counted, from now on.
+        @param registry: a C{CollectorRegistry} that holds no other node; a new
+            one by default, with what there is to know of the process.
+        @raise ConfigurationError: prometheus_client is not installed.
+        """
+        client = require("prometheus_client")
+        if registry is None:
+            registry = client.CollectorRegistry()
+            client.ProcessCollector(registry=registry)
+        self.registry = registry
+        self._node = node
+        self._clock: IReactorTime = node.reactor
+        self._protocols: set[str] = set()
+        self._make(client)
+        self._usage: list[Any] = []
+        registry.register(self)
+        subscribe = node.events.subscribe
+        self._subscriptions: list[Subscription[Any]] = [
+            subscribe(Event, self._emitted),
+            subscribe(OpenedConn, self._opened),
+            subscribe(ClosedConn, self._closed),
+            subscribe(OpenedStream, self._openedStream),
+            subscribe(Identified, self._identified),
+            subscribe(LimitReached, self._refused),
+        ]
+
+    def _make(self, client: Any) -> None:
+        def counter(name: str, about: str, *labels: str) -> Any:
+            return client.Counter(name, about, labels, registry=self.registry)
+
+        def histogram(name: str, about: str, buckets: Any, *labels: str) -> Any:
+            return client.Histogram(
+                name, about, labels, buckets=buckets, registry=self.registry
+            )
+
+        swarm, identify = "libp2p_swarm", "libp2p_identify"
+        self._openedTotal = counter(
+            f"{swarm}_connections_opened_total", "Connections opened", *_CONNECTION
+        )
+        self._closedTotal = counter(
+            f"{swarm}_connections_closed_total", "Connections closed", *_CONNECTION
+        )
+        self._duration = histogram(
+            f"{swarm}_connection_duration_seconds",
+            "Duration of a connection",
+            _DURATIONS,
+            *_CONNECTION,
+        )
+        self._handshake = histogram(
+            f"{swarm}_handshake_latency_seconds",
+            "Duration of the upgrade of a connection",
+            _HANDSHAKES,
+            *_STACK,
+        )
+        self._keyTypes = counter(
+            f"{swarm}_key_types_total", "Types of keys of peers", "dir", "key_type"
+        )
+        self._streams = counter(
+            "libp2p_protocol_streams_total", "Streams opened", "dir", "protocol"
+        )
+        self._events = counter(
+            "libp2p_eventbus_events_emitted_total", "Events published", "event"
+        )
+        self._identify = counter(f"{identify}_identify_total", "Identify", "dir")
+        self._push = counter(f"{identify}_identify_push_total", "Push", "dir")
+        self._pushSupport = counter(
+            f"{identify}_conn_push_support_total",
+            "Connections whose peer takes pushes, or does not",
+            "support",
+        )
+        self._protocolsReceived = histogram(
+            f"{identify}_protocols_received", "Protocols that a peer tells", _SIZES
+        )
+        self._addressesReceived = histogram(
+            f"{identify}_addrs_received", "Addresses that a peer tells", _SIZES
+        )
+        self._blocked = client.Gauge(
+            "libp2p_rcmgr_blocked_resources",
+            "What was refused, told no more than once a second",
+            ("dir", "scope", "resource"),
+            registry=self.registry,
+        )
+
+    def close(self) -> None:
+        """
+        Count no more.
+        """
+        for each in self._subscriptions:
+            each.cancel()
+        self.registry.unregister(self)
+
+    # What is in use
+
+    def refresh(self) -> None:
+        """
+        Look up what is in use.  L{resource} does so for each request; whoever
+        exports the registry in another way has to, in the reactor's thread.
+        """
+        self._usage = list(usage(self._node, require("prometheus_client.core")))
+
+    def collect(self) -> list[Any]:
+        """
+        Give what was in use when it was looked up; for the registry, which may
+        ask in any thread.
+        """
+        return self._usage
+
+    def resource(self) -> IResource:
+        """
+        Give a web resource that tells all of C{registry}: the one of
+        prometheus_client, which writes the text in a thread of the global
+        reactor's.
+        """
+        return _Metrics(
+            self, require("prometheus_client.twisted").MetricsResource(self.registry)
+        )
+
+    # What happens
+
+    def _emitted(self, event: Event) -> None:
+        self._events.labels(type(event).__name__).inc()
+
+    def _opened(self, event: OpenedConn) -> None:
+        stack = _stack(event)
+        self._openedTotal.labels(event.direction, *stack).inc()
+        self._handshake.labels(*stack).observe(event.connection.upgradeTime)
+        kind = _KEY_TYPES[event.connection.remoteKey.type]
+        self._keyTypes.labels(event.direction, kind).inc()
+
+    def _closed(self, event: ClosedConn) -> None:
+        labels = (event.direction, *_stack(event))
+        self._closedTotal.labels(*labels).inc()
+        self._duration.labels(*labels).observe(event.time - event.connection.openedAt)
+
+    def _openedStream(self, event: OpenedStream) -> None:
+        protocol = event.protocolID
+        if protocol not in self._protocols:
+            if len(self._protocols) < MAX_PROTOCOLS:
+                self._protocols.add(protocol)
+            else:
+                protocol = OTHER
+        self._streams.labels(event.direction, protocol).inc()
+        # Who opens the stream asks in identify, and tells in a push.
+        if protocol == PROTOCOL_ID and event.direction == "inbound":
+            self._identify.labels("inbound").inc()
+        elif protocol == PUSH_PROTOCOL_ID and event.direction == "outbound":
+            self._push.labels("outbound").inc()
+
+    def _identified(self, event: Identified) -> None:
+        if event.push:
+            self._push.labels("inbound").inc()
+        else:
+            self._identify.labels("outbound").inc()
+            supported = PUSH_PROTOCOL_ID in event.protocols
+            self._pushSupport.labels(
+                "supported" if supported else "not supported"
+            ).inc()
+        self._protocolsReceived.observe(len(event.protocols))
+        self._addressesReceived.observe(len(event.listenAddresses))
+
+    def _refused(self, event: LimitReached) -> None:
+        # Such as Limits.peers[12D3KooW…].inboundStreams; what is limited in
+        # total is refused in either direction.
+        scope, _, what = event.option.removeprefix("Limits.").rpartition(".")
+        scope = scope.partition("[")[0]
+        self._blocked.labels(
+            "inbound" if what.startswith("inbound") or not scope else "unknown",
+            {"peers": "peer", "protocols": "protocol", "": "subnet"}.get(scope, scope),
+            _RESOURCES.get(what.removeprefix("inbound").lower(), "connection"),
+        ).inc(event.count)
+
+
+_RESOURCES = {"connections": "connection", "streams": "stream", "memory": "memory"}
+
+
+def _stack(event: OpenedConn | ClosedConn) -> tuple[str, ...]:
+    connection = event.connection
+    return (
+        connection.transport,
+        event.security,
+        event.muxer,
+        "true" if connection.early else "false",
+        ipVersion(event.localAddress),
+    )
+
+
+class _Metrics(Resource):
+    """
+    Looks up what is in use, and lets the resource of prometheus_client answer.
+    """
+
+    isLeaf = True
+
+    def __init__(self, metrics: NodeMetrics, text: Any) -> None:
+        super().__init__()
+        self._metrics = metrics
+        self._text = text
+
+    def render(self, request: Request) -> Any:
+        """
+        Answer.
+        """
+        self._metrics.refresh()
+        return self._text.render(request)
+
+
+def serveMetrics(reactor: Any, node: Node, description: str) -> WebService:
+    """
+    Tell the metrics of a node at C{/metrics}, for as long as it runs.
+
+    @param reactor: what listens.
+    @param node: becomes the parent of the service.
+    @param description: where, as a server endpoint such as C{tcp:9100}: on
+        loopback unless it tells an C{interface}.
+    @return: the service, whose name is C{metrics}.
+    @raise ConfigurationError: there is no such endpoint, or prometheus_client
+        is not installed.
+    """
+    metrics = NodeMetrics(node)
+    root = Resource()
+    root.putChild(b"metrics", metrics.resource())
+    service = WebService(reactor, description, lambda: (root, lambda: None))
+    service.setName("metrics")
+    service.setServiceParent(node)
+    return service

@@ -1,0 +1,169 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+"use strict";
+// Whatever comes from the node is put into the page as text, never as markup:
+// much of it was written by peers.
+
+const KEPT = 200;
+const at = id => document.getElementById(id);
+const say = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+const make = (name, className) => {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  return node;
+};
+const short = peer => peer.slice(-8);
+const hue = peer => {
+  let sum = 0;
+  for (const letter of peer) sum = (sum * 31 + letter.charCodeAt(0)) % 65521;
+  // By the golden angle, that peers look as different as they can.
+  return `hsl(${Math.round(sum * 137.508) % 360} 65% 55%)`;
+};
+const span = seconds => {
+  const s = Math.max(0, Math.floor(seconds));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
+};
+
+function peerInto(cell, peer) {
+  if (cell.title === peer) return;
+  cell.title = peer;
+  const dot = make("span", "dot");
+  dot.style.background = hue(peer);
+  cell.replaceChildren(dot, `…${short(peer)}`);
+}
+
+// Rows are used again, so that what the reader has selected stays selected.
+function fill(table, rows, columns) {
+  const body = table.tBodies[0];
+  while (body.rows.length > rows.length) body.deleteRow(-1);
+  rows.forEach((row, index) => {
+    const line = body.rows[index] || body.insertRow();
+    columns.forEach(([label, className, show], place) => {
+      let cell = line.cells[place];
+      if (!cell) {
+        cell = line.insertCell();
+        cell.className = className;
+        cell.dataset.label = label;
+      }
+      const text = show(row, cell);
+      if (text !== undefined) say(cell, text);
+    });
+  });
+  table.classList.toggle("hidden", !rows.length);
+}
+
+const CONNECTION = [
+  ["Peer", "code", (c, cell) => peerInto(cell, c.peer)],
+  ["Agent", "", c => c.agent || "–"],
+  ["Address", "code", c => c.address || c.transport],
+  ["Opened by", "", c => c.direction === "inbound" ? "peer" : "us"],
+  ["Security", "code", c => c.security],
+  ["Muxer", "code", c => c.muxer + (c.early ? " (early)" : "")],
+  ["Streams", "number", c => String(c.streams)],
+  ["Worth", "number", c => c.protected ? "protected" : c.value ? String(c.value) : "–"],
+  ["Age", "number", c => span(c.age)],
+];
+const PROTOCOL = [
+  ["Protocol", "code", p => p.protocol],
+  ["In", "number", p => String(p.inbound)],
+  ["Out", "number", p => String(p.outbound)],
+];
+
+function chart(name, history) {
+  const latest = history.slice(-10);
+  const rate = latest.reduce((a, b) => a + b, 0) / latest.length;
+  say(at(`${name}Rate`), rate >= 100 ? rate.toFixed(0) : rate.toFixed(1));
+  const top = Math.max(1, ...history);
+  const svg = at(name);
+  history.forEach((value, second) => {
+    let bar = svg.children[second];
+    if (!bar) {
+      bar = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "rect"));
+      bar.setAttribute("x", second + 0.1);
+      bar.setAttribute("width", 0.8);
+    }
+    const height = value ? Math.max(1, 16 * value / top) : 0.4;
+    bar.setAttribute("y", 16 - height);
+    bar.setAttribute("height", height);
+  });
+}
+
+function more(id, list) {
+  const hidden = list.count - list.shown.length;
+  say(at(id), hidden > 0 ? `and ${hidden} more` : "");
+}
+
+function state(now) {
+  document.title = `${short(now.peer)} · ${now.peers} peers`;
+  say(at("peer"), now.peer);
+  at("self").style.background = hue(now.peer);
+  say(at("agent"), now.agent);
+  say(at("uptime"), span(now.uptime));
+  const addresses = at("addresses");
+  while (addresses.children.length > now.addresses.length) addresses.lastChild.remove();
+  now.addresses.forEach((address, index) =>
+    say(addresses.children[index] || addresses.appendChild(make("li")), address));
+  say(at("peers"), String(now.peers));
+  say(at("openedHint"), `opened so far: ${now.totals.opened}`);
+  const both = list => `${list.inbound} in · ${list.count - list.inbound} out`;
+  say(at("connectionHint"), both(now.connections));
+  say(at("streamHint"), both(now.streams));
+  say(at("connectionCount"), String(now.connections.count));
+  say(at("connectionLimit"), now.connections.limit ? `of ${now.connections.limit}` : "");
+  say(at("streamCount"), String(now.streams.count));
+  say(at("streamLimit"), now.streams.limit ? `of ${now.streams.limit}` : "");
+  for (const name of ["opened", "closed", "streams"]) chart(name, now.rates[name]);
+  fill(at("connections"), now.connections.shown, CONNECTION);
+  more("connectionMore", now.connections);
+  at("noConnections").classList.toggle("hidden", now.connections.count > 0);
+  fill(at("protocols"), now.protocols.shown, PROTOCOL);
+  more("protocolMore", now.protocols);
+  at("noProtocols").classList.toggle("hidden", now.protocols.count > 0);
+}
+
+const MOOD = {connected: "good", listening: "good", disconnected: "bad", refused: "bad", trimmed: "bad"};
+
+function happened(events) {
+  const list = at("events");
+  for (const event of events) {
+    const line = make("li", event.stream ? "stream" : "");
+    const when = make("time");
+    when.textContent = new Date(event.time * 1000).toLocaleTimeString([], {hour12: false});
+    const what = make("span", MOOD[event.kind] || "");
+    what.textContent = event.kind;
+    const who = make("span", "code");
+    if (event.peer) peerInto(who, event.peer);
+    const detail = make("span");
+    detail.textContent = event.detail;
+    line.append(when, what, who, detail);
+    list.prepend(line);
+  }
+  while (list.children.length > KEPT) list.lastChild.remove();
+  at("noEvents").classList.toggle("hidden", list.children.length > 0);
+}
+
+let quiet;
+function live(on) {
+  clearTimeout(quiet);
+  at("live").classList.toggle("on", on);
+  say(at("live"), on ? "live" : "no answer from the node");
+  if (on) quiet = setTimeout(live, 5000, false);
+}
+
+function follow() {
+  const feed = new EventSource("events");
+  feed.addEventListener("open", () => { at("events").replaceChildren(); });
+  feed.addEventListener("state", message => { live(true); state(JSON.parse(message.data)); });
+  feed.addEventListener("happened", message => happened(JSON.parse(message.data)));
+  feed.addEventListener("error", () => {
+    live(false);
+    // It comes back by itself, unless it was turned away.
+    if (feed.readyState === EventSource.CLOSED) setTimeout(follow, 5000);
+  });
+}
+
+at("showStreams").addEventListener("change", event =>
+  at("events").classList.toggle("all", event.target.checked));
+follow();

@@ -1,0 +1,135 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+What a node has in use, and how much of it there may be, as metrics.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Any
+
+from twisted_libp2p.connmanager import UNLIMITED, ScopeLimits
+from twisted_libp2p.node import Node
+
+__all__ = ["usage"]
+
+# The buckets of go-libp2p.
+_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32, 64, 128, 256)
+_BYTES = tuple(
+    each << 10
+    for each in (1, 4, 32, *(n << 10 for n in (1, 32, 256, 512, 1024, 2048, 4096)))
+)
+
+
+def usage(node: Node, core: Any) -> Iterator[Any]:
+    """
+    Tell what is in use.
+
+    @param core: the module C{prometheus_client.core}.
+    """
+    limiter = node.connections.limiter
+    connections = core.GaugeMetricFamily(
+        "libp2p_rcmgr_connections", "Connections", labels=("dir", "scope")
+    )
+    streams = core.GaugeMetricFamily(
+        "libp2p_rcmgr_streams", "Streams", labels=("dir", "scope", "protocol")
+    )
+    memory = core.GaugeMetricFamily(
+        "libp2p_rcmgr_memory",
+        "Bytes by which windows exceed their initial size",
+        labels=("scope", "protocol"),
+    )
+    limit = core.GaugeMetricFamily(
+        "libp2p_rcmgr_limit", "Limits", labels=("scope", "resource")
+    )
+    for name, scope in (("system", limiter.system), ("transient", limiter.transient)):
+        used = ScopeLimits(*scope.used)
+        for direction, count in _both(used.connections, used.inboundConnections):
+            connections.add_metric((direction, name), count)
+        for direction, count in _both(used.streams, used.inboundStreams):
+            streams.add_metric((direction, name, ""), count)
+        memory.add_metric((name, ""), used.memory)
+        for resource, value in zip(_LIMITS, scope.limits, strict=True):
+            if value != UNLIMITED:
+                limit.add_metric((name, resource), value)
+    # As many as are kept, which is bounded: see Limiter.leaveProtocol.
+    for protocol, scope in limiter.protocols.items():
+        used = ScopeLimits(*scope.used)
+        for direction, count in _both(used.streams, used.inboundStreams):
+            streams.add_metric((direction, "protocol", protocol), count)
+    yield from (connections, streams, memory, limit)
+
+    peers = [ScopeLimits(*scope.used) for scope in limiter.peers.values()]
+    yield from _spread(
+        core,
+        "connections",
+        [_both(each.connections, each.inboundConnections) for each in peers],
+    )
+    yield from _spread(
+        core, "streams", [_both(each.streams, each.inboundStreams) for each in peers]
+    )
+    yield from _histograms(
+        core, "peer_memory", _BYTES, {(): [each.memory for each in peers]}
+    )
+    yield core.GaugeMetricFamily(
+        "libp2p_identify_protocols_count",
+        "Protocols that are served",
+        value=len(node.registry.protocols()),
+    )
+    yield core.GaugeMetricFamily(
+        "libp2p_identify_addrs_count",
+        "Addresses that are listened on",
+        value=len(node.addresses),
+    )
+
+
+#: The resources of L{ScopeLimits}, in its order, as go-libp2p calls them.
+_LIMITS = ("conns", "conns_inbound", "streams", "streams_inbound", "memory")
+
+
+def _both(total: int, inbound: int) -> tuple[tuple[str, int], tuple[str, int]]:
+    return ("inbound", inbound), ("outbound", total - inbound)
+
+
+def _spread(core: Any, what: str, peers: Iterable[Any]) -> Iterator[Any]:
+    """
+    Tell how many peers have how many of something, by direction.
+    """
+    values: dict[tuple[str, ...], list[int]] = {("inbound",): [], ("outbound",): []}
+    for peer in peers:
+        for direction, count in peer:
+            values[direction,].append(count)
+    yield from _histograms(core, f"peer_{what}", _COUNTS, values)
+
+
+def _histograms(
+    core: Any,
+    name: str,
+    buckets: tuple[int, ...],
+    values: dict[tuple[str, ...], list[int]],
+) -> Iterator[Any]:
+    """
+    Tell how something is spread, peers that have none of it left out.
+
+    go-libp2p counts each change, once with the new value and once, under
+    C{previous_}, with the old: its dashboards show the difference, which is the
+    present.  We tell the present, and that nothing is to be taken from it.
+    """
+    labels = ("dir",) if any(values) and all(values) else ()
+    for prefix in ("", "previous_"):
+        family = core.HistogramMetricFamily(
+            f"libp2p_rcmgr_{prefix}{name}", "By peer", labels=labels
+        )
+        for key, all_ in values.items():
+            present = [] if prefix else [each for each in all_ if each]
+            counts = [0] * (len(buckets) + 1)
+            for each in present:
+                counts[bisect_left(buckets, each)] += 1
+            names = [*(f"{float(each)}" for each in buckets), "+Inf"]
+            family.add_metric(
+                key, list(zip(names, accumulate(counts), strict=True)), sum(present)
+            )
+        yield family

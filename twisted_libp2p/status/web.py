@@ -1,0 +1,216 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A web site of a node: bound to loopback unless told otherwise, and gone without
+a trace when the node stops.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Site
+
+from twisted_libp2p.errors import ConfigurationError
+
+__all__ = ["WebService", "loopback"]
+
+#: How many connections a site takes; one more is closed.
+MAX_CONNECTIONS = 64
+
+#: By the kind of an endpoint: where the loopback interface is, and how many
+#: arguments by position tell another one.
+_LOOPBACK = {
+    "tcp": ("127.0.0.1", 2),
+    "tcp6": (r"\:\:1", 2),
+    "ssl": ("127.0.0.1", 5),
+}
+
+
+def loopback(description: str) -> str:
+    """
+    Bind an endpoint to loopback, unless it says where.
+
+    @param description: a server endpoint, such as C{tcp:8080}.
+    @return: the same with an C{interface}, if its kind has one and it tells
+        none.
+    """
+    kind, *arguments = re.split(r"(?<!\\):", description)
+    interface, positions = _LOOPBACK.get(kind, ("", 0))
+    named = [each for each in arguments if "=" in each]
+    if (
+        not interface
+        or len(arguments) - len(named) >= positions
+        or any(each.startswith("interface=") for each in named)
+    ):
+        return description
+    return f"{description}:interface={interface}"
+
+
+class _Channel(ProtocolWrapper):
+    """
+    A connection of a browser.
+    """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        One less.
+        """
+        super().connectionLost(reason)
+        self.factory.ended()
+
+
+class _Door(WrappingFactory):
+    """
+    Lets in so many connections, and can end them.
+    """
+
+    noisy = False
+    protocol = _Channel
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site)
+        self._emptied: Deferred[None] | None = None
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> ProtocolWrapper | None:
+        """
+        Let one in, if there is room.
+        """
+        if len(self.protocols) >= MAX_CONNECTIONS or self._emptied is not None:
+            return None
+        return super().buildProtocol(addr)
+
+    def empty(self) -> Deferred[None]:
+        """
+        End all of them.
+        """
+        emptied: Deferred[None] = Deferred()
+        self._emptied = emptied
+        for channel in list(self.protocols):
+            channel.transport.abortConnection()
+        self.ended()
+        return emptied
+
+    def ended(self) -> None:
+        """
+        Tell that all are gone, when they are.
+        """
+        emptied = self._emptied
+        if emptied is not None and not emptied.called and not self.protocols:
+            emptied.callback(None)
+
+
+class WebService(Service):
+    """
+    Serves a web site for as long as it runs.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        description: str,
+        build: Callable[[], tuple[IResource, Callable[[], None]]],
+    ) -> None:
+        """
+        @param reactor: what it runs on.
+        @param description: the endpoint that it listens on, on loopback unless
+            that tells an C{interface}.
+        @param build: called at each start: gives the root of the site, and what
+            closes it.
+        @raise ConfigurationError: there is no such endpoint.
+        """
+        self._reactor = reactor
+        try:
+            self._endpoint = serverFromString(reactor, loopback(description))
+        except Exception as error:
+            # Parsers are plugins, and raise whatever they like.
+            raise ConfigurationError(
+                f"{description} is no server endpoint, as tcp:8080 is one:"
+                f" {str(error) or type(error).__name__}"
+            ) from None
+        self._build = build
+        self._close: Callable[[], None] = lambda: None
+        self._door: _Door | None = None
+        self._listening: Deferred[IListeningPort] | None = None
+        self._port: IListeningPort | None = None
+        self._failure: Failure | None = None
+
+    def startService(self) -> None:
+        """
+        Listen; what comes of it is told by L{whenListening}.
+        """
+        super().startService()
+        root, self._close = self._build()
+        site = Site(root, reactor=self._reactor)
+        site.noisy = False
+        self._door = _Door(site)
+        self._failure = None
+        self._listening = self._endpoint.listen(self._door).addCallbacks(
+            self._succeeded, self._failed
+        )
+
+    def _succeeded(self, port: IListeningPort) -> IListeningPort:
+        self._port = port
+        self._log.info("{name} on {address}", name=self.name, address=port.getHost())
+        return port
+
+    def _failed(self, reason: Failure) -> None:
+        self._failure = reason
+        if reason.check(CancelledError):
+            return
+        self._log.error(
+            "no {name}: {error}", name=self.name, error=reason.getErrorMessage()
+        )
+
+    def whenListening(self) -> Deferred[IListeningPort]:
+        """
+        @return: fires with the port; fails with why there is none.
+        """
+        if self._listening is None:
+            return fail(ConfigurationError(f"the {self.name} service is not started"))
+        waiting: Deferred[IListeningPort] = Deferred()
+
+        def tell(port: Any) -> Any:
+            if self._failure is None:
+                waiting.callback(port)
+            else:
+                waiting.errback(self._failure)
+            return port
+
+        self._listening.addCallback(tell)
+        return waiting
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Listen no more, and end all connections.
+        """
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+        port, self._port = self._port, None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        close, self._close = self._close, lambda: None
+        close()
+        door, self._door = self._door, None
+        if door is not None:
+            await door.empty()
