@@ -310,6 +310,15 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/dial.rst")
 
+    async def test_connections(self) -> None:
+        """
+        docs/howto/connections.rst: a node with bounds, and who is trimmed.
+        """
+        await self.run_("docs/howto/connections.rst")
+        bounded = self.programs[0]
+        await bounded.stop()
+        self.check(Command("connections.py", ("inbound connection",)), bounded)
+
     async def test_events(self) -> None:
         """
         docs/howto/events.rst: what the subscriber prints when somebody was

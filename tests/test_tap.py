@@ -148,6 +148,8 @@ class ServiceOptionsTests(SynchronousTestCase):
         policy = node.connections.policy
         self.assertEqual((policy.lowWater, policy.highWater), (5, 9))
         self.assertEqual(node.connections.limiter.limits.system.connections, 50)
+        policy = make("--max-connections", "60").connections.policy
+        self.assertEqual((policy.lowWater, policy.highWater), (50, 60))
 
     def test_gater(self) -> None:
         """

@@ -26,6 +26,7 @@ from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions
 from twisted_libp2p.peerstore import (
+    Limits,
     PeerStoreService,
     dumpPeers,
     loadPeers,
@@ -312,7 +313,9 @@ async def peers(reactor: Any, options: Any) -> None:
     """
     if options["peerstore"] is None:
         raise ConfigurationError("--peerstore sqlite:PATH or postgresql:DSN is needed")
-    store = openPeerStore(reactor, options["peerstore"])
+    # All of it, however large.
+    everything = Limits(peers=10**7, memory=2**40)
+    store = openPeerStore(reactor, options["peerstore"], everything)
     if not isinstance(store, PeerStoreService):
         raise ConfigurationError(f"nothing is kept in {options['peerstore']}")
     store.startService()

@@ -103,12 +103,20 @@ class Options(NodeOptions):
             for name, option in (("lowWater", "low-water"), ("highWater", "high-water"))
             if self[option] is not None
         }
+        cap = self["max-connections"]
+        if cap is not None:
+            # Marks that nobody has asked for stay below a cap that somebody has.
+            usual = ConnectionPolicy()
+            marks.setdefault("highWater", min(usual.highWater, cap))
+            marks.setdefault(
+                "lowWater", min(usual.lowWater, marks["highWater"] * 5 // 6)
+            )
         return {
             **super().nodeArguments(),
             "listen": self["listen"],
             "peerstore": self["peerstore"],
             "policy": ConnectionPolicy(**marks),
-            "limits": Limits.scaled(connections=self["max-connections"]),
+            "limits": Limits.scaled(connections=cap),
             "gater": ListGater(
                 blocked=self["block"],
                 allowed=self["allow"],

@@ -139,9 +139,9 @@ class ListGater(OpenGater):
     """
     Refuses what is blocked, and lets in what is allowed.
 
-    An allowed peer or address gets through even if something else about it is
-    blocked.  What is on neither list gets through, unless C{only} is true: then
-    it does not.
+    An allowed peer is dialed even if its address is blocked; inbound, a blocked
+    address is refused before it is known who is there.  What is on neither list
+    gets through, unless C{only} is true: then it does not.
 
     The lists may change at any time; that ends no connection that there is.
 

@@ -159,8 +159,8 @@ class ConnectionManager(Service):
 
     def protect(self, peer: PeerID, tag: str, redial: bool = True) -> None:
         """
-        Keep a peer: its connections are never trimmed, and no cap but that of
-        the peer itself refuses one.
+        Keep a peer: its connections are never trimmed, and once it is known
+        who it is no cap but that of the peer itself refuses one.
 
         @param tag: who protects it; each has to L{unprotect} it again.
         @param redial: dial the peer, as long as it is protected, whenever it is

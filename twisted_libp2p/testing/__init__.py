@@ -4,14 +4,21 @@
 Doubles and conformance suites, for the tests of those who use this package.
 
 L{nodes} has whole nodes in memory, for tests of protocols; L{pump} joins two
-protocols in memory and moves their bytes by hand; L{muxer} and L{security}
-state what every muxer and every security protocol must do, as mixins for test
-cases.
+protocols in memory and moves their bytes by hand; L{muxer}, L{security}
+and L{peerstore} state what every muxer, security protocol and peerstore must
+do, as mixins for test cases.
 """
 
 from twisted_libp2p.testing.muxer import MuxerConformance
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.testing.peerstore import PeerStoreConformance
 from twisted_libp2p.testing.pump import Pump
 from twisted_libp2p.testing.security import SecurityConformance
 
-__all__ = ["MemoryNodes", "MuxerConformance", "Pump", "SecurityConformance"]
+__all__ = [
+    "MemoryNodes",
+    "MuxerConformance",
+    "PeerStoreConformance",
+    "Pump",
+    "SecurityConformance",
+]
