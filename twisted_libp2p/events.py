@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.identity import PeerID, PublicKey
 
 __all__ = [
+    "AddressesChanged",
     "ClosedConn",
     "ClosedStream",
     "ConnectionTrimmed",
@@ -46,6 +47,7 @@ __all__ = [
     "ListenClose",
     "OpenedConn",
     "OpenedStream",
+    "ProtocolsChanged",
     "Subscription",
 ]
 
@@ -231,6 +233,34 @@ class LimitReached(Event):
     option: str
     peer: PeerID | None
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolsChanged(Event):
+    """
+    A peer that was identified serves other protocols now; or we ourselves do.
+
+    @ivar peer: who; our own id if it is us.
+    @ivar added: what it serves since now.
+    @ivar removed: what it serves no more.
+    """
+
+    peer: PeerID
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressesChanged(Event):
+    """
+    A peer that was identified listens elsewhere now; or we ourselves do.
+
+    @ivar peer: who; our own id if it is us.
+    @ivar addresses: where it listens now.
+    """
+
+    peer: PeerID
+    addresses: tuple[Multiaddr, ...]
 
 
 E = TypeVar("E", bound=Event)

@@ -32,8 +32,15 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     UpgradeTimeout,
 )
-from twisted_libp2p.events import ClosedConn, EventBus, Identified, OpenedConn
-from twisted_libp2p.identity import Identity
+from twisted_libp2p.events import (
+    AddressesChanged,
+    ClosedConn,
+    EventBus,
+    Identified,
+    OpenedConn,
+    ProtocolsChanged,
+)
+from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.negotiation import Registry
 from twisted_libp2p.protocols.identify import (
     PROTOCOL_ID,
@@ -246,6 +253,7 @@ class IdentifyService(Service):
         registry.register(
             PUSH_PROTOCOL_ID, _ProtocolFactory(lambda: _Listen(self, push=True))
         )
+        self._own = self._present()
         registry.watch(self.changed)
         events.subscribe(OpenedConn, self._opened)
         events.subscribe(ClosedConn, self._closed)
@@ -276,6 +284,35 @@ class IdentifyService(Service):
         self._sequence += 1
         self._records.clear()
         self._schedule()
+        before, self._own = self._own, self._present()
+        self._compare(self._identity.peerID, before, self._own)
+
+    def _present(self) -> Identification:
+        """
+        Give what of us may change.
+        """
+        return Identification(
+            protocols=tuple(self._registry.protocols()),
+            listenAddresses=tuple(self._addresses()),
+        )
+
+    def _compare(
+        self, peer: PeerID, before: Identification, now: Identification
+    ) -> None:
+        """
+        Tell what has changed.
+        """
+        time = self.clock.seconds()
+        added = tuple(set(now.protocols).difference(before.protocols))
+        removed = tuple(set(before.protocols).difference(now.protocols))
+        if added or removed:
+            self._events.publish(
+                ProtocolsChanged(time=time, peer=peer, added=added, removed=removed)
+            )
+        if set(before.listenAddresses) != set(now.listenAddresses):
+            self._events.publish(
+                AddressesChanged(time=time, peer=peer, addresses=now.listenAddresses)
+            )
 
     def _schedule(self) -> None:
         """
@@ -335,8 +372,9 @@ class IdentifyService(Service):
         peer = self._peers.get(connection)
         if peer is None:
             return
+        before = peer.told
         try:
-            told = reader.finish(peer.told)
+            told = reader.finish(before)
         except ProtocolViolation:
             if not push:
                 self.silent(connection, Failure())
@@ -361,6 +399,8 @@ class IdentifyService(Service):
                 push=push,
             )
         )
+        if push:
+            self._compare(connection.remotePeer, before, told)
 
     def silent(self, connection: Connection, reason: Failure) -> None:
         """
