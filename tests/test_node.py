@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Application, IService, IServiceCollection
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from twisted_libp2p.errors import (
@@ -22,7 +23,13 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
     UnsupportedProtocol,
 )
-from twisted_libp2p.events import ClosedConn, ClosedStream, Event, ListenClose
+from twisted_libp2p.events import (
+    ClosedConn,
+    ClosedStream,
+    Event,
+    ListenClose,
+    OpenedConn,
+)
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
@@ -325,3 +332,28 @@ class QuestionTests(NodeTestCase):
         self.assertTrue(far.reason is not None and far.reason.check(ConnectionDone))
         back = self.nodes.result(server.connect(client.peerID))
         self.assertEqual(back.remotePeer, client.peerID)
+
+
+class RejoinTests(TestCase):
+    """
+    SD-22: a node comes back to whom it knew, with nobody's help.
+    """
+
+    async def test_restart(self) -> None:
+        """
+        A node that starts again, with nothing but its peerstore, connects to
+        the peer to which it was connected before.
+        """
+        other = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"])
+        other.startService()
+        (address,) = await other.whenListening()
+        path = self.mktemp()
+        for first in (True, False):
+            node = Node(reactor, peerstore=f"sqlite:{path}")
+            opened = node.events.next(OpenedConn)
+            node.startService()
+            if first:
+                await node.connect(address)
+            self.assertEqual((await opened).peer, other.peerID)
+            await node.stopService()
+        await other.stopService()

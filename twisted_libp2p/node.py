@@ -75,6 +75,10 @@ SECURITIES = ("noise", "tls")
 #: The muxers that it speaks, likewise.
 MUXERS = ("yamux", "mplex")
 
+#: To how many of the peers that it knew last a node connects when it starts, if
+#: its peerstore outlives it.
+REJOINED = 16
+
 #: What the nodes of this package say they are.
 AGENT = f"twisted_libp2p/{__version__}"
 
@@ -265,7 +269,8 @@ class Node(MultiService):
         )
         # What is learnt is written by a service, if it is kept anywhere.
         kept = IService(self.peerstore, None)
-        if kept is not None:
+        self._keeps = kept is not None
+        if kept is not None and kept.parent is None:
             kept.setServiceParent(self)
         self._learner = Learner(self.peerstore, self.events)
         self._transports = protect(
@@ -321,6 +326,7 @@ class Node(MultiService):
         self.identification.setServiceParent(self)
         self.registry.register(ping.PROTOCOL_ID, ping.PingFactory(reactor))
         self._pinging: WeakKeyDictionary[Connection, DeferredLock] = WeakKeyDictionary()
+        self._rejoining: Deferred[None] | None = None
         self._starting: Deferred[None] | None = None
         self._failure: Failure | None = None
 
@@ -373,6 +379,24 @@ class Node(MultiService):
         super().startService()
         self._failure = None
         self._starting = Deferred.fromCoroutine(self._listenAll())
+        if self._keeps:
+            self._rejoining = Deferred.fromCoroutine(self._rejoin())
+
+    async def _rejoin(self) -> None:
+        """
+        Connect to those whom we knew last, when it is known who that was.
+        """
+        try:
+            await self.peerstore.whenLoaded()
+        except (CancelledError, ConfigurationError) as error:
+            self._log.debug("nobody is known: {error}", error=str(error))
+            return
+        for peer in self.peerstore.recent(REJOINED):
+            self.connect(peer).addErrback(
+                lambda reason: self._log.debug(
+                    "{reason}", reason=reason.getErrorMessage()
+                )
+            )
 
     async def _listenAll(self) -> None:
         try:
@@ -504,8 +528,10 @@ class Node(MultiService):
 
     async def _stop(self) -> None:
         starting, self._starting = self._starting, None
-        if starting is not None:
-            starting.cancel()
+        rejoining, self._rejoining = self._rejoining, None
+        for pending in (starting, rejoining):
+            if pending is not None:
+                pending.cancel()
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await self._close(listener)

@@ -470,7 +470,10 @@ class EventTests(ConnectionTestCase):
         self.server.events.subscribe(Event, heard.append)
         self.nodes.result(self.server.listenOn("/memory/77"))
         self.nodes.result(self.server.stopListeningOn("/memory/77"))
-        self.assertEqual([type(e).__name__ for e in heard], ["Listen", "ListenClose"])
+        self.assertEqual(
+            [type(e).__name__ for e in heard],
+            ["Listen", "AddressesChanged", "ListenClose", "AddressesChanged"],
+        )
         assert isinstance(heard[0], Listen)
         self.assertEqual(heard[0].address.peerID, self.server.peerID)
 

@@ -371,7 +371,9 @@ class Upgrade(Factory):
             self.connection.errback(Failure(error))
             return
         self._outermost = None
-        self.connection.callback(connection)
+        # Whoever was told of it just now may have given up the dial.
+        if not self.connection.called:
+            self.connection.callback(connection)
 
     def _failed(self, reason: Failure, _: object = None) -> None:
         """

@@ -7,8 +7,10 @@ Where SQL is spoken: in a file of SQLite's, or with a server of PostgreSQL's.
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -125,6 +127,10 @@ def sqlite(path: str) -> Backend:
     try:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            # Now, while nobody else has the file: SQLite does not wait for a
+            # lock to change the mode, and two nodes may come at once.
+            with closing(sqlite3.connect(path)) as fresh:
+                fresh.execute("PRAGMA journal_mode=WAL")
         except FileExistsError:
             # It is not opened here: to close it would drop the locks that this
             # process may hold on it.
@@ -133,6 +139,8 @@ def sqlite(path: str) -> Backend:
             os.chmod(path, 0o600)
     except OSError as error:
         raise ConfigurationError(f"sqlite:{path}: {error.strerror}") from None
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"sqlite:{path}: {error}") from None
     return Backend(
         label=f"sqlite:{path}",
         schema=Schema(SQLITE),
