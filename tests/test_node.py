@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
+from twisted_libp2p.address import PeerRecord
 from twisted_libp2p.errors import (
     ConfigurationError,
     InvalidMultiaddr,
@@ -319,6 +320,21 @@ class QuestionTests(NodeTestCase):
         self.assertEqual((told.agent, told.protocolVersion), ("tester/1", "test/1"))
         self.assertIn(PROTOCOL_ID, told.protocols)
         self.assertEqual(told.listenAddresses, (server.addresses[0].withoutPeer(),))
+
+    def test_learnt(self) -> None:
+        """
+        SD-22: the peerstore learns from the events what a peer is: its key,
+        its protocols, its signed record.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        self.nodes.connect(client, server)
+        store, peer = client.peerstore, server.peerID
+        record = store.record(peer)
+        assert record is not None
+        self.assertEqual(PeerRecord.open(record).peerID, peer)
+        self.assertEqual(store.certifiedAddresses(peer), store.addresses(peer))
+        self.assertEqual(store.publicKey(peer), server.identity.publicKey)
+        self.assertIn("/ipfs/ping/1.0.0", store.protocols(peer))
 
     def test_reconnect(self) -> None:
         """

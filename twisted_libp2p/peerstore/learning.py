@@ -54,7 +54,14 @@ class Learner:
         self._store.identified(
             event.peer, event.agent, event.protocolVersion, event.protocols
         )
-        self._store.setAddresses(event.peer, event.listenAddresses, Source.IDENTIFY)
+        store, peer, listening = self._store, event.peer, event.listenAddresses
+        store.setAddresses(peer, listening, Source.IDENTIFY)
+        if event.record is not None:
+            store.addRecord(peer, event.record, listening)
+            # What was signed once and is told no more is not there any more.
+            signed = set(store.certifiedAddresses(peer))
+            still = [each for each in listening if each in signed]
+            store.setAddresses(peer, still, Source.RECORD)
 
     def _closed(self, event: ClosedConn) -> None:
         self._store.disconnected(event.peer)
