@@ -5,7 +5,7 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build go js py
+    python -m tests.interop.peers.build go js py rust
 
 builds the named peers, or all, and prints the command that starts each.
 
@@ -35,7 +35,7 @@ __all__ = ["DEFAULT_CACHE", "PEERS", "BuildFailed", "available", "build", "main"
 
 SOURCES = Path(__file__).resolve().parent
 DEFAULT_CACHE = SOURCES.parents[2] / ".cache" / "interop"
-BUILD_LIMIT = 900
+BUILD_LIMIT = 1800
 ASK_LIMIT = 30
 TOLD_AT_MOST = 4000
 
@@ -200,8 +200,41 @@ class _PythonPeer(_Peer):
         return [str(target / "environment" / "bin" / "python")]
 
 
+class _RustPeer(_Peer):
+    """
+    The peer on rust-libp2p: one binary.
+
+    What cargo makes of the packages stays in the cache, for the next state of
+    the sources; cargo itself sees to it that builds do not meet there.
+    """
+
+    name = "rust"
+    patterns = ("src/*.rs", "Cargo.toml", "Cargo.lock")
+
+    def missing(self) -> str | None:
+        wanted = re.search(
+            r'^rust-version = "([\d.]+)"$',
+            (SOURCES / self.name / "Cargo.toml").read_text(),
+            re.MULTILINE,
+        )
+        assert wanted is not None
+        return _missingTool("cargo", ["--version"], wanted[1]) or (
+            None if _findTool("cc") else "cc was not found"
+        )
+
+    def buildInto(self, target: Path) -> None:
+        made = target.parent / f"{self.name}-packages"
+        flags = ("--release", "--locked", "--quiet", "--target-dir", str(made))
+        _run([_required("cargo"), "build", *flags], SOURCES / self.name)
+        shutil.copy(made / "release" / "peer", target)
+
+    def command(self, target: Path) -> list[str]:
+        return [str(target / "peer")]
+
+
 PEERS: Mapping[str, _Peer] = {
-    peer.name: peer for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer())
+    peer.name: peer
+    for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer(), _RustPeer())
 }
 
 
@@ -212,7 +245,7 @@ def _findTool(name: str) -> str | None:
     @param name: the name of the program
     @return: its path, or C{None}
     """
-    usual = {"go": "/usr/local/go/bin"}
+    usual = {"go": "/usr/local/go/bin", "cargo": str(Path.home() / ".cargo" / "bin")}
     return shutil.which(name) or shutil.which(name, path=usual.get(name, ""))
 
 

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-yamux/v5"
 	msmux "github.com/multiformats/go-multistream"
 )
 
@@ -58,11 +60,15 @@ func serve(h host.Host, report func(facts)) {
 
 // isStreamReset tells a reset of this one stream by the remote from the end of
 // its whole connection, which the muxers report as a reset too. mplex does so
-// a moment before the connection counts as closed.
+// a moment before the connection counts as closed. yamux reports a reset that
+// came without a code, in a frame of data, by an error that tells nothing else.
 func isStreamReset(s network.Stream, err error) bool {
 	var streamError *network.StreamError
 	if errors.As(err, &streamError) {
 		return streamError.Remote
+	}
+	if parts, ok := err.(interface{ Unwrap() []error }); ok && slices.Contains(parts.Unwrap(), error(yamux.ErrStreamReset)) {
+		return true
 	}
 	var connError *network.ConnError
 	if !errors.Is(err, network.ErrReset) || errors.As(err, &connError) {

@@ -1,0 +1,38 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+//! A small libp2p peer on rust-libp2p for the interoperability tests. Its
+//! command line, its protocols and its output are described in ../README.rst;
+//! every peer of that directory follows the same contract.
+
+mod dial;
+mod listen;
+mod options;
+mod output;
+mod pattern;
+mod serve;
+mod stack;
+mod streams;
+mod tasks;
+mod wire;
+
+use std::process::exit;
+
+use options::{Options, Role};
+
+#[tokio::main]
+async fn main() {
+    let options = Options::parse(std::env::args().skip(1)).unwrap_or_else(|complaint| {
+        eprintln!("peer: {complaint}");
+        eprintln!("usage: peer listen [options] | peer dial MULTIADDR [options]");
+        exit(2);
+    });
+    let outcome = match options.role.clone() {
+        Role::Listen => listen::listen(&options).await,
+        Role::Dial(target) => dial::dial(&target, options).await,
+    };
+    if let Err(error) = outcome {
+        eprintln!("peer: {error}");
+        exit(1);
+    }
+    exit(0);
+}

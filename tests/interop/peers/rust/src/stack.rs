@@ -1,0 +1,161 @@
+// Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+//! A swarm that speaks exactly one stack, has no limits, and talks to nobody
+//! but the peers of the test.
+
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa;
+use futures::future::Either;
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::pnet::{PnetConfig, PreSharedKey};
+use libp2p::swarm::{NetworkBehaviour, Swarm};
+use libp2p::{PeerId, Transport, identify, noise, ping, plaintext, swarm, tcp, tls, yamux};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::options::{CONNECT_LIMIT, Options};
+use crate::output::AnyError;
+use crate::serve;
+use crate::streams::{self, Incoming};
+
+// As many as the windows of a connection have room for.
+const YAMUX_STREAMS: usize = 4096;
+const NO_LIMIT: usize = 1 << 30;
+// The package pings by itself; this often, if pings are wanted. With mplex they
+// always are, since a reset lies about until something else is sent.
+const PING_INTERVAL: Duration = Duration::from_millis(50);
+
+#[derive(NetworkBehaviour)]
+pub struct Behaviour {
+    pub ping: ping::Behaviour,
+    pub identify: identify::Behaviour,
+    pub streams: streams::Behaviour,
+}
+
+/// Make a swarm, and give what comes in on it.
+pub fn make_swarm(
+    options: &Options,
+) -> Result<(Swarm<Behaviour>, UnboundedReceiver<Incoming>), AnyError> {
+    let keys = make_keys(&options.key)?;
+    let mplex = options.muxer == "mplex";
+    let pinging = mplex || options.tasks.iter().any(|name| name == "ping");
+    let ping = match pinging {
+        true => ping::Config::new().with_interval(PING_INTERVAL),
+        false => ping::Config::new(),
+    };
+    let (streams, incoming) = streams::Behaviour::new(&serve::PROTOCOLS, mplex);
+    let behaviour = Behaviour {
+        ping: ping::Behaviour::new(ping),
+        identify: identify::Behaviour::new(
+            identify::Config::new("interop".into(), keys.public())
+                .with_agent_version(concat!("rust-libp2p/", "0.57").into()),
+        ),
+        streams,
+    };
+    let config = swarm::Config::with_tokio_executor()
+        .with_max_negotiating_inbound_streams(NO_LIMIT)
+        .with_idle_connection_timeout(Duration::MAX);
+    let transport = make_transport(options, &keys)?;
+    let peer = keys.public().to_peer_id();
+    Ok((Swarm::new(transport, behaviour, peer, config), incoming))
+}
+
+fn make_keys(name: &str) -> Result<Keypair, AnyError> {
+    Ok(match name {
+        "ed25519" => Keypair::generate_ed25519(),
+        "secp256k1" => Keypair::generate_secp256k1(),
+        "ecdsa" => Keypair::generate_ecdsa(),
+        "rsa" => {
+            let made = rsa::KeyPair::generate(rsa::KeySize::Rsa2048)?;
+            let der: Pkcs8V1Der = made.as_der()?;
+            Keypair::rsa_from_pkcs8(&mut der.as_ref().to_vec())?
+        }
+        _ => return Err(format!("unknown key type {name:?}").into()),
+    })
+}
+
+fn make_transport(
+    options: &Options,
+    keys: &Keypair,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, AnyError> {
+    if options.transport != "tcp" {
+        return Err(format!("unknown transport {:?}", options.transport).into());
+    }
+    let network = match &options.psk {
+        Some(file) => Some(read_key(file).map_err(|error| format!("{file}: {error}"))?),
+        None => None,
+    };
+    let raw = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).and_then(
+        move |stream, _| async move {
+            match network {
+                Some(key) => PnetConfig::new(key)
+                    .handshake(stream)
+                    .await
+                    .map(Either::Right)
+                    .map_err(std::io::Error::other),
+                None => Ok(Either::Left(stream)),
+            }
+        },
+    );
+    // Each combination is a type of its own.
+    macro_rules! stack {
+        ($security:expr, $muxer:expr) => {
+            raw.upgrade(Version::V1Lazy)
+                .authenticate($security)
+                .multiplex($muxer)
+                .timeout(CONNECT_LIMIT)
+                .boxed()
+        };
+    }
+    macro_rules! secure {
+        ($security:expr) => {
+            match options.muxer.as_str() {
+                "yamux" => stack!($security, make_yamux()),
+                "mplex" => stack!($security, make_mplex()),
+                other => return Err(format!("unknown muxer {other:?}").into()),
+            }
+        };
+    }
+    Ok(match options.security.as_str() {
+        "noise" => secure!(noise::Config::new(keys)?),
+        "tls" => secure!(tls::Config::new(keys)?),
+        "plaintext" => secure!(plaintext::Config::new(keys)),
+        other => return Err(format!("unknown security {other:?}").into()),
+    })
+}
+
+fn make_yamux() -> yamux::Config {
+    let mut config = yamux::Config::default();
+    config.set_max_num_streams(YAMUX_STREAMS);
+    config
+}
+
+fn make_mplex() -> libp2p_mplex::Config {
+    let mut config = libp2p_mplex::Config::new();
+    config.set_max_num_streams(NO_LIMIT);
+    config
+}
+
+fn read_key(file: &str) -> Result<PreSharedKey, AnyError> {
+    Ok(std::fs::read_to_string(file)?.parse()?)
+}
+
+/// What was negotiated on a connection, which can be nothing but what was
+/// chosen. The package never takes a muxer out of a handshake.
+pub fn describe(options: &Options) -> Value {
+    let security = match options.security.as_str() {
+        "noise" => "/noise",
+        "tls" => "/tls/1.0.0",
+        _ => "/plaintext/2.0.0",
+    };
+    let muxer = match options.muxer.as_str() {
+        "yamux" => "/yamux/1.0.0",
+        _ => "/mplex/6.7.0",
+    };
+    json!({"security": security, "muxer": muxer, "early": false})
+}
