@@ -547,6 +547,9 @@ class Stream:
         self.state = CLOSED
         self._closing = self._writeEnded = True
         self._eof = False
+        # The rest of a body that was cut off here is for nobody: not kept, and
+        # not delivered.
+        self._paused = self.negotiating = False
         self._pieces.clear()
         self.unsentSize = 0
         self._discard()

@@ -382,6 +382,39 @@ class UnreadTests(SynchronousTestCase):
         self.peer.pump.flush()
         self.assertEqual(self.busy.data, b"a littlewaiting")
 
+    def test_resetInsideMessage(self) -> None:
+        """
+        A stream may be reset in the middle of a message: what comes of that
+        afterwards is for nobody, and does not count as unread.
+        """
+        for streamID in (10, 11, 12):
+            self.peer.send(pack(NEW, streamID, 0))
+            stream = self.peer.owner.protocols[-1].stream
+            stream.pauseProducing()
+            large = message(streamID, b"x" * MIB)
+            self.peer.send(large[: MIB // 2])
+            stream.abortConnection()
+            self.peer.send(large[MIB // 2 :])
+            self.assertEqual(self.peer.session._unread, 0)
+        self.peer.send(message(1, b"waiting"))
+        self.assertEqual(self.busy.data, b"waiting")
+
+    def test_impatientInsideMessage(self) -> None:
+        """
+        That holds for a stream that is reset since it is not read, too.
+        """
+        self.peer.send(pack(NEW, 2, 0))
+        for streamID, lazy in enumerate(self.peer.owner.protocols):
+            lazy.stream.pauseProducing()
+            large = message(streamID, b"x" * MIB)
+            self.peer.send(large, large[: MIB // 2])
+            self.peer.pump.advance(5)
+            lazy.reasons[0].trap(StreamAborted)
+            self.peer.send(large[MIB // 2 :])
+            self.assertEqual(self.peer.session._unread, 0)
+        self.peer.pump.advance(60)
+        self.assertEqual(len(self.peer.owner.ended), 3)
+
     def test_lostWhileBlocked(self) -> None:
         """
         A connection that is lost while it is blocked leaves no timer.

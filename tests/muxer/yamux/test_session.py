@@ -377,6 +377,30 @@ class InboundTests(SessionTestCase):
         self.assertEqual(collector.data, b"01234")
         self.assertEqual(self.owner.protocols[-1].data, b"ok")
 
+    def test_resetWhileNegotiating(self) -> None:
+        """
+        What comes on a stream that was reset before its protocol was agreed is
+        for nobody.
+        """
+        stream = self.open().stream
+        stream.negotiating = True
+        self.peer.send(pack(DATA, 0, 1, 100), b"x" * 50)
+        stream.abortConnection()
+        self.peer.send(b"x" * 50, pack(PING, SYN, 0, 7))
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertIn((PING, ACK, 0, 7), self.sent())
+
+    def test_resetWhilePaused(self) -> None:
+        """
+        What comes on a stream that was reset while it was not read is not kept.
+        """
+        stream = self.open().stream
+        stream.pauseProducing()
+        self.peer.send(pack(DATA, 0, 1, 100), b"x" * 50)
+        stream.abortConnection()
+        self.peer.send(b"x" * 50)
+        self.assertEqual(stream.unreadSize, 0)
+
     def test_repeatedEnds(self) -> None:
         """
         A FIN that is repeated changes nothing; nor does a late window update.
