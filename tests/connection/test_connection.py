@@ -364,6 +364,25 @@ class AbuseTests(ConnectionTestCase):
         self.assertEqual(sum(len(each.lost) for each in silent), len(silent))
         self.assertTrue(self.near.connected)
 
+    def test_ours(self) -> None:
+        """
+        The streams that we open ourselves do not count: with as many of those
+        in negotiation, the peer's are served all the same.
+        """
+        served = Recorders()
+        self.client.registry.register("/a", served)
+        self.server.registry.register("/a", Recorders())
+        session: Any = self.far._session
+        session.transport.pauseProducing()
+        ours = [self.near.openStream("/a", Recorders()) for _ in range(MAX_NEGOTIATING)]
+        theirs = self.far.openStream("/a", Recorders())
+        self.nodes.settle()
+        self.assertEqual(len(served.made), 1)
+        session.transport.resumeProducing()
+        self.nodes.settle()
+        for opening in (*ours, theirs):
+            self.successResultOf(opening)
+
     def test_garbage(self) -> None:
         """
         A stream of garbage ends; the connection does not.

@@ -113,7 +113,8 @@ class Connection:
         self.scope: IConnectionScope = scope
         self._ready = ready
         self._session: IMuxerSession | None = None
-        self._negotiating: set[Stream] = set()
+        # The peer's, and ours: one side's do not take the places of the other's.
+        self._negotiating: tuple[set[Stream], set[Stream]] = (set(), set())
         self._waiting: list[Deferred[None]] = []
         self.reason: Failure | None = None
         self._inbound = Negotiation(
@@ -236,7 +237,7 @@ class Connection:
             self.scope.closeStream(None, False)
             return fail(Failure())
         if not negotiator.settled:
-            self._negotiating.add(stream)
+            self._negotiating[True].add(stream)
         return result
 
     def ping(self) -> Deferred[float]:
@@ -305,13 +306,13 @@ class Connection:
         Negotiate on a stream that the peer has opened; refuse it if too many
         are in negotiation.
         """
-        if len(self._negotiating) >= MAX_NEGOTIATING:
+        if len(self._negotiating[False]) >= MAX_NEGOTIATING:
             return None
         try:
             self.scope.openStream(True)
         except LimitExceeded:
             return None
-        self._negotiating.add(stream)
+        self._negotiating[False].add(stream)
         return self._inbound.buildProtocol(None)
 
     def streamClosed(self, stream: Stream, reason: Failure) -> None:
@@ -319,8 +320,9 @@ class Connection:
         A stream is over; the event comes only if it ever had a protocol.
         """
         self.scope.closeStream(stream.protocolID, not stream.initiator)
-        if stream in self._negotiating:
-            self._negotiating.discard(stream)
+        negotiating = self._negotiating[stream.initiator]
+        if stream in negotiating:
+            negotiating.discard(stream)
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(
                 ClosedStream(**self._describe(stream), reason=reason)
@@ -332,7 +334,8 @@ class Connection:
         """
         self._session = None
         self.reason = reason
-        self._negotiating.clear()
+        for streams in self._negotiating:
+            streams.clear()
         self._services.connections.closed(self, reason)
         self.scope.close()
         waiting, self._waiting = self._waiting, []
@@ -349,7 +352,7 @@ class Connection:
         return self._services.registry.lookup(protocol)
 
     def _agreed(self, protocol: IProtocol, stream: Stream) -> None:
-        self._negotiating.discard(stream)
+        self._negotiating[stream.initiator].discard(stream)
         if self._services.events.wants(OpenedStream):
             self._services.events.publish(OpenedStream(**self._describe(stream)))
 
