@@ -6,11 +6,12 @@ Tests of the node: what an application holds.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.application.service import Application, IService, IServiceCollection
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -306,6 +307,22 @@ class QuestionTests(NodeTestCase):
         self.nodes.settle()
         for each in pings:
             self.successResultOf(each)
+
+    def test_pingGivenUp(self) -> None:
+        """
+        A ping that is given up while it waits for its turn never begins.
+        """
+        server, client = self.nodes.start(), self.nodes.start()
+        self.nodes.connect(client, server)
+        pings = [Deferred.fromCoroutine(client.ping(server.peerID)) for _ in range(3)]
+        for each in pings[1:]:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.nodes.result(pings[0])
+        del pings
+        gc.collect()
+        self.assertEqual(self.flushWarnings(), [])
+        self.nodes.result(Deferred.fromCoroutine(client.ping(server.peerID)))
 
     def test_identify(self) -> None:
         """

@@ -603,7 +603,7 @@ class Node(MultiService):
 
     def _pingOn(self, connection: Connection) -> Deferred[float]:
         lock = self._pinging.setdefault(connection, DeferredLock())
-        return lock.run(Deferred.fromCoroutine, self._ping(connection))
+        return lock.run(lambda: Deferred.fromCoroutine(self._ping(connection)))
 
     async def _ping(self, connection: Connection) -> float:
         pinger = await self._openPinger(connection)
