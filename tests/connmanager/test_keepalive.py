@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.connmanager.keepalive import KeepAlive
 from twisted_libp2p.errors import (
+    LimitExceeded,
     PeerUnresponsive,
     UnsupportedProtocol,
     UpgradeTimeout,
@@ -120,6 +121,22 @@ class KeepAliveTests(SynchronousTestCase):
             self.pings[-1].errback(UnsupportedProtocol(["/ipfs/ping/1.0.0"]))
         self.assertEqual(self.connection.aborted, [])
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_ourLimit(self) -> None:
+        """
+        What our own limits refuse tells nothing of the peer: it is no answer,
+        and no miss.
+        """
+        self.clock.advance(10)
+        self.clock.advance(10)
+        self.clock.advance(10)
+        self.pings[-1].errback(LimitExceeded("streams", 1, 1, "limits"))
+        self.clock.advance(10)
+        self.pings[-1].errback(LimitExceeded("streams", 1, 1, "limits"))
+        self.assertEqual(self.connection.aborted, [])
+        self.clock.pump([10, 10])
+        (reason,) = self.connection.aborted
+        self.assertEqual(reason.value.seconds, 60)
 
     def test_closedWhileWaiting(self) -> None:
         """

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.errors import PeerUnresponsive, UpgradeTimeout
+from twisted_libp2p.errors import LocalError, PeerUnresponsive, UpgradeTimeout
 
 __all__ = ["KeepAlive", "Ping"]
 
@@ -98,18 +98,20 @@ class KeepAlive:
 
     def _answered(self, result: object, connection: Connection, watch: _Watch) -> None:
         """
-        Whatever the peer answers is a sign of life, be it a refusal.
+        Whatever the peer answers is a sign of life, be it a refusal; what our
+        own side has refused tells nothing of the peer.
         """
         watch.asked = None
         if self._watched.get(connection) is not watch:
             return
-        if isinstance(result, Failure) and result.check(TimeoutError, UpgradeTimeout):
+        failure = result if isinstance(result, Failure) else None
+        if failure is not None and failure.check(TimeoutError, UpgradeTimeout):
             watch.misses += 1
             if watch.misses >= MISSES:
                 silence = self._clock.seconds() - watch.heardAt
                 connection.abort(Failure(PeerUnresponsive(silence)))
                 return
-        else:
+        elif failure is None or not failure.check(LocalError):
             watch.misses = 0
             watch.heardAt = self._clock.seconds()
         self._wait(connection, watch)
