@@ -449,6 +449,16 @@ class AddressesTests(SynchronousTestCase):
             connection.close()
             self.nodes.advance(0.1)
 
+    def test_backOffEnds(self) -> None:
+        """
+        A back-off that ends just then does not lose the address.
+        """
+        remaining = iter([0.001])
+        self.patch(
+            self.client._dialer._backoff, "remaining", lambda *_: next(remaining, 0.0)
+        )
+        self.successResultOf(self.dialAndWait(self.live, 1))
+
     def dialAndWait(self, address: Multiaddr, seconds: float) -> Deferred[Any]:
         """
         Dial, and let time pass.

@@ -174,7 +174,8 @@ class Dialer:
         Have more addresses tried.
         """
         own = [each.withoutPeer() for each in self._own()]
-        transports: dict[Multiaddr, ITransport] = {}
+        likely: dict[Multiaddr, ITransport] = {}
+        unlikely: dict[Multiaddr, ITransport] = {}
         names: list[tuple[float, Attempt[Connection]]] = []
         for address in addresses:
             if dial.peer is not None:
@@ -202,20 +203,18 @@ class Dialer:
                 )
             else:
                 dial.usable += 1
-                transports[address] = transport
+                ways = unlikely if self._unlikely(dial, address, own) else likely
+                ways[address] = transport
 
-        def attempts(unlikely: bool) -> list[tuple[float, Attempt[Connection]]]:
-            chosen = [
-                each
-                for each in transports
-                if unlikely == self._unlikely(dial, each, own)
-            ]
+        def attempts(
+            transports: dict[Multiaddr, ITransport],
+        ) -> list[tuple[float, Attempt[Connection]]]:
             return [
                 (delay, _attempt(self._try, dial, each, transports[each]))
-                for delay, each in rank(chosen, own)
+                for delay, each in rank(transports, own)
             ]
 
-        dial.race.enter(names + attempts(unlikely=False), attempts(unlikely=True))
+        dial.race.enter(names + attempts(likely), attempts(unlikely))
 
     def _unlikely(
         self, dial: Dial, address: Multiaddr, own: Sequence[Multiaddr]
