@@ -243,6 +243,14 @@ class ResponderTests(SynchronousTestCase):
         self.assertEqual(machine.receive(HEADER + NOISE), HEADER + NOISE)
         self.assertEqual(responder("/noise", header=False).receive(NOISE), NOISE)
 
+    def test_headersForEver(self) -> None:
+        """
+        What a header is answered with does not grow with the number of headers.
+        """
+        for header in (True, False):
+            machine = responder("/noise", header=header)
+            self.assertRaises(NegotiationFailed, machine.receive, HEADER * 200)
+
     def test_tooManyProposals(self) -> None:
         """
         The hundredth refusal is the last.

@@ -247,6 +247,7 @@ class Responder:
     __slots__ = (
         "_accepts",
         "_headerDue",
+        "_headerMayCome",
         "_listing",
         "_messages",
         "_proposals",
@@ -271,6 +272,8 @@ class Responder:
         self._listing = listing
         self._messages = _Messages()
         self._headerDue = header
+        # After a bootstrap some initiators send the header all the same, once.
+        self._headerMayCome = not header
         self._proposals = 0
         self._refused: list[str] = []
         self.agreed: str | None = None
@@ -312,8 +315,8 @@ class Responder:
                 self._headerDue = False
                 out += HEADER
                 continue
-            if text == PROTOCOL_ID and not self._proposals:
-                # After a bootstrap some initiators send the header all the same.
+            if text == PROTOCOL_ID and self._headerMayCome:
+                self._headerMayCome = False
                 out += HEADER
                 continue
             if text != "ls" and self._accepts(text):
