@@ -208,6 +208,16 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertIs(self.transport.protocol, self.inner)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_alreadyFailed(self) -> None:
+        """
+        There is no agreement with a protocol that fails to start.
+        """
+        self.patch(Recorder, "connectionMade", lambda recorder: 1 / 0)
+        self.initiator("/a", already=lambda transport: "/a")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(self.transport.disconnected)
+        self.assertEqual(self.agreements, [])
+
     def test_deadline(self) -> None:
         """
         At its deadline, and not before, a negotiation has failed, however

@@ -109,8 +109,8 @@ class Negotiator(ProtocolWrapper):
         factory = self.factory
         already = factory.already(transport)
         if already is not None:
-            self._connect(already)
-            self._stepOut(b"")
+            if self._connect(already):
+                self._stepOut(b"")
             return
         if factory.deadline is not None:
             self._timer = factory.clock.callLater(factory.deadline, self._timeOut)
