@@ -132,3 +132,17 @@ class JournalTests(SynchronousTestCase):
         keys = self.journal.take(1)[ONE].keys
         self.assertEqual(len(keys), 1024)
         self.assertIn((TagRow, "9999"), keys)
+
+    def test_boundOfFailures(self) -> None:
+        """
+        They are, too, if they cannot be written time and again.
+        """
+        for number in range(10_000):
+            self.journal.note(ONE, (TagRow, str(number)))
+            if number % 1000 == 0:
+                self.journal.take(1)
+            elif number % 1000 == 500:
+                self.journal.failed()
+        keys = self.journal.take(1)[ONE].keys
+        self.assertEqual(len(keys), 1024)
+        self.assertIn((TagRow, "9999"), keys)

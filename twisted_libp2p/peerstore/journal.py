@@ -35,6 +35,14 @@ class Entry:
     forgotten: bool = False
     keys: dict[Key, None] = field(default_factory=dict)
 
+    def add(self, key: Key) -> None:
+        """
+        Name one more row, and give up the oldest if there are too many.
+        """
+        self.keys[key] = None
+        if len(self.keys) > _MAX_KEYS:
+            del self.keys[next(iter(self.keys))]
+
 
 class Journal:
     """
@@ -83,9 +91,7 @@ class Journal:
         """
         entry = self._entry(peer)
         if key is not None:
-            entry.keys[key] = None
-            if len(entry.keys) > _MAX_KEYS:
-                del entry.keys[next(iter(entry.keys))]
+            entry.add(key)
 
     def forget(self, peer: PeerID) -> None:
         """
@@ -142,5 +148,6 @@ class Journal:
             if earlier is None or later.forgotten:
                 taken[peer] = later
             else:
-                earlier.keys.update(later.keys)
+                for key in later.keys:
+                    earlier.add(key)
         self._waiting = taken
