@@ -46,6 +46,10 @@ class NodeOptions(Options):
         [PLAINTEXT, None, "speak unprotected with peers that speak nothing better"],
     ]
 
+    def __repr__(self) -> str:
+        # A DSN among the values may hold a password.
+        return f"<{type(self).__name__}>"
+
     def identity(self) -> Identity | None:
         """
         Give who the node is; None for a key that lives as long as the process.

@@ -95,6 +95,12 @@ class ChoiceTests(SynchronousTestCase):
         """
         self.assertIn("no DSN", self.refused("postgresql:nonsense"))
         self.assertIn("no DSN", self.refused("postgresql:colour=red"))
+        for wrong in (
+            "postgresql://u:secret@h/d?colour=red",
+            "postgresql:password=two secret",
+            "postgres://u:secret@h/d",
+        ):
+            self.assertNotIn("secret", self.refused(wrong))
 
     def test_DSN(self) -> None:
         """
@@ -107,6 +113,7 @@ class ChoiceTests(SynchronousTestCase):
         ):
             backend = postgresql(dsn)
             self.assertEqual(backend.label, "postgresql:d")
+            self.assertNotIn("secret", repr(backend))
             self.assertEqual(
                 dict(backend.keywords),
                 {
@@ -159,6 +166,19 @@ class FileTests(OnSQLite, TestCase):
             await store.stopService()
             self.assertPrivate()
             os.chmod(self.path, 0o644)
+
+    async def test_privateAfterKill(self) -> None:
+        """
+        Nor what another program has left there, when it was killed.
+        """
+        await (await self.open()).stopService()
+        left = [f"{self.path}{suffix}" for suffix in ("", "-wal", "-shm")]
+        for name in left:
+            Path(name).touch()
+            os.chmod(name, 0o644)
+        store = await self.open()
+        self.assertPrivate()
+        await store.stopService()
 
     async def test_mode(self) -> None:
         """

@@ -288,6 +288,17 @@ class PrivateNetworkTests(SynchronousTestCase):
             self.assertNotIn("\n", str(error))
             self.assertNotIn(coded.decode()[2:40], str(error))
 
+    def test_openToOthers(self) -> None:
+        """
+        A file that others can read is used, with a warning.
+        """
+        path = self.write(b"/key/swarm/psk/1.0.0/\n/base16/\n" + KEY.hex().encode())
+        for mode, warnings in ((0o600, 0), (0o640, 1), (0o604, 1)):
+            os.chmod(path, mode)
+            with capturedLogs() as events:
+                PrivateNetwork.fromFile(path)
+            self.assertEqual([each["mode"] for each in events], [mode] * warnings)
+
     def test_noFile(self) -> None:
         """
         A file that is not there is told in one line.

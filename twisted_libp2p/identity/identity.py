@@ -7,14 +7,12 @@ Who we are: a private key, and the file it is kept in.
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
-
-from twisted.logger import Logger
 
 from twisted_libp2p.errors import ConfigurationError, InvalidKey
 from twisted_libp2p.identity.keys import KeyType, PrivateKey, PublicKey
 from twisted_libp2p.identity.peerid import PeerID
+from twisted_libp2p.identity.secrets import readSecret
 
 __all__ = ["Identity"]
 
@@ -32,8 +30,6 @@ class Identity:
     """
 
     __slots__ = ("peerID", "privateKey", "publicKey")
-
-    _log = Logger()
 
     def __init__(self, privateKey: PrivateKey) -> None:
         self.privateKey = privateKey
@@ -79,9 +75,7 @@ class Identity:
 
     @classmethod
     def _load(cls, path: str | os.PathLike[str]) -> Identity:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(_LARGEST_FILE + 1)
+        data = readSecret("Identity file", path, _LARGEST_FILE)
         try:
             if len(data) > _LARGEST_FILE:
                 raise InvalidKey("it is too large to be a key")
@@ -93,13 +87,6 @@ class Identity:
             raise ConfigurationError(
                 f"identity file {os.fspath(path)} holds no key of a peer: {error}"
             ) from None
-        if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-            cls._log.warn(
-                "Identity file {path} is open to others (mode {mode:o});"
-                " it holds a secret: chmod 600.",
-                path=os.fspath(path),
-                mode=stat.S_IMODE(mode),
-            )
         return cls(key)
 
     def toFile(self, path: str | os.PathLike[str]) -> None:

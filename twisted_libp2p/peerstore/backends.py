@@ -10,8 +10,8 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final
 
@@ -83,7 +83,8 @@ class Backend:
     schema: Schema
     module: str
     arguments: Sequence[object]
-    keywords: Mapping[str, object]
+    # There may be a password in it.
+    keywords: Mapping[str, object] = field(repr=False)
     settings: Sequence[str]
 
     def pool(self, reactor: Any) -> Any:
@@ -136,7 +137,11 @@ def sqlite(path: str) -> Backend:
             # process may hold on it.
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise ConfigurationError(f"sqlite:{path} is not a file") from None
-            os.chmod(path, 0o600)
+            # SQLite gives its own files the mode of the database, but only when
+            # it makes them.
+            for name in (path, f"{path}-wal", f"{path}-shm"):
+                with suppress(FileNotFoundError):
+                    os.chmod(name, 0o600)
     except OSError as error:
         raise ConfigurationError(f"sqlite:{path}: {error.strerror}") from None
     except sqlite3.Error as error:
@@ -171,9 +176,12 @@ def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
         ) from None
     try:
         given = conninfo.conninfo_to_dict(dsn)
-    except psycopg.Error as error:
-        reason = str(error).strip().replace("\n", " ")
-        raise ConfigurationError(f"postgresql: that is no DSN: {reason}") from None
+    except psycopg.Error:
+        # What psycopg says of it quotes it, and there may be a password in it.
+        raise ConfigurationError(
+            "postgresql: that is no DSN, as 'host=... dbname=...' or"
+            " postgresql://... is one"
+        ) from None
     where = given.get("dbname") or "the default database"
     return Backend(
         label=f"postgresql:{where}",

@@ -388,6 +388,7 @@ def openPeerStore(
         dsn = description if rest.startswith("//") else rest
         return PeerStoreService(reactor, postgresql(dsn), limits, clock)
     raise ConfigurationError(
-        f"no peerstore {description!r}: it has to be memory:, sqlite:PATH or"
+        # What follows may hold a password.
+        f"no peerstore of the kind {kind!r}: it has to be memory:, sqlite:PATH or"
         " postgresql:DSN"
     )

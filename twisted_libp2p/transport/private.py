@@ -42,6 +42,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity.secrets import readSecret
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.transport.xsalsa20 import (
     KEY_SIZE,
@@ -102,12 +103,12 @@ class PrivateNetwork:
         It has three lines: C{/key/swarm/psk/1.0.0/}, the encoding, which is
         C{/base16/}, C{/base64/} or C{/bin/}, and the key.
 
+        A file that others can read is warned about.
+
         @raise ConfigurationError: the file cannot be read, or holds no key.
         """
         try:
-            with open(path, "rb") as file:
-                content = file.read(_LONGEST_FILE + 1)
-            return cls(_parse(content))
+            return cls(_parse(readSecret("Private network file", path, _LONGEST_FILE)))
         except OSError as error:
             problem = error.strerror
         except ConfigurationError as error:

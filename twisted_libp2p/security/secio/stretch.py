@@ -32,6 +32,9 @@ class Keys(NamedTuple):
     key: bytes
     mac: bytes
 
+    def __repr__(self) -> str:
+        return "<Keys>"
+
 
 def stretch(secret: bytes, suite: Suite) -> tuple[Keys, Keys]:
     """
