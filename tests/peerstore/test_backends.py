@@ -167,15 +167,16 @@ class FileTests(OnSQLite, TestCase):
             self.assertPrivate()
             os.chmod(self.path, 0o644)
 
-    async def test_privateAfterKill(self) -> None:
+    async def test_privateBefore(self) -> None:
         """
-        Nor what another program has left there, when it was killed.
+        Nor what another program has put there, which runs or was killed.
         """
         await (await self.open()).stopService()
-        left = [f"{self.path}{suffix}" for suffix in ("", "-wal", "-shm")]
-        for name in left:
-            Path(name).touch()
-            os.chmod(name, 0o644)
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("CREATE TABLE others (number INTEGER)")
+        for suffix in ("", "-wal", "-shm"):
+            os.chmod(f"{self.path}{suffix}", 0o644)
         store = await self.open()
         self.assertPrivate()
         await store.stopService()
