@@ -179,7 +179,7 @@ class LogTests(SecretsTestCase):
     What is told of a handshake that fails.
     """
 
-    def fail(self, make: Callable[[Handshake], HandshakeMachine], bad: bytes) -> str:
+    def tells(self, make: Callable[[Handshake], HandshakeMachine], bad: bytes) -> str:
         """
         Let a handshake fail by the peer's fault.
 
@@ -202,6 +202,7 @@ class LogTests(SecretsTestCase):
             transport.dataReceived(bad)
         self.assertTrue(wire.disconnected)
         (failure,) = failures
+        assert failure.value is not None
         told = [f"{formatEvent(event)} {event}" for event in logs]
         told += [failure.getTraceback(detail="verbose"), repr(failure)]
         # As those reporters of errors tell it that show the variables, too.
@@ -229,7 +230,7 @@ class LogTests(SecretsTestCase):
             b"\x00\x20" + bytes(32),
             first + b"\x00\x60" + b"x" * 96,
         ):
-            told = self.fail(make, bad)
+            told = self.tells(make, bad)
             self.assertIn("HandshakeFailed", told)
             chain = machines[-1]._xx.symmetric._chainingKey
             self.assertSecret(told, [private.private_bytes_raw(), SECRET, chain])
@@ -239,7 +240,7 @@ class LogTests(SecretsTestCase):
         SECIO: of a proposal that is none.
         """
         for bad in (b"\x00\x00\x00\x01x", b"\xff\xff\xff\xff"):
-            told = self.fail(lambda handshake: SecioHandshake(handshake, OFFER), bad)
+            told = self.tells(lambda handshake: SecioHandshake(handshake, OFFER), bad)
             self.assertIn("HandshakeFailed", told)
             self.assertSecret(told, [SECRET])
 
@@ -253,7 +254,7 @@ class LogTests(SecretsTestCase):
             self.patch(machine, "_handshake", None)
             return machine
 
-        told = self.fail(make, _proposal())
+        told = self.tells(make, _proposal())
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
         self.assertIn("A handshake broke down", told)
         self.assertSecret(told, [SECRET])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
+from twisted_libp2p.errors import PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
 
 __all__ = ["Handshake", "Secured"]
@@ -35,6 +36,16 @@ class Handshake:
     expected: PeerID | None
     muxers: tuple[str, ...]
     failed: Callable[[Failure], None]
+
+    def meet(self, protocolID: str, peer: PeerID) -> None:
+        """
+        Check that who answers is who is expected.
+
+        @param protocolID: the security protocol, for the error.
+        @raise PeerMismatch: it is somebody else.
+        """
+        if self.expected is not None and self.expected != peer:
+            raise PeerMismatch(protocolID, str(self.expected), str(peer))
 
 
 @dataclass(frozen=True, slots=True)

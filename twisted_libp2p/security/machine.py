@@ -12,7 +12,7 @@ from typing import Protocol
 
 from twisted_libp2p.security.handshake import Secured
 
-__all__ = ["Channel", "HandshakeMachine"]
+__all__ = ["Channel", "HandshakeMachine", "OpenChannel"]
 
 
 class HandshakeMachine(Protocol):
@@ -85,3 +85,26 @@ class Channel(Protocol):
         @raise twisted_libp2p.errors.ProtocolViolation: the peer did not send
             these bytes, or not as it has to.  The channel is of no use then.
         """
+
+
+class OpenChannel:
+    """
+    A channel that leaves the bytes as they are: whoever is below has opened
+    what comes, and will seal what goes, or nobody has to.
+    """
+
+    __slots__ = ()
+
+    truncated = False
+
+    def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
+        """
+        Send as it is what is to be sent.
+        """
+        return list(pieces)
+
+    def open(self, data: bytes, opened: list[bytes]) -> None:
+        """
+        Take as it is what comes.
+        """
+        opened.append(data)

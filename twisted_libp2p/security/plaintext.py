@@ -9,7 +9,6 @@ See libp2p/specs, plaintext/README.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -17,10 +16,11 @@ from google.protobuf.message import DecodeError
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import ISecurity
 from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.machine import OpenChannel
 from twisted_libp2p.security.wrapper import SecureFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.plaintext_pb2 import Exchange
@@ -29,7 +29,6 @@ __all__ = [
     "LONGEST_EXCHANGE",
     "PROTOCOL_ID",
     "Plaintext",
-    "PlaintextChannel",
     "PlaintextHandshake",
 ]
 
@@ -54,7 +53,7 @@ class PlaintextHandshake:
 
     def __init__(self, handshake: Handshake) -> None:
         self.secured: Secured | None = None
-        self.channel: PlaintextChannel | None = None
+        self.channel: OpenChannel | None = None
         self.trailing = b""
         self._handshake = handshake
         self._frames = FrameBuffer(LONGEST_EXCHANGE)
@@ -82,7 +81,7 @@ class PlaintextHandshake:
             message = next(self._frames, None)
             if message is not None:
                 self.secured = self._authenticate(message)
-                self.channel = PlaintextChannel()
+                self.channel = OpenChannel()
                 self.trailing = self._frames.trailingData
         except InvalidInput as error:
             raise HandshakeFailed(PROTOCOL_ID, f"the exchange: {error}") from error
@@ -101,30 +100,8 @@ class PlaintextHandshake:
         key = PublicKey.fromBytes(exchange.pubkey)
         if not peer.matches(key):
             raise InvalidInput(f"{peer} is not the id of the key that came with it")
-        expected = self._handshake.expected
-        if expected is not None and expected != peer:
-            raise PeerMismatch(PROTOCOL_ID, str(expected), str(peer))
+        self._handshake.meet(PROTOCOL_ID, peer)
         return Secured(PROTOCOL_ID, peer, key)
-
-
-class PlaintextChannel:
-    """
-    A connection after the exchange: its bytes are the transport's.
-    """
-
-    truncated = False
-
-    def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """
-        Send as it is what is to be sent.
-        """
-        return list(pieces)
-
-    def open(self, data: bytes, opened: list[bytes]) -> None:
-        """
-        Take as it is what comes.
-        """
-        opened.append(data)
 
 
 @implementer(ISecurity)

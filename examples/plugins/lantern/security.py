@@ -29,7 +29,6 @@ from zope.interface import implementer
 from twisted_libp2p.errors import (
     HandshakeFailed,
     InvalidInput,
-    PeerMismatch,
     ProtocolViolation,
 )
 from twisted_libp2p.identity import Envelope, PeerID
@@ -179,9 +178,8 @@ class LanternHandshake:
             raise HandshakeFailed(PROTOCOL_ID, str(error)) from error
         if claim != self._claim(not self._handshake.initiator):
             raise HandshakeFailed(PROTOCOL_ID, "the envelope is of another exchange")
-        peer, expected = PeerID.fromKey(envelope.publicKey), self._handshake.expected
-        if expected is not None and expected != peer:
-            raise PeerMismatch(PROTOCOL_ID, str(expected), str(peer))
+        peer = PeerID.fromKey(envelope.publicKey)
+        self._handshake.meet(PROTOCOL_ID, peer)
         return Secured(PROTOCOL_ID, peer, envelope.publicKey)
 
 

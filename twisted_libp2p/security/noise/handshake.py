@@ -16,7 +16,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.noise.frame import LENGTH, PROTOCOL_ID, NoiseChannel
@@ -160,8 +160,7 @@ class NoiseHandshake:
         assert self._xx.remoteStatic is not None
         key, muxers = decode(payload, self._xx.remoteStatic)
         peer = PeerID.fromKey(key)
-        if handshake.expected is not None and handshake.expected != peer:
-            raise PeerMismatch(PROTOCOL_ID, str(handshake.expected), str(peer))
+        handshake.meet(PROTOCOL_ID, peer)
         if handshake.initiator:
             muxer = chooseMuxer(handshake.muxers, muxers)
         else:

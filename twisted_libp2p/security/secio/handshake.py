@@ -24,7 +24,6 @@ from google.protobuf.message import DecodeError
 from twisted_libp2p.errors import (
     HandshakeFailed,
     InvalidInput,
-    PeerMismatch,
     ProtocolViolation,
 )
 from twisted_libp2p.identity import PeerID, PublicKey
@@ -163,7 +162,7 @@ class SecioHandshake:
         self._remoteKey = PublicKey.fromBytes(propose.pubkey)
         self._remoteProposal = message
         self._remoteNonce = propose.rand
-        self._checkPeer()
+        self._handshake.meet(PROTOCOL_ID, PeerID.fromKey(self._remoteKey))
         ours = self._handshake.identity.publicKey.toBytes()
         first = sha256(propose.pubkey + self._nonce).digest()
         second = sha256(ours + propose.rand).digest()
@@ -216,12 +215,6 @@ class SecioHandshake:
             PROTOCOL_ID, PeerID.fromKey(self._remoteKey), self._remoteKey
         )
         return b""
-
-    def _checkPeer(self) -> None:
-        peer = PeerID.fromKey(self._remoteKey)
-        expected = self._handshake.expected
-        if expected is not None and expected != peer:
-            raise PeerMismatch(PROTOCOL_ID, str(expected), str(peer))
 
     # What the peer has to say, in this order, and what takes it.
     _steps = (

@@ -10,41 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.machine import OpenChannel
 from twisted_libp2p.security.tls.certificate import authenticate
 
-__all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "TLSChannel", "TLSHandshake"]
+__all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "TLSHandshake"]
 
 #: What TLS is called on the wire.
 PROTOCOL_ID: Final = "/tls/1.0.0"
 
 #: What libp2p is called inside TLS, where no muxer is agreed there.
 APPLICATION_PROTOCOL: Final = b"libp2p"
-
-
-class TLSChannel:
-    """
-    A connection after its handshake: OpenSSL has opened what comes, and will
-    seal what goes.
-    """
-
-    __slots__ = ()
-
-    truncated = False
-
-    def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
-        """
-        Send as it is what is to be sent.
-        """
-        return list(pieces)
-
-    def open(self, data: bytes, opened: list[bytes]) -> None:
-        """
-        Take as it is what comes.
-        """
-        opened.append(data)
 
 
 class TLSHandshake:
@@ -65,9 +43,9 @@ class TLSHandshake:
         @param now: tells the seconds since 1970.
         """
         self.secured: Secured | None = None
-        self.channel: TLSChannel | None = None
+        self.channel: OpenChannel | None = None
         self.refusal: HandshakeFailed | None = None
-        self._expected = handshake.expected
+        self._handshake = handshake
         self._muxers = {muxer.encode(): muxer for muxer in handshake.muxers}
         self._now = now
         self._judged: Secured | None = None
@@ -137,8 +115,7 @@ class TLSHandshake:
             raise InvalidInput("it is one of several")
         key = authenticate(certificate, self._now())
         peer = PeerID.fromKey(key)
-        if self._expected is not None and self._expected != peer:
-            raise PeerMismatch(PROTOCOL_ID, str(self._expected), str(peer))
+        self._handshake.meet(PROTOCOL_ID, peer)
         return Secured(PROTOCOL_ID, peer, key, self._muxers.get(selected))
 
     def complete(self, certificates: int) -> None:
@@ -156,5 +133,5 @@ class TLSHandshake:
             raise HandshakeFailed(
                 PROTOCOL_ID, "the peer's certificate: it is one of several"
             )
-        self.channel = TLSChannel()
+        self.channel = OpenChannel()
         self.secured = self._judged
