@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
@@ -73,6 +74,18 @@ class KeyTests(SynchronousTestCase):
         self.assertNotIn("\n", line)
         return line
 
+    def test_help(self) -> None:
+        """
+        The help of each tool tells what it is for, in plain English.
+        """
+        # What usage.Options shows if it is not told better.
+        self.patch(sys.modules["__main__"], "__doc__", "L{docstring}")
+        for parser in (
+            ToolOptions,
+            *(parser for _, _, parser, _ in ToolOptions.subCommands),
+        ):
+            self.assertNotIn("L{docstring}", str(parser()))
+
     def test_keygen(self) -> None:
         """
         A key of each type is made, in a file that only its owner reads, and
@@ -128,8 +141,8 @@ class KeyTests(SynchronousTestCase):
             (("id", path), path),
             (("id", os.path.dirname(path)), os.path.dirname(path)),
             (("ping",), "arguments"),
-            (("ping", "--count", "0", "/a"), "'0'"),
-            (("ping", "--count", "x", "/a"), "'x'"),
+            (("ping", "--count", "0", "/a"), "'0' is no whole number from 1 up"),
+            (("ping", "--count", "x", "/a"), "'x' is no whole number from 1 up"),
             (("ping", "--timeout", "-1", "/a"), "'-1'"),
             (("identify", "--timeout", "nan", "/a"), "'nan'"),
             (("identify", "--zzz", "/a"), "zzz"),

@@ -127,6 +127,15 @@ class OptionsTests(SynchronousTestCase):
         for word in ("--listen", "--serve", "--identity", "noise", "yamux", "auto"):
             self.assertIn(word, told)
 
+    def test_numbers(self) -> None:
+        """
+        What has to be a number and is none is told as such.
+        """
+        for option in ("--low-water", "--high-water", "--max-connections"):
+            for value in ("x", "-1", "1.5"):
+                error = self.assertRaises(UsageError, make, option, value)
+                self.assertIn(f"{value!r} is no whole number from 0 up", str(error))
+
     def test_unknown(self) -> None:
         """
         An option that does not exist is refused by the parser already.

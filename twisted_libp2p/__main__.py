@@ -24,7 +24,7 @@ from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import NodeOptions
+from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.peerstore import (
     Limits,
     PeerStoreService,
@@ -44,19 +44,13 @@ def _seconds(text: str) -> float:
     raise ValueError(f"{text!r} is no number of seconds between 0 and a day")
 
 
-def _count(text: str) -> int:
-    with suppress(ValueError):
-        if int(text) > 0:
-            return int(text)
-    raise ValueError(f"{text!r} is no number above 0")
-
-
 class _KeyOptions(Options):
     """
     Options of C{keygen}.
     """
 
     synopsis = "FILE"
+    longdesc = "Makes a private key in a new file, and prints its peer id."
     optParameters: ClassVar[list[Any]] = [
         [
             "type",
@@ -83,6 +77,7 @@ class _FileOptions(Options):
     """
 
     synopsis = "FILE"
+    longdesc = "Prints the peer id of a key: in base58, base32 and base36."
 
     def parseArgs(self, path: str) -> None:  # type: ignore[override]
         self["path"] = path
@@ -94,6 +89,10 @@ class _PeerOptions(NodeOptions):
     """
 
     synopsis = "ADDRESS"
+    longdesc = (
+        "ADDRESS is a multiaddr such as /ip4/192.0.2.1/tcp/4001, with /p2p/ and the"
+        " id of the peer at its end if nobody else is to be taken for it."
+    )
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "seconds to connect in", _seconds],
     ]
@@ -107,7 +106,7 @@ class _PingOptions(_PeerOptions):
     Options of C{ping}.
     """
 
-    optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", _count]]
+    optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", whole(1)]]
 
 
 class _PipeOptions(_PeerOptions):
@@ -129,6 +128,7 @@ class _PeersOptions(Options):
     Options of C{peers}.
     """
 
+    longdesc = "Lists the peers that a peerstore knows, and their addresses."
     optParameters: ClassVar[list[Any]] = [
         ["peerstore", None, None, "kept in sqlite:PATH or postgresql:DSN"],
         ["import", None, None, "file of JSON lines to take in first; - for stdin"],
@@ -144,6 +144,7 @@ class ToolOptions(Options):
     """
 
     synopsis = "python -m twisted_libp2p TOOL ..."
+    longdesc = "Small tools for keys, peers and peerstores."
     subCommands: ClassVar[list[Any]] = [
         ["keygen", None, _KeyOptions, "make a private key and tell its peer id"],
         ["id", None, _FileOptions, "tell the peer id of a private key"],

@@ -7,6 +7,8 @@ tools share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from twisted.python.usage import Options
@@ -19,7 +21,7 @@ from twisted_libp2p.node import MUXERS, SECURITIES
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.transport.private import PrivateNetwork
 
-__all__ = ["NodeOptions"]
+__all__ = ["NodeOptions", "whole"]
 
 #: The plugin that C{--insecure-plaintext} adds.
 PLAINTEXT = "insecure-plaintext"
@@ -27,6 +29,23 @@ PLAINTEXT = "insecure-plaintext"
 
 def _choice(kind: type[IProvider]) -> str:
     return "in order of preference, of: " + ", ".join(providers(kind))
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """
+    Make the type of an option whose value is a whole number.
+
+    @param least: the smallest one that makes sense.
+    @return: understands a value; raises C{ValueError} if it is no such number.
+    """
+
+    def understand(text: str) -> int:
+        with suppress(ValueError):
+            if int(text) >= least:
+                return int(text)
+        raise ValueError(f"{text!r} is no whole number from {least} up")
+
+    return understand
 
 
 class NodeOptions(Options):

@@ -21,7 +21,7 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import NodeOptions
+from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.protocols import echo
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
@@ -48,9 +48,21 @@ class Options(NodeOptions):
         ["peerstore", None, "memory:", "kept in sqlite:PATH or postgresql:DSN"],
         ["status", None, None, "serve a status page here, such as on tcp:8080"],
         ["metrics", None, None, "serve Prometheus metrics here, such as on tcp:9100"],
-        ["low-water", None, None, "connections that are left after trimming", int],
-        ["high-water", None, None, "connections from which on they are trimmed", int],
-        ["max-connections", None, None, "connections that there may be at all", int],
+        ["low-water", None, None, "connections that are left after trimming", whole(0)],
+        [
+            "high-water",
+            None,
+            None,
+            "connections from which on they are trimmed",
+            whole(0),
+        ],
+        [
+            "max-connections",
+            None,
+            None,
+            "connections that there may be at all",
+            whole(0),
+        ],
         ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
     ]
 
