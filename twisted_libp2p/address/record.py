@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -23,6 +24,11 @@ __all__ = ["PeerRecord"]
 
 _DOMAIN: Final = "libp2p-peer-record"
 _PAYLOAD_TYPE: Final = b"\x03\x01"
+
+# How many of the envelopes that were verified last are remembered.  Each comes
+# several times: in identify and in its pushes, for the peerstore, and again when
+# the peer comes back; and a signature costs more than all else of identify.
+_REMEMBERED: Final = 256
 
 # The second is the text of the RFC, and what rust-libp2p has; go-libp2p and
 # js-libp2p have the first.
@@ -84,19 +90,27 @@ class PeerRecord:
             record is about another peer than the one that signed it.
         @raise twisted_libp2p.errors.InvalidSignature: the signature is wrong.
         """
-        envelope = Envelope.fromBytes(data)
-        domain = _DOMAINS.get(envelope.payloadType)
-        if domain is None:
-            raise InvalidRecord("an envelope that holds no peer record")
-        message = record_pb2.PeerRecord()
-        try:
-            message.ParseFromString(envelope.open(domain))
-        except DecodeError:
-            raise InvalidRecord("a record that is no protobuf message") from None
-        signer = PeerID.fromKey(envelope.publicKey)
-        if message.peer_id != signer.toBytes():
-            raise InvalidRecord(f"a record of another peer, signed by {signer}")
-        return cls(signer, message.seq, tuple(_readable(message)))
+        return _open(data)
+
+
+@lru_cache(_REMEMBERED)
+def _open(data: bytes) -> PeerRecord:
+    """
+    What L{PeerRecord.open} does with an envelope that is not remembered.
+    """
+    envelope = Envelope.fromBytes(data)
+    domain = _DOMAINS.get(envelope.payloadType)
+    if domain is None:
+        raise InvalidRecord("an envelope that holds no peer record")
+    message = record_pb2.PeerRecord()
+    try:
+        message.ParseFromString(envelope.open(domain))
+    except DecodeError:
+        raise InvalidRecord("a record that is no protobuf message") from None
+    signer = PeerID.fromKey(envelope.publicKey)
+    if message.peer_id != signer.toBytes():
+        raise InvalidRecord(f"a record of another peer, signed by {signer}")
+    return PeerRecord(signer, message.seq, tuple(_readable(message)))
 
 
 def _readable(message: record_pb2.PeerRecord) -> Iterator[Multiaddr]:
