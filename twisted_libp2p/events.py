@@ -307,6 +307,8 @@ class EventBus:
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription[Any]] = []
+        # What was asked for each type of event, until somebody comes or goes.
+        self._wanted: dict[type[Event], bool] = {}
         self._pending: deque[Event] = deque()
         self._delivering = False
 
@@ -328,6 +330,7 @@ class EventBus:
         """
         subscription = Subscription(self, type, callback, where)
         self._subscriptions = [*self._subscriptions, subscription]
+        self._wanted.clear()
         return subscription
 
     def next(
@@ -352,7 +355,12 @@ class EventBus:
         Tell whether anybody would hear an event of this very type, so that
         frequent ones need not be made for nobody.
         """
-        return any(issubclass(type, each._type) for each in self._subscriptions)
+        wanted = self._wanted.get(type)
+        if wanted is None:
+            wanted = self._wanted[type] = any(
+                issubclass(type, each._type) for each in self._subscriptions
+            )
+        return wanted
 
     def publish(self, event: Event) -> None:
         """
@@ -381,3 +389,4 @@ class EventBus:
         self._subscriptions = [
             each for each in self._subscriptions if each is not subscription
         ]
+        self._wanted.clear()

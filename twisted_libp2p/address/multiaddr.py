@@ -81,7 +81,12 @@ class Multiaddr:
         @param data: at most L{MAX_BYTES} bytes.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        return cls._of(_parseBytes(data))
+        address = cls.__new__(cls)
+        components = address._components = tuple(_parseBytes(data))
+        # There is no other encoding of these components.
+        address._encoded = bytes(data)
+        address._text = _textOf(components)
+        return address
 
     @classmethod
     def _of(cls, components: Iterable[Component]) -> Multiaddr:
@@ -92,16 +97,11 @@ class Multiaddr:
     def _set(self, components: Iterable[Component]) -> None:
         self._components = tuple(components)
         encoded = bytearray()
-        text = ""
-        for name, code, value, data in self._components:
-            protocol = BY_CODE[code]
+        for _, code, _, data in self._components:
             encoded += varint.encode(code)
-            encoded += delimit(data) if protocol.size is None else data
-            text += f"/{name}"
-            if value is not None:
-                text += value if protocol.path else f"/{value}"
+            encoded += delimit(data) if BY_CODE[code].size is None else data
         self._encoded = bytes(encoded)
-        self._text = text or "/"
+        self._text = _textOf(self._components)
 
     def toBytes(self) -> bytes:
         """
@@ -177,7 +177,7 @@ class Multiaddr:
         """
         This address without the id of the peer at its end.
         """
-        if self.peerID is None:
+        if not self._components or self._components[-1].name != "p2p":
             return self
         return self._of(self._components[:-1])
 
@@ -205,6 +205,15 @@ class Multiaddr:
 
     def __hash__(self) -> int:
         return hash(self._encoded)
+
+
+def _textOf(components: Iterable[Component]) -> str:
+    text = ""
+    for name, code, value, _ in components:
+        text += f"/{name}"
+        if value is not None:
+            text += value if BY_CODE[code].path else f"/{value}"
+    return text or "/"
 
 
 def _parseText(text: str) -> Iterator[Component]:

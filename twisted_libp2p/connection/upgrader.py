@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.connection import Connection, Services
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -208,6 +209,7 @@ class Upgrade(Factory):
         self._machine: Machine | None = None
         self._timer: IDelayedCall | None = None
         self._startedAt = 0.0
+        self._remoteAddress: Multiaddr | None = None
         self.connection: Deferred[Connection] = Deferred(self._cancelled)
 
     def stack(self) -> Negotiation:
@@ -304,9 +306,10 @@ class Upgrade(Factory):
         try:
             if secured.remotePeer == self._upgrader.identity.peerID:
                 raise DialToSelf(f"{secured.remotePeer} is this node itself")
+            self._remoteAddress = self._transport.toMultiaddr(secure.getPeer())
             self._upgrader.services.connections.secured(
                 secured.remotePeer,
-                self._transport.toMultiaddr(secure.getPeer()),
+                self._remoteAddress,
                 "outbound" if self._initiator else "inbound",
             )
         except Libp2pError as error:
@@ -349,7 +352,7 @@ class Upgrade(Factory):
             initiator=self._initiator,
             transport=self._transport.name,
             localAddress=self._transport.toMultiaddr(secure.getHost()),
-            remoteAddress=self._transport.toMultiaddr(secure.getPeer()),
+            remoteAddress=self._remoteAddress,
             upgradeTime=services.clock.seconds() - self._startedAt,
             scope=self.scope,
             ready=self._ready,

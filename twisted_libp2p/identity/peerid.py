@@ -118,13 +118,20 @@ class PeerID:
         """
         return multibase.encode(_PREFIXES[base], _CID + self._multihash)
 
+    @property
+    def holdsKey(self) -> bool:
+        """
+        Whether the id is not a hash, but holds a key, or what stands for one.
+        """
+        return self._multihash[0] == _IDENTITY
+
     def publicKey(self) -> PublicKey | None:
         """
         The key of this peer, if the id holds it.
 
         @return: None if the id is a hash, or holds what is not a key.
         """
-        if self._multihash[0] != _IDENTITY:
+        if not self.holdsKey:
             return None
         try:
             return PublicKey.fromBytes(self._multihash[2:])

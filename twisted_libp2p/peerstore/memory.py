@@ -232,8 +232,10 @@ class MemoryPeerStore:
         """
         if not peer.matches(key):
             raise InvalidKey(f"this is not the key of {peer}")
-        if self.publicKey(peer) is None:
-            record = self._book.open(peer)
+        if peer.holdsKey:
+            return
+        record = self._book.open(peer)
+        if record.key != key.toBytes():
             record.key = key.toBytes()
             self._changed(peer, record)
 

@@ -196,29 +196,24 @@ class Reader:
         message = self._merged
         if message.publicKey and message.publicKey != self._key.toBytes():
             raise ProtocolViolation(PROTOCOL_ID, "the public key is another's")
-        told = before
+        told: dict[str, Any] = {}
         if message.HasField("agentVersion"):
-            told = replace(told, agent=_name(message.agentVersion))
+            told["agent"] = _name(message.agentVersion)
         if message.HasField("protocolVersion"):
-            told = replace(told, protocolVersion=_name(message.protocolVersion))
+            told["protocolVersion"] = _name(message.protocolVersion)
         if message.protocols:
-            told = replace(told, protocols=_protocols(message.protocols))
+            told["protocols"] = _protocols(message.protocols)
         record = self._record(message.signedPeerRecord)
         if record is not None:
             if before.sequence is None or record.sequence >= before.sequence:
-                told = replace(
-                    told,
-                    listenAddresses=self._dialable(record.addresses),
-                    record=message.signedPeerRecord,
-                    sequence=record.sequence,
-                )
+                told["listenAddresses"] = self._dialable(record.addresses)
+                told["record"] = message.signedPeerRecord
+                told["sequence"] = record.sequence
         elif message.listenAddrs:
-            told = replace(
-                told, listenAddresses=self._dialable(_readable(message.listenAddrs))
-            )
+            told["listenAddresses"] = self._dialable(_readable(message.listenAddrs))
         for observed in _readable([message.observedAddr]):
-            told = replace(told, observedAddress=observed)
-        return told
+            told["observedAddress"] = observed
+        return replace(before, **told)
 
     def _record(self, envelope: bytes) -> PeerRecord | None:
         """
