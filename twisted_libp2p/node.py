@@ -52,6 +52,7 @@ from twisted_libp2p.interfaces import (
     IMuxer,
     IMuxerProvider,
     IPeerStore,
+    IProvider,
     ISecurity,
     ISecurityProvider,
     ITransport,
@@ -272,7 +273,8 @@ class Node(MultiService):
         self._keeps = kept is not None
         if kept is not None and kept.parent is None:
             kept.setServiceParent(self)
-        self._learner = Learner(self.peerstore, self.events)
+        # It lives in its subscriptions.
+        Learner(self.peerstore, self.events)
         self._transports = protect(
             self._everyTransport(reactor) if transports is None else list(transports),
             network,
@@ -289,18 +291,8 @@ class Node(MultiService):
         self.connections.setServiceParent(self)
         self._upgrader = Upgrader(
             self.identity,
-            [
-                provide(ISecurityProvider, each, reactor)
-                if isinstance(each, str)
-                else each
-                for each in security
-            ],
-            [
-                provide(IMuxerProvider, each, reactor)
-                if isinstance(each, str)
-                else each
-                for each in muxers
-            ],
+            _provided(ISecurityProvider, security, reactor),
+            _provided(IMuxerProvider, muxers, reactor),
             Services(self.registry, self.events, reactor, self.connections),
         )
         self._dialer = Dialer(
@@ -440,7 +432,9 @@ class Node(MultiService):
         return Deferred.fromCoroutine(self._listenOn(address))
 
     async def _listenOn(self, address: str | Multiaddr) -> list[Multiaddr]:
-        requested = self._listenable(address)
+        return (await self._open(self._listenable(address))).addresses
+
+    async def _open(self, requested: Multiaddr) -> Listener:
         transport = next(each for each in self._transports if each.canListen(requested))
         port = await transport.serverEndpoint(requested).listen(
             self._upgrader.inbound(transport)
@@ -449,12 +443,13 @@ class Node(MultiService):
             each.withPeer(self.peerID)
             for each in transport.listeningOn(requested, port)
         ]
-        self._listeners.append(Listener(requested, port, addresses))
+        listener = Listener(requested, port, addresses)
+        self._listeners.append(listener)
         for each in addresses:
             self._log.info("listening on {address}", address=str(each))
             self.events.publish(Listen(time=self.reactor.seconds(), address=each))
         self.identification.changed()
-        return addresses
+        return listener
 
     async def stopListeningOn(self, address: str | Multiaddr) -> None:
         """
@@ -481,8 +476,7 @@ class Node(MultiService):
             if listener.requested == requested:
                 listener.users += 1
                 return listener
-        await self.listenOn(requested)
-        return self._listeners[-1]
+        return await self._open(requested)
 
     async def release(self, listener: Listener) -> None:
         """
@@ -631,6 +625,18 @@ class Node(MultiService):
         """
         connection = await self.connect(target)
         return await self.identification.identified(connection)
+
+
+def _provided(kind: type[IProvider], layers: Iterable[Any], reactor: Any) -> list[Any]:
+    """
+    Give layers, of which some are told by the names of plugins.
+
+    @raise ConfigurationError: there is no such plugin, or it cannot be used.
+    """
+    return [
+        provide(kind, each, reactor) if isinstance(each, str) else each
+        for each in layers
+    ]
 
 
 def _parse(
