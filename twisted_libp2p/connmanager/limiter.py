@@ -7,10 +7,11 @@ Keeps all the scopes of a node.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TypeVar
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.limits import Limits
+from twisted_libp2p.connmanager.limits import Limits, ScopeLimits
 from twisted_libp2p.connmanager.scopes import (
     CONNECTION,
     CONNECTIONS,
@@ -26,6 +27,8 @@ from twisted_libp2p.identity import PeerID
 
 __all__ = ["Limiter"]
 
+T = TypeVar("T", PeerID, str)
+
 #: The scopes of so many protocols are kept while nobody uses them.
 _KEPT_PROTOCOLS = 256
 
@@ -34,6 +37,17 @@ def _nobody(error: LimitExceeded, peer: PeerID | None) -> None:
     """
     Where nobody wants to know of refusals.
     """
+
+
+def _scope(
+    kind: str, who: T, usual: ScopeLimits, special: Mapping[T, ScopeLimits]
+) -> Scope:
+    """
+    Make the scope of a peer or protocol, which may have limits of its own.
+    """
+    if who in special:
+        return Scope(kind, f"Limits.{kind}s[{who}]", special[who], who)
+    return Scope(kind, f"Limits.{kind}", usual, who)
 
 
 class Limiter:
@@ -145,12 +159,8 @@ class Limiter:
         """
         scope = self.peers.get(peer)
         if scope is None:
-            special = self.limits.peers.get(peer)
-            scope = self.peers[peer] = Scope(
-                "peer",
-                "Limits.peer" if special is None else f"Limits.peers[{peer}]",
-                self.limits.peer if special is None else special,
-                peer,
+            scope = self.peers[peer] = _scope(
+                "peer", peer, self.limits.peer, self.limits.peers
             )
         return scope
 
@@ -168,14 +178,8 @@ class Limiter:
         """
         scope = self.protocols.get(protocol)
         if scope is None:
-            special = self.limits.protocols.get(protocol)
-            scope = self.protocols[protocol] = Scope(
-                "protocol",
-                "Limits.protocol"
-                if special is None
-                else f"Limits.protocols[{protocol}]",
-                self.limits.protocol if special is None else special,
-                protocol,
+            scope = self.protocols[protocol] = _scope(
+                "protocol", protocol, self.limits.protocol, self.limits.protocols
             )
         return scope
 
