@@ -104,12 +104,6 @@ class Algorithm(ABC, Generic[_Public, _Private]):
         """
 
     @abstractmethod
-    def public(self, key: _Private) -> _Public:
-        """
-        The public half of a private key.
-        """
-
-    @abstractmethod
     def sign(self, key: _Private, data: bytes) -> bytes:
         """
         Sign data.
@@ -151,9 +145,6 @@ class _Ed25519(Algorithm[ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey]):
 
     def dumpPrivate(self, key: ed25519.Ed25519PrivateKey) -> bytes:
         return key.private_bytes_raw() + self.dumpPublic(key.public_key())
-
-    def public(self, key: ed25519.Ed25519PrivateKey) -> ed25519.Ed25519PublicKey:
-        return key.public_key()
 
     def sign(self, key: ed25519.Ed25519PrivateKey, data: bytes) -> bytes:
         return key.sign(data)
@@ -218,9 +209,6 @@ class _RSA(Algorithm[rsa.RSAPublicKey, rsa.RSAPrivateKey]):
             Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()
         )
 
-    def public(self, key: rsa.RSAPrivateKey) -> rsa.RSAPublicKey:
-        return key.public_key()
-
     def sign(self, key: rsa.RSAPrivateKey, data: bytes) -> bytes:
         return key.sign(data, padding.PKCS1v15(), SHA256())
 
@@ -244,9 +232,6 @@ class _Elliptic(Algorithm[ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey]
     def check(self, key: ec.EllipticCurvePublicKey) -> None:
         if key.curve.name != self.curve.name:
             raise ValueError(f"curve {key.curve.name} instead of {self.curveName}")
-
-    def public(self, key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicKey:
-        return key.public_key()
 
     def sign(self, key: ec.EllipticCurvePrivateKey, data: bytes) -> bytes:
         return key.sign(data, ec.ECDSA(SHA256()))

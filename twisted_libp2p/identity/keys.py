@@ -135,7 +135,7 @@ class PrivateKey:
             raise InvalidKey(f"{type.name} key: another type of key is given")
         self._type = type
         self._key = key
-        self._public = PublicKey(type, algorithm.public(key))
+        self._public = PublicKey(type, key.public_key())
 
     @classmethod
     def generate(cls, type: KeyType = KeyType.ED25519, bits: int = 2048) -> PrivateKey:
