@@ -16,7 +16,12 @@ from __future__ import annotations
 from twisted_libp2p.address.multiaddr import Component, Multiaddr
 from twisted_libp2p.address.peeraddress import PeerAddress
 from twisted_libp2p.address.record import PeerRecord
-from twisted_libp2p.address.scope import Scope, interfaceAddresses, isWildcard
+from twisted_libp2p.address.scope import (
+    Scope,
+    interfaceAddresses,
+    ipOf,
+    isWildcard,
+)
 
 __all__ = [
     "Component",
@@ -25,5 +30,6 @@ __all__ = [
     "PeerRecord",
     "Scope",
     "interfaceAddresses",
+    "ipOf",
     "isWildcard",
 ]

@@ -15,7 +15,7 @@ import ifaddr
 
 from twisted_libp2p.address.multiaddr import Multiaddr
 
-__all__ = ["Scope", "interfaceAddresses", "isWildcard"]
+__all__ = ["Scope", "interfaceAddresses", "ipOf", "isWildcard"]
 
 
 class Scope(Enum):
@@ -39,7 +39,7 @@ class Scope(Enum):
         @return: L{UNKNOWN} for what is not the IP address of one host: names,
             wildcards, multicast, anything that does not begin with IP.
         """
-        ip = _ip(address)
+        ip = ipOf(address)
         if ip is None or ip.is_unspecified or ip.is_multicast:
             return cls.UNKNOWN
         if ip.is_loopback:
@@ -49,9 +49,12 @@ class Scope(Enum):
         return cls.PUBLIC if ip.is_global else cls.PRIVATE
 
 
-def _ip(address: Multiaddr) -> IPv4Address | IPv6Address | None:
+def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
     """
-    The IP address that a multiaddr begins with.
+    Give the IP address that a multiaddr begins with.
+
+    @return: for one of IPv6 that stands for one of IPv4, the latter; None if
+        the multiaddr does not begin with any.
     """
     for component in address:
         if component.name in ("ip4", "ip6"):

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.multiaddr import Component
-from twisted_libp2p.connmanager.subnets import Network, hostOf, parseNetwork
+from twisted_libp2p.connmanager.subnets import BITS, Network, hostOf, parseNetwork
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IGater
@@ -128,7 +128,7 @@ class AddressList:
         if host is None:
             return False
         version, number = host
-        bits = 32 if version == 4 else 128
+        bits = BITS[version]
         return any(
             version == each and number >> (bits - length) in prefixes
             for (each, length), prefixes in self.networks.items()

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, ipOf
 from twisted_libp2p.errors import ConfigurationError, LimitExceeded
 
 __all__ = [
+    "BITS",
     "EXEMPT",
     "SUBNETS",
     "Network",
@@ -27,10 +28,8 @@ __all__ = [
 #: The version of a network, the length of its prefix, and the prefix.
 Network = tuple[int, int, int]
 
-_BITS = {4: 32, 6: 128}
-
-#: What an IPv6 address that stands for one of IPv4 begins with.
-_MAPPED = b"\0" * 10 + b"\xff\xff"
+#: How many bits the addresses of each version have.
+BITS = {4: 32, 6: 128}
 
 
 class SubnetLimit(NamedTuple):
@@ -67,7 +66,7 @@ class Subnet(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        bits = _BITS[self.limit.version]
+        bits = BITS[self.limit.version]
         host = self.number << (bits - self.limit.prefix)
         return f"{ip_address(host.to_bytes(bits // 8, 'big'))}/{self.limit.prefix}"
 
@@ -95,7 +94,7 @@ class Subnets:
         if host is None:
             return []
         version, number = host
-        bits = _BITS[version]
+        bits = BITS[version]
         for exempt, prefix, network in self._exempt:
             if version == exempt and number >> (bits - prefix) == network:
                 return []
@@ -145,16 +144,8 @@ def hostOf(address: Multiaddr) -> tuple[int, int] | None:
     @return: its version and its number; None if the multiaddr does not begin
         with one, or leads through a relay, whose address that is.
     """
-    if "p2p-circuit" in address.names:
-        return None
-    for name, _, _, data in address:
-        if name == "ip4" or (name == "ip6" and data.startswith(_MAPPED)):
-            return 4, int.from_bytes(data[-4:], "big")
-        if name == "ip6":
-            return 6, int.from_bytes(data, "big")
-        if name != "ip6zone":
-            break
-    return None
+    ip = None if "p2p-circuit" in address.names else ipOf(address)
+    return None if ip is None else (ip.version, int(ip))
 
 
 def parseNetwork(text: str) -> Network:
