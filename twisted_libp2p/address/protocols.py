@@ -86,12 +86,21 @@ def _ip6ToText(data: bytes) -> str:
     return str(address)
 
 
-def _portToBytes(text: str) -> bytes:
-    return _number(text, 0xFFFF).to_bytes(2, "big")
+def _unsigned(size: int) -> tuple[Callable[[str], bytes], Callable[[bytes], str]]:
+    """
+    Give the codecs for a number of so many bytes.
+    """
+
+    def toBytes(text: str) -> bytes:
+        return _number(text, (1 << 8 * size) - 1).to_bytes(size, "big")
+
+    def toText(data: bytes) -> str:
+        return str(int.from_bytes(data, "big"))
+
+    return toBytes, toText
 
 
-def _portToText(data: bytes) -> str:
-    return str(int.from_bytes(data, "big"))
+_portToBytes, _portToText = _unsigned(2)
 
 
 def _prefixToBytes(text: str) -> bytes:
@@ -102,14 +111,6 @@ def _prefixToText(data: bytes) -> str:
     if data[0] > 128:
         raise ValueError("a prefix of more than 128 bits")
     return str(data[0])
-
-
-def _memoryToBytes(text: str) -> bytes:
-    return _number(text, (1 << 64) - 1).to_bytes(8, "big")
-
-
-def _memoryToText(data: bytes) -> str:
-    return str(int.from_bytes(data, "big"))
 
 
 def _checkName(text: str) -> str:
@@ -242,7 +243,7 @@ _PROTOCOLS: Final = (
     Protocol(480, "http", *_NOTHING),
     Protocol(481, "http-path", None, _httpPathToBytes, _httpPathToText),
     # In the form of rust-libp2p; others differ, as it never leaves a process.
-    Protocol(777, "memory", 8, _memoryToBytes, _memoryToText),
+    Protocol(777, "memory", 8, *_unsigned(8)),
 )
 
 BY_CODE: Final[dict[int, Protocol]] = {each.code: each for each in _PROTOCOLS}
