@@ -44,33 +44,6 @@ def _seconds(text: str) -> float:
     raise ValueError(f"{text!r} is no number of seconds between 0 and a day")
 
 
-class _KeyOptions(Options):
-    """
-    Options of C{keygen}.
-    """
-
-    synopsis = "FILE"
-    longdesc = "Makes a private key in a new file, and prints its peer id."
-    optParameters: ClassVar[list[Any]] = [
-        [
-            "type",
-            "t",
-            "ed25519",
-            "one of: " + ", ".join(each.name.lower() for each in KeyType),
-        ],
-    ]
-
-    def parseArgs(self, path: str) -> None:  # type: ignore[override]
-        self["path"] = path
-
-    def postOptions(self) -> None:
-        if self["type"].upper() not in KeyType.__members__:
-            raise UsageError(
-                f"no key type {self['type']!r}: choose from "
-                + ", ".join(each.lower() for each in KeyType.__members__)
-            )
-
-
 class _FileOptions(Options):
     """
     Options of C{id}.
@@ -81,6 +54,29 @@ class _FileOptions(Options):
 
     def parseArgs(self, path: str) -> None:  # type: ignore[override]
         self["path"] = path
+
+
+class _KeyOptions(_FileOptions):
+    """
+    Options of C{keygen}.
+    """
+
+    longdesc = "Makes a private key in a new file, and prints its peer id."
+    optParameters: ClassVar[list[Any]] = [
+        [
+            "type",
+            "t",
+            "ed25519",
+            "one of: " + ", ".join(each.name.lower() for each in KeyType),
+        ],
+    ]
+
+    def postOptions(self) -> None:
+        if self["type"].upper() not in KeyType.__members__:
+            raise UsageError(
+                f"no key type {self['type']!r}: choose from "
+                + ", ".join(each.lower() for each in KeyType.__members__)
+            )
 
 
 class _PeerOptions(NodeOptions):
