@@ -28,6 +28,8 @@ from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
+from twisted_libp2p.protocols.perf import MAX_SIZE, Header, PerfFactory, PerfResponder
+from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 
 MODULE = ("-m", "twisted_libp2p")
 MIB = 1 << 20
@@ -45,6 +47,40 @@ class Rude(Protocol):
         Do it.
         """
         self.transport.abortConnection()
+
+
+class Slow(PerfResponder):
+    """
+    Does not read until it is told to.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Do not begin.
+        """
+        super().connectionMade()
+        self.transport.pauseProducing()
+
+
+class SlowFactory(Factory):
+    """
+    Builds L{Slow}.
+
+    @ivar built: all that were built.
+    """
+
+    noisy = False
+
+    def __init__(self, clock: Any) -> None:
+        self.clock = clock
+        self.built: list[Slow] = []
+
+    def buildProtocol(self, addr: Any) -> Slow:
+        """
+        Build one more.
+        """
+        self.built.append(Slow(self.clock, Header.WANTED))
+        return self.built[-1]
 
 
 class KeyTests(SynchronousTestCase):
@@ -133,7 +169,7 @@ class KeyTests(SynchronousTestCase):
         """
         path = self.mktemp()
         for arguments, word in (
-            ((), "keygen, id, ping, identify, pipe"),
+            ((), "keygen, id, ping, identify, perf, pipe"),
             (("bogus",), "bogus"),
             (("keygen",), "arguments"),
             (("keygen", "--type", "des", path), "ed25519, "),
@@ -146,6 +182,11 @@ class KeyTests(SynchronousTestCase):
             (("ping", "--timeout", "-1", "/a"), "'-1'"),
             (("identify", "--timeout", "nan", "/a"), "'nan'"),
             (("identify", "--zzz", "/a"), "zzz"),
+            (("perf",), "arguments"),
+            (("perf", "--upload", "-1", "/a"), "'-1'"),
+            (("perf", "--download", str(1 << 64), "/a"), f"from 0 to {MAX_SIZE}"),
+            (("perf", "--download", "10MiB", "/a"), "'10MiB'"),
+            (("perf", "--header", "12", "/a"), "8 or 16"),
             (("pipe", "/a"), "arguments"),
         ):
             self.assertIn(word, self.refused(*arguments))
@@ -228,6 +269,32 @@ class ToolTests(NetworkTestCase):
         ):
             self.assertIn(pair, told)
 
+    async def test_perf(self) -> None:
+        """
+        A line for each direction tells what moved; with either header.
+        """
+        for header in Header:
+            serving = self.node.registry.register(PERF, PerfFactory(reactor, header))
+            lines = await self.tool(
+                "perf", "--upload", str(MIB), "--download", "12345",
+                "--header", str(header.value), self.address,
+            )  # fmt: skip
+            rate = r"in \d+\.\d{6} s, \d+\.\d MB/s$"
+            self.assertEqual(len(lines), 2)
+            self.assertRegex(lines[0], rf"^  upload  {MIB} bytes {rate}")
+            self.assertRegex(lines[1], rf"^download  12345 bytes {rate}")
+            serving.cancel()
+
+    async def test_perfOneWay(self) -> None:
+        """
+        A direction that is not asked for is not told of.
+        """
+        self.node.registry.register(PERF, PerfFactory(reactor))
+        (line,) = await self.tool("perf", "--download", "10", self.address)
+        self.assertEqual(line[:10], "download  ")
+        (line,) = await self.tool("perf", "--upload", "10", self.address)
+        self.assertEqual(line[:10], "  upload  ")
+
     async def test_options(self) -> None:
         """
         The options decide who we are, and what is spoken.
@@ -309,6 +376,23 @@ class ProgramTests(NetworkTestCase):
         program.transport.write(b"hello")
         await program.ends()
         self.assertIn("reset", self.refused(program))
+
+    async def test_perf(self) -> None:
+        """
+        Every second a line on stderr tells how far it is; stdout has nothing
+        but the result.
+        """
+        slow = SlowFactory(reactor)
+        self.node.registry.register(PERF, slow)
+        program = self.start(
+            *MODULE, "perf", "--upload", "10", "--download", "20", self.address
+        )
+        await program.says(r"(10 of 10 bytes sent, 0 of 20 received)\n")
+        (responder,) = slow.built
+        responder.transport.resumeProducing()
+        self.assertEqual(await program.ends(), 0, program.err)
+        self.assertEqual(program.out.count(b"\n"), 2, program.out)
+        self.assertEqual(program.out[:10], b"  upload  ")
 
     async def test_unreachable(self) -> None:
         """

@@ -30,6 +30,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
+from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 
@@ -65,6 +66,7 @@ class OptionsTests(SynchronousTestCase):
         node.startService()
         self.assertEqual(self.successResultOf(node.whenListening()), [])
         self.assertNotIn(ECHO, node.registry.protocols())
+        self.assertNotIn(PERF, node.registry.protocols())
         self.successResultOf(node.stopService())
 
     def test_listen(self) -> None:
@@ -103,6 +105,12 @@ class OptionsTests(SynchronousTestCase):
         It serves the echo when it is asked to.
         """
         self.assertIn(ECHO, make("--echo").registry.protocols())
+
+    def test_perf(self) -> None:
+        """
+        It serves perf when it is asked to.
+        """
+        self.assertIn(PERF, make("--perf").registry.protocols())
 
     def test_serve(self) -> None:
         """

@@ -33,6 +33,7 @@ from twisted_libp2p.peerstore import (
     openPeerStore,
 )
 from twisted_libp2p.protocols.forward import Half
+from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
 
 __all__ = ["ToolOptions", "main"]
 
@@ -42,6 +43,13 @@ def _seconds(text: str) -> float:
         if 0 < float(text) < 86400:
             return float(text)
     raise ValueError(f"{text!r} is no number of seconds between 0 and a day")
+
+
+def _header(text: str) -> int:
+    with suppress(ValueError):
+        return Header(int(text)).value
+    sizes = " or ".join(str(each.value) for each in Header)
+    raise ValueError(f"{text!r} is no size of a header: {sizes}")
 
 
 class _FileOptions(Options):
@@ -119,6 +127,18 @@ class _PipeOptions(_PeerOptions):
         self["protocol"] = protocol
 
 
+class _PerfOptions(_PeerOptions):
+    """
+    Options of C{perf}.
+    """
+
+    optParameters: ClassVar[list[Any]] = [
+        ["upload", "u", 0, "bytes to send", whole(0, MAX_SIZE)],
+        ["download", "d", 0, "bytes to receive then", whole(0, MAX_SIZE)],
+        ["header", None, 8, "bytes of the header that the peer expects", _header],
+    ]
+
+
 class _PeersOptions(Options):
     """
     Options of C{peers}.
@@ -146,6 +166,7 @@ class ToolOptions(Options):
         ["id", None, _FileOptions, "tell the peer id of a private key"],
         ["ping", None, _PingOptions, "measure the way to a peer"],
         ["identify", None, _PeerOptions, "ask a peer what it is"],
+        ["perf", None, _PerfOptions, "measure how fast bytes move to and fro"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
         ["peers", None, _PeersOptions, "list, export and import a peerstore"],
     ]
@@ -243,6 +264,41 @@ def _print(name: str, values: Iterable[object]) -> None:
         print(f"{name:>12}  {value}")
 
 
+async def perf(reactor: Any, options: Any) -> None:
+    """
+    Send and receive bytes, and print how long that took; meanwhile tell on
+    stderr how many have moved.
+    """
+    upload, download = options["upload"], options["download"]
+
+    def progress(sent: int, received: int) -> None:
+        print(
+            f"{sent} of {upload} bytes sent, {received} of {download} received",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    async def use(node: Node, connection: Connection) -> None:
+        told = await measure(
+            reactor,
+            connection,
+            upload,
+            download,
+            header=Header(options["header"]),
+            progress=progress,
+        )
+        _printRate("upload", told.uploaded, told.uploadSeconds)
+        _printRate("download", told.downloaded, told.downloadSeconds)
+
+    await _withConnection(reactor, options, use)
+
+
+def _printRate(name: str, size: int, seconds: float) -> None:
+    if size:
+        rate = size / seconds / 1e6
+        print(f"{name:>8}  {size} bytes in {seconds:.6f} s, {rate:.1f} MB/s")
+
+
 class _Stream(Half):
     """
     The half of the pipe that is a stream.
@@ -336,6 +392,7 @@ _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,
+    "perf": perf,
     "pipe": pipe,
     "peers": peers,
 }

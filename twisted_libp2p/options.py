@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import Any, ClassVar
 
 from twisted.python.usage import Options
@@ -31,19 +32,21 @@ def _choice(kind: type[IProvider]) -> str:
     return "in order of preference, of: " + ", ".join(providers(kind))
 
 
-def whole(least: int) -> Callable[[str], int]:
+def whole(least: int, most: float = inf) -> Callable[[str], int]:
     """
     Make the type of an option whose value is a whole number.
 
     @param least: the smallest one that makes sense.
+    @param most: the largest one.
     @return: understands a value; raises C{ValueError} if it is no such number.
     """
 
     def understand(text: str) -> int:
         with suppress(ValueError):
-            if int(text) >= least:
+            if least <= int(text) <= most:
                 return int(text)
-        raise ValueError(f"{text!r} is no whole number from {least} up")
+        bounds = f"from {least} up" if most == inf else f"from {least} to {most}"
+        raise ValueError(f"{text!r} is no whole number {bounds}")
 
     return understand
 

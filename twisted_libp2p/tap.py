@@ -22,7 +22,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
-from twisted_libp2p.protocols import echo
+from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 
@@ -66,7 +66,10 @@ class Options(NodeOptions):
         ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
     ]
 
-    optFlags: ClassVar[list[Any]] = [["echo", None, f"serve {echo.PROTOCOL_ID}"]]
+    optFlags: ClassVar[list[Any]] = [
+        ["echo", None, f"serve {echo.PROTOCOL_ID}"],
+        ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as anybody wants"],
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -206,6 +209,8 @@ def _make(options: Options, reactor: Any) -> Node:
     ]
     if options["echo"]:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
+    if options["perf"]:
+        node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
     for each in options["bootstrap"]:
         address = Multiaddr(each)
         if address.peerID is None:

@@ -5,6 +5,6 @@ Protocols: what is spoken on streams.
 
 These are ordinary Twisted protocols; they know of libp2p only what
 C{transport.getPeer()} tells them.  L{ping} and L{identify} are spoken by every
-node, L{echo} by nodes that are asked to, L{forward} joins a stream with any
-Twisted endpoint.
+node, L{echo} and L{perf} by nodes that are asked to, L{forward} joins a stream
+with any Twisted endpoint.
 """
