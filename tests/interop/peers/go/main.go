@@ -44,12 +44,21 @@ type options struct {
 type facts map[string]any
 
 func main() {
-	role, target, opts := parseCommandLine(os.Args[1:])
+	args := os.Args[1:]
+	bench := len(args) > 0 && args[0] == "bench"
+	if bench {
+		args = args[1:]
+	}
+	role, target, opts := parseCommandLine(args)
 	var err error
-	switch role {
-	case "listen":
+	switch {
+	case bench && role == "listen":
+		err = benchListen(opts)
+	case bench:
+		err = benchDial(target, opts)
+	case role == "listen":
 		err = listen(opts)
-	case "dial":
+	case role == "dial":
 		err = dial(target, opts)
 	}
 	if err != nil {

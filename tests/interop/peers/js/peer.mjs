@@ -6,6 +6,7 @@
 import './polyfill.mjs'
 import { parseArgs } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
+import { benchDial, benchListen } from './bench.mjs'
 import { CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within } from './limits.mjs'
 import { describe, makeNode, stopNode } from './node.mjs'
 import { log, printLine, reason } from './output.mjs'
@@ -163,9 +164,12 @@ async function dial (choices) {
 }
 
 process.on('unhandledRejection', err => { log('unhandled:', err) })
-const choices = parseCommandLine(process.argv.slice(2))
+const argv = process.argv.slice(2)
+const bench = argv[0] === 'bench'
+const choices = parseCommandLine(bench ? argv.slice(1) : argv)
+const roles = bench ? { listen: benchListen, dial: benchDial } : { listen, dial }
 try {
-  await (choices.role === 'listen' ? listen(choices) : dial(choices))
+  await roles[choices.role](choices)
 } catch (err) {
   log(reason(err))
   process.exit(1)

@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 import trio
+from bench import benchDial, benchListen
 from libp2p.abc import INotifee
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from limits import CLOSE_LIMIT, CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within
@@ -220,9 +221,12 @@ def main(argv: list[str]) -> None:
     """
     Be the peer that the command line asks for.
     """
+    roles = {"listen": listen, "dial": dial}
+    if argv[:1] == ["bench"]:
+        argv, roles = argv[1:], {"listen": benchListen, "dial": benchDial}
     choices = parseCommandLine(argv)
     try:
-        trio.run(listen if choices.role == "listen" else dial, choices)
+        trio.run(roles[choices.role], choices)
     except Exception as error:
         log(reason(error))
         leave(1)

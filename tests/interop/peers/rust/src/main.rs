@@ -4,6 +4,7 @@
 //! command line, its protocols and its output are described in ../README.rst;
 //! every peer of that directory follows the same contract.
 
+mod bench;
 mod dial;
 mod listen;
 mod options;
@@ -27,6 +28,8 @@ async fn main() {
         exit(2);
     });
     let outcome = match options.role.clone() {
+        Role::Listen if options.bench => bench::listen(&options).await,
+        Role::Dial(target) if options.bench => bench::dial(&target, options).await,
         Role::Listen => listen::listen(&options).await,
         Role::Dial(target) => dial::dial(&target, options).await,
     };

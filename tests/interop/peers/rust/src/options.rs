@@ -20,6 +20,7 @@ pub enum Role {
 #[derive(Clone)]
 pub struct Options {
     pub role: Role,
+    pub bench: bool,
     pub transport: String,
     pub security: String,
     pub muxer: String,
@@ -33,7 +34,9 @@ pub struct Options {
 
 impl Options {
     /// Read the role, the address to dial and the options, or complain.
-    pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = arguments.peekable();
+        let bench = arguments.next_if_eq("bench").is_some();
         let role = match arguments.next().as_deref() {
             Some("listen") => Role::Listen,
             Some("dial") => match arguments.next() {
@@ -46,6 +49,7 @@ impl Options {
         let dialing = matches!(role, Role::Dial(_));
         let mut options = Options {
             role,
+            bench,
             transport: "tcp".into(),
             security: "noise".into(),
             muxer: "yamux".into(),

@@ -29,6 +29,8 @@ const NO_LIMIT: usize = 1 << 30;
 // The package pings by itself; this often, if pings are wanted. With mplex they
 // always are, since a reset lies about until something else is sent.
 const PING_INTERVAL: Duration = Duration::from_millis(50);
+// And this often in a benchmark, whose own pings they would end.
+const BENCH_PING_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
@@ -45,6 +47,7 @@ pub fn make_swarm(
     let mplex = options.muxer == "mplex";
     let pinging = mplex || options.tasks.iter().any(|name| name == "ping");
     let ping = match pinging {
+        _ if options.bench => ping::Config::new().with_interval(BENCH_PING_INTERVAL),
         true => ping::Config::new().with_interval(PING_INTERVAL),
         false => ping::Config::new(),
     };
