@@ -540,8 +540,8 @@ class IPeerStore(Interface):
     def dialect(peer: PeerID) -> str | None:
         """
         @return: how the peer negotiates on a fresh transport,
-            C{"multistream"} or C{"bootstrap"}; None if it is not known, or
-            not known recently enough.
+            C{"multistream"}, C{"sequential"} or C{"bootstrap"}; None if it is
+            not known, or not known recently enough.
         """
 
     def setDialect(peer: PeerID, dialect: str) -> None:

@@ -68,8 +68,14 @@ class RoundTripTests(SynchronousTestCase):
         Connect, handshake, and the answer: three round trips, the first of
         which is the transport's own.
         """
-        for security in ("noise", "tls"):
-            self.assertEqual(self.trips(security=[security]), 3, security)
+        for security in (["noise"], ["tls"], ["noise", "tls"], ["tls", "noise"]):
+            self.assertEqual(self.trips(security=security), 3, security)
+
+    def test_default(self) -> None:
+        """
+        So many it takes two nodes as they come, that have never met.
+        """
+        self.assertEqual(self.trips(), 3)
 
     def test_draft(self) -> None:
         """

@@ -187,7 +187,7 @@ class FactsTests(UpgradeTestCase):
     def test_secondSecurity(self) -> None:
         """
         SD-21: what the receiver does not speak is refused, and the next is
-        agreed, in both dialects.
+        agreed, in all dialects.
         """
         clock = self.nodes.clock
         server = self.nodes.start()
@@ -238,9 +238,12 @@ class RefusalTests(UpgradeTestCase):
             self.assertIsInstance(cause, UnsupportedProtocol)
             self.assertEqual(cause.proposed, tuple(s.protocolID for s in proposed))
             self.assertEqual(cause.spoken, spoken)
-            (line,) = self.messages("refused")
-            self.assertIn("/other/1.0.0", line)
-            self.assertIn("/noise", line)
+            lines = self.messages("refused")
+            # The first choice was alone on a transport of its own.
+            self.assertEqual(len(lines), len(proposed))
+            for line in lines:
+                self.assertIn("/other/1.0.0", line)
+                self.assertIn("/noise", line)
 
     def test_noCommonMuxer(self) -> None:
         """
@@ -395,6 +398,21 @@ class DialectTests(UpgradeTestCase):
     What a dialer speaks first.
     """
 
+    def accepted(self, server: Node) -> list[Any]:
+        """
+        Note the transports that a node accepts from now on.
+        """
+        accepted: list[Any] = []
+        port = self.nodes.network.ports[int(server.addresses[0].value("memory") or 0)]
+        build = port.factory.buildProtocol
+
+        def counting(addr: Any) -> Any:
+            accepted.append(addr)
+            return build(addr)
+
+        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        return accepted
+
     def test_firstFlight(self) -> None:
         """
         By default the standard dialect; the draft's when told so.
@@ -479,6 +497,35 @@ class DialectTests(UpgradeTestCase):
         failed = self.failureResultOf(dialing, DialFailed).value
         self.assertIsInstance(failed.causes[0][1], LegacyPeer)
 
+    def test_firstChoice(self) -> None:
+        """
+        The first security protocol is proposed alone, with its handshake.  A
+        peer that refuses it is dialed anew, and is then asked for one after
+        the other; that is remembered.
+        """
+        clock = self.nodes.clock
+        server = self.nodes.start()
+        client = self.nodes.start(security=[OtherSecurity(clock), Noise(clock)])
+        accepted = self.accepted(server)
+        for transports in (2, 3):
+            near, _ = self.nodes.connect(client, server)
+            self.assertEqual(near.security, "/noise")
+            self.assertEqual(len(accepted), transports)
+            self.assertEqual(client.peerstore.dialect(server.peerID), "sequential")
+            self.nodes.result(near.close())
+
+    def test_firstChoiceLearnt(self) -> None:
+        """
+        Who takes the first choice after all is asked for it at once again.
+        """
+        for dialect in ("multistream", "auto"):
+            server, client = self.nodes.start(), self.nodes.start(dialect=dialect)
+            client.peerstore.setDialect(server.peerID, "sequential")
+            accepted = self.accepted(server)
+            self.nodes.connect(client, server)
+            self.assertEqual(len(accepted), 1)
+            self.assertEqual(client.peerstore.dialect(server.peerID), "multistream")
+
     def test_remembered(self) -> None:
         """
         A peer that is known to be legacy is not asked again for a day.
@@ -486,15 +533,7 @@ class DialectTests(UpgradeTestCase):
         server = self.nodes.start()
         client = self.nodes.start(dialect="auto")
         client.peerstore.setDialect(server.peerID, "multistream")
-        accepted = []
-        port = self.nodes.network.ports[int(server.addresses[0].value("memory") or 0)]
-        build = port.factory.buildProtocol
-
-        def counting(addr: Any) -> Any:
-            accepted.append(addr)
-            return build(addr)
-
-        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        accepted = self.accepted(server)
         self.nodes.connect(client, server)
         self.assertEqual(len(accepted), 1)
         self.assertEqual(client.peerstore.dialect(server.peerID), "multistream")

@@ -22,7 +22,12 @@ from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.dial import Dial, Target
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
-from twisted_libp2p.connection.upgrader import BOOTSTRAP, MULTISTREAM, Upgrader
+from twisted_libp2p.connection.upgrader import (
+    BOOTSTRAP,
+    MULTISTREAM,
+    SEQUENTIAL,
+    Upgrader,
+)
 from twisted_libp2p.errors import (
     ConfigurationError,
     DialToSelf,
@@ -30,6 +35,7 @@ from twisted_libp2p.errors import (
     LocalError,
     NoAddresses,
     UnsupportedAddress,
+    UnsupportedProtocol,
     UpgradeTimeout,
 )
 from twisted_libp2p.identity import PeerID
@@ -98,6 +104,7 @@ class Dialer:
             )
         self._upgrader = upgrader
         self._clock = upgrader.services.clock
+        self._securities = tuple(upgrader.securities)
         self._transports = transports
         self._peerstore = peerstore
         self._dialect = dialect
@@ -280,18 +287,31 @@ class Dialer:
         self, transport: ITransport, peer: PeerID | None, address: Multiaddr
     ) -> Connection:
         """
-        Try one address in the dialect, or dialects, that fit the peer.
+        Try one address in the dialect, or dialects, that fit the peer.  Neither
+        side can go on with a transport on which it has heard the wrong one, nor
+        with one on which a handshake came behind a proposal that was refused.
         """
+        known = self._peerstore.dialect(peer) if peer is not None else None
         dialect = self._dialect
         if dialect == AUTO:
-            known = self._peerstore.dialect(peer) if peer is not None else None
+            dialect = known or BOOTSTRAP
+        elif dialect == MULTISTREAM and known == SEQUENTIAL:
+            dialect = SEQUENTIAL
+        while True:
             try:
-                return await self._connect(transport, peer, address, known or BOOTSTRAP)
+                return await self._connect(transport, peer, address, dialect)
             except LegacyPeer:
-                # Neither side can go on with a transport on which the two
-                # dialects have met.
+                if self._dialect != AUTO:
+                    raise
                 dialect = MULTISTREAM
-        return await self._connect(transport, peer, address, dialect)
+            except UnsupportedProtocol as refusal:
+                if (
+                    dialect != MULTISTREAM
+                    or refusal.proposed != self._securities[:1]
+                    or len(self._securities) == 1
+                ):
+                    raise
+                dialect = SEQUENTIAL
 
     async def _connect(
         self,
@@ -310,6 +330,8 @@ class Dialer:
             upgrade.abandon()
             raise
         connection = await upgrade.connection
+        if dialect == SEQUENTIAL and connection.security == self._securities[0]:
+            dialect = MULTISTREAM
         self._peerstore.setDialect(connection.remotePeer, dialect)
         return connection
 

@@ -47,14 +47,18 @@ from twisted_libp2p.negotiation import (
 )
 from twisted_libp2p.security import Handshake
 
-__all__ = ["BOOTSTRAP", "MULTISTREAM", "Upgrade", "Upgrader"]
+__all__ = ["BOOTSTRAP", "MULTISTREAM", "SEQUENTIAL", "Upgrade", "Upgrader"]
 
-#: The dialect of deployed peers on a fresh transport.
+#: The dialect of deployed peers on a fresh transport.  The first security
+#: protocol is proposed alone, and its handshake begins in the same flight.
 MULTISTREAM = "multistream"
+
+#: The same, but one security protocol is proposed after the other, each when the
+#: one before was refused: for peers that have refused the first.
+SEQUENTIAL = "sequential"
 
 #: The dialect of the I{Connection Lifecycle} draft.
 BOOTSTRAP = "bootstrap"
-
 
 #: Seconds that a peer has to answer in the draft's dialect; who is silent for
 #: longer does not know it.
@@ -109,7 +113,7 @@ class Upgrader:
 
         @param transport: the kind of transport that carries it.
         @param expected: who has to answer; None accepts anybody.
-        @param dialect: L{MULTISTREAM} or L{BOOTSTRAP}.
+        @param dialect: L{MULTISTREAM}, L{SEQUENTIAL} or L{BOOTSTRAP}.
         @return: a factory to connect an endpoint with.
         """
         upgrade = Upgrade(self, transport, True, expected, dialect)
@@ -294,8 +298,18 @@ class Upgrade(Factory):
         elif self._dialect == BOOTSTRAP:
             self._machine = bootstrap.Dialer(tuple(securities))
         else:
-            self._machine = multistream.Initiator(tuple(securities), ask=True)
+            proposals = self._proposals()
+            self._machine = multistream.Initiator(
+                proposals, ask=len(proposals) == len(securities)
+            )
         return self._machine
+
+    def _proposals(self) -> tuple[str, ...]:
+        """
+        What to propose on the raw transport, by multistream-select.
+        """
+        securities = tuple(self._upgrader.securities)
+        return securities[:1] if self._dialect == MULTISTREAM else securities
 
     def _secured(self, secure: Any) -> str | None:
         """
@@ -329,15 +343,14 @@ class Upgrade(Factory):
 
     def _optimistic(self) -> str | None:
         """
-        Take the only security protocol that we have for agreed: its first
+        Take a security protocol for agreed that is proposed alone: its first
         message cannot be mistaken for multistream-select, so a peer that
         refuses it gets no further.
         """
-        if self._initiator and self._dialect == MULTISTREAM:
-            securities = tuple(self._upgrader.securities)
-            if len(securities) == 1:
-                return securities[0]
-        return None
+        if not self._initiator or self._dialect == BOOTSTRAP:
+            return None
+        first, *others = self._proposals()
+        return None if others else first
 
     def _connect(self, muxer: str, secure: Any) -> Connection:
         """
