@@ -16,7 +16,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// dialer is one connection and what the tasks need of it.
+// dialer is one connection and what the tasks need of it; size is the number
+// of the task that is being done.
 type dialer struct {
 	host     host.Host
 	conn     network.Conn
@@ -36,7 +37,7 @@ func newOutcome(opts options) *outcome {
 	o := &outcome{results: facts{}}
 	o.line = facts{
 		"ok": false, "remotePeer": nil, "security": nil, "muxer": nil, "early": nil,
-		"late": opts.lateMuxer, "results": o.results, "error": nil,
+		"late": opts.lateMuxer, "results": o.results, "rounds": 0, "error": nil,
 	}
 	return o
 }
@@ -85,8 +86,12 @@ func (o *outcome) exit() {
 // dial connects, does the tasks and prints what they told.
 func dial(target string, opts options) error {
 	result := newOutcome(opts)
-	time.AfterFunc(totalLimit, func() {
-		result.fail("not done within %s", totalLimit)
+	limit := totalLimit + opts.repeat
+	for _, next := range opts.do {
+		limit += next.limit() - taskLimit
+	}
+	time.AfterFunc(limit, func() {
+		result.fail("not done within %s", limit)
 		result.exit()
 	})
 	d, err := connect(target, opts)
@@ -101,15 +106,22 @@ func dial(target string, opts options) error {
 		"muxer":      state.StreamMultiplexer,
 		"early":      state.UsedEarlyMuxerNegotiation,
 	})
-	for _, name := range opts.do {
-		ctx, cancel := context.WithTimeout(context.Background(), taskLimit)
-		f, err := tasks[name](d, ctx)
-		cancel()
-		result.task(name, f, err)
-		if err != nil {
-			result.fail("%s: %v", name, err)
+	begin := time.Now()
+	rounds := 0
+	for failed := false; rounds == 0 || !failed && time.Since(begin) < opts.repeat; rounds++ {
+		for _, next := range opts.do {
+			d.size = next.number
+			ctx, cancel := context.WithTimeout(context.Background(), next.limit())
+			f, err := tasks[next.name](d, ctx)
+			cancel()
+			result.task(next.label, f, err)
+			if err != nil {
+				result.fail("%s: %v", next.label, err)
+				failed = true
+			}
 		}
 	}
+	result.set(facts{"rounds": rounds})
 	closeHost(d.host)
 	result.exit()
 	return nil
@@ -141,5 +153,5 @@ func connect(target string, opts options) (*dialer, error) {
 	if len(conns) == 0 {
 		return nil, errors.New("the connection was closed at once")
 	}
-	return &dialer{host: h, conn: conns[0], size: opts.size, identify: identified.Out()}, nil
+	return &dialer{host: h, conn: conns[0], identify: identified.Out()}, nil
 }

@@ -104,8 +104,8 @@ func userAgent() string {
 	return "go-libp2p"
 }
 
-// newHost makes a host that speaks exactly one stack, has no limits, and
-// talks to nobody but the peers of the test.
+// newHost makes a host that speaks exactly one stack, has no limits unless it
+// is to keep those of the package, and talks to nobody but the peers of the test.
 func newHost(opts options, listening bool) (host.Host, error) {
 	if opts.transport != "tcp" {
 		return nil, fmt.Errorf("unknown transport %q", opts.transport)
@@ -126,6 +126,13 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits := libp2p.ChainOptions(
+		libp2p.ResourceManager(&network.NullResourceManager{}),
+		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+	)
+	if opts.defaults {
+		limits = libp2p.ChainOptions()
+	}
 	addrs := libp2p.NoListenAddrs
 	if listening {
 		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", opts.port))
@@ -142,8 +149,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 		libp2p.ForceReachabilityPrivate(),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
-		libp2p.ResourceManager(&network.NullResourceManager{}),
-		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
+		limits,
 	)
 }
 

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,8 +23,8 @@ const (
 	manyBytes    = 1000
 	pingCount    = 3
 	connectLimit = 20 * time.Second
-	taskLimit    = 30 * time.Second
-	totalLimit   = 60 * time.Second
+	taskLimit    = 60 * time.Second
+	totalLimit   = 120 * time.Second
 	closeLimit   = 3 * time.Second
 )
 
@@ -36,8 +37,24 @@ type options struct {
 	key       string
 	lateMuxer bool
 	psk       string
-	do        []string
+	defaults  bool
+	do        []step
 	size      int
+	repeat    time.Duration
+}
+
+// step is a task to do, named as it was asked for, and its own number.
+type step struct {
+	label, name string
+	number      int
+}
+
+// limit is how long a step may take: idling takes as long as it was told to.
+func (s step) limit() time.Duration {
+	if s.name == "idle" {
+		return taskLimit + time.Duration(s.number)*time.Second
+	}
+	return taskLimit
 }
 
 // facts is what one task, one event or the whole run reports.
@@ -89,7 +106,9 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.StringVar(&opts.key, "key", "ed25519", "ed25519, secp256k1, ecdsa or rsa")
 	flags.StringVar(&opts.psk, "psk", "", "file of the key of a private network")
 	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
+	flags.BoolVar(&opts.defaults, "defaults", false, "keep the limits of the package")
 	do := "ping,identify,echo"
+	seconds := 0
 	opts.size = 1 << 20
 	switch role {
 	case "listen":
@@ -100,6 +119,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 		target, args = args[0], args[1:]
 		flags.StringVar(&do, "do", do, "tasks, separated by commas")
 		flags.IntVar(&opts.size, "size", opts.size, "bytes for echo, halfclose and perf")
+		flags.IntVar(&seconds, "for", seconds, "do the tasks again until so many seconds are over")
 	default:
 		usage("unknown role %q", role)
 	}
@@ -112,14 +132,23 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	if opts.size < 0 {
 		usage("--size must not be negative")
 	}
-	for _, name := range strings.Split(do, ",") {
-		if name == "" {
+	opts.repeat = time.Duration(seconds) * time.Second
+	for _, label := range strings.Split(do, ",") {
+		if label == "" {
 			continue
 		}
+		name, number, given := strings.Cut(label, "=")
+		next := step{label, name, opts.size}
 		if _, ok := tasks[name]; !ok {
 			usage("unknown task %q", name)
 		}
-		opts.do = append(opts.do, name)
+		if given {
+			var err error
+			if next.number, err = strconv.Atoi(number); err != nil || next.number < 0 {
+				usage("bad number %q", label)
+			}
+		}
+		opts.do = append(opts.do, next)
 	}
 	return role, target, opts
 }

@@ -29,6 +29,7 @@ var tasks = map[string]func(*dialer, context.Context) (facts, error){
 	"back":         (*dialer).back,
 	"many":         (*dialer).many,
 	"perf":         (*dialer).perf,
+	"idle":         (*dialer).idle,
 }
 
 // open opens a stream as an application of this package would, which sends
@@ -252,4 +253,14 @@ func (d *dialer) perf(ctx context.Context) (facts, error) {
 		err = fmt.Errorf("%d of %d bytes came", n, d.size)
 	}
 	return facts{"uploadBytes": d.size, "downloadBytes": n, "seconds": time.Since(begin).Seconds()}, err
+}
+
+// idle leaves the connection alone for as many seconds as it is told to.
+func (d *dialer) idle(ctx context.Context) (facts, error) {
+	select {
+	case <-time.After(time.Duration(d.size) * time.Second):
+		return facts{"seconds": d.size}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

@@ -29,20 +29,33 @@ const KEYS = {
   rsa: () => generateKeyPair('RSA', 2048)
 }
 
-const TRANSPORTS = {
-  tcp: () => tcp({ inboundSocketInactivityTimeout: NO_LIMIT, outboundSocketInactivityTimeout: NO_LIMIT })
+const TRANSPORTS = { tcp }
+
+// Options that lift the limits of the package.
+const UNLIMITED = {
+  tcp: { inboundSocketInactivityTimeout: NO_LIMIT, outboundSocketInactivityTimeout: NO_LIMIT },
+  // A stream is aborted when more than 4 MiB are buffered, although yamux lets
+  // its window grow to 16 MiB and mplex has none.
+  yamux: {
+    maxInboundStreams: NO_LIMIT,
+    maxOutboundStreams: NO_LIMIT,
+    streamOptions: { maxReadBufferLength: NO_LIMIT }
+  },
+  mplex: { disconnectThreshold: NO_LIMIT, streamOptions: { maxReadBufferLength: NO_LIMIT } },
+  streams: { maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT },
+  node: {
+    connectionMonitor: { enabled: false },
+    connectionManager: {
+      maxConnections: NO_LIMIT,
+      inboundConnectionThreshold: NO_LIMIT,
+      maxIncomingPendingConnections: NO_LIMIT
+    }
+  }
 }
 
 const SECURITY = { noise: () => noise(), tls: () => tls(), plaintext: () => plaintext() }
 
-// A stream is aborted when more than 4 MiB are buffered, although yamux lets
-// its window grow to 16 MiB and mplex has none.
-const streamOptions = { maxReadBufferLength: NO_LIMIT }
-
-const MUXERS = {
-  yamux: () => yamux({ maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT, streamOptions }),
-  mplex: () => mplex({ disconnectThreshold: NO_LIMIT, streamOptions })
-}
+const MUXERS = { yamux, mplex }
 
 // Whether the muxer of a connection came out of its handshake, by the
 // timeline, which is the one object that a raw connection and the connection
@@ -91,31 +104,30 @@ export function describe (connection) {
 }
 
 /**
- * Make a node that speaks exactly one stack, has no limits, and talks to
- * nobody but the peers of the test.
+ * Make a node that speaks exactly one stack, has no limits unless it is to
+ * keep those of the package, and talks to nobody but the peers of the test.
  */
 export async function makeNode (choices) {
   const transport = choose('transport', TRANSPORTS, choices.transport)
   const security = choose('security', SECURITY, choices.security)
   const muxer = choose('muxer', MUXERS, choices.muxer)
   const key = choose('key type', KEYS, choices.key)
-  const streams = { maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT }
+  const limits = choices.defaults ? {} : UNLIMITED
   return createLibp2p({
     start: false,
     privateKey: await key(),
     addresses: { listen: choices.role === 'listen' ? [`/ip4/127.0.0.1/tcp/${choices.port}`] : [] },
-    transports: [transport()],
+    transports: [transport(limits[choices.transport])],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
-    streamMuxers: [muxer()],
-    services: { ping: ping(streams), identify: identify(streams), identifyPush: identifyPush(streams) },
+    streamMuxers: [muxer(limits[choices.muxer])],
+    services: {
+      ping: ping(limits.streams),
+      identify: identify(limits.streams),
+      identifyPush: identifyPush(limits.streams)
+    },
     connectionGater: { denyDialMultiaddr: () => false },
-    connectionMonitor: { enabled: false },
-    connectionManager: {
-      maxConnections: NO_LIMIT,
-      inboundConnectionThreshold: NO_LIMIT,
-      maxIncomingPendingConnections: NO_LIMIT
-    }
+    ...limits.node
   })
 }
 

@@ -29,12 +29,14 @@ function parseCommandLine (argv) {
     port: { type: 'string', default: '0' },
     key: { type: 'string', default: 'ed25519' },
     'late-muxer': { type: 'boolean', default: false },
-    psk: { type: 'string' }
+    psk: { type: 'string' },
+    defaults: { type: 'boolean', default: false }
   }
   const [role] = argv
   if (role === 'dial') {
     options.do = { type: 'string', default: 'ping,identify,echo' }
     options.size = { type: 'string', default: String(1 << 20) }
+    options.for = { type: 'string', default: '0' }
   } else if (role !== 'listen') {
     usage(`unknown role ${role}`)
   }
@@ -59,12 +61,17 @@ function parseCommandLine (argv) {
     if (positionals.length !== 1) {
       usage('dial needs one multiaddr')
     }
-    choices.size = Number(values.size)
-    if (!Number.isInteger(choices.size) || choices.size < 0) {
-      usage(`bad size ${values.size}`)
+    choices.seconds = Number(values.for)
+    choices.do = values.do.split(',').filter(label => label !== '').map(label => {
+      const [name, number = values.size] = label.split('=')
+      return { label, name, number: Number(number) }
+    })
+    for (const number of [Number(values.size), choices.seconds, ...choices.do.map(step => step.number)]) {
+      if (!Number.isInteger(number) || number < 0) {
+        usage(`bad number in ${argv.join(' ')}`)
+      }
     }
-    choices.do = values.do.split(',').filter(name => name !== '')
-    for (const name of choices.do) {
+    for (const { name } of choices.do) {
       if (!Object.hasOwn(TASKS, name)) {
         usage(`unknown task ${name}`)
       }
@@ -116,7 +123,12 @@ async function connect (choices) {
     node.addEventListener('peer:identify', evt => { resolve(evt.detail) }, { once: true })
   })
   const connection = await node.dial(target, { signal: AbortSignal.timeout(CONNECT_LIMIT) })
-  return { node, connection, identified, size: choices.size }
+  return { node, connection, identified, size: 0 }
+}
+
+/** How long a task may take: idling takes as long as it was told to. */
+function limitOf (step) {
+  return TASK_LIMIT + (step.name === 'idle' ? step.number * 1000 : 0)
 }
 
 /** Connect, do the tasks and print what they told. */
@@ -129,8 +141,11 @@ async function dial (choices) {
     early: null,
     late: choices.late,
     results: {},
+    rounds: 0,
     error: null
   }
+  const limit = choices.do.reduce(
+    (sum, step) => sum + limitOf(step) - TASK_LIMIT, TOTAL_LIMIT + choices.seconds * 1000)
   const fail = text => { line.error ??= text }
   const exit = () => {
     line.ok = line.error == null
@@ -138,9 +153,9 @@ async function dial (choices) {
     process.exit(line.ok ? 0 : 1)
   }
   setTimeout(() => {
-    fail(`not done within ${TOTAL_LIMIT / 1000}s`)
+    fail(`not done within ${limit / 1000}s`)
     exit()
-  }, TOTAL_LIMIT)
+  }, limit)
   let dialer
   try {
     dialer = await connect(choices)
@@ -150,15 +165,20 @@ async function dial (choices) {
   }
   line.remotePeer = dialer.connection.remotePeer.toString()
   Object.assign(line, describe(dialer.connection))
-  for (const name of choices.do) {
-    const facts = line.results[name] = {}
-    try {
-      await within(TASK_LIMIT, () => TASKS[name](dialer, facts))
-    } catch (err) {
-      facts.error = reason(err)
-      fail(`${name}: ${facts.error}`)
+  const end = performance.now() + choices.seconds * 1000
+  do {
+    for (const step of choices.do) {
+      const facts = line.results[step.label] = {}
+      dialer.size = step.number
+      try {
+        await within(limitOf(step), () => TASKS[step.name](dialer, facts))
+      } catch (err) {
+        facts.error = reason(err)
+        fail(`${step.label}: ${facts.error}`)
+      }
     }
-  }
+    line.rounds++
+  } while (line.error == null && performance.now() < end)
   await stopNode(dialer.node)
   exit()
 }

@@ -152,6 +152,12 @@ export const TASKS = {
     }
   },
 
+  // As many seconds as it is told to.
+  idle: async (dialer, facts) => {
+    facts.seconds = dialer.size
+    await new Promise(resolve => { setTimeout(resolve, dialer.size * 1000) })
+  },
+
   perf: async (dialer, facts) => withStream(dialer, PERF, async wire => {
     facts.uploadBytes = dialer.size
     const begin = performance.now()

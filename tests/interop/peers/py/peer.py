@@ -13,6 +13,7 @@ import argparse
 import os
 import signal
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -27,6 +28,34 @@ from stack import describe, listenAddresses, makeHost
 from tasks import TASKS, Dialer
 
 
+@dataclass
+class Step:
+    """
+    A task to do, named as it was asked for, and its own number.
+    """
+
+    label: str
+    name: str
+    number: int
+
+    @classmethod
+    def read(cls, label: str, size: int) -> Step:
+        """
+        @raise ValueError: there is no such task, or the number is none
+        """
+        name, equals, number = label.partition("=")
+        if name not in TASKS or (equals and not number.isdecimal()):
+            raise ValueError(f"unknown task {label!r}")
+        return cls(label, name, int(number) if equals else size)
+
+    @property
+    def limit(self) -> int:
+        """
+        How long it may take: idling takes as long as it was told to.
+        """
+        return TASK_LIMIT + (self.number if self.name == "idle" else 0)
+
+
 def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     """
     Read the role, the address to dial and the options.
@@ -39,6 +68,7 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     options.add_argument("--key", default="ed25519")
     options.add_argument("--late-muxer", dest="late", action="store_true")
     options.add_argument("--psk")
+    options.add_argument("--defaults", action="store_true")
     parser = argparse.ArgumentParser("peer", allow_abbrev=False)
     roles = parser.add_subparsers(dest="role", required=True)
     roles.add_parser("listen", parents=[options], allow_abbrev=False)
@@ -46,16 +76,18 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     dial.add_argument("target", metavar="MULTIADDR")
     dial.add_argument("--do", default="ping,identify,echo")
     dial.add_argument("--size", type=int, default=1 << 20)
+    dial.add_argument("--for", dest="seconds", type=int, default=0)
     choices = parser.parse_args(argv)
     if choices.port < 0:
         parser.error("--port must not be negative")
     if choices.role == "dial":
-        if choices.size < 0:
-            parser.error("--size must not be negative")
-        choices.do = [name for name in choices.do.split(",") if name]
-        for name in choices.do:
-            if name not in TASKS:
-                parser.error(f"unknown task {name!r}")
+        if min(choices.size, choices.seconds) < 0:
+            parser.error("--size and --for must not be negative")
+        try:
+            labels = [label for label in choices.do.split(",") if label]
+            choices.do = [Step.read(label, choices.size) for label in labels]
+        except ValueError as error:
+            parser.error(str(error))
     return choices
 
 
@@ -140,6 +172,7 @@ class Outcome:
 
     def __init__(self, late: bool) -> None:
         self.results: dict[str, Any] = {}
+        self.rounds = 0
         self.facts: dict[str, Any] = {
             "remotePeer": None,
             "security": None,
@@ -148,6 +181,13 @@ class Outcome:
             "late": late,
         }
         self._error: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """
+        Whether anything went wrong.
+        """
+        return self._error is not None
 
     def fail(self, text: str) -> None:
         """
@@ -159,16 +199,20 @@ class Outcome:
         """
         Print the line and end the process.
         """
-        told = {"results": self.results, "error": self._error}
+        told = {
+            "results": self.results,
+            "rounds": self.rounds,
+            "error": self._error,
+        }
         printLine({"ok": self._error is None, **self.facts, **told})
         leave(1 if self._error else 0)
 
-    async def leaveInTime(self) -> None:
+    async def leaveInTime(self, limit: float) -> None:
         """
         End the process when the time is over, whatever it is doing.
         """
-        await trio.sleep(TOTAL_LIMIT)
-        self.fail(f"not done within {TOTAL_LIMIT}s")
+        await trio.sleep(limit)
+        self.fail(f"not done within {limit}s")
         self.leave()
 
 
@@ -177,8 +221,10 @@ async def dial(choices: argparse.Namespace) -> None:
     Connect, do the tasks and print what they told.
     """
     outcome = Outcome(choices.late)
+    limit = TOTAL_LIMIT + choices.seconds
+    limit += sum(step.limit - TASK_LIMIT for step in choices.do)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(outcome.leaveInTime)
+        nursery.start_soon(outcome.leaveInTime, limit)
         try:
             target = info_from_p2p_addr(Multiaddr(choices.target))
             host = makeHost(choices)
@@ -204,15 +250,19 @@ async def connectAndDo(
         await host.connect(target)
     (connection,) = host.get_network().get_connections(target.peer_id)
     outcome.facts.update(remotePeer=str(target.peer_id), **describe(connection))
-    dialer = Dialer(host, connection, choices.size)
-    for name in choices.do:
-        facts = outcome.results[name] = {}
-        try:
-            with within(TASK_LIMIT):
-                await TASKS[name](dialer, facts)
-        except Exception as error:
-            facts["error"] = reason(error)
-            outcome.fail(f"{name}: {facts['error']}")
+    dialer = Dialer(host, connection)
+    end = trio.current_time() + choices.seconds
+    while not outcome.rounds or (not outcome.failed and trio.current_time() < end):
+        for step in choices.do:
+            facts = outcome.results[step.label] = {}
+            dialer.size = step.number
+            try:
+                with within(step.limit):
+                    await TASKS[step.name](dialer, facts)
+            except Exception as error:
+                facts["error"] = reason(error)
+                outcome.fail(f"{step.label}: {facts['error']}")
+        outcome.rounds += 1
     with trio.move_on_after(CLOSE_LIMIT):
         await connection.close()
 

@@ -98,13 +98,22 @@ def makeHost(choices: Any) -> Any:
         muxer_opt={muxerID: muxer},
         listen_addrs=listenAddresses(choices),
         disable_identify_address_discovery=True,
-        connection_config=ConnectionConfig(
+        **({} if choices.defaults else unlimited()),
+    )
+
+
+def unlimited() -> dict[str, Any]:
+    """
+    Give the options that lift the limits of the package.
+    """
+    return {
+        "connection_config": ConnectionConfig(
             max_connections=NO_LIMIT,
             min_connections=0,
             low_watermark=0,
             high_watermark=NO_LIMIT,
         ),
-        resource_manager=ResourceManager(
+        "resource_manager": ResourceManager(
             limits=ResourceLimits(NO_LIMIT, NO_LIMIT, NO_LIMIT),
             connection_limits=ConnectionLimits(),
             enable_memory_limits=False,
@@ -112,7 +121,7 @@ def makeHost(choices: Any) -> Any:
             enable_graceful_degradation=False,
             enable_rate_limiting=False,
         ),
-    )
+    }
 
 
 def describe(connection: Any) -> dict[str, Any]:

@@ -40,11 +40,13 @@ class TaskFailed(Exception):
 class Dialer:
     """
     One connection, and what the tasks need of it.
+
+    @ivar size: the number of the task that is being done
     """
 
     host: Any
     connection: Any
-    size: int
+    size: int = 0
 
     @property
     def remote(self) -> Any:
@@ -223,6 +225,14 @@ async def perf(dialer: Dialer, facts: Facts) -> None:
         raise TaskFailed(f"{wire.received} of {dialer.size} bytes came")
 
 
+async def idle(dialer: Dialer, facts: Facts) -> None:
+    """
+    Leave the connection alone for as many seconds as it is told to.
+    """
+    facts["seconds"] = dialer.size
+    await trio.sleep(dialer.size)
+
+
 TASKS: dict[str, Callable[[Dialer, Facts], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,
@@ -233,4 +243,5 @@ TASKS: dict[str, Callable[[Dialer, Facts], Awaitable[None]]] = {
     "back": back,
     "many": many,
     "perf": perf,
+    "idle": idle,
 }

@@ -4,6 +4,7 @@
 
 use std::process::exit;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use libp2p::multiaddr::Protocol;
@@ -37,6 +38,7 @@ impl Outcome {
                 "early": null,
                 "late": options.late,
                 "results": {},
+                "rounds": 0,
                 "error": null,
             }),
         }
@@ -61,10 +63,16 @@ impl Outcome {
 pub async fn dial(target: &str, options: Options) -> Result<(), AnyError> {
     let outcome = Arc::new(Mutex::new(Outcome::new(&options)));
     let overdue = outcome.clone();
+    let extra: Duration = options
+        .tasks
+        .iter()
+        .map(|step| step.limit() - TASK_LIMIT)
+        .sum();
+    let limit = TOTAL_LIMIT + options.repeat + extra;
     tokio::spawn(async move {
-        sleep(TOTAL_LIMIT).await;
+        sleep(limit).await;
         let mut outcome = overdue.lock().await;
-        outcome.fail(format!("not done within {}s", TOTAL_LIMIT.as_secs()));
+        outcome.fail(format!("not done within {}s", limit.as_secs()));
         outcome.exit();
     });
     let connected = timeout(CONNECT_LIMIT, connect(target, &options)).await;
@@ -83,22 +91,31 @@ pub async fn dial(target: &str, options: Options) -> Result<(), AnyError> {
             outcome.line[name] = fact.clone();
         }
     }
-    for name in &options.tasks {
-        let mut facts = json!({});
-        let run = timeout(
-            TASK_LIMIT,
-            tasks::run(name, &mut connected.dialer, &mut facts),
-        )
-        .await;
-        let done = run.unwrap_or_else(|_| Err(format!("not done within {TASK_LIMIT:?}").into()));
-        let mut outcome = outcome.lock().await;
-        if let Err(error) = done {
-            let text = reason(error.as_ref());
-            outcome.fail(format!("{name}: {text}"));
-            facts["error"] = text.into();
+    let begin = Instant::now();
+    let (mut rounds, mut failed) = (0, false);
+    while rounds == 0 || (!failed && begin.elapsed() < options.repeat) {
+        for step in &options.tasks {
+            let mut facts = json!({});
+            connected.dialer.size = step.number;
+            let run = timeout(
+                step.limit(),
+                tasks::run(&step.name, &mut connected.dialer, &mut facts),
+            )
+            .await;
+            let done =
+                run.unwrap_or_else(|_| Err(format!("not done within {:?}", step.limit()).into()));
+            let mut outcome = outcome.lock().await;
+            if let Err(error) = done {
+                let text = reason(error.as_ref());
+                outcome.fail(format!("{}: {text}", step.label));
+                facts["error"] = text.into();
+                failed = true;
+            }
+            outcome.line["results"][&step.label] = facts;
         }
-        outcome.line["results"][name] = facts;
+        rounds += 1;
     }
+    outcome.lock().await.line["rounds"] = rounds.into();
     let (closed, gone) = oneshot::channel();
     if connected.close.send(closed).is_ok() {
         let _ = timeout(CLOSE_LIMIT, gone).await;
@@ -142,7 +159,7 @@ async fn connect(target: &str, options: &Options) -> Result<Connected, AnyError>
     let (tell, told) = mpsc::unbounded_channel();
     let (close, closing) = oneshot::channel();
     tokio::spawn(drive(swarm, id, tell, closing));
-    let dialer = Dialer::new(connection, options.size, told);
+    let dialer = Dialer::new(connection, told);
     Ok(Connected {
         remote,
         dialer,

@@ -7,14 +7,47 @@ use std::time::Duration;
 use crate::tasks;
 
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
-pub const TASK_LIMIT: Duration = Duration::from_secs(30);
-pub const TOTAL_LIMIT: Duration = Duration::from_secs(60);
+pub const TASK_LIMIT: Duration = Duration::from_secs(60);
+pub const TOTAL_LIMIT: Duration = Duration::from_secs(120);
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 #[derive(Clone)]
 pub enum Role {
     Listen,
     Dial(String),
+}
+
+/// A task to do, named as it was asked for, and its own number.
+#[derive(Clone)]
+pub struct Step {
+    pub label: String,
+    pub name: String,
+    pub number: u64,
+}
+
+impl Step {
+    fn read(label: &str, size: u64) -> Result<Self, String> {
+        let (name, number) = match label.split_once('=') {
+            Some((name, value)) => (name, number(name, value)?),
+            None => (label, size),
+        };
+        if !tasks::NAMES.contains(&name) {
+            return Err(format!("unknown task {name:?}"));
+        }
+        Ok(Self {
+            label: label.into(),
+            name: name.into(),
+            number,
+        })
+    }
+
+    /// How long it may take: idling takes as long as it was told to.
+    pub fn limit(&self) -> Duration {
+        match self.name.as_str() {
+            "idle" => TASK_LIMIT + Duration::from_secs(self.number),
+            _ => TASK_LIMIT,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -28,8 +61,9 @@ pub struct Options {
     pub key: String,
     pub late: bool,
     pub psk: Option<String>,
-    pub tasks: Vec<String>,
-    pub size: u64,
+    pub defaults: bool,
+    pub tasks: Vec<Step>,
+    pub repeat: Duration,
 }
 
 impl Options {
@@ -57,20 +91,28 @@ impl Options {
             key: "ed25519".into(),
             late: false,
             psk: None,
+            defaults: false,
             tasks: Vec::new(),
-            size: 1 << 20,
+            repeat: Duration::ZERO,
         };
-        if dialing {
-            options.tasks = named("ping,identify,echo");
-        }
+        let (mut wanted, mut size) = (String::from("ping,identify,echo"), 1 << 20);
         while let Some(argument) = arguments.next() {
             let (name, given) = match argument.split_once('=') {
                 Some((name, value)) => (name.to_string(), Some(value.to_string())),
                 None => (argument, None),
             };
-            if name == "--late-muxer" && given.is_none() {
-                options.late = true;
-                continue;
+            if given.is_none() {
+                match name.as_str() {
+                    "--late-muxer" => {
+                        options.late = true;
+                        continue;
+                    }
+                    "--defaults" => {
+                        options.defaults = true;
+                        continue;
+                    }
+                    _ => {}
+                }
             }
             let value = given
                 .or_else(|| arguments.next())
@@ -82,27 +124,21 @@ impl Options {
                 "--port" => options.port = number(&name, &value)?,
                 "--key" => options.key = value,
                 "--psk" => options.psk = Some(value),
-                "--do" if dialing => options.tasks = named(&value),
-                "--size" if dialing => options.size = number(&name, &value)?,
+                "--do" if dialing => wanted = value,
+                "--size" if dialing => size = number(&name, &value)?,
+                "--for" if dialing => options.repeat = Duration::from_secs(number(&name, &value)?),
                 _ => return Err(format!("unexpected argument {name:?}")),
             }
         }
-        match options
-            .tasks
-            .iter()
-            .find(|name| !tasks::NAMES.contains(&name.as_str()))
-        {
-            Some(unknown) => Err(format!("unknown task {unknown:?}")),
-            None => Ok(options),
+        if dialing {
+            options.tasks = wanted
+                .split(',')
+                .filter(|label| !label.is_empty())
+                .map(|label| Step::read(label, size))
+                .collect::<Result<_, _>>()?;
         }
+        Ok(options)
     }
-}
-
-fn named(list: &str) -> Vec<String> {
-    list.split(',')
-        .filter(|name| !name.is_empty())
-        .map(String::from)
-        .collect()
 }
 
 fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {

@@ -27,7 +27,7 @@ use crate::streams::{self, Incoming};
 const YAMUX_STREAMS: usize = 4096;
 const NO_LIMIT: usize = 1 << 30;
 // The package pings by itself; this often, if pings are wanted. With mplex they
-// always are, since a reset lies about until something else is sent.
+// are, since a reset lies about until something else is sent.
 const PING_INTERVAL: Duration = Duration::from_millis(50);
 // And this often in a benchmark, whose own pings they would end.
 const BENCH_PING_INTERVAL: Duration = Duration::from_secs(3600);
@@ -45,8 +45,8 @@ pub fn make_swarm(
 ) -> Result<(Swarm<Behaviour>, UnboundedReceiver<Incoming>), AnyError> {
     let keys = make_keys(&options.key)?;
     let mplex = options.muxer == "mplex";
-    let pinging = mplex || options.tasks.iter().any(|name| name == "ping");
-    let ping = match pinging {
+    let asked = options.tasks.iter().any(|step| step.name == "ping");
+    let ping = match !options.defaults && (mplex || asked) {
         _ if options.bench => ping::Config::new().with_interval(BENCH_PING_INTERVAL),
         true => ping::Config::new().with_interval(PING_INTERVAL),
         false => ping::Config::new(),
@@ -60,9 +60,12 @@ pub fn make_swarm(
         ),
         streams,
     };
-    let config = swarm::Config::with_tokio_executor()
-        .with_max_negotiating_inbound_streams(NO_LIMIT)
-        .with_idle_connection_timeout(Duration::MAX);
+    let mut config = swarm::Config::with_tokio_executor();
+    if !options.defaults {
+        config = config
+            .with_max_negotiating_inbound_streams(NO_LIMIT)
+            .with_idle_connection_timeout(Duration::MAX);
+    }
     let transport = make_transport(options, &keys)?;
     let peer = keys.public().to_peer_id();
     Ok((Swarm::new(transport, behaviour, peer, config), incoming))

@@ -13,6 +13,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{identify, ping};
 use serde_json::{Value, json};
 use tokio::sync::{Barrier, mpsc};
+use tokio::time::sleep;
 
 use crate::output::{AnyError, reason};
 use crate::pattern::{exchange, fill, send_pattern, send_zeros};
@@ -20,7 +21,7 @@ use crate::serve::{BACK, ECHO, PERF, RESET, SINK};
 use crate::streams::Connection;
 use crate::wire::{StreamWasReset, Wire};
 
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "ping",
     "identify",
     "echo",
@@ -30,6 +31,7 @@ pub const NAMES: [&str; 9] = [
     "back",
     "many",
     "perf",
+    "idle",
 ];
 
 const PING_COUNT: usize = 3;
@@ -48,17 +50,18 @@ pub enum Told {
 /// One connection, and what the tasks need of it.
 pub struct Dialer {
     connection: Connection,
-    size: u64,
+    /// The number of the task that is being done.
+    pub size: u64,
     told: mpsc::UnboundedReceiver<Told>,
     pings: Vec<Result<Duration, ping::Failure>>,
     identified: Option<Result<Box<identify::Info>, String>>,
 }
 
 impl Dialer {
-    pub fn new(connection: Connection, size: u64, told: mpsc::UnboundedReceiver<Told>) -> Self {
+    pub fn new(connection: Connection, told: mpsc::UnboundedReceiver<Told>) -> Self {
         Self {
             connection,
-            size,
+            size: 0,
             told,
             pings: Vec::new(),
             identified: None,
@@ -88,6 +91,7 @@ pub async fn run(name: &str, dialer: &mut Dialer, facts: &mut Value) -> Done {
         "back" => back(dialer, facts).await,
         "many" => many(dialer, facts).await,
         "perf" => perf(dialer, facts).await,
+        "idle" => idle(dialer, facts).await,
         _ => Err(format!("unknown task {name:?}").into()),
     }
 }
@@ -233,5 +237,12 @@ async fn perf(dialer: &mut Dialer, facts: &mut Value) -> Done {
     if wire.received != dialer.size {
         return Err(format!("{} of {} bytes came", wire.received, dialer.size).into());
     }
+    Ok(())
+}
+
+/// Leave the connection alone for as many seconds as it is told to.
+async fn idle(dialer: &mut Dialer, facts: &mut Value) -> Done {
+    facts["seconds"] = dialer.size.into();
+    sleep(Duration::from_secs(dialer.size)).await;
     Ok(())
 }
