@@ -1,17 +1,36 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which foreign peers there are.
+Which foreign peers there are, and what becomes of the results.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.interop.peers.build import available, build
+from tests.interop.results import TABLE, Results
+
+RESULTS = pytest.StashKey[Results]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Begin without results.
+    """
+    config.stash[RESULTS] = Results()
+
+
+@pytest.fixture(scope="session")
+def results(request: pytest.FixtureRequest) -> Results:
+    """
+    Give what gathers the results of the matrix.
+    """
+    return request.config.stash[RESULTS]
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +49,17 @@ def command() -> Callable[[str], list[str]]:
         pytest.skip(f"no {name} peer: {missing}")
 
     return commandOf
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """
+    Write the table of the documentation, if the whole matrix was run.
+    """
+    results = config.stash[RESULTS]
+    missing = results.missing()
+    if missing:
+        told = f"not written: {', '.join(missing)} did not run, or not all of it"
+    else:
+        TABLE.write_text(results.render(), encoding="utf-8")
+        told = "written"
+    terminalreporter.write_line(f"{TABLE.name}: {told}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IHalfCloseableProtocol
@@ -19,10 +19,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.connection import Connection
+from twisted_libp2p.events import (
+    ClosedConn,
+    ClosedStream,
+    Event,
+    Identified,
+    OpenedConn,
+    OpenedStream,
+)
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo
 
-__all__ = ["BACK", "ECHO", "RESET", "SINK", "Client", "Tasks", "serve"]
+__all__ = ["BACK", "ECHO", "RESET", "SINK", "Client", "Tasks", "Watch", "serve"]
 
 ECHO = echo.PROTOCOL_ID
 RESET = "/test/reset/1.0.0"
@@ -111,6 +119,66 @@ def serve(node: Node) -> None:
     node.registry.register(ECHO, echo.EchoFactory())
     for protocol, kind in ((RESET, Reset), (SINK, Sink), (BACK, Back)):
         node.registry.register(protocol, QuietFactory(kind))
+
+
+E = TypeVar("E", bound=Event)
+
+
+class Watch:
+    """
+    Keeps what a node tells of its connections and streams, from now on.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.events: list[Event] = []
+        for kind in (OpenedConn, ClosedConn, OpenedStream, ClosedStream, Identified):
+            node.events.subscribe(kind, self.events.append)
+
+    def seen(self, kind: type[E], where: Callable[[E], bool] | None = None) -> list[E]:
+        """
+        Give the events of a type so far.
+        """
+        return [
+            each
+            for each in self.events
+            if isinstance(each, kind) and (where is None or where(each))
+        ]
+
+    async def event(self, kind: type[E], where: Callable[[E], bool]) -> E:
+        """
+        Wait for an event, which may have come already.
+        """
+        for each in self.seen(kind, where):
+            return each
+        return await self._node.events.next(kind, where)
+
+    async def closed(self, opened: OpenedConn) -> ClosedConn:
+        """
+        Wait until a connection has ended.
+        """
+        return await self.event(
+            ClosedConn, lambda each: each.connection is opened.connection
+        )
+
+    def balanced(self) -> None:
+        """
+        Check that everything that was opened was closed, once, and the streams
+        of a connection before it.
+        """
+        opened = [each.connection for each in self.seen(OpenedConn)]
+        closed = [each.connection for each in self.seen(ClosedConn)]
+        assert sorted(map(id, opened)) == sorted(map(id, closed)), (opened, closed)
+        assert len(set(map(id, closed))) == len(closed), closed
+        streams = [id(each.stream) for each in self.seen(OpenedStream)]
+        ended = [id(each.stream) for each in self.seen(ClosedStream)]
+        assert sorted(streams) == sorted(ended), (len(streams), len(ended))
+        over: set[int] = set()
+        for each in self.events:
+            if isinstance(each, ClosedConn):
+                over.add(id(each.connection))
+            elif isinstance(each, ClosedStream):
+                assert id(each.connection) not in over, each
 
 
 class Client(Half):

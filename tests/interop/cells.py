@@ -1,0 +1,258 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+One connection of the matrix: everything that is done on it, task by task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from tests.interop.matrix import IDS, TASKS, Cell
+from tests.interop.ours import BACK, ECHO, RESET, SINK, Tasks, Watch, serve
+from tests.interop.process import ForeignPeer
+from tests.interop.results import Results
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.errors import StreamReset
+from twisted_libp2p.events import ClosedConn, ClosedStream, Identified, OpenedConn
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
+from twisted_libp2p.protocols.ping import PROTOCOL_ID as PING
+
+__all__ = ["LIMIT", "MIB", "Course", "theyDial", "weDial"]
+
+MIB = 1024 * 1024
+LARGE = 64 * MIB
+LISTEN = "/ip4/127.0.0.1/tcp/0"
+
+#: Seconds for a task, or for all of a foreign dialer.
+LIMIT = 180
+
+#: What a foreign dialer is told to do for a task.
+TOLD = {
+    "identify": "identify",
+    "ping": "ping",
+    "echo": f"echo={MIB}",
+    "large": f"echo={LARGE}",
+    "halfclose": f"halfclose={MIB}",
+    "reset": "reset",
+    "remote-reset": "remote-reset",
+    "back": "back",
+    "many": "many",
+}
+
+SERVED = {ECHO, RESET, SINK, BACK, PING, IDENTIFY}
+
+
+class Course:
+    """
+    The tasks of one connection: each goes well or not, whatever the others do.
+
+    @ivar failures: what went wrong.
+    """
+
+    def __init__(self, reactor: Any, cell: Cell, results: Results) -> None:
+        self.reactor = reactor
+        self.cell = cell
+        self._results = results
+        self.failures: dict[str, str] = {}
+
+    async def do(self, task: str, doing: Coroutine[Any, Any, Any]) -> Any:
+        """
+        Do a task in time, and note what came of it.
+
+        @return: what came of it; None if it went wrong.
+        """
+        waiting = Deferred.fromCoroutine(doing).addTimeout(LIMIT, self.reactor)
+        try:
+            value = await waiting
+        except Exception:
+            self.failures[task] = Failure().getTraceback()
+            self._results.task(self.cell, task, False)
+            return None
+        self._results.task(self.cell, task, True)
+        return value
+
+    def check(self) -> None:
+        """
+        Fail if anything did.
+        """
+        if self.failures:
+            told = "\n".join(
+                f"--- {TASKS[task]}\n{text}" for task, text in self.failures.items()
+            )
+            raise AssertionError(f"{self.cell.name}\n{told}")
+
+
+async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -> None:
+    """
+    They listen, we dial, and do every task.
+    """
+    foreign = ForeignPeer.start(reactor, command, "listen", *cell.options)
+    node = Node(reactor)
+    serve(node)
+    watch = Watch(node)
+    node.startService()
+
+    async def dial() -> Connection:
+        hello = await foreign.line()
+        connection = await node.connect(hello["addrs"][0])
+        assert str(connection.remotePeer) == hello["peerId"]
+        assert connection.security == IDS[cell.security]
+        assert connection.muxer == IDS[cell.muxer]
+        assert connection.early is cell.early
+        told = await foreign.event("connected", peer=str(node.peerID))
+        assert told["security"] == IDS[cell.security], told
+        assert told["muxer"] == IDS[cell.muxer], told
+        assert told["early"] in (None, cell.early), told
+        return connection
+
+    async def identify() -> None:
+        told = await node.identify(peer)
+        assert set(told.protocols) >= SERVED, told
+        assert "127.0.0.1" in str(told.observedAddress)
+        assert told.agent
+        # And they ask us.
+        await watch.event(
+            ClosedStream,
+            lambda each: each.protocolID == IDENTIFY and each.direction == "inbound",
+        )
+
+    async def ping() -> None:
+        for _ in range(3):
+            assert await node.ping(peer) < 10
+
+    async def echo() -> None:
+        for size in (0, 1, 1400, MIB):
+            await tasks.echo(size)
+
+    async def halfClose() -> None:
+        await tasks.halfClose(MIB)
+        await foreign.event("halfclosed", protocol=SINK, bytes=MIB)
+
+    async def reset() -> None:
+        await tasks.reset()
+        await foreign.event("reset", protocol=ECHO)
+
+    async def remoteReset() -> None:
+        reason = await tasks.remoteReset()
+        assert reason.check(StreamReset), reason
+
+    async def close() -> None:
+        await connection.close()
+        await foreign.event("disconnected", peer=str(node.peerID))
+        (opened,) = watch.seen(OpenedConn)
+        (closed,) = watch.seen(ClosedConn)
+        assert closed.connection is opened.connection is connection
+        assert (closed.peer, closed.direction) == (peer, "outbound")
+        watch.balanced()
+        assert len(node.connections) == 0
+
+    try:
+        connection = await course.do("dial", dial())
+        if connection is None:
+            return
+        peer, tasks = connection.remotePeer, Tasks(connection)
+        await course.do("identify", identify())
+        await course.do("ping", ping())
+        await course.do("echo", echo())
+        await course.do("large", tasks.echo(LARGE))
+        await course.do("halfclose", halfClose())
+        await course.do("reset", reset())
+        await course.do("remote-reset", remoteReset())
+        await course.do("back", tasks.back())
+        await course.do("many", tasks.many())
+        await course.do("close", close())
+    finally:
+        await node.stopService()
+        await foreign.stop()
+
+
+async def theyDial(
+    reactor: Any, command: list[str], cell: Cell, course: Course
+) -> None:
+    """
+    We listen, they dial, and do every task.
+    """
+    node = Node(reactor, listen=[LISTEN])
+    serve(node)
+    watch = Watch(node)
+    node.startService()
+    (address,) = await node.whenListening()
+    foreign = ForeignPeer.start(
+        reactor,
+        command,
+        "dial",
+        str(address),
+        *cell.options,
+        "--do",
+        ",".join(TOLD.values()),
+    )
+
+    async def dial() -> Any:
+        result = await foreign.line()
+        assert result["remotePeer"] == str(node.peerID), (result, foreign.errors)
+        assert result["security"] == IDS[cell.security]
+        assert result["muxer"] == IDS[cell.muxer]
+        assert result["early"] in (None, cell.early)
+        # py-libp2p dials again if its first attempt is slow.
+        opened = watch.seen(OpenedConn)[-1]
+        assert (opened.security, opened.muxer) == (IDS[cell.security], IDS[cell.muxer])
+        assert opened.early is cell.early
+        assert opened.direction == "inbound"
+        return result
+
+    async def told(task: str) -> dict[str, Any]:
+        facts: dict[str, Any] = result["results"][TOLD[task]]
+        assert "error" not in facts, (facts, foreign.errors)
+        return facts
+
+    async def identify() -> None:
+        facts = await told("identify")
+        assert facts["agentVersion"].startswith("twisted_libp2p/")
+        assert set(facts["protocols"]) >= SERVED, facts
+        assert str(address.withoutPeer()) in str(facts["listenAddrs"])
+        assert "127.0.0.1" in facts["observedAddr"]
+        # And we have asked them.
+        identified = watch.seen(Identified, lambda each: not each.push)[-1]
+        assert set(identified.protocols) >= SERVED, identified
+
+    async def reset() -> None:
+        await told("reset")
+        assert watch.seen(
+            ClosedStream,
+            lambda each: (
+                each.protocolID == ECHO
+                and each.direction == "inbound"
+                and each.reason.check(StreamReset) is not None
+            ),
+        )
+
+    async def remoteReset() -> None:
+        assert (await told("remote-reset"))["reset"]
+
+    async def close() -> None:
+        assert await foreign.ended == (0 if result["ok"] else 1)
+        for opened in watch.seen(OpenedConn):
+            closed = await watch.closed(opened)
+            assert (closed.peer, closed.direction) == (opened.peer, "inbound")
+        watch.balanced()
+        assert len(node.connections) == 0
+
+    try:
+        result = await course.do("dial", dial())
+        if result is None:
+            return
+        for task in ("ping", "echo", "large", "halfclose", "back", "many"):
+            await course.do(task, told(task))
+        await course.do("identify", identify())
+        await course.do("reset", reset())
+        await course.do("remote-reset", remoteReset())
+        await course.do("close", close())
+    finally:
+        await node.stopService()
+        await foreign.stop()

@@ -1,0 +1,97 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Dials that meet somebody else than they expect, and connections that one side
+has enough of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.interop.cells import LISTEN
+from tests.interop.matrix import PEERS
+from tests.interop.ours import Tasks, Watch
+from tests.interop.process import ForeignPeer
+from twisted_libp2p.errors import DialFailed
+from twisted_libp2p.events import ClosedConn
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.node import Node
+
+Command = Callable[[str], list[str]]
+
+everyPeer = pytest.mark.parametrize("peer", PEERS)
+
+
+@everyPeer
+@pytest_twisted.ensureDeferred
+async def test_wrongPeer(command: Command, peer: str) -> None:
+    """
+    A foreign dialer that expects somebody else refuses us, and we it.
+    """
+    start = command(peer)
+    node = Node(reactor, listen=[LISTEN])
+    node.startService()
+    other = Identity.generate().peerID
+    foreign = ForeignPeer.start(reactor, start, "listen")
+    try:
+        (address,) = await node.whenListening()
+        wrong = address.withoutPeer().withPeer(other)
+        dialer = ForeignPeer.start(reactor, start, "dial", str(wrong))
+        result = await dialer.line()
+        assert not result["ok"]
+        await dialer.ended
+        theirs = (await foreign.line())["addrs"][0].rsplit("/", 1)[0]
+        with pytest.raises(DialFailed):
+            await node.connect(f"{theirs}/{other}")
+        assert len(node.connections) == 0
+    finally:
+        await node.stopService()
+        await foreign.stop()
+
+
+@everyPeer
+@pytest_twisted.ensureDeferred
+async def test_legacy(command: Command, peer: str) -> None:
+    """
+    A dialer that tries the draft's dialect recognises a peer that does not
+    speak it, dials it in the standard one, and remembers.
+    """
+    foreign = ForeignPeer.start(reactor, command(peer), "listen")
+    node = Node(reactor, dialect="auto")
+    node.startService()
+    try:
+        hello = await foreign.line()
+        connection = await node.connect(hello["addrs"][0])
+        await Tasks(connection).echo(1000)
+        assert node.peerstore.dialect(connection.remotePeer) == "multistream"
+    finally:
+        await node.stopService()
+        await foreign.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_rustIdle(command: Command) -> None:
+    """
+    rust-libp2p, with its own limits, closes a connection that nobody has a
+    stream on, and we are told.
+    """
+    foreign = ForeignPeer.start(reactor, command("rust"), "listen", "--defaults")
+    node = Node(reactor)
+    watch = Watch(node)
+    node.startService()
+    try:
+        connection = await node.connect((await foreign.line())["addrs"][0])
+        await node.identify(connection.remotePeer)
+        closed = await watch.event(ClosedConn, lambda each: True)
+        assert closed.connection is connection
+        assert 9 < closed.time - connection.openedAt < 30
+        await foreign.event("disconnected")
+        watch.balanced()
+    finally:
+        await node.stopService()
+        await foreign.stop()

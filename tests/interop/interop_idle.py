@@ -1,0 +1,158 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Connections that nobody uses for longer than the peer's keep-alive takes, with
+the limits that each package has by default.
+
+They all wait at the same time, so that it takes no longer than one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.task import deferLater
+
+from tests.interop.cells import LISTEN, Course
+from tests.interop.matrix import STACKS, Cell
+from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
+from tests.interop.peers.build import available
+from tests.interop.process import ForeignPeer
+from tests.interop.results import Results
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
+
+Command = Callable[[str], list[str]]
+
+#: Seconds: go-libp2p's yamux asks after 30, js-libp2p's too, and each gives up 10
+#: later; js-libp2p's connection monitor asks every 10, ours every 30.
+IDLE = 45
+
+#: How many processes start at once.
+STARTING = DeferredSemaphore(4)
+
+
+class Idler:
+    """
+    One connection that is left alone.
+    """
+
+    def __init__(self, command: list[str], cell: Cell) -> None:
+        self._cell = cell
+        self._command = command
+        self._weDial = cell.direction == "we dial"
+        self.node = Node(reactor, listen=[] if self._weDial else [LISTEN])
+        self.watch = Watch(self.node)
+
+    async def run(self) -> None:
+        """
+        Connect, wait, and use the connection again.
+        """
+        serve(self.node)
+        self.node.startService()
+        try:
+            connection, foreign = await STARTING.run(
+                Deferred.fromCoroutine, self._open()
+            )
+            try:
+                await self._wait(connection, foreign)
+            finally:
+                await foreign.stop()
+        finally:
+            await self.node.stopService()
+        self.watch.balanced()
+
+    async def _open(self) -> tuple[Connection, ForeignPeer]:
+        options = [*self._cell.options, "--defaults"]
+        if self._weDial:
+            foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
+            connection = await self.node.connect((await foreign.line())["addrs"][0])
+        else:
+            (address,) = await self.node.whenListening()
+            options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
+            foreign = ForeignPeer.start(
+                reactor, self._command, "dial", str(address), *options
+            )
+            await self.watch.event(
+                ClosedStream,
+                lambda each: each.protocolID == ECHO and each.direction == "inbound",
+            )
+            connection = self.watch.seen(OpenedConn)[-1].connection
+        await self.node.identify(connection.remotePeer)
+        await self.watch.event(
+            ClosedStream,
+            lambda each: each.protocolID == IDENTIFY and each.direction == "inbound",
+        )
+        return connection, foreign
+
+    async def _wait(self, connection: Connection, foreign: ForeignPeer) -> None:
+        tasks = Tasks(connection)
+        # rust-libp2p closes a connection without streams.
+        held = self._cell.peer == "rust"
+        client = await tasks.open(ECHO, Client()) if held else None
+        if self._weDial:
+            await deferLater(reactor, IDLE)
+            assert connection.connected, connection.reason
+            await tasks.echo(1000)
+        else:
+            result = await foreign.line()
+            assert result["ok"], (result, foreign.errors)
+        assert not self.watch.seen(
+            ClosedConn, lambda each: each.connection is connection and self._weDial
+        )
+        if client is not None:
+            client.ended.addErrback(lambda reason: None)
+
+
+class Idlers:
+    """
+    All connections that can be idle, once the first is asked for.
+    """
+
+    def __init__(self, command: Command, cells: list[Cell]) -> None:
+        self._runs = {
+            cell: Deferred.fromCoroutine(Idler(command(cell.peer), cell).run())
+            for cell in cells
+            if available(cell.peer) is None
+        }
+
+    async def of(self, cell: Cell) -> None:
+        """
+        Wait for one of them.
+        """
+        await self._runs[cell]
+
+
+@pytest.fixture(scope="module")
+def idlers(command: Command, request: pytest.FixtureRequest) -> Idlers:
+    """
+    Start all those that will be asked for.
+    """
+    cells = [
+        cell
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.path == request.path
+        for cell in item.callspec.params.values()
+        if isinstance(cell, Cell)
+    ]
+    return Idlers(command, cells)
+
+
+@pytest.mark.parametrize("cell", STACKS, ids=lambda cell: cell.name)
+@pytest_twisted.ensureDeferred
+async def test_idle(
+    command: Command, results: Results, idlers: Idlers, cell: Cell
+) -> None:
+    """
+    A connection that nobody uses is there when somebody does again.
+    """
+    command(cell.peer)
+    course = Course(reactor, cell, results)
+    await course.do("idle", idlers.of(cell))
+    course.check()

@@ -1,0 +1,211 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The matrix as data: which connections are made, what is done on each, and what
+cannot be, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from twisted_libp2p.identity import KeyType
+from twisted_libp2p.node import MUXERS, SECURITIES
+
+__all__ = [
+    "CELLS",
+    "DIRECTIONS",
+    "IDS",
+    "KEYS",
+    "PEERS",
+    "STACKS",
+    "TASKS",
+    "Cell",
+    "Key",
+    "Note",
+    "note",
+]
+
+PEERS = ("go", "rust", "js", "py")
+DIRECTIONS = ("we dial", "they dial")
+TRANSPORTS = ("tcp",)
+
+#: The protocol ids of what is chosen by name.
+IDS = {
+    "noise": "/noise",
+    "tls": "/tls/1.0.0",
+    "yamux": "/yamux/1.0.0",
+    "mplex": "/mplex/6.7.0",
+}
+
+#: What is done on each connection, with a name for the head of a column.
+TASKS = {
+    "dial": "dial",
+    "identify": "identify",
+    "ping": "ping",
+    "echo": "echo 1 MiB",
+    "large": "echo 64 MiB",
+    "halfclose": "half-close",
+    "reset": "reset by dialer",
+    "remote-reset": "reset by listener",
+    "back": "stream back",
+    "many": "100 streams",
+    "close": "close",
+    "idle": "idle",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """
+    Why something cannot be, or is done otherwise.
+
+    @ivar name: how the table refers to it.
+    @ivar text: the reason.
+    @ivar source: the peer's own issue; without one, the file that shows it.
+    """
+
+    name: str
+    text: str
+    source: str
+
+
+RUST_EARLY = Note(
+    "rust-early",
+    "rust-libp2p takes no muxer out of a security handshake, so that the muxer is"
+    " always negotiated after it",
+    "`rust-libp2p #2994 <https://github.com/libp2p/rust-libp2p/issues/2994>`_",
+)
+
+PY_EARLY = Note(
+    "py-early",
+    "py-libp2p never looks at what the handshake has agreed: the muxer is always"
+    " negotiated after it",
+    "no issue found; ``libp2p/stream_muxer/muxer_multistream.py``, ``new_conn``",
+)
+
+RUST_IDLE = Note(
+    "rust-idle",
+    "rust-libp2p closes a connection that has had no stream for 10 seconds; so one"
+    " stream is open while the rest is idle",
+    "meant so: `rust-libp2p #4912"
+    " <https://github.com/libp2p/rust-libp2p/issues/4912>`_",
+)
+
+JS_ECDSA = Note(
+    "js-ecdsa",
+    "js-libp2p has ECDSA keys, but makes no peer id of one, its own or a remote's",
+    "no issue found; ``@libp2p/peer-id``, ``src/index.ts``, ``peerIdFromPublicKey``",
+)
+
+PY_ECDSA = Note(
+    "py-ecdsa",
+    "py-libp2p reads no ECDSA key, and makes none that others read",
+    "no issue found; ``libp2p/crypto/serialization.py``,"
+    " ``key_type_to_public_key_deserializer``",
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """
+    One kind of connection with a foreign peer.
+
+    @ivar early: whether the muxer is to be agreed inside the security handshake.
+    """
+
+    peer: str
+    direction: str
+    transport: str
+    security: str
+    muxer: str
+    early: bool
+
+    @property
+    def name(self) -> str:
+        """
+        All of it in one word.
+        """
+        when = "early" if self.early else "late"
+        direction = self.direction.replace(" ", "-")
+        return "-".join(
+            (self.peer, direction, self.transport, self.security, self.muxer, when)
+        )
+
+    @property
+    def impossible(self) -> Note | None:
+        """
+        Why there is no such connection, if there is none.
+        """
+        if self.early:
+            return {"rust": RUST_EARLY, "py": PY_EARLY}.get(self.peer)
+        return None
+
+    @property
+    def options(self) -> list[str]:
+        """
+        What makes the foreign peer speak this stack, and nothing else.
+        """
+        options = ["--transport", self.transport, "--security", self.security]
+        options += ["--muxer", self.muxer]
+        # A peer that has no early muxers is left as it is: we offer them, and
+        # it has to do without.
+        alone = not Cell(**{**vars(self), "early": True}).impossible
+        return [*options, "--late-muxer"] if alone and not self.early else options
+
+
+def _cells() -> Iterator[Cell]:
+    for peer, direction, transport, security, muxer, early in product(
+        PEERS, DIRECTIONS, TRANSPORTS, SECURITIES, MUXERS, (True, False)
+    ):
+        yield Cell(peer, direction, transport, security, muxer, early)
+
+
+CELLS = tuple(_cells())
+
+#: Those that can be.
+STACKS = tuple(cell for cell in CELLS if cell.impossible is None)
+
+
+def note(cell: Cell, task: str) -> Note | None:
+    """
+    Say what there is to know about a task on a connection that can be.
+    """
+    return RUST_IDLE if cell.peer == "rust" and task == "idle" else None
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    A type of key on one side, while the other has an Ed25519 key.
+
+    @ivar side: who has it: C{"our"} or C{"their"}.
+    """
+
+    peer: str
+    side: str
+    kind: KeyType
+    security: str
+
+    @property
+    def name(self) -> str:
+        """
+        All of it in one word.
+        """
+        return "-".join((self.peer, self.side, self.kind.name.lower(), self.security))
+
+    @property
+    def impossible(self) -> Note | None:
+        """
+        Why this cannot be, if it cannot.
+        """
+        if self.kind is KeyType.ECDSA:
+            return {"js": JS_ECDSA, "py": PY_ECDSA}.get(self.peer)
+        return None
+
+
+KEYS = tuple(
+    Key(*each) for each in product(PEERS, ("our", "their"), KeyType, SECURITIES)
+)
