@@ -24,7 +24,12 @@ from twisted_libp2p.errors import (
     UnsupportedProtocol,
     UpgradeTimeout,
 )
-from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
+from twisted_libp2p.negotiation import (
+    Deadlines,
+    Negotiation,
+    Negotiator,
+    multistream,
+)
 
 
 class Recorder(Protocol):
@@ -102,7 +107,7 @@ class NegotiatorTests(SynchronousTestCase):
             failed=lambda reason, inner: self.failures.append(reason),
             agreed=lambda protocol, transport: self.agreements.append(protocol),
             clock=self.clock,
-            deadline=10.0,
+            deadlines=Deadlines(self.clock, 10.0),
             **options,
         )
         negotiator = negotiation.buildProtocol(None)
@@ -122,6 +127,15 @@ class NegotiatorTests(SynchronousTestCase):
         return self.negotiator(
             multistream.Responder(protocols.__contains__, lambda: protocols), **options
         )
+
+    def assertOver(self) -> None:
+        """
+        Whatever time brings, nothing more happens.
+        """
+        before = (len(self.failures), len(self.inner.calls))
+        self.clock.advance(10)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((len(self.failures), len(self.inner.calls)), before)
 
     def receive(self, data: bytes) -> None:
         """
@@ -143,7 +157,7 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertEqual(self.inner.calls, ["made", b"early", b"late"])
         self.assertEqual(self.agreements, [self.inner])
         self.assertEqual(self.failures, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertOver()
 
     def test_passOn(self) -> None:
         """
@@ -206,7 +220,7 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertEqual(self.transport.value(), b"")
         self.assertEqual(self.inner.calls, ["made"])
         self.assertIs(self.transport.protocol, self.inner)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertOver()
 
     def test_alreadyFailed(self) -> None:
         """
@@ -240,7 +254,7 @@ class NegotiatorTests(SynchronousTestCase):
         negotiator.connectionLost(Failure(ConnectionLost()))
         self.assertTrue(self.failures[0].check(NegotiationFailed))
         self.assertEqual(self.inner.calls, [])
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertOver()
 
     def test_lostForAReason(self) -> None:
         """
@@ -310,7 +324,7 @@ class NegotiatorTests(SynchronousTestCase):
             self.assertTrue(self.transport.disconnected)
             negotiator.connectionLost(Failure(ConnectionLost()))
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
-            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.assertOver()
 
     def test_farewell(self) -> None:
         """
@@ -333,7 +347,7 @@ class NegotiatorTests(SynchronousTestCase):
         negotiator = self.responder("/noise")
         self.receive(HEADER + TLS + b"\x00\x20handshake")
         negotiator.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertOver()
         self.assertEqual(len(self.failures), 1)
 
     def test_silentAfterFailure(self) -> None:

@@ -31,7 +31,13 @@ from twisted_libp2p.interfaces import (
     IMuxerSession,
 )
 from twisted_libp2p.muxer.stream import Stream
-from twisted_libp2p.negotiation import Negotiation, Negotiator, Registry, multistream
+from twisted_libp2p.negotiation import (
+    Deadlines,
+    Negotiation,
+    Negotiator,
+    Registry,
+    multistream,
+)
 from twisted_libp2p.security import Secured
 
 __all__ = ["Connection", "Services"]
@@ -79,6 +85,7 @@ class Connection:
     @ivar upgradeTime: seconds from the transport's connect to readiness.
     @ivar openedAt: when it was ready, in seconds since the epoch.
     @ivar scope: what it has of all limits.
+    @ivar deadlines: the time for the negotiation of each stream.
     @ivar reason: why it has ended; None while it has not.
     """
 
@@ -117,14 +124,15 @@ class Connection:
         self._negotiating: tuple[set[Stream], set[Stream]] = (set(), set())
         self._waiting: list[Deferred[None]] = []
         self.reason: Failure | None = None
+        self.deadlines = Deadlines(services.clock, STREAM_DEADLINE)
         self._inbound = Negotiation(
             lambda: multistream.Responder(
                 services.registry.lookup, services.registry.protocols
             ),
             self._serve,
-            agreed=self._agreed,
+            agreed=self.agreed,
             clock=services.clock,
-            deadline=STREAM_DEADLINE,
+            deadlines=self.deadlines,
         )
 
     def __repr__(self) -> str:
@@ -187,58 +195,20 @@ class Connection:
         if session is None:
             return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
         proposals = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-
-        def cancel(result: Deferred[IProtocol]) -> None:
-            result.errback(CancelledError())
-            stream.abortConnection()
-
-        def agreed(protocol: IProtocol, stream: Stream) -> None:
-            stream.negotiated()
-            self._agreed(protocol, stream)
-            if not result.called:
-                result.callback(protocol)
-
-        def failed(reason: Failure, _: IProtocol | None) -> None:
-            if not result.called:
-                result.errback(reason)
-
-        def choose(protocol: str, stream: Stream) -> IProtocolFactory | None:
-            try:
-                self.scope.agree(protocol, False)
-            except LimitExceeded:
-                failed(Failure(), None)
-                stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
-                return None
-            stream.protocolID = protocol
-            # The end of our half must not overtake the negotiation: js-libp2p
-            # (3.3.11) resets a stream whose data and end came before it had
-            # answered, "Cannot push data onto a stream that is closed".
-            stream.negotiating = optimistic is not None
-            return factory
-
-        optimistic = proposals[0] if len(proposals) == 1 else None
-        result: Deferred[IProtocol] = Deferred(cancel)
-        negotiator = Negotiation(
-            lambda: multistream.Initiator(proposals),
-            choose,
-            agreed=agreed,
-            failed=failed,
-            optimistic=optimistic,
-            clock=self._services.clock,
-            deadline=STREAM_DEADLINE,
-        ).buildProtocol(None)
+        opening = _Opening(self, proposals, factory, self._services.clock)
+        negotiator = opening.buildProtocol(None)
         try:
             self.scope.openStream(False)
         except LimitExceeded:
             return fail(Failure())
         try:
-            stream = session.openStream(negotiator)
+            stream = opening.stream = session.openStream(negotiator)
         except Libp2pError:
             self.scope.closeStream(None, False)
             return fail(Failure())
         if not negotiator.settled:
             self._negotiating[True].add(stream)
-        return result
+        return opening.result
 
     def ping(self) -> Deferred[float]:
         """
@@ -336,6 +306,7 @@ class Connection:
         self.reason = reason
         for streams in self._negotiating:
             streams.clear()
+        self.deadlines.stop()
         self._services.connections.closed(self, reason)
         self.scope.close()
         waiting, self._waiting = self._waiting, []
@@ -351,7 +322,10 @@ class Connection:
         stream.protocolID = protocol
         return self._services.registry.lookup(protocol)
 
-    def _agreed(self, protocol: IProtocol, stream: Stream) -> None:
+    def agreed(self, protocol: IProtocol, stream: Stream) -> None:
+        """
+        The protocol of a stream was agreed.
+        """
         self._negotiating[stream.initiator].discard(stream)
         if self._services.events.wants(OpenedStream):
             self._services.events.publish(OpenedStream(**self._describe(stream)))
@@ -365,3 +339,62 @@ class Connection:
             "protocolID": stream.protocolID,
             "direction": "outbound" if stream.initiator else "inbound",
         }
+
+
+class _Opening(Negotiation):
+    """
+    The negotiation of one stream that our side opens.
+
+    @ivar result: fires with the protocol of the stream.
+    @ivar stream: the stream, as soon as there is one.
+    """
+
+    stream: Stream
+
+    def __init__(
+        self,
+        connection: Connection,
+        proposals: tuple[str, ...],
+        factory: IProtocolFactory,
+        clock: IReactorTime,
+    ) -> None:
+        # The callables of the base class are methods here: a stream is cheap
+        # enough to be opened for every question, and they are not.
+        self._connection = connection
+        self._proposals = proposals
+        self._factory = factory
+        self.clock = clock
+        self.deadlines = connection.deadlines
+        self.optimistic = proposals[0] if len(proposals) == 1 else None
+        self.result: Deferred[IProtocol] = Deferred(self._cancelled)
+
+    def machine(self) -> multistream.Initiator:
+        return multistream.Initiator(self._proposals)
+
+    def choose(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+        try:
+            self._connection.scope.agree(protocol, False)
+        except LimitExceeded:
+            self.failed(Failure(), None)
+            stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+            return None
+        stream.protocolID = protocol
+        # The end of our half must not overtake the negotiation: js-libp2p
+        # (3.3.11) resets a stream whose data and end came before it had
+        # answered, "Cannot push data onto a stream that is closed".
+        stream.negotiating = self.optimistic is not None
+        return self._factory
+
+    def agreed(self, protocol: IProtocol, stream: Stream) -> None:
+        stream.negotiated()
+        self._connection.agreed(protocol, stream)
+        if not self.result.called:
+            self.result.callback(protocol)
+
+    def failed(self, reason: Failure, _: IProtocol | None) -> None:
+        if not self.result.called:
+            self.result.errback(reason)
+
+    def _cancelled(self, result: Deferred[IProtocol]) -> None:
+        result.errback(CancelledError())
+        self.stream.abortConnection()

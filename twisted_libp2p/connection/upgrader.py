@@ -39,6 +39,7 @@ from twisted_libp2p.interfaces import (
     ITransport,
 )
 from twisted_libp2p.negotiation import (
+    Deadlines,
     Machine,
     Negotiation,
     Negotiator,
@@ -209,6 +210,12 @@ class Upgrade(Factory):
         self._initiator = initiator
         self._expected = expected
         self._dialect = dialect
+        # A bootstrap is answered by whoever knows it.
+        self._deadlines = (
+            Deadlines(upgrader.services.clock, BOOTSTRAP_DEADLINE)
+            if dialect == BOOTSTRAP
+            else None
+        )
         self._outermost: Negotiator | None = None
         self._machine: Machine | None = None
         self._timer: IDelayedCall | None = None
@@ -245,7 +252,7 @@ class Upgrade(Factory):
             failed=self._failed,
             optimistic=self._optimistic(),
             clock=upgrader.services.clock,
-            deadline=BOOTSTRAP_DEADLINE if self._dialect == BOOTSTRAP else None,
+            deadlines=self._deadlines,
         )
 
     def buildProtocol(  # type: ignore[override]
@@ -430,3 +437,5 @@ class Upgrade(Factory):
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        if self._deadlines is not None:
+            self._deadlines.stop()

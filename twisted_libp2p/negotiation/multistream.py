@@ -24,6 +24,7 @@ behind the agreement is in C{trailing}.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from twisted_libp2p.errors import (
     NegotiationFailed,
@@ -47,6 +48,7 @@ _MAX_TOLD = 8
 MAX_PROPOSALS = 100
 
 
+@lru_cache(256)
 def encode(text: str) -> bytes:
     """
     Give the message of a text.

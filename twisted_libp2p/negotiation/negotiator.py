@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
+from twisted_libp2p.negotiation.deadlines import Deadlines
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]
 
@@ -85,7 +86,7 @@ class Negotiator(ProtocolWrapper):
     transport: Any
     wrappedProtocol: Any
     optimistic: str | None = None
-    _timer: IDelayedCall | None = None
+    _closing: IDelayedCall | None = None
     _over = False
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
@@ -112,8 +113,8 @@ class Negotiator(ProtocolWrapper):
             if self._connect(already):
                 self._stepOut(b"")
             return
-        if factory.deadline is not None:
-            self._timer = factory.clock.callLater(factory.deadline, self._timeOut)
+        if factory.deadlines is not None:
+            factory.deadlines.begin(self)
         first = self._machine.start()
         if first:
             transport.write(first)
@@ -155,8 +156,6 @@ class Negotiator(ProtocolWrapper):
         if self.optimistic is None:
             # From here on whatever ends the transport is the inner
             # protocol's to hear, even in its own connectionMade.
-            self._over = True
-            self._cancelTimer()
             self._replace(inner)
         try:
             inner.makeConnection(self.transport)
@@ -170,12 +169,11 @@ class Negotiator(ProtocolWrapper):
         """
         Leave the transport to the inner protocol.
         """
-        self._over = True
-        self._cancelTimer()
         inner = self.wrappedProtocol
+        if not self._over:
+            self._replace(inner)
         if inner is None:
             return
-        self._replace(inner)
         self.factory.agreed(inner, self.transport)
         if trailing:
             self._deliver(trailing)
@@ -185,6 +183,7 @@ class Negotiator(ProtocolWrapper):
         Receive no more, where the transport lets its protocol be exchanged;
         elsewhere what is received is passed on.
         """
+        self._end()
         if getattr(self.transport, "protocol", None) is self:
             self.transport.protocol = inner
         elif getattr(self.transport, "wrappedProtocol", None) is self:
@@ -203,10 +202,13 @@ class Negotiator(ProtocolWrapper):
         elif self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(trailing)
 
-    def _timeOut(self) -> None:
-        self._timer = None
-        deadline = self.factory.deadline or 0.0
-        self._fail(UpgradeTimeout("the negotiation of a protocol", deadline))
+    def timedOut(self) -> None:
+        """
+        There is no agreement in time.
+        """
+        deadlines = self.factory.deadlines
+        seconds = deadlines.seconds if deadlines is not None else 0.0
+        self._fail(UpgradeTimeout("the negotiation of a protocol", seconds))
 
     def _fail(self, error: Exception) -> None:
         """
@@ -219,7 +221,7 @@ class Negotiator(ProtocolWrapper):
         self.transport.write(self._machine.farewell)
         self.transport.loseConnection()
         if self.connected:
-            self._timer = self.factory.clock.callLater(
+            self._closing = self.factory.clock.callLater(
                 CLOSING_TIME, self.transport.abortConnection
             )
 
@@ -229,25 +231,28 @@ class Negotiator(ProtocolWrapper):
         """
         if self._over:
             return
-        self._over = True
-        self._cancelTimer()
+        self._end()
         inner, self.wrappedProtocol = self.wrappedProtocol, None
         self.factory.failed(reason, inner)
         if inner is not None:
             inner.connectionLost(reason)
 
-    def _cancelTimer(self) -> None:
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+    def _end(self) -> None:
+        """
+        It is over, one way or the other.
+        """
+        self._over = True
+        if self.factory.deadlines is not None:
+            self.factory.deadlines.end(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         The transport is gone, in the midst of it all or later.
         """
         self.connected = 0
-        if self._over:
-            self._cancelTimer()
+        closing, self._closing = self._closing, None
+        if closing is not None and closing.active():
+            closing.cancel()
         if not self._over:
             refusal = self._machine.refusal
             self._finish(Failure(refusal or self.factory.explain(reason)))
@@ -291,12 +296,31 @@ class Negotiation(Factory):
     The factory of negotiators: which machine, and what to do about its end.
     It wraps not one factory but a choice of them.
 
-    @ivar deadline: seconds until a negotiation has failed; None where
-        somebody else looks at the clock.
+    @ivar machine: makes the machine of one negotiation.
+    @ivar choose: gives the factory for what was agreed on a transport, or None
+        to refuse it.
+    @ivar failed: told once when there is no agreement, together with the
+        optimistic protocol, if one was connected.
+    @ivar agreed: told once when there is one, with the protocol and its
+        transport.
+    @ivar already: tells for a transport what was agreed by other means.
+    @ivar optimistic: the protocol to take for agreed at once.
+    @ivar clock: ends what a peer does not end.
+    @ivar deadlines: the time for one negotiation; None where somebody else
+        looks at the clock.
     """
 
     noisy = False
     log = Logger()
+
+    machine: Callable[[], Machine]
+    choose: Callable[[str, Any], IProtocolFactory | None]
+    failed: Callable[[Failure, IProtocol | None], None]
+    agreed: Callable[[IProtocol, Any], None]
+    already: Callable[[Any], str | None] = staticmethod(_nothing)
+    optimistic: str | None
+    clock: IReactorTime
+    deadlines: Deadlines | None
 
     def __init__(
         self,
@@ -308,29 +332,16 @@ class Negotiation(Factory):
         already: Callable[[Any], str | None] = _nothing,
         optimistic: str | None = None,
         clock: IReactorTime,
-        deadline: float | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
-        """
-        @param machine: makes the machine of one negotiation.
-        @param choose: gives the factory for what was agreed on a transport,
-            or None to refuse it.
-        @param failed: told once when there is no agreement, together with the
-            optimistic protocol, if one was connected.
-        @param agreed: told once when there is one, with the protocol and its
-            transport.
-        @param already: tells for a transport what was agreed by other means.
-        @param optimistic: the protocol to take for agreed at once.
-        @param clock: what runs the deadline.
-        @param deadline: seconds for one negotiation.
-        """
-        self._machine = machine
-        self._choose = choose
-        self._optimistic = optimistic
+        self.machine = machine
+        self.choose = choose
+        self.optimistic = optimistic
         self.failed = failed
         self.agreed = agreed
         self.already = already
         self.clock = clock
-        self.deadline = deadline
+        self.deadlines = deadlines
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -338,8 +349,8 @@ class Negotiation(Factory):
         """
         Build the negotiator of one transport.
         """
-        negotiator = Negotiator(self, self._machine())
-        negotiator.optimistic = self._optimistic
+        negotiator = Negotiator(self, self.machine())
+        negotiator.optimistic = self.optimistic
         return negotiator
 
     def build(self, agreed: str, transport: Any) -> IProtocol | None:
@@ -347,7 +358,7 @@ class Negotiation(Factory):
         Build the protocol for what was agreed.  A factory that raises has
         refused, and the log tells why.
         """
-        factory = self._choose(agreed, transport)
+        factory = self.choose(agreed, transport)
         if factory is None:
             return None
         try:
