@@ -14,6 +14,7 @@ are not in the agenda, and stay.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf, nextafter
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -60,6 +61,18 @@ class Book:
         self._agenda: Agenda[PeerID] = Agenda()
         self._kept: dict[PeerID, Record] = {}
         self._size = 0
+        self._stamp = 0.0
+
+    def stamp(self) -> float:
+        """
+        Give the time for what is learnt now.  As the newer wins, here and in a
+        database, it is later than all before, even if the clock was put back.
+        """
+        now = self._clock.seconds()
+        if now < self._stamp:
+            now = nextafter(self._stamp, inf)
+        self._stamp = now
+        return now
 
     def peers(self) -> list[PeerID]:
         """
@@ -174,14 +187,14 @@ class Book:
         """
         Add addresses, or prolong them.
         """
-        now = self._clock.seconds()
-        expires = now + (TTLS[source] if ttl is None else ttl)
+        stamp = self.stamp()
+        expires = self._clock.seconds() + (TTLS[source] if ttl is None else ttl)
         for name in names:
             known = record.addresses.get(name)
             if known is None:
-                record.addresses[name] = KnownAddress(now, int(source), expires)
+                record.addresses[name] = KnownAddress(stamp, int(source), expires)
             else:
-                known.learnt = now
+                known.learnt = stamp
                 known.source |= source
                 known.expires = max(known.expires, expires)
             self.note(peer, (AddressRow, name))
@@ -199,12 +212,12 @@ class Book:
         Add the addresses that a source has told, and take away those that it
         has told before and tells no more.
         """
-        now = self._clock.seconds()
+        stamp = self.stamp()
         told = dict.fromkeys(names)
         for name, known in list(record.addresses.items()):
             if known.source & source and name not in told:
                 known.source &= ~source
-                known.learnt = now
+                known.learnt = stamp
                 if not known.source:
                     del record.addresses[name]
                 self.note(peer, (AddressRow, name))
@@ -224,12 +237,13 @@ class Book:
         """
         A peer was connected until now: its addresses are good for a while.
         """
-        now = record.met = self._clock.seconds()
+        stamp = record.met = self.stamp()
         self.note(peer)
+        expires = self._clock.seconds() + RECENTLY_CONNECTED
         for name, known in record.addresses.items():
-            if known.expires < now + RECENTLY_CONNECTED:
-                known.expires = now + RECENTLY_CONNECTED
-                known.learnt = now
+            if known.expires < expires:
+                known.expires = expires
+                known.learnt = stamp
                 self.note(peer, (AddressRow, name))
 
     def refresh(self) -> None:
@@ -250,9 +264,9 @@ class Book:
         record = self._records.get(peer)
         if record is None:
             return []
-        now, id = self._clock.seconds(), peer.toBytes()
-        rows: list[Row] = [record.peerRow(id, now)]
-        rows += (record.row(id, key, now) for key in entry.keys)
+        stamp, id = self.stamp(), peer.toBytes()
+        rows: list[Row] = [record.peerRow(id, stamp)]
+        rows += (record.row(id, key, stamp) for key in entry.keys)
         return rows
 
     def take(self, rows: Iterable[Row]) -> None:

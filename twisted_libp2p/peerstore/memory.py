@@ -121,7 +121,7 @@ class MemoryPeerStore:
             record = self._book.open(peer)
             self._book.add(peer, record, [name], Source.DIALED)
             if name in record.addresses:
-                record.addresses[name].succeeded = self.clock.seconds()
+                record.addresses[name].succeeded = self._book.stamp()
             self._book.settle(peer, record)
 
     def failed(self, peer: PeerID, address: Multiaddr) -> None:
@@ -132,7 +132,7 @@ class MemoryPeerStore:
         if record is not None:
             for name in namesOf(peer, [address]):
                 if name in record.addresses:
-                    record.addresses[name].failed = self.clock.seconds()
+                    record.addresses[name].failed = self._book.stamp()
                     self._book.note(peer, (AddressRow, name))
 
     def lookup(self, peer: PeerID) -> Deferred[list[Multiaddr]]:
@@ -206,7 +206,7 @@ class MemoryPeerStore:
         """
         served = toLines(protocols, self.limits)
         record = self._book.open(peer)
-        record.told = self.clock.seconds()
+        record.told = self._book.stamp()
         record.agent = printable(agent)
         record.network = printable(protocolVersion)
         record.protocols = served
@@ -256,7 +256,7 @@ class MemoryPeerStore:
         Learn how a peer negotiates.
         """
         record = self._book.open(peer)
-        record.spoken = self.clock.seconds()
+        record.spoken = self._book.stamp()
         record.dialect = intern(dialect)
         self._changed(peer, record)
 
@@ -270,7 +270,7 @@ class MemoryPeerStore:
         # What has expired does not come back to life.
         self._book.trim(peer, record)
         record.connections += 1
-        record.met = self.clock.seconds()
+        record.met = self._book.stamp()
         self._changed(peer, record)
         if address is not None:
             self.succeeded(peer, address)
@@ -321,9 +321,9 @@ class MemoryPeerStore:
         """
         checkName(name)
         checkValue(value)
-        now = self.clock.seconds()
         tags = self._tags(peer)
-        tags[name] = Note(now, value, inf if ttl is None else now + ttl)
+        expires = inf if ttl is None else self.clock.seconds() + ttl
+        tags[name] = Note(self._book.stamp(), value, expires)
         if len(tags) > self.limits.tags:
             raise LimitExceeded(
                 "tags of a peer", self.limits.tags, len(tags) - 1, "Limits.tags"
@@ -372,7 +372,7 @@ class MemoryPeerStore:
         if value is None:
             del notes[name]
         else:
-            notes[name] = Note(self.clock.seconds(), value)
+            notes[name] = Note(self._book.stamp(), value)
         self._book.note(peer, (MetadataRow, name))
         self._book.settle(peer, record)
 
