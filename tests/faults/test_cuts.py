@@ -1,0 +1,128 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of connections that are cut, at every byte of their upgrade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.faults import THOROUGH
+from tests.faults.cut import CutTransport
+from twisted_libp2p.errors import DialFailed, Libp2pError
+from twisted_libp2p.events import ClosedConn, OpenedConn
+from twisted_libp2p.node import Node
+from twisted_libp2p.testing.nodes import MemoryNodes
+
+#: Every byte takes minutes; a prime meets other places in each test.
+STEP = 1 if THOROUGH else 61
+
+
+class CutTests(SynchronousTestCase):
+    """
+    Wherever a connection is cut, both sides know why it has ended, and nothing is
+    left of it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have an address to dial.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+
+    def pair(self, **options: Any) -> None:
+        """
+        Start a node that listens, and one whose connections are cut.
+        """
+        self.server = self.nodes.start(**options)
+        self.scissors = CutTransport(self.nodes.network)
+        self.client = Node(self.nodes.clock, transports=[self.scissors], **options)
+        self.client.startService()
+        self.addCleanup(lambda: self.nodes.result(self.client.stopService()))
+        self.opened: list[OpenedConn] = []
+        self.closed: list[ClosedConn] = []
+        for node in (self.server, self.client):
+            node.events.subscribe(OpenedConn, self.opened.append)
+            node.events.subscribe(ClosedConn, self.closed.append)
+
+    def measure(self) -> dict[str, int]:
+        """
+        Connect once, without a cut.
+
+        @return: how many bytes go each way until both sides know each other.
+        """
+        connection = self.nodes.result(self.client.connect(self.server.addresses[0]))
+        passed = dict(self.scissors.passed)
+        self.nodes.result(connection.close())
+        self.calls = len(self.nodes.clock.getDelayedCalls())
+        return passed
+
+    def cut(self, way: str, count: int, clean: bool) -> None:
+        """
+        Connect, and be cut off.
+        """
+        scissors = self.scissors
+        scissors.way, scissors.count, scissors.clean = way, count, clean
+        results: list[Any] = []
+        self.opened.clear()
+        self.closed.clear()
+        self.client.connect(self.server.addresses[0]).addBoth(results.append)
+        self.nodes.settle()
+        where = f"{way} {count} {clean}"
+        self.assertEqual(scissors.passed[way], count, where)
+        self.assertEqual(len(results), 1, where)
+        if isinstance(results[0], Failure):
+            error = results[0].value
+            assert isinstance(error, DialFailed), where
+            for _, cause in error.causes:
+                self.assertIsInstance(cause, Libp2pError, where)
+        self.assertEqual(len(self.opened), len(self.closed), where)
+        for event in self.closed:
+            kind = event.reason.check(
+                Libp2pError, ConnectionDone, ConnectionLost, ConnectionAborted
+            )
+            self.assertIsNotNone(kind, where)
+        for node in (self.server, self.client):
+            self.assertEqual(len(node.connections), 0, where)
+            limiter = node.connections.limiter
+            for scope in (limiter.system, limiter.transient):
+                self.assertFalse(any(scope.used), where)
+        calls = self.nodes.clock.getDelayedCalls()
+        self.assertEqual(len(calls), self.calls, f"{where}: {calls}")
+
+    def cutAll(self, **options: Any) -> None:
+        """
+        Connect, and be cut off at every byte, each way, in peace and by force.
+        """
+        self.pair(**options)
+        for way, bytes in self.measure().items():
+            self.assertGreater(bytes, 300)
+            counts: Iterable[int] = range(1, bytes, STEP)
+            for count in counts:
+                for clean in (True, False):
+                    self.cut(way, count, clean)
+
+    def test_noise(self) -> None:
+        """
+        With Noise, which agrees on the muxer, too.
+        """
+        self.cutAll(security=["noise"])
+
+    def test_tls(self) -> None:
+        """
+        With TLS.
+        """
+        self.cutAll(security=["tls"])
+
+    def test_bootstrap(self) -> None:
+        """
+        With the dialect of the draft, which has one negotiation more.
+        """
+        self.cutAll(security=["noise", "tls"], muxers=["mplex"], dialect="bootstrap")
