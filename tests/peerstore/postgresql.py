@@ -21,15 +21,20 @@ from pathlib import Path
 from twisted.python.reflect import requireModule
 from twisted.trial.unittest import SkipTest
 
-__all__ = ["makeDatabase"]
+__all__ = ["Server", "makeDatabase", "startServer"]
 
-# The server ends when its end of the pipe is closed, by whatever ends us.
+# The server ends when its end of the pipe is closed, by whatever ends us.  A line
+# ends it, too, and another one starts it again.
 _RUN = """
-"$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
-    -c log_min_messages=log 2>&1 &
-cat >&2
-kill -INT $!
-wait
+while
+    "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
+        -c log_min_messages=log 2>&1 &
+    read line; more=$?
+    kill -INT $!
+    wait
+    echo stopped
+    [ $more = 0 ] && read line
+do :; done
 rm -rf "$2"
 """
 
@@ -47,74 +52,113 @@ def _programs() -> Path | None:
     return Path(initdb).parent if initdb is not None else None
 
 
-def _start(programs: Path) -> str:
+class Server:
     """
-    Start a server of our own.
+    A server of our own, which has started.
 
-    @return: how to connect to it.
+    @ivar dsn: how to connect to it.
     """
-    folder = tempfile.mkdtemp(prefix="libp2p-postgresql-")
-    # It does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user is not None:
-        shutil.chown(folder, user)
-    options = ["-U", "test", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
-    subprocess.run(
-        [str(programs / "initdb"), "-D", f"{folder}/data", *options],
-        cwd=folder,
-        user=user,
-        check=True,
-        capture_output=True,
-    )
-    server = subprocess.Popen(
-        ["/bin/sh", "-c", _RUN, "sh", programs, folder],
-        cwd=folder,
-        user=user,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        text=True,
-    )
-    assert server.stdout is not None
-    said = ""
-    for line in server.stdout:
-        said += line
-        if "ready to accept connections" in line:
-            # Whatever it says later has to go somewhere.
-            _servers.append(server)
-            return f"host={folder} user=test dbname=postgres"
-    raise AssertionError(f"PostgreSQL does not start: {said}")
+
+    def __init__(self, programs: Path) -> None:
+        """
+        @param programs: where they are.
+        """
+        folder = tempfile.mkdtemp(prefix="libp2p-postgresql-")
+        self.dsn = f"host={folder} user=test dbname=postgres"
+        # It does not run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        if user is not None:
+            shutil.chown(folder, user)
+        options = "-U test -A trust -E UTF8 --no-locale --no-sync"
+        subprocess.run(
+            [str(programs / "initdb"), "-D", f"{folder}/data", *options.split()],
+            cwd=folder,
+            user=user,
+            check=True,
+            capture_output=True,
+        )
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _RUN, "sh", programs, folder],
+            cwd=folder,
+            user=user,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        self._wait("ready to accept connections")
+
+    def _wait(self, word: str) -> None:
+        assert self._process.stdout is not None
+        said = ""
+        for line in self._process.stdout:
+            said += line
+            if word in line:
+                return
+        raise AssertionError(f"PostgreSQL does not start: {said}")
+
+    def _tell(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def stop(self) -> None:
+        """
+        End it, and all connections to it.
+        """
+        self._tell()
+        self._wait("stopped")
+
+    def start(self) -> None:
+        """
+        Start it again.
+        """
+        self._tell()
+        self._wait("ready to accept connections")
+
+    def close(self) -> None:
+        """
+        End it for good.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
-_servers: list[subprocess.Popen[str]] = []
-
-
-@lru_cache(maxsize=1)
-def _server() -> str | SkipTest:
+def startServer() -> Server:
     """
-    Start the server, once.
+    Start a server.
+
+    @raise SkipTest: there is no PostgreSQL.
     """
     programs = _programs()
+    missing = None
     if programs is None:
-        return SkipTest("PostgreSQL is not installed: apt-get install postgresql")
-    if requireModule("psycopg") is None:
-        return SkipTest("psycopg is not installed: pip install 'psycopg[binary]'")
-    return _start(programs)
+        missing = "PostgreSQL is not installed: apt-get install postgresql"
+    elif requireModule("psycopg") is None:
+        missing = "psycopg is not installed: pip install 'psycopg[binary]'"
+    if missing is None:
+        assert programs is not None
+        return Server(programs)
+    if "postgresql" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
+        raise AssertionError(missing)
+    raise SkipTest(missing)
+
+
+_shared = lru_cache(maxsize=1)(startServer)
 
 
 def makeDatabase() -> str:
     """
-    Make an empty database.
+    Make an empty database, on a server that all tests share.
 
     @return: the DSN.
     @raise SkipTest: there is no PostgreSQL.
     """
-    server = _server()
-    if isinstance(server, SkipTest):
-        if "postgresql" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-            raise AssertionError(str(server))
-        raise server
+    server = _shared().dsn
     psycopg = requireModule("psycopg")
     assert psycopg is not None
     schema = f"test{next(_schemas)}"
