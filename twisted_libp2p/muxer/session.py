@@ -430,6 +430,12 @@ class MuxerSession(Protocol):
         """
         return self._streams.get(key)
 
+    def violation(self, streamID: int, message: str) -> ProtocolViolation:
+        """
+        @return: the error for a peer that broke the rules of a stream.
+        """
+        return ProtocolViolation(self.protocolID, f"stream {streamID}: {message}")
+
     def streamReceived(self, stream: Stream) -> bool:
         """
         The peer opens a stream: have the owner build its protocol.

@@ -276,8 +276,7 @@ class Stream:
 
         @param code: why; told to the peer where the muxer has a place for it.
         """
-        if self.state != CLOSED:
-            self.fail(Failure(StreamAborted()), code)
+        self.fail(Failure(StreamAborted()), code)
 
     def fail(self, reason: Failure, code: int) -> None:
         """

@@ -20,7 +20,7 @@ from struct import Struct
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.errors import LimitExceeded, ProtocolViolation
+from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
 from twisted_libp2p.muxer import Stream
 from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
@@ -71,7 +71,7 @@ class BundleSession(MuxerSession):
             streamID, kind, number = HEADER.unpack_from(data, offset)
             size = number if kind == DATA else 0
             if kind > RESET or size > MAX_BODY:
-                raise self._violation(streamID, f"a frame {kind} of {number}")
+                raise self.violation(streamID, f"a frame {kind} of {number}")
             start = offset + HEADER.size
             if start + size > len(data):
                 break
@@ -85,13 +85,13 @@ class BundleSession(MuxerSession):
         stream = self.find(streamID)
         if kind == START:
             if stream is not None or streamID % 2 == self.initiator:
-                raise self._violation(streamID, "it cannot be opened")
+                raise self.violation(streamID, "it cannot be opened")
             self.streamReceived(Stream(self, streamID, False, WINDOW, WINDOW, 0))
         elif stream is None or stream.state == CLOSED:
             pass  # The frame and our reset have crossed.
         elif kind == DATA:
             if stream.state == REMOTE_CLOSED or number > stream.receiveWindow:
-                raise self._violation(streamID, f"{number} bytes are too many")
+                raise self.violation(streamID, f"{number} bytes are too many")
             stream.receiveWindow -= number
             stream.deliver(body)
         elif kind == CREDIT:
@@ -101,9 +101,6 @@ class BundleSession(MuxerSession):
             stream.finReceived()
         else:
             stream.resetReceived(number)
-
-    def _violation(self, streamID: int, message: str) -> ProtocolViolation:
-        return ProtocolViolation(PROTOCOL_ID, f"stream {streamID}: {message}")
 
     def delivered(self, stream: Stream, size: int) -> None:
         """

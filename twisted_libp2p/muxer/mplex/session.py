@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from twisted_libp2p.errors import ErrorCode, ProtocolViolation
+from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.muxer.mplex.frame import (
     PROTOCOL_ID,
     Flag,
@@ -129,18 +129,14 @@ class MplexSession(MuxerSession):
         The peer opens a stream; what it calls it is of no use to anybody.
         """
         if streamID << 1 in self._streams:
-            raise ProtocolViolation(
-                PROTOCOL_ID, f"stream {streamID}: the peer opened it twice"
-            )
+            raise self.violation(streamID, "the peer opened it twice")
         self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, 0))
 
     def _misused(self, stream: Stream) -> None:
         """
         The peer broke the rules of one stream: that one ends.
         """
-        error = ProtocolViolation(
-            PROTOCOL_ID, f"stream {stream.streamID}: a frame out of place"
-        )
+        error = self.violation(stream.streamID, "a frame out of place")
         stream.fail(Failure(error), error.wireCode)
 
     # Unread bytes
@@ -184,14 +180,15 @@ class MplexSession(MuxerSession):
 
     def _unblock(self) -> None:
         """
-        Read the transport again.
+        Read the transport again, if it is still there.
         """
         transport: Any = self.transport
         call, self._blockedCall = self._blockedCall, None
         if call is not None:
             if call.active():
                 call.cancel()
-            transport.resumeProducing()
+            if not self._lost:
+                transport.resumeProducing()
 
     def _outOfPatience(self) -> None:
         """
@@ -275,8 +272,4 @@ class MplexSession(MuxerSession):
         Stop parsing; but read, to notice when the transport is closed.
         """
         self._reader.stop()
-        if not self._lost:
-            self._unblock()
-        elif self._blockedCall is not None:
-            self._blockedCall.cancel()
-            self._blockedCall = None
+        self._unblock()

@@ -17,7 +17,6 @@ from twisted_libp2p.errors import (
     ConnectionClosing,
     LimitExceeded,
     PeerUnresponsive,
-    ProtocolViolation,
 )
 from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
@@ -205,7 +204,7 @@ class YamuxSession(MuxerSession):
             # Frames that crossed our reset.  They are nobody's fault, but no
             # peer was ever allowed to send more than a window.
             if kind == DATA and length > self._muxer.maxWindow:
-                raise self._violation(streamID, f"{length} bytes exceed any window")
+                raise self.violation(streamID, f"{length} bytes exceed any window")
             return
         if flags & ACK and streamID in self._unacknowledged:
             self._acknowledged(streamID)
@@ -243,9 +242,9 @@ class YamuxSession(MuxerSession):
         @return: the stream; None if it is refused.
         """
         if (streamID & 1 == 1) == self.initiator:
-            raise self._violation(streamID, "the peer opened a stream of our parity")
+            raise self.violation(streamID, "the peer opened a stream of our parity")
         if known is not None:
-            raise self._violation(streamID, "the peer opened it twice")
+            raise self.violation(streamID, "the peer opened it twice")
         if flags & RST:
             return None
         stream = Stream(
@@ -267,9 +266,9 @@ class YamuxSession(MuxerSession):
         """
         window: ReceiveWindow = stream.receiveWindow
         if stream.state == REMOTE_CLOSED:
-            raise self._violation(stream.streamID, "data came after the end")
+            raise self.violation(stream.streamID, "data came after the end")
         if length > window.available:
-            raise self._violation(
+            raise self.violation(
                 stream.streamID,
                 f"{length} bytes exceed the window of {window.available}",
             )
@@ -281,14 +280,11 @@ class YamuxSession(MuxerSession):
         """
         window = stream.sendWindow + delta
         if window > MAX_SEND_WINDOW:
-            raise self._violation(stream.streamID, "its window exceeds 32 bits")
+            raise self.violation(stream.streamID, "its window exceeds 32 bits")
         blocked = not stream.sendWindow
         stream.sendWindow = window
         if blocked and stream.unsentSize:
             self.ready(stream)
-
-    def _violation(self, streamID: int, message: str) -> ProtocolViolation:
-        return ProtocolViolation(PROTOCOL_ID, f"stream {streamID}: {message}")
 
     def delivered(self, stream: Stream, size: int) -> None:
         """
