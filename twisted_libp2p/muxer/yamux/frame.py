@@ -9,7 +9,7 @@ hashicorp/yamux, spec.md, and libp2p/specs, yamux/README.
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from struct import Struct
 from typing import Protocol
 
@@ -26,10 +26,8 @@ __all__ = [
     "RST",
     "SYN",
     "WINDOW_UPDATE",
-    "Flag",
     "FrameHandler",
     "FrameReader",
-    "FrameType",
     "GoAwayCode",
     "pack",
 ]
@@ -43,31 +41,26 @@ _HEADER = Struct("!BBHII")
 HEADER_SIZE = _HEADER.size
 
 
-class FrameType(IntEnum):
-    """
-    What a frame is, and what its length field means.
-    """
+# The types are plain numbers, since they are compared for every frame; and so are
+# the flags.
 
-    #: The length is that of the body.
-    DATA = 0
-    #: The length is added to the window; with RST it is a code.
-    WINDOW_UPDATE = 1
-    #: The length is any value, which the answer repeats.
-    PING = 2
-    #: The length is a L{GoAwayCode}.
-    GO_AWAY = 3
+#: The length of the frame is that of its body.
+DATA = 0
+#: The length is added to the window; with L{RST} it is a code.
+WINDOW_UPDATE = 1
+#: The length is any value, which the answer repeats.
+PING = 2
+#: The length is a L{GoAwayCode}.
+GO_AWAY = 3
 
-
-class Flag(IntFlag):
-    """
-    What a Data or WindowUpdate frame does to its stream; SYN and ACK also tell
-    a ping from its answer.
-    """
-
-    SYN = 1
-    ACK = 2
-    FIN = 4
-    RST = 8
+#: A Data or WindowUpdate frame that opens its stream; or a ping.
+SYN = 1
+#: One that acknowledges it; or the answer to a ping.
+ACK = 2
+#: One that ends the half of its sender.
+FIN = 4
+#: One that resets the stream.
+RST = 8
 
 
 class GoAwayCode(IntEnum):
@@ -81,16 +74,6 @@ class GoAwayCode(IntEnum):
     INTERNAL_ERROR = 2
 
 
-# As plain numbers: they are compared for every frame.
-DATA = int(FrameType.DATA)
-WINDOW_UPDATE = int(FrameType.WINDOW_UPDATE)
-PING = int(FrameType.PING)
-GO_AWAY = int(FrameType.GO_AWAY)
-SYN = int(Flag.SYN)
-ACK = int(Flag.ACK)
-FIN = int(Flag.FIN)
-RST = int(Flag.RST)
-
 _ALL_FLAGS = SYN | ACK | FIN | RST
 
 
@@ -98,10 +81,10 @@ def pack(kind: int, flags: int, streamID: int, length: int) -> bytes:
     """
     Pack a header.
 
-    @param kind: a L{FrameType}.
-    @param flags: any of L{Flag}.
+    @param kind: L{DATA}, L{WINDOW_UPDATE}, L{PING} or L{GO_AWAY}.
+    @param flags: any of L{SYN}, L{ACK}, L{FIN} and L{RST}.
     @param streamID: 0 for a ping or go-away.
-    @param length: see L{FrameType}.
+    @param length: what it means depends on the kind.
     """
     return _HEADER.pack(VERSION, kind, flags, streamID, length)
 
