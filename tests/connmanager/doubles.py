@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Connections that are none, and an Internet in memory.
+Connections that are none, and nodes in memory that have IP addresses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from twisted_libp2p.connmanager import ConnectionManager
 from twisted_libp2p.errors import ClosedHere
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
-from twisted_libp2p.transport.memory import MemoryAddress, _End
+from twisted_libp2p.transport.memory import MemoryAddress
 
 
 def peer(number: int) -> PeerID:
@@ -179,35 +179,13 @@ class FakeConnection:
         return fail(NotImplementedError())
 
 
-class Internet(MemoryNetwork):
-    """
-    A network in memory to which some have come from IP addresses.
-
-    @ivar source: where the next dialer comes from; None for memory.
-    """
-
-    source: IAddress | None = None
-
-    def join(self, client: IProtocol, server: IProtocol, number: int) -> None:
-        """
-        Connect two protocols.
-        """
-        host: Any = self.source or MemoryAddress(self.free())
-        near = _End(self.clock, self.delay, host)
-        far = _End(self.clock, self.delay, MemoryAddress(number))
-        near.other, far.other = far, near
-        near.protocol, far.protocol = client, server
-        server.makeConnection(far)
-        client.makeConnection(near)
-
-
 @implementer(IStreamClientEndpoint)
 class _Endpoint:
     """
     Connects from an IP address to a number.
     """
 
-    def __init__(self, network: Internet, source: IAddress, number: int) -> None:
+    def __init__(self, network: MemoryNetwork, source: IAddress, number: int) -> None:
         self._network = network
         self._source = source
         self._number = number
@@ -221,9 +199,7 @@ class _Endpoint:
             return fail(ConnectionRefusedError("refused when it was accepted"))
         client = protocolFactory.buildProtocol(MemoryAddress(self._number))
         assert client is not None
-        self._network.source = self._source
-        self._network.join(client, server, self._number)
-        self._network.source = None
+        self._network.join(client, server, self._number, self._source)
         return succeed(client)
 
 
@@ -232,9 +208,8 @@ class HostTransport(MemoryTransport):
     The transport of a node that may have an IP address when it dials.
     """
 
-    def __init__(self, network: Internet, host: str | None = None) -> None:
+    def __init__(self, network: MemoryNetwork, host: str | None = None) -> None:
         super().__init__(network)
-        self._internet = network
         self._source: IAddress | None = None
         if host is not None:
             kind = IPv6Address if ":" in host else IPv4Address
@@ -247,7 +222,7 @@ class HostTransport(MemoryTransport):
         if self._source is None:
             return super().clientEndpoint(address)
         number = int(address.value("memory") or 0)
-        return _Endpoint(self._internet, self._source, number)
+        return _Endpoint(self._network, self._source, number)
 
     def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
         """

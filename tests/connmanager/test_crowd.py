@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.connmanager.doubles import CrowdedClock, HostTransport, Internet
+from tests.connmanager.doubles import CrowdedClock, HostTransport
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager import (
     ConnectionPolicy,
@@ -46,6 +46,7 @@ from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transport import MemoryNetwork
 
 
 class Silent(Protocol):
@@ -80,11 +81,11 @@ class CrowdTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Have an Internet, and keep what is logged.
+        Have a network, and keep what is logged.
         """
         self.nodes = MemoryNodes()
         self.nodes.clock = CrowdedClock()
-        self.internet = self.nodes.network = Internet(self.nodes.clock)
+        self.network = self.nodes.network = MemoryNetwork(self.nodes.clock)
         self.addCleanup(self.nodes.stop)
         self.logged: list[Any] = []
         observer = cast(ILogObserver, self.logged.append)
@@ -116,7 +117,7 @@ class CrowdTestCase(SynchronousTestCase):
         """
         Start a node.
         """
-        transports = [HostTransport(self.internet, host)]
+        transports = [HostTransport(self.network, host)]
         node = Node(self.nodes.clock, transports=transports, **options)
         self.nodes._nodes.append(node)
         node.startService()
@@ -150,7 +151,7 @@ class CrowdTestCase(SynchronousTestCase):
         Open a raw transport to the server, and say nothing.
         """
         address = self.server.addresses[0].withoutPeer()
-        transport = HostTransport(self.internet, host)
+        transport = HostTransport(self.network, host)
         factory = Factory.forProtocol(Silent)
         factory.noisy = False
         connected = transport.clientEndpoint(address).connect(factory)

@@ -11,6 +11,7 @@ C{/memory/7}.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -47,6 +48,7 @@ HIGH_WATER = 65536
 
 
 @implementer(IAddress)
+@dataclass(frozen=True, slots=True)
 class MemoryAddress:
     """
     One end of a connection in memory.
@@ -54,21 +56,7 @@ class MemoryAddress:
     @ivar number: the number of the listener, or of the dialer's end.
     """
 
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __repr__(self) -> str:
-        return f"MemoryAddress({self.number})"
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, MemoryAddress):
-            return self.number == other.number
-        return NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(("memory", self.number))
+    number: int
 
 
 @implementer(ITwistedTransport, IConsumer, IPushProducer)
@@ -80,7 +68,7 @@ class _End:
 
     other: _End
 
-    def __init__(self, clock: IReactorTime, delay: float, host: MemoryAddress) -> None:
+    def __init__(self, clock: IReactorTime, delay: float, host: IAddress) -> None:
         self._clock = clock
         self._delay = delay
         self._host = host
@@ -127,10 +115,10 @@ class _End:
                 self._delay, self.other._lost, Failure(ConnectionLost())
             )
 
-    def getPeer(self) -> MemoryAddress:
+    def getPeer(self) -> IAddress:
         return self.other._host
 
-    def getHost(self) -> MemoryAddress:
+    def getHost(self) -> IAddress:
         return self._host
 
     # IConsumer
@@ -285,11 +273,21 @@ class MemoryNetwork:
             self._last += 1
         return self._last
 
-    def join(self, client: IProtocol, server: IProtocol, number: int) -> None:
+    def join(
+        self,
+        client: IProtocol,
+        server: IProtocol,
+        number: int,
+        source: IAddress | None = None,
+    ) -> None:
         """
         Connect two protocols: the server's first, as with sockets.
+
+        @param number: where the server listens.
+        @param source: where the client comes from; None is a free number.
         """
-        near = _End(self.clock, self.delay, MemoryAddress(self.free()))
+        host = MemoryAddress(self.free()) if source is None else source
+        near = _End(self.clock, self.delay, host)
         far = _End(self.clock, self.delay, MemoryAddress(number))
         near.other, far.other = far, near
         near.protocol, far.protocol = client, server
