@@ -27,7 +27,7 @@ from twisted_libp2p.errors import Libp2pError, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.interfaces import ISecureTransport, ISecurity
 from twisted_libp2p.security import Handshake, Secured
-from twisted_libp2p.testing.pump import Pump, byteByByte, pieces
+from twisted_libp2p.testing.pump import Pump, byteByByte, inReads, pieces
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _TestCase
@@ -38,9 +38,6 @@ __all__ = ["SecurityConformance"]
 
 _MIB = 1024 * 1024
 _ADDRESS = IPv4Address("TCP", "192.0.2.1", 4001)
-
-# A socket gives this much in one read.
-_READS = pieces(64 * 1024)
 
 # What others say who come to the wrong door.
 _GARBAGE = (
@@ -321,7 +318,7 @@ class SecurityConformance(_TestCase):
         expected: tuple[PeerID | None, PeerID | None] = (None, None),
         muxers: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
         ways: tuple[_Way, _Way] = (_straight, _straight),
-        split: Callable[[bytes], Iterable[bytes]] = _READS,
+        split: Callable[[bytes], Iterable[bytes]] = inReads,
         greeting: bytes = b"",
     ) -> tuple[Pump, _Side, _Side]:
         """
