@@ -61,6 +61,16 @@ class Recorder(Protocol):
         self.lost.append(reason)
 
 
+class Hasty(Recorder):
+    """
+    Closes as soon as it has said all.
+    """
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.transport.loseConnection()
+
+
 class Recorders(Factory):
     """
     Makes recorders, and keeps them and the addresses they were made for.
@@ -95,7 +105,6 @@ class ConnectionTestCase(SynchronousTestCase):
         self.server = self.nodes.start(muxers=self.muxers)
         self.client = self.nodes.start(muxers=self.muxers)
         self.near, self.far = self.nodes.connect(self.client, self.server)
-        self.events: list[Event] = []
 
 
 class StreamTests(ConnectionTestCase):
@@ -203,12 +212,6 @@ class StreamTests(ConnectionTestCase):
         A protocol that says all and closes at once is heard whole; its half
         ends when the peer has agreed, and not before.
         """
-
-        class Hasty(Recorder):
-            def connectionMade(self) -> None:
-                super().connectionMade()
-                self.transport.loseConnection()
-
         served, hasty = Recorders(), Hasty(b"all")
         self.server.registry.register("/a", served)
         factory = Recorders()
@@ -225,12 +228,6 @@ class StreamTests(ConnectionTestCase):
         """
         Closing at once does not hide that the peer did not agree.
         """
-
-        class Hasty(Recorder):
-            def connectionMade(self) -> None:
-                super().connectionMade()
-                self.transport.loseConnection()
-
         hasty = Hasty(b"all")
         factory = Recorders()
         factory.buildProtocol = lambda addr: hasty  # type: ignore[method-assign]
@@ -396,14 +393,14 @@ class AbuseTests(ConnectionTestCase):
         self.assertEqual(len(self.far.streams), 0)
 
 
-class EventTests(ConnectionTestCase):
+class EventTests(SynchronousTestCase):
     """
     SD-26: what the event bus tells of a node's life.
     """
 
     def setUp(self) -> None:
         """
-        Start over, with subscribers from the beginning.
+        Have two nodes, and subscribers from the beginning.
         """
         self.nodes = MemoryNodes()
         self.addCleanup(self.nodes.stop)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.endpoints import connectProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.python.failure import Failure
@@ -106,11 +107,11 @@ class UpgradeTestCase(SynchronousTestCase):
         """
         Connect a raw peer to a node.
         """
-        factory = RawFactory()
         endpoint = MemoryTransport(self.nodes.network).clientEndpoint(
             node.addresses[0].withoutPeer()
         )
-        return self.nodes.result(endpoint.connect(factory))  # type: ignore[return-value]
+        raw: Raw = self.nodes.result(connectProtocol(endpoint, Raw()))
+        return raw
 
     def listenRaw(self, number: int = 999) -> tuple[RawFactory, Multiaddr]:
         """
@@ -468,10 +469,7 @@ class DialectTests(UpgradeTestCase):
         A legacy peer that waits for more, or hangs up, is dialed anew.
         """
         for hangUp in (True, False):
-            factory = RawFactory()
-            address = Multiaddr(f"/memory/{900 + hangUp}")
-            transport = MemoryTransport(self.nodes.network)
-            self.nodes.result(transport.serverEndpoint(address).listen(factory))
+            factory, address = self.listenRaw(900 + hangUp)
             client = self.nodes.start(dialect="auto")
             dialing = client.connect(address)
             self.nodes.settle()

@@ -6,8 +6,6 @@ A peer that sends what a test tells it to, well-formed or not.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet.protocol import Protocol, connectionDone
@@ -19,15 +17,6 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IMuxer
 from twisted_libp2p.testing.muxer import MuxedConnectionDouble
 from twisted_libp2p.testing.pump import Pump, pieces
-
-
-def vectors(prefix: str) -> dict[str, dict[str, Any]]:
-    """
-    Load the test vectors whose names begin with a prefix.
-    """
-    path = Path(__file__).parents[1] / "vectors.json"
-    loaded: dict[str, dict[str, Any]] = json.loads(path.read_text())
-    return {name: it for name, it in loaded.items() if name.startswith(prefix)}
 
 
 class Budget:

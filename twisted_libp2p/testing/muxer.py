@@ -249,6 +249,13 @@ class MuxedConnectionDouble:
         self.session = session
         self.events.append("sessionStarted")
 
+    def openStream(self, protocol: IProtocol) -> Stream:
+        """
+        Open a stream, and note it.
+        """
+        self.opened.append(self.session.openStream(protocol))
+        return self.opened[-1]
+
     def buildProtocol(self, addr: Any) -> IProtocol | None:
         """
         Build a protocol, or refuse.
@@ -330,7 +337,7 @@ class MuxerPair:
         other = self.server if owner is self.client else self.client
         if protocol is None:
             protocol = Collector()
-        owner.opened.append(owner.session.openStream(protocol))
+        owner.openStream(protocol)
         self.pump.flush()
         return protocol, other.protocols[-1]
 
@@ -453,7 +460,7 @@ class MuxerConformance(_TestCase):
         pair = self.pair()
         pair.server.build = lambda: None
         mine = Collector()
-        pair.client.opened.append(pair.clientSession.openStream(mine))
+        pair.client.openStream(mine)
         pair.pump.flush()
         mine.reasons[0].trap(StreamReset)
         self.assertEqual(len(pair.serverSession.streams), 0)
@@ -470,7 +477,7 @@ class MuxerConformance(_TestCase):
         pair = self.pair()
         pair.server.build = broken
         mine = Collector()
-        pair.client.opened.append(pair.clientSession.openStream(mine))
+        pair.client.openStream(mine)
         pair.pump.flush()
         mine.reasons[0].trap(StreamReset)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -523,7 +530,7 @@ class MuxerConformance(_TestCase):
                 pair.server.build = Echo
                 mine = [Collector() for _ in range(streams)]
                 for collector in mine:
-                    pair.client.opened.append(pair.clientSession.openStream(collector))
+                    pair.client.openStream(collector)
                 for message in range(messages):
                     for number, collector in enumerate(mine):
                         collector.stream.write(b"%d of %d;" % (message, number))
@@ -583,7 +590,7 @@ class MuxerConformance(_TestCase):
         pair.pump.client.stalled = True
         greedy, modest = Collector(), Collector()
         for collector in (greedy, modest):
-            pair.client.opened.append(pair.clientSession.openStream(collector))
+            pair.client.openStream(collector)
         greedy.stream.write(b"g" * 2_000_000)
         modest.stream.write(b"m")
         arrived: list[bytes] = []
@@ -778,7 +785,7 @@ class MuxerConformance(_TestCase):
         """
         pair = self.pair()
         mine = Collector()
-        pair.client.opened.append(pair.clientSession.openStream(mine))
+        pair.client.openStream(mine)
         mine.stream.write(b"x")
         mine.stream.abortConnection()
         pair.pump.flush()
@@ -841,7 +848,7 @@ class MuxerConformance(_TestCase):
         mine.reasons[0].trap(StreamReset)
         theirs.reasons[0].trap(ZeroDivisionError)
         broken = Broken()
-        pair.client.opened.append(pair.clientSession.openStream(broken))
+        pair.client.openStream(broken)
         pair.pump.flush()
         broken.reasons[0].trap(ZeroDivisionError)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import vectors
+from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.muxer.mplex.frame import MAX_MESSAGE, Flag, FrameReader, pack
 
@@ -49,12 +49,12 @@ class PackTests(SynchronousTestCase):
         """
         Each vector is packed, and read, as it says.
         """
-        checked = vectors("mplex.")
+        checked = dict(vectors("mplex."))
         self.assertEqual(len(checked), 9)
         for name, vector in checked.items():
             flag, streamID = vector["flag"], vector["stream_id"]
-            body = bytes.fromhex(vector["body_hex"])
-            wire = bytes.fromhex(vector["wire_hex"])
+            body = hexBytes(vector, "body")
+            wire = hexBytes(vector, "wire")
             self.assertEqual(pack(flag, streamID, len(body)) + body, wire, name)
             recorder = Recorder()
             FrameReader(recorder).feed(wire)

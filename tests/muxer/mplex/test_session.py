@@ -103,7 +103,7 @@ class SessionTests(SynchronousTestCase):
         """
         collectors = [Collector(), Collector()]
         for collector in collectors:
-            self.owner.opened.append(self.peer.session.openStream(collector))
+            self.owner.openStream(collector)
         collectors[0].stream.write(b"hello")
         self.peer.pump.flush()
         self.assertEqual(
@@ -125,7 +125,7 @@ class SessionTests(SynchronousTestCase):
         """
         self.owner.build = Echo
         ours = Collector()
-        self.owner.opened.append(self.peer.session.openStream(ours))
+        self.owner.openStream(ours)
         self.peer.send(pack(NEW, 0, 4), b"name", message(0, b"hello"))
         self.assertEqual(
             self.sent(), [(NEW, 0, 0), (Flag.MESSAGE_RECEIVER, 0, 5, b"hello")]
@@ -191,7 +191,7 @@ class SessionTests(SynchronousTestCase):
         self.peer.take()
         # Like every odd flag it is for a stream that we have opened.
         ours = Collector()
-        self.owner.opened.append(self.peer.session.openStream(ours))
+        self.owner.openStream(ours)
         self.peer.pump.flush()
         self.peer.send(pack(7, 0, 2), b"xx", message(2, b"!"))
         first, second, third = self.owner.protocols
@@ -213,7 +213,7 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(len(refused), 1000 - 128)
         self.assertEqual(refused[0], (Flag.RESET_RECEIVER, 128, 0))
         for _ in range(128):
-            self.owner.opened.append(self.peer.session.openStream(Collector()))
+            self.owner.openStream(Collector())
         self.assertRaises(LimitExceeded, self.peer.session.openStream, Collector())
 
     def test_refusedUnread(self) -> None:
@@ -246,7 +246,7 @@ class SessionTests(SynchronousTestCase):
         self.peer.send(pack(NEW, 0, 0), pack(NEW, 1, 0), pack(NEW, 2, 0))
         self.peer.send(pack(Flag.RESET_INITIATOR, 1, 0))
         ours = Collector()
-        self.owner.opened.append(self.peer.session.openStream(ours))
+        self.owner.openStream(ours)
         self.peer.session.close()
         self.peer.pump.flush()
         self.assertCountEqual(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import vectors
+from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.muxer.yamux.frame import (
     DATA,
@@ -63,13 +63,13 @@ class PackTests(SynchronousTestCase):
         """
         Each vector is packed, and read, as it says.
         """
-        checked = vectors("yamux.")
+        checked = dict(vectors("yamux."))
         self.assertEqual(len(checked), 12)
         for name, vector in checked.items():
             fields = tuple(
                 vector[field] for field in ("type", "flags", "stream_id", "length")
             )
-            wire = bytes.fromhex(vector["wire_hex"])
+            wire = hexBytes(vector, "wire")
             self.assertEqual(pack(*fields), wire, name)
             recorder = Recorder()
             FrameReader(recorder).feed(wire)

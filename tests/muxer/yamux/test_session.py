@@ -646,7 +646,7 @@ class OutboundTests(SessionTestCase):
             self.initiator = initiator
             self.setUp()
             for _ in expected:
-                self.owner.opened.append(self.peer.session.openStream(Collector()))
+                self.owner.openStream(Collector())
             self.peer.pump.flush()
             self.assertEqual(
                 self.sent(), [(WINDOW_UPDATE, SYN, number, 0) for number in expected]

@@ -6,18 +6,15 @@ Tests for L{twisted_libp2p.security.noise.frame}.
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.security.noise.frame import NoiseChannel
-
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())
 
 KEYS = b"\x01" * 32, b"\x02" * 32
 LONGEST = 65519
@@ -56,16 +53,16 @@ class SealTests(SynchronousTestCase):
         """
         Known keys and plaintexts give known frames.
         """
-        handshake = VECTORS["noise.xx_handshake"]
+        handshake = vector("noise.xx_handshake")
         sender, receiver = (
-            NoiseChannel(*(bytes.fromhex(handshake[f"key_{way}_hex"]) for way in ways))
+            NoiseChannel(*(hexBytes(handshake, f"key_{way}") for way in ways))
             for ways in (
                 ("initiator_to_responder", "responder_to_initiator"),
                 ("responder_to_initiator", "initiator_to_responder"),
             )
         )
-        for frame in VECTORS["noise.transport_initiator_to_responder"]["frames"]:
-            plaintext = bytes.fromhex(frame["plaintext_hex"])
+        for frame in vector("noise.transport_initiator_to_responder")["frames"]:
+            plaintext = hexBytes(frame, "plaintext")
             wire = seal(sender, plaintext)
             self.assertEqual(wire.hex(), frame["wire_hex"])
             self.assertEqual(opened(receiver, wire), [plaintext])

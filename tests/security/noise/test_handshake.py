@@ -7,9 +7,7 @@ Tests for L{twisted_libp2p.security.noise.handshake}.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
@@ -17,6 +15,7 @@ from hypothesis import strategies as st
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID, PrivateKey
 from twisted_libp2p.security.handshake import Handshake
@@ -27,8 +26,7 @@ from twisted_libp2p.security.noise.handshake import (
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.security.noise.xx import XXHandshake
 
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())
-VECTOR = VECTORS["noise.xx_handshake"]
+VECTOR = vector("noise.xx_handshake")
 YAMUX = ("/yamux/1.0.0",)
 
 
@@ -36,8 +34,8 @@ def vectorIdentity(number: int) -> Identity:
     """
     One of the identities of the vectors.
     """
-    vector = VECTORS[f"key.test_identity_0{number}"]
-    return Identity(PrivateKey.fromBytes(bytes.fromhex(vector["private_hex"])))
+    entry = vector(f"key.test_identity_0{number}")
+    return Identity(PrivateKey.fromBytes(hexBytes(entry, "private")))
 
 
 IDENTITIES = {"initiator": vectorIdentity(1), "responder": vectorIdentity(2)}
@@ -50,9 +48,7 @@ def machine(
     One side of the handshake of the vectors.
     """
     static, ephemeral = (
-        X25519PrivateKey.from_private_bytes(
-            bytes.fromhex(VECTOR[f"{side}_{kind}_private_hex"])
-        )
+        X25519PrivateKey.from_private_bytes(hexBytes(VECTOR, f"{side}_{kind}_private"))
         for kind in ("static", "ephemeral")
     )
     identity = IDENTITIES[side]
@@ -67,7 +63,7 @@ def machine(
     )
 
 
-MESSAGES = [bytes.fromhex(VECTOR[f"message{number}_wire_hex"]) for number in (1, 2, 3)]
+MESSAGES = [hexBytes(VECTOR, f"message{number}_wire") for number in (1, 2, 3)]
 
 
 def framed(message: bytes) -> bytes:

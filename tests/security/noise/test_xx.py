@@ -6,9 +6,7 @@ Tests for L{twisted_libp2p.security.noise.xx}.
 
 from __future__ import annotations
 
-import json
 import warnings
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -17,11 +15,10 @@ from hypothesis import strategies as st
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.security.noise.frame import NoiseChannel
 from twisted_libp2p.security.noise.xx import PROTOCOL_NAME, XXHandshake
-
-VECTORS = json.loads((Path(__file__).parents[2] / "vectors.json").read_text())
 
 # The points of small order of Curve25519, and what is the same modulo the
 # prime: https://cr.yp.to/ecdh.html#validate.
@@ -88,34 +85,34 @@ class XXHandshakeTests(SynchronousTestCase):
         """
         A known handshake gives its known messages, keys and hash.
         """
-        vector = VECTORS["noise.xx_handshake"]
+        known = vector("noise.xx_handshake")
         initiator, responder = (
             XXHandshake(
                 side == "initiator",
-                key(bytes.fromhex(vector[f"{side}_static_private_hex"])),
-                key(bytes.fromhex(vector[f"{side}_ephemeral_private_hex"])),
+                key(hexBytes(known, f"{side}_static_private")),
+                key(hexBytes(known, f"{side}_ephemeral_private")),
             )
             for side in ("initiator", "responder")
         )
         writer, reader = initiator, responder
         for number in (1, 2, 3):
-            payload = bytes.fromhex(vector.get(f"message{number}_payload_hex", ""))
+            payload = bytes.fromhex(known.get(f"message{number}_payload_hex", ""))
             message = writer.write(payload)
             # The vector has the length of the frame in front.
-            self.assertEqual(message.hex(), vector[f"message{number}_wire_hex"][4:])
+            self.assertEqual(message.hex(), known[f"message{number}_wire_hex"][4:])
             self.assertEqual(reader.read(message), payload)
             writer, reader = reader, writer
         keys = tuple(
-            bytes.fromhex(vector[f"key_{way}_hex"])
+            hexBytes(known, f"key_{way}")
             for way in ("initiator_to_responder", "responder_to_initiator")
         )
         for side in (initiator, responder):
             self.assertEqual(side.symmetric.split(), keys)
-            self.assertEqual(side.symmetric.hash.hex(), vector["handshake_hash_hex"])
+            self.assertEqual(side.symmetric.hash.hex(), known["handshake_hash_hex"])
         for side, peer in ((initiator, "responder"), (responder, "initiator")):
             self.assertEqual(
                 side.remoteStatic,
-                bytes.fromhex(vector[f"{peer}_static_public_hex"]),
+                hexBytes(known, f"{peer}_static_public"),
             )
 
     @settings(max_examples=25, deadline=None, derandomize=True)
