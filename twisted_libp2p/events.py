@@ -24,15 +24,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-if TYPE_CHECKING:
-    from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.identity import PeerID, PublicKey
 
 __all__ = [
     "AddressesChanged",

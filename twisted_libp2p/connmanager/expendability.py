@@ -6,14 +6,10 @@ Which connections are the most expendable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from zope.interface import implementer
 
+from twisted_libp2p.connection import Connection
 from twisted_libp2p.interfaces import IExpendability
-
-if TYPE_CHECKING:
-    from twisted_libp2p.connection import Connection
 
 __all__ = ["ByValue"]
 

@@ -7,19 +7,16 @@ Who is let in, and who is dialed: lists of peers, addresses and networks.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.multiaddr import Component
+from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.subnets import BITS, Network, hostOf, parseNetwork
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IGater
-
-if TYPE_CHECKING:
-    from twisted_libp2p.connection import Connection
 
 __all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
 

@@ -6,18 +6,13 @@ mplex with its options, as it is proposed to peers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
 from twisted_libp2p.muxer.mplex.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.mplex.session import MplexSession
 from twisted_libp2p.muxer.session import SessionFactory
-
-if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IMuxedConnection
 
 __all__ = ["Mplex"]
 

@@ -6,20 +6,15 @@ yamux with its options, as it is proposed to peers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
 from twisted_libp2p.muxer.session import SessionFactory
 from twisted_libp2p.muxer.yamux.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.yamux.session import YamuxSession
 from twisted_libp2p.muxer.yamux.window import INITIAL_WINDOW, MAX_WINDOW
-
-if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IMuxedConnection
 
 __all__ = ["Yamux"]
 
