@@ -42,6 +42,29 @@ class Budget:
         self.room += size
 
 
+class Frames:
+    """
+    Notes the frames that the reader of a muxer finds.
+
+    @ivar found: of each what its header says, and the parts of its body.
+    """
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Any, ...]] = []
+
+    def headerReceived(self, *header: int) -> None:
+        """
+        Note it.
+        """
+        self.found.append(header)
+
+    def bodyReceived(self, data: bytes, last: bool = True) -> None:
+        """
+        Note it.
+        """
+        self.found[-1] += (data,)
+
+
 class RawPeer(Protocol):
     """
     One session of a muxer, and a peer of it that is no muxer at all.

@@ -20,13 +20,14 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITCPTransport,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.security.application import Application
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import ISecureTransport
@@ -110,37 +111,6 @@ class Greeting:
         self.channel = Bracketed()
         self.secured = SECURED
         return b"hello!" if self._initiator else b""
-
-
-class Application(Protocol):
-    """
-    Records what it is told, and does what it is asked to.
-    """
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.lost: list[Failure] = []
-        self.onMade: Callable[[], object] = lambda: None
-        self.onData: Callable[[bytes], object] = lambda data: None
-
-    def connectionMade(self) -> None:
-        """
-        The peer is authenticated.
-        """
-        self.onMade()
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        The peer has said something.
-        """
-        self.received.append(data)
-        self.onData(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It is over.
-        """
-        self.lost.append(reason)
 
 
 class Wire(StringTransport):

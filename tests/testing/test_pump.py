@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte
 
 
@@ -38,33 +39,6 @@ class Listener(Protocol):
         Keep it.
         """
         self.reasons.append(reason)
-
-
-class Switch:
-    """
-    A producer that only notes what it is told.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        """
-        Note it.
-        """
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        """
-        Note it.
-        """
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        """
-        Note it.
-        """
-        self.calls.append("stop")
 
 
 class PumpTests(SynchronousTestCase):
@@ -163,7 +137,7 @@ class PumpTests(SynchronousTestCase):
         A push producer is paused above 64 KiB and resumed when all is gone.
         """
         self.connect()
-        producer = Switch()
+        producer = Producer()
         self.pump.client.registerProducer(producer, True)
         self.assertRaises(
             RuntimeError, self.pump.client.registerProducer, producer, True
@@ -181,7 +155,7 @@ class PumpTests(SynchronousTestCase):
         A pull producer is asked at once, and whenever all is gone.
         """
         self.connect()
-        producer = Switch()
+        producer = Producer()
         self.pump.client.registerProducer(producer, False)
         self.pump.client.write(b"x")
         self.pump.flush()
@@ -208,7 +182,7 @@ class PumpTests(SynchronousTestCase):
         A connection does not close while a producer is registered.
         """
         client, _ = self.connect()
-        self.pump.client.registerProducer(Switch(), True)
+        self.pump.client.registerProducer(Producer(), True)
         self.pump.client.loseConnection()
         self.pump.flush()
         self.assertEqual(client.reasons, [])
@@ -221,7 +195,7 @@ class PumpTests(SynchronousTestCase):
         An aborted connection drops what waits, and stops its producers.
         """
         client, server = self.connect()
-        producer = Switch()
+        producer = Producer()
         self.pump.server.registerProducer(producer, True)
         self.pump.client.write(b"dropped")
         self.pump.client.abortConnection()

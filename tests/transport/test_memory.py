@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.producer import Producer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
@@ -43,24 +44,6 @@ class Recorder(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.reasons.append(type(reason.value))
-
-
-class Producer:
-    """
-    Notes what it is told.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        self.calls.append("stop")
 
 
 class MemoryTests(SynchronousTestCase):

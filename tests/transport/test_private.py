@@ -34,6 +34,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.producer import Producer
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, DialFailed
@@ -174,20 +175,6 @@ class Prepared(Factory):
         Give the next one.
         """
         return next(self._protocols, None)
-
-
-@implementer(IPushProducer)
-class Producer:
-    """
-    Is registered, and no more.
-    """
-
-    def pauseProducing(self) -> None:
-        """
-        Nothing to do.
-        """
-
-    resumeProducing = stopProducing = pauseProducing
 
 
 class PrivateNetworkTests(SynchronousTestCase):

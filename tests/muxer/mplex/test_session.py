@@ -15,7 +15,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import Budget, RawPeer
+from tests.muxer.raw import Budget, Frames, RawPeer
 from twisted_libp2p.errors import (
     LimitExceeded,
     ProtocolViolation,
@@ -43,17 +43,9 @@ def frames(data: bytes) -> list[tuple[Any, ...]]:
     Read what a session has sent: tuples of flag, stream id and size, with the
     body behind them where there is one.
     """
-    found: list[tuple[Any, ...]] = []
-
-    class Handler:
-        def headerReceived(self, flag: int, streamID: int, size: int) -> None:
-            found.append((flag, streamID, size))
-
-        def bodyReceived(self, data: bytes) -> None:
-            found[-1] += (data,)
-
-    FrameReader(Handler()).feed(data)
-    return found
+    found = Frames()
+    FrameReader(found).feed(data)
+    return found.found
 
 
 class SessionTests(SynchronousTestCase):

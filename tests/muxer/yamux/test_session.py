@@ -17,7 +17,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.muxer.raw import Budget, RawPeer
+from tests.muxer.raw import Budget, Frames, RawPeer
 from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
@@ -58,19 +58,9 @@ def frames(data: bytes) -> list[tuple[Any, ...]]:
     Read what a session has sent: tuples of type, flags, stream id and length,
     with the body behind them where there is one.
     """
-    found: list[tuple[Any, ...]] = []
-
-    class Handler:
-        def headerReceived(
-            self, kind: int, flags: int, streamID: int, length: int
-        ) -> None:
-            found.append((kind, flags, streamID, length))
-
-        def bodyReceived(self, data: bytes, last: bool) -> None:
-            found[-1] += (data,)
-
-    FrameReader(Handler()).feed(data)
-    return found
+    found = Frames()
+    FrameReader(found).feed(data)
+    return found.found
 
 
 class SessionTestCase(SynchronousTestCase):

@@ -11,11 +11,12 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.security.application import Application
 from tests.security.tls.foreign import Foreign
 from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed
@@ -25,40 +26,7 @@ from twisted_libp2p.security.tls import TLS
 from twisted_libp2p.security.tls.transport import TLSLayer
 from twisted_libp2p.testing.pump import Pump, PumpTransport
 
-__all__ = ["Application", "Meeting"]
-
-
-class Application(Protocol):
-    """
-    Records what it is told, and does what it is asked to.
-    """
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.received: list[bytes] = []
-        self.lost: list[Failure] = []
-        self.onMade: Callable[[], object] = lambda: None
-        self.onData: Callable[[bytes], object] = lambda data: None
-
-    def connectionMade(self) -> None:
-        """
-        The peer is authenticated.
-        """
-        self.onMade()
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        The peer has said something.
-        """
-        self.received.append(data)
-        self.onData(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It is over.
-        """
-        self.lost.append(reason)
+__all__ = ["Meeting"]
 
 
 class Meeting(SynchronousTestCase):

@@ -12,12 +12,13 @@ import weakref
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.producer import Producer
+from tests.security.application import Application
 from tests.security.tls.foreign import Foreign, makeContext
 from tests.security.tls.forgery import forge
-from tests.security.tls.meeting import Application, Meeting
+from tests.security.tls.meeting import Meeting
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
 from twisted_libp2p.security.tls.transport import CLOSING_TIME
 
@@ -26,34 +27,6 @@ GARBAGE = b"\x17\x03\x03\x00\x40" + bytes(64)
 
 # The largest content of a record.
 RECORD = 2**14
-
-
-@implementer(IPushProducer)
-class Producer:
-    """
-    Records what it is told.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        """
-        The transport is full.
-        """
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        """
-        The transport is not full any more, or asks for more.
-        """
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        """
-        The transport is gone.
-        """
-        self.calls.append("stop")
 
 
 def unbelieving() -> SSL.Context:
