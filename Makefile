@@ -7,6 +7,8 @@
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
 #   make interop    against go-, js- and py-libp2p (needs Go, Node and gcc)
+#   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
+#   make coverage   what the tests of the layers run, in lines and branches
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make proto      the generated code of the protobuf messages
 #   make clean      forget what was built; make distclean: the environment too
@@ -16,6 +18,12 @@ VENV ?= .venv
 JOBS ?= 2
 TESTS ?= tests
 PEERS ?= go js py
+# Of make fuzz: which targets, for how long each or how often, and how many times
+# as many examples of the models as make test tries.
+TARGETS ?=
+TIME ?= 60
+RUNS ?= -1
+EXAMPLES ?= 20
 RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
 	--data data --echo
 
@@ -24,10 +32,17 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/installed-runtime
 TESTING := $(VENV)/installed-test
 TOOLS := $(VENV)/installed-dev
+FUZZING := $(VENV)/installed-fuzz
 # The oldest protoc whose code runs with every protobuf that setup.cfg allows; it
 # wants an older protobuf than the tests do, and so an environment of its own.
 PROTOC := build/protoc/bin/python
 INVENTORIES := docs/_build/inventories
+# The rooms that read what peers send.
+COVERED := negotiation security muxer connection identity address wire
+MODELS := tests.muxer.test_model tests.connmanager.test_model \
+	tests.peerstore.test_model
+COMMA := ,
+SPACE := $(subst ,, )
 
 .PHONY: run
 run: $(RUNTIME)
@@ -37,6 +52,21 @@ run: $(RUNTIME)
 .PHONY: test
 test: $(TESTING)
 	$(BIN)/python -m twisted.trial -j$(JOBS) $(TESTS)
+
+# Inputs that break a target are left in build/fuzz.
+.PHONY: fuzz
+fuzz: $(FUZZING)
+	for target in $(or $(TARGETS),$$($(BIN)/python -m tests.fuzz)); do \
+		$(BIN)/python -m tests.fuzz $$target -runs=$(RUNS) \
+			-max_total_time=$(TIME) || exit 1; \
+	done
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m twisted.trial $(MODELS)
+
+.PHONY: coverage
+coverage: $(TESTING)
+	$(BIN)/python -m coverage run -m twisted.trial $(COVERED:%=tests.%) tests.testing
+	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under=95 \
+		--include='$(subst $(SPACE),$(COMMA),$(COVERED:%=twisted_libp2p/%/*))'
 
 .PHONY: check
 check: lint types api wheel
@@ -94,6 +124,10 @@ $(RUNTIME): setup.cfg pyproject.toml | $(BIN)/pip
 $(TESTING): setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $(RUNTIME) $@
+
+$(FUZZING): setup.cfg pyproject.toml | $(BIN)/pip
+	$(BIN)/pip install --quiet --editable '.[test,fuzz]'
+	touch $(RUNTIME) $(TESTING) $@
 
 $(TOOLS): setup.cfg pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable '.[dev]'

@@ -209,27 +209,32 @@ class PumpTransport:
 
     # The pump's side
 
-    def stroke(self) -> bool:
+    def stroke(self, size: int | None = None) -> bool:
         """
         Deliver what waits here to the other end; close if that is due.
 
+        @param size: how many bytes at the most; all of them, by default.
         @return: whether anything happened.
         """
         if self.disconnected or self.stalled or self._aborted:
             return False
         moved = False
         peer = self.peer
-        while self._written and peer._reading and not peer.disconnected:
+        while self._written and size != 0 and peer._reading and not peer.disconnected:
             moved = True
             batch, self._written = self._written, []
+            data, rest = b"".join(batch), b""
+            if size is not None:
+                data, rest = data[:size], data[size:]
+                size -= len(data)
             left: list[bytes] = []
-            for piece in self._pump.split(b"".join(batch)):
+            for piece in self._pump.split(data):
                 if peer._reading and not peer.disconnected:
                     self.waiting -= len(piece)
                     peer.protocol.dataReceived(piece)
                 else:
                     left.append(piece)
-            self._written[:0] = left
+            self._written[:0] = [*left, rest] if rest else left
         if not self._written and not self.disconnected:
             if moved:
                 self._resumeProducer()

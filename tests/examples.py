@@ -1,0 +1,55 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How many examples the tests try that draw them at random.
+
+They are few, and always the same, in the suite; C{make fuzz} sets C{EXAMPLES} to
+have so many times as many, and others each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+__all__ = ["examples", "explore"]
+
+_FACTOR = int(os.environ.get("EXAMPLES", "1"))
+
+# Where nobody waits for a short example of what has failed.
+_PHASES = [Phase.explicit, Phase.generate, Phase.target, Phase.shrink]
+
+
+def examples(count: int, steps: int = 50) -> settings:
+    """
+    @param count: how many examples the suite tries.
+    @param steps: how many steps each has at the most, if it has steps.
+    """
+    return settings(
+        max_examples=count * _FACTOR,
+        stateful_step_count=steps,
+        derandomize=_FACTOR == 1,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        phases=_PHASES,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def explore(
+    build: Callable[[], RuleBasedStateMachine], count: int, steps: int = 50
+) -> None:
+    """
+    Let a model go through examples.
+
+    @param build: makes the model of one example.
+    @param count: how many examples the suite tries.
+    @param steps: how many steps each has at the most.
+    """
+    factory: Any = build
+    run_state_machine_as_test(factory, settings=examples(count, steps))

@@ -1,0 +1,265 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Targets: what a stranger may say before and after the handshakes.
+
+A stranger that has no key gets no further than the first cipher.  So where a
+target's input is to be read behind one, a peer seals it that has done all the
+rest honestly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from twisted.python.failure import Failure
+
+from tests.fuzz.target import cut, drive, sameHoweverCut, target
+from tests.vectors import hexBytes, vector
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolation
+from twisted_libp2p.identity import Identity, PrivateKey
+from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.security.machine import Channel, HandshakeMachine
+from twisted_libp2p.security.noise import payload as noisePayload
+from twisted_libp2p.security.noise.frame import LONGEST_MESSAGE, NoiseChannel
+from twisted_libp2p.security.noise.handshake import NoiseHandshake
+from twisted_libp2p.security.noise.payload import StaticKey
+from twisted_libp2p.security.plaintext import PlaintextHandshake
+from twisted_libp2p.security.secio.frame import SecioChannel
+from twisted_libp2p.security.secio.handshake import SecioHandshake
+from twisted_libp2p.security.secio.stretch import Keys
+from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer
+from twisted_libp2p.security.tls import certificate
+from twisted_libp2p.wire.secio_pb2 import Propose
+
+_OURS, _THEIRS = (
+    Identity(
+        PrivateKey.fromBytes(hexBytes(vector(f"key.test_identity_0{n}"), "private"))
+    )
+    for n in (1, 2)
+)
+
+# When the certificates of the corpus are valid.
+_NOW = 1_800_000_000.0
+
+_X25519 = [X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2)]
+_STATIC = StaticKey.sign(_OURS, _X25519[0])
+_OFFER = Offer(tuple(EXCHANGES), tuple(CIPHERS), tuple(HASHES))
+_NONCE = b"our nonce for it"
+
+
+def _handshake(initiator: bool) -> Handshake:
+    def failed(reason: Failure) -> None:
+        raise AssertionError("a machine tells of its failure by raising")
+
+    return Handshake(_OURS, initiator, None, ("/yamux/1.0.0",), failed)
+
+
+def _shake(data: bytes, build: Callable[[], Any]) -> None:
+    """
+    No input makes a handshake succeed, or fail but in the way that is told.
+    """
+
+    def secured(machine: HandshakeMachine) -> object:
+        return machine.secured
+
+    def run(pieces: Iterator[bytes]) -> tuple[object, ...]:
+        machine = build()
+        machine.start()
+        outcome = drive(machine, pieces, secured, HandshakeFailed)
+        # What is sent is drawn at random.
+        return outcome if len(outcome) == 3 else outcome[1:]
+
+    sameHoweverCut(data, run)
+
+
+@target
+def noiseInitiator(data: bytes) -> None:
+    """
+    The side that opens a Noise handshake.
+    """
+    _shake(data, lambda: NoiseHandshake(_handshake(True), _STATIC, _X25519[1]))
+
+
+@target
+def noiseResponder(data: bytes) -> None:
+    """
+    The side that answers.
+    """
+    _shake(data, lambda: NoiseHandshake(_handshake(False), _STATIC, _X25519[1]))
+
+
+@target
+def noisePayloads(data: bytes) -> None:
+    """
+    What a peer seals in a Noise handshake names somebody only if it is signed.
+    """
+    try:
+        key, muxers = noisePayload.decode(data, bytes(32))
+    except InvalidInput:
+        return
+    assert len(muxers) <= noisePayload.MOST_MUXERS
+    key.verify(b"", b"")
+
+
+def _carry(
+    data: bytes, build: Callable[[], tuple[Channel, Channel]], held: int
+) -> None:
+    """
+    What is sealed is opened, however it is cut; and where a byte was changed,
+    nothing behind it is.
+
+    @param build: makes both ends of a channel, always the same ones.
+    @param held: how many bytes the receiving end may hold.
+    """
+    body, _ = cut(data)
+    texts = body[1:].split(b"\xff")
+    sender, _ = build()
+    packets = [b"".join(sender.seal([text])) for text in texts]
+    wire = bytearray(b"".join(packets))
+    place = len(wire)
+    if body[:1] and body[0] != 0xFF:
+        place = body[0] * len(wire) // 0xFF
+        wire[place] ^= 1 + body[0] % 255
+
+    def run(pieces: Iterator[bytes]) -> tuple[bytes, str, bool]:
+        _, receiver = build()
+        opened: list[bytes] = []
+        for piece in pieces:
+            try:
+                receiver.open(piece, opened)
+            except ProtocolViolation as error:
+                return b"".join(opened), str(error), False
+            kept: Any = receiver
+            assert len(kept._partial) <= held
+        return b"".join(opened), "", receiver.truncated
+
+    text, error, truncated = sameHoweverCut(data[:3].ljust(3, b"\0") + bytes(wire), run)
+    whole = b"".join(texts)
+    assert whole.startswith(text)
+    if place == len(wire):
+        assert text == whole and not error and not truncated
+    else:
+        offset = good = 0
+        for packet, each in zip(packets, texts, strict=True):
+            offset += len(packet)
+            if offset > place:
+                break
+            good += len(each)
+        assert len(text) == good
+        assert error or truncated
+
+
+@target
+def noiseChannels(data: bytes) -> None:
+    """
+    The channel of Noise.
+    """
+
+    def build() -> tuple[Channel, Channel]:
+        first, second = bytes([1]) * 32, bytes([2]) * 32
+        return NoiseChannel(first, second), NoiseChannel(second, first)
+
+    _carry(data, build, LONGEST_MESSAGE + 2)
+
+
+@target
+def noiseFrames(data: bytes) -> None:
+    """
+    What a stranger puts into a channel of Noise.
+    """
+
+    def run(pieces: Iterator[bytes]) -> object:
+        channel = NoiseChannel(bytes(32), bytes(32))
+        opened: list[bytes] = []
+        for piece in pieces:
+            try:
+                channel.open(piece, opened)
+            except ProtocolViolation as error:
+                return str(error)
+        assert not opened
+        return channel.truncated
+
+    sameHoweverCut(data, run)
+
+
+@target
+def secioProposals(data: bytes) -> None:
+    """
+    The first message of SECIO, and what follows.
+    """
+    _shake(data, lambda: SecioHandshake(_handshake(True), _OFFER, _NONCE))
+
+
+@target
+def secioExchanges(data: bytes) -> None:
+    """
+    The second message of SECIO, behind an honest first one.
+    """
+    proposal = Propose(
+        rand=bytes(16),
+        pubkey=_THEIRS.publicKey.toBytes(),
+        exchanges="P-256",
+        ciphers="AES-128",
+        hashes="SHA256",
+    ).SerializeToString()
+    honest = len(proposal).to_bytes(4, "big") + proposal
+
+    def build() -> SecioHandshake:
+        machine = SecioHandshake(_handshake(True), _OFFER, _NONCE)
+        machine.receive(honest)
+        return machine
+
+    _shake(data, build)
+
+
+@target
+def secioChannels(data: bytes) -> None:
+    """
+    The channel of SECIO.
+    """
+
+    def build() -> tuple[Channel, Channel]:
+        first, second = (
+            Keys(iv=bytes([n]) * 16, key=bytes([n]) * 16, mac=bytes([n]) * 20)
+            for n in (1, 2)
+        )
+        return (
+            SecioChannel("SHA256", first, second),
+            SecioChannel("SHA256", second, first),
+        )
+
+    _carry(data, build, 1 << 17)
+
+
+@target
+def plaintexts(data: bytes) -> None:
+    """
+    The exchange of plaintext.
+    """
+    _shake(data, lambda: PlaintextHandshake(_handshake(True)))
+
+
+@target
+def certificates(data: bytes) -> None:
+    """
+    A certificate names a peer, or is refused.
+    """
+    try:
+        certificate.authenticate(data, _NOW)
+    except InvalidInput:
+        return
+
+
+@target
+def certificateExtensions(data: bytes) -> None:
+    """
+    The extension has one encoding.
+    """
+    try:
+        key, signature = certificate.decode(data)
+    except InvalidInput:
+        return
+    assert certificate.encode(key, signature) == data

@@ -1,0 +1,782 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Both muxers against a model: two sessions, and whatever their applications and
+the network between them may do, in any order.
+
+The model knows what each end of each stream has written.  The bytes of every
+stream and direction are different, so none can be lost, come twice or change
+places without being noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.examples import explore
+from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
+from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.muxer import Mplex, Yamux
+from twisted_libp2p.muxer.session import CLOSE_TIMEOUT, LINGER
+from twisted_libp2p.muxer.state import CLOSED, OPEN
+from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.testing.muxer import MuxedConnectionDouble, MuxerPair
+
+# How many streams each side may have open, and lets the other have.
+OUTBOUND = 5
+INBOUND = 8
+
+# A prime, so that no offset looks like another.
+POOL = bytes((7 * i * i + 13 * i + (i >> 8)) & 0xFF for i in range(65521)) * 2
+HALF = len(POOL) // 2
+
+#: The sizes that matter: of headers, frames, marks and windows.
+SIZES = st.sampled_from(
+    [
+        1,
+        2,
+        11,
+        12,
+        13,
+        500,
+        16384,
+        16385,
+        65507,
+        65508,
+        65537,
+        150_000,
+        262_144,
+        400_000,
+    ]
+)
+
+
+def content(seed: int, offset: int, size: int) -> bytes:
+    """
+    The bytes of one direction of one stream.
+    """
+    data = bytearray()
+    while len(data) < size:
+        start = (seed * 9973 + offset + len(data)) % HALF
+        data += POOL[start : start + min(size - len(data), HALF)]
+    return bytes(data)
+
+
+class End(Protocol):
+    """
+    One end of one stream, which checks what it receives against what the other
+    end has written.
+
+    What is wrong it keeps: an exception that it raised would only end the
+    stream.
+
+    @ivar seed: names what this end writes.
+    @ivar far: the other end; None until it is built, if ever.
+    @ivar reactions: what it does at the next reads, one at each.
+    """
+
+    transport: Any
+
+    def __init__(self, model: SessionModel, opened: bool) -> None:
+        self.model = model
+        self.opened = opened
+        self.seed = model.seeds = model.seeds + 1
+        self.far: End | None = None
+        self.written = 0
+        self.received = 0
+        self.ending = self.ended = False
+        self.closing = self.aborted = False
+        self.finished = False
+        self.closedAt: float | None = None
+        self.feeder: Feeder | None = None
+        self.reasons: list[Failure] = []
+        self.reactions: list[tuple[str, int]] = []
+
+    # What the session tells
+
+    def connectionMade(self) -> None:
+        self.stream: Stream = self.transport
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Check, and do what the test wants to be done now.
+        """
+        note = self.model.note
+        if self.far is None:
+            note(f"{self} received, but the other end was never built")
+            return
+        if data != content(self.far.seed, self.received, len(data)):
+            note(f"{self} received other bytes than were sent at {self.received}")
+        self.received += len(data)
+        if self.received > self.far.written:
+            note(f"{self} received more than was sent")
+        if self.ended or self.reasons:
+            note(f"{self} received after the end")
+        if self.stream._paused:
+            note(f"{self} received while it was paused")
+        if self.closing or self.aborted:
+            note(f"{self} received after it had closed")
+        if self.reactions:
+            self.act(*self.reactions.pop(0))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Check that this is the end.
+        """
+        self.reasons.append(reason)
+        if len(self.reasons) > 1:
+            self.model.note(f"{self} was lost twice")
+        if (
+            reason.check(ConnectionDone)
+            and not self.closing
+            and not (self.ended and self.ending)
+            and not self.passive
+        ):
+            self.model.note(f"{self} was told of a good end that was none")
+
+    # What it does
+
+    def act(self, action: str, size: int = 0) -> None:
+        """
+        Do one thing.
+        """
+        getattr(self, action)(size)
+
+    def write(self, size: int) -> None:
+        """
+        Write the next bytes.
+        """
+        if self.open:
+            data = content(self.seed, self.written, size)
+            self.written += size
+            self.stream.write(data)
+
+    def writeSequence(self, size: int) -> None:
+        """
+        Write the next bytes in pieces.
+        """
+        if self.open:
+            data = content(self.seed, self.written, size)
+            self.written += size
+            third = size // 3
+            self.stream.writeSequence([data[:third], b"", data[third:]])
+
+    def pause(self, size: int) -> None:
+        """
+        Read no more.
+        """
+        self.stream.pauseProducing()
+
+    def resume(self, size: int) -> None:
+        """
+        Read again.
+        """
+        self.stream.resumeProducing()
+
+    def halfClose(self, size: int) -> None:
+        """
+        Write no more.
+        """
+        if self.open:
+            self.ending = True
+        self.stream.loseWriteConnection()
+
+    def close(self, size: int) -> None:
+        """
+        Neither write nor read any more.
+        """
+        if not self.over:
+            self.closing = self.ending = True
+        self.stream.loseConnection()
+
+    def abort(self, size: int) -> None:
+        """
+        Reset.
+        """
+        if self.stream.state != CLOSED:
+            self.aborted = True
+        self.stream.abortConnection(size)
+
+    def push(self, size: int) -> None:
+        """
+        Have a producer write that is paused when there is too much.
+        """
+        if self.open and self.feeder is None:
+            Feeder(self, size, True)
+
+    def pull(self, size: int) -> None:
+        """
+        Have a producer write that is asked for each piece.
+        """
+        if self.open and self.feeder is None:
+            Feeder(self, size, False)
+
+    # What is expected of it
+
+    passive = False
+
+    @property
+    def over(self) -> bool:
+        """
+        Whether it has lost the stream, or has lost it.
+        """
+        return bool(self.reasons) or self.closing or self.aborted
+
+    @property
+    def open(self) -> bool:
+        """
+        Whether what it writes is to arrive.
+        """
+        return not self.over and not self.ending and not self.stream.disconnecting
+
+    def __repr__(self) -> str:
+        return f"<{'opener' if self.opened else 'other end'} {self.seed} {self.stream}>"
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfCloseEnd(End):
+    """
+    An end that goes on when the other one has ended.
+    """
+
+    def readConnectionLost(self) -> None:
+        """
+        Check that nothing is missing.
+        """
+        if self.ended or self.reasons:
+            self.model.note(f"{self} was told of the end twice")
+        self.ended = True
+        far = self.far
+        wanted = far is not None and (far.ending or (far.passive and self.ending))
+        if far is None or not wanted or self.received != far.written:
+            self.model.note(f"{self} was told of the end too early")
+
+    def writeConnectionLost(self) -> None:
+        """
+        Check that this was wanted.
+        """
+        if not self.ending or self.finished:
+            self.model.note(f"{self} has ended without wanting to, or twice")
+        self.finished = True
+
+
+class PassiveEnd(End):
+    """
+    An end that knows of no halves: it closes with the other one.
+    """
+
+    passive = True
+
+
+class Feeder:
+    """
+    Writes pieces of odd sizes until it is done, as a producer of either kind.
+    """
+
+    def __init__(self, end: End, size: int, streaming: bool) -> None:
+        self.end = end
+        self.left = size
+        self.streaming = streaming
+        self.paused = False
+        end.feeder = self
+        end.stream.registerProducer(self, streaming)
+        if streaming:
+            self._write()
+
+    def _write(self) -> None:
+        while self.left and not self.paused:
+            self._writePiece()
+
+    def _writePiece(self) -> None:
+        end = self.end
+        size = min(self.left, 30_011)
+        self.left -= size
+        data = content(end.seed, end.written, size)
+        end.written += size
+        end.stream.write(data)
+        if not self.left and end.feeder is self:
+            end.feeder = None
+            end.stream.unregisterProducer()
+
+    def pauseProducing(self) -> None:
+        """
+        Stop writing.
+        """
+        if not self.streaming:
+            self.end.model.note("a pull producer was paused")
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        """
+        Go on.
+        """
+        self.paused = False
+        if self.streaming:
+            self._write()
+        elif self.left:
+            self._writePiece()
+        else:
+            self.end.model.note("a pull producer was asked after it had gone")
+
+    def stopProducing(self) -> None:
+        """
+        Write no more.
+        """
+        self.left = 0
+        self.end.feeder = None
+
+
+class SessionModel(RuleBasedStateMachine):
+    """
+    Two sessions and their applications.
+    """
+
+    ends = Bundle("ends")
+
+    def __init__(self, case: SynchronousTestCase) -> None:
+        super().__init__()
+        self.case = case
+        self.seeds = 0
+        self.wrong: list[str] = []
+        self.all: list[End] = []
+        self.named: dict[tuple[bool, int], list[End]] = {}
+        self.clock = Clock()
+        self.cut = False
+
+    def muxer(self) -> IMuxer:
+        """
+        Make one side's muxer.
+        """
+        raise NotImplementedError
+
+    @initialize(sizes=st.lists(st.integers(1, 70_000), min_size=1, max_size=4))
+    def connect(self, sizes: list[int]) -> None:
+        """
+        Connect both sessions by a network that cuts in these sizes.
+        """
+
+        def split(data: bytes) -> Iterator[bytes]:
+            offset = 0
+            # With nothing but single bytes it would take minutes.
+            for size in cycle([*sizes, 65_536]):
+                if offset >= len(data):
+                    break
+                yield data[offset : offset + size]
+                offset += size
+
+        self.pair = MuxerPair(
+            self.muxer(), self.muxer(), self.clock, split, record=False
+        )
+        self.owners = (self.pair.client, self.pair.server)
+        self.pump = self.pair.pump
+        self.transports = (self.pump.client, self.pump.server)
+        for owner in self.owners:
+            owner.build = lambda: self.make(self.kinds[0], False)
+            self.hear(owner)
+        self.kinds: list[bool] = [True]
+
+    def make(self, halves: bool, opened: bool) -> End:
+        """
+        Make an end.
+        """
+        end = (HalfCloseEnd if halves else PassiveEnd)(self, opened)
+        self.all.append(end)
+        return end
+
+    def hear(self, owner: MuxedConnectionDouble) -> None:
+        """
+        Join the two ends of a stream when the second one is built.
+        """
+        build = owner.buildProtocol
+
+        def buildProtocol(stream: Any) -> Any:
+            end: Any = build(stream)
+            index = self.owners.index(owner)
+            self.join(bool(1 - index), stream.streamID, end)
+            return end
+
+        setattr(owner, "buildProtocol", buildProtocol)  # noqa: B010
+
+    def join(self, opener: bool, streamID: int, end: End) -> None:
+        """
+        Note an end; tell it and the other one of each other.
+        """
+        pair = self.named.setdefault((opener, streamID), [])
+        pair.append(end)
+        if len(pair) == 2:
+            pair[0].far, pair[1].far = pair[1], pair[0]
+        elif len(pair) > 2:
+            self.note(f"stream {streamID} was built twice")
+
+    def note(self, text: str) -> None:
+        """
+        Something is wrong.
+        """
+        self.wrong.append(text)
+
+    # What may happen
+
+    @rule(target=ends, side=st.booleans(), halves=st.booleans(), far=st.booleans())
+    def open(self, side: bool, halves: bool, far: bool) -> Any:
+        """
+        Open a stream.
+        """
+        self.kinds[0] = far
+        session = self.owners[side].session
+        end = (HalfCloseEnd if halves else PassiveEnd)(self, True)
+        mine = [each for each in session.streams if each.initiator]
+        try:
+            stream = session.openStream(end)
+        except LimitExceeded:
+            assert len(mine) >= OUTBOUND
+            return _Nobody()
+        except ConnectionClosing:
+            assert session.ended
+            return _Nobody()
+        assert len(mine) < OUTBOUND
+        assert isinstance(stream, Stream)
+        self.all.append(end)
+        self.join(side, stream.streamID, end)
+        return end
+
+    @rule(end=ends, far=st.booleans(), size=SIZES)
+    def write(self, end: Any, far: bool, size: int) -> None:
+        """
+        Write on either end.
+        """
+        self.act(end, far, "write", size)
+
+    @rule(
+        end=ends,
+        far=st.booleans(),
+        size=SIZES,
+        action=st.sampled_from(
+            [
+                "writeSequence",
+                "pause",
+                "pause",
+                "resume",
+                "halfClose",
+                "close",
+                "abort",
+                "push",
+                "pull",
+            ]
+        ),
+    )
+    def do(self, end: Any, far: bool, action: str, size: int) -> None:
+        """
+        Have an end do something now.
+        """
+        self.act(end, far, action, size)
+
+    @rule(
+        end=ends,
+        far=st.booleans(),
+        size=SIZES,
+        action=st.sampled_from(
+            ["write", "pause", "resume", "halfClose", "close", "abort", "push", "pull"]
+        ),
+    )
+    def react(self, end: Any, far: bool, action: str, size: int) -> None:
+        """
+        Have an end do something at its next read.
+        """
+        chosen = end.far if far else end
+        if chosen is not None:
+            chosen.reactions.append((action, size))
+
+    def act(self, end: Any, far: bool, action: str, size: int) -> None:
+        """
+        Do something, on the end or the other one.
+        """
+        chosen = end.far if far else end
+        if chosen is not None:
+            chosen.act(action, size)
+
+    @rule(side=st.booleans(), size=SIZES)
+    def arrive(self, side: bool, size: int) -> None:
+        """
+        Some bytes of one side arrive.
+        """
+        self.transports[side].stroke(size)
+
+    @rule()
+    def turn(self) -> None:
+        """
+        The reactor turns.
+        """
+        self.clock.advance(0)
+
+    @rule()
+    def settle(self) -> None:
+        """
+        Everything arrives that can.
+        """
+        self.pump.flush()
+
+    @rule(seconds=st.sampled_from([0.001, 0.05, 1.0, 9.0, LINGER + 1]))
+    def wait(self, seconds: float) -> None:
+        """
+        Time goes by; a stream that was closed may be reset in the end.
+        """
+        for end in self.all:
+            if end.stream.disconnecting and end.closedAt is None:
+                end.closedAt = self.clock.seconds()
+        self.clock.advance(seconds)
+
+    @rule(side=st.booleans())
+    def stall(self, side: bool) -> None:
+        """
+        What one side sends stays on its way.
+        """
+        self.transports[side].stalled = not self.transports[side].stalled
+
+    @precondition(lambda self: len(self.all) > 3)
+    @rule(
+        how=st.sampled_from(["cut", "close", "abort", "fail"] + [""] * 12),
+        side=st.booleans(),
+    )
+    def end(self, how: str, side: bool) -> None:
+        """
+        The connection ends, one way or the other; seldom.
+        """
+        session = self.owners[side].session
+        if not how or self.cut:
+            return
+        self.cut = True
+        if how == "cut":
+            for transport in self.transports:
+                transport.lose(ConnectionLost())
+        elif how == "close":
+            session.close()
+        elif how == "fail":
+            session.close(7)
+        else:
+            session.abort(Failure(ConnectionLost()))
+
+    # What must be so at any time
+
+    @invariant()
+    def nothingWrong(self) -> None:
+        """
+        No end has seen anything wrong, and none has raised.
+        """
+        assert not self.wrong, self.wrong
+        failures = self.case.flushLoggedErrors()
+        assert not failures, failures
+
+    @invariant()
+    def tables(self) -> None:
+        """
+        The sessions know the streams that are open, and no others.
+        """
+        for end in self.all:
+            session: Any = end.stream.session
+            known = end.stream in session.streams
+            assert known or end.reasons, end
+            assert end.stream.unsentSize >= 0
+            assert end.stream.unreadSize >= 0
+
+    # The end
+
+    def teardown(self) -> None:
+        """
+        Let everybody read, and everything arrive: then nothing is missing.
+        """
+        if hasattr(self, "pair"):
+            self.finish()
+
+    def finish(self) -> None:
+        """
+        See that all that was promised is kept.
+        """
+        for transport in self.transports:
+            transport.stalled = False
+        for _ in range(3):
+            for end in list(self.all):
+                end.reactions.clear()
+                end.resume(0)
+            self.pump.flush()
+        self.nothingWrong()
+        if not self.cut:
+            self.complete()
+            self.quiet()
+            for end in self.all:
+                end.halfClose(0)
+            self.pump.flush()
+            self.complete()
+            self.nothingWrong()
+            for end in self.all:
+                assert end.reasons, f"{end} is left"
+            for owner in self.owners:
+                assert not owner.session.streams, owner.session.streams
+                assert owner.events.count("sessionLost") == 0
+        self.owners[0].session.close()
+        self.pump.flush()
+        self.pump.advance(CLOSE_TIMEOUT)
+        self.nothingWrong()
+        for owner in self.owners:
+            assert len(owner.lost) == 1
+            assert {stream for stream, _ in owner.ended} >= set(owner.opened)
+            assert len(owner.ended) == len({stream for stream, _ in owner.ended})
+        for end in self.all:
+            assert len(end.reasons) == 1, end
+            assert end.stream.unsentSize == end.stream.unreadSize == 0
+        assert not self.clock.getDelayedCalls(), self.clock.getDelayedCalls()
+
+    def complete(self) -> None:
+        """
+        See that all has arrived that had to.
+        """
+        for end in self.all:
+            far = end.far
+            if far is None:
+                # Nobody has heard of it, or it was refused.
+                continue
+            now = self.clock.seconds()
+            if end.aborted or far.aborted or far.closing:
+                continue
+            if any(
+                each.closedAt is not None and now - each.closedAt >= LINGER
+                for each in (end, far)
+            ):
+                continue
+            assert far.received == end.written, (
+                f"{far} has received {far.received} of {end.written}"
+            )
+            if end.ending:
+                assert far.ended or far.passive, f"{far} was not told of the end"
+
+    def quiet(self) -> None:
+        """
+        Nothing is on its way: both sides agree on what may be sent.
+        """
+
+
+class _Nobody:
+    """
+    A stream that could not be opened.
+    """
+
+    far = None
+    reactions: list[tuple[str, int]] = []  # noqa: RUF012
+
+    def act(self, action: str, size: int) -> None:
+        """
+        Do nothing.
+        """
+
+
+class YamuxModel(SessionModel):
+    """
+    Two yamux sessions.
+    """
+
+    def muxer(self) -> IMuxer:
+        """
+        Make one that announces no more than three streams at once.
+        """
+        return Yamux(
+            self.clock,
+            maxInboundStreams=INBOUND,
+            maxOutboundStreams=OUTBOUND,
+            maxWindow=1 << 20,
+            maxGrowth=1 << 20,
+            ackBacklog=3,
+            keepAlive=None,
+        )
+
+    @invariant()
+    def windows(self) -> None:
+        """
+        No window takes more than its size, and all have grown within the bound.
+        """
+        for end in self.all:
+            stream = end.stream
+            window = stream.receiveWindow
+            known = window.available + window.consumed + stream.unreadSize
+            assert 0 <= window.available <= known <= window.size or stream.state, end
+            assert stream.sendWindow >= 0
+        for owner in getattr(self, "owners", ()):
+            session: Any = owner.session
+            growth = sum(each.receiveWindow.growth for each in session.streams)
+            assert growth == session._growth <= 1 << 20
+            assert len(session._unacknowledged) <= 3
+
+    def quiet(self) -> None:
+        """
+        What one side may send is what the other side waits for.
+        """
+        for end in self.all:
+            far = end.far
+            if far is not None and end.stream.state == far.stream.state == OPEN:
+                assert end.stream.sendWindow == far.stream.receiveWindow.available
+
+
+class MplexModel(SessionModel):
+    """
+    Two mplex sessions.
+    """
+
+    def muxer(self) -> IMuxer:
+        """
+        Make one that is patient, and soon full.
+        """
+        return Mplex(
+            self.clock,
+            maxInboundStreams=INBOUND,
+            maxOutboundStreams=OUTBOUND,
+            maxUnread=1 << 20,
+            patience=1e6,
+        )
+
+    @invariant()
+    def unread(self) -> None:
+        """
+        All that is unread is counted, and within the bound.
+        """
+        for owner in getattr(self, "owners", ()):
+            session: Any = owner.session
+            unread = sum(each.unreadSize for each in session.streams)
+            assert session._unread == unread
+            # One more read of the transport may have come.
+            assert unread <= (1 << 20) + 70_000
+
+
+class ModelTests(SynchronousTestCase):
+    """
+    Nothing is lost, doubled or out of order, nothing stands still, and nothing
+    is left, whatever both sides do.
+    """
+
+    def test_yamux(self) -> None:
+        """
+        yamux, with windows that grow.
+        """
+        explore(lambda: YamuxModel(self), 60)
+
+    def test_mplex(self) -> None:
+        """
+        mplex, which stops the connection where a stream is not read.
+        """
+        explore(lambda: MplexModel(self), 60)
