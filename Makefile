@@ -6,7 +6,7 @@
 # and for those who work on it:
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
-#   make interop    against go-, js- and py-libp2p (needs Go, Node and gcc)
+#   make interop    against go-, rust-, js- and py-libp2p, those that can be built
 #   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
 #   make coverage   what the tests of the layers run, in lines and branches
 #   make docs       the manual and the API reference, in docs/_build/html
@@ -17,7 +17,6 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 TESTS ?= tests
-PEERS ?= go js py
 # Of make fuzz: which targets, for how long each or how often, and how many times
 # as many examples of the models as make test tries.
 TARGETS ?=
@@ -89,9 +88,12 @@ api: $(TOOLS)
 wheel: $(TOOLS)
 	$(BIN)/python tests/packaging/check_wheel.py
 
+.PHONY: interop-peers
+interop-peers: $(TESTING)
+	$(BIN)/python -m tests.interop.peers.build
+
 .PHONY: interop
-interop: $(TESTING)
-	$(BIN)/python -m tests.interop.peers.build $(PEERS)
+interop: interop-peers
 	$(BIN)/python -m pytest tests/interop
 
 .PHONY: docs

@@ -21,6 +21,8 @@ from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import ClosedConn, ClosedStream, Identified, OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
+from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
+from twisted_libp2p.protocols.perf import measure
 from twisted_libp2p.protocols.ping import PROTOCOL_ID as PING
 
 __all__ = ["LIMIT", "MIB", "Course", "theyDial", "weDial"]
@@ -43,9 +45,10 @@ TOLD = {
     "remote-reset": "remote-reset",
     "back": "back",
     "many": "many",
+    "perf": f"perf={16 * MIB}",
 }
 
-SERVED = {ECHO, RESET, SINK, BACK, PING, IDENTIFY}
+SERVED = {ECHO, RESET, SINK, BACK, PING, IDENTIFY, PERF}
 
 
 class Course:
@@ -142,6 +145,11 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
         reason = await tasks.remoteReset()
         assert reason.check(StreamReset), reason
 
+    async def perf() -> None:
+        for upload, download in ((16 * MIB, 0), (0, 16 * MIB)):
+            measured = await measure(reactor, connection, upload, download)
+            assert (measured.uploaded, measured.downloaded) == (upload, download)
+
     async def close() -> None:
         await connection.close()
         await foreign.event("disconnected", peer=str(node.peerID))
@@ -166,6 +174,7 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
         await course.do("remote-reset", remoteReset())
         await course.do("back", tasks.back())
         await course.do("many", tasks.many())
+        await course.do("perf", perf())
         await course.do("close", close())
     finally:
         await node.stopService()
@@ -247,7 +256,7 @@ async def theyDial(
         result = await course.do("dial", dial())
         if result is None:
             return
-        for task in ("ping", "echo", "large", "halfclose", "back", "many"):
+        for task in ("ping", "echo", "large", "halfclose", "back", "many", "perf"):
             await course.do(task, told(task))
         await course.do("identify", identify())
         await course.do("reset", reset())

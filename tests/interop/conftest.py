@@ -6,13 +6,12 @@ Which foreign peers there are, and what becomes of the results.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.interop.peers.build import available, build
+from tests.interop.peers.build import available, build, required
 from tests.interop.results import TABLE, Results
 
 RESULTS = pytest.StashKey[Results]()
@@ -38,13 +37,12 @@ def command() -> Callable[[str], list[str]]:
     """
     Give what tells the command of a peer, or skips where there is none.
     """
-    required = os.environ.get("LIBP2P_INTEROP_REQUIRE", "").split(",")
 
     def commandOf(name: str) -> list[str]:
         missing = available(name)
         if missing is None:
             return build(name)
-        if name in required:
+        if required(name):
             pytest.fail(f"the {name} peer is required: {missing}")
         pytest.skip(f"no {name} peer: {missing}")
 

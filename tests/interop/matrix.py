@@ -52,6 +52,7 @@ TASKS = {
     "remote-reset": "reset by listener",
     "back": "stream back",
     "many": "100 streams",
+    "perf": "perf",
     "close": "close",
     "idle": "idle",
 }

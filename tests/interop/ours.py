@@ -28,7 +28,7 @@ from twisted_libp2p.events import (
     OpenedStream,
 )
 from twisted_libp2p.node import Node
-from twisted_libp2p.protocols import echo
+from twisted_libp2p.protocols import echo, perf
 
 __all__ = ["BACK", "ECHO", "RESET", "SINK", "Client", "Tasks", "Watch", "serve"]
 
@@ -117,6 +117,7 @@ def serve(node: Node) -> None:
     Serve what the foreign dialers ask for.
     """
     node.registry.register(ECHO, echo.EchoFactory())
+    node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(node.reactor))
     for protocol, kind in ((RESET, Reset), (SINK, Sink), (BACK, Back)):
         node.registry.register(protocol, QuietFactory(kind))
 

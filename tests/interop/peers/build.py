@@ -7,7 +7,9 @@ From the command line, at the root of the repository::
 
     python -m tests.interop.peers.build go js py rust
 
-builds the named peers, or all, and prints the command that starts each.
+builds the named peers, or all, and prints the command that starts each.  A
+peer whose toolchain is missing is left out, and a line says why; that is a
+failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).
 
 A peer is built in a temporary directory of the cache, which then takes the name
 that is made of the hash of its sources.  So a directory of that name is whole,
@@ -31,7 +33,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["DEFAULT_CACHE", "PEERS", "BuildFailed", "available", "build", "main"]
+__all__ = [
+    "DEFAULT_CACHE",
+    "PEERS",
+    "BuildFailed",
+    "available",
+    "build",
+    "main",
+    "required",
+]
 
 SOURCES = Path(__file__).resolve().parent
 DEFAULT_CACHE = SOURCES.parents[2] / ".cache" / "interop"
@@ -355,6 +365,15 @@ def available(name: str) -> str | None:
     return PEERS[name].missing()
 
 
+def required(name: str) -> bool:
+    """
+    Say whether a peer has to be there.
+
+    @param name: the name of a peer
+    """
+    return name in os.environ.get("LIBP2P_INTEROP_REQUIRE", "").split(",")
+
+
 def build(name: str, cache: Path = DEFAULT_CACHE) -> list[str]:
     """
     Build a peer, unless this very one has been built already.
@@ -396,14 +415,15 @@ def main(arguments: Sequence[str]) -> int:
             failures += 1
             continue
         reason = available(name)
-        if reason is None:
-            try:
-                print(f"{name}: {shlex.join(build(name))}")
-                continue
-            except BuildFailed as error:
-                reason = str(error)
-        print(f"{name}: {reason}", file=sys.stderr)
-        failures += 1
+        if reason is not None:
+            print(f"{name}: left out: {reason}", file=sys.stderr)
+            failures += required(name)
+            continue
+        try:
+            print(f"{name}: {shlex.join(build(name))}", flush=True)
+        except BuildFailed as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            failures += 1
     return 1 if failures else 0
 
 
