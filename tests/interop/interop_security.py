@@ -31,6 +31,7 @@ SPOKEN = [
     ("py", "insecure-plaintext", "plaintext"),
     ("go", "insecure-plaintext", "plaintext"),
     ("js", "insecure-plaintext", "plaintext"),
+    ("rust", "insecure-plaintext", "plaintext"),
 ]
 
 
@@ -88,7 +89,7 @@ async def test_weak(command: Command, peer: str, name: str, theirs: str) -> None
     assert result["security"] == IDS[name]
 
 
-@pytest.mark.parametrize("peer", ["go", "js"])
+@pytest.mark.parametrize("peer", ["go", "js", "rust"])
 @pytest_twisted.ensureDeferred
 async def test_private(command: Command, peer: str, tmp_path: Path) -> None:
     """
@@ -101,7 +102,7 @@ async def test_private(command: Command, peer: str, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("peer", ["go", "js"])
+@pytest.mark.parametrize("peer", ["go", "js", "rust"])
 @pytest_twisted.ensureDeferred
 async def test_otherNetwork(command: Command, peer: str, tmp_path: Path) -> None:
     """

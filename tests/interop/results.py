@@ -25,7 +25,6 @@ from tests.interop.matrix import (
     Note,
     note,
 )
-from twisted_libp2p.identity import KeyType
 from twisted_libp2p.node import SECURITIES
 
 __all__ = ["TABLE", "Results", "versions"]
@@ -33,9 +32,9 @@ __all__ = ["TABLE", "Results", "versions"]
 SOURCES = Path(__file__).resolve().parent / "peers"
 
 #: The page that is written.
-TABLE = SOURCES.parents[2] / "docs" / "interop-table.rst"
+TABLE = SOURCES.parents[2] / "docs" / "interop-table.inc"
 
-GOOD, BAD = "✓", "✗"
+GOOD, BAD, NONE = "✓", "✗", "–"
 
 
 def versions() -> dict[str, list[tuple[str, str]]]:
@@ -117,10 +116,9 @@ class Results:
         yield ".. Written by make interop; what is changed here is lost."
         yield ""
         yield from _table(
-            [10, 90],
             ["peer", "packages"],
             (
-                [peer, ", ".join(f"{name} {version}" for name, version in packages)]
+                [peer, ", ".join(" ".join(package) for package in packages)]
                 for peer, packages in versions().items()
             ),
         )
@@ -128,15 +126,13 @@ class Results:
         for peer in PEERS:
             yield from ["", peer, "~" * len(peer), ""]
             yield from _table(
-                [34, *[6] * len(TASKS)],
                 ["connection", *TASKS.values()],
                 (self._row(cell, notes) for cell in CELLS if cell.peer == peer),
             )
         yield from ["", "Keys", "~~~~", ""]
         sides = [(peer, side) for peer in PEERS for side in ("our", "their")]
         yield from _table(
-            [20, *[10] * len(sides)],
-            ["key", *(f"{side} side, {peer}" for peer, side in sides)],
+            ["key", *(f"{peer}, {side} side" for peer, side in sides)],
             (
                 [
                     f"{kind.name.lower()}, {security}",
@@ -145,7 +141,7 @@ class Results:
                         for peer, side in sides
                     ),
                 ]
-                for kind in KeyType
+                for kind in dict.fromkeys(key.kind for key in KEYS)
                 for security in SECURITIES
             ),
         )
@@ -155,12 +151,11 @@ class Results:
 
     def _row(self, cell: Cell, notes: dict[Note, None]) -> list[str]:
         when = "early" if cell.early else "late"
-        name = (
-            f"{cell.direction}, {cell.transport}, {cell.security}, {cell.muxer} {when}"
-        )
+        parts = (cell.direction, cell.transport, cell.security, cell.muxer, when)
+        name = ", ".join(parts)
         if cell.impossible is not None:
             notes[cell.impossible] = None
-            return [name, *[f"[#{cell.impossible.name}]_"] * len(TASKS)]
+            return [f"{name} [#{cell.impossible.name}]_", *[NONE] * len(TASKS)]
         return [name, *(self._mark(cell, task, notes) for task in TASKS)]
 
     def _mark(self, cell: Cell, task: str, notes: dict[Note, None]) -> str:
@@ -174,17 +169,17 @@ class Results:
     def _keyMark(self, key: Key, notes: dict[Note, None]) -> str:
         if key.impossible is not None:
             notes[key.impossible] = None
-            return f"[#{key.impossible.name}]_"
+            return f"{NONE} [#{key.impossible.name}]_"
         return GOOD if self._keys[key] else BAD
 
 
-def _table(
-    widths: Iterable[int], head: Iterable[str], rows: Iterable[Iterable[str]]
-) -> Iterator[str]:
-    yield ".. list-table::"
-    yield f"   :widths: {' '.join(map(str, widths))}"
-    yield "   :header-rows: 1"
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    yield ".. csv-table::"
+    yield f"   :header: {_line(head)}"
     yield ""
-    for row in (head, *rows):
-        for index, text in enumerate(row):
-            yield f"   {'  ' if index else '* '}- {text}"
+    for row in rows:
+        yield f"   {_line(row)}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return ", ".join(f'"{cell}"' for cell in cells)
