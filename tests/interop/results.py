@@ -34,7 +34,7 @@ SOURCES = Path(__file__).resolve().parent / "peers"
 #: The page that is written.
 TABLE = SOURCES.parents[2] / "docs" / "interop-table.inc"
 
-GOOD, BAD, NONE = "✓", "✗", "–"
+GOOD, BAD, NONE = "✓", "✗", "n/a"
 
 
 def versions() -> dict[str, list[tuple[str, str]]]:
