@@ -297,6 +297,7 @@ class MuxerPair:
         server: IMuxer,
         clock: Clock,
         split: Callable[[bytes], Iterable[bytes]] = inReads,
+        record: bool = True,
     ) -> None:
         alice = PeerID(b"\x00\x01a")
         bob = PeerID(b"\x00\x01b")
@@ -306,7 +307,7 @@ class MuxerPair:
             client.wrap(True, self.client).buildProtocol(PeerAddress(bob)),
             server.wrap(False, self.server).buildProtocol(PeerAddress(alice)),
         ]
-        self.pump = Pump(*protocols, clock=clock, split=split)
+        self.pump = Pump(*protocols, clock=clock, split=split, record=record)
         self.pump.connect()
         self.pump.flush()
 
