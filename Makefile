@@ -9,6 +9,7 @@
 #   make interop    against go-, rust-, js- and py-libp2p, those that can be built
 #   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
 #   make coverage   what the tests of the layers run, in lines and branches
+#   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make proto      the generated code of the protobuf messages
 #   make clean      forget what was built; make distclean: the environment too
@@ -25,6 +26,9 @@ RUNS ?= -1
 EXAMPLES ?= 20
 RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
 	--data data --echo
+
+BENCH_OPTIONS = $(if $(ONLY),--only '$(ONLY)') $(if $(AGAINST),--against '$(AGAINST)') \
+	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json '$(JSON)')
 
 BIN := $(VENV)/bin
 # One stamp for each set of requirements; pip runs again when setup.cfg changes.
@@ -95,6 +99,10 @@ interop-peers: $(TESTING)
 .PHONY: interop
 interop: interop-peers
 	$(BIN)/python -m pytest tests/interop
+
+.PHONY: bench
+bench: $(RUNTIME)
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 .PHONY: docs
 docs: api

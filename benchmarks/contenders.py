@@ -1,0 +1,65 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Who takes part.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.interop.peers.build import BuildFailed, available, build
+
+__all__ = ["NAMES", "Contender", "gather"]
+
+#: All that can take part; tables have them in this order.
+NAMES = ("ours", "go", "rust", "js", "py", "raw", "tls")
+
+#: Those without libp2p, which have no connections to upgrade and no streams.
+PLAIN = ("raw", "tls")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """
+    A program that can be measured.
+
+    @ivar name: one of L{NAMES}.
+    @ivar command: the first part of the command line that starts it.
+    """
+
+    name: str
+    command: tuple[str, ...]
+
+    @property
+    def plain(self) -> bool:
+        """
+        Whether it is without libp2p.
+        """
+        return self.name in PLAIN
+
+
+def gather(names: Iterable[str]) -> tuple[list[Contender], list[str]]:
+    """
+    Build what has to be built.
+
+    @return: who can take part, and a line for each that cannot.
+    """
+    found, notes = [], []
+    for name in names:
+        if name == "ours" or name in PLAIN:
+            command = [sys.executable, "-m", "benchmarks.peers", name]
+        else:
+            reason = available(name)
+            if reason is None:
+                try:
+                    command = build(name)
+                except BuildFailed as error:
+                    reason = str(error)
+            if reason is not None:
+                notes.append(f"{name}: not built: {reason}")
+                continue
+        found.append(Contender(name, tuple(command)))
+    return found, notes

@@ -1,0 +1,146 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A listener and a dialer of the same implementation, as two processes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from benchmarks.account import cpuSeconds, residentBytes
+from benchmarks.peers.orders import Order
+from tests.interop.process import ForeignPeer
+
+__all__ = ["Done", "Pair", "Refused"]
+
+#: Seconds in which a process is ready, and in which a work is done.
+LIMIT = 120.0
+
+
+class Refused(Exception):
+    """
+    A dialer did not do what it was told.
+    """
+
+
+@dataclass(frozen=True)
+class Done:
+    """
+    What a work took.
+
+    @ivar order: what was done.
+    @ivar seconds: by the clock on the wall.
+    @ivar dialerCPU: seconds of CPU of the dialer.
+    @ivar listenerCPU: the same of the listener.
+    @ivar times: microseconds of each single one, if these are told.
+    """
+
+    order: Order
+    seconds: float
+    dialerCPU: float
+    listenerCPU: float
+    times: Sequence[float] = field(default=(), repr=False)
+
+    @property
+    def rate(self) -> float:
+        """
+        How much of the amount was done in a second.
+        """
+        return self.order.amount / self.seconds
+
+
+class Pair:
+    """
+    Two processes, which end with this one.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, listener: ForeignPeer, dialer: ForeignPeer
+    ) -> None:
+        self._clock = clock
+        self._listener = listener
+        self._dialer = dialer
+
+    @classmethod
+    async def start(
+        cls,
+        reactor: Any,
+        command: Sequence[str],
+        stack: str,
+        *,
+        dialing: Sequence[str] | None = None,
+        listening: Sequence[str] = (),
+    ) -> Pair:
+        """
+        Start them.
+
+        @param command: what starts the program.
+        @param stack: the security protocol and the muxer, with a plus between.
+        @param dialing: what starts the dialer, if that is another program.
+        @param listening: further options of the listener.
+        @raise PeerEnded: the listener does not start.
+        """
+        security, muxer = stack.split("+")
+        options = ("--security", security, "--muxer", muxer)
+        listener = ForeignPeer.start(
+            reactor, command, "bench", "listen", *options, *listening
+        )
+        told = await listener.line().addTimeout(LIMIT, reactor)
+        dialer = ForeignPeer.start(
+            reactor, dialing or command, "bench", "dial", told["addrs"][0], *options
+        )
+        return cls(reactor, listener, dialer)
+
+    def do(self, order: Order) -> Deferred[Done]:
+        """
+        Do something.
+
+        @return: fires with what it took; fails with L{Refused}, with
+            L{PeerEnded<tests.interop.process.PeerEnded>}, or with
+            L{twisted.internet.defer.TimeoutError}.
+        """
+        return Deferred.fromCoroutine(self._do(order)).addTimeout(LIMIT, self._clock)
+
+    async def _do(self, order: Order) -> Done:
+        before = self._cpu()
+        self._dialer.transport.write(json.dumps(asdict(order)).encode() + b"\n")
+        told = await self._dialer.line()
+        if "error" in told:
+            raise Refused(told["error"])
+        after = self._cpu()
+        return Done(
+            order,
+            told["seconds"],
+            after[0] - before[0],
+            after[1] - before[1],
+            told.get("times", ()),
+        )
+
+    def _cpu(self) -> tuple[float, float]:
+        return (
+            cpuSeconds(self._dialer.transport.pid),
+            cpuSeconds(self._listener.transport.pid),
+        )
+
+    @property
+    def listenerBytes(self) -> int:
+        """
+        How much memory the listener has.
+        """
+        return residentBytes(self._listener.transport.pid)
+
+    async def stop(self) -> None:
+        """
+        End both, by force: nothing of them is wanted any more.
+        """
+        for peer in (self._dialer, self._listener):
+            if peer.status is None:
+                peer.transport.signalProcess("KILL")
+            await peer.ended
