@@ -15,10 +15,11 @@ from typing import Any
 
 from twisted.internet import task
 
-from benchmarks import rows, table
+from benchmarks import memory, rows, startup, table
+from benchmarks.choice import Choice, NoSuchName
 from benchmarks.contenders import NAMES, gather
 from benchmarks.progress import Progress
-from benchmarks.rounds import Rounds
+from benchmarks.rounds import FAILURES, Rounds, reason
 from benchmarks.works import STACKS, WORKS
 
 
@@ -40,16 +41,17 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--seconds", type=float, default=0.5, help="how long each work takes"
     )
     parser.add_argument("--json", type=Path, help="where to keep the figures")
-    return parser.parse_args(argv)
-
-
-def chosen(names: Sequence[str], only: str) -> list[str]:
-    """
-    Choose those that are meant; if none of them is, all.
-    """
-    words = [word.strip() for word in only.split(",") if word.strip()]
-    meant = [name for name in names if any(word in name for word in words)]
-    return meant or list(names)
+    options = parser.parse_args(argv)
+    try:
+        options.choice = Choice(
+            options.only,
+            stacks=STACKS,
+            usual=[*(work.name for work in WORKS), memory.NAME, startup.NAME],
+            special=[],
+        )
+    except NoSuchName as error:
+        parser.error(str(error))
+    return options
 
 
 async def measure(reactor: Any, options: argparse.Namespace) -> None:
@@ -62,8 +64,8 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
     contenders, notes = gather(name for name in NAMES if name in against)
     progress = Progress()
     measured: list[rows.Row] = []
-    names = chosen([work.name for work in WORKS], options.only)
-    for stack in chosen(STACKS, options.only):
+    works = [work for work in WORKS if work.name in options.choice.works]
+    for stack in options.choice.stacks:
         rounds = Rounds(
             reactor,
             stack,
@@ -72,8 +74,21 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
             seconds=options.seconds,
             progress=progress,
         )
-        measured += await rounds.run([work for work in WORKS if work.name in names])
+        measured += await rounds.run(works)
         notes += rounds.notes
+        if memory.NAME in options.choice.works:
+            for each in contenders:
+                if each.plain:
+                    continue
+                progress.show(f"{stack}: {memory.NAME}", each.name)
+                try:
+                    measured.append(await memory.idle(reactor, stack, each))
+                except FAILURES as error:
+                    notes.append(
+                        f"{each.name}: {memory.NAME}, {stack}: {reason(error)}"
+                    )
+    if startup.NAME in options.choice.works:
+        measured += await startup.startUp(reactor, contenders, options.rounds, progress)
     progress.clear()
     for line in table.lines(measured):
         print(line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.interop.peers.build import BuildFailed, available, build
 
-__all__ = ["NAMES", "Contender", "gather"]
+__all__ = ["NAMES", "OURS", "Contender", "gather"]
 
 #: All that can take part; tables have them in this order.
 NAMES = ("ours", "go", "rust", "js", "py", "raw", "tls")
@@ -41,6 +41,17 @@ class Contender:
         return self.name in PLAIN
 
 
+def _here(name: str) -> Contender:
+    """
+    Give one of the programs of this package.
+    """
+    return Contender(name, (sys.executable, "-m", "benchmarks.peers", name))
+
+
+#: Our own.
+OURS = _here("ours")
+
+
 def gather(names: Iterable[str]) -> tuple[list[Contender], list[str]]:
     """
     Build what has to be built.
@@ -49,17 +60,15 @@ def gather(names: Iterable[str]) -> tuple[list[Contender], list[str]]:
     """
     found, notes = [], []
     for name in names:
-        if name == "ours" or name in PLAIN:
-            command = [sys.executable, "-m", "benchmarks.peers", name]
-        else:
-            reason = available(name)
-            if reason is None:
-                try:
-                    command = build(name)
-                except BuildFailed as error:
-                    reason = str(error)
-            if reason is not None:
-                notes.append(f"{name}: not built: {reason}")
-                continue
-        found.append(Contender(name, tuple(command)))
+        if name == OURS.name or name in PLAIN:
+            found.append(_here(name))
+            continue
+        reason = available(name)
+        if reason is None:
+            try:
+                found.append(Contender(name, tuple(build(name))))
+            except BuildFailed as error:
+                reason = str(error)
+        if reason is not None:
+            notes.append(f"{name}: not built: {reason}")
     return found, notes

@@ -20,7 +20,7 @@ from benchmarks.rows import Row
 from benchmarks.works import Work
 from tests.interop.process import PeerEnded
 
-__all__ = ["Rounds"]
+__all__ = ["FAILURES", "Rounds", "reason"]
 
 
 class Sample(NamedTuple):
@@ -36,6 +36,14 @@ class Sample(NamedTuple):
 
 #: What ends the part of one of them in a work.
 FAILURES = (Refused, PeerEnded, TookTooLong)
+
+
+def reason(error: Exception) -> str:
+    """
+    Say in a line why it failed.
+    """
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said}"[:200]
 
 
 class Rounds:
@@ -130,9 +138,8 @@ class Rounds:
                 self._pairs[contender.name] = pair
             return await pair.do(work.order(amount))
         except FAILURES as error:
-            reason = str(error).strip() or type(error).__name__
             self.notes.append(
-                f"{contender.name}: {work.name} over {self._stack}: {reason[:200]}"
+                f"{contender.name}: {work.name}, {self._stack}: {reason(error)}"
             )
             broken = self._pairs.pop(contender.name, None)
             if broken is not None:

@@ -80,7 +80,7 @@ class RoundsTests(TestCase):
         rows = await rounds.run([streams])
         self.assertEqual({row.peer for row in rows}, {"ours"})
         (note,) = rounds.notes
-        self.assertTrue(note.startswith("py: streams over noise+yamux:"), note)
+        self.assertTrue(note.startswith("py: streams, noise+yamux: Refused:"), note)
 
     async def test_doesNotStart(self) -> None:
         """

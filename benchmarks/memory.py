@@ -1,0 +1,62 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How much memory a listener takes for a connection on which nothing happens.
+
+The dialers are nodes of ours for all of them, each a peer of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from benchmarks.contenders import OURS, Contender
+from benchmarks.pair import Pair
+from benchmarks.peers.orders import Order
+from benchmarks.rows import Row
+
+__all__ = ["NAME", "idle"]
+
+#: What the work is called.
+NAME = "memory of an idle connection"
+
+#: From how many connections to how many it is measured.
+FEW, MANY = 500, 2000
+
+#: How many connections are made at once.
+LANES = 8
+
+#: Seconds in which what was begun on the last connections comes to its end.
+SETTLING = 2.0
+
+KIB = 1024
+
+
+async def idle(reactor: Any, stack: str, contender: Contender) -> Row:
+    """
+    Measure it once.
+
+    @param contender: who listens.
+    @raise Exception: as C{Pair.do} fails.
+    """
+    listening = ("--connections", str(MANY)) if contender.name == OURS.name else ()
+    pair = await Pair.start(
+        reactor,
+        contender.command,
+        stack,
+        dialing=OURS.command,
+        listening=listening,
+    )
+    try:
+        sizes = []
+        for count in (FEW, MANY):
+            await pair.do(Order("crowd", count, LANES))
+            await deferLater(reactor, SETTLING)
+            sizes.append(pair.listenerBytes)
+    finally:
+        await pair.stop()
+    few, many = sizes
+    each = (many - few) / (MANY - FEW) / KIB
+    return Row.of(NAME, stack, contender.name, "KiB", [each])
