@@ -6,11 +6,13 @@ Tests of the networks that connections come from.
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager.subnets import (
     EXEMPT,
+    MAX_REMEMBERED,
     SUBNETS,
     SubnetLimit,
     Subnets,
@@ -29,7 +31,8 @@ class SubnetsTests(SynchronousTestCase):
         """
         Have the defaults.
         """
-        self.subnets = Subnets(SUBNETS, EXEMPT)
+        self.clock = Clock()
+        self.subnets = Subnets(SUBNETS, EXEMPT, self.clock.seconds)
 
     def enter(self, address: str) -> None:
         """
@@ -38,6 +41,19 @@ class SubnetsTests(SynchronousTestCase):
         subnets = self.subnets.of(Multiaddr(address))
         self.subnets.check(subnets)
         self.subnets.enter(subnets)
+
+    def leave(self, address: str) -> None:
+        """
+        End a connection from an address.
+        """
+        self.subnets.leave(self.subnets.of(Multiaddr(address)))
+
+    def visit(self, address: str) -> None:
+        """
+        Come, and go at once.
+        """
+        self.enter(address)
+        self.leave(address)
 
     def test_address(self) -> None:
         """
@@ -126,16 +142,76 @@ class SubnetsTests(SynchronousTestCase):
         self.subnets.leave(subnets)
         self.assertEqual(self.subnets.counts, {})
 
+    def test_fast(self) -> None:
+        """
+        Attack 14: sixteen connections may come from an address at once, even if
+        none lasts, and then one in five seconds.
+        """
+        for _ in range(16):
+            self.visit("/ip4/192.0.2.1/tcp/1")
+        error = self.assertRaises(LimitExceeded, self.visit, "/ip4/192.0.2.1/tcp/1")
+        self.assertEqual(error.scope, "recent inbound connections from 192.0.2.1/32")
+        self.assertEqual(error.limit, 16)
+        self.visit("/ip4/192.0.2.2/tcp/1")
+        self.clock.advance(5)
+        self.visit("/ip4/192.0.2.1/tcp/1")
+        self.assertRaises(LimitExceeded, self.visit, "/ip4/192.0.2.1/tcp/1")
+
+    def test_fastSites(self) -> None:
+        """
+        The sites of a /48 have eighty of them together, and one in two seconds.
+        """
+        for number in range(80):
+            self.visit(f"/ip6/2001:db8:0:{number << 8:x}::1/tcp/1")
+        error = self.assertRaises(
+            LimitExceeded, self.visit, "/ip6/2001:db8:0:ff00::1/tcp/1"
+        )
+        self.assertEqual(error.limit, 80)
+        self.clock.advance(2)
+        self.visit("/ip6/2001:db8:0:ff00::1/tcp/1")
+
+    def test_refusedIsFree(self) -> None:
+        """
+        Who is refused for having too many does not lose what he may do later.
+        """
+        for _ in range(8):
+            self.enter("/ip4/192.0.2.1/tcp/1")
+        for _ in range(100):
+            self.assertRaises(LimitExceeded, self.enter, "/ip4/192.0.2.1/tcp/1")
+        for _ in range(8):
+            self.leave("/ip4/192.0.2.1/tcp/1")
+        for _ in range(8):
+            self.visit("/ip4/192.0.2.1/tcp/1")
+
+    def test_forgotten(self) -> None:
+        """
+        Who has not come for long is forgotten, and so is who came first when
+        many come.
+        """
+        self.visit("/ip4/192.0.2.1/tcp/1")
+        self.clock.advance(5.1)
+        self.visit("/ip4/192.0.2.2/tcp/1")
+        self.assertEqual(len(self.subnets._allowances), 1)
+        for number in range(MAX_REMEMBERED + 10):
+            self.visit(f"/ip4/10.0.{number >> 8}.{number & 255}/tcp/1")
+        self.assertEqual(len(self.subnets._allowances), MAX_REMEMBERED)
+
     def test_options(self) -> None:
         """
-        Other networks may be counted, and others be exempt.
+        Other networks may be counted, and others be exempt; how fast connections
+        come does not matter unless that is said.
         """
-        self.subnets = Subnets([SubnetLimit(4, 24, 1)], ["10.0.0.0/8"])
+        self.subnets = Subnets(
+            [SubnetLimit(4, 24, 1)], ["10.0.0.0/8"], self.clock.seconds
+        )
         self.enter("/ip4/192.0.2.1/tcp/1")
         self.assertRaises(LimitExceeded, self.enter, "/ip4/192.0.2.200/tcp/1")
         for _ in range(2):
             self.enter("/ip4/10.9.8.7/tcp/1")
             self.enter("/ip6/2001:db8::1/tcp/1")
+        for _ in range(1000):
+            self.leave("/ip4/192.0.2.1/tcp/1")
+            self.enter("/ip4/192.0.2.1/tcp/1")
 
     def test_parse(self) -> None:
         """

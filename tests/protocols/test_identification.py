@@ -27,6 +27,7 @@ from tests.protocols.test_identify import (
     record,
 )
 from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import (
     ConnectionClosing,
     Libp2pError,
@@ -407,9 +408,8 @@ class PushTests(ConnectedTestCase):
         """
         After a thousand pushes, what is known is the last of them.
         """
-        self.patch(identification, "PUSH_INTERVAL", 1e-9)
+        self.patch(Allowance, "take", lambda *_: True)
         for number in range(1000):
-            self.nodes.clock.advance(1e-6)
             self.push(
                 message(
                     protocols=[f"/{number}"],

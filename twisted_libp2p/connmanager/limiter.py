@@ -86,7 +86,7 @@ class Limiter:
         )
         self.peers: dict[PeerID, Scope] = {}
         self.protocols: dict[str, Scope] = {}
-        self.subnets = Subnets(limits.subnets, limits.exempt)
+        self.subnets = Subnets(limits.subnets, limits.exempt, now)
         self._upgrading: OrderedDict[ConnectionScope, Callable[[LimitExceeded], None]]
         self._upgrading = OrderedDict()
 

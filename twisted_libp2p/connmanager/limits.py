@@ -62,7 +62,8 @@ class Limits:
     @ivar protocol: each protocol; no connections, no memory.
     @ivar peers: other limits for peers that are named here.
     @ivar protocols: other limits for protocols that are named here.
-    @ivar subnets: how many inbound connections may come from one network.
+    @ivar subnets: how many inbound connections may come from one network, and how
+        fast.
     @ivar exempt: networks whose connections are not counted by subnet.
     """
 

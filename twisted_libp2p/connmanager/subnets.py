@@ -1,21 +1,24 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-From which networks inbound connections come, and how many from each.
+From which networks inbound connections come, how many from each, and how fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from twisted_libp2p.address import Multiaddr, ipOf
+from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import ConfigurationError, LimitExceeded
 
 __all__ = [
     "BITS",
     "EXEMPT",
+    "MAX_REMEMBERED",
     "SUBNETS",
     "Network",
     "Subnet",
@@ -40,18 +43,30 @@ class SubnetLimit(NamedTuple):
     @ivar prefix: how many bits tell one network from another.
     @ivar connections: how many connections each of them may have, those under
         upgrade included.
+    @ivar burst: how many may come at once, whether they last or not; None for
+        any number.
+    @ivar interval: seconds after which one more may come.
     """
 
     version: int
     prefix: int
     connections: int
+    burst: int | None = None
+    interval: float = 5.0
 
 
 #: As go-libp2p: an IPv6 site has many addresses, and a provider many sites.
-SUBNETS = (SubnetLimit(4, 32, 8), SubnetLimit(6, 56, 8), SubnetLimit(6, 48, 64))
+SUBNETS = (
+    SubnetLimit(4, 32, 8, 16, 5.0),
+    SubnetLimit(6, 56, 8, 16, 5.0),
+    SubnetLimit(6, 48, 64, 80, 2.0),
+)
 
 #: Networks whose connections are not counted.
 EXEMPT = ("127.0.0.0/8", "::1/128")
+
+#: Of how many networks it is remembered how many connections came lately.
+MAX_REMEMBERED = 10_000
 
 
 class Subnet(NamedTuple):
@@ -78,11 +93,20 @@ class Subnets:
     @ivar counts: how many there are, of the networks that have any.
     """
 
-    def __init__(self, limits: Iterable[SubnetLimit], exempt: Iterable[str]) -> None:
+    def __init__(
+        self,
+        limits: Iterable[SubnetLimit],
+        exempt: Iterable[str],
+        now: Callable[[], float],
+    ) -> None:
         """
+        @param now: tells the time.
         @raise ConfigurationError: an exempt network is none.
         """
         self._limits = tuple(limits)
+        self._now = now
+        # Those that have come lately, who was here last at the end.
+        self._allowances: OrderedDict[Subnet, Allowance] = OrderedDict()
         self._exempt = [parseNetwork(each) for each in exempt]
         self.counts: dict[Subnet, int] = {}
 
@@ -106,8 +130,10 @@ class Subnets:
 
     def check(self, subnets: Iterable[Subnet]) -> None:
         """
-        @raise LimitExceeded: one of these networks has all that it may have.
+        @raise LimitExceeded: one of these networks has all that it may have, or
+            too many have come from it lately.
         """
+        now = self._now()
         for subnet in subnets:
             current = self.counts.get(subnet, 0)
             if current >= subnet.limit.connections:
@@ -117,13 +143,40 @@ class Subnets:
                     current,
                     "Limits.subnets",
                 )
+            allowance = self._allowances.get(subnet)
+            if allowance is not None and allowance.left(now) < 1.0:
+                raise LimitExceeded(
+                    f"recent inbound connections from {subnet}",
+                    allowance.burst,
+                    allowance.burst,
+                    "Limits.subnets",
+                )
 
     def enter(self, subnets: Iterable[Subnet]) -> None:
         """
         A connection has come from these networks.
         """
+        now = self._now()
         for subnet in subnets:
             self.counts[subnet] = self.counts.get(subnet, 0) + 1
+            self._came(subnet, now)
+
+    def _came(self, subnet: Subnet, now: float) -> None:
+        """
+        Remember who comes, and forget who has not come for long.
+        """
+        limit, allowances = subnet.limit, self._allowances
+        if limit.burst is None:
+            return
+        allowance = allowances.pop(subnet, None)
+        if allowance is None:
+            allowance = Allowance(limit.burst, limit.interval, now)
+        allowance.take(now)
+        allowances[subnet] = allowance
+        while len(allowances) > MAX_REMEMBERED or (
+            next(iter(allowances.values())).whole(now)
+        ):
+            allowances.popitem(last=False)
 
     def leave(self, subnets: Iterable[Subnet]) -> None:
         """

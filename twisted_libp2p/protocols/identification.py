@@ -25,6 +25,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.connection import Connection
+from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import (
     ConnectionClosing,
     ErrorCode,
@@ -175,21 +176,13 @@ class _Peer:
         self.result: Identification | Failure | None = None
         self.waiting: list[Deferred[Identification]] = []
         self._clock = clock
-        self._credit = float(PUSH_BURST)
-        self._creditAt = clock.seconds()
+        self._pushes = Allowance(PUSH_BURST, PUSH_INTERVAL, clock.seconds())
 
     def mayPush(self) -> bool:
         """
         Tell whether one more push is taken by now.
         """
-        now = self._clock.seconds()
-        earned = max(0.0, now - self._creditAt) / PUSH_INTERVAL
-        self._credit = min(float(PUSH_BURST), self._credit + earned)
-        self._creditAt = now
-        if self._credit < 1.0:
-            return False
-        self._credit -= 1.0
-        return True
+        return self._pushes.take(self._clock.seconds())
 
     def settle(self, result: Identification | Failure) -> None:
         """
