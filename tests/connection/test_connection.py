@@ -15,9 +15,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import PeerAddress
-from twisted_libp2p.connection.connection import MAX_NEGOTIATING
+from twisted_libp2p.connection.connection import (
+    ABANDONED_RATE,
+    MAX_ABANDONED,
+    MAX_NEGOTIATING,
+)
 from twisted_libp2p.errors import (
     ConnectionClosing,
+    ErrorCode,
     Libp2pError,
     StreamReset,
     UnsupportedProtocol,
@@ -379,6 +384,44 @@ class AbuseTests(ConnectionTestCase):
         self.nodes.settle()
         for opening in (*ours, theirs):
             self.successResultOf(opening)
+
+    def test_abandoned(self) -> None:
+        """
+        Attack 8: a peer that opens streams and resets them at once, over and over,
+        is told that it does so too often, and closed.
+        """
+        closed: list[ClosedConn] = []
+        self.client.events.subscribe(ClosedConn, closed.append)
+        session: Any = self.near._session
+
+        def abandon(count: int) -> None:
+            for _ in range(count):
+                stream = session.openStream(Recorder())
+                self.nodes.settle()
+                stream.abortConnection()
+                self.nodes.settle()
+
+        abandon(MAX_ABANDONED)
+        self.assertTrue(self.near.connected)
+        self.nodes.advance(10 / ABANDONED_RATE)
+        abandon(10)
+        self.assertTrue(self.near.connected)
+        abandon(1)
+        self.assertFalse(self.near.connected)
+        [event] = closed
+        self.assertIn(f"{ErrorCode.RATE_LIMITED:#x}", event.reason.getErrorMessage())
+
+    def test_used(self) -> None:
+        """
+        Streams whose protocol was agreed may be reset as often as one likes.
+        """
+        self.server.registry.register(PROTOCOL_ID, EchoFactory())
+        for _ in range(MAX_ABANDONED + 10):
+            factory = Recorders(b"hello")
+            self.nodes.result(self.near.openStream(PROTOCOL_ID, factory))
+            factory.made[0].transport.abortConnection()
+            self.nodes.settle()
+        self.assertTrue(self.near.connected)
 
     def test_garbage(self) -> None:
         """

@@ -16,11 +16,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import (
     ConnectionClosing,
     ErrorCode,
     Libp2pError,
     LimitExceeded,
+    StreamReset,
 )
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
@@ -45,6 +47,12 @@ __all__ = ["Connection", "Services"]
 #: How many inbound streams of one connection may be in negotiation at once;
 #: one more is reset (rust-libp2p's bound).
 MAX_NEGOTIATING = 128
+
+#: How many streams a peer may reset at once before their protocol was agreed,
+#: and how many more in each second: else it opens and resets without end, and never
+#: comes to any limit.
+MAX_ABANDONED = 1024
+ABANDONED_RATE = 100
 
 #: Seconds in which the protocol of a stream has to be agreed.
 STREAM_DEADLINE = 10.0
@@ -122,6 +130,7 @@ class Connection:
         self._session: IMuxerSession | None = None
         # The peer's, and ours: one side's do not take the places of the other's.
         self._negotiating: tuple[set[Stream], set[Stream]] = (set(), set())
+        self._abandoned = Allowance(MAX_ABANDONED, 1 / ABANDONED_RATE, self.openedAt)
         self._waiting: list[Deferred[None]] = []
         self.reason: Failure | None = None
         self.deadlines = Deadlines(services.clock, STREAM_DEADLINE)
@@ -293,10 +302,19 @@ class Connection:
         negotiating = self._negotiating[stream.initiator]
         if stream in negotiating:
             negotiating.discard(stream)
+            if not stream.initiator and reason.check(StreamReset):
+                self._abandon()
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(
                 ClosedStream(**self._describe(stream), reason=reason)
             )
+
+    def _abandon(self) -> None:
+        """
+        The peer has reset a stream that nobody has used.
+        """
+        if not self._abandoned.take(self._services.clock.seconds()):
+            self.close(ErrorCode.RATE_LIMITED)
 
     def sessionLost(self, reason: Failure) -> None:
         """
