@@ -12,6 +12,7 @@ from typing import Any
 from twisted.application.service import Application, IService, IServiceCollection
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -55,6 +56,28 @@ class Client(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.lost.append(reason)
+
+
+class Greeting(Protocol):
+    """
+    Begins an upgrade, and goes no further.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.answered: Deferred[None] = Deferred()
+        self.lost: Deferred[None] = Deferred()
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"\x13/multistream/1.0.0\n\x07/noise\n")
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.answered.called:
+            self.answered.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.callback(None)
 
 
 class CountingFactory(Factory):
@@ -365,6 +388,38 @@ class QuestionTests(NodeTestCase):
         self.assertTrue(far.reason is not None and far.reason.check(ConnectionDone))
         back = self.nodes.result(server.connect(client.peerID))
         self.assertEqual(back.remotePeer, client.peerID)
+
+
+class StopTests(TestCase):
+    """
+    A node that stops on a real reactor.
+    """
+
+    async def test_upgrading(self) -> None:
+        """
+        Attack 19: when the node has stopped, the transports that were under
+        upgrade are gone; nothing of them is left to the reactor.
+        """
+        loop: Any = reactor
+        node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"])
+        node.startService()
+        (address,) = await node.whenListening()
+        port = int(str(address).split("/")[4])
+        clients = []
+        for _ in range(3):
+            greeting = Greeting()
+            await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(
+                Factory.forProtocol(lambda greeting=greeting: greeting)
+            )
+            await greeting.answered
+            clients.append(greeting)
+        await node.stopService()
+        # Trial's own timeout is further away.
+        soon = loop.seconds() + 60
+        left = [each for each in loop.getDelayedCalls() if each.getTime() < soon]
+        self.assertEqual(left, [])
+        for each in clients:
+            await each.lost
 
 
 class RejoinTests(TestCase):

@@ -31,6 +31,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -529,10 +530,14 @@ class Node(MultiService):
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await self._close(listener)
+        upgrading = self._upgrader.upgrading
         self._dialer.stop()
         self._upgrader.abortAll()
         await self.connections.stopService()
         await maybeDeferred(super().stopService)
+        if upgrading:
+            # What was aborted is gone in the next turn of the reactor.
+            await deferLater(self.reactor, 0)
 
     # Connecting
 

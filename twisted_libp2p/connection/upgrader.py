@@ -130,6 +130,13 @@ class Upgrader:
         """
         return _Inbound(self, transport)
 
+    @property
+    def upgrading(self) -> int:
+        """
+        How many upgrades are under way.
+        """
+        return len(self._pending)
+
     def abortAll(self) -> None:
         """
         Give up all upgrades that are under way.
