@@ -434,10 +434,14 @@ class Stream:
     def unread(self, data: bytes) -> None:
         """
         Take back bytes that were delivered to a protocol which has since been
-        replaced: they are delivered again, before all others, when C{protocol}
-        wants to read.
+        replaced: they are delivered again, before all others, as soon as
+        C{protocol} wants to read.
         """
         if not data or self.disconnecting or self.state == CLOSED:
+            return
+        if not (self._paused or self._received):
+            # Whoever gives back is in the midst of receiving.
+            self.protocol.dataReceived(data)  # type: ignore[union-attr]
             return
         if self._received is None:
             self._received = deque()
