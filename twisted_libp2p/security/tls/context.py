@@ -7,7 +7,7 @@ The settings of OpenSSL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["Contexts"]
 
 _log = Logger()
+
+# SSL_MODE_ENABLE_PARTIAL_WRITE of openssl/ssl.h, which pyOpenSSL sets.
+_PARTIAL_WRITE: Final = 1
 
 
 @implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
@@ -73,6 +76,13 @@ def _makeContext(certificate: HostCertificate, verify: int) -> SSL.Context:
     context.set_options(SSL.OP_NO_TICKET)
     # It saves 24 KiB a connection, and takes no time that could be measured.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    # What is to be sent is taken whole: there is room for it in memory.
+    context.clear_mode(_PARTIAL_WRITE)
+    # The order of a client counts.  All that is fit for TLS 1.3 is strong enough;
+    # the first is the fastest wherever processors know of AES.
+    context.set_tls13_ciphersuites(
+        b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+    )
     context.use_certificate(certificate.certificate)
     context.use_privatekey(certificate.private)
     context.set_verify(verify, _verify)

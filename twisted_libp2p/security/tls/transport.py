@@ -42,6 +42,12 @@ __all__ = ["CLOSING_TIME", "TLSFactory", "TLSLayer", "TLSStack", "TLSTransport"]
 CLOSING_TIME: Final = 5.0
 
 
+# So many bytes are encrypted at once, and no more than so many come of it: each
+# of the records, of up to 16 KiB, takes 22 bytes more.
+_PIECE: Final = 64 * 1024
+_SEALED_PIECE: Final = 2 * _PIECE
+
+
 class TLSLayer(TLSMemoryBIOProtocol):
     """
     Twisted's TLS, which tells the protocol above when a read is over.
@@ -53,6 +59,31 @@ class TLSLayer(TLSMemoryBIOProtocol):
 
     transport: Any
     wrappedProtocol: TLSTransport
+
+    # Twisted encrypts pieces of 16 KiB, and sends each by itself.  OpenSSL makes
+    # the same records of all that it is given at once, at half of the cost.
+
+    def _write(self, data: bytes) -> None:
+        for start in range(0, len(data), _PIECE):
+            if self._lostTLSConnection:
+                return
+            piece = data[start : start + _PIECE]
+            try:
+                self._tlsConnection.send(piece)
+            except SSL.WantReadError:
+                self._bufferedWrite(data[start:])
+                return
+            except SSL.Error:
+                self._tlsShutdownFinished(Failure())
+                return
+            self._flushSendBIO()
+
+    def _flushSendBIO(self) -> None:
+        try:
+            sealed = self._tlsConnection.bio_read(_SEALED_PIECE)
+        except SSL.WantReadError:
+            return
+        self.transport.write(sealed)
 
     def dataReceived(self, data: bytes) -> None:
         """
