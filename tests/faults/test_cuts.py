@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults import THOROUGH
-from tests.faults.cut import CutTransport
+from tests.faults.links import CutTransport
 from twisted_libp2p.errors import DialFailed, Libp2pError
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.node import Node

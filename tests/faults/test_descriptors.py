@@ -1,0 +1,123 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of a node that has no file descriptor left.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from tests.processes import TWIST, ProgramTestCase
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import DialFailed
+from twisted_libp2p.node import Node
+
+#: The descriptors that the process may have: far fewer than its own limits allow
+#: connections.
+DESCRIPTORS = 40
+
+_FEW = (
+    "import resource;"
+    f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}));"
+)
+
+
+class Silent(Protocol):
+    """
+    Holds a connection, and says nothing.
+    """
+
+    def __init__(self) -> None:
+        self.lost: Deferred[None] = Deferred()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Note it.
+        """
+        self.lost.callback(None)
+
+
+class SilentFactory(Factory):
+    """
+    Builds them.
+    """
+
+    protocol = Silent
+    noisy = False
+
+
+def processorTime(process: int) -> float:
+    """
+    Give the seconds for which a process has run.
+    """
+    with open(f"/proc/{process}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class DescriptorTests(ProgramTestCase):
+    """
+    When there are none the node refuses; then it accepts again.
+    """
+
+    timeout = 60
+
+    async def test_accept(self) -> None:
+        """
+        While others hold all descriptors the node serves those that it has, is
+        not busy with the rest, and complains in a few lines; when they are
+        gone it lets in whoever comes.
+        """
+        program = self.start(
+            "-c",
+            _FEW + TWIST[1],
+            "--log-format=text",
+            "libp2p",
+            "--listen=/ip4/127.0.0.1/tcp/0",
+        )
+        address = Multiaddr(await program.says(r"(/ip4/127\S+/p2p/\w+)"))
+        process = program.transport.pid
+        node, late = Node(reactor), Node(reactor)
+        for each in (node, late):
+            each.startService()
+            self.addCleanup(each.stopService)
+        await node.ping(address)
+        endpoint = TCP4ClientEndpoint(
+            reactor, "127.0.0.1", int(address.value("tcp") or 0), timeout=5
+        )
+        silent: list[Silent] = []
+        for _ in range(2 * DESCRIPTORS):
+            held = await endpoint.connect(SilentFactory())
+            assert isinstance(held, Silent)
+            silent.append(held)
+        # The kernel has let them all in; the node closes those that are too many.
+        await silent[-1].lost
+        await program.says(r"(EMFILE)")
+        self.assertGreaterEqual(len(os.listdir(f"/proc/{process}/fd")), DESCRIPTORS - 2)
+        await self.assertFailure(late.connect(address), DialFailed)
+        before = processorTime(process)
+        await deferLater(reactor, 1.0)
+        await node.ping(address)
+        self.assertLess(processorTime(process) - before, 0.3)
+        for held in silent:
+            if not held.lost.called:
+                assert held.transport is not None
+                held.transport.abortConnection()  # type: ignore[attr-defined]
+                await held.lost
+        # It has noticed that when it answers behind it.
+        await node.ping(address)
+        await late.ping(address)
+        self.assertEqual(await program.stop(), -signal.SIGTERM)
+        said = (program.out + program.err).decode()
+        self.assertNotIn("Traceback", said)
+        self.assertLess(len(re.findall("EMFILE", said)), 3 * len(silent))

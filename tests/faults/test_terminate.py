@@ -1,0 +1,147 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of a node that is told to end while it has much to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from tests.processes import TWIST, ProgramTestCase
+from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.events import ClosedConn
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID
+
+PEERS = 8
+
+#: What a node gives its peers to take what is left, and as much for the rest, on a
+#: machine that may have other things to do.
+BOUND = 2 * 2.0
+
+PIECE = bytes(65507)
+
+
+@implementer(IPushProducer)
+class Flood(Protocol):
+    """
+    Sends without an end, and has it echoed.
+
+    @ivar flowing: fires when much has come back.
+    @ivar lost: fires with why it has ended.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.flowing: Deferred[None] = Deferred()
+        self.lost: Deferred[Failure] = Deferred()
+        self._paused = False
+        self._count = 0
+
+    def connectionMade(self) -> None:
+        """
+        Begin.
+        """
+        self.transport.registerProducer(self, True)
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Send as much as there is room for.
+        """
+        self._paused = False
+        while not self._paused:
+            self.transport.write(PIECE)
+
+    def pauseProducing(self) -> None:
+        """
+        Wait.
+        """
+        self._paused = True
+
+    def stopProducing(self) -> None:
+        """
+        Send no more.
+        """
+        self._paused = True
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Count.
+        """
+        self._count += len(data)
+        if self._count > 10 * len(PIECE) and not self.flowing.called:
+            self.flowing.callback(None)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        It is over.
+        """
+        self.lost.callback(reason.value)  # type: ignore[arg-type]
+
+
+class TerminateTests(ProgramTestCase):
+    """
+    SIGTERM in the midst of it all.
+    """
+
+    timeout = 60
+
+    async def test_load(self) -> None:
+        """
+        The program ends soon, its peers know why, and it has written whom it
+        met a moment ago.
+        """
+        program = self.start(
+            *TWIST,
+            "--log-format=text",
+            "libp2p",
+            "--listen=/ip4/127.0.0.1/tcp/0",
+            "--echo",
+            "--peerstore=sqlite:peers.db",
+        )
+        address = await program.says(r"(/ip4/127\S+/p2p/\w+)")
+        nodes: list[Node] = []
+        floods: list[Flood] = []
+        closed: list[ClosedConn] = []
+        for _ in range(PEERS):
+            node = Node(reactor)
+            node.events.subscribe(ClosedConn, closed.append)
+            node.startService()
+            self.addCleanup(node.stopService)
+            factory = Factory.forProtocol(Flood)
+            factory.noisy = False
+            flood = await node.connector(address, PROTOCOL_ID).connect(factory)
+            assert isinstance(flood, Flood)
+            nodes.append(node)
+            floods.append(flood)
+        await gatherResults([flood.flowing for flood in floods])
+        last = Node(reactor)
+        last.startService()
+        self.addCleanup(last.stopService)
+        await last.ping(address)
+        begin = reactor.seconds()
+        self.assertIn(await program.stop(), (0, -15))
+        self.assertLess(reactor.seconds() - begin, BOUND)
+        reasons = await gatherResults([flood.lost for flood in floods])
+        for reason in (*reasons, *(event.reason.value for event in closed)):
+            self.assertIsInstance(reason, Libp2pError | ConnectionDone | ConnectionLost)
+        self.assertNotIn("Traceback", (program.out + program.err).decode())
+        connection = sqlite3.connect(self.folder / "peers.db")
+        self.addCleanup(connection.close)
+        self.assertEqual(
+            connection.execute("PRAGMA integrity_check").fetchone(), ("ok",)
+        )
+        kept = {peer for (peer,) in connection.execute("SELECT peer FROM peers")}
+        self.assertEqual(kept, {each.peerID.toBytes() for each in (*nodes, last)})
