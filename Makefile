@@ -10,6 +10,8 @@
 #   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
 #   make coverage   what the tests of the layers run, in lines and branches
 #   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=
+#   make faults     cuts, full disks, bad networks: what make test has no time for
+#   make soak       peers come and vanish for ten minutes; SECONDS=60 for one
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make proto      the generated code of the protobuf messages
 #   make clean      forget what was built; make distclean: the environment too
@@ -24,6 +26,7 @@ TARGETS ?=
 TIME ?= 60
 RUNS ?= -1
 EXAMPLES ?= 20
+SECONDS ?= 600
 RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
 	--data data --echo
 
@@ -103,6 +106,13 @@ interop: interop-peers
 .PHONY: bench
 bench: $(RUNTIME)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+.PHONY: faults
+faults: $(TESTING)
+	LIBP2P_FAULTS=1 $(BIN)/python -m twisted.trial -j$(JOBS) tests.faults
+
+.PHONY: soak
+soak: $(TESTING)
+	nice $(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 .PHONY: docs
 docs: api

@@ -275,7 +275,12 @@ class Tasks:
         Open a stream.
         """
         factory = QuietFactory(lambda: client)
-        return await self._connection.openStream(protocol, factory)
+        try:
+            return await self._connection.openStream(protocol, factory)
+        except Exception:
+            # Nobody will wait for the end.
+            client.ended.addErrback(lambda reason: None)
+            raise
 
     async def echo(self, size: int) -> None:
         """

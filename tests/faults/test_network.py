@@ -1,0 +1,65 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of nodes in a network that loses, repeats, delays and swaps packets, or is
+parted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, TestCase
+
+from tests.faults import THOROUGH
+
+ROOT = Path(__file__).parents[2]
+
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--net")
+
+
+class NetworkTests(TestCase):
+    """
+    TCP mends what it can; the keep-alive notices the rest.
+    """
+
+    if not THOROUGH:
+        skip = "it takes a third of a minute: make faults"
+
+    def test_network(self) -> None:
+        """
+        All that is sent arrives right, or the connection is ended in time, on
+        both sides.
+        """
+        for program in ("unshare", "ip"):
+            if shutil.which(program) is None:
+                raise SkipTest(f"there is no {program}")
+        probe = [*NAMESPACE, "test", "-w", "/dev/net/tun"]
+        if subprocess.run(probe, capture_output=True).returncode:
+            raise SkipTest("there may be no namespaces or interfaces of our own")
+        done = subprocess.run(
+            [*NAMESPACE, sys.executable, "-m", "tests.faults.bad_network"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        *lines, last = done.stdout.splitlines() or [""]
+        expected = [
+            f"{security} {muxer}: {fact}"
+            for security in ("noise", "tls")
+            for muxer in ("yamux", "mplex")
+            for fact in (
+                "all came through",
+                "a short part did no harm",
+                "a long one was noticed",
+            )
+        ]
+        self.assertEqual(lines, expected, done.stderr)
+        # The network did what it was to do, some of each.
+        self.assertTrue(last.startswith("True "), last)
+        self.assertEqual(done.stderr, "")
