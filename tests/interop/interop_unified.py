@@ -1,0 +1,131 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Our programs for the public suite with foreign peers.  The peers follow the
+contract of C{peers/README.rst}; what the suite's programs do beyond that, which
+is to tell and find an address in Redis, is done for them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.interop.process import ForeignPeer
+from tests.unified.harness import Harness, measured
+
+Command = Callable[[str], list[str]]
+
+PEERS = ("go", "js", "py")
+
+IDS = {"noise": "/noise", "tls": "/tls/1.0.0", "yamux": "/yamux/1.0.0"}
+IDS["mplex"] = "/mplex/6.7.0"
+
+everyPeer = pytest.mark.parametrize("peer", PEERS)
+stacks = pytest.mark.parametrize(
+    ("security", "muxer"), [("noise", "yamux"), ("tls", "mplex")]
+)
+
+SMALL = {
+    "UPLOAD_BYTES": "3000000",
+    "UPLOAD_ITERATIONS": "2",
+    "DOWNLOAD_BYTES": "2000000",
+    "DOWNLOAD_ITERATIONS": "2",
+    "LATENCY_ITERATIONS": "3",
+}
+
+
+def stack(security: str, muxer: str) -> list[str]:
+    """
+    Give the options that make a foreign peer speak one stack.
+    """
+    return ["--security", security, "--muxer", muxer]
+
+
+@everyPeer
+@stacks
+@pytest_twisted.ensureDeferred
+async def test_weDial(
+    command: Command, tmp_path: Path, peer: str, security: str, muxer: str
+) -> None:
+    """
+    Our dialers find a foreign listener, and measure it.
+    """
+    foreign = command(peer)
+    harness = Harness(tmp_path)
+    try:
+        redis = await harness.start()
+        listener = ForeignPeer.start(
+            reactor, foreign, "listen", *stack(security, muxer)
+        )
+        try:
+            address = (await listener.line())["addrs"][0]
+            facts = {"security": IDS[security], "muxer": IDS[muxer]}
+
+            key = harness.key()
+            await redis.call("RPUSH", f"{key}_listener_multiaddr", address)
+            dialer = harness.run("transport", True, key, security, muxer)
+            assert await dialer.ends() == 0, dialer.err
+            told = measured("transport", dialer.out.decode())
+            assert float(told["latency"]["ping_rtt"]) > 0
+            await listener.event("connected", **facts)
+
+            key = harness.key()
+            await redis.call("SET", f"{key}_listener_multiaddr", address)
+            dialer = harness.run("perf", True, key, security, muxer, **SMALL)
+            assert await dialer.ends() == 0, dialer.err
+            told = measured("perf", dialer.out.decode())
+            assert list(told) == ["upload", "download", "latency"]
+            assert told["upload"]["iterations"] == "2"
+            await listener.event("connected", **facts)
+        finally:
+            await listener.stop()
+    finally:
+        await harness.stop()
+
+
+@everyPeer
+@stacks
+@pytest_twisted.ensureDeferred
+async def test_theyDial(
+    command: Command, tmp_path: Path, peer: str, security: str, muxer: str
+) -> None:
+    """
+    A foreign dialer finds our listeners.
+    """
+    foreign = command(peer)
+    harness = Harness(tmp_path)
+
+    async def dial(address: str, task: str) -> dict[str, object]:
+        dialer = ForeignPeer.start(
+            reactor, foreign, "dial", address, *stack(security, muxer),
+            "--do", task, "--size", "3000000",
+        )  # fmt: skip
+        result = await dialer.line()
+        assert result["ok"], (result, dialer.errors)
+        assert result["security"] == IDS[security]
+        assert result["muxer"] == IDS[muxer]
+        assert await dialer.ended == 0
+        facts: dict[str, object] = result["results"][task]
+        return facts
+
+    try:
+        redis = await harness.start()
+        key = harness.key()
+        harness.run("transport", False, key, security, muxer)
+        reply = await redis.call("BLPOP", f"{key}_listener_multiaddr", "60")
+        assert isinstance(reply, list), reply
+        await dial(str(reply[1]), "ping")
+
+        key = harness.key()
+        listener = harness.run("perf", False, key, security, muxer, DEBUG="true")
+        address = await listener.says(r"told (/\S+)")
+        assert await redis.call("GET", f"{key}_listener_multiaddr") == address
+        facts = await dial(address, "perf")
+        assert facts["downloadBytes"] == 3000000
+    finally:
+        await harness.stop()
