@@ -106,6 +106,7 @@ interop: interop-peers
 .PHONY: bench
 bench: $(RUNTIME)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
+
 .PHONY: faults
 faults: $(TESTING)
 	LIBP2P_FAULTS=1 $(BIN)/python -m twisted.trial -j$(JOBS) tests.faults
