@@ -138,8 +138,8 @@ async def startUp(
             for peer, commands in programs.items():
                 if name in commands:
                     progress.show(NAME, f"{name}, round {turn + 1}, {peer}")
-                    took = await _start(reactor, commands[name])
-                    samples.setdefault((name, peer), []).append(took)
+                    sample = await _start(reactor, commands[name])
+                    samples.setdefault((name, peer), []).append(sample)
     rows = []
     for (name, peer), took in samples.items():
         for kind, values in zip(("wall", "CPU"), zip(*took, strict=True), strict=True):

@@ -407,10 +407,9 @@ class StopTests(TestCase):
         port = int(str(address).split("/")[4])
         clients = []
         for _ in range(3):
-            greeting = Greeting()
-            await TCP4ClientEndpoint(reactor, "127.0.0.1", port).connect(
-                Factory.forProtocol(lambda greeting=greeting: greeting)
-            )
+            greeting: Any = await TCP4ClientEndpoint(
+                reactor, "127.0.0.1", port
+            ).connect(Factory.forProtocol(Greeting))
             await greeting.answered
             clients.append(greeting)
         await node.stopService()
