@@ -15,15 +15,11 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
+from tests.interop.matrix import IDS, PEERS
 from tests.interop.process import ForeignPeer
 from tests.unified.harness import Harness, measured
 
 Command = Callable[[str], list[str]]
-
-PEERS = ("go", "js", "py")
-
-IDS = {"noise": "/noise", "tls": "/tls/1.0.0", "yamux": "/yamux/1.0.0"}
-IDS["mplex"] = "/mplex/6.7.0"
 
 everyPeer = pytest.mark.parametrize("peer", PEERS)
 stacks = pytest.mark.parametrize(
