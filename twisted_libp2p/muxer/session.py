@@ -430,6 +430,19 @@ class MuxerSession(Protocol):
         """
         return self._streams.get(key)
 
+    def known(self, key: int) -> Stream | None:
+        """
+        Find the stream in whose place the peer opens another.  One that was
+        reset on our side leaves now: what the peer may do does not depend on
+        whether the application has been told.
+
+        @return: None if there is none.
+        """
+        stream = self._streams.get(key)
+        if stream is not None and stream.state == CLOSED:
+            stream.attend()
+        return self._streams.get(key)
+
     def violation(self, streamID: int, message: str) -> ProtocolViolation:
         """
         @return: the error for a peer that broke the rules of a stream.

@@ -162,6 +162,19 @@ class SessionTests(SynchronousTestCase):
         self.owner.lost[0].trap(ProtocolViolation)
         self.owner.protocols[0].reasons[0].trap(ProtocolViolation)
 
+    def test_openedAfterReset(self) -> None:
+        """
+        A stream that our side has reset is over, whether or not its application
+        has had time to hear of it: the peer may use its id again.
+        """
+        self.owner.build = HalfCloseCollector
+        new, end = pack(NEW, 0, 0), pack(Flag.CLOSE_INITIATOR, 0, 0)
+        self.peer.send(new, end, message(0, b"late"), new, message(0, b"again"))
+        first, second = self.owner.protocols
+        self.assertEqual((len(first.reasons), second.reasons), (1, []))
+        self.assertEqual(second.data, b"again")
+        self.assertEqual(self.owner.lost, [])
+
     def test_tooLarge(self) -> None:
         """
         A message of more than 1 MiB ends the session before it comes.

@@ -642,6 +642,30 @@ class OutboundTests(SessionTestCase):
                 self.sent(), [(WINDOW_UPDATE, SYN, number, 0) for number in expected]
             )
 
+    def test_openedAfterReset(self) -> None:
+        """
+        A stream that its application has reset is over at once, for the peer
+        that opens it again.
+        """
+
+        class Aborting(Collector):
+            """
+            Resets at the first byte.
+            """
+
+            def dataReceived(self, data: bytes) -> None:
+                """
+                Reset.
+                """
+                super().dataReceived(data)
+                self.stream.abortConnection()
+
+        self.peer.owner.build = Aborting
+        self.peer.send(*[pack(DATA, SYN, 2, 1) + b"x"] * 2)
+        first, second = self.peer.owner.protocols
+        self.assertEqual((first.data, second.data), (b"x", b"x"))
+        self.assertEqual(self.peer.owner.lost, [])
+
     def test_noMoreIDs(self) -> None:
         """
         Stream ids are not used twice, even if that means no more streams.

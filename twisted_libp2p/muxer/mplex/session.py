@@ -128,7 +128,7 @@ class MplexSession(MuxerSession):
         """
         The peer opens a stream; what it calls it is of no use to anybody.
         """
-        if streamID << 1 in self._streams:
+        if self.known(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, 0))
 

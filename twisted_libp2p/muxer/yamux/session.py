@@ -196,9 +196,10 @@ class YamuxSession(MuxerSession):
         if kind == GO_AWAY:
             self.peerEnded(length)
             return
-        stream = self._streams.get(streamID)
         if flags & SYN:
-            stream = self._synReceived(stream, flags, streamID)
+            stream = self._synReceived(flags, streamID)
+        else:
+            stream = self._streams.get(streamID)
         self._receiver = None
         if stream is None or stream.state == CLOSED:
             # Frames that crossed our reset.  They are nobody's fault, but no
@@ -233,9 +234,7 @@ class YamuxSession(MuxerSession):
         if last and self._bodyFlags & FIN and stream.state != CLOSED:
             stream.finReceived()
 
-    def _synReceived(
-        self, known: Stream | None, flags: int, streamID: int
-    ) -> Stream | None:
+    def _synReceived(self, flags: int, streamID: int) -> Stream | None:
         """
         The peer opens a stream.
 
@@ -243,7 +242,7 @@ class YamuxSession(MuxerSession):
         """
         if (streamID & 1 == 1) == self.initiator:
             raise self.violation(streamID, "the peer opened a stream of our parity")
-        if known is not None:
+        if self.known(streamID) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         if flags & RST:
             return None
