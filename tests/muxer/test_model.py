@@ -722,6 +722,7 @@ class YamuxModel(SessionModel):
             growth = sum(each.receiveWindow.growth for each in session.streams)
             assert growth == session._growth <= 1 << 20
             assert len(session._unacknowledged) <= 3
+            assert set(session._waiting) <= set(session.streams)
 
     def quiet(self) -> None:
         """
