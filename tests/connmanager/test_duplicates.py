@@ -176,6 +176,25 @@ class DuplicatesTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertFalse(self.goes.connected)
 
+    def test_rounding(self) -> None:
+        """
+        Nor does it matter that a clock has no more than 53 bits: a wait that
+        falls short by the last of them is not repeated for ever.
+        """
+        for ended in range(1000):
+            self.setUp()
+            self.clock.advance(61.0 + ended * 0.013)
+            self.duplicates.opened(self.goes, [self.stays, self.goes])
+            self.clock.advance(0.01 + ended * 0.0007)
+            self.idle[self.goes] = self.clock.seconds()
+            self.clock.advance(GRACE)
+            calls = self.clock.getDelayedCalls()
+            if calls:
+                self.assertGreater(calls[0].getTime(), self.clock.seconds())
+                self.clock.advance(calls[0].getTime() - self.clock.seconds())
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.assertFalse(self.goes.connected)
+
     def test_ended(self) -> None:
         """
         One that ends before is not closed once more.

@@ -98,18 +98,31 @@ class Duplicates:
         return sorted(connections, key=self._going.__contains__)
 
     def _supplant(
-        self, going: Connection, staying: Connection, delay: float = GRACE
+        self,
+        going: Connection,
+        staying: Connection,
+        delay: float = GRACE,
+        since: float | None = None,
     ) -> None:
-        call = self._clock.callLater(delay, self._graceIsOver, going, staying)
+        call = self._clock.callLater(delay, self._graceIsOver, going, staying, since)
         self._going[going] = staying, call
 
-    def _graceIsOver(self, going: Connection, staying: Connection) -> None:
+    def _graceIsOver(
+        self, going: Connection, staying: Connection, awaited: float | None
+    ) -> None:
+        """
+        Look whether it is.
+
+        @param awaited: since when the connection had been idle when this wait
+            began; if that is so still, it was long enough, whatever the sum of
+            rounded numbers may be.
+        """
         del self._going[going]
         if not going.connected:
             return
         since = self._idleSince(going)
         idle = 0.0 if since is None else self._clock.seconds() - since
-        if idle < GRACE:
-            self._supplant(going, staying, GRACE - idle)
+        if idle < GRACE and (since is None or since != awaited):
+            self._supplant(going, staying, GRACE - idle, since)
         else:
             going.close(ErrorCode.SUPPLANTED)
