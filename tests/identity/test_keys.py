@@ -467,6 +467,13 @@ class PrivateKeyTests(SynchronousTestCase):
             (unusable, "type"),
             (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "no"),
             (b"", "no private key"),
+            # A key of X448 that is too short: OpenSSL fails in its own way.
+            (
+                b"-----BEGIN PRIVATE KEY-----\n"
+                b"MC4CAQAwBQYDK2VvBCIEIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n"
+                b"-----END PRIVATE KEY-----\n",
+                "no private key",
+            ),
         ):
             error = self.assertRaises(InvalidKey, PrivateKey.fromPEM, pem)
             self.assertIn(reason, str(error))

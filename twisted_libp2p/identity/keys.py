@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import cryptography.exceptions
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -28,7 +28,7 @@ from twisted_libp2p.wire import keys_pb2
 __all__ = ["KeyType", "PrivateKey", "PublicKey"]
 
 # What the package cryptography raises for keys that it cannot use.
-_REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm)
+_REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
 
 
 class PublicKey:
