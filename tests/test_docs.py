@@ -35,6 +35,8 @@ from twisted.python.failure import Failure
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.interop.matrix import KEYS, STACKS, TASKS
+from tests.interop.results import BAD, GOOD, TABLE, Results
 from twisted_libp2p import errors, events
 from twisted_libp2p.node import MUXERS, SECURITIES
 
@@ -522,6 +524,20 @@ class WordsTests(SynchronousTestCase):
                 else:
                     namedAny(test)
         self.assertEqual(told, [f"SD-{number:02}" for number in range(1, 29)])
+
+    def test_interop(self) -> None:
+        """
+        docs/interop-table.inc tells of every connection of the matrix, and of
+        the versions that are locked.
+        """
+        good = Results()
+        for cell in STACKS:
+            for task in TASKS:
+                good.task(cell, task, True)
+        for key in KEYS:
+            good.key(key, True)
+        told = TABLE.read_text(encoding="utf-8")
+        self.assertEqual(told.replace(BAD, GOOD), good.render())
 
     def test_rooms(self) -> None:
         """

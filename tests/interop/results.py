@@ -27,7 +27,7 @@ from tests.interop.matrix import (
 )
 from twisted_libp2p.node import SECURITIES
 
-__all__ = ["TABLE", "Results", "versions"]
+__all__ = ["BAD", "GOOD", "TABLE", "Results", "versions"]
 
 SOURCES = Path(__file__).resolve().parent / "peers"
 
