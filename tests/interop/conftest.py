@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.interop.idle import Idlers
+from tests.interop.matrix import Cell
 from tests.interop.peers.build import available, build, required
 from tests.interop.results import TABLE, Results
 
@@ -30,6 +32,20 @@ def results(request: pytest.FixtureRequest) -> Results:
     Give what gathers the results of the matrix.
     """
     return request.config.stash[RESULTS]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def idlers(request: pytest.FixtureRequest) -> Idlers:
+    """
+    Begin with all that are to be idle, before the first test.
+    """
+    return Idlers(
+        cell
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_idle"
+        for cell in item.callspec.params.values()
+        if isinstance(cell, Cell)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Dials that meet somebody else than they expect, and connections that one side
-has enough of.
+Dials that meet somebody else than they expect.
 """
 
 from __future__ import annotations
@@ -15,10 +14,9 @@ from twisted.internet import reactor
 
 from tests.interop.cells import LISTEN
 from tests.interop.matrix import PEERS
-from tests.interop.ours import Tasks, Watch
+from tests.interop.ours import Tasks
 from tests.interop.process import ForeignPeer
 from twisted_libp2p.errors import DialFailed
-from twisted_libp2p.events import ClosedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 
@@ -69,29 +67,6 @@ async def test_legacy(command: Command, peer: str) -> None:
         connection = await node.connect(hello["addrs"][0])
         await Tasks(connection).echo(1000)
         assert node.peerstore.dialect(connection.remotePeer) == "multistream"
-    finally:
-        await node.stopService()
-        await foreign.stop()
-
-
-@pytest_twisted.ensureDeferred
-async def test_rustIdle(command: Command) -> None:
-    """
-    rust-libp2p, with its own limits, closes a connection that nobody has a
-    stream on, and we are told.
-    """
-    foreign = ForeignPeer.start(reactor, command("rust"), "listen", "--defaults")
-    node = Node(reactor)
-    watch = Watch(node)
-    node.startService()
-    try:
-        connection = await node.connect((await foreign.line())["addrs"][0])
-        await node.identify(connection.remotePeer)
-        closed = await watch.event(ClosedConn, lambda each: True)
-        assert closed.connection is connection
-        assert 9 < closed.time - connection.openedAt < 30
-        await foreign.event("disconnected")
-        watch.balanced()
     finally:
         await node.stopService()
         await foreign.stop()

@@ -4,31 +4,29 @@
 Connections that nobody uses for longer than the peer's keep-alive takes, with
 the limits that each package has by default.
 
-They all wait at the same time, so that it takes no longer than one of them.
+They all begin with the first test and wait while others run, so that they take
+hardly any time of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
-import pytest
-import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 
-from tests.interop.cells import LISTEN, Course
-from tests.interop.matrix import STACKS, Cell
+from tests.interop.cells import LISTEN
+from tests.interop.matrix import Cell
 from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
-from tests.interop.peers.build import available
+from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
-from tests.interop.results import Results
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 
-Command = Callable[[str], list[str]]
+__all__ = ["Idlers"]
 
 #: Seconds: go-libp2p's yamux asks after 30, js-libp2p's too, and each gives up 10
 #: later; js-libp2p's connection monitor asks every 10, ours every 30.
@@ -43,9 +41,9 @@ class Idler:
     One connection that is left alone.
     """
 
-    def __init__(self, command: list[str], cell: Cell) -> None:
+    def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self._command = command
+        self._command = build(cell.peer)
         self._weDial = cell.direction == "we dial"
         self.node = Node(reactor, listen=[] if self._weDial else [LISTEN])
         self.watch = Watch(self.node)
@@ -112,47 +110,18 @@ class Idler:
 
 class Idlers:
     """
-    All connections that can be idle, once the first is asked for.
+    All connections that are to be idle.
     """
 
-    def __init__(self, command: Command, cells: list[Cell]) -> None:
+    def __init__(self, cells: Iterable[Cell]) -> None:
         self._runs = {
-            cell: Deferred.fromCoroutine(Idler(command(cell.peer), cell).run())
+            cell: Deferred.fromCoroutine(Idler(cell).run())
             for cell in cells
             if available(cell.peer) is None
         }
 
     async def of(self, cell: Cell) -> None:
         """
-        Wait for one of them.
+        Wait until one of them was there long enough, and used again.
         """
         await self._runs[cell]
-
-
-@pytest.fixture(scope="module")
-def idlers(command: Command, request: pytest.FixtureRequest) -> Idlers:
-    """
-    Start all those that will be asked for.
-    """
-    cells = [
-        cell
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.path == request.path
-        for cell in item.callspec.params.values()
-        if isinstance(cell, Cell)
-    ]
-    return Idlers(command, cells)
-
-
-@pytest.mark.parametrize("cell", STACKS, ids=lambda cell: cell.name)
-@pytest_twisted.ensureDeferred
-async def test_idle(
-    command: Command, results: Results, idlers: Idlers, cell: Cell
-) -> None:
-    """
-    A connection that nobody uses is there when somebody does again.
-    """
-    command(cell.peer)
-    course = Course(reactor, cell, results)
-    await course.do("idle", idlers.of(cell))
-    course.check()
