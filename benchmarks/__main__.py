@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet import task
 
-from benchmarks import memory, rows, startup, table
+from benchmarks import books, growth, memory, rows, startup, table
 from benchmarks.choice import Choice, NoSuchName
 from benchmarks.contenders import NAMES, gather
 from benchmarks.progress import Progress
@@ -47,7 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             options.only,
             stacks=STACKS,
             usual=[*(work.name for work in WORKS), memory.NAME, startup.NAME],
-            special=[],
+            special=[growth.NAME],
         )
     except NoSuchName as error:
         parser.error(str(error))
@@ -89,6 +89,9 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
                     )
     if startup.NAME in options.choice.works:
         measured += await startup.startUp(reactor, contenders, options.rounds, progress)
+    if growth.NAME in options.choice.works:
+        measured += await growth.growth(reactor, progress)
+        measured += books.books(progress)
     progress.clear()
     for line in table.lines(measured):
         print(line)

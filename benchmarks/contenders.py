@@ -40,6 +40,20 @@ class Contender:
         """
         return self.name in PLAIN
 
+    def options(self, stack: str, crowd: int | None) -> list[str]:
+        """
+        Give the options of a listener or a dialer.
+
+        @param stack: the security protocol and the muxer, with a plus between.
+        @param crowd: how many connections, or streams on one, it has to bear;
+            ours has to be told, the others have no limits.
+        """
+        security, muxer = stack.split("+")
+        options = ["--security", security, "--muxer", muxer]
+        if crowd is not None and self.name == "ours":
+            options += ["--crowd", str(crowd)]
+        return options
+
 
 def _here(name: str) -> Contender:
     """

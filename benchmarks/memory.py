@@ -17,7 +17,7 @@ from benchmarks.pair import Pair
 from benchmarks.peers.orders import Order
 from benchmarks.rows import Row
 
-__all__ = ["NAME", "idle"]
+__all__ = ["NAME", "idle", "settled"]
 
 #: What the work is called.
 NAME = "memory of an idle connection"
@@ -34,6 +34,14 @@ SETTLING = 2.0
 KIB = 1024
 
 
+async def settled(reactor: Any, pair: Pair) -> int:
+    """
+    Wait a little, then tell how many bytes of memory the listener has.
+    """
+    await deferLater(reactor, SETTLING)
+    return pair.listenerBytes
+
+
 async def idle(reactor: Any, stack: str, contender: Contender) -> Row:
     """
     Measure it once.
@@ -41,20 +49,12 @@ async def idle(reactor: Any, stack: str, contender: Contender) -> Row:
     @param contender: who listens.
     @raise Exception: as C{Pair.do} fails.
     """
-    listening = ("--connections", str(MANY)) if contender.name == OURS.name else ()
-    pair = await Pair.start(
-        reactor,
-        contender.command,
-        stack,
-        dialing=OURS.command,
-        listening=listening,
-    )
+    pair = await Pair.start(reactor, contender, stack, by=OURS, crowd=MANY)
     try:
         sizes = []
         for count in (FEW, MANY):
             await pair.do(Order("crowd", count, LANES))
-            await deferLater(reactor, SETTLING)
-            sizes.append(pair.listenerBytes)
+            sizes.append(await settled(reactor, pair))
     finally:
         await pair.stop()
     few, many = sizes

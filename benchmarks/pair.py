@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from benchmarks.account import cpuSeconds, residentBytes
+from benchmarks.contenders import Contender
 from benchmarks.peers.orders import Order
 from tests.interop.process import ForeignPeer
 
@@ -72,30 +73,31 @@ class Pair:
     async def start(
         cls,
         reactor: Any,
-        command: Sequence[str],
+        contender: Contender,
         stack: str,
         *,
-        dialing: Sequence[str] | None = None,
-        listening: Sequence[str] = (),
+        by: Contender | None = None,
+        crowd: int | None = None,
+        within: Sequence[str] = (),
     ) -> Pair:
         """
         Start them.
 
-        @param command: what starts the program.
+        @param contender: who listens.
         @param stack: the security protocol and the muxer, with a plus between.
-        @param dialing: what starts the dialer, if that is another program.
-        @param listening: further options of the listener.
+        @param by: who dials, if that is somebody else.
+        @param crowd: how many connections, or streams on one, they have to bear.
+        @param within: a command that runs another one where it is to run.
         @raise PeerEnded: the listener does not start.
         """
-        security, muxer = stack.split("+")
-        options = ("--security", security, "--muxer", muxer)
-        listener = ForeignPeer.start(
-            reactor, command, "bench", "listen", *options, *listening
-        )
+
+        def start(one: Contender, *arguments: str) -> ForeignPeer:
+            command = (*within, *one.command, "bench", *arguments)
+            return ForeignPeer.start(reactor, command, *one.options(stack, crowd))
+
+        listener = start(contender, "listen")
         told = await listener.line().addTimeout(LIMIT, reactor)
-        dialer = ForeignPeer.start(
-            reactor, dialing or command, "bench", "dial", told["addrs"][0], *options
-        )
+        dialer = start(by or contender, "dial", told["addrs"][0])
         return cls(reactor, listener, dialer)
 
     def do(self, order: Order) -> Deferred[Done]:

@@ -134,7 +134,7 @@ class Rounds:
         try:
             pair = self._pairs.get(contender.name)
             if pair is None:
-                pair = await Pair.start(self._reactor, contender.command, self._stack)
+                pair = await Pair.start(self._reactor, contender, self._stack)
                 self._pairs[contender.name] = pair
             return await pair.do(work.order(amount))
         except FAILURES as error:

@@ -138,10 +138,10 @@ async def startUp(
             for peer, commands in programs.items():
                 if name in commands:
                     progress.show(NAME, f"{name}, round {turn + 1}, {peer}")
-                    sample = await _start(reactor, commands[name])
-                    samples.setdefault((name, peer), []).append(sample)
-    rows = []
-    for (name, peer), took in samples.items():
-        for kind, values in zip(("wall", "CPU"), zip(*took, strict=True), strict=True):
-            rows.append(Row.of(f"{name}: {kind}", "", peer, "ms", values))
-    return rows
+                    took = await _start(reactor, commands[name])
+                    samples.setdefault((name, peer), []).append(took)
+    return [
+        Row.of(f"{name}: {kind}", "", peer, "ms", [each[place] for each in took])
+        for (name, peer), took in samples.items()
+        for place, kind in enumerate(("wall", "CPU"))
+    ]

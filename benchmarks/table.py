@@ -53,7 +53,7 @@ def stacks(rows: Sequence[Row]) -> Iterator[tuple[str, list[str], list[list[Row]
 def lines(rows: Sequence[Row]) -> Iterator[str]:
     """
     Give the lines of the table: below each median its smallest and largest
-    round, and how many times as good ours is.
+    round, if there were several, and beside it how many times as good ours is.
     """
     for stack, peers, works in stacks(rows):
         width = max(len(works[0][0].unit), *(len(each[0].work) for each in works), 10)
@@ -69,7 +69,8 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
                 medians += f"{_median(byPeer.get('ours'), row):>18}"
                 ranges += f"{_range(row):>18}"
             yield medians.rstrip()
-            yield ranges.rstrip()
+            if ranges.strip():
+                yield ranges.rstrip()
 
 
 def _median(ours: Row | None, row: Row | None) -> str:
@@ -79,6 +80,6 @@ def _median(ours: Row | None, row: Row | None) -> str:
 
 
 def _range(row: Row | None) -> str:
-    if row is None:
+    if row is None or row.rounds == 1:
         return ""
     return f"[{figure(row.min)}-{figure(row.max)}]"

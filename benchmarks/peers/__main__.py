@@ -30,12 +30,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
+    options.add_argument("--crowd", type=int)
     parser = argparse.ArgumentParser("benchmarks.peers", allow_abbrev=False)
     parser.add_argument("peer", choices=("ours", "raw", "tls"))
     parser.add_argument("bench", choices=("bench",))
     roles = parser.add_subparsers(dest="role", required=True)
-    listen = roles.add_parser("listen", parents=[options])
-    listen.add_argument("--connections", type=int)
+    roles.add_parser("listen", parents=[options])
     roles.add_parser("dial", parents=[options]).add_argument("target")
     return parser.parse_args(argv)
 
@@ -45,7 +45,7 @@ async def listen(reactor: Any, chosen: argparse.Namespace) -> None:
     Say where we listen, and serve until the standard input ends.
     """
     listener = (
-        OurListener(reactor, chosen.security, chosen.muxer, chosen.connections)
+        OurListener(reactor, chosen.security, chosen.muxer, chosen.crowd)
         if chosen.peer == "ours"
         else PlainListener(reactor, chosen.peer == "tls")
     )
@@ -58,7 +58,7 @@ async def dial(reactor: Any, chosen: argparse.Namespace) -> None:
     Do what the standard input says until it ends.
     """
     dialer = (
-        OurDialer(reactor, chosen.target, chosen.security, chosen.muxer)
+        OurDialer(reactor, chosen.target, chosen.security, chosen.muxer, chosen.crowd)
         if chosen.peer == "ours"
         else PlainDialer(reactor, chosen.target, chosen.peer == "tls")
     )

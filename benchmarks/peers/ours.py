@@ -21,6 +21,7 @@ from benchmarks.peers.flood import flood
 from benchmarks.peers.orders import Facts, Order, Work, inLanes
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager import ConnectionPolicy, Limits
+from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo, perf, ping
 
@@ -159,24 +160,53 @@ class Transfer(Protocol):
             self.ended.errback(reason)
 
 
+def makeNode(
+    reactor: Any, security: str, muxer: str, crowd: int | None, **options: Any
+) -> Node:
+    """
+    Make a node that speaks one stack.
+
+    @param crowd: how many connections, or streams on one, it has to bear; None
+        leaves its limits as they are.
+    """
+    if crowd is None:
+        return Node(reactor, security=[security], muxers=[muxer], **options)
+    limits, most = Limits.scaled(), 2 * crowd
+    streams = {"streams": most, "inboundStreams": most}
+    return Node(
+        reactor,
+        security=[security],
+        muxers=[
+            Yamux(reactor, maxInboundStreams=most, maxOutboundStreams=most)
+            if muxer == "yamux"
+            else muxer
+        ],
+        policy=ConnectionPolicy(lowWater=crowd, highWater=crowd),
+        limits=replace(
+            limits,
+            system=limits.system._replace(
+                connections=most, inboundConnections=most, **streams
+            ),
+            peer=limits.peer._replace(**streams),
+            protocol=limits.protocol._replace(**streams),
+        ),
+        **options,
+    )
+
+
 class OurListener:
     """
     A node that serves echo, perf and ping.
     """
 
     def __init__(
-        self, reactor: Any, security: str, muxer: str, connections: int | None
+        self, reactor: Any, security: str, muxer: str, crowd: int | None
     ) -> None:
         """
-        @param connections: how many connections it has to bear, if those are
-            more than it does by default.
+        @param crowd: as for L{makeNode}.
         """
-        self.node = Node(
-            reactor,
-            listen=["/ip4/127.0.0.1/tcp/0"],
-            security=[security],
-            muxers=[muxer],
-            **_bearing(connections),
+        self.node = makeNode(
+            reactor, security, muxer, crowd, listen=["/ip4/127.0.0.1/tcp/0"]
         )
         self.node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
         self.node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
@@ -195,41 +225,31 @@ class OurListener:
         }
 
 
-def _bearing(connections: int | None) -> dict[str, Any]:
-    """
-    Give the options of a node that keeps so many inbound connections.
-    """
-    if connections is None:
-        return {}
-    limits = Limits.scaled()
-    return {
-        "policy": ConnectionPolicy(lowWater=connections, highWater=connections),
-        "limits": replace(
-            limits,
-            system=limits.system._replace(
-                connections=2 * connections, inboundConnections=connections
-            ),
-        ),
-    }
-
-
 class OurDialer:
     """
     A node that does the works, and as many others as are wanted.
     """
 
-    def __init__(self, reactor: Any, target: str, security: str, muxer: str) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        target: str,
+        security: str,
+        muxer: str,
+        crowd: int | None,
+    ) -> None:
         """
         @param target: the full address of the listener.
+        @param crowd: as for L{makeNode}.
         """
         self._reactor = reactor
         self._target = target
-        self._security = security
-        self._muxer = muxer
-        self._node = self._start()
+        self._stack = (security, muxer)
+        self._node = self._start(crowd)
         # What handshakes use, one for each lane, and what the crowd is.
         self._lanes: list[Node] = []
         self._crowd: list[Node] = []
+        self._held: list[Echoed] = []
 
     @property
     def works(self) -> dict[str, Work]:
@@ -243,10 +263,11 @@ class OurDialer:
             "handshakes": self.handshakes,
             "ping": self.ping,
             "crowd": self.crowd,
+            "hold": self.hold,
         }
 
-    def _start(self) -> Node:
-        node = Node(self._reactor, security=[self._security], muxers=[self._muxer])
+    def _start(self, crowd: int | None = None) -> Node:
+        node = makeNode(self._reactor, *self._stack, crowd)
         node.startService()
         return node
 
@@ -342,5 +363,18 @@ class OurDialer:
         async def one(lane: int, left: Iterator[int]) -> None:
             while new:
                 await new.pop().identify(self._target)
+
+        return await inLanes(order, one)
+
+    async def hold(self, order: Order) -> Facts:
+        """
+        Have so many streams open, and leave them so.
+        """
+        connection = await self._node.connect(self._target)
+        missing = iter(range(order.amount - len(self._held)))
+
+        async def one(lane: int, left: Iterator[int]) -> None:
+            for _ in missing:
+                self._held.append(await self._echoed(connection, b"1"))
 
         return await inLanes(order, one)

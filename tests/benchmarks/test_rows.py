@@ -86,5 +86,5 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(stack, ["noise+yamux"])
         self.assertEqual(peers, ["unit", "ours", "py"])
         self.assertEqual(upload, ["upload", "MiB/s", "600", "100", "6.00", "x"])
-        self.assertEqual(ranges, ["[500-700]", "[100-100]"])
+        self.assertEqual(ranges, ["[500-700]"])
         self.assertEqual(streams, ["streams", "1/s", "12", "345", "-"])
