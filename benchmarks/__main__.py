@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet import task
 
-from benchmarks import books, growth, memory, rows, startup, table
+from benchmarks import books, growth, link, memory, rows, startup, table
 from benchmarks.choice import Choice, NoSuchName
 from benchmarks.contenders import NAMES, gather
 from benchmarks.progress import Progress
@@ -47,7 +47,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             options.only,
             stacks=STACKS,
             usual=[*(work.name for work in WORKS), memory.NAME, startup.NAME],
-            special=[growth.NAME],
+            special=[growth.NAME, link.NAME],
         )
     except NoSuchName as error:
         parser.error(str(error))
@@ -89,6 +89,12 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
                     )
     if startup.NAME in options.choice.works:
         measured += await startup.startUp(reactor, contenders, options.rounds, progress)
+    if link.NAME in options.choice.works:
+        found, failures = await link.links(
+            reactor, options.choice.stacks, contenders, progress
+        )
+        measured += found
+        notes += failures
     if growth.NAME in options.choice.works:
         measured += await growth.growth(reactor, progress)
         measured += books.books(progress)

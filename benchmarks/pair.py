@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from benchmarks.account import cpuSeconds, residentBytes
 from benchmarks.contenders import Contender
+from benchmarks.network import HERE, THERE, Network
 from benchmarks.peers.orders import Order
 from tests.interop.process import ForeignPeer
 
@@ -78,7 +79,7 @@ class Pair:
         *,
         by: Contender | None = None,
         crowd: int | None = None,
-        within: Sequence[str] = (),
+        link: Network | None = None,
     ) -> Pair:
         """
         Start them.
@@ -87,17 +88,19 @@ class Pair:
         @param stack: the security protocol and the muxer, with a plus between.
         @param by: who dials, if that is somebody else.
         @param crowd: how many connections, or streams on one, they have to bear.
-        @param within: a command that runs another one where it is to run.
+        @param link: what is between them, if it is not loopback.
         @raise PeerEnded: the listener does not start.
         """
 
         def start(one: Contender, *arguments: str) -> ForeignPeer:
+            within = link.within if link is not None else ()
             command = (*within, *one.command, "bench", *arguments)
             return ForeignPeer.start(reactor, command, *one.options(stack, crowd))
 
-        listener = start(contender, "listen")
+        host = ("--host", HERE) if link is not None else ()
+        listener = start(contender, "listen", *host)
         told = await listener.line().addTimeout(LIMIT, reactor)
-        dialer = start(by or contender, "dial", told["addrs"][0])
+        dialer = start(by or contender, "dial", told["addrs"][0].replace(HERE, THERE))
         return cls(reactor, listener, dialer)
 
     def do(self, order: Order) -> Deferred[Done]:

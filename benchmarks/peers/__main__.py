@@ -30,6 +30,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
+    options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--crowd", type=int)
     parser = argparse.ArgumentParser("benchmarks.peers", allow_abbrev=False)
     parser.add_argument("peer", choices=("ours", "raw", "tls"))
@@ -45,9 +46,9 @@ async def listen(reactor: Any, chosen: argparse.Namespace) -> None:
     Say where we listen, and serve until the standard input ends.
     """
     listener = (
-        OurListener(reactor, chosen.security, chosen.muxer, chosen.crowd)
+        OurListener(reactor, chosen.host, chosen.security, chosen.muxer, chosen.crowd)
         if chosen.peer == "ours"
-        else PlainListener(reactor, chosen.peer == "tls")
+        else PlainListener(reactor, chosen.host, chosen.peer == "tls")
     )
     tell({**await listener.start(), "pid": os.getpid()})
     await _untilDone(Orders({}))

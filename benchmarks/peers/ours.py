@@ -200,13 +200,14 @@ class OurListener:
     """
 
     def __init__(
-        self, reactor: Any, security: str, muxer: str, crowd: int | None
+        self, reactor: Any, host: str, security: str, muxer: str, crowd: int | None
     ) -> None:
         """
+        @param host: the IPv4 address to listen on.
         @param crowd: as for L{makeNode}.
         """
         self.node = makeNode(
-            reactor, security, muxer, crowd, listen=["/ip4/127.0.0.1/tcp/0"]
+            reactor, security, muxer, crowd, listen=[f"/ip4/{host}/tcp/0"]
         )
         self.node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
         self.node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))

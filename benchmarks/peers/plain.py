@@ -138,11 +138,12 @@ class PlainListener:
     Answers requests.
     """
 
-    def __init__(self, reactor: Any, secure: bool) -> None:
+    def __init__(self, reactor: Any, host: str, secure: bool) -> None:
         """
+        @param host: the IPv4 address to listen on.
         @param secure: whether TLS is spoken.
         """
-        self._endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+        self._endpoint = TCP4ServerEndpoint(reactor, 0, interface=host)
         factory = Factory.forProtocol(Responder)
         self._factory = _secured(factory, False) if secure else factory
 
@@ -152,8 +153,8 @@ class PlainListener:
 
         @return: where.
         """
-        port = await self._endpoint.listen(self._factory)
-        return {"addrs": [f"/ip4/127.0.0.1/tcp/{port.getHost().port}"]}
+        address = (await self._endpoint.listen(self._factory)).getHost()
+        return {"addrs": [f"/ip4/{address.host}/tcp/{address.port}"]}
 
 
 class PlainDialer:

@@ -135,7 +135,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	}
 	addrs := libp2p.NoListenAddrs
 	if listening {
-		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", opts.port))
+		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/tcp/%d", opts.host, opts.port))
 	}
 	return libp2p.New(
 		libp2p.Identity(key),

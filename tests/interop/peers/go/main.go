@@ -33,6 +33,7 @@ type options struct {
 	transport string
 	security  string
 	muxer     string
+	host      string
 	port      int
 	key       string
 	lateMuxer bool
@@ -102,6 +103,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.StringVar(&opts.transport, "transport", "tcp", "tcp")
 	flags.StringVar(&opts.security, "security", "noise", "noise, tls or plaintext")
 	flags.StringVar(&opts.muxer, "muxer", "yamux", "yamux or mplex")
+	flags.StringVar(&opts.host, "host", "127.0.0.1", "IPv4 address to listen on")
 	flags.IntVar(&opts.port, "port", 0, "port to listen on")
 	flags.StringVar(&opts.key, "key", "ed25519", "ed25519, secp256k1, ecdsa or rsa")
 	flags.StringVar(&opts.psk, "psk", "", "file of the key of a private network")

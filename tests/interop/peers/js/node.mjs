@@ -116,7 +116,7 @@ export async function makeNode (choices) {
   return createLibp2p({
     start: false,
     privateKey: await key(),
-    addresses: { listen: choices.role === 'listen' ? [`/ip4/127.0.0.1/tcp/${choices.port}`] : [] },
+    addresses: { listen: choices.role === 'listen' ? [`/ip4/${choices.host}/tcp/${choices.port}`] : [] },
     transports: [transport(limits[choices.transport])],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],

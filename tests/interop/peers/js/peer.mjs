@@ -26,6 +26,7 @@ function parseCommandLine (argv) {
     transport: { type: 'string', default: 'tcp' },
     security: { type: 'string', default: 'noise' },
     muxer: { type: 'string', default: 'yamux' },
+    host: { type: 'string', default: '127.0.0.1' },
     port: { type: 'string', default: '0' },
     key: { type: 'string', default: 'ed25519' },
     'late-muxer': { type: 'boolean', default: false },

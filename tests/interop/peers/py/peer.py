@@ -64,6 +64,7 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     options.add_argument("--transport", default="tcp")
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
+    options.add_argument("--host", default="127.0.0.1")
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--key", default="ed25519")
     options.add_argument("--late-muxer", dest="late", action="store_true")

@@ -75,7 +75,7 @@ def listenAddresses(choices: Any) -> list[Multiaddr]:
     """
     if choices.role == "dial":
         return []
-    return [Multiaddr(f"/ip4/127.0.0.1/tcp/{choices.port}")]
+    return [Multiaddr(f"/ip4/{choices.host}/tcp/{choices.port}")]
 
 
 def makeHost(choices: Any) -> Any:

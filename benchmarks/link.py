@@ -1,0 +1,99 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How fast it is over a link on which round trips take their time.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any
+
+from benchmarks import network
+from benchmarks.contenders import Contender
+from benchmarks.network import Network
+from benchmarks.pair import Pair
+from benchmarks.peers.orders import Order
+from benchmarks.progress import Progress
+from benchmarks.rounds import FAILURES, reason
+from benchmarks.rows import Row
+
+__all__ = ["NAME", "links"]
+
+#: What the work is called.
+NAME = "link"
+
+#: Milliseconds of a round trip, and how many of a thousand packets are lost.
+LINKS = ((10, 0), (50, 0), (150, 0), (50, 1))
+
+#: Who is measured.
+AGAINST = ("ours", "go", "rust", "raw")
+STACKS = ("noise+yamux", "tls+yamux")
+
+#: How much is sent to let windows grow, and then for how many seconds.
+FIRST, SECONDS = 16 * 1024 * 1024, 4.0
+
+#: How many connections are made.
+DIALS = 5
+
+MIB = 1024 * 1024
+
+
+async def links(
+    reactor: Any,
+    stacks: Collection[str],
+    contenders: Sequence[Contender],
+    progress: Progress,
+) -> tuple[list[Row], list[str]]:
+    """
+    Measure them over all links.
+
+    @return: the figures, and a line for each thing that could not be measured.
+    """
+    absent = network.missing()
+    if absent is not None:
+        return [], [f"{NAME}: not measured: {absent}"]
+    rows, notes = [], []
+    for delay, loss in LINKS:
+        name = f"{delay} ms" + (f", {loss / 10:.1f} % lost" if loss else "")
+        link = await Network.start(reactor, delay / 1000, loss / 1000)
+        try:
+            for stack in stacks:
+                for each in contenders:
+                    if stack not in STACKS or each.name not in AGAINST:
+                        continue
+                    progress.show(f"{NAME}: {name}, {stack}", each.name)
+                    try:
+                        async for work, unit, value in _over(
+                            reactor, link, each, stack, delay / 1000
+                        ):
+                            work = f"{NAME} of {name}: {work}"
+                            rows.append(Row.of(work, stack, each.name, unit, [value]))
+                    except FAILURES as error:
+                        notes.append(f"{each.name}: {name}, {stack}: {reason(error)}")
+        finally:
+            await link.stop()
+    return rows, notes
+
+
+async def _over(
+    reactor: Any, link: Network, contender: Contender, stack: str, delay: float
+) -> AsyncIterator[tuple[str, str, float]]:
+    """
+    Measure one over one link.
+    """
+    pair = await Pair.start(reactor, contender, stack, link=link)
+    try:
+        if not contender.plain:
+            # Each by a peer of its own: who knows the listener dials its real
+            # address, past the link.
+            dialed = await pair.do(Order("handshakes", DIALS, DIALS))
+            trips = statistics.median(dialed.times) / 1e6 / delay
+            yield "dial and first byte", "round trips", trips
+        for work in ("upload", "download"):
+            first = await pair.do(Order(work, FIRST))
+            done = await pair.do(Order(work, max(FIRST, int(first.rate * SECONDS))))
+            yield work, "MiB/s", done.rate / MIB
+    finally:
+        await pair.stop()

@@ -1,0 +1,79 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for what is measured once: L{benchmarks.memory}, L{benchmarks.growth},
+L{benchmarks.books} and L{benchmarks.startup}.
+"""
+
+from __future__ import annotations
+
+import io
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from benchmarks import books, growth, memory, startup
+from benchmarks.contenders import OURS, gather
+from benchmarks.progress import Progress
+
+
+class OnceTests(TestCase):
+    """
+    Each gives its figures.
+    """
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        """
+        Be content with little.
+        """
+        self.progress = Progress(io.StringIO())
+        self.patch(memory, "SETTLING", 0.0)
+        self.patch(memory, "FEW", 2)
+        self.patch(memory, "MANY", 10)
+        self.patch(growth, "PINGS", 3)
+        self.patch(growth, "OPENINGS", 3)
+        self.patch(growth, "UPLOAD", 1024)
+        self.patch(books, "PEERS", (10, 100))
+
+    async def test_memory(self) -> None:
+        """
+        The memory of an idle connection.
+        """
+        row = await memory.idle(reactor, "noise+yamux", OURS)
+        self.assertEqual((row.work, row.unit), (memory.NAME, "KiB"))
+
+    async def test_growth(self) -> None:
+        """
+        What grows with connections, and with streams; more than a node has
+        by default.
+        """
+        self.patch(growth, "CONNECTIONS", (2, 4))
+        self.patch(growth, "STREAMS", (1, 600))
+        rows = await growth.growth(reactor, self.progress)
+        works = [row.work for row in rows]
+        self.assertIn("4 connections: memory of each, listener", works)
+        self.assertIn("600 streams: ping p50", works)
+
+    def test_books(self) -> None:
+        """
+        What grows with peers.
+        """
+        self.patch(books, "CONNECTIONS", (4, 8))
+        rows = books.books(self.progress)
+        works = [row.work for row in rows]
+        self.assertIn("100 peers: look-up of addresses", works)
+        self.assertIn("8 connections: each that is trimmed", works)
+
+    async def test_startUp(self) -> None:
+        """
+        How long it takes to start.
+        """
+        contenders, _ = gather(["ours", "raw"])
+        rows = await startup.startUp(reactor, contenders, 1, self.progress)
+        median = {(row.work, row.peer): row.median for row in rows}
+        self.assertGreater(
+            median["start to listen: CPU", "ours"],
+            median["import of the package: CPU", "raw"],
+        )
