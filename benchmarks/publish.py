@@ -6,7 +6,7 @@ Make of figures what the manual shows::
     python -m benchmarks.publish docs/performance
 
 takes C{run.json} there, which C{make bench JSON=} has written on this machine,
-and writes C{figures.txt} and C{plot.svg} beside it.
+and writes C{figures.inc} and C{plot.svg} beside it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -39,6 +41,10 @@ def machine() -> Iterator[str]:
     for package in ("Twisted", "cryptography", "pyOpenSSL"):
         yield f"{package} {version(package)}"
     yield backend.openssl_version_text()
+    node = shutil.which("node")
+    if node is not None:
+        told = subprocess.check_output([node, "--version"], text=True)
+        yield f"Node {told.strip()}"
     yield f"load average {os.getloadavg()[2]:.1f} in the quarter of an hour before"
 
 
@@ -49,7 +55,7 @@ def main(folder: Path) -> None:
     measured = rows.load(folder / "run.json")
     lines = [f"Machine: {'; '.join(machine())}.", "", ".. code-block:: text"]
     lines += [f"   {line}".rstrip() for line in table.lines(measured)]
-    (folder / "figures.txt").write_text("\n".join(lines) + "\n")
+    (folder / "figures.inc").write_text("\n".join(lines) + "\n")
     (folder / "plot.svg").write_text(svg(measured))
 
 

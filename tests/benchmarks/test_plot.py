@@ -65,5 +65,5 @@ class PlotTests(SynchronousTestCase):
         folder.mkdir()
         rows.save(self.measured, folder / "run.json")
         publish.main(folder)
-        self.assertIn("[500-700]", (folder / "figures.txt").read_text())
+        self.assertIn("[500-700]", (folder / "figures.inc").read_text())
         self.assertEqual((folder / "plot.svg").read_text(), svg(self.measured))
