@@ -7,6 +7,7 @@
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
 #   make interop    against go-, rust-, js- and py-libp2p, those that can be built
+#   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust"
 #   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
 #   make coverage   what the tests of the layers run, in lines and branches
 #   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=
@@ -20,6 +21,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 TESTS ?= tests
+ATTACKED ?= ours
 # Of make fuzz: which targets, for how long each or how often, and how many times
 # as many examples of the models as make test tries.
 TARGETS ?=
@@ -114,6 +116,10 @@ faults: $(TESTING)
 .PHONY: soak
 soak: $(TESTING)
 	nice $(BIN)/python -m tests.soak --seconds $(SECONDS)
+
+.PHONY: attacks
+attacks: $(TESTING)
+	$(BIN)/python -m tests.attacks $(ATTACKED)
 
 .PHONY: docs
 docs: api

@@ -1,0 +1,244 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The node that is attacked: default settings, and an echo.
+
+It begins as the test peers of C{tests/interop} do, with a line that tells its peer
+id, its addresses and its process id.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+
+from tests.attacks.console import run
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.events import (
+    ClosedConn,
+    ClosedStream,
+    Event,
+    OpenedConn,
+    OpenedStream,
+)
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Source
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.transport.private import PrivateNetwork
+
+loop: Any = reactor
+
+
+class Word(Protocol):
+    """
+    Sends a word to echo, and waits for it.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.answer: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"word")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.loseConnection()
+        if not self.answer.called:
+            self.answer.callback(data)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        if not self.answer.called:
+            self.answer.errback(reason)
+
+
+class Victim:
+    """
+    The node, and what can be asked about it.
+    """
+
+    def __init__(self, host: str, psk: str | None) -> None:
+        network = None if psk is None else PrivateNetwork.fromFile(psk)
+        self._node = Node(reactor, listen=[f"/ip4/{host}/tcp/0"], network=network)
+        self._node.registry.register(PROTOCOL_ID, EchoFactory())
+        self._counts: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        for kind in (OpenedConn, ClosedConn, OpenedStream, ClosedStream):
+            self._node.events.subscribe(kind, self._count)
+        self._node.events.subscribe(
+            ClosedConn,
+            lambda event: self._reasons.update([type(event.reason.value).__name__]),
+        )
+
+    def _count(self, event: Event) -> None:
+        self._counts[type(event).__name__] += 1
+
+    async def start(self) -> dict[str, Any]:
+        """
+        Listen, and say who and where.
+        """
+        self._node.startService()
+        addresses = await self._node.whenListening()
+        return {
+            "peerId": str(self._node.peerID),
+            "addrs": [str(each) for each in addresses],
+            "pid": os.getpid(),
+        }
+
+    async def state(self) -> dict[str, Any]:
+        """
+        Tell what there is, and what there has been.
+        """
+        limiter = self._node.connections.limiter
+        return {
+            **{
+                kind.__name__: self._counts[kind.__name__]
+                for kind in (OpenedConn, ClosedConn, OpenedStream, ClosedStream)
+            },
+            "reasons": dict(self._reasons),
+            "connections": len(self._node.connections),
+            "streams": sum(len(each.streams) for each in self._node.connections),
+            "upgrading": limiter.transient.used[0],
+            "negotiating": limiter.transient.used[2],
+            "networks": len(limiter.subnets.counts),
+            "calls": len(loop.getDelayedCalls()),
+        }
+
+    async def dial(self, *targets: str) -> dict[str, Any]:
+        """
+        Connect to a peer, at these addresses, and send a word to its echo.
+        """
+        began = loop.seconds()
+        try:
+            protocol: Any = await self._node.connector(
+                self._target(targets), PROTOCOL_ID
+            ).connect(Factory.forProtocol(Word))
+            answer = await protocol.answer
+        except Exception as error:
+            return self._failed(error, began)
+        return {
+            "ok": answer == b"word",
+            "seconds": loop.seconds() - began,
+            "error": "",
+        }
+
+    async def crowd(self, count: str, *targets: str) -> dict[str, Any]:
+        """
+        Connect to a peer, for so many callers at once.
+        """
+        began = loop.seconds()
+        target = self._target(targets)
+        calls = [self._node.connect(target) for _ in range(int(count))]
+        try:
+            found = {id(await each) for each in calls}
+        except Exception as error:
+            for each in calls:
+                each.addErrback(lambda reason: None)
+            return self._failed(error, began)
+        return {"connections": len(found), "seconds": loop.seconds() - began}
+
+    def _target(self, targets: tuple[str, ...]) -> PeerID | str:
+        """
+        Give what is to be dialed: one address as it is, several by the peer.
+        """
+        if len(targets) == 1:
+            return targets[0]
+        addresses = [Multiaddr(each) for each in targets]
+        peer = addresses[0].peerID
+        assert peer is not None
+        self._node.peerstore.addAddresses(
+            peer,
+            [each.withoutPeer() for each in addresses],
+            source=Source.CONFIGURED,
+        )
+        return peer
+
+    def _failed(self, error: Exception, began: float) -> dict[str, Any]:
+        return {
+            "ok": False,
+            "seconds": loop.seconds() - began,
+            "error": f"{type(error).__name__}: {error}",
+        }
+
+    async def chosen(self, peer: str) -> dict[str, Any]:
+        """
+        Tell which connection to a peer is used.
+        """
+        found = self._node.connections.to(PeerID.fromText(peer))
+        ends = sorted([str(found[0].localAddress), str(found[0].remoteAddress)])
+        return {"ends": ends, "connections": len(found)}
+
+    async def part(self, peer: str) -> dict[str, Any]:
+        """
+        Close all connections to a peer.
+        """
+        for each in self._node.connections.to(PeerID.fromText(peer)):
+            await each.close()
+        return {}
+
+    async def protect(self, *peers: str) -> dict[str, Any]:
+        """
+        Keep some peers.
+        """
+        for each in peers:
+            self._node.connections.protect(PeerID.fromText(each), "test", redial=False)
+        return {}
+
+    async def known(self, peer: str) -> dict[str, Any]:
+        """
+        Tell what is known of a peer.
+        """
+        identity = PeerID.fromText(peer)
+        store = self._node.peerstore
+        return {
+            "addresses": [str(each) for each in store.addresses(identity)],
+            "protocols": sorted(store.protocols(identity)),
+        }
+
+    async def stop(self) -> dict[str, Any]:
+        """
+        Stop the node, and tell what is left of it.
+        """
+        began = loop.seconds()
+        await self._node.stopService()
+        seconds = loop.seconds() - began
+        return {
+            **await self.state(),
+            "seconds": seconds,
+            "left": [str(each) for each in loop.getDelayedCalls()],
+            "descriptors": len(os.listdir("/proc/self/fd")),
+        }
+
+
+def main() -> None:
+    """
+    Run until standard input ends.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--psk")
+    options = parser.parse_args()
+    victim = Victim(options.host, options.psk)
+    commands: list[Callable[..., Any]] = [
+        victim.state,
+        victim.dial,
+        victim.crowd,
+        victim.chosen,
+        victim.part,
+        victim.protect,
+        victim.known,
+        victim.stop,
+    ]
+    run(victim.start, **{each.__name__: each for each in commands})
+
+
+if __name__ == "__main__":
+    main()
