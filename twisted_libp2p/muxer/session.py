@@ -58,9 +58,10 @@ __all__ = [
     "SessionFactory",
 ]
 
-#: The most bytes of a stream in one frame: with a header of 12 bytes they fill
-#: one Noise message (65535 bytes less the tag and the length).
-MAX_BODY = 65519 - 12
+#: The most bytes of a stream in one frame.  With what each layer adds it fits a
+#: Noise message, one read of Twisted's, which takes 64 KiB, and one segment of
+#: the loopback device, which takes 65483 bytes.
+MAX_BODY = 65280
 
 #: So many bytes go to the transport in one piece, and without waiting for the
 #: end of the reactor's turn.

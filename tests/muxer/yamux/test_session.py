@@ -29,7 +29,7 @@ from twisted_libp2p.errors import (
     StreamReset,
 )
 from twisted_libp2p.muxer import Yamux
-from twisted_libp2p.muxer.session import MAX_CONTROL
+from twisted_libp2p.muxer.session import MAX_BODY, MAX_CONTROL
 from twisted_libp2p.muxer.yamux.frame import (
     ACK,
     DATA,
@@ -565,7 +565,7 @@ class WindowTests(SessionTestCase):
 
     def test_bodySize(self) -> None:
         """
-        A Data frame with its header fits one Noise message; small writes of
+        A Data frame fits one Noise message, and one read; small writes of
         one turn are one frame.
         """
         collector = self.open()
@@ -574,7 +574,7 @@ class WindowTests(SessionTestCase):
             collector.stream.write(b"y")
         self.peer.pump.flush()
         self.assertEqual(
-            [frame[3] for frame in self.sent()], [65507, 100_000 - 65507, 100]
+            [frame[3] for frame in self.sent()], [MAX_BODY, 100_000 - MAX_BODY, 100]
         )
 
     def test_discardingCredits(self) -> None:
