@@ -46,6 +46,9 @@ MIB = 1024 * 1024
 #: In how many processes our own peers are.
 CROWDS = 4
 
+#: How many bytes the other implementations transfer at once.
+SIZE = 262_144
+
 #: Seconds between two deaths.
 KILLING = 13.0
 
@@ -80,13 +83,15 @@ class CrowdProcess(ProcessProtocol):
     A process of peers of ours.
 
     @ivar done: what its peers have done, in all processes.
-    @ivar ended: fires when it has.
+    @ivar begun: fires when its peers are on their way.
+    @ivar ended: fires when it has ended.
     """
 
     transport: Any
 
     def __init__(self, done: Counter[str]) -> None:
         self.done = done
+        self.begun: Deferred[None] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self._buffer = b""
 
@@ -97,6 +102,8 @@ class CrowdProcess(ProcessProtocol):
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             self.done.update(json.loads(line))
+        if lines and not self.begun.called:
+            self.begun.callback(None)
 
     def errReceived(self, data: bytes) -> None:
         """
@@ -202,6 +209,8 @@ class Soak:
         self._addresses = addresses
         for share in self._shares:
             self._crowds.append(self._startCrowd(share))
+        for crowd in self._crowds:
+            await crowd.begun
         print(
             f"{sum(self._shares)} peers of ours in {CROWDS} processes,"
             f" and {', '.join(built) or 'no others'}, each of which listens and dials",
@@ -238,7 +247,7 @@ class Soak:
                 "--do",
                 "ping,identify,echo,halfclose,reset,back,many",
                 "--size",
-                "262144",
+                str(SIZE),
             )
             if random.random() < 0.2:
                 killing = self._reactor.callLater(
@@ -256,8 +265,13 @@ class Soak:
                 self._done[f"{name} failed"] += 1
             else:
                 self._done[f"{name} {'went well' if told['ok'] else 'failed'}"] += 1
+                if not told["ok"]:
+                    self._done[f"{name}: {told['error']}"] += 1
                 echo = told["results"].get("echo", {})
-                if echo.get("equal") is False and echo.get("bytes") == 262144:
+                counted = told["results"].get("halfclose", {}).get("answer")
+                if echo.get("equal") is False and echo.get("bytes") == SIZE:
+                    self._done["wrong"] += 1
+                if counted not in (None, "", str(SIZE)):
                     self._done["wrong"] += 1
             await peer.ended
             await deferLater(self._reactor, random.uniform(1.0, 5.0))
