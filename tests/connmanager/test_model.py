@@ -67,11 +67,11 @@ class Wire(MemoryNetwork):
         super().__init__(clock, delay)
         self.ends: list[_End] = []
 
-    def join(self, client: IProtocol, server: IProtocol, number: int) -> None:
+    def join(self, client: IProtocol, server: IProtocol, *facts: Any) -> None:
         """
         Connect two protocols, and remember it.
         """
-        super().join(client, server, number)
+        super().join(client, server, *facts)
         for protocol in (client, server):
             end: Any = protocol.transport  # type: ignore[attr-defined]
             self.ends.append(end)
