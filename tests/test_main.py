@@ -183,6 +183,7 @@ class KeyTests(SynchronousTestCase):
             (("identify", "--timeout", "nan", "/a"), "'nan'"),
             (("identify", "--zzz", "/a"), "zzz"),
             (("perf",), "arguments"),
+            (("perf", "/a"), "--upload, --download or both"),
             (("perf", "--upload", "-1", "/a"), "'-1'"),
             (("perf", "--download", str(1 << 64), "/a"), f"from 0 to {MAX_SIZE}"),
             (("perf", "--download", "10MiB", "/a"), "'10MiB'"),

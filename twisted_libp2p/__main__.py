@@ -138,6 +138,10 @@ class _PerfOptions(_PeerOptions):
         ["header", None, 8, "bytes of the header that the peer expects", _header],
     ]
 
+    def postOptions(self) -> None:
+        if not (self["upload"] or self["download"]):
+            raise UsageError("nothing to measure: give --upload, --download or both")
+
 
 class _PeersOptions(Options):
     """
