@@ -389,6 +389,16 @@ class ReaderTests(SynchronousTestCase):
         )
         self.assertEqual(told.listenAddresses, tuple(addresses[:MAX_ADDRESSES]))
 
+    def test_manyUnreadable(self) -> None:
+        """
+        Nor are more read: forty thousand that are none would take a fifth of a
+        second, each time.
+        """
+        good = [public(1).toBytes(), public(2).toBytes()]
+        bad = [b""] * (MAX_ADDRESSES - 1)
+        told = read(message(listenAddrs=[good[0], *bad, good[1]]))
+        self.assertEqual(told.listenAddresses, (public(1),))
+
     def test_scope(self) -> None:
         """
         Addresses that cannot be reached where the peer is are not believed,

@@ -210,7 +210,8 @@ class Reader:
                 told["record"] = message.signedPeerRecord
                 told["sequence"] = record.sequence
         elif message.listenAddrs:
-            told["listenAddresses"] = self._dialable(_readable(message.listenAddrs))
+            some = islice(message.listenAddrs, MAX_ADDRESSES)
+            told["listenAddresses"] = self._dialable(_readable(some))
         for observed in _readable([message.observedAddr]):
             told["observedAddress"] = observed
         return replace(before, **told)
