@@ -32,8 +32,7 @@ while
     read line; more=$?
     kill -INT $!
     wait
-    echo stopped
-    [ $more = 0 ] && read line
+    [ $more = 0 ] && echo stopped && read line
 do :; done
 rm -rf "$2"
 """
