@@ -12,7 +12,9 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore.journal import Entry, Journal
 from twisted_libp2p.peerstore.rows import Key, TagRow
 
-ONE, TWO, THREE = (PeerID.fromBytes(b"\x12\x20" + bytes([n]) * 32) for n in range(3))
+ONE, TWO, THREE, FOUR = (
+    PeerID.fromBytes(b"\x12\x20" + bytes([n]) * 32) for n in range(4)
+)
 A: Key = (TagRow, "a")
 B: Key = (TagRow, "b")
 
@@ -115,13 +117,18 @@ class JournalTests(SynchronousTestCase):
 
     def test_drop(self) -> None:
         """
-        A peer that had to go is not written; one that was forgotten is.
+        A peer that had to go is not written; but that it was forgotten is, and
+        what had been removed of it.
         """
         self.journal.note(ONE, A)
+        self.journal.note(THREE, A)
+        self.journal.note(THREE, B)
         self.journal.forget(TWO)
-        for peer in (ONE, TWO, THREE):
-            self.journal.drop(peer)
-        self.assertEqual(self.journal.take(10), {TWO: Entry(True)})
+        for peer in (ONE, TWO, THREE, FOUR):
+            self.journal.drop(peer, A.__eq__)
+        self.assertEqual(
+            self.journal.take(10), {TWO: Entry(True), THREE: Entry(keys={B: None})}
+        )
 
     def test_bound(self) -> None:
         """

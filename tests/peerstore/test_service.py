@@ -588,6 +588,26 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual([name for name, _ in self.pool.works], ["prepare"])
         self.pool.release()
 
+    def test_lastRemoved(self) -> None:
+        """
+        Where all that was known of a peer is removed, and memory lets it go for
+        the next peer before that is written, it is removed from the database
+        as well.
+        """
+        self.start()
+        self.store.setTag(peer(1), "tag")
+        self.store.setMetadata(peer(2), "name", b"value")
+        self.store.addAddresses(peer(3), [ADDRESS], Source.CONFIGURED)
+        self.clock.advance(1)
+        self.store.removeTag(peer(1), "tag")
+        self.store.setMetadata(peer(2), "name", None)
+        self.store.removeAddresses(peer(3), [ADDRESS])
+        self.store.addAddresses(peer(4), [ADDRESS])
+        self.assertEqual(self.store.peers(), [peer(4)])
+        self.clock.advance(1)
+        other = self.other()
+        self.assertEqual(other.peers(), [peer(4)])
+
     def test_evicted(self) -> None:
         """
         What had to leave memory is still in the database, until that has too

@@ -150,9 +150,10 @@ class Book:
         peer = self._agenda.pop(*now)
         if peer is None:
             return False
-        self._size -= self._records.pop(peer).size
+        record = self._records.pop(peer)
+        self._size -= record.size
         if self.journal is not None:
-            self.journal.drop(peer)
+            self.journal.drop(peer, record.has)
         return True
 
     def forget(self, peer: PeerID) -> None:
@@ -263,7 +264,10 @@ class Book:
         """
         record = self._records.get(peer)
         if record is None:
-            return []
+            if entry.forgotten:
+                return []
+            # It has gone meanwhile; what was removed before is named here.
+            record = Record()
         stamp, id = self.stamp(), peer.toBytes()
         rows: list[Row] = [record.peerRow(id, stamp)]
         rows += (record.row(id, key, stamp) for key in entry.keys)

@@ -101,13 +101,19 @@ class Journal:
         entry.forgotten = True
         entry.keys.clear()
 
-    def drop(self, peer: PeerID) -> None:
+    def drop(self, peer: PeerID, has: Callable[[Key], bool]) -> None:
         """
-        A peer had to go for want of room: there is nothing to write any more.
+        A peer has to go from memory: there is nothing to write any more, but
+        that something was removed before.
+
+        @param has: tells whether it had a row at the end.
         """
-        entry = self._waiting.get(peer)
-        if entry is not None and not entry.forgotten:
-            del self._waiting[peer]
+        for entries in (self._waiting, self._writing):
+            entry = entries.get(peer)
+            if entry is not None and not entry.forgotten:
+                entry.keys = {key: None for key in entry.keys if not has(key)}
+                if not entry.keys:
+                    del entries[peer]
 
     def _entry(self, peer: PeerID) -> Entry:
         entry = self._waiting.get(peer)

@@ -254,6 +254,15 @@ class Record:
             dialect=self.dialect,
         )
 
+    def has(self, key: Key) -> bool:
+        """
+        Tell whether there is anything in another row.
+        """
+        type, name = key
+        if isinstance(name, bytes):
+            return name in self.addresses
+        return name in ((self.tags if type is TagRow else self.metadata) or ())
+
     def row(self, peer: bytes, key: Key, now: float) -> Row:
         """
         Give another row; where there is nothing, one that says that it is
