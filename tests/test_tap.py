@@ -33,6 +33,7 @@ from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
+from twisted_libp2p.transport.shared import SharedPorts
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 LISTENING = r"listening on (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)"
@@ -68,6 +69,13 @@ class OptionsTests(SynchronousTestCase):
         self.assertNotIn(ECHO, node.registry.protocols())
         self.assertNotIn(PERF, node.registry.protocols())
         self.successResultOf(node.stopService())
+
+    def test_sharePorts(self) -> None:
+        """
+        Told so, it listens on ports that others may share.
+        """
+        self.assertIsInstance(make("--share-ports").reactor, SharedPorts)
+        self.assertNotIsInstance(make().reactor, SharedPorts)
 
     def test_listen(self) -> None:
         """

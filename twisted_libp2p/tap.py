@@ -25,6 +25,7 @@ from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
+from twisted_libp2p.transport.shared import SharedPorts
 
 __all__ = ["Options", "makeService"]
 
@@ -69,6 +70,7 @@ class Options(NodeOptions):
     optFlags: ClassVar[list[Any]] = [
         ["echo", None, f"serve {echo.PROTOCOL_ID}"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as anybody wants"],
+        ["share-ports", None, "other processes may listen on the same addresses"],
     ]
 
     def __init__(self) -> None:
@@ -200,7 +202,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
 
 def _make(options: Options, reactor: Any) -> Node:
-    node = _Service(reactor, **options.nodeArguments())
+    listening = SharedPorts(reactor) if options["share-ports"] else reactor
+    node = _Service(listening, **options.nodeArguments())
     node.setName("libp2p")
     node.sites = [
         serve(reactor, node, options[name])
