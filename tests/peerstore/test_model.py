@@ -93,18 +93,23 @@ class Disk:
         """
         self._connection.close()
 
-    def crash(self, path: Path) -> Disk:
+    def crash(self, path: Path, now: float) -> Disk:
         """
         Take what is on the disk now, in the midst of everything.
 
         @param path: where to put it.
+        @param now: the time.  That lifetimes stand still while no program has
+            written for a minute is not part of the model.
         """
         for suffix in ("", "-wal"):
             source = Path(f"{self.path}{suffix}")
             if source.exists():
                 copyfile(source, f"{path}{suffix}")
         self.close()
-        return Disk(path)
+        disk = Disk(path)
+        with disk._connection as connection:
+            connection.execute("UPDATE store SET awake = ?", (now,))
+        return disk
 
 
 @dataclass
@@ -368,7 +373,7 @@ class StoreModel(RuleBasedStateMachine):
         """
         The program dies; it begins again with what is on the disk.
         """
-        disk = self.disk.crash(self.file())
+        disk = self.disk.crash(self.file(), self.now)
         for call in list(self.clock.getDelayedCalls()):
             call.cancel()
         self.open(disk)
