@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import react
 from twisted.internet.utils import getProcessOutputAndValue
 
@@ -30,6 +30,9 @@ __all__ = ["main"]
 #: How often a row is tried again if all that it failed is the honest peer's p99:
 #: whatever else the machine does makes that worse, and nothing makes it better.
 ROUNDS = 3
+
+#: How many rows that mostly wait are played at once.
+BESIDE = 4
 
 
 async def play(row: Row, peer: str) -> Result:
@@ -57,24 +60,29 @@ async def playAll(rows: Iterable[Row], peer: str) -> list[Result]:
     """
     results = []
     waiting: list[Row] = []
+
+    async def tell(row: Row) -> Result:
+        result = await play(row, peer)
+        print(printed(result), flush=True)
+        keep(result)
+        return result
+
     for row in rows:
         if peer != OURS and peer not in row.others:
             continue
         if row.long:
             waiting.append(row)
         else:
-            results.append(await play(row, peer))
-            print(printed(results[-1]), flush=True)
+            results.append(await tell(row))
 
-    async def beside(row: Row) -> Result:
-        result = await play(row, peer)
-        print(printed(result), flush=True)
-        return result
-
+    beside = DeferredSemaphore(BESIDE)
     results += await gatherResults(
-        [Deferred.fromCoroutine(beside(row)) for row in waiting]
+        [
+            beside.run(Deferred.fromCoroutine, tell(row))
+            for row in sorted(waiting, key=lambda row: -row.long)
+        ]
     )
-    return sorted(results, key=lambda each: each.row)
+    return results
 
 
 async def run(reactor: Any, options: argparse.Namespace) -> None:
@@ -85,7 +93,6 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
     results: dict[str, list[Result]] = {}
     for peer in options.peers or [OURS]:
         results[peer] = await playAll(rows, peer)
-        keep(peer, results[peer])
     # The others are compared with, and not judged.
     if any(each.failures for each in results.get(OURS, ())):
         raise SystemExit(1)

@@ -344,7 +344,7 @@ class Arena:
         """
         self.result.seen.append(what)
 
-    def newcomer(self, source: str | None = None, limit: float = 1.0) -> float:
+    def newcomer(self, source: str | None = None, limit: float = 2.0) -> float:
         """
         Expect that an honest peer can connect and ping.
 

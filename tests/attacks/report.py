@@ -28,14 +28,14 @@ _ROWS = {each.number: each for each in ROWS}
 KEPT = Path(__file__).parents[2] / "build" / "attacks"
 
 
-def keep(peer: str, results: Iterable[Result]) -> None:
+def keep(result: Result) -> None:
     """
-    Keep results; those of other rows stay.
+    Keep what came of a row; what came of the others stays.
     """
     KEPT.mkdir(parents=True, exist_ok=True)
-    by = {each.row: each for each in (*kept(peer), *results)}
+    by = {each.row: each for each in (*kept(result.peer), result)}
     lines = [by[number].json() + "\n" for number in sorted(by)]
-    (KEPT / f"{peer}.jsonl").write_text("".join(lines))
+    (KEPT / f"{result.peer}.jsonl").write_text("".join(lines))
 
 
 def kept(peer: str) -> list[Result]:

@@ -77,7 +77,7 @@ class Session:
     @ivar answering: whether pings are answered while frames are read.
     @ivar code: of the go-away that came; None if none did.
     @ivar resets: the streams that the peer has reset, with their codes.
-    @ivar pongs: how many of our pings were answered.
+    @ivar credit: for streams of ours, how many bytes the peer takes.
     """
 
     def __init__(self, pipe: Pipe, initiator: bool = True) -> None:
@@ -85,7 +85,7 @@ class Session:
         self.answering = True
         self.code: int | None = None
         self.resets: dict[int, int] = {}
-        self.pongs = 0
+        self.credit: dict[int, int] = {}
         self._next = 1 if initiator else 2
 
     def send(self, *frames: bytes) -> None:
@@ -110,11 +110,11 @@ class Session:
         body = self.pipe.exactly(length) if kind == DATA else b""
         if kind == PING and flags & SYN and self.answering:
             self.send(frame(PING, ACK, 0, length))
-        elif kind == PING and flags & ACK:
-            self.pongs += 1
         elif kind == GO_AWAY:
             self.code = length
-        elif flags & RST:
+        elif kind == WINDOW and stream in self.credit:
+            self.credit[stream] += length
+        if flags & RST:
             self.resets[stream] = length if kind == WINDOW else 0
         return Frame(kind, flags, stream, length, body)
 
@@ -189,6 +189,14 @@ class Stream(Pipe):
         super().__init__()
         self.session = session
         self.id = stream
+        session.credit[stream] = INITIAL_WINDOW
+
+    @property
+    def credit(self) -> int:
+        """
+        How many bytes the peer takes, as far as it has told.
+        """
+        return self.session.credit[self.id]
 
     def send(self, data: bytes) -> None:
         """
@@ -197,6 +205,7 @@ class Stream(Pipe):
         for start in range(0, len(data), 32768):
             piece = data[start : start + 32768]
             self.session.send(frame(DATA, 0, self.id, body=piece))
+            self.session.credit[self.id] -= len(piece)
 
     def more(self) -> bytes:
         """

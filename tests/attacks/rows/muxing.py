@@ -206,17 +206,14 @@ def unread(arena: Arena) -> None:
     # One who does not read his socket either.
     deaf = Peer().dial(arena.address)
     deaf.answering = False
-    sent, limit = 0, 64 * MIB
     try:
         stream = deaf.open(ECHO)
         deaf.send(frame(WINDOW, 0, stream.id, 1 << 30))
         _tcp(deaf).patience(1.0)
-        while sent < limit:
-            deaf.send(frame(DATA, 0, stream.id, body=bytes(16384)))
-            sent += 16384
-            if sent >= INITIAL_WINDOW:
-                # What the node takes beyond the window it has to grant first.
-                break
+        # What the node takes beyond the first window it has to grant, which nobody
+        # reads here.
+        while piece := min(16384, stream.credit):
+            stream.send(bytes(piece))
     except Ended:
         pass
     # One who is honest, and slow.
@@ -250,13 +247,12 @@ def _pausing(session: Session, pause: float) -> int:
     size = 1 << 20
     pattern = random.Random(10).randbytes(size)
     stream = session.open(ECHO)
-    credit, sent, received = INITIAL_WINDOW, 0, bytearray()
+    sent, received = 0, bytearray()
     granted = False
     deadline = pause + 30
     try:
         while len(received) < size and time.monotonic() < deadline:
-            while sent < min(size, credit):
-                piece = min(32768, credit - sent, size - sent)
+            while piece := min(32768, stream.credit, size - sent):
                 stream.send(pattern[sent : sent + piece])
                 sent += piece
             if not granted and time.monotonic() >= pause:
@@ -267,7 +263,6 @@ def _pausing(session: Session, pause: float) -> int:
             if got is None or got.stream != stream.id:
                 continue
             received += got.body
-            credit += got.length if got.kind == WINDOW else 0
             if got.flags & RST:
                 break
     except Ended:
@@ -302,21 +297,16 @@ def _pour(session: Session) -> int:
     @return: how much that is.
     """
     stream = session.open(ECHO)
-    credit, sent = INITIAL_WINDOW, 0
-    while True:
-        while sent < credit:
-            piece = min(32768, credit - sent)
-            session.send(frame(DATA, 0, stream.id, body=bytes(piece)))
+    sent = 0
+    while sent < 64 * MIB:
+        while piece := min(32768, stream.credit):
+            stream.send(bytes(piece))
             sent += piece
         try:
-            got = session.until(
-                lambda got: got.kind == WINDOW and got.stream == stream.id, 2.0
-            )
+            session.until(lambda got: stream.credit > 0, 2.0)
         except Ended:
-            return sent
-        credit += got.length
-        if sent > 64 * MIB:
-            return sent
+            break
+    return sent
 
 
 def mplexAbuse(arena: Arena) -> None:

@@ -266,18 +266,16 @@ def ping(arena: Arena) -> None:
     stream.grant(1 << 30)
     other = Peer().dial(arena.address)
     worst = 0.0
-    credit, sent, received = 256 * 1024, 0, 0
+    sent = turn = 0
     try:
         while sent < 16 << 20:
-            piece = min(65536, credit - sent)
-            if piece:
-                session.send(frame(DATA, 0, stream.id, body=bytes(piece)))
-                sent += piece
-            while sent >= credit:
-                got = session.until(lambda got: got.stream == stream.id)
-                received += len(got.body)
-                credit += got.length if got.kind == WINDOW else 0
-            if not sent % (1 << 20):
+            piece = min(65536, stream.credit)
+            stream.send(bytes(piece))
+            sent += piece
+            if not piece:
+                session.until(lambda got: stream.credit > 0)
+            if sent >> 20 > turn:
+                turn = sent >> 20
                 began = time.monotonic()
                 echo = other.open("/echo/1.0.0")
                 echo.send(b"word")

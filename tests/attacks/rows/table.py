@@ -32,7 +32,8 @@ class Row:
     @ivar attack: plays it.
     @ivar memory: by how many MiB the node may grow meanwhile.
     @ivar once: whether the second time would not be as the first.
-    @ivar long: whether it waits for long timeouts, and may do so beside others.
+    @ivar long: about how many seconds it mostly waits, beside others; 0 if it does
+        not.
     @ivar others: the foreign peers that it can be played against.
     @ivar options: what those have to be started with.
     @ivar network: whether it needs more addresses than loopback has, and so a
@@ -46,7 +47,7 @@ class Row:
     attack: Callable[[Arena], None]
     memory: int = 16
     once: bool = False
-    long: bool = False
+    long: int = 0
     others: tuple[str, ...] = EVERYBODY
     options: tuple[str, ...] = ()
     network: bool = False
@@ -59,7 +60,7 @@ ROWS = (
         "silent connections",
         "300 sockets connect and say nothing",
         upgrade.silent,
-        long=True,
+        long=15,
     ),
     Row(
         2,
@@ -67,7 +68,7 @@ ROWS = (
         "one byte a second through multistream, Noise and TLS; and an honest peer"
         " whose bytes come one at a time",
         upgrade.drip,
-        long=True,
+        long=25,
     ),
     Row(
         3,
@@ -116,7 +117,7 @@ ROWS = (
         "streams that never negotiate",
         "10 000 streams are opened, and nothing is sent on them",
         muxing.streams,
-        long=True,
+        long=12,
     ),
     Row(
         10,
@@ -124,7 +125,7 @@ ROWS = (
         "echoes are asked for, and not read: on one stream, and on the socket; an"
         " honest reader pauses for 30 s",
         muxing.unread,
-        long=True,
+        long=75,
     ),
     Row(
         11,
@@ -133,7 +134,7 @@ ROWS = (
         " opens, 64 MiB to a stream whose echo is not read",
         muxing.mplexAbuse,
         memory=24,
-        long=True,
+        long=20,
         options=("--muxer", "mplex"),
     ),
     Row(
@@ -165,7 +166,7 @@ ROWS = (
         "200 peers stay, 5 of them protected",
         connections.watermarks,
         memory=48,
-        long=True,
+        long=120,
         others=NOBODY,
     ),
     Row(
@@ -180,7 +181,7 @@ ROWS = (
         "hostile dial targets",
         "200 addresses, dead ones, a black hole, garbage, silence; 50 callers",
         connections.targets,
-        long=True,
+        long=45,
         others=NOBODY,
     ),
     Row(
@@ -202,7 +203,7 @@ ROWS = (
         "ping",
         "a third stream, 31 bytes, a flood",
         protocols.ping,
-        long=True,
+        long=20,
     ),
     Row(
         21,
@@ -223,7 +224,7 @@ ROWS = (
         "private network",
         "peers without the key, and with another one",
         upgrade.privateNetwork,
-        long=True,
+        long=25,
         others=("go", "js", "rust"),
         private=True,
     ),
@@ -232,6 +233,6 @@ ROWS = (
         "idle and dead peers",
         "an honest peer is idle for 75 s; another one vanishes without a word",
         connections.idle,
-        long=True,
+        long=80,
     ),
 )

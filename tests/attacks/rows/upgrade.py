@@ -33,7 +33,7 @@ def bounds(arena: Arena) -> tuple[float, float]:
     Give the seconds between which an upgrade without end has to be ended.
     """
     if arena.ours:
-        return DEADLINE - 0.5, DEADLINE + 1.5
+        return DEADLINE - 0.5, DEADLINE + 2.0
     return 0.0, DEADLINE_OF_OTHERS + 1.5
 
 
