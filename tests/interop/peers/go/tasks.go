@@ -197,8 +197,9 @@ func (d *dialer) many(ctx context.Context) (facts, error) {
 	var mu sync.Mutex
 	var first error
 	equal := 0
+	// All at once: a wait must not end while some of them are still to come.
+	halves.Add(manyStreams)
 	for i := range manyStreams {
-		halves.Add(1)
 		ends.Go(func() {
 			half := sync.OnceFunc(halves.Done)
 			defer half()
