@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.attacks.raw import mplex, multistream, noise, tls, yamux
 from tests.attacks.raw.identity import Identity, base58
-from tests.attacks.raw.pipe import PATIENCE, TCP, Ended, Pipe, connectAs
+from tests.attacks.raw.pipe import PATIENCE, TCP, Ended, connectAs
 
 __all__ = ["IDENTIFY", "PING", "PUSH", "Peer", "Trap", "pingOn"]
 
@@ -47,7 +47,7 @@ class Peer:
         address: tuple[str, int],
         security: str = noise.PROTOCOL_ID,
         muxer: str = yamux.PROTOCOL_ID,
-    ) -> Pipe:
+    ) -> noise.Noise | tls.TLS:
         """
         Connect, and shake hands.
         """
@@ -61,13 +61,12 @@ class Peer:
             alpn=(muxer.encode(), b"libp2p"),
         )
 
-    def multiplex(self, secure: Pipe, muxer: str) -> None:
+    def multiplex(self, secure: noise.Noise | tls.TLS, muxer: str) -> None:
         """
         Agree on a muxer, unless the handshake has.
         """
-        if isinstance(secure, noise.Noise) and muxer in secure.muxers:
-            return
-        multistream.choose(secure, muxer)
+        if muxer not in secure.muxers:
+            multistream.choose(secure, muxer)
 
     def dial(
         self, address: tuple[str, int], security: str = noise.PROTOCOL_ID
@@ -76,8 +75,7 @@ class Peer:
         Connect, up to a session of yamux.
         """
         secure = self.secure(address, security)
-        if security == noise.PROTOCOL_ID:
-            self.multiplex(secure, yamux.PROTOCOL_ID)
+        self.multiplex(secure, yamux.PROTOCOL_ID)
         return yamux.Session(secure)
 
     def dialMplex(self, address: tuple[str, int]) -> mplex.Session:

@@ -85,10 +85,13 @@ class Certificate:
 class TLS(Pipe):
     """
     The channel behind a handshake.
+
+    @ivar muxers: the muxer that was agreed with it, if one was.
     """
 
     def __init__(self, lower: TCP, connection: SSL.Connection) -> None:
         super().__init__()
+        self.muxers = [connection.get_alpn_proto_negotiated().decode()]
         self.lower = lower
         self._connection = connection
 
