@@ -145,6 +145,10 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
         assert not clock.calls, clock.calls
         assert not _failures, _failures
         lost = owner.lost[0]
+        if len(ends) > _STREAMS:
+            # A stream that our side resets gives its place to others when the
+            # read is over: who comes in between is refused.
+            return None
         return (
             [(end.name, bytes(end.data), end.ends, repr(end.reasons)) for end in ends],
             lost.type,
