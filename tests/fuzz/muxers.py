@@ -26,12 +26,8 @@ from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxedConnectionDoub
 
 _ALICE, _BOB = PeerID(b"\x00\x01a"), PeerID(b"\x00\x01b")
 
-# How many streams the peer may open: more than an input does.  At the limit it
-# depends on the cuts which one is refused, since a stream that has ended counts
-# until its application was told, after the read.
-_STREAMS = 4096
-
-# How many bytes mplex may keep unread.
+# How many streams the peer may open, and how many bytes mplex may keep unread.
+_STREAMS = 4
 _UNREAD = 4096
 
 # What was logged as a failure of ours.
@@ -131,6 +127,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
         for piece in pieces:
             session.dataReceived(piece)
             size += len(piece)
+            assert len(session.streams) <= _STREAMS + 1
             for stream in session.streams:
                 assert stream.unreadSize <= bound
             if session.ended:
