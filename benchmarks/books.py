@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from twisted.internet.task import Clock
 
-from benchmarks.account import residentBytes
 from benchmarks.contenders import OURS
 from benchmarks.progress import Progress
 from benchmarks.rows import Row
+from tests.account import residentBytes
 from tests.connmanager.doubles import CrowdedClock, FakeConnection, peer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy

@@ -14,10 +14,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from benchmarks.account import cpuSeconds, residentBytes
 from benchmarks.contenders import Contender
 from benchmarks.network import HERE, THERE, Network
 from benchmarks.peers.orders import Order
+from tests.account import cpuSeconds, residentBytes
 from tests.interop.process import ForeignPeer
 
 __all__ = ["Done", "Pair", "Refused"]

@@ -15,10 +15,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from benchmarks.account import cpuSeconds
 from benchmarks.contenders import Contender
 from benchmarks.progress import Progress
 from benchmarks.rows import Row
+from tests.account import cpuSeconds
 
 __all__ = ["NAME", "startUp"]
 

@@ -12,6 +12,7 @@ were read to the end of the stream, and their digest.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from typing import Any
 
@@ -23,21 +24,11 @@ from twisted.internet.stdio import StandardIO
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
+from tests.account import residentBytes
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 
 UNREAD = "/test/unread/1.0.0"
-
-
-def residentMemory() -> int:
-    """
-    Give the resident memory of this process in bytes.
-    """
-    with open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("this system does not tell its memory")
 
 
 @implementer(IHalfCloseableProtocol)
@@ -79,7 +70,7 @@ class Console(LineReceiver):
 
     def lineReceived(self, line: bytes) -> None:
         if line == b"rss":
-            self.say(str(residentMemory()))
+            self.say(str(residentBytes(os.getpid())))
         elif line == b"read":
             stream = streams.pop(0)
             stream.end.addCallback(

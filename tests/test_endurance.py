@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
-from tests.slow_reader import residentMemory
+from tests.account import openFiles, residentBytes
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -48,13 +48,6 @@ class Once(Protocol):
 
     def connectionLost(self, reason: Any = None) -> None:
         self.closed.callback(self.answer)
-
-
-def openFiles() -> int:
-    """
-    Count the open files of this process.
-    """
-    return len(os.listdir("/proc/self/fd"))
 
 
 class EnduranceTests(TestCase):
@@ -95,7 +88,8 @@ class EnduranceTests(TestCase):
                 await once()
             gc.collect()
             loop: Any = reactor
-            return residentMemory(), openFiles(), len(loop.getDelayedCalls())
+            own = os.getpid()
+            return residentBytes(own), openFiles(own), len(loop.getDelayedCalls())
 
         try:
             memory, files, _ = await rounds(500)

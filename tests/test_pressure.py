@@ -19,7 +19,8 @@ from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from tests.slow_reader import UNREAD, residentMemory
+from tests.account import residentBytes
+from tests.slow_reader import UNREAD
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID
 
@@ -139,7 +140,10 @@ class PressureTests(TestCase):
             address = await child.ask()
             connection = await node.connect(address)
             await node.ping(address)
-            before, beforeThere = residentMemory(), int(await child.ask("rss"))
+            before, beforeThere = (
+                residentBytes(os.getpid()),
+                int(await child.ask("rss")),
+            )
             offer = Offer(size, piece)
             factory = Factory()
             factory.noisy = False
@@ -152,7 +156,7 @@ class PressureTests(TestCase):
                 await node.ping(address)
             self.assertGreater(offer.left, size - 64 * MIB)
             self.assertTrue(offer.paused)
-            self.assertLess(residentMemory() - before, 64 * MIB)
+            self.assertLess(residentBytes(os.getpid()) - before, 64 * MIB)
             self.assertLess(int(await child.ask("rss")) - beforeThere, 64 * MIB)
             # Other streams of the same connection go on.
             other: Any = await connection.openStream(
@@ -163,7 +167,7 @@ class PressureTests(TestCase):
             answer = await child.ask("read")
             self.assertEqual(answer, f"{size} {offer.digest.hexdigest()}")
             await offer.lost
-            self.assertLess(residentMemory() - before, 64 * MIB)
+            self.assertLess(residentBytes(os.getpid()) - before, 64 * MIB)
             self.assertLess(int(await child.ask("rss")) - beforeThere, 64 * MIB)
         finally:
             await node.stopService()

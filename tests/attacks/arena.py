@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.account import cpuSeconds, openFiles, residentBytes
 from tests.attacks.raw.peer import Peer, pingOn
 from tests.attacks.raw.pipe import Ended
 
@@ -179,25 +180,23 @@ class Process:
 
     # What it uses
 
-    def _status(self, name: str) -> int:
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
-        return 0
-
     @property
     def memory(self) -> int:
         """
         Its resident memory in bytes.
         """
-        return self._status("VmRSS")
+        return residentBytes(self.pid)
 
     @property
     def peak(self) -> int:
         """
         The most that was, since L{forgetPeak}.
         """
-        return self._status("VmHWM")
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        # It has ended.
+        return 0
 
     def forgetPeak(self) -> None:
         """
@@ -210,16 +209,14 @@ class Process:
         """
         Seconds of processor time.
         """
-        text = Path(f"/proc/{self.pid}/stat").read_text()
-        numbers = text[text.rindex(")") :].split()
-        return sum(map(int, numbers[12:14])) / os.sysconf("SC_CLK_TCK")
+        return cpuSeconds(self.pid)
 
     @property
     def descriptors(self) -> int:
         """
         How many files and sockets it has open.
         """
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return openFiles(self.pid)
 
 
 class Target(Process):

@@ -19,6 +19,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
+from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import (
@@ -214,7 +215,7 @@ class Victim:
             **await self.state(),
             "seconds": seconds,
             "left": [str(each) for each in loop.getDelayedCalls()],
-            "descriptors": len(os.listdir("/proc/self/fd")),
+            "descriptors": openFiles(os.getpid()),
         }
 
 

@@ -6,7 +6,6 @@ Tests of a node that has no file descriptor left.
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 
@@ -17,6 +16,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from tests.account import cpuSeconds, openFiles
 from tests.processes import TWIST, ProgramTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed
@@ -54,15 +54,6 @@ class SilentFactory(Factory):
 
     protocol = Silent
     noisy = False
-
-
-def processorTime(process: int) -> float:
-    """
-    Give the seconds for which a process has run.
-    """
-    with open(f"/proc/{process}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class DescriptorTests(ProgramTestCase):
@@ -103,12 +94,12 @@ class DescriptorTests(ProgramTestCase):
         # The kernel has let them all in; the node closes those that are too many.
         await silent[-1].lost
         await program.says(r"(EMFILE)")
-        self.assertGreaterEqual(len(os.listdir(f"/proc/{process}/fd")), DESCRIPTORS - 2)
+        self.assertGreaterEqual(openFiles(process), DESCRIPTORS - 2)
         await self.assertFailure(late.connect(address), DialFailed)
-        before = processorTime(process)
+        before = cpuSeconds(process)
         await deferLater(reactor, 1.0)
         await node.ping(address)
-        self.assertLess(processorTime(process) - before, 0.3)
+        self.assertLess(cpuSeconds(process) - before, 0.3)
         for held in silent:
             if not held.lost.called:
                 assert held.transport is not None

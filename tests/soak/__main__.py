@@ -24,10 +24,10 @@ from twisted.internet.task import LoopingCall, deferLater, react
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
+from tests.account import openFiles, residentBytes
 from tests.interop.ours import serve
 from tests.interop.peers.build import DEFAULT_CACHE, PEERS, available, build
 from tests.interop.process import ForeignPeer, PeerEnded
-from tests.slow_reader import residentMemory
 from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ScopeLimits
 from twisted_libp2p.events import (
     ClosedConn,
@@ -299,8 +299,8 @@ class Soak:
     def _sample(self) -> Sample:
         gc.collect()
         return Sample(
-            residentMemory(),
-            len(os.listdir("/proc/self/fd")),
+            residentBytes(os.getpid()),
+            openFiles(os.getpid()),
             len(self._reactor.getDelayedCalls()),
         )
 

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What a process has used, as the kernel of Linux tells it.
+What a process uses, as the kernel of Linux tells it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["cpuSeconds", "residentBytes"]
+__all__ = ["cpuSeconds", "openFiles", "residentBytes"]
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -29,3 +29,10 @@ def residentBytes(pid: int) -> int:
     Give the bytes of memory that a process has resident.
     """
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_SIZE
+
+
+def openFiles(pid: int) -> int:
+    """
+    Count the files, sockets and pipes that a process has open.
+    """
+    return len(os.listdir(f"/proc/{pid}/fd"))
