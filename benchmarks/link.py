@@ -10,7 +10,6 @@ import statistics
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
-from benchmarks import network
 from benchmarks.contenders import Contender
 from benchmarks.network import Network
 from benchmarks.pair import Pair
@@ -18,6 +17,7 @@ from benchmarks.peers.orders import Order
 from benchmarks.progress import Progress
 from benchmarks.rounds import FAILURES, reason
 from benchmarks.rows import Row
+from tests.tun import missing
 
 __all__ = ["NAME", "links"]
 
@@ -51,7 +51,7 @@ async def links(
 
     @return: the figures, and a line for each thing that could not be measured.
     """
-    absent = network.missing()
+    absent = missing("nsenter")
     if absent is not None:
         return [], [f"{NAME}: not measured: {absent}"]
     rows, notes = [], []

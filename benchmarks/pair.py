@@ -15,10 +15,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from benchmarks.contenders import Contender
-from benchmarks.network import HERE, THERE, Network
+from benchmarks.network import Network
 from benchmarks.peers.orders import Order
 from tests.account import cpuSeconds, residentBytes
 from tests.interop.process import ForeignPeer
+from tests.tun import HERE, THERE
 
 __all__ = ["Done", "Pair", "Refused"]
 

@@ -10,9 +10,10 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SkipTest, TestCase
 
 from benchmarks.contenders import gather
-from benchmarks.network import Network, missing
+from benchmarks.network import Network
 from benchmarks.pair import Pair
 from benchmarks.peers.orders import Order
+from tests.tun import missing
 
 
 class NetworkTests(TestCase):
@@ -26,7 +27,7 @@ class NetworkTests(TestCase):
         """
         Over a link, a round trip takes its time.
         """
-        absent = missing()
+        absent = missing("nsenter")
         if absent is not None:
             raise SkipTest(absent)
         (raw,), _ = gather(["raw"])

@@ -5,30 +5,20 @@ A program for L{tests.faults.test_network}, in a network namespace of its own: n
 that reach each other through a network that loses, repeats, delays and swaps
 packets, or is parted.
 
-The network is an interface (TUN) whose other side is this program.  Whoever dials
-C{10.9.0.2} reaches C{10.9.0.1}: source and destination of each packet are swapped,
-which leaves its checksums right.
-
 It prints a line after each step.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
-import struct
-import subprocess
 import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.task import deferLater, react
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from tests import tun
 from tests.interop.ours import Tasks, serve
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
@@ -39,10 +29,6 @@ from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 
-_TUNSETIFF = 0x400454CA
-_IFF_TUN = 0x0001
-_IFF_NO_PI = 0x1000
-
 #: Seconds between two questions whether the peer lives.
 KEEP_ALIVE = 1.0
 
@@ -50,7 +36,6 @@ KEEP_ALIVE = 1.0
 SIZE = 200_000
 
 
-@implementer(IReadDescriptor)
 class Network:
     """
     What is between two nodes.
@@ -68,60 +53,15 @@ class Network:
     parted = False
 
     def __init__(self, reactor: Any) -> None:
-        """
-        Make the interface.
-        """
         self._reactor = reactor
         self._random = random.Random(1)
         self.counts = dict.fromkeys(("passed", "lost", "repeated", "swapped"), 0)
-        self._file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        request = struct.pack("16sH22x", b"tun0", _IFF_TUN | _IFF_NO_PI)
-        fcntl.ioctl(self._file, _TUNSETIFF, request)
-        for command in (
-            "ip link set lo up",
-            "ip address add 10.9.0.1/24 dev tun0",
-            "ip link set tun0 up",
-        ):
-            subprocess.run(command.split(), check=True)
-        reactor.addReader(self)
-
-    def fileno(self) -> int:
-        """
-        Give what is read.
-        """
-        return self._file
-
-    def logPrefix(self) -> str:
-        """
-        Give a name.
-        """
-        return "network"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The program ends.
-        """
-        os.close(self._file)
-
-    def doRead(self) -> Any:
-        """
-        Take the packets that there are.
-        """
-        try:
-            while True:
-                self._take(os.read(self._file, 65536))
-        except BlockingIOError:
-            return None
-        except OSError:
-            return CONNECTION_LOST
+        self._interface = tun.Interface(reactor, self._take)
 
     def _take(self, packet: bytes) -> None:
-        if packet[0] >> 4 != 4:
-            return
         if self.parted or self._random.random() < self.loss:
             self.counts["lost"] += 1
             return
-        packet = packet[:12] + packet[16:20] + packet[12:16] + packet[20:]
         delay = 0.002
         if self._random.random() < self.swap:
             self.counts["swapped"] += 1
@@ -133,7 +73,7 @@ class Network:
 
     def _pass(self, packet: bytes) -> None:
         self.counts["passed"] += 1
-        os.write(self._file, packet)
+        self._interface.deliver(packet)
 
 
 class Trial:
@@ -163,7 +103,7 @@ class Trial:
                 policy=ConnectionPolicy(keepAlive=KEEP_ALIVE),
             )
 
-        self._server = node("/ip4/10.9.0.1/tcp/0")
+        self._server = node(f"/ip4/{tun.HERE}/tcp/0")
         self._client = node()
         for each in (self._server, self._client):
             serve(each)
@@ -181,7 +121,7 @@ class Trial:
         """
         (address,) = await self._server.whenListening()
         port = address.value("tcp")
-        there = Multiaddr(f"/ip4/10.9.0.2/tcp/{port}")
+        there = Multiaddr(f"/ip4/{tun.THERE}/tcp/{port}")
         return await self._client.connect(there.withPeer(self._server.peerID))
 
     async def stop(self) -> None:

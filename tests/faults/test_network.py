@@ -8,18 +8,16 @@ parted.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, TestCase
 
+from tests import tun
 from tests.faults import THOROUGH
 
 ROOT = Path(__file__).parents[2]
-
-NAMESPACE = ("unshare", "--user", "--map-root-user", "--net")
 
 
 class NetworkTests(TestCase):
@@ -35,14 +33,11 @@ class NetworkTests(TestCase):
         All that is sent arrives right, or the connection is ended in time, on
         both sides.
         """
-        for program in ("unshare", "ip"):
-            if shutil.which(program) is None:
-                raise SkipTest(f"there is no {program}")
-        probe = [*NAMESPACE, "test", "-w", "/dev/net/tun"]
-        if subprocess.run(probe, capture_output=True).returncode:
-            raise SkipTest("there may be no namespaces or interfaces of our own")
+        missing = tun.missing()
+        if missing is not None:
+            raise SkipTest(missing)
         done = subprocess.run(
-            [*NAMESPACE, sys.executable, "-m", "tests.faults.bad_network"],
+            [*tun.NAMESPACE, sys.executable, "-m", "tests.faults.bad_network"],
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
