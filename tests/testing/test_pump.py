@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.producer import Producer
+from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte
 
 

@@ -21,9 +21,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.producer import Producer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 from twisted_libp2p.transport.memory import HIGH_WATER, MemoryAddress
 

@@ -34,7 +34,6 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from tests.producer import Producer
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, DialFailed
@@ -43,6 +42,7 @@ from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo
+from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
 from twisted_libp2p.transport import xsalsa20 as cipher

@@ -4,9 +4,9 @@
 Doubles and conformance suites, for the tests of those who use this package.
 
 L{nodes} has whole nodes in memory, for tests of protocols; L{pump} joins two
-protocols in memory and moves their bytes by hand; L{muxer}, L{security}
-and L{peerstore} state what every muxer, security protocol and peerstore must
-do, as mixins for test cases.
+protocols in memory and moves their bytes by hand; L{producer} notes when a
+transport is full; L{muxer}, L{security} and L{peerstore} state what every muxer,
+security protocol and peerstore must do, as mixins for test cases.
 """
 
 from twisted_libp2p.testing.muxer import MuxerConformance

@@ -20,13 +20,13 @@ from twisted.internet.interfaces import IAddress, IConsumer, IProtocol, IPushPro
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted_libp2p.errors import Libp2pError, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.interfaces import ISecureTransport, ISecurity
 from twisted_libp2p.security import Handshake, Secured
+from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte, inReads, pieces
 
 if TYPE_CHECKING:
@@ -239,34 +239,6 @@ class _Side(Factory):
         """
         secured: Secured = self.transport.secured
         return secured
-
-
-@implementer(IPushProducer)
-class _Producer:
-    """
-    Records what it is told.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pauseProducing(self) -> None:
-        """
-        The transport is full.
-        """
-        self.calls.append("pause")
-
-    def resumeProducing(self) -> None:
-        """
-        The transport is not full any more.
-        """
-        self.calls.append("resume")
-
-    def stopProducing(self) -> None:
-        """
-        The transport is gone.
-        """
-        self.calls.append("stop")
 
 
 class SecurityConformance(_TestCase):
@@ -764,7 +736,7 @@ class SecurityConformance(_TestCase):
         not; one that is registered keeps the transport from closing.
         """
         pump, initiator, responder = self._connect()
-        producer = _Producer()
+        producer = Producer()
         initiator.transport.registerProducer(producer, True)
         initiator.transport.write(bytes(10))
         self.assertEqual(producer.calls, [])
@@ -789,7 +761,7 @@ class SecurityConformance(_TestCase):
         left = [b"one", b"two", b"x" * 100_000, b"three"]
         content = b"".join(left)
 
-        class Pulled(_Producer):
+        class Pulled(Producer):
             """
             Gives one piece at a time.
             """

@@ -14,13 +14,13 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from zope.interface.verify import verifyObject
 
-from tests.producer import Producer
 from tests.security.application import Application
 from tests.security.tls.foreign import Foreign, makeContext
 from tests.security.tls.forgery import forge
 from tests.security.tls.meeting import Meeting
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
 from twisted_libp2p.security.tls.transport import CLOSING_TIME
+from twisted_libp2p.testing.producer import Producer
 
 # No record that the peer has sealed.
 GARBAGE = b"\x17\x03\x03\x00\x40" + bytes(64)

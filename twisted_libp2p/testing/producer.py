@@ -9,6 +9,8 @@ from __future__ import annotations
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+__all__ = ["Producer"]
+
 
 @implementer(IPushProducer)
 class Producer:
