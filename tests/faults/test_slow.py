@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
+from tests.faults.flood import Flood
 from tests.faults.links import SlowTransport
 from twisted_libp2p.errors import (
     DialFailed,
@@ -30,53 +28,6 @@ MIB = 1024 * 1024
 
 #: Seconds until a keep-alive that asks every thirty seconds knows better.
 BOUNDS = {"yamux": 61.0, "mplex": 181.0}
-
-
-@implementer(IPushProducer)
-class Flood(Protocol):
-    """
-    Sends without an end.
-
-    @ivar sent: how many bytes were written.
-    @ivar reason: why it has ended; None so far.
-    """
-
-    transport: Any
-    reason: BaseException | None = None
-
-    def __init__(self) -> None:
-        self.sent = 0
-        self.paused = False
-
-    def connectionMade(self) -> None:
-        """
-        Begin.
-        """
-        self.transport.registerProducer(self, True)
-        self.resumeProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        Send as much as there is room for.
-        """
-        self.paused = False
-        while not self.paused:
-            self.sent += 65507
-            self.transport.write(bytes(65507))
-
-    def pauseProducing(self) -> None:
-        """
-        Wait.
-        """
-        self.paused = True
-
-    stopProducing = pauseProducing
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It is over.
-        """
-        self.reason = reason.value
 
 
 class SlowTests(SynchronousTestCase):

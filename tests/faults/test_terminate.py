@@ -7,16 +7,14 @@ Tests of a node that is told to end while it has much to do.
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IPushProducer
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
+from tests.faults.flood import PIECE, Flood
 from tests.processes import TWIST, ProgramTestCase
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.events import ClosedConn
@@ -29,52 +27,20 @@ PEERS = 8
 #: machine that may have other things to do.
 BOUND = 2 * 2.0
 
-PIECE = bytes(65507)
 
-
-@implementer(IPushProducer)
-class Flood(Protocol):
+class Echoed(Flood):
     """
-    Sends without an end, and has it echoed.
+    Has its flood echoed.
 
     @ivar flowing: fires when much has come back.
-    @ivar lost: fires with why it has ended.
+    @ivar lost: fires when it has ended.
     """
 
-    transport: Any
-
     def __init__(self) -> None:
+        super().__init__()
         self.flowing: Deferred[None] = Deferred()
-        self.lost: Deferred[Failure] = Deferred()
-        self._paused = False
+        self.lost: Deferred[None] = Deferred()
         self._count = 0
-
-    def connectionMade(self) -> None:
-        """
-        Begin.
-        """
-        self.transport.registerProducer(self, True)
-        self.resumeProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        Send as much as there is room for.
-        """
-        self._paused = False
-        while not self._paused:
-            self.transport.write(PIECE)
-
-    def pauseProducing(self) -> None:
-        """
-        Wait.
-        """
-        self._paused = True
-
-    def stopProducing(self) -> None:
-        """
-        Send no more.
-        """
-        self._paused = True
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -88,7 +54,8 @@ class Flood(Protocol):
         """
         It is over.
         """
-        self.lost.callback(reason.value)  # type: ignore[arg-type]
+        super().connectionLost(reason)
+        self.lost.callback(None)
 
 
 class TerminateTests(ProgramTestCase):
@@ -113,17 +80,17 @@ class TerminateTests(ProgramTestCase):
         )
         address = await program.says(r"(/ip4/127\S+/p2p/\w+)")
         nodes: list[Node] = []
-        floods: list[Flood] = []
+        floods: list[Echoed] = []
         closed: list[ClosedConn] = []
         for _ in range(PEERS):
             node = Node(reactor)
             node.events.subscribe(ClosedConn, closed.append)
             node.startService()
             self.addCleanup(node.stopService)
-            factory = Factory.forProtocol(Flood)
+            factory = Factory.forProtocol(Echoed)
             factory.noisy = False
             flood = await node.connector(address, PROTOCOL_ID).connect(factory)
-            assert isinstance(flood, Flood)
+            assert isinstance(flood, Echoed)
             nodes.append(node)
             floods.append(flood)
         await gatherResults([flood.flowing for flood in floods])
@@ -134,7 +101,8 @@ class TerminateTests(ProgramTestCase):
         begin = reactor.seconds()
         self.assertIn(await program.stop(), (0, -15))
         self.assertLess(reactor.seconds() - begin, BOUND)
-        reasons = await gatherResults([flood.lost for flood in floods])
+        await gatherResults([flood.lost for flood in floods])
+        reasons = [flood.reason for flood in floods]
         for reason in (*reasons, *(event.reason.value for event in closed)):
             self.assertIsInstance(reason, Libp2pError | ConnectionDone | ConnectionLost)
         self.assertNotIn("Traceback", (program.out + program.err).decode())
