@@ -213,6 +213,17 @@ class SubnetsTests(SynchronousTestCase):
             self.leave("/ip4/192.0.2.1/tcp/1")
             self.enter("/ip4/192.0.2.1/tcp/1")
 
+    def test_impossible(self) -> None:
+        """
+        A rate at which nobody could come is an error of the configuration, and
+        not one of the first who comes.
+        """
+        for limit in (SubnetLimit(4, 32, 8, 0), SubnetLimit(4, 32, 8, 16, 0.0)):
+            error = self.assertRaises(
+                ConfigurationError, Subnets, [limit], EXEMPT, self.clock.seconds
+            )
+            self.assertIn("/32", str(error))
+
     def test_parse(self) -> None:
         """
         A network is read from text; a host is one of one address; anything else

@@ -74,7 +74,7 @@ class Limiter:
         background: Collection[str] = (),
     ) -> None:
         """
-        @raise ConfigurationError: a network in C{limits} is none.
+        @raise ConfigurationError: a network in C{limits} is none, or lets nobody in.
         """
         self.limits = limits
         self.now = now

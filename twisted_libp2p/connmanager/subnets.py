@@ -101,9 +101,16 @@ class Subnets:
     ) -> None:
         """
         @param now: tells the time.
-        @raise ConfigurationError: an exempt network is none.
+        @raise ConfigurationError: an exempt network is none, or a limit lets
+            nobody in.
         """
         self._limits = tuple(limits)
+        for limit in self._limits:
+            if limit.burst is not None and (limit.burst < 1 or limit.interval <= 0):
+                raise ConfigurationError(
+                    f"{limit.burst} at once and one in {limit.interval} s let nobody"
+                    f" in from a /{limit.prefix}: at least 1, and more than 0 s"
+                )
         self._now = now
         # Those that have come lately, who was here last at the end.
         self._allowances: OrderedDict[Subnet, Allowance] = OrderedDict()
