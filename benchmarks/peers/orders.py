@@ -54,13 +54,18 @@ class Order:
 Work = Callable[[Order], Awaitable[Facts]]
 
 
+def line(facts: Facts) -> bytes:
+    """
+    Give the line that tells these facts.
+    """
+    return json.dumps(facts).encode() + b"\n"
+
+
 def tell(facts: Facts) -> None:
     """
-    Print a line, whole and at once.
+    Print a line, before there are any L{Orders}.
     """
-    data = json.dumps(facts).encode() + b"\n"
-    while data:
-        data = data[os.write(1, data) :]
+    os.write(1, line(facts))
 
 
 class Orders(LineOnlyReceiver):
@@ -71,6 +76,7 @@ class Orders(LineOnlyReceiver):
     """
 
     delimiter = b"\n"
+    transport: Any
 
     def __init__(self, works: Mapping[str, Work]) -> None:
         """
@@ -79,16 +85,21 @@ class Orders(LineOnlyReceiver):
         self._works = works
         self.ended: Deferred[None] = Deferred()
 
-    def lineReceived(self, line: bytes) -> None:
+    def lineReceived(self, told: bytes) -> None:
         """
         Do what is told.
         """
-        Deferred.fromCoroutine(self._do(line)).addErrback(
+        Deferred.fromCoroutine(self._do(told)).addErrback(
             lambda reason: {"error": reason.getErrorMessage()}
-        ).addCallback(tell)
+        ).addCallback(self._answer)
 
-    async def _do(self, line: bytes) -> Facts:
-        order = Order(**json.loads(line))
+    def _answer(self, facts: Facts) -> None:
+        # By the transport, since its pipes do not block: a line of ten thousand
+        # round trips is more than a pipe takes at once.
+        self.transport.write(line(facts))
+
+    async def _do(self, told: bytes) -> Facts:
+        order = Order(**json.loads(told))
         return await self._works[order.do](order)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
