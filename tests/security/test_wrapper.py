@@ -19,12 +19,14 @@ from twisted.internet.interfaces import (
     IProtocol,
     IPushProducer,
     ITCPTransport,
+    IWriteDescriptor,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 from zope.interface.verify import verifyObject
 
 from tests.security.application import Application
@@ -162,12 +164,34 @@ class Wire(StringTransport):
         raise AssertionError("reached around the encryption")
 
 
+class Descriptor(Wire):
+    """
+    A transport as the reactor has it: what is written leaves when it is asked to
+    try.
+    """
+
+    connected = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        directlyProvides(self, IWriteDescriptor)
+        self.sent: list[bytes] = []
+
+    def doWrite(self) -> None:
+        """
+        Try.
+        """
+        self.sent += self.writes
+        self.writes.clear()
+
+
 class WrapperTestCase(SynchronousTestCase):
     """
     A base: one wrapper, on a transport that records.
     """
 
     initiator = True
+    wire: type[Wire] = Wire
 
     def setUp(self) -> None:
         """
@@ -198,7 +222,7 @@ class WrapperTestCase(SynchronousTestCase):
                 case.addresses.append(addr)
                 return case.build()
 
-        self.transport = Wire()
+        self.transport = self.wire()
         factory = SecureFactory(
             Handshake(IDENTITY, self.initiator, None, (), self.failures.append),
             Applications(),
@@ -732,6 +756,95 @@ class WriteTests(WrapperTestCase):
         self.wrapper.write(LARGE)
         self.assertEqual(self.transport.writes, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class PromptTests(WrapperTestCase):
+    """
+    A socket is tried at once, not in the reactor's next turn.
+    """
+
+    wire = Descriptor
+    transport: Descriptor
+
+    def test_handshake(self) -> None:
+        """
+        The answer to a message of the handshake leaves with its read.
+        """
+        self.initiator = False
+        self.begin()
+        self.wrapper.dataReceived(b"hello.")
+        self.assertEqual(self.transport.sent, [b"hello?"])
+
+    def test_lastMessage(self) -> None:
+        """
+        So does the last one, with what the application says at once.
+        """
+        self.application.onMade = lambda: self.wrapper.write(b"first")
+        self.wrapper.dataReceived(b"hello?")
+        self.assertEqual(self.transport.sent, [b"hello.", b"hello![first]"])
+
+    def test_read(self) -> None:
+        """
+        What is written during a read leaves at the end of it.
+        """
+        self.secure()
+        del self.transport.sent[:]
+
+        def echo(data: bytes) -> None:
+            self.wrapper.write(data)
+            self.assertEqual(self.transport.sent, [])
+
+        self.application.onData = echo
+        self.wrapper.dataReceived(b"[one]")
+        self.assertEqual(self.transport.sent, [b"[one]"])
+
+    def test_turn(self) -> None:
+        """
+        What is written outside of one leaves at the end of the turn.
+        """
+        self.secure()
+        del self.transport.sent[:]
+        self.wrapper.write(b"one")
+        self.wrapper.write(b"two")
+        self.clock.advance(0)
+        self.assertEqual(self.transport.sent, [b"[onetwo]"])
+
+    def test_large(self) -> None:
+        """
+        An application that writes until it is paused is not helped to go on for
+        ever: large writes wait for the reactor.
+        """
+        self.secure()
+        del self.transport.sent[:]
+        self.wrapper.write(LARGE)
+        self.assertEqual(self.transport.sent, [])
+        self.assertEqual(self.transport.writes, [b"[" + LARGE + b"]"])
+
+    def test_nothing(self) -> None:
+        """
+        A read that leads to nothing is none of the socket's business.
+        """
+        self.secure()
+        tried: list[None] = []
+        self.patch(self.transport, "doWrite", lambda: tried.append(None))
+        self.wrapper.dataReceived(b"[one]")
+        self.assertEqual(tried, [])
+
+    def test_closing(self) -> None:
+        """
+        To end a transport that is closing is left to the reactor.
+        """
+        self.secure()
+        del self.transport.sent[:]
+
+        def bye(data: bytes) -> None:
+            self.wrapper.write(b"bye")
+            self.wrapper.loseConnection()
+
+        self.application.onData = bye
+        self.wrapper.dataReceived(b"[one]")
+        self.assertEqual(self.transport.sent, [])
+        self.assertEqual(self.transport.writes, [b"[bye]"])
 
 
 class CloseTests(WrapperTestCase):

@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IPushProducer,
     IReactorTime,
+    IWriteDescriptor,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -54,8 +55,8 @@ class SecureTransport(ProtocolWrapper):
     protocol's C{connectionLost}.
 
     Small writes of one turn of the reactor, or of one C{dataReceived}, are
-    joined and leave together.  Whatever a single read of the transport brings
-    is handed to the wrapped protocol in one piece.
+    joined and leave together, at its end.  Whatever a single read of the
+    transport brings is handed to the wrapped protocol in one piece.
 
     A half-close is not passed upwards: an end that no key has signed is no
     statement of the peer's, so it ends the connection.
@@ -187,6 +188,7 @@ class SecureTransport(ProtocolWrapper):
             self._secure(machine)
         elif answer:
             self.transport.write(answer)
+            self._push()
 
     def _refuse(self, error: Exception) -> None:
         """
@@ -226,7 +228,8 @@ class SecureTransport(ProtocolWrapper):
         while self._held and not self._paused and self._channel is not None:
             self._open(self._channel, self._held.popleft())
         self._busy = False
-        self._flush()
+        if self._flush():
+            self._push()
 
     def _open(self, channel: Channel, data: bytes) -> None:
         opened: list[bytes] = []
@@ -255,13 +258,15 @@ class SecureTransport(ProtocolWrapper):
             self._reason = reason
             self.abortConnection()
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
         """
         Send what is held back, in one write.
+
+        @return: whether there was anything.
         """
         channel = self._channel
         if channel is None:
-            return
+            return False
         frames: list[bytes] = []
         if self._ahead:
             frames.append(self._ahead)
@@ -272,10 +277,26 @@ class SecureTransport(ProtocolWrapper):
             frames += channel.seal(pending)
         if frames:
             self.transport.writeSequence(frames)
+        return bool(frames)
+
+    def _push(self) -> None:
+        """
+        Try the socket at once.
+
+        The reactor would do it in its next turn, when all that is ready now was
+        read and acted upon: so the peer would wait for our work, and then we for
+        the peer's.
+        """
+        transport = self.transport
+        isDescriptor = IWriteDescriptor.providedBy(transport)
+        if isDescriptor and transport.connected and not transport.disconnecting:
+            # Of an error the reactor is told when it tries, as it still will.
+            transport.doWrite()
 
     def _flushTurn(self) -> None:
         self._flushing = None
-        self._flush()
+        if self._flush():
+            self._push()
 
     def _resumeTurn(self) -> None:
         self._resuming = None
