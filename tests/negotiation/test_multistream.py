@@ -369,6 +369,51 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual(feed(machine, cut(data, places)), NOISE)
         self.assertEqual((machine.agreed, machine.trailing), ("/noise", b"payload"))
 
+    @settings(max_examples=300, deadline=None, derandomize=True)
+    @given(
+        st.lists(
+            st.sampled_from(
+                [
+                    HEADER,
+                    NOISE,
+                    TLS,
+                    NA,
+                    LS,
+                    HEADER[:7],
+                    b"\x03\xff\xfe\n",
+                    b"\x00",
+                    b"\x03abc",
+                    b"\x01\n",
+                    b"\x8a\x00/a\n",
+                    encode("/" + "x" * 200),
+                ]
+            )
+            | st.binary(max_size=9),
+            max_size=3,
+        ),
+        st.booleans(),
+    )
+    def test_atOnce(self, parts: list[bytes], header: bool) -> None:
+        """
+        What comes in one piece is read as what comes byte by byte.
+        """
+
+        def told(machine: Initiator | Responder, pieces: list[bytes]) -> object:
+            machine.start()
+            try:
+                answer = feed(machine, pieces)
+            except Libp2pError as error:
+                return type(error), str(error)
+            return answer, machine.agreed, machine.trailing
+
+        data = b"".join(parts)
+        for make in (
+            lambda: responder("/noise", "/" + "x" * 200, header=header),
+            lambda: Initiator(["/noise"], header),
+            lambda: Initiator(["/tls/1.0.0", "/noise"], header),
+        ):
+            self.assertEqual(told(make(), [data]), told(make(), bytewise(data)))
+
     def test_bytewise(self) -> None:
         """
         One byte at a time works, and nothing is answered too early.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -135,8 +136,10 @@ class Connection:
         self.reason: Failure | None = None
         self.deadlines = Deadlines(services.clock, STREAM_DEADLINE)
         self._inbound = Negotiation(
-            lambda: multistream.Responder(
-                services.registry.lookup, services.registry.protocols
+            partial(
+                multistream.Responder,
+                services.registry.lookup,
+                services.registry.protocols,
             ),
             self._serve,
             agreed=self.agreed,

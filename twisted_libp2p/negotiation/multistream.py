@@ -62,6 +62,21 @@ def encode(text: str) -> bytes:
 
 
 HEADER = encode(PROTOCOL_ID)
+
+
+@lru_cache(256)
+def opening(text: str) -> bytes:
+    """
+    Give the first flight with a proposal; it is also the answer that agrees.
+
+    @raise ValueError: as for L{encode}.
+    """
+    return HEADER + encode(text)
+
+
+#: Where the proposal of a first flight begins.
+_PROPOSAL = len(HEADER) + 1
+
 _NA = encode("na")
 _LS = encode("ls")
 
@@ -152,6 +167,7 @@ class Initiator:
 
     __slots__ = (
         "_ask",
+        "_flight",
         "_headerDue",
         "_index",
         "_messages",
@@ -175,7 +191,8 @@ class Initiator:
         if not protocols:
             raise ValueError("no protocol to propose")
         self._protocols = tuple(protocols)
-        self._messages = _Messages()
+        self._messages: _Messages | None = None
+        self._flight = b""
         self._headerDue = header
         self._ask = ask
         self._index = 0
@@ -187,8 +204,9 @@ class Initiator:
         """
         @return: the first flight: the header and the first proposal.
         """
-        proposal = encode(self._protocols[0])
-        return HEADER + proposal if self._headerDue else proposal
+        proposal = self._protocols[0]
+        self._flight = opening(proposal) if self._headerDue else encode(proposal)
+        return self._flight
 
     def receive(self, data: bytes) -> bytes:
         """
@@ -199,9 +217,17 @@ class Initiator:
         @raise ProtocolViolation: it does not speak multistream-select.
         """
         messages = self._messages
+        if messages is None:
+            flight = self._flight
+            if flight and data.startswith(flight):
+                # What nearly every peer answers: the very same.
+                self.agreed = self._protocols[0]
+                self.trailing = data[len(flight) :]
+                return b""
+            messages = self._messages = _Messages()
         messages.feed(data)
         out = b""
-        while (text := self._next()) is not None:
+        while (text := self._next(messages)) is not None:
             if self._headerDue:
                 if text != PROTOCOL_ID:
                     raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
@@ -228,9 +254,9 @@ class Initiator:
                 )
         return out
 
-    def _next(self) -> str | None:
+    def _next(self, messages: _Messages) -> str | None:
         try:
-            return self._messages.next()
+            return messages.next()
         except ProtocolViolation:
             if self.refusal is not None:
                 raise self.refusal from None
@@ -272,7 +298,7 @@ class Responder:
         """
         self._accepts = accepts
         self._listing = listing
-        self._messages = _Messages()
+        self._messages: _Messages | None = None
         self._headerDue = header
         # After a bootstrap some initiators send the header all the same, once.
         self._headerMayCome = not header
@@ -297,6 +323,14 @@ class Responder:
         @raise ProtocolViolation: the peer does not speak multistream-select.
         """
         messages = self._messages
+        if messages is None:
+            text = self._proposal(data)
+            if text is not None and self._accepts(text):
+                answer = opening(text)
+                self.agreed = text
+                self.trailing = data[len(answer) :]
+                return answer
+            messages = self._messages = _Messages()
         messages.feed(data)
         out = b""
         while True:
@@ -334,6 +368,25 @@ class Responder:
             out += _NA
             if len(self._refused) < _MAX_TOLD:
                 self._refused.append(text[:80])
+
+    def _proposal(self, data: bytes) -> str | None:
+        """
+        Read a first flight that is all there, as it is nearly always.
+
+        @return: the proposal; None if it takes the rest of the machine to read
+            it.
+        """
+        if len(data) <= _PROPOSAL or not self._headerDue:
+            return None
+        size = data[_PROPOSAL - 1]
+        end = _PROPOSAL + size
+        if size > 0x7F or data[end - 1 : end] != b"\n" or not data.startswith(HEADER):
+            return None
+        try:
+            text = data[_PROPOSAL : end - 1].decode("utf-8")
+        except UnicodeDecodeError:
+            return None
+        return None if text == "ls" else text
 
     @property
     def refusal(self) -> UnsupportedProtocol | None:

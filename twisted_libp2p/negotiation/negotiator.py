@@ -90,7 +90,9 @@ class Negotiator(ProtocolWrapper):
     _over = False
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
-        super().__init__(factory, None)  # type: ignore[arg-type]
+        # The base class is told nothing: it would want a protocol.
+        self.factory = factory
+        self.wrappedProtocol = None
         self._machine = machine
 
     @property
@@ -108,11 +110,12 @@ class Negotiator(ProtocolWrapper):
         self.connected = 1
         self.transport = transport
         factory = self.factory
-        already = factory.already(transport)
-        if already is not None:
-            if self._connect(already):
-                self._stepOut(b"")
-            return
+        if factory.already is not None:
+            already = factory.already(transport)
+            if already is not None:
+                if self._connect(already):
+                    self._stepOut(b"")
+                return
         if factory.deadlines is not None:
             factory.deadlines.begin(self)
         first = self._machine.start()
@@ -303,7 +306,8 @@ class Negotiation(Factory):
         optimistic protocol, if one was connected.
     @ivar agreed: told once when there is one, with the protocol and its
         transport.
-    @ivar already: tells for a transport what was agreed by other means.
+    @ivar already: tells for a transport what was agreed by other means; None
+        where there are no others.
     @ivar optimistic: the protocol to take for agreed at once.
     @ivar clock: ends what a peer does not end.
     @ivar deadlines: the time for one negotiation; None where somebody else
@@ -317,7 +321,7 @@ class Negotiation(Factory):
     choose: Callable[[str, Any], IProtocolFactory | None]
     failed: Callable[[Failure, IProtocol | None], None]
     agreed: Callable[[IProtocol, Any], None]
-    already: Callable[[Any], str | None] = staticmethod(_nothing)
+    already: Callable[[Any], str | None] | None = None
     optimistic: str | None
     clock: IReactorTime
     deadlines: Deadlines | None
@@ -329,7 +333,7 @@ class Negotiation(Factory):
         *,
         failed: Callable[[Failure, IProtocol | None], None] = _nothing,
         agreed: Callable[[IProtocol, Any], None] = _nothing,
-        already: Callable[[Any], str | None] = _nothing,
+        already: Callable[[Any], str | None] | None = None,
         optimistic: str | None = None,
         clock: IReactorTime,
         deadlines: Deadlines | None = None,
