@@ -325,12 +325,14 @@ class StreamTests(ScopesTestCase):
         """
         What one scope refuses is counted in none.
         """
-        self.limited(transient=ScopeLimits(streams=0))
-        scope = self.connect()
-        self.assertRaises(LimitExceeded, scope.openStream, True)
-        self.assertEqual(self.limiter.system.used[2:4], [0, 0])
-        self.assertEqual(self.limiter.peers[peer(1)].used[2:4], [0, 0])
-        scope.openStream(False)
+        for limits in (ScopeLimits(streams=0), ScopeLimits(inboundStreams=0)):
+            self.limited(transient=limits)
+            scope = self.connect()
+            self.assertRaises(LimitExceeded, scope.openStream, True)
+            self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
+            self.assertEqual(self.limiter.system.used[2:4], [0, 0])
+            self.assertEqual(self.limiter.peers[peer(1)].used[2:4], [0, 0])
+            scope.openStream(False)
 
     def test_protocol(self) -> None:
         """

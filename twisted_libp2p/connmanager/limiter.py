@@ -189,6 +189,8 @@ class Limiter:
         peers may think up protocols that a match function takes.
         """
         scope = self.protocols[protocol]
-        release((scope,), resources)
-        if not scope.used[STREAMS] and len(self.protocols) > _KEPT_PROTOCOLS:
+        used = scope.used
+        for resource in resources:
+            used[resource] -= 1
+        if not used[STREAMS] and len(self.protocols) > _KEPT_PROTOCOLS:
             del self.protocols[protocol]

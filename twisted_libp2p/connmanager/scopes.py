@@ -123,15 +123,18 @@ def reserve(scopes: Sequence[Scope], resources: Sequence[int]) -> None:
 
     @raise LimitExceeded: one of them is full.
     """
+    # In one pass, since it is done for every stream: what was counted in vain
+    # is counted back.
     for scope in scopes:
         used, limits = scope.used, scope.limits
         for resource in resources:
-            if used[resource] >= limits[resource]:
-                raise scope.exceeded(resource)
-    for scope in scopes:
-        used = scope.used
-        for resource in resources:
-            used[resource] += 1
+            count = used[resource]
+            if count >= limits[resource]:
+                error = scope.exceeded(resource)
+                release((scope,), resources[: resources.index(resource)])
+                release(scopes[: scopes.index(scope)], resources)
+                raise error
+            used[resource] = count + 1
 
 
 def release(scopes: Sequence[Scope], resources: Sequence[int]) -> None:
