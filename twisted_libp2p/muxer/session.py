@@ -161,7 +161,8 @@ class MuxerSession(Protocol):
             )
         stream = self.newStream()
         self._connect(stream, protocol)
-        self.ready(stream)
+        if not stream.queued:
+            self.ready(stream)
         return stream
 
     def ping(self) -> Deferred[float]:
@@ -392,8 +393,9 @@ class MuxerSession(Protocol):
         """
         if self._ended or stream.state == CLOSED:
             return
-        self._lingering.pop(stream, None)
-        self._lingering[stream] = self.clock.seconds() + LINGER
+        lingering = self._lingering
+        lingering.pop(stream, None)
+        lingering[stream] = self.clock.seconds() + LINGER
         if self._lingerCall is None:
             self._lingerCall = self.clock.callLater(LINGER, self._lingered)
 
@@ -401,7 +403,9 @@ class MuxerSession(Protocol):
         """
         Our side resets a stream: nothing else of it leaves any more.
         """
-        self._ready.pop(stream, None)
+        if stream.queued:
+            stream.queued = False
+            del self._ready[stream]
         if self.announced(stream):
             self.urge(self.resetFrame(stream.streamID, stream.initiator, code))
 
@@ -412,7 +416,8 @@ class MuxerSession(Protocol):
         if self._streams.pop(self.key(stream), None) is None:
             return
         self._counts[stream.initiator] -= 1
-        self._ready.pop(stream, None)
+        if stream.queued:
+            self._ready.pop(stream, None)
         self._awake.pop(stream, None)
         self._lingering.pop(stream, None)
         self.streamEnded(stream)

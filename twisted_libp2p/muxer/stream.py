@@ -373,21 +373,22 @@ class Stream:
         if size == self.unsentSize and not offset:
             batch.extend(pieces)
             pieces.clear()
-            self.unsentSize = size = 0
-        self.unsentSize -= size
-        while size:
-            piece = pieces[0]
-            left = len(piece) - offset
-            if left <= size:
-                batch.append(piece[offset:] if offset else piece)
-                pieces.popleft()
-                offset = 0
-                size -= left
-            else:
-                batch.append(piece[offset : offset + size])
-                offset += size
-                size = 0
-        self._offset = offset
+            self.unsentSize = 0
+        else:
+            self.unsentSize -= size
+            while size:
+                piece = pieces[0]
+                left = len(piece) - offset
+                if left <= size:
+                    batch.append(piece[offset:] if offset else piece)
+                    pieces.popleft()
+                    offset = 0
+                    size -= left
+                else:
+                    batch.append(piece[offset : offset + size])
+                    offset += size
+                    size = 0
+            self._offset = offset
         if self.disconnecting and self._producer is None:
             self.session.linger(self)
 
@@ -504,13 +505,13 @@ class Stream:
         if self._eof and not received and not self._paused:
             self._eof = False
             self._readEnded()
-        if self._reason is None and self.starving:
+        if self._producer is not None and self._reason is None and self.starving:
             self._producerPaused = False
             try:
                 self._producer.resumeProducing()
             except Exception:
                 self.failed("resumeProducing")
-        if self._writeEnded and self._reason is None:
+        if self._writeEnded and not self.disconnected and self._reason is None:
             self._tellWriteEnded()
         if self.state == CLOSED and not self._eof and self._reason is None:
             self._reason = connectionDone

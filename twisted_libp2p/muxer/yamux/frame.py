@@ -138,18 +138,12 @@ class FrameReader:
 
         @raise ProtocolViolation: it is not yamux, or the handler said so.
         """
-        body = self._handler.bodyReceived
+        handler = self._handler
+        header, body = handler.headerReceived, handler.bodyReceived
         offset = 0
-        left = self._left
-        if self._partial:
-            # Only a header is ever kept, so only a header is ever joined.
-            offset = HEADER_SIZE - len(self._partial)
-            self._partial += data[:offset]
-            if len(self._partial) < HEADER_SIZE:
-                return
-            whole, self._partial = self._partial, b""
-            left = self._header(whole, 0)
         end = len(data)
+        left = self._left
+        partial = self._partial
         while not self._stopped:
             if left:
                 size = end - offset
@@ -163,33 +157,48 @@ class FrameReader:
                 offset += left
                 self._left = left = 0
                 body(part, True)
+                continue
+            if partial:
+                # Only a header is ever kept, so only a header is ever joined.
+                offset = HEADER_SIZE - len(partial)
+                partial += data[:offset]
+                if len(partial) < HEADER_SIZE:
+                    self._partial = partial
+                    return
+                fields = _HEADER.unpack(partial)
+                self._partial = partial = b""
             elif end - offset < HEADER_SIZE:
                 self._partial = data[offset:]
                 break
             else:
-                left = self._header(data, offset)
+                fields = _HEADER.unpack_from(data, offset)
                 offset += HEADER_SIZE
+            version, kind, flags, streamID, length = fields
+            if (
+                version != VERSION
+                or flags > _ALL_FLAGS
+                or kind > GO_AWAY
+                or (kind > WINDOW_UPDATE) is (streamID > 0)
+            ):
+                raise _refusal(version, kind, flags, streamID)
+            header(kind, flags, streamID, length)
+            if kind == DATA:
+                left = length
         self._left = left
 
-    def _header(self, data: bytes, offset: int) -> int:
-        """
-        Check a header and hand it on.
 
-        @return: the size of the body that follows.
-        """
-        version, kind, flags, streamID, length = _HEADER.unpack_from(data, offset)
-        if version != VERSION:
-            raise ProtocolViolation(PROTOCOL_ID, f"version {version} is unknown")
-        if flags > _ALL_FLAGS:
-            raise ProtocolViolation(PROTOCOL_ID, f"flags {flags:#x} are unknown")
-        if kind <= WINDOW_UPDATE:
-            if not streamID:
-                raise ProtocolViolation(PROTOCOL_ID, "stream 0 cannot carry data")
-        elif kind > GO_AWAY:
-            raise ProtocolViolation(PROTOCOL_ID, f"frame type {kind} is unknown")
-        elif streamID:
-            raise ProtocolViolation(
-                PROTOCOL_ID, f"a ping or go-away names stream {streamID}"
-            )
-        self._handler.headerReceived(kind, flags, streamID, length)
-        return length if kind == DATA else 0
+def _refusal(version: int, kind: int, flags: int, streamID: int) -> ProtocolViolation:
+    """
+    @return: what is wrong with a header.
+    """
+    if version != VERSION:
+        message = f"version {version} is unknown"
+    elif flags > _ALL_FLAGS:
+        message = f"flags {flags:#x} are unknown"
+    elif kind > GO_AWAY:
+        message = f"frame type {kind} is unknown"
+    elif streamID:
+        message = f"a ping or go-away names stream {streamID}"
+    else:
+        message = "stream 0 cannot carry data"
+    return ProtocolViolation(PROTOCOL_ID, message)

@@ -17,6 +17,7 @@ from twisted_libp2p.errors import (
     ConnectionClosing,
     LimitExceeded,
     PeerUnresponsive,
+    ProtocolViolation,
 )
 from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
@@ -207,14 +208,18 @@ class YamuxSession(MuxerSession):
             if kind == DATA and length > self._muxer.maxWindow:
                 raise self.violation(streamID, f"{length} bytes exceed any window")
             return
-        if flags & ACK and streamID in self._unacknowledged:
-            self._acknowledged(streamID)
-        if flags & RST:
-            stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
-            return
+        if flags:
+            if flags & ACK and streamID in self._unacknowledged:
+                self._acknowledged(streamID)
+            if flags & RST:
+                stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
+                return
         if kind == DATA:
             if length:
-                self._admit(stream, length)
+                window: ReceiveWindow = stream.receiveWindow
+                if length > window.available or stream.state == REMOTE_CLOSED:
+                    raise self._excess(stream, length)
+                window.available -= length
                 self._receiver = stream
                 self._bodyFlags = flags
                 return
@@ -256,22 +261,20 @@ class YamuxSession(MuxerSession):
         )
         if not self.streamReceived(stream):
             return None
-        self.ready(stream)
+        if not stream.queued:
+            self.ready(stream)
         return stream
 
-    def _admit(self, stream: Stream, length: int) -> None:
+    def _excess(self, stream: Stream, length: int) -> ProtocolViolation:
         """
-        Let the body of a Data frame come, if the peer may send it.
+        @return: why the body of a Data frame may not come.
         """
-        window: ReceiveWindow = stream.receiveWindow
         if stream.state == REMOTE_CLOSED:
-            raise self.violation(stream.streamID, "data came after the end")
-        if length > window.available:
-            raise self.violation(
-                stream.streamID,
-                f"{length} bytes exceed the window of {window.available}",
-            )
-        window.available -= length
+            return self.violation(stream.streamID, "data came after the end")
+        return self.violation(
+            stream.streamID,
+            f"{length} bytes exceed the window of {stream.receiveWindow.available}",
+        )
 
     def _windowRaised(self, stream: Stream, delta: int) -> None:
         """
@@ -362,7 +365,8 @@ class YamuxSession(MuxerSession):
             self._growth -= growth
             if self.budget is not None:
                 self.budget.free(growth)
-        self._waiting.pop(stream, None)
+        if self._waiting:
+            self._waiting.pop(stream, None)
         if stream.streamID in self._unacknowledged:
             self._acknowledged(stream.streamID)
 
@@ -374,16 +378,18 @@ class YamuxSession(MuxerSession):
         credit travel together, and with data where there is some.  FIN never
         does: go-yamux would take it to be in front of the data.
         """
-        if stream in self._waiting:
+        if self._waiting and stream in self._waiting:
             return 0
         streamID = stream.streamID
         flags = stream.announce
         delta = 0
         window: ReceiveWindow = stream.receiveWindow
-        if window.consumed and window.due and stream.state < REMOTE_CLOSED:
+        if window.consumed * 2 >= window.size and stream.state < REMOTE_CLOSED:
             delta = self._credit(stream, window)
         written = 0
-        size = min(stream.unsentSize, stream.sendWindow, MAX_BODY)
+        size = stream.unsentSize
+        if size:
+            size = min(size, stream.sendWindow, MAX_BODY)
         if size:
             if delta:
                 batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
@@ -394,15 +400,15 @@ class YamuxSession(MuxerSession):
             stream.take(size, batch)
             stream.sendWindow -= size
             written += HEADER_SIZE + size
+        stream.announce = 0
         ending = stream.writeEnding
         if ending:
             flags |= FIN
         if flags or delta:
             batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
             written += HEADER_SIZE
-        stream.announce = 0
-        if ending:
-            stream.finSent()
+            if ending:
+                stream.finSent()
         return written
 
     def _credit(self, stream: Stream, window: ReceiveWindow) -> int:
