@@ -89,19 +89,20 @@ class EchoedOnce(Echoed):
     """
     Sends its bytes with the proposal of the protocol.
 
-    @ivar back: fires when they are back.
+    @ivar back: fires when they are back; there as soon as it is connected.
     """
+
+    back: Deferred[None]
 
     def __init__(self, data: bytes) -> None:
         super().__init__()
         self._data = data
-        self.back: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
         """
         Send them.
         """
-        self.send(self._data).chainDeferred(self.back)
+        self.back = self.send(self._data)
 
 
 @implementer(IHalfCloseableProtocol)
