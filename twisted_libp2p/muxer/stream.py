@@ -148,7 +148,9 @@ class Stream:
         self.receiveWindow: Any = receiveWindow
         self.announce = announce
         self.queued = False
-        self._pieces: deque[bytes] = deque()
+        # None when nothing waits: most streams of a crowd are idle, and an empty
+        # deque takes more than all the rest of a stream.
+        self._pieces: list[bytes] | deque[bytes] | None = None
         self._offset = 0
         self._closing = False
         self._writeEnded = False
@@ -201,7 +203,10 @@ class Stream:
             return
         size = len(data)
         if size:
-            self._pieces.append(data)
+            if self._pieces is None:
+                self._pieces = [data]
+            else:
+                self._pieces.append(data)
             self.unsentSize = size = self.unsentSize + size
             # Less than that matters to nobody, once the session knows.
             if not self.queued or size > LOW_WATER:
@@ -216,6 +221,8 @@ class Stream:
         pieces = [data if type(data) is bytes else _copy(data) for data in iovec]
         size = sum(map(len, pieces))
         if size:
+            if self._pieces is None:
+                self._pieces = []
             self._pieces.extend(piece for piece in pieces if piece)
             self.unsentSize += size
             self._written()
@@ -368,29 +375,40 @@ class Stream:
 
         @param size: how many; no more than C{unsentSize}.
         """
-        pieces = self._pieces
-        offset = self._offset
-        if size == self.unsentSize and not offset:
-            batch.extend(pieces)
-            pieces.clear()
+        if size == self.unsentSize and not self._offset:
+            batch += self._pieces or ()
+            self._pieces = None
             self.unsentSize = 0
         else:
-            self.unsentSize -= size
-            while size:
-                piece = pieces[0]
-                left = len(piece) - offset
-                if left <= size:
-                    batch.append(piece[offset:] if offset else piece)
-                    pieces.popleft()
-                    offset = 0
-                    size -= left
-                else:
-                    batch.append(piece[offset : offset + size])
-                    offset += size
-                    size = 0
-            self._offset = offset
+            self._takePart(size, batch)
         if self.disconnecting and self._producer is None:
             self.session.linger(self)
+
+    def _takePart(self, size: int, batch: list[bytes]) -> None:
+        """
+        Move bytes to a batch, and cut a piece where that has to be.
+        """
+        pieces = self._pieces
+        if not isinstance(pieces, deque):
+            # Many may be left, and a list would move them all up each time.
+            pieces = self._pieces = deque(pieces or ())
+        offset = self._offset
+        self.unsentSize -= size
+        while size:
+            piece = pieces[0]
+            left = len(piece) - offset
+            if left <= size:
+                batch.append(piece[offset:] if offset else piece)
+                pieces.popleft()
+                offset = 0
+                size -= left
+            else:
+                batch.append(piece[offset : offset + size])
+                offset += size
+                size = 0
+        self._offset = offset
+        if not pieces:
+            self._pieces = None
 
     def finSent(self) -> None:
         """
@@ -554,7 +572,7 @@ class Stream:
         # The rest of a body that was cut off here is for nobody: not kept, and
         # not delivered.
         self._paused = self.negotiating = False
-        self._pieces.clear()
+        self._pieces = None
         self.unsentSize = 0
         self._discard()
 
