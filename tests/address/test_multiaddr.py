@@ -406,6 +406,50 @@ class ValueTests(SynchronousTestCase):
         self.assertIsNone(self.address.value("udp"))
         self.assertEqual(Multiaddr("/tcp/1/tcp/2").value("tcp"), "1")
 
+    def test_host(self) -> None:
+        """
+        The IP address that an address begins with is known in bytes.
+        """
+        for text, host in (
+            ("/ip4/192.0.2.1", b"\xc0\x00\x02\x01"),
+            ("/ip4/192.0.2.1/tcp/1/ws", b"\xc0\x00\x02\x01"),
+            ("/ip6/::1/tcp/1", bytes(15) + b"\x01"),
+            ("/ip6zone/eth0/ip6/::1/tcp/1", bytes(15) + b"\x01"),
+            ("/ip6zone/eth0", None),
+            ("/ip6zone/eth0/tcp/1/ip6/::1", None),
+            ("/dns/example.org/tcp/1/ip4/192.0.2.1", None),
+        ):
+            self.assertEqual(Multiaddr(text).host, host, text)
+            again = Multiaddr.fromBytes(Multiaddr(text).toBytes())
+            self.assertEqual(again.host, host, text)
+        self.assertIsNone(self.address.decapsulate(self.address).host)
+
+    def test_bytesFirst(self) -> None:
+        """
+        An address that came in bytes is the one that came in text, whatever is
+        asked of it first.
+        """
+        text = "/ip4/192.0.2.1/tcp/4001"
+        known = Multiaddr(text)
+        for ask in (
+            str,
+            len,
+            list,
+            bool,
+            hash,
+            lambda each: each.names,
+            lambda each: each.host,
+            lambda each: each.value("tcp"),
+            lambda each: each.peerID,
+            lambda each: each.withoutPeer(),
+            lambda each: each.encapsulate(Multiaddr("/ws")),
+            lambda each: each.decapsulate(Multiaddr("/tcp/4001")),
+        ):
+            address = Multiaddr.fromBytes(known.toBytes())
+            self.assertEqual(ask(address), ask(known))
+            self.assertEqual(list(address), list(known))
+            self.assertEqual(str(address), text)
+
     def test_equality(self) -> None:
         """
         Addresses are hashed, compared and ordered by their bytes.

@@ -26,6 +26,15 @@ __all__ = ["MAX_BYTES", "MAX_TEXT", "Component", "Multiaddr"]
 MAX_BYTES: Final = 1024
 MAX_TEXT: Final = 8192
 
+# How an IPv4 address and a TCP port are encoded, whatever these are: the code of
+# the one in front, and that of the other.
+_IP4, _TCP, _IP4_TCP_SIZE = 4, 6, 8
+_IP4_TCP_NAMES: Final = ("ip4", "tcp")
+
+# The codes of other things that addresses begin or end with.
+_IP6: Final = 41
+_P2P: Final = varint.encode(421)
+
 
 class Component(NamedTuple):
     """
@@ -54,11 +63,13 @@ class Multiaddr:
     when all was taken away; it cannot be parsed.
     """
 
-    __slots__ = ("_components", "_encoded", "_text")
+    # Every connection has some addresses, of which most are kept and never looked
+    # into; so the parts and the text are only made for who asks.
+    __slots__ = ("_encoded", "_parts", "_text")
 
-    _components: tuple[Component, ...]
     _encoded: bytes
-    _text: str
+    _parts: tuple[Component, ...] | None
+    _text: str | None
 
     def __init__(self, text: str) -> None:
         """
@@ -69,8 +80,10 @@ class Multiaddr:
             bytes.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        self._set(_parseText(text))
-        if len(self._encoded) > MAX_BYTES:
+        parts = self._parts = tuple(_parseText(text))
+        encoded = self._encoded = b"".join(map(_encode, parts))
+        self._text = None
+        if len(encoded) > MAX_BYTES:
             raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
 
     @classmethod
@@ -81,27 +94,26 @@ class Multiaddr:
         @param data: at most L{MAX_BYTES} bytes.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        address = cls.__new__(cls)
-        components = address._components = tuple(_parseBytes(data))
-        # There is no other encoding of these components.
-        address._encoded = bytes(data)
-        address._text = _textOf(components)
-        return address
+        # There is no other encoding of these components; and any bytes at all are
+        # an IPv4 address and a port.
+        if len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP:
+            return cls._of(bytes(data), None)
+        return cls._of(bytes(data), tuple(_parseBytes(data)))
 
     @classmethod
-    def _of(cls, components: Iterable[Component]) -> Multiaddr:
+    def _of(cls, encoded: bytes, parts: tuple[Component, ...] | None) -> Multiaddr:
         address = cls.__new__(cls)
-        address._set(components)
+        address._encoded = encoded
+        address._parts = parts
+        address._text = None
         return address
 
-    def _set(self, components: Iterable[Component]) -> None:
-        self._components = tuple(components)
-        encoded = bytearray()
-        for _, code, _, data in self._components:
-            encoded += varint.encode(code)
-            encoded += delimit(data) if BY_CODE[code].size is None else data
-        self._encoded = bytes(encoded)
-        self._text = _textOf(self._components)
+    @property
+    def _components(self) -> tuple[Component, ...]:
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = tuple(_parseBytes(self._encoded))
+        return parts
 
     def toBytes(self) -> bytes:
         """
@@ -114,7 +126,27 @@ class Multiaddr:
         """
         The names of the protocols.
         """
-        return tuple(component.name for component in self._components)
+        if self._parts is None:
+            return _IP4_TCP_NAMES
+        return tuple([component.name for component in self._parts])
+
+    @property
+    def host(self) -> bytes | None:
+        """
+        The IP address that it begins with, be it behind a zone.
+
+        @return: 4 or 16 bytes; None if it begins with something else.
+        """
+        encoded = self._encoded
+        first = encoded[0] if encoded else None
+        if first == _IP4:
+            return encoded[1:5]
+        if first == _IP6:
+            return encoded[1:17]
+        for component in self._components:
+            if component.name != "ip6zone":
+                return component.data if component.code in (_IP4, _IP6) else None
+        return None
 
     def value(self, name: str) -> str | None:
         """
@@ -141,7 +173,9 @@ class Multiaddr:
         """
         if self and other and BY_CODE[self._components[-1].code].path:
             raise InvalidMultiaddr(f"{self}: nothing can follow the path")
-        return self._of(self._components + other._components)
+        return self._of(
+            self._encoded + other._encoded, self._components + other._components
+        )
 
     def decapsulate(self, other: Multiaddr) -> Multiaddr:
         """
@@ -151,17 +185,30 @@ class Multiaddr:
         size = len(other)
         for start in range(len(self) - size, -1, -1):
             if self._components[start : start + size] == other._components:
-                return self._of(self._components[:start])
+                return self._first(start)
         return self
+
+    def _first(self, count: int) -> Multiaddr:
+        """
+        So many components of it.
+        """
+        parts = self._components
+        size = len(b"".join(map(_encode, parts[count:])))
+        return self._of(self._encoded[: len(self._encoded) - size], parts[:count])
 
     @property
     def peerID(self) -> PeerID | None:
         """
         The peer at the end of the address, if it names one there.
         """
-        if self and self._components[-1].name == "p2p":
+        if self._endsWithPeer:
             return PeerID.fromBytes(self._components[-1].data)
         return None
+
+    @property
+    def _endsWithPeer(self) -> bool:
+        # Without these bytes there is no peer anywhere.
+        return _P2P in self._encoded and self._components[-1].name == "p2p"
 
     def withPeer(self, peerID: PeerID) -> Multiaddr:
         """
@@ -171,15 +218,15 @@ class Multiaddr:
         @raise InvalidMultiaddr: nothing can stand behind a path.
         """
         component = Component("p2p", 421, str(peerID), peerID.toBytes())
-        return self.withoutPeer().encapsulate(self._of((component,)))
+        return self.withoutPeer().encapsulate(
+            self._of(_encode(component), (component,))
+        )
 
     def withoutPeer(self) -> Multiaddr:
         """
         This address without the id of the peer at its end.
         """
-        if not self._components or self._components[-1].name != "p2p":
-            return self
-        return self._of(self._components[:-1])
+        return self._first(len(self) - 1) if self._endsWithPeer else self
 
     def __iter__(self) -> Iterator[Component]:
         return iter(self._components)
@@ -187,11 +234,17 @@ class Multiaddr:
     def __len__(self) -> int:
         return len(self._components)
 
+    def __bool__(self) -> bool:
+        return bool(self._encoded)
+
     def __str__(self) -> str:
-        return self._text
+        text = self._text
+        if text is None:
+            text = self._text = _textOf(self._components)
+        return text
 
     def __repr__(self) -> str:
-        return f"<Multiaddr {self._text}>"
+        return f"<Multiaddr {self}>"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Multiaddr):
@@ -205,6 +258,13 @@ class Multiaddr:
 
     def __hash__(self) -> int:
         return hash(self._encoded)
+
+
+def _encode(component: Component) -> bytes:
+    data = component.data
+    if BY_CODE[component.code].size is None:
+        data = delimit(data)
+    return varint.encode(component.code) + data
 
 
 def _textOf(components: Iterable[Component]) -> str:

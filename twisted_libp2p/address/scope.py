@@ -6,9 +6,9 @@ How far an address reaches, and which addresses a wildcard stands for.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import ifaddr
@@ -39,14 +39,8 @@ class Scope(Enum):
         @return: L{UNKNOWN} for what is not the IP address of one host: names,
             wildcards, multicast, anything that does not begin with IP.
         """
-        ip = ipOf(address)
-        if ip is None or ip.is_unspecified or ip.is_multicast:
-            return cls.UNKNOWN
-        if ip.is_loopback:
-            return cls.LOOPBACK
-        if ip.is_link_local:
-            return cls.LINK_LOCAL
-        return cls.PUBLIC if ip.is_global else cls.PRIVATE
+        host = address.host
+        return cls.UNKNOWN if host is None else _scopeOf(host)
 
 
 def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
@@ -56,14 +50,30 @@ def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
     @return: for one of IPv6 that stands for one of IPv4, the latter; None if
         the multiaddr does not begin with any.
     """
-    for component in address:
-        if component.name in ("ip4", "ip6"):
-            ip = ip_address(component.data)
-            mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-            return mapped or ip
-        if component.name != "ip6zone":
-            break
-    return None
+    host = address.host
+    return None if host is None else _ipOf(host)
+
+
+# Hosts come again, and the module ipaddress takes its time.
+
+
+@lru_cache(1024)
+def _ipOf(host: bytes) -> IPv4Address | IPv6Address:
+    ip = ip_address(host)
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return mapped or ip
+
+
+@lru_cache(1024)
+def _scopeOf(host: bytes) -> Scope:
+    ip = _ipOf(host)
+    if ip.is_unspecified or ip.is_multicast:
+        return Scope.UNKNOWN
+    if ip.is_loopback:
+        return Scope.LOOPBACK
+    if ip.is_link_local:
+        return Scope.LINK_LOCAL
+    return Scope.PUBLIC if ip.is_global else Scope.PRIVATE
 
 
 def isWildcard(address: Multiaddr) -> bool:
@@ -71,10 +81,8 @@ def isWildcard(address: Multiaddr) -> bool:
     Tell whether an address begins with C{/ip4/0.0.0.0} or C{/ip6/::}, which
     stand for all addresses of this host.
     """
-    return any(
-        component.name in ("ip4", "ip6") and not any(component.data)
-        for component in itertools.islice(address, 1)
-    )
+    host = address.host
+    return host is not None and not any(host) and address.names[0] != "ip6zone"
 
 
 def interfaceAddresses(

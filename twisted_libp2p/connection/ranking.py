@@ -54,10 +54,10 @@ def rank(
         nothing has come of those before it by then.
     """
     given, own = list(addresses), list(own)
-    hosts = {_host(each) for each in own} - {None}
-    here = any(
-        _host(each) in hosts for each in given if Scope.of(each) != Scope.LOOPBACK
-    )
+    if len(given) < 2:
+        return [(0.0, each) for each in given]
+    hosts = {each.host for each in own} - {None}
+    here = any(each.host in hosts for each in given if Scope.of(each) != Scope.LOOPBACK)
     networks = {(Scope.of(each), _family(each)) for each in own}
     abroad = {family for scope, family in networks if scope != Scope.LOOPBACK}
     here = here or (bool(own) and not abroad)
@@ -113,13 +113,3 @@ def _family(address: Multiaddr) -> str:
     Give the family of IP that an address needs; empty where it is not known.
     """
     return next((_FAMILIES.get(each.name, "") for each in address), "")
-
-
-def _host(address: Multiaddr) -> bytes | None:
-    """
-    Give the IP address that an address begins with.
-    """
-    return next(
-        (each.data for each in address if each.name in ("ip4", "ip6")),
-        None,
-    )
