@@ -10,6 +10,7 @@ protocols and the services, and gives them one face.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -655,9 +656,23 @@ def _parse(
     """
     if isinstance(target, PeerID):
         return target, []
-    if isinstance(target, str):
-        if not target.startswith("/"):
-            return PeerID.fromText(target), []
-        target = Multiaddr(target)
-    bare = target.withoutPeer()
-    return target.peerID, [bare] if len(bare) else []
+    peer, address = _read(target) if isinstance(target, str) else _split(target)
+    return peer, [address] if address else []
+
+
+@lru_cache(128)
+def _read(text: str) -> tuple[PeerID | None, Multiaddr | None]:
+    """
+    Read what is to be connected to.  Programs say it time and again, and to read
+    a peer id takes as long as to verify a signature.
+    """
+    if text.startswith("/"):
+        return _split(Multiaddr(text))
+    return PeerID.fromText(text), None
+
+
+def _split(address: Multiaddr) -> tuple[PeerID | None, Multiaddr | None]:
+    """
+    Take the peer from its address.
+    """
+    return address.peerID, address.withoutPeer() or None
