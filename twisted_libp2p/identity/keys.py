@@ -8,7 +8,7 @@ See libp2p/specs, peer-ids/peer-ids.md.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import cryptography.exceptions
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -26,6 +26,10 @@ from twisted_libp2p.identity.algorithms import ALGORITHMS, KeyType
 from twisted_libp2p.wire import keys_pb2
 
 __all__ = ["KeyType", "PrivateKey", "PublicKey"]
+
+# How the encoding of an Ed25519 key begins; its 32 bytes follow, whatever they are.
+_ED25519: Final = b"\x08\x01\x12\x20"
+_ED25519_SIZE: Final = len(_ED25519) + 32
 
 # What the package cryptography raises for keys that it cannot use.
 _REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
@@ -66,6 +70,13 @@ class PublicKey:
         @raise InvalidKey: the data is not a key, not canonical, or a key that
             is refused.
         """
+        if len(data) == _ED25519_SIZE and data.startswith(_ED25519):
+            # Nearly all keys are such; there is no other encoding of this one.
+            public = cls.__new__(cls)
+            public._type = KeyType.ED25519
+            public._key = ALGORITHMS[KeyType.ED25519].loadPublic(data[len(_ED25519) :])
+            public._encoded = bytes(data)
+            return public
         message = keys_pb2.PublicKey()
         type, body = _parse(message, data)
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -62,12 +63,18 @@ class StaticKey:
         """
         @param muxers: what to offer; nothing is said about muxers if empty.
         """
-        message = NoiseHandshakePayload(
-            identity_key=self.identityKey, identity_sig=self.signature
-        )
-        if muxers:
-            message.extensions.CopyFrom(NoiseExtensions(stream_muxers=muxers))
-        return message.SerializeToString()
+        return _encode(self.identityKey, self.signature, tuple(muxers))
+
+
+@lru_cache(64)
+def _encode(identityKey: bytes, signature: bytes, muxers: tuple[str, ...]) -> bytes:
+    """
+    Make a payload, which is the same in all handshakes of a node.
+    """
+    message = NoiseHandshakePayload(identity_key=identityKey, identity_sig=signature)
+    if muxers:
+        message.extensions.CopyFrom(NoiseExtensions(stream_muxers=muxers))
+    return message.SerializeToString()
 
 
 def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
@@ -86,7 +93,7 @@ def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
         raise InvalidInput("the payload is not a protobuf message") from None
     key = PublicKey.fromBytes(message.identity_key)
     key.verify(message.identity_sig, _PREFIX + static)
-    muxers = tuple(message.extensions.stream_muxers)
+    muxers: tuple[str, ...] = tuple(message.extensions.stream_muxers)
     if len(muxers) > MOST_MUXERS:
         # go-libp2p ignores such a list; but then the peer, which has read
         # ours, may believe in an agreement.

@@ -7,7 +7,6 @@ Framework, revision 34 (noiseprotocol.org), without anything of libp2p's.
 
 from __future__ import annotations
 
-import hmac
 from hashlib import sha256
 from struct import Struct
 from typing import Final
@@ -18,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import (
     X25519PublicKey,
 )
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from twisted_libp2p.errors import InvalidInput
 
@@ -37,6 +38,8 @@ NONCE: Final = Struct("<4xQ")
 TAG_SIZE: Final = 16
 
 _KEY_SIZE: Final = 32
+
+_SHA256: Final = SHA256()
 
 
 class SymmetricState:
@@ -71,9 +74,8 @@ class SymmetricState:
         """
         HKDF with two outputs.
         """
-        secret = hmac.digest(self._chainingKey, material, "sha256")
-        first = hmac.digest(secret, b"\x01", "sha256")
-        return first, hmac.digest(secret, first + b"\x02", "sha256")
+        keys = HKDF(_SHA256, 2 * _KEY_SIZE, self._chainingKey, b"").derive(material)
+        return keys[:_KEY_SIZE], keys[_KEY_SIZE:]
 
     def seal(self, plaintext: bytes) -> bytes:
         """
