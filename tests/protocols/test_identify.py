@@ -123,9 +123,9 @@ class DescribeTests(SynchronousTestCase):
                 protocolVersion="test",
                 protocols=protocols,
                 addresses=addresses,
-                observed=observed,
+                room=0 if observed is None else len(observed.toBytes()),
                 seal=lambda some: record(*some, sequence=7, identity=identity),
-            )
+            ).message(observed)
         )
         (frame,) = frames
         return Message.FromString(frame)
@@ -201,9 +201,9 @@ class DescribeTests(SynchronousTestCase):
                 protocolVersion="test",
                 protocols=["/a"],
                 addresses=[PUBLIC],
-                observed=NAMED,
+                room=len(NAMED.toBytes()),
                 seal=lambda some: record(*some, sequence=7),
-            )
+            ).message(NAMED)
         )
         self.assertEqual(
             told,

@@ -23,7 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.address import Multiaddr, PeerRecord, Scope
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import (
@@ -42,10 +42,11 @@ from twisted_libp2p.events import (
     ProtocolsChanged,
 )
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.negotiation import Registry
+from twisted_libp2p.negotiation import Deadlines, Registry
 from twisted_libp2p.protocols.identify import (
     PROTOCOL_ID,
     PUSH_PROTOCOL_ID,
+    Description,
     Identification,
     Reader,
     describe,
@@ -65,6 +66,9 @@ PUSH_DELAY = 1.0
 #: which one more is.
 PUSH_BURST = 10
 PUSH_INTERVAL = 5.0
+
+
+_NOTHING = Identification()
 
 
 class _Tell(Protocol):
@@ -93,7 +97,6 @@ class _Listen(Protocol):
     def __init__(self, service: IdentifyService, push: bool) -> None:
         self._service = service
         self._push = push
-        self._timer: IDelayedCall | None = None
         self._reader: Reader | None = None
 
     def connectionMade(self) -> None:
@@ -102,7 +105,7 @@ class _Listen(Protocol):
             self.transport.abortConnection(ErrorCode.RATE_LIMITED)
             return
         self._reader = Reader(connection.remoteKey, connection.remoteAddress)
-        self._timer = self._service.clock.callLater(TIMEOUT, self._late)
+        self._service.deadlines.begin(self)
 
     def dataReceived(self, data: bytes) -> None:
         if self._reader is not None:
@@ -124,8 +127,10 @@ class _Listen(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._end(reason)
 
-    def _late(self) -> None:
-        self._timer = None
+    def timedOut(self) -> None:
+        """
+        The peer did not tell all in time.
+        """
         self._end(Failure(UpgradeTimeout("identify", TIMEOUT)))
         self.transport.abortConnection()
 
@@ -134,11 +139,9 @@ class _Listen(Protocol):
         Tell once what was read, or why it was not.
         """
         reader, self._reader = self._reader, None
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
         if reader is None:
             return
+        self._service.deadlines.end(self)
         connection = self.transport.connection
         if reason is None:
             self._service.told(connection, reader, self._push)
@@ -170,27 +173,40 @@ class _Peer:
     @ivar waiting: who waits for that.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
-        self.told = Identification()
+    # There is one for each connection, of which most never push.
+    __slots__ = ("_pushes", "knows", "result", "told", "waiting")
+
+    def __init__(self) -> None:
+        self.told = _NOTHING
         self.knows: int | None = None
         self.result: Identification | Failure | None = None
-        self.waiting: list[Deferred[Identification]] = []
-        self._clock = clock
-        self._pushes = Allowance(PUSH_BURST, PUSH_INTERVAL, clock.seconds())
+        self.waiting: list[Deferred[Identification]] | None = None
+        self._pushes: Allowance | None = None
 
-    def mayPush(self) -> bool:
+    def mayPush(self, now: float) -> bool:
         """
         Tell whether one more push is taken by now.
         """
-        return self._pushes.take(self._clock.seconds())
+        if self._pushes is None:
+            self._pushes = Allowance(PUSH_BURST, PUSH_INTERVAL, now)
+        return self._pushes.take(now)
+
+    def wait(self) -> Deferred[Identification]:
+        """
+        Wait for the first answer.
+        """
+        waiting = self.waiting = self.waiting or []
+        one: Deferred[Identification] = Deferred(waiting.remove)
+        waiting.append(one)
+        return one
 
     def settle(self, result: Identification | Failure) -> None:
         """
         Tell those who wait for the first answer.
         """
         self.result = result
-        waiting, self.waiting = self.waiting, []
-        for each in waiting:
+        waiting, self.waiting = self.waiting, None
+        for each in waiting or ():
             if isinstance(result, Failure):
                 each.errback(result)
             else:
@@ -205,6 +221,7 @@ class IdentifyService(Service):
     L{Identified<twisted_libp2p.events.Identified>}.
 
     @ivar agent: the software that we say we are.
+    @ivar deadlines: the time that each peer has to tell what it is.
     """
 
     name = "identify"
@@ -231,6 +248,7 @@ class IdentifyService(Service):
         @param protocolVersion: our network.
         """
         self.clock = clock
+        self.deadlines = Deadlines(clock, TIMEOUT)
         self._identity = identity
         self._registry = registry
         self._events = events
@@ -239,6 +257,8 @@ class IdentifyService(Service):
         self._protocolVersion = protocolVersion
         # Greater with each change, and after each start.
         self._sequence = int(clock.seconds() * 1000)
+        # What is told and signed, until something changes.
+        self._descriptions: dict[tuple[Scope, int], Description] = {}
         self._records: dict[tuple[Multiaddr, ...], bytes] = {}
         self._peers: dict[Connection, _Peer] = {}
         self._pushing: IDelayedCall | None = None
@@ -266,9 +286,7 @@ class IdentifyService(Service):
             return fail(peer.result)
         if peer.result is not None:
             return succeed(peer.told)
-        waiting: Deferred[Identification] = Deferred(peer.waiting.remove)
-        peer.waiting.append(waiting)
-        return waiting
+        return peer.wait()
 
     def changed(self) -> None:
         """
@@ -276,6 +294,7 @@ class IdentifyService(Service):
         """
         self._sequence += 1
         self._records.clear()
+        self._descriptions.clear()
         self._schedule()
         before, self._own = self._own, self._present()
         self._compare(self._identity.peerID, before, self._own)
@@ -330,20 +349,25 @@ class IdentifyService(Service):
         peer = self._peers.get(connection)
         if peer is not None:
             peer.knows = self._sequence
-        return describe(
-            self._identity,
-            agent=self.agent,
-            protocolVersion=self._protocolVersion,
-            protocols=self._registry.protocols(),
-            addresses=visible(self._addresses(), connection.remoteAddress),
-            observed=connection.remoteAddress,
-            seal=self._seal,
-        )
+        observed = connection.remoteAddress
+        scope = Scope.UNKNOWN if observed is None else Scope.of(observed)
+        room = 0 if observed is None else len(observed.toBytes())
+        description = self._descriptions.get((scope, room))
+        if description is None:
+            description = self._descriptions[scope, room] = describe(
+                self._identity,
+                agent=self.agent,
+                protocolVersion=self._protocolVersion,
+                protocols=self._registry.protocols(),
+                addresses=visible(self._addresses(), observed),
+                room=room,
+                seal=self._seal,
+            )
+        return description.message(observed)
 
     def _seal(self, addresses: tuple[Multiaddr, ...]) -> bytes:
         """
-        Sign a record, once for each state: however often we are asked, it
-        costs no more signatures.
+        Sign a record of addresses, once for each state.
         """
         sealed = self._records.get(addresses)
         if sealed is None:
@@ -356,7 +380,7 @@ class IdentifyService(Service):
         Tell whether one more push of a connection is taken by now.
         """
         peer = self._peers.get(connection)
-        return peer is not None and peer.mayPush()
+        return peer is not None and peer.mayPush(self.clock.seconds())
 
     def told(self, connection: Connection, reader: Reader, push: bool) -> None:
         """
@@ -412,7 +436,7 @@ class IdentifyService(Service):
         connection = event.connection
         if not connection.connected:
             return
-        self._peers[connection] = _Peer(self.clock)
+        self._peers[connection] = _Peer()
         asking = connection.openStream(
             PROTOCOL_ID, _ProtocolFactory(lambda: _Listen(self, push=False))
         )
@@ -422,6 +446,8 @@ class IdentifyService(Service):
         peer = self._peers.pop(event.connection, None)
         if peer is not None and peer.result is None:
             peer.settle(event.reason)
+        if not self._peers:
+            self.deadlines.stop()
 
     def _push(self) -> None:
         """

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
@@ -33,6 +34,7 @@ __all__ = [
     "MAX_PROTOCOLS",
     "PROTOCOL_ID",
     "PUSH_PROTOCOL_ID",
+    "Description",
     "Identification",
     "Reader",
     "describe",
@@ -53,8 +55,9 @@ MAX_MESSAGES = 10
 MAX_PROTOCOLS = 1024
 MAX_ADDRESSES = 500
 
-#: The most characters of a name that are taken.
+#: The most characters of a name that are taken, and the bytes that hold them.
 _MAX_NAME = 256
+_MAX_BYTES = 4 * _MAX_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,34 @@ def visible(addresses: Iterable[Multiaddr], at: Multiaddr | None) -> list[Multia
     return [each for each in addresses if Scope.of(each) not in hidden]
 
 
+class Description(NamedTuple):
+    """
+    Our own message, but for how we see the peer's end of the connection: the same
+    for many peers.
+
+    @ivar head: the fields in front of that.
+    @ivar tail: the fields behind it.
+    """
+
+    head: bytes
+    tail: bytes
+
+    def message(self, observed: Multiaddr | None) -> bytes:
+        """
+        Give the message for one peer, with its length before it.
+
+        @param observed: how we see the peer's end of the connection.
+        """
+        if observed is None:
+            return delimit(self.head + self.tail)
+        middle = _OBSERVED + delimit(observed.toBytes())
+        return delimit(self.head + middle + self.tail)
+
+
+# In front of the address, and its length: field 4, of bytes.
+_OBSERVED = b"\x22"
+
+
 def describe(
     identity: Identity,
     *,
@@ -104,11 +135,11 @@ def describe(
     protocolVersion: str,
     protocols: Iterable[str],
     addresses: Iterable[Multiaddr],
-    observed: Multiaddr | None,
+    room: int,
     seal: Callable[[tuple[Multiaddr, ...]], bytes],
-) -> bytes:
+) -> Description:
     """
-    Give our own message, with its length before it.
+    Give our own message.
 
     It has at most 4096 bytes: where addresses or protocols are too many for
     that, the last of them are left out.
@@ -118,26 +149,31 @@ def describe(
     @param protocolVersion: our network.
     @param protocols: what we serve.
     @param addresses: where we listen.
-    @param observed: how we see the peer's end of the connection.
+    @param room: how many bytes are left for the address of the peer.
     @param seal: makes the signed record of the addresses.
     """
     listening, served = list(addresses), list(protocols)
+    most = MAX_OWN_MESSAGE - len(_OBSERVED) - len(delimit(bytes(room)))
     while True:
-        message = Message(
-            publicKey=identity.publicKey.toBytes(),
-            listenAddrs=[each.toBytes() for each in listening],
-            protocols=served,
-            protocolVersion=protocolVersion,
-            agentVersion=agent,
-            signedPeerRecord=seal(tuple(listening)),
+        listed = [each.toBytes() for each in listening]
+        description = Description(
+            Message(
+                publicKey=identity.publicKey.toBytes(),
+                listenAddrs=listed,
+                protocols=served,
+            ).SerializeToString(),
+            Message(
+                protocolVersion=protocolVersion,
+                agentVersion=agent,
+                signedPeerRecord=seal(tuple(listening)),
+            ).SerializeToString(),
         )
-        if observed is not None:
-            message.observedAddr = observed.toBytes()
-        encoded = message.SerializeToString()
-        if len(encoded) <= MAX_OWN_MESSAGE or not (listening or served):
-            return delimit(encoded)
+        if len(description.head) + len(description.tail) <= most or not (
+            listening or served
+        ):
+            return description
         # The addresses are there once more, in the record.
-        size = 2 * sum(map(len, message.listenAddrs))
+        size = 2 * sum(map(len, listed))
         longest: list[Any] = listening if size > sum(map(len, served)) else served
         del longest[len(longest) // 2 :]
 
@@ -198,11 +234,13 @@ class Reader:
             raise ProtocolViolation(PROTOCOL_ID, "the public key is another's")
         told: dict[str, Any] = {}
         if message.HasField("agentVersion"):
-            told["agent"] = _name(message.agentVersion)
+            told["agent"] = _name(message.agentVersion[:_MAX_BYTES])
         if message.HasField("protocolVersion"):
-            told["protocolVersion"] = _name(message.protocolVersion)
+            told["protocolVersion"] = _name(message.protocolVersion[:_MAX_BYTES])
         if message.protocols:
-            told["protocols"] = _protocols(message.protocols)
+            names = tuple(message.protocols)
+            usual = len(names) <= 128 and sum(map(len, names)) <= 4096
+            told["protocols"] = _sharedProtocols(names) if usual else _protocols(names)
         record = self._record(message.signedPeerRecord)
         if record is not None:
             if before.sequence is None or record.sequence >= before.sequence:
@@ -239,6 +277,10 @@ class Reader:
         return tuple(islice(dict.fromkeys(found), MAX_ADDRESSES))
 
 
+# Most peers run one of a few programs, and share what these say of themselves.
+
+
+@lru_cache(64)
 def _name(text: str | bytes) -> str:
     """
     Bound a name, and take out what would disturb a terminal.
@@ -250,7 +292,7 @@ def _name(text: str | bytes) -> str:
     return "".join(each for each in text[:_MAX_NAME] if each.isprintable())
 
 
-def _protocols(names: Iterable[str | bytes]) -> tuple[str, ...]:
+def _protocols(names: tuple[str | bytes, ...]) -> tuple[str, ...]:
     """
     Pick the names that can be those of protocols, each once.
     """
@@ -262,6 +304,9 @@ def _protocols(names: Iterable[str | bytes]) -> tuple[str, ...]:
         and 0 < len(name.encode()) <= MAX_PROTOCOL_ID
     )
     return tuple(islice(dict.fromkeys(usable), MAX_PROTOCOLS))
+
+
+_sharedProtocols = lru_cache(64)(_protocols)
 
 
 def _readable(items: Iterable[bytes]) -> Iterator[Multiaddr]:
