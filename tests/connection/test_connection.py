@@ -19,6 +19,7 @@ from twisted_libp2p.connection.connection import (
     ABANDONED_RATE,
     MAX_ABANDONED,
     MAX_NEGOTIATING,
+    Connection,
 )
 from twisted_libp2p.errors import (
     ConnectionClosing,
@@ -205,7 +206,7 @@ class StreamTests(ConnectionTestCase):
         """
         A stream whose peer does not negotiate has failed after ten seconds.
         """
-        self.far.buildProtocol = lambda stream: Recorder()  # type: ignore
+        self.patch(Connection, "buildProtocol", lambda _, stream: Recorder())
         opening = self.near.openStream("/a", Recorders())
         self.nodes.advance(9.9)
         self.assertNoResult(opening)

@@ -90,6 +90,20 @@ class DeadlinesTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.first.told, [])
 
+    def test_rest(self) -> None:
+        """
+        As soon as all are done no timer needs to run, but for as long as one is
+        not.
+        """
+        self.deadlines.begin(self.first)
+        self.deadlines.begin(self.second)
+        self.deadlines.end(self.first)
+        self.deadlines.rest()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.deadlines.end(self.second)
+        self.deadlines.rest()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_oneEndsAnother(self) -> None:
         """
         Who is ended by another one that is late is not told himself.

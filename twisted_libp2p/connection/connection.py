@@ -7,8 +7,7 @@ A connection to an authenticated peer, and the streams on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -59,7 +58,7 @@ ABANDONED_RATE = 100
 STREAM_DEADLINE = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Services:
     """
     What the connections of one node share.
@@ -68,12 +67,39 @@ class Services:
     @ivar events: who is told of streams.
     @ivar clock: what runs the deadlines.
     @ivar connections: who owns the connections, and may refuse them.
+    @ivar deadlines: the time for the negotiation of each stream.
+    @ivar negotiating: the streams whose protocol is not agreed.
+    @ivar inbound: negotiates on the streams that peers open.
     """
 
     registry: Registry
     events: EventBus
     clock: IReactorTime
     connections: IConnectionManager
+    deadlines: Deadlines = field(init=False)
+    negotiating: set[Stream] = field(init=False, default_factory=set)
+    inbound: Negotiation = field(init=False)
+
+    def __post_init__(self) -> None:
+        """
+        Make what is made of the others.
+        """
+        # The way to set what nobody else may set.
+        keep = object.__setattr__
+        keep(self, "deadlines", Deadlines(self.clock, STREAM_DEADLINE))
+        keep(
+            self,
+            "inbound",
+            Negotiation(
+                lambda: multistream.Responder(
+                    self.registry.lookup, self.registry.protocols
+                ),
+                _serve,
+                agreed=_agreed,
+                clock=self.clock,
+                deadlines=self.deadlines,
+            ),
+        )
 
 
 @implementer(IMuxedConnection)
@@ -94,9 +120,33 @@ class Connection:
     @ivar upgradeTime: seconds from the transport's connect to readiness.
     @ivar openedAt: when it was ready, in seconds since the epoch.
     @ivar scope: what it has of all limits.
-    @ivar deadlines: the time for the negotiation of each stream.
     @ivar reason: why it has ended; None while it has not.
     """
+
+    # Nothing is made before it is used: most connections are idle most of the time.
+    __slots__ = (
+        "__weakref__",
+        "_abandoned",
+        "_asked",
+        "_ready",
+        "_services",
+        "_session",
+        "_waiting",
+        "early",
+        "initiator",
+        "localAddress",
+        "localPeer",
+        "muxer",
+        "openedAt",
+        "reason",
+        "remoteAddress",
+        "remoteKey",
+        "remotePeer",
+        "scope",
+        "security",
+        "transport",
+        "upgradeTime",
+    )
 
     def __init__(
         self,
@@ -127,25 +177,14 @@ class Connection:
         self.upgradeTime = upgradeTime
         self.openedAt = services.clock.seconds()
         self.scope: IConnectionScope = scope
-        self._ready = ready
+        self._ready: Callable[[Connection], None] | None = ready
         self._session: IMuxerSession | None = None
-        # The peer's, and ours: one side's do not take the places of the other's.
-        self._negotiating: tuple[set[Stream], set[Stream]] = (set(), set())
-        self._abandoned = Allowance(MAX_ABANDONED, 1 / ABANDONED_RATE, self.openedAt)
-        self._waiting: list[Deferred[None]] = []
+        # How many of the peer's streams are in negotiation: ours do not take their
+        # places.
+        self._asked = 0
+        self._abandoned: Allowance | None = None
+        self._waiting: list[Deferred[None]] | None = None
         self.reason: Failure | None = None
-        self.deadlines = Deadlines(services.clock, STREAM_DEADLINE)
-        self._inbound = Negotiation(
-            partial(
-                multistream.Responder,
-                services.registry.lookup,
-                services.registry.protocols,
-            ),
-            self._serve,
-            agreed=self.agreed,
-            clock=services.clock,
-            deadlines=self.deadlines,
-        )
 
     def __repr__(self) -> str:
         return (
@@ -219,7 +258,7 @@ class Connection:
             self.scope.closeStream(None, False)
             return fail(Failure())
         if not negotiator.settled:
-            self._negotiating[True].add(stream)
+            self._services.negotiating.add(stream)
         return opening.result
 
     def ping(self) -> Deferred[float]:
@@ -260,7 +299,7 @@ class Connection:
         if self.reason is not None:
             return succeed(None)
         waiting: Deferred[None] = Deferred()
-        self._waiting.append(waiting)
+        self._waiting = [*(self._waiting or ()), waiting]
         return waiting
 
     # What the muxer tells: IMuxedConnection.
@@ -281,30 +320,33 @@ class Connection:
         """
         session.budget = self.scope
         self._session = session
-        self._ready(self)
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready(self)
 
     def buildProtocol(self, stream: Any) -> Negotiator | None:
         """
         Negotiate on a stream that the peer has opened; refuse it if too many
         are in negotiation.
         """
-        if len(self._negotiating[False]) >= MAX_NEGOTIATING:
+        if self._asked >= MAX_NEGOTIATING:
             return None
         try:
             self.scope.openStream(True)
         except LimitExceeded:
             return None
-        self._negotiating[False].add(stream)
-        return self._inbound.buildProtocol(None)
+        self._asked += 1
+        services = self._services
+        services.negotiating.add(stream)
+        return services.inbound.buildProtocol(None)
 
     def streamClosed(self, stream: Stream, reason: Failure) -> None:
         """
         A stream is over; the event comes only if it ever had a protocol.
         """
         self.scope.closeStream(stream.protocolID, not stream.initiator)
-        negotiating = self._negotiating[stream.initiator]
-        if stream in negotiating:
-            negotiating.discard(stream)
+        if stream in self._services.negotiating:
+            self._settled(stream)
             if not stream.initiator and reason.check(StreamReset):
                 self._abandon()
         elif self._services.events.wants(ClosedStream):
@@ -316,7 +358,10 @@ class Connection:
         """
         The peer has reset a stream that nobody has used.
         """
-        if not self._abandoned.take(self._services.clock.seconds()):
+        now = self._services.clock.seconds()
+        if self._abandoned is None:
+            self._abandoned = Allowance(MAX_ABANDONED, 1 / ABANDONED_RATE, now)
+        if not self._abandoned.take(now):
             self.close(ErrorCode.RATE_LIMITED)
 
     def sessionLost(self, reason: Failure) -> None:
@@ -325,16 +370,19 @@ class Connection:
         """
         self._session = None
         self.reason = reason
-        for streams in self._negotiating:
-            streams.clear()
-        self.deadlines.stop()
+        self._services.deadlines.rest()
         self._services.connections.closed(self, reason)
         self.scope.close()
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
+        waiting, self._waiting = self._waiting, None
+        for each in waiting or ():
             each.callback(None)
 
-    def _serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+    def serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+        """
+        The peer has asked for a protocol on its stream.
+
+        @return: who serves it; None if there are too many streams that speak it.
+        """
         try:
             self.scope.agree(protocol, True)
         except LimitExceeded:
@@ -347,9 +395,19 @@ class Connection:
         """
         The protocol of a stream was agreed.
         """
-        self._negotiating[stream.initiator].discard(stream)
+        self._settled(stream)
         if self._services.events.wants(OpenedStream):
             self._services.events.publish(OpenedStream(**self._describe(stream)))
+
+    def _settled(self, stream: Stream) -> None:
+        """
+        A stream is not in negotiation any more, if it was.
+        """
+        negotiating = self._services.negotiating
+        if stream in negotiating:
+            negotiating.discard(stream)
+            if not stream.initiator:
+                self._asked -= 1
 
     def _describe(self, stream: Stream) -> dict[str, Any]:
         return {
@@ -360,6 +418,23 @@ class Connection:
             "protocolID": stream.protocolID,
             "direction": "outbound" if stream.initiator else "inbound",
         }
+
+
+def _serve(protocol: str, stream: Stream) -> IProtocolFactory | None:
+    """
+    Have the connection of a stream serve it.
+    """
+    connection: Any = stream.connection
+    served: IProtocolFactory | None = connection.serve(protocol, stream)
+    return served
+
+
+def _agreed(protocol: IProtocol, stream: Stream) -> None:
+    """
+    Tell the connection of a stream.
+    """
+    connection: Any = stream.connection
+    connection.agreed(protocol, stream)
 
 
 class _Opening(Negotiation):
@@ -385,7 +460,7 @@ class _Opening(Negotiation):
         self._proposals = proposals
         self._factory = factory
         self.clock = clock
-        self.deadlines = connection.deadlines
+        self.deadlines = connection._services.deadlines
         self.optimistic = proposals[0] if len(proposals) == 1 else None
         self.result: Deferred[IProtocol] = Deferred(self._cancelled)
 

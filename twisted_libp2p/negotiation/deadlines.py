@@ -31,7 +31,7 @@ class Deadlines:
     Streams are negotiated by the thousand in a second, and hardly ever is one
     late: a timer for each would cost more than the negotiation.  So there is
     one, for whoever began first; it is not even cancelled when all are done,
-    but by L{stop}.
+    but by L{rest} and L{stop}.
 
     @ivar seconds: how long everybody has.
     """
@@ -62,6 +62,13 @@ class Deadlines:
         Somebody is done; whoever is not known is done anyhow.
         """
         self._ends.pop(who, None)
+
+    def rest(self) -> None:
+        """
+        Nobody may begin for long: wait no more if all are done.
+        """
+        if not self._ends:
+            self.stop()
 
     def stop(self) -> None:
         """

@@ -446,8 +446,7 @@ class IdentifyService(Service):
         peer = self._peers.pop(event.connection, None)
         if peer is not None and peer.result is None:
             peer.settle(event.reason)
-        if not self._peers:
-            self.deadlines.stop()
+        self.deadlines.rest()
 
     def _push(self) -> None:
         """
