@@ -47,6 +47,21 @@ class Handshake:
         if self.expected is not None and self.expected != peer:
             raise PeerMismatch(protocolID, str(self.expected), str(peer))
 
+    def done(self) -> Handshake:
+        """
+        @return: what is left when it has not failed: who would have been told of
+            that need not be kept.
+        """
+        return Handshake(
+            self.identity, self.initiator, self.expected, self.muxers, _told
+        )
+
+
+def _told(reason: Failure) -> None:
+    """
+    Where nobody has to be told.
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Secured:

@@ -7,7 +7,6 @@ transport, a L{HandshakeMachine} or L{Channel}, and the wrapped protocol.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -22,7 +21,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IWriteDescriptor,
 )
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -90,7 +89,7 @@ class SecureTransport(ProtocolWrapper):
         self.wrappedProtocol = None
         self._machine: HandshakeMachine | None = machine
         self._pending: list[bytes] = []
-        self._held: deque[bytes] = deque()
+        self._held: list[bytes] = []
 
     def __getattr__(self, name: str) -> NoReturn:
         """
@@ -226,7 +225,7 @@ class SecureTransport(ProtocolWrapper):
         """
         self._busy = True
         while self._held and not self._paused and self._channel is not None:
-            self._open(self._channel, self._held.popleft())
+            self._open(self._channel, self._held.pop(0))
         self._busy = False
         if self._flush():
             self._push()
@@ -435,7 +434,7 @@ class SecureFactory(WrappingFactory[SecureTransport]):
         super().__init__(wrappedFactory)
         self.handshake = handshake
         self.clock = clock
-        self._machine = machine
+        self._machine: Callable[[], HandshakeMachine] | None = machine
         self._address: IAddress | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> SecureTransport:
@@ -443,6 +442,7 @@ class SecureFactory(WrappingFactory[SecureTransport]):
         Build the wrapper; its wrapped protocol is built after the handshake.
         """
         self._address = addr
+        assert self._machine is not None
         return self.protocol(self, self._machine())
 
     def buildWrapped(self) -> Any:
@@ -451,4 +451,14 @@ class SecureFactory(WrappingFactory[SecureTransport]):
 
         @return: None if the connection is refused.
         """
-        return self.wrappedFactory.buildProtocol(self._address)
+        wrapped = self.wrappedFactory.buildProtocol(self._address)
+        # There is one of each for a connection: what has led to it must not stay
+        # for as long as it does.
+        self.wrappedFactory = _SPENT
+        self._machine = None
+        self.handshake = self.handshake.done()
+        return wrapped
+
+
+#: What a factory wraps that has built all that it had to.
+_SPENT = Factory()

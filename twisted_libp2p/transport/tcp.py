@@ -124,8 +124,12 @@ class _Client:
         """
 
         def connected(protocol: Any) -> IProtocol:
-            protocol.transport.setTcpNoDelay(True)
-            protocol.transport.setTcpKeepAlive(True)
+            transport = protocol.transport
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+            # What the endpoint has put around the protocol, to tell us that it is
+            # connected, has done so: no byte needs to go through it.
+            transport.protocol = protocol
             return cast(IProtocol, protocol)
 
         return self._endpoint.connect(protocolFactory).addCallback(connected)
