@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -70,7 +70,7 @@ class Upgrader:
     """
     What a node can speak, and in which order it prefers it.
 
-    @ivar deadline: seconds from the transport's connect to a connection.
+    @ivar deadlines: the time from a transport's connect to a connection.
     """
 
     _log = Logger()
@@ -100,7 +100,7 @@ class Upgrader:
         if not self.securities or not self.muxers:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.services = services
-        self.deadline = deadline
+        self.deadlines = Deadlines(services.clock, deadline)
         self._pending: set[Upgrade] = set()
 
     def outbound(
@@ -143,6 +143,7 @@ class Upgrader:
         """
         for upgrade in list(self._pending):
             upgrade.cancel()
+        self.deadlines.rest()
 
 
 class _Inbound(Factory):
@@ -218,14 +219,13 @@ class Upgrade(Factory):
         self._expected = expected
         self._dialect = dialect
         # A bootstrap is answered by whoever knows it.
-        self._deadlines = (
+        self._bootstrap = (
             Deadlines(upgrader.services.clock, BOOTSTRAP_DEADLINE)
             if dialect == BOOTSTRAP
             else None
         )
         self._outermost: Negotiator | None = None
         self._machine: Machine | None = None
-        self._timer: IDelayedCall | None = None
         self._startedAt = 0.0
         self._remoteAddress: Multiaddr | None = None
         self.connection: Deferred[Connection] = Deferred(self._cancelled)
@@ -259,7 +259,7 @@ class Upgrade(Factory):
             failed=self._failed,
             optimistic=self._optimistic(),
             clock=upgrader.services.clock,
-            deadlines=self._deadlines,
+            deadlines=self._bootstrap,
         )
 
     def buildProtocol(  # type: ignore[override]
@@ -272,9 +272,8 @@ class Upgrade(Factory):
             # An endpoint that does not hear that it was cancelled.
             return None
         upgrader = self._upgrader
-        clock = upgrader.services.clock
-        self._startedAt = clock.seconds()
-        self._timer = clock.callLater(upgrader.deadline, self._timeOut)
+        self._startedAt = upgrader.services.clock.seconds()
+        upgrader.deadlines.begin(self)
         upgrader._pending.add(self)
         negotiator = self._outermost = self.stack().buildProtocol(addr)
         return negotiator
@@ -413,6 +412,7 @@ class Upgrade(Factory):
         if self.connection.called:
             return
         self._forget()
+        self._upgrader.deadlines.rest()
         self.scope.close()
         if (
             isinstance(self._machine, bootstrap.Dialer)
@@ -423,9 +423,12 @@ class Upgrade(Factory):
             reason = Failure(LegacyPeer())
         self.connection.errback(reason)
 
-    def _timeOut(self) -> None:
-        self._timer = None
-        self._failed(Failure(UpgradeTimeout("the upgrade", self._upgrader.deadline)))
+    def timedOut(self) -> None:
+        """
+        There is no connection in time.
+        """
+        seconds = self._upgrader.deadlines.seconds
+        self._failed(Failure(UpgradeTimeout("the upgrade", seconds)))
         self._drop()
 
     def _cancelled(self, connection: Deferred[Connection]) -> None:
@@ -435,14 +438,13 @@ class Upgrade(Factory):
 
     def _drop(self) -> None:
         self._forget()
+        self._upgrader.deadlines.rest()
         outermost, self._outermost = self._outermost, None
         if outermost is not None and outermost.transport is not None:
             outermost.transport.abortConnection()
 
     def _forget(self) -> None:
         self._upgrader._pending.discard(self)
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-        if self._deadlines is not None:
-            self._deadlines.stop()
+        self._upgrader.deadlines.end(self)
+        if self._bootstrap is not None:
+            self._bootstrap.stop()
