@@ -1059,6 +1059,23 @@ class MuxerConformance(_TestCase):
             self.assertEqual(len(theirs.data), size * count)
             theirs.reasons[0].trap(ConnectionDone)
 
+    def test_closeWithProducer(self) -> None:
+        """
+        The end of the session sends what producers have written until then,
+        and what little of it waited for more.
+        """
+        pair = self.pair()
+        mine, theirs = pair.open(pair.client)
+        pair.pump.client.capacity = 1000
+        producer = PushProducer(mine.stream, b"x" * 65536, 10)
+        pair.pump.client.stroke()
+        written = (10 - producer.left) * 65536
+        self.assertLess(mine.stream.unsentSize, 1000)
+        pair.clientSession.close()
+        pair.pump.flush()
+        self.assertEqual(len(theirs.data), written)
+        self.assertTrue(producer.stopped)
+
     def test_registerProducerWhenFull(self) -> None:
         """
         A producer that registers on a full stream is paused at once, and

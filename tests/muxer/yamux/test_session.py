@@ -577,6 +577,52 @@ class WindowTests(SessionTestCase):
             [frame[3] for frame in self.sent()], [MAX_BODY, 100_000 - MAX_BODY, 100]
         )
 
+    def test_producersFillFrames(self) -> None:
+        """
+        What a producer is asked for leaves with what is left of its last
+        write, not behind it: only its first write, and its end, fill none.
+        """
+        stream = self.open(HalfCloseCollector()).stream
+        self.peer.send(pack(WINDOW_UPDATE, 0, 1, 16 * MIB))
+        PushProducer(stream, b"x" * 65536, 20)
+        self.peer.pump.flush()
+        sizes = [frame[3] for frame in self.sent()]
+        self.assertEqual(sum(sizes), 20 * 65536)
+        self.assertEqual(len([size for size in sizes if size != MAX_BODY]), 2)
+
+    def test_producersTakeTurns(self) -> None:
+        """
+        Another stream that has much to send does not keep a producer waiting,
+        nor what little of it is left.
+        """
+        producing = self.open(HalfCloseCollector()).stream
+        PushProducer(producing, b"x" * 65536, 3)
+        self.peer.send(pack(WINDOW_UPDATE, SYN, 3, 16 * MIB))
+        self.owner.protocols[-1].stream.write(bytes(8 * MIB))
+        self.peer.pump.flush()
+        sent = [frame[2] for frame in self.sent() if frame[0] == DATA]
+        self.assertLess(len(sent) - sent[::-1].index(1), 20)
+        self.assertEqual(producing.unsentSize, 0)
+
+    def test_resumedWhileReading(self) -> None:
+        """
+        A producer goes on when the transport takes more in the midst of a read.
+        """
+        session = self.peer.session
+
+        class Emptier(HalfCloseCollector):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                session.resumeProducing()
+
+        transport = self.peer.pump.server
+        transport.capacity = 1000
+        producer = PushProducer(self.open(Emptier()).stream, b"x" * 65536, 3)
+        transport.stroke()
+        self.assertEqual(producer.left, 1)
+        session.dataReceived(pack(DATA, 0, 1, 1) + b"!")
+        self.assertEqual(producer.left, 0)
+
     def test_discardingCredits(self) -> None:
         """
         A stream that we have closed takes what the peer still sends, and its
