@@ -240,7 +240,7 @@ class MuxerSession(Protocol):
         """
 
     @abstractmethod
-    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+    def emit(self, stream: Stream, batch: list[bytes | memoryview]) -> int:
         """
         Append the next frames of a stream: no more than one of data, of no
         more than L{MAX_BODY} bytes and no more than its C{sendWindow}, which
@@ -560,7 +560,7 @@ class MuxerSession(Protocol):
         try:
             for stream in awake:
                 stream.attend()
-                if stream.unsentSize and stream.sendWindow:
+                if stream.unsentSize and stream.sendWindow and not stream.queued:
                     self.ready(stream)
         finally:
             self._held = False
@@ -580,8 +580,11 @@ class MuxerSession(Protocol):
         held, self._held = self._held, True
         try:
             while (ready or self._control) and (everything or not self._paused):
-                batch, self._control = self._control, []
-                self.flushed()
+                batch: list[bytes | memoryview] = []
+                if self._control:
+                    batch += self._control
+                    self._control.clear()
+                    self.flushed()
                 size = 0
                 while ready and size < BATCH:
                     stream = ready.popitem(last=False)[0]
@@ -593,7 +596,7 @@ class MuxerSession(Protocol):
                         stream.queued = True
                         ready[stream] = None
                 if batch:
-                    transport.writeSequence(batch)
+                    transport.write(b"".join(batch))
         finally:
             self._held = held
 

@@ -369,9 +369,10 @@ class Stream:
             and not self.negotiating
         )
 
-    def take(self, size: int, batch: list[bytes]) -> None:
+    def take(self, size: int, batch: list[bytes | memoryview]) -> None:
         """
-        Move the oldest unsent bytes to a batch.
+        Move the oldest unsent bytes to a batch, without a copy of them: the
+        batch is joined.
 
         @param size: how many; no more than C{unsentSize}.
         """
@@ -384,7 +385,7 @@ class Stream:
         if self.disconnecting and self._producer is None:
             self.session.linger(self)
 
-    def _takePart(self, size: int, batch: list[bytes]) -> None:
+    def _takePart(self, size: int, batch: list[bytes | memoryview]) -> None:
         """
         Move bytes to a batch, and cut a piece where that has to be.
         """
@@ -398,12 +399,12 @@ class Stream:
             piece = pieces[0]
             left = len(piece) - offset
             if left <= size:
-                batch.append(piece[offset:] if offset else piece)
+                batch.append(memoryview(piece)[offset:] if offset else piece)
                 pieces.popleft()
                 offset = 0
                 size -= left
             else:
-                batch.append(piece[offset : offset + size])
+                batch.append(memoryview(piece)[offset : offset + size])
                 offset += size
                 size = 0
         self._offset = offset

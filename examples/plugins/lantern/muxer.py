@@ -140,7 +140,7 @@ class BundleSession(MuxerSession):
 
     # Sending
 
-    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+    def emit(self, stream: Stream, batch: list[bytes | memoryview]) -> int:
         """
         Append the frames that a stream needs.
         """

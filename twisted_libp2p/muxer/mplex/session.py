@@ -225,7 +225,7 @@ class MplexSession(MuxerSession):
 
     # Sending
 
-    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+    def emit(self, stream: Stream, batch: list[bytes | memoryview]) -> int:
         """
         Append the frames that a stream needs.  Its name is left empty.
         """

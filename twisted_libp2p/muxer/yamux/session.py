@@ -372,7 +372,7 @@ class YamuxSession(MuxerSession):
 
     # Sending
 
-    def emit(self, stream: Stream, batch: list[bytes]) -> int:
+    def emit(self, stream: Stream, batch: list[bytes | memoryview]) -> int:
         """
         Append the frames that a stream needs, as few as will do: SYN, ACK and
         credit travel together, and with data where there is some.  FIN never
