@@ -108,13 +108,6 @@ class YamuxSession(MuxerSession):
         self._sendPing(None)
         super().connectionMade()
 
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Note that the peer lives, and take what it has sent.
-        """
-        self._heard = True
-        super().dataReceived(data)
-
     def resumeProducing(self) -> None:
         """
         Note that the peer reads, and send it more.
@@ -180,8 +173,9 @@ class YamuxSession(MuxerSession):
 
     def parse(self, data: bytes) -> None:
         """
-        Take in what the transport has received.
+        Note that the peer lives, and take in what it has sent.
         """
+        self._heard = True
         self._reader.feed(data)
 
     def headerReceived(self, kind: int, flags: int, streamID: int, length: int) -> None:
