@@ -534,9 +534,11 @@ class Stream:
             self._tellWriteEnded()
         if self.state == CLOSED and not self._eof and self._reason is None:
             self._reason = connectionDone
-        if self._reason is not None:
-            self._lose(self._reason)
-            self.session.closed(self, self._reason)
+        reason = self._reason
+        if reason is not None:
+            if not self.disconnected:
+                self._lose(reason)
+            self.session.closed(self, reason)
 
     def _tellWriteEnded(self) -> None:
         """

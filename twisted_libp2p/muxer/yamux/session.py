@@ -185,11 +185,11 @@ class YamuxSession(MuxerSession):
 
         @raise ProtocolViolation: the frame is not acceptable.
         """
-        if kind == PING:
-            self._pingReceived(flags, length)
-            return
-        if kind == GO_AWAY:
-            self.peerEnded(length)
+        if kind > WINDOW_UPDATE:
+            if kind == PING:
+                self._pingReceived(flags, length)
+            else:
+                self.peerEnded(length)
             return
         if flags & SYN:
             stream = self._synReceived(flags, streamID)
@@ -378,7 +378,7 @@ class YamuxSession(MuxerSession):
         flags = stream.announce
         delta = 0
         window: ReceiveWindow = stream.receiveWindow
-        if window.consumed * 2 >= window.size and stream.state < REMOTE_CLOSED:
+        if window.consumed and window.due and stream.state < REMOTE_CLOSED:
             delta = self._credit(stream, window)
         written = 0
         size = stream.unsentSize
