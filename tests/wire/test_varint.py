@@ -63,6 +63,20 @@ class VarintTests(SynchronousTestCase):
         for value in (-1, varint.MAX_VALUE + 1):
             self.assertRaises(InvalidInput, varint.encode, value)
 
+    def test_edges(self) -> None:
+        """
+        Numbers around every power of two take no more bytes than they need, and
+        are awaited until the last of these is there.
+        """
+        for bits in range(1, 7 * varint.MAX_BYTES):
+            for value in ((1 << bits) - 1, 1 << bits, (1 << bits) + 1):
+                encoded = varint.encode(value)
+                size = -(-value.bit_length() // 7)
+                self.assertEqual(len(encoded), size)
+                self.assertEqual(varint.decode(encoded + b"\0"), (value, size))
+                for end in range(size):
+                    self.assertIsNone(varint.decode(encoded[:end]))
+
     @settings(max_examples=50, deadline=None)
     @given(st.integers(0, varint.MAX_VALUE), st.binary(max_size=3), st.binary())
     def test_roundTrip(self, value: int, before: bytes, behind: bytes) -> None:

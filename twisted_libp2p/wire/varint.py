@@ -25,10 +25,16 @@ def encode(value: int) -> bytes:
     @param value: 0 to L{MAX_VALUE}.
     @raise InvalidInput: the value is out of this range.
     """
-    if 0 <= value < 0x80:
-        return bytes((value,))
     if not 0 <= value <= MAX_VALUE:
         raise InvalidInput(f"varint: {value} is not in 0..2**63-1")
+    # Nearly all are lengths and numbers of streams, which have three bytes at the
+    # most; the loop costs them more than all the rest.
+    if value < 0x80:
+        return bytes((value,))
+    if value < 0x4000:
+        return bytes((value & 0x7F | 0x80, value >> 7))
+    if value < 0x200000:
+        return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     encoded = bytearray()
     while value >= 0x80:
         encoded.append(value & 0x7F | 0x80)
@@ -58,9 +64,12 @@ def decode(
         return None
     value &= 0x7F
     byte: int = data[offset + 1]
-    # Most lengths have two bytes; the loop costs them more than all the rest.
     if 0 < byte < 0x80:
         return value | byte << 7, offset + 2
+    if byte and offset + 2 < end:
+        third: int = data[offset + 2]
+        if 0 < third < 0x80:
+            return value | (byte & 0x7F) << 7 | third << 14, offset + 3
     shift = 7
     for position in range(offset + 1, min(end, offset + MAX_BYTES)):
         byte = data[position]

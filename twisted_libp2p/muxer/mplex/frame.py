@@ -136,8 +136,9 @@ class FrameReader:
             raise ProtocolViolation(PROTOCOL_ID, str(error)) from None
         if tag is None or size is None:
             return None
-        if size[0] > MAX_MESSAGE:
+        length, behind = size
+        if length > MAX_MESSAGE:
             raise ProtocolViolation(
-                PROTOCOL_ID, f"a message of {size[0]} bytes exceeds {MAX_MESSAGE}"
+                PROTOCOL_ID, f"a message of {length} bytes exceeds {MAX_MESSAGE}"
             )
-        return tag[0], size[0], size[1]
+        return tag[0], length, behind

@@ -43,7 +43,13 @@ _BOUNDLESS = 1 << 62
 # A Stream's note that its NewStream has not left yet.
 _NEW = 1
 
+# As plain numbers, since they are compared for every frame.
 _NEW_STREAM = int(Flag.NEW_STREAM)
+_MESSAGE = int(Flag.MESSAGE_RECEIVER)
+_LAST_MESSAGE = int(Flag.MESSAGE_INITIATOR)
+_CLOSE = int(Flag.CLOSE_RECEIVER)
+_LAST_CLOSE = int(Flag.CLOSE_INITIATOR)
+_RESET = int(Flag.RESET_RECEIVER)
 _RESERVED = 7
 
 
@@ -100,12 +106,12 @@ class MplexSession(MuxerSession):
         stream = self._streams.get(streamID << 1 | ours)
         if stream is None or stream.state == CLOSED:
             return
-        if flag <= Flag.MESSAGE_INITIATOR:
+        if flag <= _LAST_MESSAGE:
             if stream.state == REMOTE_CLOSED:
                 self._misused(stream)
             else:
                 self._receiver = stream
-        elif flag <= Flag.CLOSE_INITIATOR:
+        elif flag <= _LAST_CLOSE:
             stream.finReceived()
         elif flag == _RESERVED:
             self._misused(stream)
@@ -234,15 +240,16 @@ class MplexSession(MuxerSession):
         if stream.announce:
             stream.announce = 0
             header = pack(_NEW_STREAM, streamID, 0)
-        size = min(stream.unsentSize, MAX_BODY)
+        size = stream.unsentSize
         if size:
-            header += pack(Flag.MESSAGE_RECEIVER + initiator, streamID, size)
+            size = min(size, MAX_BODY)
+            header += pack(_MESSAGE + initiator, streamID, size)
             batch.append(header)
             stream.take(size, batch)
             size += len(header)
             header = b""
         if stream.writeEnding:
-            header += pack(Flag.CLOSE_RECEIVER + initiator, streamID, 0)
+            header += pack(_CLOSE + initiator, streamID, 0)
             stream.finSent()
         if header:
             batch.append(header)
@@ -252,7 +259,7 @@ class MplexSession(MuxerSession):
         """
         A reset has no place for a code.
         """
-        return pack(Flag.RESET_RECEIVER + initiator, streamID, 0)
+        return pack(_RESET + initiator, streamID, 0)
 
     # The end
 
