@@ -99,6 +99,29 @@ class MuxerSession(Protocol):
         lets it have what it wants.
     """
 
+    # A class of Twisted's has no slots: what it does not know is kept in a small
+    # dictionary, and there is a session for each idle connection.
+    __slots__ = (
+        "_awake",
+        "_closeCall",
+        "_control",
+        "_counts",
+        "_ended",
+        "_held",
+        "_limits",
+        "_lingerCall",
+        "_lingering",
+        "_lost",
+        "_paused",
+        "_ready",
+        "_reason",
+        "_streams",
+        "_turnCall",
+        "clock",
+        "connection",
+        "initiator",
+    )
+
     protocolID: str
     keepsAlive = False
     budget: IConnectionScope | None = None
@@ -303,7 +326,6 @@ class MuxerSession(Protocol):
         """
         Begin: tell the owner.
         """
-        self.factory.registerProtocol(self)
         self.transport.registerProducer(self, True)  # type: ignore[union-attr]
         self.connection.sessionStarted(self)
 
@@ -339,7 +361,6 @@ class MuxerSession(Protocol):
         if self._closeCall is not None and self._closeCall.active():
             self._closeCall.cancel()
         self._endStreams(streamReason)
-        self.factory.unregisterProtocol(self)
         self.connection.sessionLost(self._reason or reason)
 
     # IPushProducer, as the transport sees us
@@ -689,7 +710,7 @@ class SessionFactory(WrappingFactory):
         @param build: builds the session for this factory.
         """
         super().__init__(connection)
-        self._build = build
+        self._build: Callable[[SessionFactory], MuxerSession] | None = build
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -697,4 +718,7 @@ class SessionFactory(WrappingFactory):
         """
         Build the session of one transport.
         """
-        return self._build(self)
+        assert self._build is not None
+        # There is one session for a connection, and this stays as long as it does.
+        build, self._build = self._build, None
+        return build(self)

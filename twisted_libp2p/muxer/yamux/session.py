@@ -62,6 +62,23 @@ class YamuxSession(MuxerSession):
     @ivar roundTrip: the smoothed round trip in seconds; 0 until it is known.
     """
 
+    __slots__ = (
+        "_bodyFlags",
+        "_growth",
+        "_heard",
+        "_keepAliveCall",
+        "_muxer",
+        "_nextID",
+        "_nextPing",
+        "_pings",
+        "_pongs",
+        "_reader",
+        "_receiver",
+        "_unacknowledged",
+        "_waiting",
+        "roundTrip",
+    )
+
     protocolID = PROTOCOL_ID
 
     def __init__(
@@ -354,6 +371,8 @@ class YamuxSession(MuxerSession):
         """
         Free what the stream held.
         """
+        if self._receiver is stream:
+            self._receiver = None
         growth = stream.receiveWindow.growth
         if growth:
             self._growth -= growth
@@ -450,6 +469,8 @@ class YamuxSession(MuxerSession):
         Stop parsing, and fail the pings that wait.
         """
         self._reader.stop()
+        # It knows this session.
+        del self._reader
         if self._keepAliveCall is not None:
             self._keepAliveCall.cancel()
             self._keepAliveCall = None
