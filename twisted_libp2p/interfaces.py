@@ -147,6 +147,12 @@ class ISecureTransport(twisted_interfaces.ITransport, Interface):
 
     secured: Secured = Attribute("What the handshake has proven and agreed.")
 
+    def flush() -> None:
+        """
+        Send at once what was written, instead of at the end of the read or of the
+        reactor's turn.  A producer may be resumed before it returns.
+        """
+
 
 class IMuxer(Interface):
     """

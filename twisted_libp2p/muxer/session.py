@@ -71,6 +71,10 @@ BATCH = 32 * 1024
 #: write 16 KiB fill a socket of Twisted's in four; some transports are never full.
 ROUNDS = 8
 
+#: When so many streams have something to say during a read, it leaves at once: the
+#: peer works on it while we go on.
+EARLY = 8
+
 #: The most control frames that wait for a transport which takes none.
 MAX_CONTROL = 1024
 
@@ -426,6 +430,15 @@ class MuxerSession(Protocol):
         lingering[stream] = self.clock.seconds() + LINGER
         if self._lingerCall is None:
             self._lingerCall = self.clock.callLater(LINGER, self._lingered)
+
+    def hurry(self) -> None:
+        """
+        Amid a read, send at once what L{EARLY} streams and more have to say.
+        """
+        if not self._paused:
+            self._pump()
+            transport: Any = self.transport
+            transport.flush()
 
     def reset(self, stream: Stream, code: int) -> None:
         """

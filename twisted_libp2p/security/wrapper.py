@@ -227,8 +227,7 @@ class SecureTransport(ProtocolWrapper):
         while self._held and not self._paused and self._channel is not None:
             self._open(self._channel, self._held.pop(0))
         self._busy = False
-        if self._flush():
-            self._push()
+        self.flush()
 
     def _open(self, channel: Channel, data: bytes) -> None:
         opened: list[bytes] = []
@@ -294,8 +293,7 @@ class SecureTransport(ProtocolWrapper):
 
     def _flushTurn(self) -> None:
         self._flushing = None
-        if self._flush():
-            self._push()
+        self.flush()
 
     def _resumeTurn(self) -> None:
         self._resuming = None
@@ -326,6 +324,13 @@ class SecureTransport(ProtocolWrapper):
         Send several pieces of bytes.
         """
         self.write(b"".join(iovec))
+
+    def flush(self) -> None:
+        """
+        Send what is held back, as far as the socket takes it at once.
+        """
+        if self._flush():
+            self._push()
 
     def loseConnection(self) -> None:
         """

@@ -124,6 +124,11 @@ class PumpTransport:
         if self.waiting > self.capacity:
             self._pauseProducer()
 
+    def flush(self) -> None:
+        """
+        Nothing is held back here: what was written waits for the pump.
+        """
+
     def _checked(self, data: bytes) -> bytes:
         if not isinstance(data, bytes):
             raise TypeError(f"a transport takes bytes, not {type(data).__name__}")

@@ -24,7 +24,7 @@ from twisted_libp2p.muxer.mplex.frame import (
     FrameReader,
     pack,
 )
-from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.session import EARLY, MAX_BODY, MuxerSession, SessionFactory
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
 from twisted_libp2p.muxer.stream import Stream
 
@@ -129,6 +129,8 @@ class MplexSession(MuxerSession):
         stream.deliver(data)
         if self._unread > self._room and self._blockedCall is None and not self._grow():
             self._block()
+        if len(self._ready) >= EARLY:
+            self.hurry()
 
     def _newStreamReceived(self, streamID: int) -> None:
         """

@@ -19,7 +19,7 @@ from twisted_libp2p.errors import (
     PeerUnresponsive,
     ProtocolViolation,
 )
-from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.session import EARLY, MAX_BODY, MuxerSession, SessionFactory
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.yamux.frame import (
@@ -249,6 +249,8 @@ class YamuxSession(MuxerSession):
         stream.deliver(data)
         if last and self._bodyFlags & FIN and stream.state != CLOSED:
             stream.finReceived()
+        if len(self._ready) >= EARLY:
+            self.hurry()
 
     def _synReceived(self, flags: int, streamID: int) -> Stream | None:
         """
