@@ -446,7 +446,8 @@ class MuxerSession(Protocol):
         """
         if stream.queued:
             stream.queued = False
-            del self._ready[stream]
+            # Not there any more if the session is ending.
+            self._ready.pop(stream, None)
         if self.announced(stream):
             self.urge(self.resetFrame(stream.streamID, stream.initiator, code))
 

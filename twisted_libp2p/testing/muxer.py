@@ -1323,6 +1323,27 @@ class MuxerConformance(_TestCase):
         self.assertEqual(pair.client.lost, [reason])
         self.assertEqual(len(theirs.reasons), 1)
 
+    def test_abortAtEnd(self) -> None:
+        """
+        A stream that is lost with its session may take others with it, whose last
+        bytes have not left.
+        """
+
+        class Jealous(Collector):
+            def connectionLost(self, reason: Failure = connectionDone) -> None:
+                super().connectionLost(reason)
+                for other in ends:
+                    other.stream.abortConnection()
+
+        pair = self.pair()
+        ends = [pair.open(pair.client, Jealous())[0] for _ in range(3)]
+        for each in ends:
+            each.stream.write(b"too late")
+        pair.clientSession.abort(Failure(ZeroDivisionError()))
+        pair.pump.flush()
+        for each in ends:
+            self.assertEqual(len(each.reasons), 1)
+
     def test_transportLost(self) -> None:
         """
         A transport that is lost takes the streams with it.
