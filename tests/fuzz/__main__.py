@@ -8,7 +8,8 @@ Searches for inputs that break a target, guided by what the code does with them:
     python -m tests.fuzz keep               adds what was found to the corpus
 
 What reaches new code goes to C{build/fuzz/TARGET}, what breaks the target to
-C{build/fuzz/TARGET-*}.  It needs atheris: C{pip install -e .[fuzz]}.
+C{build/fuzz/TARGET-*}.  It needs atheris: C{pip install -e .[fuzz]}.  Targets that
+compare with another implementation need its toolchain, and are not named without.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from pathlib import Path
 import atheris
 
 from tests.fuzz import corpus
+from tests.interop.peers.build import available
 
 with atheris.instrument_imports(include=["twisted_libp2p"]):
-    from tests.fuzz.targets import TARGETS
+    from tests.fuzz.targets import DIFFERENTIAL, TARGETS
+
+_ALL = {**TARGETS, **DIFFERENTIAL}
 
 _FOUND = Path("build/fuzz")
 
@@ -43,7 +47,7 @@ def fuzz(name: str, options: list[str]) -> None:
     for number, data in enumerate(corpus.load(name)):
         (folder / f"kept-{number}").write_bytes(data)
     prefix = f"-artifact_prefix={_FOUND}/{name}-"
-    atheris.Setup(["fuzz", *_OPTIONS, prefix, *options, str(folder)], TARGETS[name])
+    atheris.Setup(["fuzz", *_OPTIONS, prefix, *options, str(folder)], _ALL[name])
     atheris.Fuzz()
 
 
@@ -51,10 +55,21 @@ def keep() -> None:
     """
     Put what was found into the corpus, as far as it is short.
     """
-    for name in TARGETS:
+    for name in _ALL:
         found = [each.read_bytes() for each in (_FOUND / name).glob("*")]
         short = [data for data in found if len(data) <= _LONGEST]
         corpus.save(name, corpus.load(name) + sorted(short, key=len)[:_KEPT])
+
+
+def names() -> list[str]:
+    """
+    Give the targets that can be run here.
+    """
+    missing = available("machines")
+    if missing is None:
+        return list(_ALL)
+    print(f"{', '.join(DIFFERENTIAL)}: left out: {missing}", file=sys.stderr)
+    return list(TARGETS)
 
 
 def main(arguments: list[str]) -> None:
@@ -64,7 +79,7 @@ def main(arguments: list[str]) -> None:
     logging.disable()
     match arguments:
         case []:
-            print("\n".join(TARGETS))
+            print("\n".join(names()))
         case ["keep"]:
             keep()
         case [name, *options]:

@@ -31,13 +31,13 @@ _STREAMS = 4
 _UNREAD = 4096
 
 # What was logged as a failure of ours.
-_failures: list[LogEvent] = []
+failures: list[LogEvent] = []
 
 
 @implementer(ILogObserver)
 def _observe(event: LogEvent) -> None:
     if "log_failure" in event:
-        _failures.append(event)
+        failures.append(event)
 
 
 globalLogPublisher.addObserver(_observe)
@@ -140,7 +140,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
             assert len(end.reasons) == 1, end
         assert len(owner.ended) == len(ends) and len(owner.lost) == 1
         assert not clock.calls, clock.calls
-        assert not _failures, _failures
+        assert not failures, failures
         lost = owner.lost[0]
         if len(ends) > _STREAMS:
             # A stream that our side resets gives its place to others when the

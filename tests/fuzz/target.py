@@ -9,13 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["TARGETS", "Machine", "Target", "cut", "sameHoweverCut", "target"]
+__all__ = [
+    "DIFFERENTIAL",
+    "TARGETS",
+    "Machine",
+    "Target",
+    "cut",
+    "differential",
+    "sameHoweverCut",
+    "target",
+]
 
 #: Takes bytes; raises if something is wrong.
 Target = Callable[[bytes], None]
 
 #: All targets, by name.
 TARGETS: dict[str, Target] = {}
+
+#: Those that compare with another implementation, and need it built.
+DIFFERENTIAL: dict[str, Target] = {}
 
 T = TypeVar("T")
 
@@ -28,6 +40,14 @@ def target(function: Target) -> Target:
     Put a target into the table.
     """
     TARGETS[function.__name__] = function
+    return function
+
+
+def differential(function: Target) -> Target:
+    """
+    Put a target into the table of those that need another implementation.
+    """
+    DIFFERENTIAL[function.__name__] = function
     return function
 
 

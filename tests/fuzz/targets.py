@@ -1,20 +1,32 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-All targets: to import this is to fill the table.
+All targets: to import this is to fill the tables.
 """
 
 from __future__ import annotations
 
-from tests.fuzz import addresses, keys, messages, muxers, negotiation, securities
-from tests.fuzz.target import TARGETS
+from tests.fuzz import (
+    addresses,
+    keys,
+    messages,
+    multistreams,
+    muxers,
+    negotiation,
+    securities,
+    yamuxes,
+)
+from tests.fuzz.target import DIFFERENTIAL, TARGETS
 
 __all__ = [
+    "DIFFERENTIAL",
     "TARGETS",
     "addresses",
     "keys",
     "messages",
+    "multistreams",
     "muxers",
     "negotiation",
     "securities",
+    "yamuxes",
 ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,31 +16,6 @@ from tests.fuzz.targets import TARGETS
 
 #: How many inputs are tried, besides the corpus.
 RUNS = 200 * int(os.environ.get("EXAMPLES", "1"))
-
-
-def mutate(random: Random, inputs: list[bytes]) -> bytes:
-    """
-    Make a new input of old ones.
-    """
-    data = bytearray(random.choice(inputs))
-    for _ in range(random.choice((1, 1, 2, 4))):
-        place = random.randrange(len(data) + 1)
-        match random.randrange(6):
-            case 0 if data:
-                data[place - 1] ^= 1 << random.randrange(8)
-            case 1 if data:
-                data[place - 1] = random.choice((0, 1, 0x7F, 0x80, 0xFF))
-            case 2:
-                data[place:place] = random.randbytes(random.choice((1, 2, 8)))
-            case 3:
-                del data[place : place + random.choice((1, 2, 8))]
-            case 4:
-                other = random.choice(inputs)
-                data[place:] = other[random.randrange(len(other) + 1) :]
-            case _:
-                end = place + random.choice((1, 4, 12))
-                data[end:end] = data[place:end]
-    return bytes(data)
 
 
 class TargetTests(SynchronousTestCase):
@@ -53,16 +27,9 @@ class TargetTests(SynchronousTestCase):
         """
         Run one target.
         """
-        kept = corpus.load(name)
-        self.assertTrue(kept, f"{name} has no corpus")
-        random = Random(name)
-        made = (mutate(random, kept) for _ in range(RUNS))
-        for data in (b"", *kept, *made):
-            try:
+        for data in corpus.inputs(name, RUNS):
+            with corpus.named(name, data):
                 TARGETS[name](data)
-            except Exception as error:
-                error.add_note(f"{name}: {data.hex()}")
-                raise
 
 
 def _test(name: str) -> Callable[[TargetTests], None]:

@@ -5,9 +5,9 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build go js py rust
+    python -m tests.interop.peers.build go js machines py rust
 
-builds the named peers, or all, and prints the command that starts each.  A
+builds the named ones, or all, and prints the command that starts each.  A
 peer whose toolchain is missing is left out, and a line says why; that is a
 failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).
 
@@ -242,10 +242,20 @@ class _RustPeer(_Peer):
         return [str(target / "peer")]
 
 
+class _Machines(_RustPeer):
+    """
+    The machines of rust-libp2p, which need no network: one binary, and no peer.
+    """
+
+    name = "machines"
+
+
 PEERS: Mapping[str, _Peer] = {
     peer.name: peer
     for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer(), _RustPeer())
 }
+
+_ALL: Mapping[str, _Peer] = {**PEERS, _Machines.name: _Machines()}
 
 
 def _findTool(name: str) -> str | None:
@@ -362,7 +372,7 @@ def available(name: str) -> str | None:
     @param name: the name of a peer
     @return: C{None} if it is, or the reason why the peer cannot be built
     """
-    return PEERS[name].missing()
+    return _ALL[name].missing()
 
 
 def required(name: str) -> bool:
@@ -383,7 +393,7 @@ def build(name: str, cache: Path = DEFAULT_CACHE) -> list[str]:
     @return: the first part of the command line that starts the peer
     @raise BuildFailed: it could not be built
     """
-    peer = PEERS[name]
+    peer = _ALL[name]
     target = cache.resolve() / f"{name}-{peer.digest()}"
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -409,8 +419,8 @@ def main(arguments: Sequence[str]) -> int:
     @return: the exit status
     """
     failures = 0
-    for name in arguments or list(PEERS):
-        if name not in PEERS:
+    for name in arguments or list(_ALL):
+        if name not in _ALL:
             print(f"{name}: there is no such peer", file=sys.stderr)
             failures += 1
             continue
