@@ -18,6 +18,7 @@ from twisted_libp2p.errors import DialFailed, Libp2pError
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transport.private import PrivateNetwork
 
 #: How many bytes there are between two cuts.
 STEP = 1 if THOROUGH else 29
@@ -124,3 +125,16 @@ class CutTests(SynchronousTestCase):
         With the dialect of the draft, which has one negotiation more.
         """
         self.cutAll(security=["noise", "tls"], muxers=["mplex"], dialect="bootstrap")
+
+    def test_private(self) -> None:
+        """
+        In a private network, with a nonce each way before all else.
+        """
+        network = PrivateNetwork(bytes(range(32)))
+        self.cutAll(security=["noise"], muxers=["mplex"], network=network)
+
+    def test_secio(self) -> None:
+        """
+        With SECIO, whose peer proves at last that it has read our nonce.
+        """
+        self.cutAll(security=["secio"])
