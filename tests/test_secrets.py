@@ -2,11 +2,12 @@
 
 """
 Tests of secrets: whatever holds one does not show it, in any text that may end
-in a log or in a traceback.
+in a log or in a traceback; and the time that it takes to compare one tells nothing.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterable, Iterator
 from traceback import TracebackException
 
@@ -17,6 +18,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import PeerStoreService
@@ -31,7 +33,7 @@ from twisted_libp2p.security.noise.xx import SymmetricState
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.frame import SecioChannel
 from twisted_libp2p.security.secio.handshake import SecioHandshake
-from twisted_libp2p.security.secio.stretch import stretch
+from twisted_libp2p.security.secio.stretch import Keys, stretch
 from twisted_libp2p.security.secio.suite import (
     CIPHERS,
     EXCHANGES,
@@ -263,3 +265,31 @@ class LogTests(SecretsTestCase):
 def _proposal() -> bytes:
     handshake = Handshake(Identity.generate(), True, None, (), print)
     return SecioHandshake(handshake, OFFER).start()
+
+
+class TimingTests(SynchronousTestCase):
+    """
+    How long a comparison takes tells nothing.  What is compared here is SECIO's: the
+    ciphers of Noise and TLS, in OpenSSL, compare their own.
+    """
+
+    def test_secio(self) -> None:
+        """
+        A MAC is compared as a whole, wherever it is wrong.
+        """
+        keys = Keys(iv=bytes(16), key=bytes(16), mac=bytes(20))
+        packet = b"".join(SecioChannel("SHA256", keys, keys).seal([b"said"]))
+        compared: list[int] = []
+
+        def compare(one: bytes, other: bytes) -> bool:
+            compared.append(len(other))
+            return original(one, other)
+
+        original = hmac.compare_digest
+        self.patch(hmac, "compare_digest", compare)
+        for place in (-32, -16, -1):
+            wrong = bytearray(packet)
+            wrong[place] ^= 1
+            with self.assertRaises(ProtocolViolation):
+                SecioChannel("SHA256", keys, keys).open(bytes(wrong), [])
+        self.assertEqual(compared, [32, 32, 32])
