@@ -10,6 +10,7 @@ over the pipe.
 
 from __future__ import annotations
 
+import atexit
 import subprocess
 from collections.abc import Iterable
 from functools import cache
@@ -96,4 +97,6 @@ def machines() -> Machines:
     """
     Give the machines, which live as long as this process.
     """
-    return Machines(build("machines"))
+    built = Machines(build("machines"))
+    atexit.register(built.close)
+    return built

@@ -194,7 +194,7 @@ impl Session {
         }
         let before = self.ends.len();
         self.ends
-            .retain(|end| !end.reset() && !(end.ended && end.closed));
+            .retain(|end| !(end.reset() || end.ended && end.closed));
         Ok(moved || self.ends.len() != before)
     }
 }
