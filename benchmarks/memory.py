@@ -25,8 +25,8 @@ NAME = "memory of an idle connection"
 #: From how many connections to how many it is measured.
 FEW, MANY = 500, 2000
 
-#: How many connections are made at once.
-LANES = 8
+#: How many connections are made at once, and how many with one order.
+LANES, STEP = 8, 250
 
 #: Seconds in which what was begun on the last connections comes to its end.
 SETTLING = 2.0
@@ -52,8 +52,12 @@ async def idle(reactor: Any, stack: str, contender: Contender) -> Row:
     pair = await Pair.start(reactor, contender, stack, by=OURS, crowd=MANY)
     try:
         sizes = []
+        present = 0
         for count in (FEW, MANY):
-            await pair.do(Order("crowd", count, LANES))
+            # py-libp2p takes longer for each than for the one before.
+            while present < count:
+                present = min(present + STEP, count)
+                await pair.do(Order("crowd", present, LANES))
             sizes.append(await settled(reactor, pair))
     finally:
         await pair.stop()

@@ -12,6 +12,7 @@ from typing import Any
 from libp2p import new_host
 from libp2p.crypto import ed25519, rsa, secp256k1, x25519
 from libp2p.network.config import ConnectionConfig
+from libp2p.peer.peerstore import PeerStore
 from libp2p.rcmgr import ResourceLimits, ResourceManager
 from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
@@ -121,6 +122,8 @@ def unlimited() -> dict[str, Any]:
             enable_graceful_degradation=False,
             enable_rate_limiting=False,
         ),
+        # With the thousandth peer it would forget its own key.
+        "peerstore_opt": PeerStore(max_records=NO_LIMIT, max_peers=NO_LIMIT),
     }
 
 
