@@ -10,7 +10,7 @@
 #   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust"
 #   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
 #   make coverage   what the tests of the layers run, in lines and branches
-#   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=
+#   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
 #   make faults     cuts, full disks, bad networks: what make test has no time for
 #   make soak       peers come and vanish for ten minutes; SECONDS=60 for one
 #   make docs       the manual and the API reference, in docs/_build/html

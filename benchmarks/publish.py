@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from cryptography.hazmat.backends.openssl import backend
 
 from benchmarks import rows, table
 from benchmarks.plot import svg
+from tests.interop.peers.build import findTool
 
 __all__ = ["main"]
 
@@ -41,7 +41,7 @@ def machine() -> Iterator[str]:
     for package in ("Twisted", "cryptography", "pyOpenSSL"):
         yield f"{package} {version(package)}"
     yield backend.openssl_version_text()
-    node = shutil.which("node")
+    node = findTool("node")
     if node is not None:
         told = subprocess.check_output([node, "--version"], text=True)
         yield f"Node {told.strip()}"

@@ -6,11 +6,14 @@ Tests for L{benchmarks.contenders}.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import contenders
 from benchmarks.contenders import OURS, gather
-from tests.interop.peers.build import BuildFailed
+from tests.interop.peers.build import PEERS, BuildFailed, available
 
 
 class GatherTests(SynchronousTestCase):
@@ -50,3 +53,12 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(js.options("tls+mplex", 7), options)
         self.assertEqual(ours.options("tls+mplex", 7), [*options, "--crowd", "7"])
         self.assertEqual(ours.options("tls+mplex", None), options)
+
+    def test_node(self) -> None:
+        """
+        Another Node than the first on the path can be given to js.
+        """
+        self.patch(os, "environ", {**os.environ, "NODE": "/somewhere/node"})
+        command = PEERS["js"].command(Path("/cache"))
+        self.assertEqual(command, ["/somewhere/node", "/cache/peer.mjs"])
+        self.assertIn("node does not run", available("js") or "")

@@ -9,7 +9,8 @@ From the command line, at the root of the repository::
 
 builds the named ones, or all, and prints the command that starts each.  A
 peer whose toolchain is missing is left out, and a line says why; that is a
-failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).
+failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).  C{NODE} is the
+path of another Node than the one that is found first.
 
 A peer is built in a temporary directory of the cache, which then takes the name
 that is made of the hash of its sources.  So a directory of that name is whole,
@@ -39,6 +40,7 @@ __all__ = [
     "BuildFailed",
     "available",
     "build",
+    "findTool",
     "main",
     "required",
 ]
@@ -150,7 +152,7 @@ class _JavaScriptPeer(_Peer):
 
     def missing(self) -> str | None:
         return _missingTool("node", ["--version"], "20") or (
-            None if _findTool("npm") else "npm was not found"
+            None if findTool("npm") else "npm was not found"
         )
 
     def buildInto(self, target: Path) -> None:
@@ -181,7 +183,7 @@ class _PythonPeer(_Peer):
     def missing(self) -> str | None:
         if importlib.util.find_spec("ensurepip") is None:
             return "the Python module ensurepip was not found (python3-venv)"
-        compiler = _findTool("cc") or _findTool("gcc")
+        compiler = findTool("cc") or findTool("gcc")
         if compiler is None:
             return "gcc was not found"
         include = f"-I{sysconfig.get_path('include')}"
@@ -229,7 +231,7 @@ class _RustPeer(_Peer):
         )
         assert wanted is not None
         return _missingTool("cargo", ["--version"], wanted[1]) or (
-            None if _findTool("cc") else "cc was not found"
+            None if findTool("cc") else "cc was not found"
         )
 
     def buildInto(self, target: Path) -> None:
@@ -258,13 +260,15 @@ PEERS: Mapping[str, _Peer] = {
 _ALL: Mapping[str, _Peer] = {**PEERS, _Machines.name: _Machines()}
 
 
-def _findTool(name: str) -> str | None:
+def findTool(name: str) -> str | None:
     """
     Find a program on the path, or where its installer puts it.
 
     @param name: the name of the program
     @return: its path, or C{None}
     """
+    if name == "node" and (told := os.environ.get("NODE")):
+        return told
     usual = {"go": "/usr/local/go/bin", "cargo": str(Path.home() / ".cargo" / "bin")}
     return shutil.which(name) or shutil.which(name, path=usual.get(name, ""))
 
@@ -277,7 +281,7 @@ def _required(name: str) -> str:
     @return: its path
     @raise BuildFailed: it is not there
     """
-    found = _findTool(name)
+    found = findTool(name)
     if found is None:
         raise BuildFailed(f"{name} was not found")
     return found
@@ -292,7 +296,7 @@ def _missingTool(name: str, arguments: Sequence[str], wanted: str) -> str | None
     @param wanted: the oldest version that will do
     @return: C{None} if it will do, or why not
     """
-    path = _findTool(name)
+    path = findTool(name)
     if path is None:
         return f"{name} was not found"
     try:
