@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 
 from tests.interop.ours import Tasks, serve
 from tests.interop.process import ForeignPeer
@@ -110,24 +111,35 @@ async def test_otherNetwork(command: Command, peer: str, tmp_path: Path) -> None
     """
     path = tmp_path / "swarm.key"
     path.write_text(f"/key/swarm/psk/1.0.0/\n/base16/\n{os.urandom(32).hex()}\n")
-    foreign = ForeignPeer.start(reactor, command(peer), "listen", "--psk", str(path))
+    start = command(peer)
+    foreign = ForeignPeer.start(reactor, start, "listen", "--psk", str(path))
+
+    async def refuse(network: PrivateNetwork | None) -> None:
+        node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"], network=network)
+        node.startService()
+        try:
+            (address,) = await node.whenListening()
+            dialer = ForeignPeer.start(
+                reactor, start, "dial", str(address), "--psk", str(path)
+            )
+            with pytest.raises(DialFailed):
+                await node.connect(hello["addrs"][0])
+            result = await dialer.line()
+            assert not result["ok"]
+            await dialer.ended
+            assert len(node.connections) == 0
+        finally:
+            await node.stopService()
+
     try:
         hello = await foreign.line()
-        for network in (None, PrivateNetwork(os.urandom(32))):
-            node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"], network=network)
-            node.startService()
-            try:
-                with pytest.raises(DialFailed):
-                    await node.connect(hello["addrs"][0])
-                (address,) = await node.whenListening()
-                dialer = ForeignPeer.start(
-                    reactor, command(peer), "dial", str(address), "--psk", str(path)
-                )
-                result = await dialer.line()
-                assert not result["ok"]
-                await dialer.ended
-                assert len(node.connections) == 0
-            finally:
-                await node.stopService()
+        # Each waits for what never comes: all at once.
+        await gatherResults(
+            [
+                Deferred.fromCoroutine(refuse(network))
+                for network in (None, PrivateNetwork(os.urandom(32)))
+            ],
+            consumeErrors=True,
+        )
     finally:
         await foreign.stop()
