@@ -18,8 +18,9 @@ from twisted.internet import task
 from benchmarks import books, growth, link, memory, rows, startup, table
 from benchmarks.choice import Choice, NoSuchName
 from benchmarks.contenders import NAMES, gather
+from benchmarks.failures import noted
 from benchmarks.progress import Progress
-from benchmarks.rounds import FAILURES, Rounds, reason
+from benchmarks.rounds import Rounds
 from benchmarks.works import STACKS, WORKS
 
 
@@ -81,14 +82,14 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
                 if each.plain:
                     continue
                 progress.show(f"{stack}: {memory.NAME}", each.name)
-                try:
+                with noted(notes, f"{each.name}: {memory.NAME}, {stack}"):
                     measured.append(await memory.idle(reactor, stack, each))
-                except FAILURES as error:
-                    notes.append(
-                        f"{each.name}: {memory.NAME}, {stack}: {reason(error)}"
-                    )
     if startup.NAME in options.choice.works:
-        measured += await startup.startUp(reactor, contenders, options.rounds, progress)
+        found, failures = await startup.startUp(
+            reactor, contenders, options.rounds, progress
+        )
+        measured += found
+        notes += failures
     if link.NAME in options.choice.works:
         found, failures = await link.links(
             reactor, options.choice.stacks, contenders, progress
@@ -96,8 +97,9 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
         measured += found
         notes += failures
     if growth.NAME in options.choice.works:
-        measured += await growth.growth(reactor, progress)
-        measured += books.books(progress)
+        found, failures = await growth.growth(reactor, progress)
+        measured += [*found, *books.books(progress)]
+        notes += failures
     progress.clear()
     for line in table.lines(measured):
         print(line)

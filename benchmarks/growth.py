@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from benchmarks.contenders import OURS
+from benchmarks.failures import noted
 from benchmarks.memory import settled
 from benchmarks.pair import Pair
 from benchmarks.peers.orders import Order
@@ -36,14 +37,19 @@ STACK = "noise+yamux"
 KIB = 1024
 
 
-async def growth(reactor: Any, progress: Progress) -> list[Row]:
+async def growth(reactor: Any, progress: Progress) -> tuple[list[Row], list[str]]:
     """
     Look at both.
+
+    @return: the figures, and a line for each thing that could not be measured.
     """
-    return [
-        *[row async for row in _grow(reactor, progress, "connections", CONNECTIONS)],
-        *[row async for row in _grow(reactor, progress, "streams", STREAMS)],
-    ]
+    rows: list[Row] = []
+    notes: list[str] = []
+    for what, sizes in (("connections", CONNECTIONS), ("streams", STREAMS)):
+        with noted(notes, f"{NAME}: {what}"):
+            async for row in _grow(reactor, progress, what, sizes):
+                rows.append(row)
+    return rows, notes
 
 
 async def _grow(

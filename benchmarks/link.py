@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from benchmarks.contenders import Contender
+from benchmarks.failures import noted
 from benchmarks.network import Network
 from benchmarks.pair import Pair
 from benchmarks.peers.orders import Order
 from benchmarks.progress import Progress
-from benchmarks.rounds import FAILURES, reason
 from benchmarks.rows import Row
 from tests.tun import missing
 
@@ -54,26 +54,25 @@ async def links(
     absent = missing("nsenter")
     if absent is not None:
         return [], [f"{NAME}: not measured: {absent}"]
-    rows, notes = [], []
+    rows: list[Row] = []
+    notes: list[str] = []
+    able = [each for each in contenders if each.name in AGAINST]
+    pairs = [(stack, each) for stack in STACKS if stack in stacks for each in able]
     for delay, loss in LINKS:
         name = f"{delay} ms" + (f", {loss / 10:.1f} % lost" if loss else "")
-        link = await Network.start(reactor, delay / 1000, loss / 1000)
-        try:
-            for stack in stacks:
-                for each in contenders:
-                    if stack not in STACKS or each.name not in AGAINST:
-                        continue
+        with noted(notes, f"{NAME}: {name}"):
+            link = await Network.start(reactor, delay / 1000, loss / 1000)
+            try:
+                for stack, each in pairs:
                     progress.show(f"{NAME}: {name}, {stack}", each.name)
-                    try:
+                    with noted(notes, f"{each.name}: {name}, {stack}"):
                         async for work, unit, value in _over(
                             reactor, link, each, stack, delay / 1000
                         ):
                             work = f"{NAME} of {name}: {work}"
                             rows.append(Row.of(work, stack, each.name, unit, [value]))
-                    except FAILURES as error:
-                        notes.append(f"{each.name}: {name}, {stack}: {reason(error)}")
-        finally:
-            await link.stop()
+            finally:
+                await link.stop()
     return rows, notes
 
 

@@ -59,6 +59,15 @@ class Done:
         return self.order.amount / self.seconds
 
 
+async def _kill(peer: ForeignPeer) -> None:
+    """
+    End a process, if it has not ended yet.
+    """
+    if peer.status is None:
+        peer.transport.signalProcess("KILL")
+    await peer.ended
+
+
 class Pair:
     """
     Two processes, which end with this one.
@@ -91,6 +100,7 @@ class Pair:
         @param crowd: how many connections, or streams on one, they have to bear.
         @param link: what is between them, if it is not loopback.
         @raise PeerEnded: the listener does not start.
+        @raise twisted.internet.defer.TimeoutError: it takes too long.
         """
 
         def start(one: Contender, *arguments: str) -> ForeignPeer:
@@ -100,7 +110,11 @@ class Pair:
 
         host = ("--host", HERE) if link is not None else ()
         listener = start(contender, "listen", *host)
-        told = await listener.line().addTimeout(LIMIT, reactor)
+        try:
+            told = await listener.line().addTimeout(LIMIT, reactor)
+        except BaseException:
+            await _kill(listener)
+            raise
         dialer = start(by or contender, "dial", told["addrs"][0].replace(HERE, THERE))
         return cls(reactor, listener, dialer)
 
@@ -147,6 +161,4 @@ class Pair:
         End both, by force: nothing of them is wanted any more.
         """
         for peer in (self._dialer, self._listener):
-            if peer.status is None:
-                peer.transport.signalProcess("KILL")
-            await peer.ended
+            await _kill(peer)

@@ -11,16 +11,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import TimeoutError as TookTooLong
-
 from benchmarks.contenders import Contender
-from benchmarks.pair import Done, Pair, Refused
+from benchmarks.failures import noted
+from benchmarks.pair import Done, Pair
 from benchmarks.progress import Progress
 from benchmarks.rows import Row
 from benchmarks.works import Work
-from tests.interop.process import PeerEnded
 
-__all__ = ["FAILURES", "Rounds", "reason"]
+__all__ = ["Rounds"]
 
 
 class Sample(NamedTuple):
@@ -32,18 +30,6 @@ class Sample(NamedTuple):
     stack: str
     peer: str
     unit: str
-
-
-#: What ends the part of one of them in a work.
-FAILURES = (Refused, PeerEnded, TookTooLong)
-
-
-def reason(error: Exception) -> str:
-    """
-    Say in a line why it failed.
-    """
-    said = " ".join(str(error).split())
-    return f"{type(error).__name__}: {said}"[:200]
 
 
 class Rounds:
@@ -131,17 +117,13 @@ class Rounds:
         """
         if amount is None:
             return None
-        try:
+        with noted(self.notes, f"{contender.name}: {work.name}, {self._stack}"):
             pair = self._pairs.get(contender.name)
             if pair is None:
                 pair = await Pair.start(self._reactor, contender, self._stack)
                 self._pairs[contender.name] = pair
             return await pair.do(work.order(amount))
-        except FAILURES as error:
-            self.notes.append(
-                f"{contender.name}: {work.name}, {self._stack}: {reason(error)}"
-            )
-            broken = self._pairs.pop(contender.name, None)
-            if broken is not None:
-                await broken.stop()
-            return None
+        broken = self._pairs.pop(contender.name, None)
+        if broken is not None:
+            await broken.stop()
+        return None

@@ -16,9 +16,11 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from benchmarks.contenders import Contender
+from benchmarks.failures import noted
 from benchmarks.progress import Progress
 from benchmarks.rows import Row
 from tests.account import cpuSeconds
+from tests.interop.process import PeerEnded
 
 __all__ = ["NAME", "startUp"]
 
@@ -60,9 +62,10 @@ class _Watch(ProcessProtocol):
         """
         It does not come any more.
         """
-        if not self.ready.called:
-            self.ready.errback(reason)
         self.ended.callback(None)
+        if not self.ready.called:
+            said = self._told.decode(errors="replace")
+            self.ready.errback(PeerEnded(f"{reason.getErrorMessage()} {said}"))
 
 
 async def _start(reactor: Any, command: Sequence[str]) -> tuple[float, float]:
@@ -125,12 +128,15 @@ def _programs(contender: Contender) -> Mapping[str, Sequence[str]]:
 
 async def startUp(
     reactor: Any, contenders: Sequence[Contender], rounds: int, progress: Progress
-) -> list[Row]:
+) -> tuple[list[Row], list[str]]:
     """
     Measure all, in alternating rounds.
 
     C{raw} stands for Python itself, and for Twisted's reactor.
+
+    @return: the figures, and a line for each thing that could not be measured.
     """
+    notes: list[str] = []
     samples: dict[tuple[str, str], list[tuple[float, float]]] = {}
     programs = {each.name: _programs(each) for each in contenders}
     for turn in range(rounds):
@@ -138,10 +144,12 @@ async def startUp(
             for peer, commands in programs.items():
                 if name in commands:
                     progress.show(NAME, f"{name}, round {turn + 1}, {peer}")
-                    took = await _start(reactor, commands[name])
-                    samples.setdefault((name, peer), []).append(took)
-    return [
+                    with noted(notes, f"{peer}: {name}"):
+                        took = await _start(reactor, commands[name])
+                        samples.setdefault((name, peer), []).append(took)
+    rows = [
         Row.of(f"{name}: {kind}", "", peer, "ms", [each[place] for each in took])
         for (name, peer), took in samples.items()
         for place, kind in enumerate(("wall", "CPU"))
     ]
+    return rows, notes

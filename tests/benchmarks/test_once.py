@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
 from benchmarks import books, growth, memory, startup
-from benchmarks.contenders import OURS, gather
+from benchmarks.contenders import OURS, Contender, gather
 from benchmarks.progress import Progress
 
 
@@ -51,10 +51,27 @@ class OnceTests(TestCase):
         """
         self.patch(growth, "CONNECTIONS", (2, 4))
         self.patch(growth, "STREAMS", (1, 600))
-        rows = await growth.growth(reactor, self.progress)
+        rows, notes = await growth.growth(reactor, self.progress)
+        self.assertEqual(notes, [])
         works = [row.work for row in rows]
         self.assertIn("4 connections: memory of each, listener", works)
         self.assertIn("600 streams: ping p50", works)
+
+    async def test_growthEnds(self) -> None:
+        """
+        What was measured until something went wrong is kept, with a word why.
+        """
+        # A node that is not told of a crowd has its limits.
+        self.patch(growth, "OURS", Contender("js", OURS.command))
+        self.patch(growth, "CONNECTIONS", (2,))
+        self.patch(growth, "STREAMS", (1, 600))
+        rows, notes = await growth.growth(reactor, self.progress)
+        works = [row.work for row in rows]
+        self.assertIn("2 connections: upload", works)
+        self.assertIn("1 streams: upload", works)
+        self.assertNotIn("600 streams: upload", works)
+        (note,) = notes
+        self.assertTrue(note.startswith("growth: streams: Refused:"), note)
 
     def test_books(self) -> None:
         """
@@ -71,9 +88,21 @@ class OnceTests(TestCase):
         How long it takes to start.
         """
         contenders, _ = gather(["ours", "raw"])
-        rows = await startup.startUp(reactor, contenders, 1, self.progress)
+        rows, notes = await startup.startUp(reactor, contenders, 1, self.progress)
+        self.assertEqual(notes, [])
         median = {(row.work, row.peer): row.median for row in rows}
         self.assertGreater(
             median["start to listen: CPU", "ours"],
             median["import of the package: CPU", "raw"],
         )
+
+    async def test_doesNotStart(self) -> None:
+        """
+        Who does not start is left out, with a word why.
+        """
+        contenders = [Contender("raw", ("/bin/false",))]
+        rows, notes = await startup.startUp(reactor, contenders, 1, self.progress)
+        self.assertEqual(rows, [])
+        self.assertEqual(len(notes), 2)
+        begin = "raw: import of a node: PeerEnded: A process has ended"
+        self.assertTrue(notes[1].startswith(begin), notes)
