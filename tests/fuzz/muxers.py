@@ -110,6 +110,8 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
     initiator = bool(data[:1]) and data[0] & 0x80 != 0
 
     def run(pieces: Iterator[bytes]) -> object:
+        # Others in this process may have failed, and meant to.
+        failures.clear()
         owner = MuxedConnectionDouble(_ALICE, _BOB)
         ends: list[_Reader] = []
 

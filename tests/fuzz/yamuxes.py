@@ -216,6 +216,7 @@ class _Ours:
     """
 
     def __init__(self, initiator: bool) -> None:
+        failures.clear()
         self.initiator = initiator
         self._clock = Clock()
         self._owner = MuxedConnectionDouble(_ALICE, _BOB)
