@@ -6,7 +6,6 @@ Tests for L{twisted_libp2p.security.noise.frame}.
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -15,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ProtocolViolation
-from twisted_libp2p.security.noise import frame as frames
 from twisted_libp2p.security.noise.frame import NoiseChannel
 
 KEYS = b"\x01" * 32, b"\x02" * 32
@@ -57,8 +55,10 @@ class SealTests(SynchronousTestCase):
         """
         handshake = vector("noise.xx_handshake")
         sender, receiver = (
-            NoiseChannel(*(hexBytes(handshake, f"key_{way}") for way in ways))
-            for ways in (
+            NoiseChannel(
+                hexBytes(handshake, f"key_{there}"), hexBytes(handshake, f"key_{back}")
+            )
+            for there, back in (
                 ("initiator_to_responder", "responder_to_initiator"),
                 ("responder_to_initiator", "initiator_to_responder"),
             )
@@ -214,36 +214,3 @@ class OpenTests(SynchronousTestCase):
             self.assertTrue(receiver.truncated)
         opened(receiver, frame[-1:])
         self.assertFalse(receiver.truncated)
-
-
-class CrowdTests(SynchronousTestCase):
-    """
-    Of many channels only some have their ciphers ready.
-    """
-
-    def test_crowd(self) -> None:
-        """
-        Whoever had to give up his ciphers goes on where he was.
-        """
-        self.patch(frames, "MOST_READY", 3)
-        self.patch(frames, "_ready", deque())
-        pairs = [pair() for _ in range(5)]
-        for number in range(4):
-            for sender, receiver in pairs:
-                text = b"%d" % number
-                self.assertEqual(opened(receiver, seal(sender, text)), [text])
-                self.assertEqual(opened(sender, seal(receiver, text)), [text])
-        self.assertLessEqual(len(frames._ready), 3)
-        having = [each for both in pairs for each in both if each._encrypt is not None]
-        self.assertEqual(having, [each() for each in frames._ready])
-
-    def test_gone(self) -> None:
-        """
-        A channel that has ended is not kept.
-        """
-        self.patch(frames, "_ready", deque())
-        sender, _ = pair()
-        seal(sender, b"a")
-        (known,) = frames._ready
-        del sender
-        self.assertIsNone(known())

@@ -8,16 +8,15 @@ A frame is the length of a message in two bytes, and the message.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final
-from weakref import ReferenceType, ref
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.security.noise.ready import Ready
 from twisted_libp2p.security.noise.xx import NONCE, TAG_SIZE
 
 __all__ = ["LENGTH", "LONGEST_MESSAGE", "PROTOCOL_ID", "NoiseChannel"]
@@ -37,14 +36,6 @@ _LONGEST_PLAINTEXT: Final = LONGEST_MESSAGE - TAG_SIZE
 _Cipher = Callable[[bytes, bytes | memoryview, None], bytes]
 
 
-#: How many channels have their ciphers ready: 4.5 KiB for each, a third of what an
-#: idle connection takes.  Others make them anew, in a microsecond.
-MOST_READY: Final = 256
-
-# The channels with ciphers, who made them first in front; and some that have ended.
-_ready: deque[ReferenceType[NoiseChannel]] = deque()
-
-
 class NoiseChannel:
     """
     A connection after its handshake.
@@ -58,13 +49,20 @@ class NoiseChannel:
         "_decrypt",
         "_encrypt",
         "_partial",
+        "_ready",
         "_receiveKey",
         "_received",
         "_sendKey",
         "_sent",
     )
 
-    def __init__(self, sendKey: bytes, receiveKey: bytes) -> None:
+    def __init__(
+        self, sendKey: bytes, receiveKey: bytes, ready: Ready | None = None
+    ) -> None:
+        """
+        @param ready: with whom it shares how many may have their ciphers ready.
+        """
+        self._ready = Ready() if ready is None else ready
         self._sendKey = sendKey
         self._receiveKey = receiveKey
         self._encrypt: _Cipher | None = None
@@ -76,17 +74,16 @@ class NoiseChannel:
         self._partial = bytearray()
 
     def _prepare(self) -> tuple[_Cipher, _Cipher]:
-        """
-        Make the ciphers; who has had them for longest gives up his.
-        """
         encrypt = self._encrypt = ChaCha20Poly1305(self._sendKey).encrypt
         decrypt = self._decrypt = ChaCha20Poly1305(self._receiveKey).decrypt
-        _ready.append(ref(self))
-        if len(_ready) > MOST_READY:
-            oldest = _ready.popleft()()
-            if oldest is not None:
-                oldest._encrypt = oldest._decrypt = None
+        self._ready.add(self)
         return encrypt, decrypt
+
+    def rest(self) -> None:
+        """
+        Give up the ciphers; whoever wants something of this makes them anew.
+        """
+        self._encrypt = self._decrypt = None
 
     @property
     def truncated(self) -> bool:

@@ -21,6 +21,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.noise.frame import LENGTH, PROTOCOL_ID, NoiseChannel
 from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
+from twisted_libp2p.security.noise.ready import Ready
 from twisted_libp2p.security.noise.xx import XXHandshake
 
 __all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]
@@ -57,6 +58,7 @@ class NoiseHandshake:
         static: StaticKey,
         ephemeral: X25519PrivateKey | None = None,
         prologue: bytes = b"",
+        ready: Ready | None = None,
     ) -> None:
         """
         @param static: our static key, signed by C{handshake.identity}.
@@ -64,6 +66,7 @@ class NoiseHandshake:
             handshake in a test; None makes one.
         @param prologue: what both sides have to know beforehand; empty but in
             WebRTC.
+        @param ready: what the channels of a node share.
         """
         self.secured: Secured | None = None
         self.channel: NoiseChannel | None = None
@@ -71,6 +74,7 @@ class NoiseHandshake:
         self.handshakeHash = b""
         self._handshake = handshake
         self._static = static
+        self._ready = ready
         self._xx = XXHandshake(handshake.initiator, static.private, ephemeral, prologue)
         # The number of messages that were sent or received.
         self._turn = 0
@@ -142,7 +146,7 @@ class NoiseHandshake:
             answer = self._write(self._static.payload(self._handshake.muxers))
         keys = self._xx.symmetric.split()
         sendKey, receiveKey = keys if self._handshake.initiator else reversed(keys)
-        self.channel = NoiseChannel(sendKey, receiveKey)
+        self.channel = NoiseChannel(sendKey, receiveKey, self._ready)
         self.handshakeHash = self._xx.symmetric.hash
         self.secured = secured
         return answer

@@ -17,6 +17,7 @@ from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.noise.frame import PROTOCOL_ID
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
+from twisted_libp2p.security.noise.ready import Ready
 from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["Noise"]
@@ -42,6 +43,7 @@ class Noise:
         """
         self._clock = clock
         self._statics: dict[PeerID, StaticKey] = {}
+        self._ready = Ready()
 
     def wrap(
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
@@ -50,7 +52,7 @@ class Noise:
         Give a factory whose protocols shake hands on their transport.
         """
         static = self._staticKey(handshake.identity)
-        machine = partial(NoiseHandshake, handshake, static)
+        machine = partial(NoiseHandshake, handshake, static, ready=self._ready)
         return SecureFactory(handshake, wrappedFactory, machine, self._clock)
 
     def _staticKey(self, identity: Identity) -> StaticKey:
