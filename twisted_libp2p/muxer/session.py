@@ -73,7 +73,7 @@ ROUNDS = 8
 
 #: When so many streams have something to say during a read, it leaves at once: the
 #: peer works on it while we go on.
-EARLY = 8
+EARLY = 16
 
 #: The most control frames that wait for a transport which takes none.
 MAX_CONTROL = 1024
