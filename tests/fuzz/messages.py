@@ -1,16 +1,22 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Targets: identify, and the file of a private network's key.
+Targets: identify, the answers of name servers, and private networks: the file of the
+key, and what comes over the wire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.testing import StringTransport
+from twisted.names import dns
+
 from tests.fuzz.target import sameHoweverCut, target
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.dnsaddr import _matching
 from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
 from twisted_libp2p.identity import PrivateKey
 from twisted_libp2p.protocols.identify import (
@@ -19,10 +25,18 @@ from twisted_libp2p.protocols.identify import (
     Identification,
     Reader,
 )
-from twisted_libp2p.transport.private import PrivateNetwork, _parse
+from twisted_libp2p.testing.muxer import Collector
+from twisted_libp2p.transport.private import (
+    PrivateConnection,
+    PrivateFactory,
+    PrivateNetwork,
+    _parse,
+)
+from twisted_libp2p.transport.xsalsa20 import NONCE_SIZE
 
 _KEY = PrivateKey.fromBytes(hexBytes(vector("key.test_identity_01"), "private")).public
 _REMOTE = Multiaddr("/ip4/192.0.2.1/tcp/4001")
+_SUFFIX = list(_REMOTE)[1:]
 
 
 @target
@@ -58,3 +72,39 @@ def swarmKeys(data: bytes) -> None:
     except ConfigurationError:
         return
     assert len(network.fingerprint) == 32
+
+
+@target
+def privateConnections(data: bytes) -> None:
+    """
+    A nonce comes first, and with it what comes behind is decrypted.
+    """
+    network = PrivateNetwork(bytes(range(32)))
+
+    def run(pieces: Iterator[bytes]) -> bytes:
+        application = Collector()
+        factory = PrivateFactory(network, Factory())
+        connection = PrivateConnection(factory, application)
+        connection.makeConnection(StringTransport())
+        for piece in pieces:
+            connection.dataReceived(piece)
+        connection.connectionLost(connectionDone)
+        assert len(application.reasons) == 1
+        return bytes(application.data)
+
+    text = sameHoweverCut(data, run)
+    nonce, rest = data[3 : 3 + NONCE_SIZE], data[3 + NONCE_SIZE :]
+    assert text == (network.keystream(nonce)(rest) if rest else b"")
+
+
+@target
+def dnsAnswers(data: bytes) -> None:
+    """
+    Of what a name server says, only addresses that end as was asked are taken.
+    """
+    payloads = [dns.Record_TXT(*text.split(b"\1")) for text in data.split(b"\0")]
+    answers = [dns.RRHeader(type=dns.TXT, payload=payload) for payload in payloads]
+    for asked in ([], _SUFFIX):
+        for found in _matching(answers, asked):
+            assert list(found)[len(found) - len(asked) :] == asked
+            assert Multiaddr(str(found)) == found
