@@ -70,10 +70,14 @@ async def _grow(
                 before, count = count, min(count + STEP, size)
                 done = await pair.do(Order(work, count, min(8, count - before)))
             name = f"{size} {what}"
-            # The listener's part of the last step.
-            each = done.listenerCPU * 1000 / (count - before)
-            yield _row(f"{name}: one more, listener", "CPU ms", each)
+            spent, begin = pair.listenerCPU, reactor.seconds()
             held = (await settled(reactor, pair) - base) / KIB / size
+            # What is done for those that are there goes on meanwhile: keep-alive.
+            idle = (pair.listenerCPU - spent) / (reactor.seconds() - begin)
+            # The listener's part of the last step.
+            each = (done.listenerCPU - idle * done.seconds) / (count - before)
+            yield _row(f"{name}: one more, listener", "CPU ms", each * 1000)
+            yield _row(f"{name}: idle for a second, listener", "CPU ms", idle * 1000)
             yield _row(f"{name}: memory of each, listener", "KiB", held)
             pings = await pair.do(Order("ping", PINGS))
             yield _row(f"{name}: ping p50", "us", statistics.median(pings.times))

@@ -144,10 +144,14 @@ class Pair:
         )
 
     def _cpu(self) -> tuple[float, float]:
-        return (
-            cpuSeconds(self._dialer.transport.pid),
-            cpuSeconds(self._listener.transport.pid),
-        )
+        return cpuSeconds(self._dialer.transport.pid), self.listenerCPU
+
+    @property
+    def listenerCPU(self) -> float:
+        """
+        How many seconds of CPU the listener has taken so far.
+        """
+        return cpuSeconds(self._listener.transport.pid)
 
     @property
     def listenerBytes(self) -> int:
