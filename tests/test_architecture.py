@@ -59,7 +59,10 @@ WITHOUT_IO = (
     "security/secio/stretch.py",
     "security/secio/suite.py",
     "security/tls/certificate.py",
+    "security/tls/channel.py",
+    "security/tls/context.py",
     "security/tls/handshake.py",
+    "security/tls/verdict.py",
     "transport/xsalsa20.py",
 )
 IO = ("twisted.internet", "twisted.protocols", "asyncio", "select", "socket")

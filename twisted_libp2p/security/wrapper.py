@@ -157,18 +157,29 @@ class SecureTransport(ProtocolWrapper):
         elif wrapped is not None:
             if self._reason is not None:
                 reason, self._reason = self._reason, None
-            elif (
-                channel is not None
-                and channel.truncated
-                and not self.disconnecting
-                and reason.check(ConnectionDone)
-            ):
-                reason = Failure(
-                    ProtocolViolation(
-                        self.secured.protocolID, "the connection ended inside a frame"
-                    )
-                )
+            else:
+                reason = self._explain(channel, reason)
             wrapped.connectionLost(reason)
+
+    def _explain(self, channel: Channel | None, reason: Failure) -> Failure:
+        """
+        Tell a connection that was cut from one that has ended.
+
+        @param channel: the channel; None if our side has let it go.
+        @param reason: why the transport is gone.
+        """
+        if (
+            channel is not None
+            and channel.truncated
+            and not self.disconnecting
+            and reason.check(ConnectionDone)
+        ):
+            return Failure(
+                ProtocolViolation(
+                    self.secured.protocolID, "the connection ended inside a frame"
+                )
+            )
+        return reason
 
     # From handshake to channel.
 
@@ -230,6 +241,9 @@ class SecureTransport(ProtocolWrapper):
         self.flush()
 
     def _open(self, channel: Channel, data: bytes) -> None:
+        """
+        Hand up what is in some bytes of the transport.
+        """
         opened: list[bytes] = []
         violation = None
         try:
@@ -237,16 +251,27 @@ class SecureTransport(ProtocolWrapper):
         except RemoteError as error:
             violation = error.with_traceback(None)
         if opened:
-            plaintext = opened[0] if len(opened) == 1 else b"".join(opened)
-            try:
-                self.wrappedProtocol.dataReceived(plaintext)
-            except Exception:
-                # Further down this would end the reading of something that
-                # may not be ours alone.
-                self._log.failure("A protocol failed to take what it received.")
-                self._abort(Failure())
+            self._hand(opened[0] if len(opened) == 1 else b"".join(opened))
         if violation is not None:
-            self._abort(Failure(violation))
+            self._violated(violation)
+
+    def _hand(self, plaintext: bytes) -> None:
+        """
+        Hand up what the peer has said.
+        """
+        try:
+            self.wrappedProtocol.dataReceived(plaintext)
+        except Exception:
+            # Further down this would end the reading of something that may not
+            # be ours alone.
+            self._log.failure("A protocol failed to take what it received.")
+            self._abort(Failure())
+
+    def _violated(self, error: RemoteError) -> None:
+        """
+        The peer has broken the protocol: end the connection.
+        """
+        self._abort(Failure(error))
 
     def _abort(self, reason: Failure) -> None:
         """

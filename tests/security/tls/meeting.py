@@ -23,7 +23,7 @@ from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.security import Handshake
 from twisted_libp2p.security.tls import TLS
-from twisted_libp2p.security.tls.transport import TLSLayer
+from twisted_libp2p.security.tls.transport import TLSTransport
 from twisted_libp2p.testing.pump import Pump, PumpTransport
 
 __all__ = ["Meeting"]
@@ -40,7 +40,7 @@ class Meeting(SynchronousTestCase):
     """
 
     pump: Pump
-    layer: TLSLayer
+    layer: TLSTransport
     application: Application
 
     def setUp(self) -> None:
@@ -93,7 +93,7 @@ class Meeting(SynchronousTestCase):
             self.identity, initiator, expected, muxers, self.failures.append
         )
         layer = self.tls.wrap(handshake, Applications()).buildProtocol(None)
-        assert isinstance(layer, TLSLayer)
+        assert isinstance(layer, TLSTransport)
         self.layer = layer
         sides = (layer, foreign) if initiator else (foreign, layer)
         self.pump = Pump(*sides, clock=self.clock)

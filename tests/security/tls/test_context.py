@@ -27,7 +27,7 @@ from tests.security.tls.meeting import Meeting
 from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.security.tls import handshake as handshakeModule
+from twisted_libp2p.security.tls import verdict as verdictModule
 from twisted_libp2p.security.tls.certificate import authenticate
 
 
@@ -105,7 +105,7 @@ class CertificateTests(Meeting):
             peers.append(str(PeerID.fromKey(key)))
             return key
 
-        self.patch(handshakeModule, "authenticate", watched)
+        self.patch(verdictModule, "authenticate", watched)
         for _, vector in vectors("tls."):
             context = makeContext(stolen(hexBytes(vector, "certificate")))
             for initiator in (True, False):
@@ -155,7 +155,7 @@ class CertificateTests(Meeting):
         def broken(data: bytes, now: float) -> None:
             raise ZeroDivisionError
 
-        self.patch(handshakeModule, "authenticate", broken)
+        self.patch(verdictModule, "authenticate", broken)
         for initiator in (True, False):
             self.meet(initiator, Foreign(not initiator))
             self.assertRefused("certificate verify failed")
@@ -273,7 +273,7 @@ class SettingsTests(Meeting):
             judgements.append(data)
             return authenticate(data, now)
 
-        self.patch(handshakeModule, "authenticate", counted)
+        self.patch(verdictModule, "authenticate", counted)
         return lambda: len(judgements)
 
     def test_clientResumes(self) -> None:

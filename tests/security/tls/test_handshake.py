@@ -6,17 +6,17 @@ Tests for L{twisted_libp2p.security.tls.handshake}.
 
 from __future__ import annotations
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.security.tls.forgery import IDENTITY, NOW, UNLAWFUL, forge
-from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
-from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.security import Handshake, HandshakeMachine, Secured
+from tests.security.tls.forgery import NOW
+from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.security import Handshake
+from twisted_libp2p.security.machine import HandshakeMachine
+from twisted_libp2p.security.tls.certificate import HostCertificate
+from twisted_libp2p.security.tls.channel import TLSChannel
+from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
-
-GOOD = forge()[0].public_bytes(Encoding.DER)
-BAD = UNLAWFUL["bare"][0]()[0].public_bytes(Encoding.DER)
 
 
 class TLSHandshakeTests(SynchronousTestCase):
@@ -24,176 +24,155 @@ class TLSHandshakeTests(SynchronousTestCase):
     Tests for L{TLSHandshake}.
     """
 
-    def make(
-        self, *muxers: str, initiator: bool = True, expected: PeerID | None = None
-    ) -> TLSHandshake:
+    def setUp(self) -> None:
         """
-        Begin a handshake.
+        Make two peers.
         """
-        identity = Identity.generate()
-        handshake = Handshake(identity, initiator, expected, muxers, self.fail)
-        return TLSHandshake(handshake, lambda: NOW)
+        self.identities = Identity.generate(), Identity.generate()
+        self.contexts = [
+            Contexts(HostCertificate.sign(identity, NOW))
+            for identity in self.identities
+        ]
 
-    def assertRefused(self, machine: TLSHandshake, message: str) -> None:
+    def make(self) -> tuple[TLSHandshake, TLSHandshake]:
         """
-        The machine says why it does, and stays with it.
+        Begin on both sides.
         """
-        refusal = machine.refusal
-        assert refusal is not None
-        self.assertEqual(refusal.layer, "/tls/1.0.0")
-        self.assertTrue(refusal.message.startswith(message), refusal)
-        self.assertFalse(machine.judge(GOOD, 0, b"libp2p"))
-        self.assertRaises(HandshakeFailed, machine.complete, 1)
-        self.assertIs(machine.refusal, refusal)
-        self.assertIsNone(machine.secured)
-        self.assertIsNone(machine.channel)
+        client, server = (
+            TLSHandshake(
+                Handshake(identity, initiator, None, ("/a",), self.fail),
+                lambda: NOW,
+                contexts,
+            )
+            for identity, initiator, contexts in zip(
+                self.identities, (True, False), self.contexts, strict=True
+            )
+        )
+        return client, server
+
+    def opened(self, machine: TLSHandshake, data: bytes) -> bytes:
+        """
+        Open some bytes.
+        """
+        assert machine.channel is not None
+        opened: list[bytes] = []
+        machine.channel.open(data, opened)
+        return b"".join(opened)
+
+    def sealed(self, machine: TLSHandshake, data: bytes) -> bytes:
+        """
+        Seal some bytes.
+        """
+        assert machine.channel is not None
+        return b"".join(machine.channel.seal([data]))
 
     def test_secured(self) -> None:
         """
-        The peer is known when it has proven that the certificate is its own,
-        and not before.
+        Each side learns who the other is when it has received the other's last
+        message, and not before; then there is a channel in both directions.
         """
-        machine: HandshakeMachine = self.make("/a", "/b")
-        assert isinstance(machine, TLSHandshake)
+        client, server = self.make()
+        machine: HandshakeMachine = server
         self.assertEqual(machine.start(), b"")
-        self.assertTrue(machine.judge(GOOD, 0, b"/b"))
-        self.assertIsNone(machine.secured)
-        machine.complete(1)
+        first = server.receive(client.start())
+        self.assertIsNone(server.secured)
+        self.assertIsNone(client.secured)
+        second = client.receive(first)
+        assert client.secured is not None
+        self.assertEqual(client.secured.remotePeer, self.identities[1].peerID)
+        self.assertIsNone(server.secured)
+        third = server.receive(second)
+        assert server.secured is not None
+        self.assertEqual(server.secured.remotePeer, self.identities[0].peerID)
+        self.assertEqual(server.secured.muxer, "/a")
+        self.assertEqual(self.opened(server, self.sealed(client, b"up")), b"up")
+        # The server has sent tickets, if it could not be kept from it.
         self.assertEqual(
-            machine.secured,
-            Secured("/tls/1.0.0", IDENTITY.peerID, IDENTITY.publicKey, "/b"),
-        )
-        assert machine.channel is not None
-        self.assertFalse(machine.channel.truncated)
-        self.assertEqual(machine.trailing, b"")
-
-    def test_channel(self) -> None:
-        """
-        The channel leaves the work to OpenSSL.
-        """
-        machine = self.make()
-        machine.judge(GOOD, 0, b"libp2p")
-        machine.complete(1)
-        channel = machine.channel
-        assert channel is not None
-        opened = [b"before"]
-        channel.open(b"data", opened)
-        self.assertEqual(opened, [b"before", b"data"])
-        self.assertEqual(channel.seal([b"one", b"two"]), [b"one", b"two"])
-
-    def test_data(self) -> None:
-        """
-        No data is taken for the peer's before the handshake is complete.
-        """
-        self.assertRaises(HandshakeFailed, self.make().receive, b"data")
-
-    def test_offer(self) -> None:
-        """
-        The muxers are offered in order, and libp2p itself at the end.
-        """
-        self.assertEqual(self.make("/a", "/b").offer, [b"/a", b"/b", b"libp2p"])
-        self.assertEqual(self.make().offer, [b"libp2p"])
-
-    def test_select(self) -> None:
-        """
-        A server follows the client's order.
-        """
-        for ours, offered, selected in (
-            (("/a", "/b"), [b"/b", b"/a", b"libp2p"], b"/b"),
-            (("/a", "/b"), [b"/x", b"/a", b"libp2p"], b"/a"),
-            (("/a",), [b"/x", b"libp2p"], b"libp2p"),
-            (("/a",), [b"libp2p", b"/a"], b"libp2p"),
-            ((), [b"/a", b"libp2p"], b"libp2p"),
-            (("/a",), [b"/a"], b"/a"),
-        ):
-            machine = self.make(*ours, initiator=False)
-            self.assertEqual(machine.select(offered), selected)
-
-    def test_selectNothing(self) -> None:
-        """
-        There is no handshake without an application protocol in common.
-        """
-        for offered in ([], [b"h2", b"http/1.1"], [b""], [b"\xff" * 255]):
-            machine = self.make("/a", initiator=False)
-            self.assertRaises(HandshakeFailed, machine.select, offered)
-            self.assertRefused(machine, "the peer offers no application protocol")
-
-    def test_selected(self) -> None:
-        """
-        A server that answers no application protocol, or none of ours, is
-        refused.
-        """
-        for selected in (b"", b"/b", b"h2", b"\xff"):
-            machine = self.make("/a")
-            self.assertFalse(machine.judge(GOOD, 0, selected))
-            self.assertRefused(machine, "no application protocol was agreed")
-
-    def test_late(self) -> None:
-        """
-        Where only libp2p is agreed, the muxer is left open.
-        """
-        machine = self.make("/a")
-        machine.judge(GOOD, 0, b"libp2p")
-        machine.complete(1)
-        assert machine.secured is not None
-        self.assertIsNone(machine.secured.muxer)
-
-    def test_certificate(self) -> None:
-        """
-        A bad certificate is refused, and the rule is told.
-        """
-        machine = self.make()
-        self.assertFalse(machine.judge(BAD, 0, b"libp2p"))
-        self.assertRefused(
-            machine, "the peer's certificate: it has no libp2p extension"
+            self.opened(client, third + self.sealed(server, b"down")), b"down"
         )
 
-    def test_again(self) -> None:
+    def test_byteByByte(self) -> None:
         """
-        However often OpenSSL asks, one certificate is judged once.
+        Where the reads end makes no difference.
         """
-        machine = self.make()
-        for _ in range(3):
-            self.assertTrue(machine.judge(GOOD, 0, b"libp2p"))
+        client, server = self.make()
+        server.start()
+        data = client.start()
+        for side in (server, client, server):
+            data = b"".join(side.receive(bytes((byte,))) for byte in data)
+        self.assertIsNotNone(client.secured)
+        self.assertIsNotNone(server.secured)
+        self.assertEqual(self.opened(client, data), b"")
+        self.assertEqual(self.opened(server, self.sealed(client, b"up")), b"up")
 
-    def test_chain(self) -> None:
+    def test_trailing(self) -> None:
         """
-        One certificate behind another is one too many, wherever it is seen.
+        What comes behind the last message is the first that the channel opens,
+        wherever it is cut off.
         """
-        machine = self.make()
-        self.assertFalse(machine.judge(GOOD, 1, b"libp2p"))
-        self.assertRefused(machine, "the peer's certificate: it is one of several")
-        machine = self.make()
-        self.assertTrue(machine.judge(GOOD, 0, b"libp2p"))
-        self.assertFalse(machine.judge(GOOD, 1, b"libp2p"))
-        self.assertRefused(machine, "the peer's certificate: it is one of several")
-        for number in (0, 2, 10):
-            machine = self.make()
-            self.assertTrue(machine.judge(GOOD, 0, b"libp2p"))
-            error = self.assertRaises(HandshakeFailed, machine.complete, number)
-            self.assertIn("it is one of several", str(error))
-            self.assertIsNone(machine.secured)
+        for size in (0, 1, 4, 5, 6, 30, 122, 130):
+            client, server = self.make()
+            server.start()
+            last = client.receive(server.receive(client.start()))
+            data = self.sealed(client, b"x" * 100) + self.sealed(client, b"y" * 10)
+            # Its end comes by itself.
+            server.receive(last[:-20])
+            server.receive(last[-20:] + data[:size])
+            self.assertEqual(server.trailing, b"")
+            before = self.opened(server, b"")
+            self.assertEqual(before, b"x" * 100 if size >= 122 else b"")
+            rest = self.opened(server, data[size:])
+            self.assertEqual(before + rest, b"x" * 100 + b"y" * 10)
 
-    def test_notJudged(self) -> None:
+    def test_nothing(self) -> None:
         """
-        Nobody is secured whose certificate was not judged.
+        Nothing received changes nothing.
         """
-        machine = self.make()
-        error = self.assertRaises(HandshakeFailed, machine.complete, 1)
-        self.assertIn("was not judged", str(error))
-        self.assertIsNone(machine.secured)
+        client, server = self.make()
+        first = client.start()
+        self.assertEqual(client.receive(b""), b"")
+        server.start()
+        self.assertEqual(server.receive(b""), b"")
+        client.receive(server.receive(first))
+        self.assertIsNotNone(client.secured)
 
-    def test_expected(self) -> None:
+    def test_garbage(self) -> None:
         """
-        The peer has to be the one that is expected, if one is.
+        Who speaks something else is told so before all is there that a length
+        may promise.
         """
-        machine = self.make(expected=IDENTITY.peerID)
-        self.assertTrue(machine.judge(GOOD, 0, b"libp2p"))
-        expected = Identity.generate().peerID
-        machine = self.make(expected=expected)
-        self.assertFalse(machine.judge(GOOD, 0, b"libp2p"))
-        self.assertRefused(machine, "expected peer ")
-        error = machine.refusal
-        assert isinstance(error, PeerMismatch)
-        self.assertEqual(error.expected, str(expected))
-        self.assertEqual(error.obtained, str(IDENTITY.peerID))
+        for garbage in (b"GET / HTTP/1.1\r\n", b"\xff" * 20, b"\x16\x03\x01\xff\xff"):
+            _, server = self.make()
+            server.start()
+            error = self.assertRaises(HandshakeFailed, server.receive, garbage)
+            self.assertEqual(error.layer, "/tls/1.0.0")
+            self.assertIsNone(server.channel)
+
+    def test_farewell(self) -> None:
+        """
+        Who refuses leaves an alert for the other side.
+        """
+        client, server = self.make()
+        server.start()
+        flight = bytearray(server.receive(client.start()))
+        flight[-1] ^= 1
+        error = self.assertRaises(HandshakeFailed, client.receive, bytes(flight))
+        self.assertIn("bad record mac", error.message)
+        error = self.assertRaises(HandshakeFailed, server.receive, client.farewell)
+        self.assertIn("the peer sent the alert: bad record mac", error.message)
+        self.assertEqual(server.farewell, b"")
+
+    def test_channelsOfOthers(self) -> None:
+        """
+        Each connection has keys of its own.
+        """
+        channels: list[TLSChannel] = []
+        for _ in range(2):
+            client, server = self.make()
+            server.start()
+            server.receive(client.receive(server.receive(client.start())))
+            assert client.channel is not None and server.channel is not None
+            channels += client.channel, server.channel
+        first, second = channels[0], channels[3]
+        sealed = b"".join(first.seal([b"data"]))
+        self.assertRaises(ProtocolViolation, second.open, sealed, [])

@@ -18,7 +18,6 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import ISecurity
 from twisted_libp2p.security import Handshake
 from twisted_libp2p.security.tls import TLS
-from twisted_libp2p.security.tls.transport import TLSLayer
 from twisted_libp2p.testing.security import SecurityConformance
 
 
@@ -79,9 +78,8 @@ class TLSTests(SynchronousTestCase):
         """
         handshake = Handshake(identity, initiator, None, muxers, self.fail)
         factory = self.tls.wrap(handshake, Factory.forProtocol(Protocol))
-        layer = factory.buildProtocol(None)
-        assert isinstance(layer, TLSLayer)
-        connection: SSL.Connection = factory._creatorCallable(layer)
+        machine: Any = factory.buildProtocol(None)._machine
+        connection: SSL.Connection = machine._tls
         return connection
 
     def test_oneContext(self) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from zope.interface.verify import verifyObject
+from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from tests.security.application import Application
 from tests.security.tls.foreign import Foreign, makeContext
 from tests.security.tls.forgery import forge
 from tests.security.tls.meeting import Meeting
+from tests.security.tls.sealer import HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
+from twisted_libp2p.security.tls.channel import MOST_ANSWERED, MOST_DELAYED
 from twisted_libp2p.security.tls.transport import CLOSING_TIME
 from twisted_libp2p.testing.producer import Producer
 
@@ -150,6 +152,20 @@ class ReadTests(Meeting):
         error = self.assertLost(ProtocolViolation)
         self.assertIn("bad record mac", str(error))
         self.assertIn("alert bad record mac", str(foreign.error))
+
+    def test_violationAtOnce(self) -> None:
+        """
+        So does one that comes with the last message of the handshake: ours is
+        sent, for the alert makes no sense without it.
+        """
+        foreign = Foreign(False)
+        self.meet(True, foreign, until=lambda: True)
+        self.below.stroke()
+        foreign.transport.write(GARBAGE)
+        self.pump.flush()
+        self.assertLost(ProtocolViolation)
+        self.assertTrue(foreign.finished)
+        self.assertIn("alert", str(foreign.error))
 
     def test_fault(self) -> None:
         """
@@ -348,11 +364,12 @@ class EndTests(Meeting):
             foreign.close()
             for transport in (self.pump.server, self.pump.client):
                 transport.stroke()
-            self.assertEqual(producer.calls, ["stop"])
+            asked = [] if streaming else ["resume"]
+            self.assertEqual(producer.calls, [*asked, "stop"])
             self.secure.unregisterProducer()
             self.pump.flush()
             self.assertLost(ConnectionDone)
-            self.assertEqual(producer.calls, ["stop"])
+            self.assertEqual(producer.calls, [*asked, "stop"])
 
     def test_halfClose(self) -> None:
         """
@@ -383,8 +400,7 @@ class EndTests(Meeting):
         upwards.
         """
         self.meet(True, Foreign(False))
-        for layer in (self.layer, self.secure):
-            self.assertFalse(IHalfCloseableProtocol.providedBy(layer))
+        self.assertFalse(IHalfCloseableProtocol.providedBy(self.layer))
         self.cut()
 
     def test_closeWhilePaused(self) -> None:
@@ -486,28 +502,134 @@ class EndTests(Meeting):
 
     def test_nothingKept(self) -> None:
         """
-        When a connection has ended well nothing holds on to its parts, and it
-        takes no garbage collector to free them.
+        When a handshake is over its machine is not kept, and when a connection
+        has ended well nothing holds on to its parts; it takes no garbage
+        collector to free them.
         """
         foreign = Foreign(False)
-        self.meet(True, foreign)
+        self.meet(True, foreign, until=lambda: True)
         gc.collect()
         gc.disable()
         try:
-            parts = [
-                weakref.ref(each)
-                for each in (self.layer, self.secure, self.layer.getHandle())
-            ]
+            machine: Any = self.layer._machine
+            part, tls = weakref.ref(machine), weakref.ref(machine._tls)
+            del machine
+            self.pump.flush()
+            self.assertTrue(self.application.connected)
+            self.assertIsNone(part())
+            layer = weakref.ref(self.layer)
             foreign.close()
             self.pump.flush()
+            self.assertIsNone(tls())
             for transport in (self.pump.client, self.pump.server):
                 del transport.protocol, transport.peer
             del self.layer, self.pump
             self.application.transport = None
             del self.application
-            self.assertEqual([part() for part in parts], [None] * len(parts))
+            self.assertIsNone(layer())
         finally:
             gc.enable()
+
+    def test_nothingKeptOfAnAttempt(self) -> None:
+        """
+        Nor does it take one to free what there was of a handshake that did not
+        come to its end.
+        """
+        for initiator in (True, False):
+            self.meet(initiator, Foreign(not initiator), until=lambda: True)
+            gc.collect()
+            gc.disable()
+            try:
+                machine: Any = self.layer._machine
+                parts = [weakref.ref(machine), weakref.ref(machine._tls)]
+                del machine
+                self.cut()
+                self.assertEqual([part() for part in parts], [None] * len(parts))
+            finally:
+                gc.enable()
+
+
+class MessageTests(Meeting):
+    """
+    The peer sends messages of the handshake behind it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect.
+        """
+        super().setUp()
+        secrets: list[bytes] = []
+        self.foreign = Foreign(True, watchedContext(secrets))
+        self.meet(False, self.foreign)
+        self.sealer = Sealer(secrets, True)
+
+    def test_answered(self) -> None:
+        """
+        A peer that asks for new keys gets them, though we have nothing to say.
+        """
+        before = len(self.below.sent)
+        for _ in range(2):
+            self.foreign.transport.write(self.sealer.update(True))
+            self.pump.flush()
+        self.assertGreater(len(self.below.sent), before)
+        self.secure.write(b"data")
+        self.pump.flush()
+        self.assertEqual(self.foreign.received, b"data")
+        self.cut()
+
+    def test_answeredWithoutEnd(self) -> None:
+        """
+        Who goes on with that is dropped.
+        """
+        for _ in range(MOST_ANSWERED // 27 + 2):
+            self.foreign.transport.write(self.sealer.update(True))
+            self.pump.flush()
+        self.assertLost(ProtocolViolation)
+
+    def test_inside(self) -> None:
+        """
+        What is written, and an end that is made, in the midst of a message of
+        the peer's wait for its end.
+        """
+        below = self.below
+        self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
+        self.pump.flush()
+        before = len(below.sent)
+        self.secure.write(b"all ")
+        self.pump.flush()
+        self.secure.write(b"of it")
+        self.secure.loseConnection()
+        self.pump.flush()
+        self.assertEqual(len(below.sent), before)
+        self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x00"))
+        self.pump.flush()
+        self.assertEqual(self.foreign.received, b"all of it")
+        self.assertTrue(self.foreign.closed)
+        self.cut()
+        self.assertLost(ConnectionDone)
+
+    def test_insideWithoutEnd(self) -> None:
+        """
+        Who stays in the midst of a message for too long is dropped.
+        """
+        self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
+        self.pump.flush()
+        self.secure.write(bytes(MOST_DELAYED))
+        self.pump.flush()
+        self.assertEqual(self.application.lost, [])
+        self.secure.write(b"x")
+        self.pump.flush()
+        self.assertLost(ProtocolViolation)
+
+    def test_endInside(self) -> None:
+        """
+        A peer may announce its end there; ours can not be announced then.
+        """
+        self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
+        self.foreign.transport.write(self.sealer.seal(21, b"\x01\x00"))
+        self.pump.flush()
+        self.assertLost(ConnectionDone)
 
 
 class ProducerTests(Meeting):
@@ -532,8 +654,8 @@ class ProducerTests(Meeting):
 
     def test_pulled(self) -> None:
         """
-        A producer that has to be asked is asked in turns of the reactor of its
-        own, and not while the transport is full.
+        A producer that has to be asked is asked when the transport is empty,
+        and not before.
         """
         foreign = Foreign(False)
         self.meet(True, foreign)
@@ -551,16 +673,12 @@ class ProducerTests(Meeting):
                 secure.write(bytes(40_000))
 
         secure, producer = self.secure, Pulled()
-        verifyObject(IPushProducer, producer)
         secure.registerProducer(producer, False)
-        self.assertEqual(producer.calls, [])
-        for _ in range(5):
-            self.clock.advance(0)
-        self.assertEqual(producer.calls, ["resume"] * 2)
-        self.below.stroke()
-        for _ in range(5):
-            self.clock.advance(0)
-        self.assertEqual(producer.calls, ["resume"] * 4)
+        for times in (1, 2, 3):
+            for _ in range(5):
+                self.clock.advance(0)
+            self.assertEqual(producer.calls, ["resume"] * times)
+            self.below.stroke()
         secure.unregisterProducer()
         self.pump.flush()
         self.assertEqual(producer.calls, ["resume"] * 4)
@@ -575,7 +693,7 @@ class ProducerTests(Meeting):
         producer = Producer()
         self.secure.registerProducer(producer, False)
         self.cut()
-        self.assertEqual(producer.calls, ["stop"])
+        self.assertEqual(producer.calls, ["resume", "stop"])
 
     def test_oneAtATime(self) -> None:
         """
@@ -600,7 +718,7 @@ class LayerTests(Meeting):
 
     def test_notAround(self) -> None:
         """
-        Nothing that Twisted's TLS passes to the transport is to be had from
+        Nothing of the transport that would get around TLS is to be had from
         above.
         """
         self.meet(True, Foreign(False))
@@ -640,13 +758,3 @@ class LayerTests(Meeting):
         self.pump.flush()
         self.assertEqual(foreign.received, b"hello")
         self.cut()
-
-    def test_bookkeeping(self) -> None:
-        """
-        Twisted's factory forgets a connection that is over.
-        """
-        self.meet(True, Foreign(False))
-        factory = self.layer.factory
-        self.assertEqual(list(factory.protocols), [self.layer])
-        self.cut()
-        self.assertEqual(factory.protocols, {})

@@ -4,9 +4,11 @@
 TLS 1.3: bytes of a transport go in, bytes of an authenticated peer come out::
 
     certificate  ours, and the judgement of a peer's
-    handshake    what OpenSSL leaves to us of a handshake
+    verdict      what OpenSSL leaves to us of a handshake
     context      OpenSSL's settings
-    transport    the stack: Twisted's TLS, and the secure transport on it
+    handshake    OpenSSL as the machine of the handshake
+    channel      OpenSSL as the channel that comes out of it
+    transport    what is peculiar to its ends
     tls          the ISecurity that the rest of the house sees
 
 See libp2p/specs, tls/tls.md and connections/inlined-muxer-negotiation.md.

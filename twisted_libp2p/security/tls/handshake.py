@@ -1,137 +1,109 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What OpenSSL leaves to us of a handshake of C{/tls/1.0.0}: to choose the
-application protocol, and to judge the peer's certificate.
+The handshake of C{/tls/1.0.0}, by OpenSSL::
+
+    client                                                 server
+           ClientHello                               ->
+        <- ServerHello, {certificate, its proof, end}      1
+        2  {certificate, its proof, end}, data       ->
+        <-                                           data  3
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput
-from twisted_libp2p.identity import PeerID
+from OpenSSL import SSL
+
+from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.security.handshake import Handshake, Secured
-from twisted_libp2p.security.machine import OpenChannel
-from twisted_libp2p.security.tls.certificate import authenticate
+from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
+from twisted_libp2p.security.tls.context import Contexts
+from twisted_libp2p.security.tls.verdict import PROTOCOL_ID, Verdict
 
-__all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "TLSHandshake"]
-
-#: What TLS is called on the wire.
-PROTOCOL_ID: Final = "/tls/1.0.0"
-
-#: What libp2p is called inside TLS, where no muxer is agreed there.
-APPLICATION_PROTOCOL: Final = b"libp2p"
+__all__ = ["TLSHandshake"]
 
 
 class TLSHandshake:
     """
     One side of one handshake: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>} whose messages are
-    OpenSSL's.  It is asked to L{select}, then to L{judge}, and at the end to
-    L{complete}.
+    OpenSSL's.
 
-    @ivar refusal: why the peer is refused; None so far.
+    What was received OpenSSL holds, which has bounds of its own; so what comes
+    behind the last message is not given back, but is the first that the channel
+    opens.
+
+    @ivar verdict: our part of it.
+    @ivar farewell: what to tell the peer when the handshake has failed; perhaps
+        nothing.
     """
 
     protocolID = PROTOCOL_ID
     trailing = b""
 
-    def __init__(self, handshake: Handshake, now: Callable[[], float]) -> None:
+    def __init__(
+        self, handshake: Handshake, now: Callable[[], float], contexts: Contexts
+    ) -> None:
         """
         @param now: tells the seconds since 1970.
+        @param contexts: the settings of OpenSSL, with our certificate.
         """
+        self.verdict = Verdict(handshake, now)
         self.secured: Secured | None = None
-        self.channel: OpenChannel | None = None
-        self.refusal: HandshakeFailed | None = None
-        self._handshake = handshake
-        self._muxers = {muxer.encode(): muxer for muxer in handshake.muxers}
-        self._now = now
-        self._judged: Secured | None = None
-
-    @property
-    def offer(self) -> list[bytes]:
-        """
-        The application protocols that we speak, in the order of preference.
-        """
-        return [*self._muxers, APPLICATION_PROTOCOL]
+        self.channel: TLSChannel | None = None
+        self.farewell = b""
+        self._initiator = handshake.initiator
+        self._tls = contexts.connect(self, handshake.initiator)
 
     def start(self) -> bytes:
         """
-        Nothing: OpenSSL has begun.
+        The first message, if we are the client.
         """
-        return b""
+        if self._initiator:
+            self._proceed()
+        return said(self._tls)
 
     def receive(self, data: bytes) -> bytes:
         """
-        @raise HandshakeFailed: nothing is received before L{complete}.
-        """
-        raise HandshakeFailed(PROTOCOL_ID, "data before the end of the handshake")
+        Take in bytes of the peer.
 
-    def select(self, offered: Sequence[bytes]) -> bytes:
+        @return: our next messages, or nothing.
+        @raise HandshakeFailed: the peer did not do its part; where it is
+            somebody else than expected, a L{PeerMismatch
+            <twisted_libp2p.errors.PeerMismatch>}.
         """
-        Choose the application protocol, as the server.
+        if data:
+            self._tls.bio_write(data)
+        done = self._proceed()
+        answer = said(self._tls)
+        if done:
+            self._complete()
+        return answer
 
-        @param offered: what the client speaks, in its order of preference,
-            which counts.
-        @raise HandshakeFailed: there is none in common.
+    def _proceed(self) -> bool:
         """
-        for name in offered:
-            if name in self._muxers or name == APPLICATION_PROTOCOL:
-                return name
-        self.refusal = HandshakeFailed(
-            PROTOCOL_ID, "the peer offers no application protocol that we speak"
-        )
-        raise self.refusal
+        Let OpenSSL go on with what it has.
 
-    def judge(self, certificate: bytes, depth: int, selected: bytes) -> bool:
+        @return: whether it is content.
         """
-        Say whether the peer is to be refused; it has not proven yet that the
-        certificate is its own.  OpenSSL may ask several times.
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            self.farewell = said(self._tls)
+            text, _ = explain(error)
+            raise self.verdict.refusal or HandshakeFailed(PROTOCOL_ID, text) from None
+        return True
 
-        @param certificate: a certificate of the peer's in DER.
-        @param depth: where it is in the peer's chain.
-        @param selected: the application protocol that was selected; empty if
-            none was.
-        @return: whether to go on.
+    def _complete(self) -> None:
         """
-        if self.refusal is None and (depth or self._judged is None):
-            try:
-                self._judged = self._authenticate(certificate, depth, selected)
-            except HandshakeFailed as error:
-                self.refusal = error
-            except InvalidInput as error:
-                self.refusal = HandshakeFailed(
-                    PROTOCOL_ID, f"the peer's certificate: {error}"
-                )
-        return self.refusal is None
-
-    def _authenticate(self, certificate: bytes, depth: int, selected: bytes) -> Secured:
-        if selected not in self._muxers and selected != APPLICATION_PROTOCOL:
-            # A client need not offer anything, nor a server need answer.
-            raise HandshakeFailed(PROTOCOL_ID, "no application protocol was agreed")
-        if depth:
-            raise InvalidInput("it is one of several")
-        key = authenticate(certificate, self._now())
-        peer = PeerID.fromKey(key)
-        self._handshake.meet(PROTOCOL_ID, peer)
-        return Secured(PROTOCOL_ID, peer, key, self._muxers.get(selected))
-
-    def complete(self, certificates: int) -> None:
+        OpenSSL is content; the verdict is ours.
         """
-        The peer has proven that the certificate is its own.
-
-        @param certificates: how many the peer has sent.
-        @raise HandshakeFailed: these are too many, or none was judged.
-        """
-        if self._judged is None or self.refusal is not None:
-            # A resumed session would come without a certificate.
-            raise HandshakeFailed(PROTOCOL_ID, "the peer's certificate was not judged")
-        if certificates != 1:
-            # OpenSSL shows only the certificates that it thinks are of use.
-            raise HandshakeFailed(
-                PROTOCOL_ID, "the peer's certificate: it is one of several"
-            )
-        self.channel = OpenChannel()
-        self.secured = self._judged
+        chain = self._tls.get_peer_cert_chain() or ()
+        # A server is not shown the peer's own certificate again.
+        others = len(chain) - self._initiator
+        self.secured = self.verdict.complete(1 + others)
+        self.channel = TLSChannel(self._tls)

@@ -18,8 +18,9 @@ from twisted_libp2p.interfaces import ISecurity
 from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.context import Contexts
-from twisted_libp2p.security.tls.handshake import PROTOCOL_ID, TLSHandshake
-from twisted_libp2p.security.tls.transport import TLSFactory, TLSStack
+from twisted_libp2p.security.tls.handshake import TLSHandshake
+from twisted_libp2p.security.tls.transport import TLSFactory
+from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 
 __all__ = ["TLS"]
 
@@ -49,14 +50,15 @@ class TLS:
         self._now = now
         self._contexts: dict[PeerID, Contexts] = {}
 
-    def wrap(self, handshake: Handshake, wrappedFactory: IProtocolFactory) -> TLSStack:
+    def wrap(
+        self, handshake: Handshake, wrappedFactory: IProtocolFactory
+    ) -> TLSFactory:
         """
         Give a factory whose protocols shake hands on their transport.
         """
-        machine = partial(TLSHandshake, handshake, self._now)
-        secure = TLSFactory(handshake, wrappedFactory, machine, self._clock)
         contexts = self._contextsOf(handshake.identity)
-        return TLSStack(contexts, handshake.initiator, secure, self._clock)
+        machine = partial(TLSHandshake, handshake, self._now, contexts)
+        return TLSFactory(handshake, wrappedFactory, machine, self._clock)
 
     def _contextsOf(self, identity: Identity) -> Contexts:
         contexts = self._contexts.get(identity.peerID)

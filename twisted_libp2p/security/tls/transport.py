@@ -1,109 +1,34 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The stack: Twisted's TLS on the transport, and the secure transport on that::
-
-    transport
-    TLSLayer         what is received is decrypted, what is sent is encrypted
-    TLSTransport     waits for the verdict, joins, holds back, types the errors
-    wrapped protocol
+The transport that TLS gives: one whose ends are announced.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHandshakeListener,
-    IProducer,
-    IPushProducer,
-    IReactorTime,
-)
+from twisted.internet.interfaces import IDelayedCall, IProducer
 from twisted.internet.protocol import connectionDone
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twisted_libp2p.errors import (
     HandshakeFailed,
-    Libp2pError,
     ProtocolViolation,
+    RemoteError,
     Truncated,
 )
-from twisted_libp2p.security.tls.handshake import PROTOCOL_ID, TLSHandshake
+from twisted_libp2p.security.machine import Channel, HandshakeMachine
+from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 from twisted_libp2p.security.wrapper import SecureFactory, SecureTransport
 
-__all__ = ["CLOSING_TIME", "TLSFactory", "TLSLayer", "TLSStack", "TLSTransport"]
+__all__ = ["CLOSING_TIME", "TLSFactory", "TLSTransport"]
 
 #: Seconds that a peer is given to take the last alert.
 CLOSING_TIME: Final = 5.0
 
 
-# So many bytes are encrypted at once, and no more than so many come of it: each
-# of the records, of up to 16 KiB, takes 22 bytes more.
-_PIECE: Final = 64 * 1024
-_SEALED_PIECE: Final = 2 * _PIECE
-
-
-class TLSLayer(TLSMemoryBIOProtocol):
-    """
-    Twisted's TLS, which tells the protocol above when a read is over.
-
-    It is not Twisted's C{BufferingTLSTransport}: that one drops what is written
-    between C{loseConnection} and C{unregisterProducer}.  Small writes are
-    joined by the protocol above.
-    """
-
-    transport: Any
-    wrappedProtocol: TLSTransport
-
-    # Twisted encrypts pieces of 16 KiB, and sends each by itself.  OpenSSL makes
-    # the same records of all that it is given at once, at half of the cost.
-
-    def _write(self, data: bytes) -> None:
-        for start in range(0, len(data), _PIECE):
-            if self._lostTLSConnection:
-                return
-            piece = data[start : start + _PIECE]
-            try:
-                self._tlsConnection.send(piece)
-            except SSL.WantReadError:
-                self._bufferedWrite(data[start:])
-                return
-            except SSL.Error:
-                self._tlsShutdownFinished(Failure())
-                return
-            self._flushSendBIO()
-
-    def _flushSendBIO(self) -> None:
-        try:
-            sealed = self._tlsConnection.bio_read(_SEALED_PIECE)
-        except SSL.WantReadError:
-            return
-        self.transport.write(sealed)
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Take in bytes of the transport.
-        """
-        if self.connected:
-            above = self.wrappedProtocol
-            super().dataReceived(data)
-            above.readDone()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The transport is gone.
-        """
-        # Twisted overrides the reason with what it thinks of the end.
-        self.wrappedProtocol.transportReason = reason
-        super().connectionLost(reason)
-
-
-@implementer(IHandshakeListener)
 class TLSTransport(SecureTransport):
     """
     The transport of a protocol whose peer is authenticated by TLS.
@@ -112,67 +37,23 @@ class TLSTransport(SecureTransport):
     by C{close_notify}, or where our own side had begun to close; otherwise it
     is L{Truncated}.  Our side waits for the peer's answer to its own
     C{close_notify}: who does not want to wait for ever aborts.
-
-    @ivar machine: our part of the handshake.
-    @ivar transportReason: how the transport ended.
     """
-
-    transport: TLSLayer
-    transportReason: Failure
 
     _producer: Any = None
     _hangingUp: IDelayedCall | None = None
+    _refusal: Exception | None = None
+    _closing = False
+    _announced = False
     _heard = False
 
-    def __init__(self, factory: TLSFactory, machine: TLSHandshake) -> None:
-        super().__init__(factory, machine)
-        self.machine = machine
-        self._opened: list[bytes] = []
-
-    # What the layer below calls.
-
-    def handshakeCompleted(self) -> None:
-        """
-        OpenSSL is content; the verdict is ours.
-        """
-        chain = self.transport.getHandle().get_peer_cert_chain() or ()
-        # A server is not shown the peer's own certificate again.
-        others = len(chain) - self.factory.handshake.initiator
-        try:
-            self.machine.complete(1 + others)
-        except HandshakeFailed as error:
-            self._refuse(error)
-        else:
-            self._secure(self.machine)
+    # What the transport below calls.
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Keep what was in a record until the whole read is decrypted.  As of a
-        socket, nothing is received of a transport that our side has closed.
+        Take in bytes of the transport.
         """
-        if not self.disconnecting:
-            self._opened.append(data)
-
-    def readDone(self) -> None:
-        """
-        Hand up what a read has brought.
-        """
-        if self._opened:
-            data = b"".join(self._opened)
-            self._opened.clear()
-            self._heard = True
+        if self._hangingUp is None:
             super().dataReceived(data)
-        below = self.transport.transport
-        if below.disconnecting and self.connected and self._hangingUp is None:
-            # TLS is over, perhaps with an alert that the peer does not want to
-            # read; and a producer would keep the transport from closing.
-            self._hangingUp = self.factory.clock.callLater(
-                CLOSING_TIME, below.abortConnection
-            )
-            producer = self._producer
-            if producer is not None:
-                self.unregisterProducer()
-                producer.stopProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -180,47 +61,115 @@ class TLSTransport(SecureTransport):
         """
         if self._hangingUp is not None and self._hangingUp.active():
             self._hangingUp.cancel()
-        super().connectionLost(self._explain(reason))
+        self._producer = None
+        if self._refusal is not None:
+            reason = Failure(self._refusal.with_traceback(None))
+        super().connectionLost(reason)
 
-    def _explain(self, reason: Failure) -> Failure:
+    def _explain(self, channel: Channel | None, reason: Failure) -> Failure:
         """
-        @param reason: what the layer below thinks of the end.
         @return: a typed reason.
         """
-        shaking = self._machine is not None
-        if shaking and self.machine.refusal is not None:
-            return Failure(self.machine.refusal)
-        error = reason.value
-        if (
-            isinstance(error, SSL.Error)
-            and not isinstance(error, SSL.SysCallError)
-            and (shaking or self._channel is not None)
-        ):
-            return Failure(self._blame(error))
-        if (
-            shaking
-            or self.disconnecting
-            or reason is self.transportReason
-            or not self.transportReason.check(ConnectionDone)
-        ):
-            return self.transportReason
+        if self.disconnecting or self._announced or not reason.check(ConnectionDone):
+            return reason
         return Failure(Truncated(PROTOCOL_ID))
 
-    def _blame(self, error: SSL.Error) -> Libp2pError:
+    # From handshake to channel.
+
+    def _secure(self, machine: HandshakeMachine) -> None:
         """
-        Give the typed error for one of OpenSSL's.
+        Connect the wrapped protocol; OpenSSL may have something for it already,
+        which came behind the handshake.
+        """
+        self._held.append(b"")
+        super()._secure(machine)
+
+    def _open(self, channel: Any, data: bytes) -> None:
+        """
+        Hand up what is in some bytes of the transport.
+        """
+        super()._open(channel, data)
+        if self._channel is None:
+            return
+        waited = channel.waiting
+        self._ahead += b"".join(channel.late())
+        if channel.ended:
+            self._announced = True
+            self._flush()
+            if self._channel is not None:
+                self._hangUp(channel.close())
+        elif waited and self._closing and not channel.waiting:
+            self._announce()
+
+    def _hand(self, plaintext: bytes) -> None:
+        """
+        Deliver.  As of a socket, nothing is received of a transport that our
+        side has closed.
+        """
+        self._heard = True
+        if not self.disconnecting:
+            super()._hand(plaintext)
+
+    def _flush(self) -> None:
+        """
+        Send what is held back, unless the peer keeps it from being sent.
+        """
+        super()._flush()
+        channel: Any = self._channel
+        if channel is not None and channel.overdue:
+            self._violated(
+                ProtocolViolation(PROTOCOL_ID, "messages without data, and no end")
+            )
+
+    # How it ends.
+
+    def _refuse(self, error: Exception) -> None:
+        """
+        The handshake is over: tell the peer, then hang up.  Who has to know is
+        told when the transport is gone, for it would be dropped at once.
+        """
+        machine: Any = self._machine
+        self._refusal = error
+        self._hangUp(machine.farewell)
+
+    def _violated(self, error: RemoteError) -> None:
+        """
+        The peer has broken the protocol, or says that we have.
 
         A client is secured before the server has judged its certificate; so as
         long as nothing was heard of the server, an alert is its refusal.
         """
-        text = "; ".join(reason for _, _, reason in error.args[0])
-        _, isAlert, alert = text.partition(" alert ")
-        if isAlert:
-            text = f"the peer sent the alert: {alert}"
-        unheard = bool(isAlert) and not self._heard and self.factory.handshake.initiator
-        if self._machine is not None or unheard:
-            return HandshakeFailed(PROTOCOL_ID, text)
-        return ProtocolViolation(PROTOCOL_ID, text)
+        channel: Any = self._channel
+        if channel is None:
+            return
+        alert = channel.alert is not None
+        if alert and not self._heard and self.factory.handshake.initiator:
+            error = HandshakeFailed(PROTOCOL_ID, str(error.args[1]))
+        self._reason = Failure(error)
+        self._hangUp(channel.farewell)
+
+    def _hangUp(self, last: bytes) -> None:
+        """
+        TLS is over.  The peer may not want to read this last alert, and a
+        producer would keep the transport from closing.
+        """
+        self._channel = None
+        self._held.clear()
+        self._pending.clear()
+        if not self.connected:
+            return
+        producer, self._producer = self._producer, None
+        last, self._ahead = self._ahead + last, b""
+        if last:
+            self.transport.write(last)
+        if producer is not None:
+            self.transport.unregisterProducer()
+        self._hangingUp = self.factory.clock.callLater(
+            CLOSING_TIME, self.transport.abortConnection
+        )
+        self.transport.loseConnection()
+        if producer is not None:
+            producer.stopProducing()
 
     # What the wrapped protocol calls.
 
@@ -228,18 +177,30 @@ class TLSTransport(SecureTransport):
         """
         Close when everything that was written is sent.
         """
-        super().loseConnection()
+        self.disconnecting = True
+        self.loseWriteConnection()
         if self._paused:
             # The peer's answer has to be read.
-            self.transport.resumeProducing()
+            self.resumeProducing()
 
     def loseWriteConnection(self) -> None:
         """
         Send everything that was written, and tell the peer that this was all;
         what the peer says until it closes is still received.
         """
+        self._closing = True
+        self._announce()
+
+    def _announce(self) -> None:
+        """
+        Tell the peer of our end, when no producer has anything to say any more.
+        """
         self._flush()
-        self.transport.loseConnection()
+        channel: Any = self._channel
+        if channel is not None and self._producer is None:
+            last = channel.close()
+            if last:
+                self.transport.write(last)
 
     def abortConnection(self) -> None:
         """
@@ -252,70 +213,30 @@ class TLSTransport(SecureTransport):
         """
         Let the transport tell a producer when to pause.
         """
-        registered: Any = producer
-        if not streaming:
-            registered = _Pulled(producer, self.factory.clock)
-        super().registerProducer(registered, True)
-        self._producer = registered
-        if not streaming:
-            registered.resumeProducing()
+        if self._hangingUp is not None or not self.connected:
+            producer.stopProducing()
+            return
+        if self._producer is not None:
+            raise RuntimeError("a producer is registered already")
+        self._producer = producer
+        super().registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
         """
         Forget the producer.
         """
-        producer, self._producer = self._producer, None
-        if isinstance(producer, _Pulled):
-            producer.pauseProducing()
-        if self.connected:
+        if self._producer is not None:
+            self._producer = None
             super().unregisterProducer()
+            if self._closing:
+                self._announce()
 
     def pauseProducing(self) -> None:
         """
-        Deliver nothing until L{resumeProducing}.
+        Deliver nothing until C{resumeProducing}.
         """
         if not self.disconnecting:
             super().pauseProducing()
-
-
-@implementer(IPushProducer)
-class _Pulled:
-    """
-    Asks a producer that has to be asked, once in each turn of the reactor.
-    Twisted's TLS would do it on the global reactor.
-    """
-
-    def __init__(self, producer: Any, clock: IReactorTime) -> None:
-        self._producer = producer
-        self._clock = clock
-        self._call: IDelayedCall | None = None
-
-    def resumeProducing(self) -> None:
-        """
-        Go on asking.
-        """
-        if self._call is None:
-            self._call = self._clock.callLater(0, self._ask)
-
-    def _ask(self) -> None:
-        # The producer may unregister, or fill the transport.
-        self._call = self._clock.callLater(0, self._ask)
-        self._producer.resumeProducing()
-
-    def pauseProducing(self) -> None:
-        """
-        Ask no more.
-        """
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-
-    def stopProducing(self) -> None:
-        """
-        The transport is gone.
-        """
-        self.pauseProducing()
-        self._producer.stopProducing()
 
 
 class TLSFactory(SecureFactory):
@@ -324,11 +245,3 @@ class TLSFactory(SecureFactory):
     """
 
     protocol = TLSTransport
-
-
-class TLSStack(TLSMemoryBIOFactory):
-    """
-    Builds the L{TLSLayer} of one connection, and all above it.
-    """
-
-    protocol = TLSLayer

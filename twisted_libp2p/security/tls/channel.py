@@ -1,0 +1,237 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The channel that TLS gives: OpenSSL seals and opens the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from OpenSSL import SSL
+
+from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
+
+__all__ = ["MOST_ANSWERED", "MOST_DELAYED", "TLSChannel", "explain", "said"]
+
+#: The most bytes that wait for the end of a message of the peer's.
+MOST_DELAYED: Final = 1024 * 1024
+
+#: The most bytes that OpenSSL answers by itself while we say nothing; the update
+#: of a key takes 27.
+MOST_ANSWERED: Final = 4096
+
+# So much is sealed at once: the fewer calls, the better.
+_PIECE: Final = 64 * 1024
+
+# What OpenSSL adds to that: 22 bytes a record, and perhaps an update of a key.
+_ADDED: Final = 256
+
+# What OpenSSL says by itself is rarely more.
+_FLIGHT: Final = 4096
+
+# The largest content of a record: OpenSSL gives one after the other.
+_LONGEST_CONTENT: Final = 2**14
+
+
+class TLSChannel:
+    """
+    A connection after its handshake.
+
+    Records, tickets, updates of keys and alerts are OpenSSL's business.  While
+    the peer is in the midst of a ticket, or of another such message, OpenSSL
+    seals nothing: what is to be sent waits for L{late}.
+
+    @ivar ended: whether the peer has said, by C{close_notify}, that it sends
+        nothing more.
+    @ivar alert: the error that the peer has told; None so far.
+    @ivar farewell: what to tell the peer when C{open} has found a violation;
+        perhaps nothing.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_closed",
+        "_delayed",
+        "_failed",
+        "_tls",
+        "_unanswered",
+        "alert",
+        "ended",
+        "farewell",
+    )
+
+    def __init__(self, tls: SSL.Connection) -> None:
+        """
+        @param tls: the connection, with memory for a transport, whose handshake
+            is done.  It may have been given more than that.
+        """
+        self._tls = tls
+        self._delayed: bytearray | None = None
+        self._answered = 0
+        self._unanswered = 0
+        self._closed = False
+        self._failed = False
+        self.ended = False
+        self.alert: str | None = None
+        self.farewell = b""
+
+    @property
+    def truncated(self) -> bool:
+        """
+        Whether the end has not been announced.
+        """
+        return not self.ended
+
+    @property
+    def waiting(self) -> bool:
+        """
+        Whether something has to wait for the end of a message of the peer's.
+        """
+        return self._delayed is not None
+
+    @property
+    def overdue(self) -> bool:
+        """
+        Whether too much waits for the end of a message of the peer's, or is
+        answered to such.
+        """
+        delayed = 0 if self._delayed is None else len(self._delayed)
+        return delayed > MOST_DELAYED or self._answered > MOST_ANSWERED
+
+    def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
+        """
+        Put what is to be sent into as few records as possible; it is dropped
+        after L{close}.
+        """
+        if self._closed or self._failed:
+            return []
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if self._delayed is not None:
+            self._delayed += data
+            return []
+        return self._seal(data)
+
+    def _seal(self, data: bytes | bytearray) -> list[bytes]:
+        sealed: list[bytes] = []
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            piece = view[start : start + _PIECE]
+            try:
+                self._tls.send(piece)
+            except SSL.WantReadError:
+                if start == 0 and isinstance(data, bytearray):
+                    # Who goes on byte by byte does not make us copy it each time.
+                    self._delayed = data
+                else:
+                    self._delayed = bytearray(view[start:])
+                break
+            self._answered = 0
+            sealed.append(said(self._tls, len(piece) + _ADDED))
+        return sealed
+
+    def late(self) -> list[bytes]:
+        """
+        Tell what is to be sent when something was opened: what OpenSSL answers
+        by itself, and what had to wait.  It is asked when a read has brought no
+        data, and now and then; and answers leave with whatever is sealed.
+
+        @return: the bytes for the transport, in as many pieces as is handy.
+        """
+        if self._failed or (self._unanswered < _PIECE and self._delayed is None):
+            return []
+        self._unanswered = 0
+        sealed: list[bytes] = []
+        answer = said(self._tls)
+        if answer:
+            self._answered += len(answer)
+            sealed.append(answer)
+        if self._delayed is not None:
+            data, self._delayed = self._delayed, None
+            sealed += self._seal(data)
+            if self._closed and self._delayed is None:
+                sealed.append(self._end())
+        return sealed
+
+    def close(self) -> bytes:
+        """
+        Announce our end: nothing is sealed from now on.
+
+        @return: what to send; nothing if it was said before, or has to wait.
+        """
+        if self._closed or self._failed:
+            return b""
+        self._closed = True
+        return self._end() if self._delayed is None else b""
+
+    def _end(self) -> bytes:
+        try:
+            self._tls.shutdown()
+        except SSL.Error:
+            # The peer is in the midst of a message.
+            self._delayed = bytearray()
+        return said(self._tls)
+
+    def open(self, data: bytes, opened: list[bytes]) -> None:
+        """
+        Decrypt the records that these bytes complete.  What comes behind the
+        peer's C{close_notify} does not count.
+
+        @raise ProtocolViolation: the peer did not send these bytes, or not as
+            it has to; or it tells of an error.
+        """
+        if self.ended or self._failed:
+            return
+        if data:
+            self._tls.bio_write(data)
+        self._unanswered += len(data)
+        receive = self._tls.recv
+        before = len(opened)
+        try:
+            while True:
+                opened.append(receive(_LONGEST_CONTENT))
+        except SSL.WantReadError:
+            # There is not the whole of a record any more.
+            if len(opened) == before:
+                self._unanswered = _PIECE
+        except SSL.ZeroReturnError:
+            self.ended = True
+        except SSL.Error as error:
+            self._failed = True
+            self.farewell = said(self._tls)
+            text, self.alert = explain(error)
+            raise ProtocolViolation(PROTOCOL_ID, text) from None
+
+
+def said(tls: SSL.Connection, size: int = _FLIGHT) -> bytes:
+    """
+    Take all that OpenSSL has to say.
+
+    @param size: how much it is, probably; a little more costs nothing.
+    """
+    data = b""
+    try:
+        while True:
+            piece = tls.bio_read(size)
+            data += piece
+            if len(piece) < size:
+                return data
+    except SSL.WantReadError:
+        return data
+
+
+def explain(error: SSL.Error) -> tuple[str, str | None]:
+    """
+    Say in words what OpenSSL complains of.
+
+    @return: the words; and the alert, if the peer sent one.
+    """
+    # There are errors of OpenSSL's without any word.
+    errors = error.args[0] if error.args and isinstance(error.args[0], list) else ()
+    text = "; ".join(reason for _, _, reason in errors) or type(error).__name__
+    _, isAlert, alert = text.partition(" alert ")
+    if isAlert:
+        return f"the peer sent the alert: {alert}", alert
+    return text, None

@@ -1,0 +1,117 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+What OpenSSL leaves to us of a handshake of C{/tls/1.0.0}: to choose the
+application protocol, and to judge the peer's certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.security.tls.certificate import authenticate
+
+__all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "Verdict"]
+
+#: What TLS is called on the wire.
+PROTOCOL_ID: Final = "/tls/1.0.0"
+
+#: What libp2p is called inside TLS, where no muxer is agreed there.
+APPLICATION_PROTOCOL: Final = b"libp2p"
+
+
+class Verdict:
+    """
+    Our part of one handshake.  It is asked to L{select}, then to L{judge}, and
+    at the end to L{complete}.
+
+    @ivar refusal: why the peer is refused; None so far.
+    """
+
+    def __init__(self, handshake: Handshake, now: Callable[[], float]) -> None:
+        """
+        @param now: tells the seconds since 1970.
+        """
+        self.refusal: HandshakeFailed | None = None
+        self._handshake = handshake
+        self._muxers = {muxer.encode(): muxer for muxer in handshake.muxers}
+        self._now = now
+        self._judged: Secured | None = None
+
+    @property
+    def offer(self) -> list[bytes]:
+        """
+        The application protocols that we speak, in the order of preference.
+        """
+        return [*self._muxers, APPLICATION_PROTOCOL]
+
+    def select(self, offered: Sequence[bytes]) -> bytes:
+        """
+        Choose the application protocol, as the server.
+
+        @param offered: what the client speaks, in its order of preference,
+            which counts.
+        @raise HandshakeFailed: there is none in common.
+        """
+        for name in offered:
+            if name in self._muxers or name == APPLICATION_PROTOCOL:
+                return name
+        self.refusal = HandshakeFailed(
+            PROTOCOL_ID, "the peer offers no application protocol that we speak"
+        )
+        raise self.refusal
+
+    def judge(self, certificate: bytes, depth: int, selected: bytes) -> bool:
+        """
+        Say whether the peer is to be refused; it has not proven yet that the
+        certificate is its own.  OpenSSL may ask several times.
+
+        @param certificate: a certificate of the peer's in DER.
+        @param depth: where it is in the peer's chain.
+        @param selected: the application protocol that was selected; empty if
+            none was.
+        @return: whether to go on.
+        """
+        if self.refusal is None and (depth or self._judged is None):
+            try:
+                self._judged = self._authenticate(certificate, depth, selected)
+            except HandshakeFailed as error:
+                self.refusal = error
+            except InvalidInput as error:
+                self.refusal = HandshakeFailed(
+                    PROTOCOL_ID, f"the peer's certificate: {error}"
+                )
+        return self.refusal is None
+
+    def _authenticate(self, certificate: bytes, depth: int, selected: bytes) -> Secured:
+        if selected not in self._muxers and selected != APPLICATION_PROTOCOL:
+            # A client need not offer anything, nor a server need answer.
+            raise HandshakeFailed(PROTOCOL_ID, "no application protocol was agreed")
+        if depth:
+            raise InvalidInput("it is one of several")
+        key = authenticate(certificate, self._now())
+        peer = PeerID.fromKey(key)
+        self._handshake.meet(PROTOCOL_ID, peer)
+        return Secured(PROTOCOL_ID, peer, key, self._muxers.get(selected))
+
+    def complete(self, certificates: int) -> Secured:
+        """
+        The peer has proven that the certificate is its own.
+
+        @param certificates: how many the peer has sent.
+        @return: what is proven and agreed.
+        @raise HandshakeFailed: these are too many, or none was judged.
+        """
+        if self._judged is None or self.refusal is not None:
+            # A resumed session would come without a certificate.
+            raise HandshakeFailed(PROTOCOL_ID, "the peer's certificate was not judged")
+        if certificates != 1:
+            # OpenSSL shows only the certificates that it thinks are of use.
+            raise HandshakeFailed(
+                PROTOCOL_ID, "the peer's certificate: it is one of several"
+            )
+        return self._judged
