@@ -371,6 +371,35 @@ class EndTests(Meeting):
             self.assertLost(ConnectionDone)
             self.assertEqual(producer.calls, [*asked, "stop"])
 
+    def test_closingDirection(self) -> None:
+        """
+        Behind our announced end our direction of the transport is closed, if
+        it can do that: some peers answer to nothing else.  Where only one
+        direction is closed, the transport stays as it is.
+        """
+
+        def end(close: str) -> bool:
+            foreign = Foreign(False)
+            self.meet(True, foreign)
+            below: Any = self.below
+            directions: list[int] = []
+            below.loseWriteConnection = lambda: directions.append(len(below.sent))
+            self.secure.registerProducer(Producer(), True)
+            getattr(self.secure, close)()
+            self.assertEqual(directions, [])
+            self.secure.unregisterProducer()
+            if directions:
+                self.assertEqual(directions, [len(below.sent)])
+            self.pump.flush()
+            self.assertTrue(foreign.closed)
+            foreign.close()
+            self.pump.flush()
+            self.assertLost(ConnectionDone)
+            return bool(directions)
+
+        self.assertTrue(end("loseConnection"))
+        self.assertFalse(end("loseWriteConnection"))
+
     def test_halfClose(self) -> None:
         """
         To close one direction is to send all that was written, and an end that
@@ -592,7 +621,9 @@ class MessageTests(Meeting):
         What is written, and an end that is made, in the midst of a message of
         the peer's wait for its end.
         """
-        below = self.below
+        below: Any = self.below
+        directions: list[int] = []
+        below.loseWriteConnection = lambda: directions.append(len(below.sent))
         self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
         self.pump.flush()
         before = len(below.sent)
@@ -602,10 +633,12 @@ class MessageTests(Meeting):
         self.secure.loseConnection()
         self.pump.flush()
         self.assertEqual(len(below.sent), before)
+        self.assertEqual(directions, [])
         self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x00"))
         self.pump.flush()
         self.assertEqual(self.foreign.received, b"all of it")
         self.assertTrue(self.foreign.closed)
+        self.assertEqual(directions, [len(below.sent)])
         self.cut()
         self.assertLost(ConnectionDone)
 

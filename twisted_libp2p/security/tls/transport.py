@@ -201,6 +201,17 @@ class TLSTransport(SecureTransport):
             last = channel.close()
             if last:
                 self.transport.write(last)
+            if self.disconnecting and not channel.waiting:
+                self._halfClose()
+
+    def _halfClose(self) -> None:
+        """
+        Close our direction of the transport, if it can: there are peers that
+        answer to nothing else (js-libp2p does not, to C{close_notify}).
+        """
+        half = getattr(self.transport, "loseWriteConnection", None)
+        if half is not None:
+            half()
 
     def abortConnection(self) -> None:
         """
