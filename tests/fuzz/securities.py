@@ -32,6 +32,8 @@ from twisted_libp2p.security.secio.handshake import SecioHandshake
 from twisted_libp2p.security.secio.stretch import Keys
 from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer
 from twisted_libp2p.security.tls import certificate
+from twisted_libp2p.security.tls.context import Contexts
+from twisted_libp2p.security.tls.handshake import TLSHandshake
 from twisted_libp2p.wire.secio_pb2 import Propose
 
 _OURS, _THEIRS = (
@@ -48,6 +50,7 @@ _X25519 = [X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2)]
 _STATIC = StaticKey.sign(_OURS, _X25519[0])
 _OFFER = Offer(tuple(EXCHANGES), tuple(CIPHERS), tuple(HASHES))
 _NONCE = b"our nonce for it"
+_CONTEXTS = Contexts(certificate.HostCertificate.sign(_OURS, _NOW))
 
 
 def _handshake(initiator: bool) -> Handshake:
@@ -232,6 +235,49 @@ def secioChannels(data: bytes) -> None:
         )
 
     _carry(data, build, 1 << 17)
+
+
+@target
+def tlsClient(data: bytes) -> None:
+    """
+    The side that opens a TLS handshake.
+    """
+    _shake(data, lambda: TLSHandshake(_handshake(True), lambda: _NOW, _CONTEXTS))
+
+
+@target
+def tlsServer(data: bytes) -> None:
+    """
+    The side that answers.
+    """
+    _shake(data, lambda: TLSHandshake(_handshake(False), lambda: _NOW, _CONTEXTS))
+
+
+@target
+def tlsChannels(data: bytes) -> None:
+    """
+    What a stranger puts into a channel of TLS.
+    """
+
+    def run(pieces: Iterator[bytes]) -> object:
+        client, server = (
+            TLSHandshake(_handshake(initiator), lambda: _NOW, _CONTEXTS)
+            for initiator in (True, False)
+        )
+        server.receive(client.receive(server.receive(client.start())))
+        channel = server.channel
+        assert channel is not None
+        opened: list[bytes] = []
+        for piece in pieces:
+            try:
+                channel.open(piece, opened)
+            except ProtocolViolation as error:
+                assert channel.farewell and not opened
+                return str(error)
+        assert not opened and not channel.late() and channel.seal([b"data"])
+        return channel.truncated
+
+    sameHoweverCut(data, run)
 
 
 @target
