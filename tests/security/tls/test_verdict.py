@@ -122,8 +122,12 @@ class VerdictTests(SynchronousTestCase):
         However often OpenSSL asks, one certificate is judged once.
         """
         verdict = self.make()
+        self.assertFalse(verdict.given)
         for _ in range(3):
             self.assertTrue(verdict.judge(GOOD, 0, b"libp2p"))
+            self.assertTrue(verdict.given)
+        self.assertFalse(verdict.judge(GOOD, 1, b"libp2p"))
+        self.assertFalse(verdict.given)
 
     def test_chain(self) -> None:
         """

@@ -49,6 +49,13 @@ class Verdict:
         """
         return [*self._muxers, APPLICATION_PROTOCOL]
 
+    @property
+    def given(self) -> bool:
+        """
+        Whether the peer's own certificate was judged to be good.
+        """
+        return self.refusal is None and self._judged is not None
+
     def select(self, offered: Sequence[bytes]) -> bytes:
         """
         Choose the application protocol, as the server.
