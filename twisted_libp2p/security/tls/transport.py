@@ -110,16 +110,17 @@ class TLSTransport(SecureTransport):
         if not self.disconnecting:
             super()._hand(plaintext)
 
-    def _flush(self) -> None:
+    def _flush(self) -> bool:
         """
         Send what is held back, unless the peer keeps it from being sent.
         """
-        super()._flush()
+        sent = super()._flush()
         channel: Any = self._channel
         if channel is not None and channel.overdue:
             self._violated(
                 ProtocolViolation(PROTOCOL_ID, "messages without data, and no end")
             )
+        return sent
 
     # How it ends.
 
