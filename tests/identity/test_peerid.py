@@ -177,18 +177,6 @@ class PeerIDTests(SynchronousTestCase):
         peerID = PeerID.fromText(vector("peer_id.identity")["peer_id"])
         self.assertFalse(peerID.matches(other))
 
-    def test_holds(self) -> None:
-        """
-        Of the ids that belong to keys those of small keys hold them.
-        """
-        small = PublicKey.fromBytes(hexBytes(vector("key.ed25519"), "public"))
-        other = PublicKey.fromBytes(hexBytes(vector("key.secp256k1"), "public"))
-        large = PublicKey.fromBytes(hexBytes(vector("key.rsa4096"), "public"))
-        self.assertTrue(PeerID.fromKey(small).holds(small))
-        self.assertFalse(PeerID.fromKey(small).holds(other))
-        self.assertFalse(PeerID.fromKey(small).holds(large))
-        self.assertFalse(PeerID.fromKey(large).holds(large))
-
     def test_log(self) -> None:
         """
         There is a short form for logs, and a long one for debugging.

@@ -347,7 +347,7 @@ class Connection:
         self.scope.closeStream(stream.protocolID, not stream.initiator)
         if stream in self._services.negotiating:
             self._settled(stream)
-            if not stream.initiator and isinstance(reason.value, StreamReset):
+            if not stream.initiator and reason.check(StreamReset):
                 self._abandon()
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(

@@ -15,7 +15,6 @@ from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.negotiation import Deadlines
 
 __all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
 
@@ -43,13 +42,10 @@ class Dial:
     @ivar names: how many of them are names to resolve.
     """
 
-    def __init__(
-        self, target: Target, clock: IReactorTime, deadlines: Deadlines
-    ) -> None:
+    def __init__(self, target: Target, clock: IReactorTime) -> None:
         """
         @param target: what is dialed.
-        @param clock: runs the timers of the race.
-        @param deadlines: the time for each dial.
+        @param clock: runs the timers.
         """
         self.target = target
         self.peer = target if isinstance(target, PeerID) else None
@@ -58,8 +54,7 @@ class Dial:
         self.causes: dict[Multiaddr, Exception | None] = {}
         self.usable = 0
         self.names = 0
-        self._deadlines = deadlines
-        self._late = False
+        self._clock = clock
         self._waiting: dict[Deferred[Connection], None] = {}
 
     def join(self) -> Deferred[Connection]:
@@ -85,32 +80,23 @@ class Dial:
     def outcome(self) -> Deferred[Connection]:
         """
         @return: fires once with the connection, or fails with what all who wait
-            are to be told, when the time of a dial is over at the latest.
+            are to be told, L{DIAL_LIMIT} seconds from now at the latest.
         """
-        self._deadlines.begin(self)
-        return self.race.result.addCallbacks(self._checked, self._failed)
+        return self.race.result.addTimeout(
+            DIAL_LIMIT, self._clock, self._timedOut
+        ).addCallback(self._checked)
 
-    def timedOut(self) -> None:
-        """
-        Give up, and say why.
-        """
-        self._late = True
-        self.stop()
+    def _timedOut(self, result: object, seconds: float) -> None:
+        if isinstance(result, Failure):
+            result.trap(CancelledError)
+        raise self._failure(UpgradeTimeout("the dial", seconds))
 
     def _checked(self, connection: Connection | None) -> Connection:
-        self._deadlines.end(self)
         if connection is None:
             if not self.causes:
                 raise NoAddresses(f"no address of {self.target} is known")
             raise self._failure(CancelledError())
         return connection
-
-    def _failed(self, reason: Failure) -> Failure:
-        self._deadlines.end(self)
-        if self._late:
-            reason.trap(CancelledError)
-            raise self._failure(UpgradeTimeout("the dial", self._deadlines.seconds))
-        return reason
 
     def _failure(self, untold: Exception) -> DialFailed:
         return DialFailed(

@@ -19,8 +19,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.connection import Connection
-from twisted_libp2p.connection.dial import DIAL_LIMIT, Dial, Target
-from twisted_libp2p.connection.limited import Limited
+from twisted_libp2p.connection.dial import Dial, Target
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
 from twisted_libp2p.connection.upgrader import (
@@ -37,10 +36,10 @@ from twisted_libp2p.errors import (
     NoAddresses,
     UnsupportedAddress,
     UnsupportedProtocol,
+    UpgradeTimeout,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IPeerStore, ITransport
-from twisted_libp2p.negotiation import Deadlines
 
 __all__ = ["AUTO", "DIALECTS", "Dialer"]
 
@@ -112,8 +111,6 @@ class Dialer:
         self._resolver = resolver
         self._own = own
         self._existing = existing
-        self._limit = Deadlines(self._clock, ADDRESS_LIMIT)
-        self._dialLimit = Deadlines(self._clock, DIAL_LIMIT)
         self._backoff = AddressBackoff(self._clock.seconds)
         self._dials: dict[Target, Dial] = {}
 
@@ -144,7 +141,7 @@ class Dialer:
             share = dial.join()
             self._enter(dial, given)
             return share
-        dial = self._dials[target] = Dial(target, self._clock, self._dialLimit)
+        dial = self._dials[target] = Dial(target, self._clock)
         share = dial.join()
         dial.outcome().addBoth(self._finished, dial)
         if peer is not None:
@@ -161,14 +158,6 @@ class Dialer:
         """
         for dial in list(self._dials.values()):
             dial.stop()
-        self._rest()
-
-    def _rest(self) -> None:
-        """
-        No timer has to run for what is over.
-        """
-        self._limit.rest()
-        self._dialLimit.rest()
 
     def _finished(self, result: Connection | Failure, dial: Dial) -> None:
         """
@@ -183,8 +172,6 @@ class Dialer:
         if peer is not None:
             live = (each for each in self._existing(peer) if each.connected)
             result = next(live, result)
-        if isinstance(result, Failure):
-            self._rest()
         dial.finish(result)
 
     # Addresses
@@ -249,10 +236,7 @@ class Dialer:
         """
         Have the peerstore ask further than memory.
         """
-        try:
-            self._enter(dial, await self._peerstore.lookup(peer))
-        except CancelledError:
-            return
+        self._enter(dial, await self._peerstore.lookup(peer))
 
     async def _resolve(self, dial: Dial, address: Multiaddr) -> None:
         """
@@ -263,7 +247,7 @@ class Dialer:
                 address if dial.peer is None else address.withPeer(dial.peer)
             )
         except CancelledError:
-            return
+            raise
         except Exception as error:
             dial.causes[address] = error
         else:
@@ -282,10 +266,11 @@ class Dialer:
         peer, bare = _way(dial, address)
         try:
             self._upgrader.services.connections.dialing(peer, bare)
-            reaching = Limited(self._reach(transport, peer, bare), self._limit)
-            connection = await reaching.within("the connection")
+            connection = await Deferred.fromCoroutine(
+                self._reach(transport, peer, bare)
+            ).addTimeout(ADDRESS_LIMIT, self._clock, _timedOut)
         except CancelledError:
-            return None
+            raise
         except Exception as error:
             dial.causes[address] = error
             # What our own side has refused says nothing of the address.
@@ -363,7 +348,27 @@ def _attempt(
     *args: object,
 ) -> Attempt[Connection]:
     """
-    Make an attempt of a coroutine function, to which to be given up is to have
-    come to nothing.
+    Make an attempt of a coroutine function.
     """
-    return lambda: Deferred.fromCoroutine(function(*args))
+    return lambda: Deferred.fromCoroutine(_run(function(*args)))
+
+
+async def _run(
+    attempt: Coroutine[Deferred[Any], Any, Connection | None],
+) -> Connection | None:
+    """
+    An attempt that is given up has come to nothing.
+    """
+    try:
+        return await attempt
+    except CancelledError:
+        return None
+
+
+def _timedOut(result: object, seconds: float) -> Connection:
+    """
+    Name what C{addTimeout} has ended.
+    """
+    if isinstance(result, Failure):
+        result.trap(CancelledError)
+    raise UpgradeTimeout("the connection", seconds)

@@ -125,17 +125,6 @@ class PeerID:
         """
         return self._multihash[0] == _IDENTITY
 
-    def holds(self, key: PublicKey) -> bool:
-        """
-        Tell whether this is the id that belongs to a key, and holds it.
-        """
-        encoded = key.toBytes()
-        return (
-            self.holdsKey
-            and len(encoded) <= _INLINE_KEY
-            and self._multihash[2:] == encoded
-        )
-
     def publicKey(self) -> PublicKey | None:
         """
         The key of this peer, if the id holds it.

@@ -357,7 +357,7 @@ class MuxerSession(Protocol):
             return
         self._lost = True
         streamReason = reason
-        if isinstance(reason.value, ConnectionDone):
+        if reason.check(ConnectionDone):
             # A transport that closed in good order says nothing of streams
             # that had not ended: what came on them is not to be taken as whole.
             streamReason = Failure(SessionEnded(ErrorCode.NONE))

@@ -59,10 +59,9 @@ class Learner:
         if event.record is not None:
             store.addRecord(peer, event.record, listening)
             # What was signed once and is told no more is not there any more.
-            signed, told = store.certifiedAddresses(peer), set(listening)
-            still = [each for each in signed if each in told]
-            if len(still) < len(signed):
-                store.setAddresses(peer, still, Source.RECORD)
+            signed = set(store.certifiedAddresses(peer))
+            still = [each for each in listening if each in signed]
+            store.setAddresses(peer, still, Source.RECORD)
 
     def _closed(self, event: ClosedConn) -> None:
         self._store.disconnected(event.peer)

@@ -233,10 +233,10 @@ class MemoryPeerStore:
         """
         Learn the key of a peer.
         """
-        if peer.holds(key):
-            return
         if not peer.matches(key):
             raise InvalidKey(f"this is not the key of {peer}")
+        if peer.holdsKey:
+            return
         record = self._book.open(peer)
         if record.key != key.toBytes():
             record.key = key.toBytes()
