@@ -143,7 +143,6 @@ class Upgrader:
         """
         for upgrade in list(self._pending):
             upgrade.cancel()
-        self.deadlines.rest()
 
 
 class _Inbound(Factory):
@@ -412,7 +411,6 @@ class Upgrade(Factory):
         if self.connection.called:
             return
         self._forget()
-        self._upgrader.deadlines.rest()
         self.scope.close()
         if (
             isinstance(self._machine, bootstrap.Dialer)
@@ -438,7 +436,6 @@ class Upgrade(Factory):
 
     def _drop(self) -> None:
         self._forget()
-        self._upgrader.deadlines.rest()
         outermost, self._outermost = self._outermost, None
         if outermost is not None and outermost.transport is not None:
             outermost.transport.abortConnection()
@@ -446,5 +443,6 @@ class Upgrade(Factory):
     def _forget(self) -> None:
         self._upgrader._pending.discard(self)
         self._upgrader.deadlines.end(self)
+        self._upgrader.deadlines.rest()
         if self._bootstrap is not None:
             self._bootstrap.stop()
