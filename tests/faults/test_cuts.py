@@ -141,3 +141,9 @@ class CutTests(SynchronousTestCase):
         With SECIO, whose peer proves at last that it has read our nonce.
         """
         self.cutAll(security=["secio"])
+
+    def test_plaintext(self) -> None:
+        """
+        With plaintext, behind which the muxer is negotiated.
+        """
+        self.cutAll(security=["insecure-plaintext"])

@@ -107,19 +107,17 @@ def noisePayloads(data: bytes) -> None:
     key.verify(b"", b"")
 
 
-def _carry(
-    data: bytes, build: Callable[[], tuple[Channel, Channel]], held: int
-) -> None:
+def _carry(data: bytes, end: Callable[[bool], Channel], held: int) -> None:
     """
     What is sealed is opened, however it is cut; and where a byte was changed,
     nothing behind it is.
 
-    @param build: makes both ends of a channel, always the same ones.
+    @param end: makes the one end of a channel or the other, always the same ones.
     @param held: how many bytes the receiving end may hold.
     """
     body, _ = cut(data)
     texts = body[1:].split(b"\xff")
-    sender, _ = build()
+    sender = end(True)
     packets = [b"".join(sender.seal([text])) for text in texts]
     wire = bytearray(b"".join(packets))
     place = len(wire)
@@ -128,7 +126,7 @@ def _carry(
         wire[place] ^= 1 + body[0] % 255
 
     def run(pieces: Iterator[bytes]) -> tuple[bytes, str, bool]:
-        _, receiver = build()
+        receiver = end(False)
         opened: list[bytes] = []
         for piece in pieces:
             try:
@@ -161,11 +159,12 @@ def noiseChannels(data: bytes) -> None:
     The channel of Noise.
     """
 
-    def build() -> tuple[Channel, Channel]:
-        first, second = bytes([1]) * 32, bytes([2]) * 32
-        return NoiseChannel(first, second), NoiseChannel(second, first)
-
-    _carry(data, build, LONGEST_MESSAGE + 2)
+    keys = bytes([1]) * 32, bytes([2]) * 32
+    _carry(
+        data,
+        lambda sends: NoiseChannel(*(keys if sends else keys[::-1])),
+        LONGEST_MESSAGE + 2,
+    )
 
 
 @target
@@ -224,17 +223,15 @@ def secioChannels(data: bytes) -> None:
     The channel of SECIO.
     """
 
-    def build() -> tuple[Channel, Channel]:
-        first, second = (
-            Keys(iv=bytes([n]) * 16, key=bytes([n]) * 16, mac=bytes([n]) * 20)
-            for n in (1, 2)
-        )
-        return (
-            SecioChannel("SHA256", first, second),
-            SecioChannel("SHA256", second, first),
-        )
-
-    _carry(data, build, 1 << 17)
+    keys = [
+        Keys(iv=bytes([n]) * 16, key=bytes([n]) * 16, mac=bytes([n]) * 20)
+        for n in (1, 2)
+    ]
+    _carry(
+        data,
+        lambda sends: SecioChannel("SHA256", *(keys if sends else keys[::-1])),
+        1 << 17,
+    )
 
 
 @target
