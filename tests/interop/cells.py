@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tests.interop.matrix import IDS, TASKS, Cell
+from tests.interop.matrix import IDS, TASKS, Cell, reasons
 from tests.interop.ours import BACK, ECHO, RESET, SINK, Tasks, Watch, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.results import Results
@@ -157,6 +157,7 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
         (closed,) = watch.seen(ClosedConn)
         assert closed.connection is opened.connection is connection
         assert (closed.peer, closed.direction) == (peer, "outbound")
+        assert closed.reason.check(*reasons(cell)), closed
         watch.balanced()
         assert len(node.connections) == 0
 
@@ -249,6 +250,8 @@ async def theyDial(
         for opened in watch.seen(OpenedConn):
             closed = await watch.closed(opened)
             assert (closed.peer, closed.direction) == (opened.peer, "inbound")
+        # The last one is that on which all was done.
+        assert closed.reason.check(*reasons(cell)), closed
         watch.balanced()
         assert len(node.connections) == 0
 

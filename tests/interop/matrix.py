@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+from twisted.internet.error import ConnectionDone, ConnectionLost
+
+from twisted_libp2p.errors import Truncated
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.node import MUXERS, SECURITIES
 
@@ -26,6 +29,7 @@ __all__ = [
     "Key",
     "Note",
     "note",
+    "reasons",
 ]
 
 PEERS = ("go", "rust", "js", "py")
@@ -93,6 +97,27 @@ RUST_IDLE = Note(
     " stream is open while the rest is idle",
     "meant so: `rust-libp2p #4912"
     " <https://github.com/libp2p/rust-libp2p/issues/4912>`_",
+)
+
+GO_CLOSE = Note(
+    "go-close",
+    "go-libp2p closes a connection by resetting its socket: our event says"
+    " ``ConnectionLost``",
+    "meant so: ``p2p/transport/tcp/tcp.go``, ``tryLinger``",
+)
+
+JS_CLOSE = Note(
+    "js-close",
+    "js-libp2p sends no close_notify: our event says ``Truncated``, if we have not"
+    " closed before because of the go-away of yamux",
+    "no issue found; ``@libp2p/tls``, ``src/utils.ts``, ``close``",
+)
+
+PY_CLOSE = Note(
+    "py-close",
+    "py-libp2p sends no close_notify: our event says ``Truncated``, if we have not"
+    " closed before because of the go-away of yamux",
+    "no issue found; ``libp2p/security/tls/io.py``, ``close``",
 )
 
 JS_ECDSA = Note(
@@ -174,7 +199,30 @@ def note(cell: Cell, task: str) -> Note | None:
     """
     Say what there is to know about a task on a connection that can be.
     """
-    return RUST_IDLE if cell.peer == "rust" and task == "idle" else None
+    match cell.peer, task, cell.direction, cell.security:
+        case "rust", "idle", _, _:
+            return RUST_IDLE
+        case "go", "close", "they dial", _:
+            return GO_CLOSE
+        case "js", "close", "they dial", "tls":
+            return JS_CLOSE
+        case "py", "close", "they dial", "tls":
+            return PY_CLOSE
+    return None
+
+
+def reasons(cell: Cell) -> tuple[type[Exception], ...]:
+    """
+    Say what we may take for the reason when the dialer closes a connection.
+    """
+    rude = {GO_CLOSE: ConnectionLost, JS_CLOSE: Truncated, PY_CLOSE: Truncated}
+    explained = note(cell, "close")
+    if explained is None:
+        return (ConnectionDone,)
+    if cell.muxer == "yamux":
+        # Its go-away comes first: who of us closes is a matter of time.
+        return rude[explained], ConnectionDone
+    return (rude[explained],)
 
 
 @dataclass(frozen=True)
