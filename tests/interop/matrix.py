@@ -102,7 +102,8 @@ RUST_IDLE = Note(
 GO_CLOSE = Note(
     "go-close",
     "go-libp2p closes a connection by resetting its socket: our event says"
-    " ``ConnectionLost``",
+    " ``ConnectionLost``, if we have not closed before because of the go-away of yamux"
+    " or the close_notify of TLS",
     "meant so: ``p2p/transport/tcp/tcp.go``, ``tryLinger``",
 )
 
@@ -211,18 +212,22 @@ def note(cell: Cell, task: str) -> Note | None:
     return None
 
 
-def reasons(cell: Cell) -> tuple[type[Exception], ...]:
+def reasons(cell: Cell) -> set[type[Exception]]:
     """
     Say what we may take for the reason when the dialer closes a connection.
     """
-    rude = {GO_CLOSE: ConnectionLost, JS_CLOSE: Truncated, PY_CLOSE: Truncated}
+    expected: set[type[Exception]] = set()
     explained = note(cell, "close")
-    if explained is None:
-        return (ConnectionDone,)
-    if cell.muxer == "yamux":
-        # Its go-away comes first: who of us closes is a matter of time.
-        return rude[explained], ConnectionDone
-    return (rude[explained],)
+    if explained is not None:
+        expected.add(ConnectionLost if explained is GO_CLOSE else Truncated)
+    announced = explained is GO_CLOSE and cell.security == "tls"
+    if explained is None or announced or cell.muxer == "yamux":
+        # Where an announcement comes first, who of us closes is a matter of time.
+        expected.add(ConnectionDone)
+    if cell.peer == "py" and cell.direction == "they dial":
+        # It closes its socket at once, which resets it if it has not read everything.
+        expected.add(ConnectionLost)
+    return expected
 
 
 @dataclass(frozen=True)
