@@ -6,9 +6,11 @@
 # and for those who work on it:
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
-#   make interop    against go-, rust-, js- and py-libp2p, those that can be built
+#   make interop    against go-, rust-, js- and py-libp2p, those that can be built;
+#                   TIMES=20 in a row
 #   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust"
-#   make fuzz       hostile inputs, guided by coverage, for TIME seconds a target
+#   make fuzz       hostile inputs of up to LEN bytes, guided by coverage, for TIME
+#                   seconds a target; TARGETS=, RUNS=
 #   make coverage   what the tests of the layers run, in lines and branches
 #   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
 #   make faults     cuts, full disks, bad networks: what make test has no time for
@@ -22,11 +24,13 @@ VENV ?= .venv
 JOBS ?= 2
 TESTS ?= tests
 ATTACKED ?= ours
-# Of make fuzz: which targets, for how long each or how often, and how many times
-# as many examples of the models as make test tries.
+TIMES ?= 1
+# Of make fuzz: which targets, with inputs of how many bytes, for how long each or how
+# often, and how many times as many examples of the models as make test tries.
 TARGETS ?=
-TIME ?= 60
+LEN ?= 600
 RUNS ?= -1
+TIME ?= $(if $(filter -1,$(RUNS)),60,0)
 EXAMPLES ?= 20
 SECONDS ?= 600
 RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
@@ -65,7 +69,7 @@ test: $(TESTING)
 .PHONY: fuzz
 fuzz: $(FUZZING)
 	for target in $(or $(TARGETS),$$($(BIN)/python -m tests.fuzz)); do \
-		$(BIN)/python -m tests.fuzz $$target -runs=$(RUNS) \
+		$(BIN)/python -m tests.fuzz $$target -max_len=$(LEN) -runs=$(RUNS) \
 			-max_total_time=$(TIME) || exit 1; \
 	done
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m twisted.trial $(MODELS)
@@ -103,7 +107,7 @@ interop-peers: $(TESTING)
 
 .PHONY: interop
 interop: interop-peers
-	$(BIN)/python -m pytest tests/interop
+	for run in $$(seq $(TIMES)); do $(BIN)/python -m pytest tests/interop || exit 1; done
 
 .PHONY: bench
 bench: $(RUNTIME)

@@ -30,7 +30,7 @@ _ALL = {**TARGETS, **DIFFERENTIAL}
 
 _FOUND = Path("build/fuzz")
 
-#: Bytes of an input, and seconds that it may take.
+#: Bytes of an input, unless told otherwise, and seconds that it may take.
 _OPTIONS = ["-max_len=600", "-timeout=10", "-rss_limit_mb=1024"]
 
 #: What is kept for the suite: the shortest inputs of a target.
