@@ -22,7 +22,7 @@ from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn
+from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 
@@ -83,8 +83,10 @@ class Idler:
             )
             connection = self.watch.seen(OpenedConn)[-1].connection
         await self.node.identify(connection.remotePeer)
+        # And they ask us.  The end of that may be long in coming: over mplex, rust
+        # sends it when there is something else to send.
         await self.watch.event(
-            ClosedStream,
+            OpenedStream,
             lambda each: each.protocolID == IDENTIFY and each.direction == "inbound",
         )
         return connection, foreign
