@@ -216,17 +216,12 @@ def reasons(cell: Cell) -> set[type[Exception]]:
     """
     Say what we may take for the reason when the dialer closes a connection.
     """
-    expected: set[type[Exception]] = set()
-    explained = note(cell, "close")
-    if explained is not None:
-        expected.add(ConnectionLost if explained is GO_CLOSE else Truncated)
-    announced = explained is GO_CLOSE and cell.security == "tls"
-    if explained is None or announced or cell.muxer == "yamux":
-        # Where an announcement comes first, who of us closes is a matter of time.
-        expected.add(ConnectionDone)
-    if cell.peer == "py" and cell.direction == "they dial":
-        # It closes its socket at once, which resets it if it has not read everything.
-        expected.add(ConnectionLost)
+    if cell.direction == "we dial":
+        return {ConnectionDone}
+    # Who closes a socket before everything was read resets it.
+    expected: set[type[Exception]] = {ConnectionDone, ConnectionLost}
+    if note(cell, "close") in (JS_CLOSE, PY_CLOSE):
+        expected.add(Truncated)
     return expected
 
 
