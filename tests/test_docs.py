@@ -35,6 +35,7 @@ from twisted.python.failure import Failure
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.fuzz.targets import DIFFERENTIAL, TARGETS
 from tests.interop.matrix import KEYS, STACKS, TASKS
 from tests.interop.results import BAD, GOOD, TABLE, Results
 from twisted_libp2p import errors, events
@@ -538,6 +539,17 @@ class WordsTests(SynchronousTestCase):
             good.key(key, True)
         told = TABLE.read_text(encoding="utf-8")
         self.assertEqual(told.replace(BAD, GOOD), good.render())
+
+    def test_fuzz(self) -> None:
+        """
+        docs/security-fuzz.inc has every target once, in the order of the code.
+        """
+        told = [
+            head.strip("`")
+            for head, *_, runs in rowsOf(DOCS / "security-fuzz.inc")
+            if re.fullmatch(r"[\d,]+", runs)
+        ]
+        self.assertEqual(told, [*TARGETS, *DIFFERENTIAL])
 
     def test_rooms(self) -> None:
         """
