@@ -107,17 +107,20 @@ GO_CLOSE = Note(
     "meant so: ``p2p/transport/tcp/tcp.go``, ``tryLinger``",
 )
 
+_NO_CLOSE_NOTIFY = (
+    "sends no close_notify: our event says ``Truncated``, if we have not closed before"
+    " because of the go-away of yamux"
+)
+
 JS_CLOSE = Note(
     "js-close",
-    "js-libp2p sends no close_notify: our event says ``Truncated``, if we have not"
-    " closed before because of the go-away of yamux",
+    f"js-libp2p {_NO_CLOSE_NOTIFY}",
     "no issue found; ``@libp2p/tls``, ``src/utils.ts``, ``close``",
 )
 
 PY_CLOSE = Note(
     "py-close",
-    "py-libp2p sends no close_notify: our event says ``Truncated``, if we have not"
-    " closed before because of the go-away of yamux",
+    f"py-libp2p {_NO_CLOSE_NOTIFY}",
     "no issue found; ``libp2p/security/tls/io.py``, ``close``",
 )
 
