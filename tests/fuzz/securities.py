@@ -11,7 +11,8 @@ rest honestly.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted.python.failure import Failure
@@ -35,6 +36,8 @@ from twisted_libp2p.security.tls import certificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
 from twisted_libp2p.wire.secio_pb2 import Propose
+
+K = TypeVar("K")
 
 _OURS, _THEIRS = (
     Identity(
@@ -107,17 +110,20 @@ def noisePayloads(data: bytes) -> None:
     key.verify(b"", b"")
 
 
-def _carry(data: bytes, end: Callable[[bool], Channel], held: int) -> None:
+def _carry(
+    data: bytes, build: Callable[[K, K], Channel], keys: tuple[K, K], held: int
+) -> None:
     """
     What is sealed is opened, however it is cut; and where a byte was changed,
     nothing behind it is.
 
-    @param end: makes the one end of a channel or the other, always the same ones.
+    @param build: makes one end of a channel, of the keys to send and to receive.
+    @param keys: those of the sending end.
     @param held: how many bytes the receiving end may hold.
     """
     body, _ = cut(data)
     texts = body[1:].split(b"\xff")
-    sender = end(True)
+    sender = build(*keys)
     packets = [b"".join(sender.seal([text])) for text in texts]
     wire = bytearray(b"".join(packets))
     place = len(wire)
@@ -126,7 +132,7 @@ def _carry(data: bytes, end: Callable[[bool], Channel], held: int) -> None:
         wire[place] ^= 1 + body[0] % 255
 
     def run(pieces: Iterator[bytes]) -> tuple[bytes, str, bool]:
-        receiver = end(False)
+        receiver = build(*keys[::-1])
         opened: list[bytes] = []
         for piece in pieces:
             try:
@@ -158,13 +164,8 @@ def noiseChannels(data: bytes) -> None:
     """
     The channel of Noise.
     """
-
     keys = bytes([1]) * 32, bytes([2]) * 32
-    _carry(
-        data,
-        lambda sends: NoiseChannel(*(keys if sends else keys[::-1])),
-        LONGEST_MESSAGE + 2,
-    )
+    _carry(data, NoiseChannel, keys, LONGEST_MESSAGE + 2)
 
 
 @target
@@ -222,16 +223,11 @@ def secioChannels(data: bytes) -> None:
     """
     The channel of SECIO.
     """
-
-    keys = [
+    first, second = (
         Keys(iv=bytes([n]) * 16, key=bytes([n]) * 16, mac=bytes([n]) * 20)
         for n in (1, 2)
-    ]
-    _carry(
-        data,
-        lambda sends: SecioChannel("SHA256", *(keys if sends else keys[::-1])),
-        1 << 17,
     )
+    _carry(data, partial(SecioChannel, "SHA256"), (first, second), 1 << 17)
 
 
 @target
