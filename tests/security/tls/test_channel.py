@@ -465,6 +465,24 @@ class MessageTests(Ends):
         self.peer.bio_write(b"".join(client.late()))
         self.assertRaises(SSL.ZeroReturnError, self.peer.recv, 100)
 
+    def test_endInside(self) -> None:
+        """
+        A peer that announces its end in the midst of a message lets nothing be
+        sealed any more, and what had to wait is lost.
+        """
+        for waiting in (True, False):
+            for initiator in (True, False):
+                channel, peer = self.against(initiator)
+                channel.open(peer.seal(HANDSHAKE, b"\x18\x00\x00\x01"), [])
+                if waiting:
+                    self.assertEqual(channel.seal([b"waits"]), [])
+                channel.open(peer.seal(ALERT, CLOSE_NOTIFY), [])
+                self.assertTrue(channel.ended)
+                self.assertEqual(channel.late(), [])
+                self.assertEqual(channel.seal([b"more"]), [])
+                self.assertEqual(channel.close(), b"")
+                self.assertFalse(channel.waiting)
+
     def test_insideWithoutEnd(self) -> None:
         """
         Who stays in the midst of a message for too long is overdue.

@@ -18,7 +18,7 @@ from tests.security.application import Application
 from tests.security.tls.foreign import Foreign, makeContext
 from tests.security.tls.forgery import forge
 from tests.security.tls.meeting import Meeting
-from tests.security.tls.sealer import HANDSHAKE, Sealer, watchedContext
+from tests.security.tls.sealer import ALERT, HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
 from twisted_libp2p.security.tls.channel import MOST_ANSWERED, MOST_DELAYED
 from twisted_libp2p.security.tls.transport import CLOSING_TIME
@@ -660,8 +660,21 @@ class MessageTests(Meeting):
         A peer may announce its end there; ours can not be announced then.
         """
         self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
-        self.foreign.transport.write(self.sealer.seal(21, b"\x01\x00"))
+        self.foreign.transport.write(self.sealer.seal(ALERT, b"\x01\x00"))
         self.pump.flush()
+        self.assertLost(ConnectionDone)
+
+    def test_endInsideOfWhatWaits(self) -> None:
+        """
+        What was waiting for the end of the message is lost then.
+        """
+        self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
+        self.pump.flush()
+        self.secure.write(b"data")
+        self.pump.flush()
+        self.foreign.transport.write(self.sealer.seal(ALERT, b"\x01\x00"))
+        self.pump.flush()
+        self.assertEqual(self.foreign.received, b"")
         self.assertLost(ConnectionDone)
 
 

@@ -42,7 +42,8 @@ class TLSChannel:
 
     Records, tickets, updates of keys and alerts are OpenSSL's business.  While
     the peer is in the midst of a ticket, or of another such message, OpenSSL
-    seals nothing: what is to be sent waits for L{late}.
+    seals nothing: what is to be sent waits for L{late}, and is lost if the peer
+    announces its end there.
 
     @ivar ended: whether the peer has said, by C{close_notify}, that it sends
         nothing more.
@@ -128,6 +129,11 @@ class TLSChannel:
                 else:
                     self._delayed = bytearray(view[start:])
                 break
+            except SSL.ZeroReturnError:
+                # The peer has ended in the midst of a message; OpenSSL would take
+                # offence at another attempt.
+                self._failed = True
+                break
             self._answered = 0
             sealed.append(said(self._tls, len(piece) + _ADDED))
         return sealed
@@ -170,8 +176,11 @@ class TLSChannel:
         try:
             self._tls.shutdown()
         except SSL.Error:
-            # The peer is in the midst of a message.
-            self._delayed = bytearray()
+            # The peer is in the midst of a message, and may have ended there.
+            if self.ended:
+                self._failed = True
+            else:
+                self._delayed = bytearray()
         return said(self._tls)
 
     def open(self, data: bytes, opened: list[bytes]) -> None:
