@@ -35,7 +35,7 @@ from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offe
 from twisted_libp2p.security.tls import certificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
-from twisted_libp2p.wire.secio_pb2 import Propose
+from twisted_libp2p.wire.secio_pb2 import Exchange, Propose
 
 K = TypeVar("K")
 
@@ -199,23 +199,31 @@ def secioProposals(data: bytes) -> None:
 @target
 def secioExchanges(data: bytes) -> None:
     """
-    The second message of SECIO, behind an honest first one.
+    The second message of SECIO, of a peer that signs any key.
     """
-    proposal = Propose(
+    ours = SecioHandshake(_handshake(True), _OFFER, _NONCE).start()[4:]
+    theirs = Propose(
         rand=bytes(16),
         pubkey=_THEIRS.publicKey.toBytes(),
         exchanges="P-256",
         ciphers="AES-128",
         hashes="SHA256",
     ).SerializeToString()
-    honest = len(proposal).to_bytes(4, "big") + proposal
+    body, _ = cut(data)
+    size = sum(body[:1])
+    key, rest = body[1 : 1 + size], body[1 + size :]
+    signature = _THEIRS.sign(theirs + ours + key)
+    exchange = Exchange(epubkey=key, signature=signature).SerializeToString()
+
+    def framed(message: bytes) -> bytes:
+        return len(message).to_bytes(4, "big") + message
 
     def build() -> SecioHandshake:
         machine = SecioHandshake(_handshake(True), _OFFER, _NONCE)
-        machine.receive(honest)
+        machine.receive(framed(theirs))
         return machine
 
-    _shake(data, build)
+    _shake(data[:3].ljust(3, b"\0") + framed(exchange) + rest, build)
 
 
 @target
@@ -244,33 +252,6 @@ def tlsServer(data: bytes) -> None:
     The side that answers.
     """
     _shake(data, lambda: TLSHandshake(_handshake(False), lambda: _NOW, _CONTEXTS))
-
-
-@target
-def tlsChannels(data: bytes) -> None:
-    """
-    What a stranger puts into a channel of TLS.
-    """
-
-    def run(pieces: Iterator[bytes]) -> object:
-        client, server = (
-            TLSHandshake(_handshake(initiator), lambda: _NOW, _CONTEXTS)
-            for initiator in (True, False)
-        )
-        server.receive(client.receive(server.receive(client.start())))
-        channel = server.channel
-        assert channel is not None
-        opened: list[bytes] = []
-        for piece in pieces:
-            try:
-                channel.open(piece, opened)
-            except ProtocolViolation as error:
-                assert channel.farewell and not opened
-                return str(error)
-        assert not opened and not channel.late() and channel.seal([b"data"])
-        return channel.truncated
-
-    sameHoweverCut(data, run)
 
 
 @target

@@ -14,6 +14,7 @@ from tests.fuzz import (
     muxers,
     negotiation,
     securities,
+    tlschannels,
     yamuxes,
 )
 from tests.fuzz.target import DIFFERENTIAL, TARGETS
@@ -28,5 +29,6 @@ __all__ = [
     "muxers",
     "negotiation",
     "securities",
+    "tlschannels",
     "yamuxes",
 ]
