@@ -102,8 +102,8 @@ RUST_IDLE = Note(
 GO_CLOSE = Note(
     "go-close",
     "go-libp2p closes a connection by resetting its socket: our event says"
-    " ``ConnectionLost``, if we have not closed before because of the go-away of yamux"
-    " or the close_notify of TLS",
+    " ``ConnectionLost``, if neither the go-away of yamux nor the close_notify of TLS"
+    " came before",
     "meant so: ``p2p/transport/tcp/tcp.go``, ``tryLinger``",
 )
 

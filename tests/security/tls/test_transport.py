@@ -242,6 +242,18 @@ class EndTests(Meeting):
             self.assertLost(ConnectionDone)
             self.assertTrue(foreign.closed)
 
+    def test_announcedAndCut(self) -> None:
+        """
+        How it ends below does not matter then: go-libp2p resets its socket.
+        """
+        foreign = Foreign(False)
+        self.meet(True, foreign)
+        foreign.close()
+        self.pump.server.stroke()
+        self.assertEqual(self.application.lost, [])
+        self.cut(ConnectionLost())
+        self.assertLost(ConnectionDone)
+
     def test_truncated(self) -> None:
         """
         An end that the peer has not announced may be somebody else's work.

@@ -70,7 +70,9 @@ class TLSTransport(SecureTransport):
         """
         @return: a typed reason.
         """
-        if self.disconnecting or self._announced or not reason.check(ConnectionDone):
+        if self._announced:
+            return connectionDone
+        if self.disconnecting or not reason.check(ConnectionDone):
             return reason
         return Failure(Truncated(PROTOCOL_ID))
 
