@@ -95,6 +95,9 @@ _TEXTS: Final = (
 #: Seconds that may pass.
 _WAITS: Final = (0.0, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 
+#: How often the peer connects.
+_MOST_PEERS: Final = 3
+
 #: In so many seconds everything that a peer has left undone is over.
 _PATIENCE: Final = 120.0
 
@@ -151,30 +154,36 @@ class _World:
             (ClosedStream, -1),
         ):
             self.node.events.subscribe(event, self._count(count))
-        self._peer: Any = Protocol()
-        if head & 4:
-            self._beDialed()
-        else:
-            endpoint = MemoryTransport(self._nodes.network).clientEndpoint(
-                self.node.addresses[0].withoutPeer()
-            )
-            self._nodes.result(connectProtocol(endpoint, self._peer))
-        layers = (self._name(plaintext.PROTOCOL_ID), _EXCHANGE, self._name(self._muxer))
-        self.say(b"".join(layers[: 3 - (head >> 3 & 3)]))
-        self._nodes.settle()
+        self._peers: list[Any] = []
+        self._join(bool(head & 4), 3 - (head >> 3 & 3))
 
     def _build(self) -> HalfCloseCollector:
         application = HalfCloseCollector()
         self._applications.append(application)
         return application
 
-    def _beDialed(self) -> None:
-        address = Multiaddr("/memory/99")
-        factory = Factory.forProtocol(lambda: self._peer)
-        factory.noisy = False
-        endpoint = MemoryTransport(self._nodes.network).serverEndpoint(address)
-        self._nodes.result(endpoint.listen(factory))
-        self._expect(self.node.connect(address))
+    def _join(self, dialed: bool, layers: int) -> None:
+        """
+        Connect the peer once more.
+
+        @param dialed: whether the node dials it.
+        @param layers: how many it upgrades honestly.
+        """
+        peer = Protocol()
+        self._peers.append(peer)
+        transport = MemoryTransport(self._nodes.network)
+        if dialed:
+            address = Multiaddr(f"/memory/{90 + len(self._peers)}")
+            factory = Factory.forProtocol(lambda: peer)
+            factory.noisy = False
+            self._nodes.result(transport.serverEndpoint(address).listen(factory))
+            self._expect(self.node.connect(address))
+        else:
+            endpoint = transport.clientEndpoint(self.node.addresses[0].withoutPeer())
+            self._nodes.result(connectProtocol(endpoint, peer))
+        self._nodes.settle()
+        honest = (self._name(plaintext.PROTOCOL_ID), _EXCHANGE, self._name(self._muxer))
+        self.say(b"".join(honest[:layers]))
         self._nodes.settle()
 
     def _name(self, protocol: str) -> bytes:
@@ -208,8 +217,9 @@ class _World:
         """
         The peer sends something.
         """
-        if self._peer.transport is not None:
-            self._peer.transport.write(data)
+        transport = self._peers[-1].transport
+        if transport is not None:
+            transport.write(data)
 
     def frame(self, stream: int, number: int, text: bytes) -> bytes:
         """
@@ -233,9 +243,9 @@ class _World:
         """
         Our application does something, or the peer does what is no message.
         """
-        end = self._peer.transport
+        end = self._peers[-1].transport
         connections = list(self.node.connections)
-        connection: Connection | None = connections[0] if connections else None
+        connection: Connection | None = connections[-1] if connections else None
         match number:
             case 0:
                 end.loseConnection()
@@ -248,6 +258,8 @@ class _World:
             case 4:
                 self._served += 1
                 self.node.registry.register(f"/other/{self._served}", Factory())
+            case 10 | 11 if len(self._peers) < _MOST_PEERS:
+                self._join(number == 11, 3)
             case _ if connection is None:
                 pass
             case 5:
@@ -274,9 +286,10 @@ class _World:
 
         @param patience: seconds between the one and the other.
         """
-        if self._peer.transport is not None:
-            self._peer.transport.resumeProducing()
-            self._peer.transport.abortConnection()
+        for peer in self._peers:
+            if peer.transport is not None:
+                peer.transport.resumeProducing()
+                peer.transport.abortConnection()
         self._nodes.advance(patience)
         assert not len(self.node.connections)
         assert not any(self._opened.values()), self._opened
