@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Vector", "hexBytes", "vector", "vectors"]
+from twisted_libp2p.identity import Identity, PrivateKey
+
+__all__ = ["Vector", "hexBytes", "vector", "vectorIdentity", "vectors"]
 
 Vector = Mapping[str, Any]
 
@@ -48,3 +50,11 @@ def hexBytes(entry: Vector, key: str) -> bytes:
     Get the bytes of one key, which is given without its C{_hex}.
     """
     return bytes.fromhex(entry[f"{key}_hex"])
+
+
+def vectorIdentity(number: int) -> Identity:
+    """
+    Get one of the identities: 1, 2 and so on.
+    """
+    entry = vector(f"key.test_identity_0{number}")
+    return Identity(PrivateKey.fromBytes(hexBytes(entry, "private")))

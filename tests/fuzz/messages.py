@@ -15,11 +15,10 @@ from twisted.internet.testing import StringTransport
 from twisted.names import dns
 
 from tests.fuzz.target import sameHoweverCut, target
-from tests.vectors import hexBytes, vector
+from tests.vectors import vectorIdentity
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.dnsaddr import _matching
 from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
-from twisted_libp2p.identity import PrivateKey
 from twisted_libp2p.protocols.identify import (
     MAX_ADDRESSES,
     MAX_PROTOCOLS,
@@ -41,7 +40,7 @@ from twisted_libp2p.transport.xsalsa20 import (
     xsalsa20,
 )
 
-_KEY = PrivateKey.fromBytes(hexBytes(vector("key.test_identity_01"), "private")).public
+_KEY = vectorIdentity(1).publicKey
 _REMOTE = Multiaddr("/ip4/192.0.2.1/tcp/4001")
 _SUFFIX = list(_REMOTE)[1:]
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
-from struct import Struct
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -24,9 +23,12 @@ from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
+from tests.attacks.raw import mplex, yamux
+from tests.attacks.raw.multistream import HEADER, NA, message
+from tests.attacks.raw.wire import delimited
 from tests.fuzz.muxers import failures
 from tests.fuzz.target import target
-from tests.vectors import hexBytes, vector
+from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import Libp2pError
@@ -37,58 +39,41 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
-from twisted_libp2p.identity import Identity, PrivateKey
-from twisted_libp2p.negotiation.multistream import HEADER, encode
 from twisted_libp2p.protocols import echo, identify, ping
 from twisted_libp2p.security import plaintext
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
-from twisted_libp2p.wire.frames import delimit
 from twisted_libp2p.wire.identify_pb2 import Identify
-from twisted_libp2p.wire.plaintext_pb2 import Exchange
-from twisted_libp2p.wire.varint import encode as varint
 
-_OURS, _THEIRS = (
-    Identity(
-        PrivateKey.fromBytes(hexBytes(vector(f"key.test_identity_0{n}"), "private"))
-    )
-    for n in (1, 2)
-)
+_THEIRS, _OURS = vectorIdentity(1), vectorIdentity(2)
 
-# The wire once more: nothing of what is tested writes these frames.
-_HEAD: Final = Struct("!BBHII")
+_EXCHANGE: Final = hexBytes(vector("plaintext.exchange"), "wire")
 
-_EXCHANGE: Final = delimit(
-    Exchange(
-        id=_THEIRS.peerID.toBytes(), pubkey=_THEIRS.publicKey.toBytes()
-    ).SerializeToString()
-)
-
-_MUXERS: Final = ("/yamux/1.0.0", "/mplex/6.7.0")
+_MUXERS: Final = (yamux.PROTOCOL_ID, mplex.PROTOCOL_ID)
 _ECHO: Final = "/echo/1.0.0"
+_READER: Final = "/reader/1.0.0"
+_PING: Final = ping.PROTOCOL_ID
+_IDENTIFY: Final = identify.PROTOCOL_ID
+_PUSH: Final = identify.PUSH_PROTOCOL_ID
 
-_TOLD: Final = delimit(
+_TOLD: Final = delimited(
     Identify(
         agentVersion="fuzz",
         publicKey=_THEIRS.publicKey.toBytes(),
-        protocols=[identify.PUSH_PROTOCOL_ID, _ECHO],
+        protocols=[_PUSH, _ECHO],
         listenAddrs=[Multiaddr("/memory/77").toBytes()],
     ).SerializeToString()
 )
 
 #: What is worth to be said on a stream, or anywhere.
 _TEXTS: Final = (
-    *(HEADER, b"\x03na\n", b"\x03ls\n", _TOLD, bytes(32), _EXCHANGE),
-    *(encode(each) for each in (_ECHO, ping.PROTOCOL_ID, identify.PROTOCOL_ID)),
-    *(HEADER + encode(each) for each in (_ECHO, ping.PROTOCOL_ID, "/reader/1.0.0")),
-    *(
-        HEADER + encode(each)
-        for each in (identify.PROTOCOL_ID, identify.PUSH_PROTOCOL_ID)
-    ),
-    HEADER + encode(identify.PUSH_PROTOCOL_ID) + _TOLD,
-    HEADER + encode(identify.PROTOCOL_ID) + _TOLD,
-    HEADER + encode("/nobody/1.0.0"),
+    *(HEADER, NA, message("ls"), _TOLD, bytes(32), _EXCHANGE),
+    *(message(each) for each in (_ECHO, _PING, _IDENTIFY)),
+    *(HEADER + message(each) for each in (_ECHO, _PING, _READER, _IDENTIFY, _PUSH)),
+    HEADER + message(_PUSH) + _TOLD,
+    HEADER + message(_IDENTIFY) + _TOLD,
+    HEADER + message("/nobody/1.0.0"),
     *(each.encode() + b"\0" for each in (plaintext.PROTOCOL_ID, *_MUXERS)),
 )
 
@@ -120,6 +105,12 @@ _DEEDS: Final[tuple[Callable[[Any], object], ...]] = (
 )
 
 
+def _quiet(build: Callable[[], Protocol]) -> Factory[Any]:
+    factory: Factory[Any] = Factory.forProtocol(build)
+    factory.noisy = False
+    return factory
+
+
 class _World:
     """
     A node, and a peer that is connected with it.
@@ -137,8 +128,7 @@ class _World:
         self._waiting = 0
         self._served = 0
         self._applications: list[HalfCloseCollector] = []
-        self._factory = Factory.forProtocol(self._build)
-        self._factory.noisy = False
+        self._factory = _quiet(self._build)
         self.node = self._nodes.start(
             identity=_OURS,
             security=["insecure-plaintext"],
@@ -146,7 +136,7 @@ class _World:
             dialect="bootstrap" if self._bootstrap else "multistream",
         )
         self.node.registry.register(_ECHO, echo.EchoFactory())
-        self.node.registry.register("/reader/1.0.0", self._factory)
+        self.node.registry.register(_READER, self._factory)
         for event, count in (
             (OpenedConn, 1),
             (ClosedConn, -1),
@@ -174,9 +164,8 @@ class _World:
         transport = MemoryTransport(self._nodes.network)
         if dialed:
             address = Multiaddr(f"/memory/{90 + len(self._peers)}")
-            factory = Factory.forProtocol(lambda: peer)
-            factory.noisy = False
-            self._nodes.result(transport.serverEndpoint(address).listen(factory))
+            listening = transport.serverEndpoint(address).listen(_quiet(lambda: peer))
+            self._nodes.result(listening)
             self._expect(self.node.connect(address))
         else:
             endpoint = transport.clientEndpoint(self.node.addresses[0].withoutPeer())
@@ -189,7 +178,7 @@ class _World:
     def _name(self, protocol: str) -> bytes:
         if self._bootstrap:
             return protocol.encode() + b"\0"
-        return HEADER + encode(protocol)
+        return HEADER + message(protocol)
 
     def _count(self, number: int) -> Any:
         def count(event: Event) -> None:
@@ -217,21 +206,18 @@ class _World:
         """
         The peer sends something.
         """
-        transport = self._peers[-1].transport
-        if transport is not None:
-            transport.write(data)
+        self._peers[-1].transport.write(data)
 
     def frame(self, stream: int, number: int, text: bytes) -> bytes:
         """
         Make a frame of the muxer.
         """
-        if self._muxer == _MUXERS[1]:
-            return varint(stream << 3 | number & 7) + varint(len(text)) + text
+        if self._muxer == mplex.PROTOCOL_ID:
+            return mplex.frame(number & 7, stream, text)
         kind, flags = number & 3, number >> 2 & 15
-        if kind == 0:
-            return _HEAD.pack(0, 0, flags, stream, len(text)) + text
-        value = int.from_bytes(text[:4], "big")
-        return _HEAD.pack(0, kind, flags, stream, value)
+        if kind == yamux.DATA:
+            return yamux.frame(kind, flags, stream, body=text)
+        return yamux.frame(kind, flags, stream, int.from_bytes(text[:4], "big"))
 
     def wait(self, seconds: float) -> None:
         """
@@ -272,9 +258,8 @@ class _World:
                 names = (_ECHO, "/nobody/1.0.0")[: 1 + len(self._applications) % 2]
                 self._expect(connection.openStream(names, self._factory))
             case 9:
-                pinging = Factory.forProtocol(lambda: ping.Ping(self._nodes.clock))
-                pinging.noisy = False
-                self._expect(connection.openStream(ping.PROTOCOL_ID, pinging))
+                factory = _quiet(lambda: ping.Ping(self._nodes.clock))
+                self._expect(connection.openStream(_PING, factory))
             case _:
                 for application in self._applications:
                     if application.transport is not None:
@@ -287,9 +272,8 @@ class _World:
         @param patience: seconds between the one and the other.
         """
         for peer in self._peers:
-            if peer.transport is not None:
-                peer.transport.resumeProducing()
-                peer.transport.abortConnection()
+            peer.transport.resumeProducing()
+            peer.transport.abortConnection()
         self._nodes.advance(patience)
         assert not len(self.node.connections)
         assert not any(self._opened.values()), self._opened

@@ -17,10 +17,9 @@ from typing import Any, TypeVar
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted.python.failure import Failure
 
-from tests.fuzz.target import cut, drive, sameHoweverCut, target
-from tests.vectors import hexBytes, vector
+from tests.fuzz.target import cut, drive, headed, sameHoweverCut, target
+from tests.vectors import vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolation
-from twisted_libp2p.identity import Identity, PrivateKey
 from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.noise import payload as noisePayload
@@ -39,12 +38,7 @@ from twisted_libp2p.wire.secio_pb2 import Exchange, Propose
 
 K = TypeVar("K")
 
-_OURS, _THEIRS = (
-    Identity(
-        PrivateKey.fromBytes(hexBytes(vector(f"key.test_identity_0{n}"), "private"))
-    )
-    for n in (1, 2)
-)
+_OURS, _THEIRS = vectorIdentity(1), vectorIdentity(2)
 
 # When the certificates of the corpus are valid.
 _NOW = 1_800_000_000.0
@@ -53,6 +47,13 @@ _X25519 = [X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2)]
 _STATIC = StaticKey.sign(_OURS, _X25519[0])
 _OFFER = Offer(tuple(EXCHANGES), tuple(CIPHERS), tuple(HASHES))
 _NONCE = b"our nonce for it"
+_THEIR_PROPOSAL = Propose(
+    rand=bytes(16),
+    pubkey=_THEIRS.publicKey.toBytes(),
+    exchanges="P-256",
+    ciphers="AES-128",
+    hashes="SHA256",
+).SerializeToString()
 _CONTEXTS = Contexts(certificate.HostCertificate.sign(_OURS, _NOW))
 
 
@@ -61,6 +62,10 @@ def _handshake(initiator: bool) -> Handshake:
         raise AssertionError("a machine tells of its failure by raising")
 
     return Handshake(_OURS, initiator, None, ("/yamux/1.0.0",), failed)
+
+
+# What the peer signs of ours: without its length.
+_OUR_PROPOSAL = SecioHandshake(_handshake(True), _OFFER, _NONCE).start()[4:]
 
 
 def _shake(data: bytes, build: Callable[[], Any]) -> None:
@@ -143,7 +148,7 @@ def _carry(
             assert len(kept._partial) <= held
         return b"".join(opened), "", receiver.truncated
 
-    text, error, truncated = sameHoweverCut(data[:3].ljust(3, b"\0") + bytes(wire), run)
+    text, error, truncated = sameHoweverCut(headed(data, bytes(wire)), run)
     whole = b"".join(texts)
     assert whole.startswith(text)
     if place == len(wire):
@@ -196,34 +201,27 @@ def secioProposals(data: bytes) -> None:
     _shake(data, lambda: SecioHandshake(_handshake(True), _OFFER, _NONCE))
 
 
+def _framed(message: bytes) -> bytes:
+    return len(message).to_bytes(4, "big") + message
+
+
 @target
 def secioExchanges(data: bytes) -> None:
     """
     The second message of SECIO, of a peer that signs any key.
     """
-    ours = SecioHandshake(_handshake(True), _OFFER, _NONCE).start()[4:]
-    theirs = Propose(
-        rand=bytes(16),
-        pubkey=_THEIRS.publicKey.toBytes(),
-        exchanges="P-256",
-        ciphers="AES-128",
-        hashes="SHA256",
-    ).SerializeToString()
     body, _ = cut(data)
-    size = sum(body[:1])
+    size = body[0] if body else 0
     key, rest = body[1 : 1 + size], body[1 + size :]
-    signature = _THEIRS.sign(theirs + ours + key)
+    signature = _THEIRS.sign(_THEIR_PROPOSAL + _OUR_PROPOSAL + key)
     exchange = Exchange(epubkey=key, signature=signature).SerializeToString()
-
-    def framed(message: bytes) -> bytes:
-        return len(message).to_bytes(4, "big") + message
 
     def build() -> SecioHandshake:
         machine = SecioHandshake(_handshake(True), _OFFER, _NONCE)
-        machine.receive(framed(theirs))
+        machine.receive(_framed(_THEIR_PROPOSAL))
         return machine
 
-    _shake(data[:3].ljust(3, b"\0") + framed(exchange) + rest, build)
+    _shake(headed(data, _framed(exchange) + rest), build)
 
 
 @target

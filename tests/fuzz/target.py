@@ -16,6 +16,7 @@ __all__ = [
     "Target",
     "cut",
     "differential",
+    "headed",
     "sameHoweverCut",
     "target",
 ]
@@ -73,6 +74,15 @@ def cut(data: bytes) -> tuple[bytes, list[bytes]]:
         pieces.append(body[offset : offset + size])
         offset += size
     return body, pieces
+
+
+def headed(data: bytes, body: bytes) -> bytes:
+    """
+    Let an input say how other bytes than its own are cut.
+
+    @return: what L{cut} and L{sameHoweverCut} take.
+    """
+    return data[:_HEAD].ljust(_HEAD, b"\0") + body
 
 
 def sameHoweverCut(data: bytes, run: Callable[[Iterator[bytes]], T]) -> T:

@@ -23,7 +23,7 @@ from unittest.mock import patch
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
-from tests.fuzz.target import cut, target
+from tests.fuzz.target import cut, headed, target
 from tests.security.tls.forgery import IDENTITY, NOW
 from tests.security.tls.sealer import ALERT, DATA, HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import ProtocolViolation
@@ -233,14 +233,15 @@ def tlsChannels(data: bytes) -> None:
     """
     The channel of TLS.
     """
-    script = iter(data[3:])
+    body, _ = cut(data)
+    script = iter(body)
     with _PAIRS[data[:1] >= b"\x80"].connect() as (channel, theirs, sealer):
         account = _Account(channel, theirs)
         wire = b""
 
         def flush() -> None:
             nonlocal wire
-            account.receive(iter(cut(data[:3].ljust(3, b"\0") + wire)[1]))
+            account.receive(iter(cut(headed(data, wire))[1]))
             wire = b""
 
         for byte in script:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.vectors import hexBytes, vector
+from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import DialFailed, HandshakeFailed, PeerMismatch
-from twisted_libp2p.identity import Identity, KeyType, PeerID, PrivateKey, PublicKey
+from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
 from twisted_libp2p.interfaces import ISecurity
 from twisted_libp2p.node import Node
 from twisted_libp2p.security import Handshake
@@ -31,12 +31,7 @@ from twisted_libp2p.wire.plaintext_pb2 import Exchange
 
 EXCHANGE = hexBytes(vector("plaintext.exchange"), "wire")
 
-IDENTITY = Identity(
-    PrivateKey.fromBytes(hexBytes(vector("key.test_identity_01"), "private"))
-)
-OTHER = Identity(
-    PrivateKey.fromBytes(hexBytes(vector("key.test_identity_02"), "private"))
-)
+IDENTITY, OTHER = vectorIdentity(1), vectorIdentity(2)
 
 
 class PlaintextConformanceTests(SecurityConformance, SynchronousTestCase):

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.vectors import hexBytes, vector
+from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
-from twisted_libp2p.identity import Identity, PeerID, PrivateKey
+from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.noise.handshake import (
     LONGEST_HANDSHAKE_MESSAGE,
@@ -28,14 +28,6 @@ from twisted_libp2p.security.noise.xx import XXHandshake
 
 VECTOR = vector("noise.xx_handshake")
 YAMUX = ("/yamux/1.0.0",)
-
-
-def vectorIdentity(number: int) -> Identity:
-    """
-    One of the identities of the vectors.
-    """
-    entry = vector(f"key.test_identity_0{number}")
-    return Identity(PrivateKey.fromBytes(hexBytes(entry, "private")))
 
 
 IDENTITIES = {"initiator": vectorIdentity(1), "responder": vectorIdentity(2)}
