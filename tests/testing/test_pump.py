@@ -179,16 +179,60 @@ class PumpTests(SynchronousTestCase):
 
     def test_closeWithProducer(self) -> None:
         """
-        A connection does not close while a producer is registered.
+        A connection does not close while a producer is registered, whose last
+        words are delivered.
         """
-        client, _ = self.connect()
+        client, server = self.connect()
         self.pump.client.registerProducer(Producer(), True)
         self.pump.client.loseConnection()
         self.pump.flush()
         self.assertEqual(client.reasons, [])
+        self.pump.client.write(b"last words")
         self.pump.client.unregisterProducer()
+        self.pump.client.write(b"too late")
         self.pump.flush()
+        self.assertEqual(server.reads, [b"last words"])
         self.assertEqual(len(client.reasons), 1)
+
+    def test_closeWithPullProducer(self) -> None:
+        """
+        It does not close before the last words of one that had to be asked either.
+        """
+        _, server = self.connect()
+        transport = self.pump.client
+
+        class Last(Producer):
+            """
+            Says one thing more when all else is delivered.
+            """
+
+            def resumeProducing(self) -> None:
+                """
+                Say it.
+                """
+                super().resumeProducing()
+                if self.calls == ["resume", "resume"]:
+                    transport.write(b"last words")
+                    transport.unregisterProducer()
+
+        transport.registerProducer(Last(), False)
+        transport.write(b"first")
+        transport.loseConnection()
+        self.pump.flush()
+        self.assertEqual(server.reads, [b"first", b"last words"])
+        self.assertEqual(len(server.reasons), 1)
+
+    def test_abortWithProducer(self) -> None:
+        """
+        An abort does not wait for a producer.
+        """
+        client, server = self.connect()
+        self.pump.client.registerProducer(Producer(), True)
+        self.pump.client.abortConnection()
+        self.pump.client.write(b"too late")
+        self.pump.flush()
+        self.assertEqual((server.reads, len(client.reasons)), ([], 1))
+        self.assertEqual(self.pump.client.waiting, 0)
 
     def test_abort(self) -> None:
         """
@@ -205,6 +249,18 @@ class PumpTests(SynchronousTestCase):
         client.reasons[0].trap(ConnectionAborted)
         server.reasons[0].trap(ConnectionLost)
         self.assertEqual(producer.calls, ["stop"])
+
+    def test_registerAfterTheEnd(self) -> None:
+        """
+        A producer that comes when all is over is stopped.
+        """
+        self.connect()
+        first, second = Producer(), Producer()
+        self.pump.client.registerProducer(first, True)
+        self.pump.client.abortConnection()
+        self.pump.flush()
+        self.pump.client.registerProducer(second, False)
+        self.assertEqual((first.calls, second.calls), (["stop"], ["stop"]))
 
     def test_stalled(self) -> None:
         """

@@ -175,6 +175,33 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(self.server.received, b"piece" * 3)
         self.assertEqual(self.server.reasons, [ConnectionDone])
 
+    def test_loseConnectionWithProducer(self) -> None:
+        """
+        A close waits for the last words of a producer.
+        """
+        transport = self.client.transport
+        transport.registerProducer(Producer(), True)
+        transport.loseConnection()
+        self.pump()
+        self.assertEqual(self.client.reasons, [])
+        transport.write(b"last words")
+        transport.unregisterProducer()
+        transport.write(b"too late")
+        self.pump()
+        self.assertEqual(self.server.received, b"last words")
+        self.assertEqual(self.server.reasons, [ConnectionDone])
+
+    def test_abortConnectionWithProducer(self) -> None:
+        """
+        An abort does not.
+        """
+        self.client.transport.registerProducer(Producer(), True)
+        self.client.transport.abortConnection()
+        self.client.transport.write(b"too late")
+        self.pump()
+        self.assertEqual(self.server.received, b"")
+        self.assertEqual(self.client.reasons, [ConnectionAborted])
+
     def test_stopProducer(self) -> None:
         """
         A producer is told of the end.

@@ -114,7 +114,9 @@ class PumpTransport:
         @raise TypeError: they are not C{bytes}; sockets do not take others.
         """
         data = b"".join(self._checked(piece) for piece in iovec)
-        if not data or self.disconnecting or self.disconnected:
+        # A close waits for what a producer still has to say.
+        closing = self.disconnecting and self._producer is None
+        if not data or closing or self._aborted or self.disconnected:
             return
         self._written.append(data)
         if self._pump.record:
@@ -171,6 +173,9 @@ class PumpTransport:
         """
         if self._producer is not None:
             raise RuntimeError("a producer is registered already")
+        if self.disconnected:
+            producer.stopProducing()
+            return
         self._producer = producer
         self._streaming = streaming
         if not streaming:
@@ -243,7 +248,7 @@ class PumpTransport:
         if not self._written and not self.disconnected:
             if moved:
                 self._resumeProducer()
-            if self.disconnecting and self._producer is None:
+            if self.disconnecting and self._producer is None and not self._written:
                 self.lose(ConnectionDone())
                 peer.lose(ConnectionDone())
                 return True
@@ -255,8 +260,9 @@ class PumpTransport:
         """
         if not self.disconnected:
             self.disconnected = True
-            if self._producer is not None:
-                self._producer.stopProducing()
+            producer, self._producer = self._producer, None
+            if producer is not None:
+                producer.stopProducing()
             self.protocol.connectionLost(Failure(error))
 
 

@@ -88,7 +88,9 @@ class _End:
     # ITransport
 
     def write(self, data: bytes) -> None:
-        if not self.connected or self.disconnecting or not data:
+        # A close waits for what a producer still has to say.
+        closing = self.disconnecting and self._producer is None
+        if not self.connected or self._aborted or closing or not data:
             return
         self._outgoing.append((self._clock.seconds() + self._delay, bytes(data)))
         self._buffered += len(data)
