@@ -51,8 +51,8 @@ PROTOC := build/protoc/bin/python
 INVENTORIES := docs/_build/inventories
 # The rooms that read what peers send.
 COVERED := negotiation security muxer connection identity address wire
-MODELS := tests.muxer.test_model tests.connmanager.test_model \
-	tests.peerstore.test_model
+MODELS := tests.muxer.test_model tests.security.test_model \
+	tests.connmanager.test_model tests.peerstore.test_model
 COMMA := ,
 SPACE := $(subst ,, )
 

@@ -10,13 +10,14 @@ have so many times as many, and others each time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from random import Random, SystemRandom
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-__all__ = ["examples", "explore"]
+__all__ = ["examples", "explore", "walks"]
 
 _FACTOR = int(os.environ.get("EXAMPLES", "1"))
 
@@ -53,3 +54,14 @@ def explore(
     """
     factory: Any = build
     run_state_machine_as_test(factory, settings=examples(count, steps))
+
+
+def walks(count: int) -> Iterator[Random]:
+    """
+    Give what leads through a model at random.  hypothesis varies what it has tried
+    before, and so sees less of a model in which most ways are alike.
+
+    @param count: how many ways the suite tries.
+    """
+    for number in range(count * _FACTOR):
+        yield Random(number if _FACTOR == 1 else SystemRandom().getrandbits(64))

@@ -26,13 +26,14 @@ from hypothesis.stateful import (
 )
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.examples import explore
+from tests.speaker import Speaker
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
 from twisted_libp2p.interfaces import IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
@@ -44,10 +45,6 @@ from twisted_libp2p.testing.muxer import MuxedConnectionDouble, MuxerPair
 # How many streams each side may have open, and lets the other have.
 OUTBOUND = 5
 INBOUND = 8
-
-# A prime, so that no offset looks like another.
-POOL = bytes((7 * i * i + 13 * i + (i >> 8)) & 0xFF for i in range(65521)) * 2
-HALF = len(POOL) // 2
 
 #: The sizes that matter: of headers, frames, marks and windows.
 SIZES = st.sampled_from(
@@ -70,46 +67,19 @@ SIZES = st.sampled_from(
 )
 
 
-def content(seed: int, offset: int, size: int) -> bytes:
+class End(Speaker):
     """
-    The bytes of one direction of one stream.
+    One end of one stream.
     """
-    data = bytearray()
-    while len(data) < size:
-        start = (seed * 9973 + offset + len(data)) % HALF
-        data += POOL[start : start + min(size - len(data), HALF)]
-    return bytes(data)
-
-
-class End(Protocol):
-    """
-    One end of one stream, which checks what it receives against what the other
-    end has written.
-
-    What is wrong it keeps: an exception that it raised would only end the
-    stream.
-
-    @ivar seed: names what this end writes.
-    @ivar far: the other end; None until it is built, if ever.
-    @ivar reactions: what it does at the next reads, one at each.
-    """
-
-    transport: Any
 
     def __init__(self, model: SessionModel, opened: bool) -> None:
-        self.model = model
+        model.seeds += 1
+        super().__init__(model.note, model.seeds)
         self.opened = opened
-        self.seed = model.seeds = model.seeds + 1
-        self.far: End | None = None
-        self.written = 0
-        self.received = 0
         self.ending = self.ended = False
         self.closing = self.aborted = False
         self.finished = False
         self.closedAt: float | None = None
-        self.feeder: Feeder | None = None
-        self.reasons: list[Failure] = []
-        self.reactions: list[tuple[str, int]] = []
 
     # What the session tells
 
@@ -118,79 +88,28 @@ class End(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Check, and do what the test wants to be done now.
+        Check that it may receive.
         """
-        note = self.model.note
-        if self.far is None:
-            note(f"{self} received, but the other end was never built")
-            return
-        if data != content(self.far.seed, self.received, len(data)):
-            note(f"{self} received other bytes than were sent at {self.received}")
-        self.received += len(data)
-        if self.received > self.far.written:
-            note(f"{self} received more than was sent")
-        if self.ended or self.reasons:
-            note(f"{self} received after the end")
-        if self.stream._paused:
-            note(f"{self} received while it was paused")
+        if self.ended:
+            self.note(f"{self} received after the end")
         if self.closing or self.aborted:
-            note(f"{self} received after it had closed")
-        if self.reactions:
-            self.act(*self.reactions.pop(0))
+            self.note(f"{self} received after it had closed")
+        super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         Check that this is the end.
         """
-        self.reasons.append(reason)
-        if len(self.reasons) > 1:
-            self.model.note(f"{self} was lost twice")
+        super().connectionLost(reason)
         if (
             reason.check(ConnectionDone)
             and not self.closing
             and not (self.ended and self.ending)
             and not self.passive
         ):
-            self.model.note(f"{self} was told of a good end that was none")
+            self.note(f"{self} was told of a good end that was none")
 
     # What it does
-
-    def act(self, action: str, size: int = 0) -> None:
-        """
-        Do one thing.
-        """
-        getattr(self, action)(size)
-
-    def write(self, size: int) -> None:
-        """
-        Write the next bytes.
-        """
-        if self.open:
-            data = content(self.seed, self.written, size)
-            self.written += size
-            self.stream.write(data)
-
-    def writeSequence(self, size: int) -> None:
-        """
-        Write the next bytes in pieces.
-        """
-        if self.open:
-            data = content(self.seed, self.written, size)
-            self.written += size
-            third = size // 3
-            self.stream.writeSequence([data[:third], b"", data[third:]])
-
-    def pause(self, size: int) -> None:
-        """
-        Read no more.
-        """
-        self.stream.pauseProducing()
-
-    def resume(self, size: int) -> None:
-        """
-        Read again.
-        """
-        self.stream.resumeProducing()
 
     def halfClose(self, size: int) -> None:
         """
@@ -215,20 +134,6 @@ class End(Protocol):
         if self.stream.state != CLOSED:
             self.aborted = True
         self.stream.abortConnection(size)
-
-    def push(self, size: int) -> None:
-        """
-        Have a producer write that is paused when there is too much.
-        """
-        if self.open and self.feeder is None:
-            Feeder(self, size, True)
-
-    def pull(self, size: int) -> None:
-        """
-        Have a producer write that is asked for each piece.
-        """
-        if self.open and self.feeder is None:
-            Feeder(self, size, False)
 
     # What is expected of it
 
@@ -263,19 +168,19 @@ class HalfCloseEnd(End):
         Check that nothing is missing.
         """
         if self.ended or self.reasons:
-            self.model.note(f"{self} was told of the end twice")
+            self.note(f"{self} was told of the end twice")
         self.ended = True
         far = self.far
         wanted = far is not None and (far.ending or (far.passive and self.ending))
         if far is None or not wanted or self.received != far.written:
-            self.model.note(f"{self} was told of the end too early")
+            self.note(f"{self} was told of the end too early")
 
     def writeConnectionLost(self) -> None:
         """
         Check that this was wanted.
         """
         if not self.ending or self.finished:
-            self.model.note(f"{self} has ended without wanting to, or twice")
+            self.note(f"{self} has ended without wanting to, or twice")
         self.finished = True
 
 
@@ -285,64 +190,6 @@ class PassiveEnd(End):
     """
 
     passive = True
-
-
-class Feeder:
-    """
-    Writes pieces of odd sizes until it is done, as a producer of either kind.
-    """
-
-    def __init__(self, end: End, size: int, streaming: bool) -> None:
-        self.end = end
-        self.left = size
-        self.streaming = streaming
-        self.paused = False
-        end.feeder = self
-        end.stream.registerProducer(self, streaming)
-        if streaming:
-            self._write()
-
-    def _write(self) -> None:
-        while self.left and not self.paused:
-            self._writePiece()
-
-    def _writePiece(self) -> None:
-        end = self.end
-        size = min(self.left, 30_011)
-        self.left -= size
-        data = content(end.seed, end.written, size)
-        end.written += size
-        end.stream.write(data)
-        if not self.left and end.feeder is self:
-            end.feeder = None
-            end.stream.unregisterProducer()
-
-    def pauseProducing(self) -> None:
-        """
-        Stop writing.
-        """
-        if not self.streaming:
-            self.end.model.note("a pull producer was paused")
-        self.paused = True
-
-    def resumeProducing(self) -> None:
-        """
-        Go on.
-        """
-        self.paused = False
-        if self.streaming:
-            self._write()
-        elif self.left:
-            self._writePiece()
-        else:
-            self.end.model.note("a pull producer was asked after it had gone")
-
-    def stopProducing(self) -> None:
-        """
-        Write no more.
-        """
-        self.left = 0
-        self.end.feeder = None
 
 
 class SessionModel(RuleBasedStateMachine):

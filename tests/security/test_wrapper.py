@@ -651,6 +651,17 @@ class PauseTests(WrapperTestCase):
         self.assertEqual(self.application.received, [])
         self.assertLost(ConnectionDone)
 
+    def test_lostWhilePausedInside(self) -> None:
+        """
+        The peer is not blamed for an end inside a frame whose rest nobody asked for.
+        """
+        self.application.onData = lambda data: self.wrapper.pauseProducing()
+        self.wrapper.dataReceived(b"[one][tw")
+        self.wrapper.dataReceived(b"o]")
+        self.lose(ConnectionDone())
+        self.assertEqual(self.application.received, [b"one"])
+        self.assertLost(ConnectionDone)
+
     def test_violationHeld(self) -> None:
         """
         A violation waits behind what arrived before it.

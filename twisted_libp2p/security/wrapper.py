@@ -136,7 +136,9 @@ class SecureTransport(ProtocolWrapper):
         if self._held and not (self._busy or self._paused or self.disconnecting):
             self._deliver()
         machine, self._machine = self._machine, None
-        channel, self._channel = self._channel, None
+        # What nobody has read may end anywhere.
+        channel = None if self._held else self._channel
+        self._channel = None
         wrapped, self.wrappedProtocol = self.wrappedProtocol, None
         self._held.clear()
         self._pending.clear()
@@ -165,7 +167,8 @@ class SecureTransport(ProtocolWrapper):
         """
         Tell a connection that was cut from one that has ended.
 
-        @param channel: the channel; None if our side has let it go.
+        @param channel: the channel; None if our side has let it go, or has not read
+            all that came.
         @param reason: why the transport is gone.
         """
         if (
