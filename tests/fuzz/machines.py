@@ -47,8 +47,9 @@ class Machines:
     """
 
     def __init__(self, command: list[str]) -> None:
+        # Most runs fit into such a pipe as a whole, and so neither side waits.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=1 << 20
         )
 
     def run(self, first: Record, steps: Iterable[Record]) -> list[list[Record]]:
