@@ -10,14 +10,16 @@ have so many times as many, and others each time.
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Callable, Iterator
-from random import Random, SystemRandom
+from contextlib import contextmanager
+from random import SystemRandom
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-__all__ = ["examples", "explore", "walks"]
+__all__ = ["examples", "explained", "explore", "seeds"]
 
 _FACTOR = int(os.environ.get("EXAMPLES", "1"))
 
@@ -42,6 +44,21 @@ def examples(count: int, steps: int = 50) -> settings:
     )
 
 
+@contextmanager
+def explained(explain: Callable[[], str] = str) -> Iterator[None]:
+    """
+    Let what fails within tell the example.  hypothesis puts it into a note of the
+    exception, and trial prints none: so they become a part of the message.
+
+    @param explain: tells the example, where nobody else does.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(explain())
+        raise AssertionError(traceback.format_exc()) from None
+
+
 def explore(
     build: Callable[[], RuleBasedStateMachine], count: int, steps: int = 50
 ) -> None:
@@ -53,15 +70,16 @@ def explore(
     @param steps: how many steps each has at the most.
     """
     factory: Any = build
-    run_state_machine_as_test(factory, settings=examples(count, steps))
+    with explained():
+        run_state_machine_as_test(factory, settings=examples(count, steps))
 
 
-def walks(count: int) -> Iterator[Random]:
+def seeds(count: int) -> Iterator[int]:
     """
-    Give what leads through a model at random.  hypothesis varies what it has tried
-    before, and so sees less of a model in which most ways are alike.
+    Give the seeds of what leads through a model at random.  hypothesis varies what it
+    has tried before, and so sees less of a model in which most ways are alike.
 
     @param count: how many ways the suite tries.
     """
     for number in range(count * _FACTOR):
-        yield Random(number if _FACTOR == 1 else SystemRandom().getrandbits(64))
+        yield number if _FACTOR == 1 else SystemRandom().getrandbits(64)

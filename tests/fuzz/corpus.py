@@ -8,11 +8,10 @@ hexadecimal digits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-__all__ = ["inputs", "load", "named", "save"]
+__all__ = ["inputs", "load", "save"]
 
 _FOLDER = Path(__file__).with_name("corpus")
 
@@ -46,18 +45,6 @@ def inputs(name: str, runs: int) -> Iterator[bytes]:
     random = Random(name)
     for _ in range(runs):
         yield _mutate(random, kept)
-
-
-@contextmanager
-def named(name: str, data: bytes) -> Iterator[None]:
-    """
-    Let what is raised within tell the input.
-    """
-    try:
-        yield
-    except Exception as error:
-        error.add_note(f"{name}: {data.hex()}")
-        raise
 
 
 def _mutate(random: Random, inputs: list[bytes]) -> bytes:

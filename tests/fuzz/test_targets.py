@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import explained
 from tests.fuzz import corpus
 from tests.fuzz.targets import TARGETS
 
@@ -28,7 +29,7 @@ class TargetTests(SynchronousTestCase):
         Run one target.
         """
         for data in corpus.inputs(name, RUNS):
-            with corpus.named(name, data):
+            with explained(data.hex):
                 TARGETS[name](data)
 
 

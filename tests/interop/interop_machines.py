@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.examples import explained
 from tests.fuzz import corpus
 from tests.fuzz.targets import DIFFERENTIAL
 
@@ -26,5 +27,5 @@ def test_machines(name: str, command: Callable[[str], list[str]]) -> None:
     """
     command("machines")
     for data in corpus.inputs(name, RUNS):
-        with corpus.named(name, data):
+        with explained(data.hex):
             DIFFERENTIAL[name](data)

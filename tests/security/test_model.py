@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.examples import walks
+from tests.examples import explained, seeds
 from tests.speaker import Speaker
 from tests.vectors import vectorIdentity
 from twisted_libp2p.interfaces import ISecurity
@@ -159,14 +159,13 @@ class _Model:
     """
     Two secure transports and their applications, and one walk through what may
     happen to them.
-
-    @ivar trace: what has happened so far.
     """
 
     def __init__(
-        self, case: SynchronousTestCase, security: ISecurity, clock: Clock, walk: Random
+        self, case: SynchronousTestCase, security: ISecurity, clock: Clock, seed: int
     ) -> None:
-        self.trace: list[str] = []
+        self._trace = [f"seed {seed}"]
+        walk = Random(seed)
         self._case = case
         self._clock = clock
         self._walk = walk
@@ -208,6 +207,12 @@ class _Model:
             yield data[offset : offset + size]
             offset += size
 
+    def explain(self) -> str:
+        """
+        Tell the way so far.
+        """
+        return "\n".join(self._trace)
+
     def run(self) -> None:
         """
         Go the whole way.
@@ -227,15 +232,13 @@ class _Model:
         transport, end = self._transports[side], self._sides[side].end
         what, size = walk.choice(self._happens), walk.choice(SIZES)
         later = walk.random() < 0.3
-        self.trace.append(f"{what} {side} {size} {later}")
+        self._trace.append(f"{what} {side} {size} {later}")
         match what:
             case "arrive":
                 # Some of its bytes do; perhaps they were read before a pause.
-                reading = transport.peer._reading
                 transport.peer._reading |= later
                 transport.stroke(size)
-                if transport.peer._reading and not reading:
-                    transport.peer._reading = not self._wrappers[1 - side]._paused
+                transport.peer._reading &= not self._wrappers[1 - side]._paused
             case "turn":
                 # Whatever was written is on its way.
                 self._clock.advance(0)
@@ -346,14 +349,11 @@ class ModelTests(SynchronousTestCase):
     """
 
     def _explore(self, build: Callable[[Clock], ISecurity]) -> None:
-        for walk in walks(300):
+        for seed in seeds(300):
             clock = Clock()
-            model = _Model(self, build(clock), clock, walk)
-            try:
+            model = _Model(self, build(clock), clock, seed)
+            with explained(model.explain):
                 model.run()
-            except Exception as error:
-                error.add_note("\n".join(model.trace))
-                raise
 
     def test_plaintext(self) -> None:
         """
