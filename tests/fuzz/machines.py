@@ -14,6 +14,7 @@ import atexit
 import subprocess
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 from struct import Struct
 from typing import NamedTuple
 
@@ -63,7 +64,7 @@ class Machines:
         steps = list(steps)
         into, out = self._process.stdin, self._process.stdout
         assert into is not None and out is not None
-        into.write(b"".join(map(_pack, (first, *steps, _END))))
+        into.write(b"".join(chain.from_iterable(map(_pack, (first, *steps, _END)))))
         into.flush()
         outcomes: list[list[Record]] = []
         for _ in steps:
@@ -88,9 +89,9 @@ class Machines:
         return Record(kind, number, out.read(size) if size else b"")
 
 
-def _pack(record: Record) -> bytes:
+def _pack(record: Record) -> tuple[bytes, bytes]:
     kind, number, payload = record
-    return _HEAD.pack(kind, number, len(payload)) + payload
+    return _HEAD.pack(kind, number, len(payload)), payload
 
 
 @cache

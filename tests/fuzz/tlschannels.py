@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
-from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
@@ -38,6 +37,10 @@ _NO_EXCHANGE: Final = 1 << 10 | 1 << 35
 
 # The most that there is, in seconds.
 _LIFETIME: Final = 7 * 86400
+
+# A server remembers twice as many sessions, which are found faster than tickets are
+# read.
+_REMEMBERED: Final = 10_000
 
 _GOODBYE: Final = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
 
@@ -66,17 +69,15 @@ class _Pairs:
         self._initiator = initiator
         self._secrets: list[bytes] = []
         self._session: SSL.Session | None = None
-        with patch.object(SSL, "OP_NO_TICKET", 0):
-            self._contexts = Contexts(HostCertificate.sign(IDENTITY, NOW))
+        self._contexts = Contexts(HostCertificate.sign(IDENTITY, NOW))
         self._theirs = watchedContext(self._secrets)
         for context in (self._contexts._client, self._contexts._server, self._theirs):
             context.set_session_id(b"fuzz")
+            context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
             context.set_timeout(_LIFETIME)
-            context.set_options(_NO_EXCHANGE)
+            context.set_options(_NO_EXCHANGE | SSL.OP_NO_TICKET)
             context.set_tmp_ecdh(ec.SECP256R1())
-        with self.connect():
-            # It leaves a session behind.
-            pass
+        self._uses = 0
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[tuple[TLSChannel, SSL.Connection, Sealer]]:
@@ -86,6 +87,12 @@ class _Pairs:
         @return: our end; the peer's, which is to hear what we say; and what seals for
             it.
         """
+        self._uses += 1
+        if self._uses % _REMEMBERED == 1:
+            self._session = None
+            with self.connect():
+                # It leaves a session behind.
+                pass
         self._secrets.clear()
         handshake = Handshake(IDENTITY, self._initiator, None, (), _unexpected)
         machine = TLSHandshake(handshake, lambda: NOW, self._contexts)
