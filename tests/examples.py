@@ -13,13 +13,15 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from random import SystemRandom
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.strategies import SearchStrategy
 
-__all__ = ["examples", "explained", "explore", "seeds"]
+__all__ = ["drawn", "explained", "explore", "seeds"]
 
 _FACTOR = int(os.environ.get("EXAMPLES", "1"))
 
@@ -27,11 +29,7 @@ _FACTOR = int(os.environ.get("EXAMPLES", "1"))
 _PHASES = [Phase.explicit, Phase.generate, Phase.target, Phase.shrink]
 
 
-def examples(count: int, steps: int = 50) -> settings:
-    """
-    @param count: how many examples the suite tries.
-    @param steps: how many steps each has at the most, if it has steps.
-    """
+def _settings(count: int, steps: int = 50) -> settings:
     return settings(
         max_examples=count * _FACTOR,
         stateful_step_count=steps,
@@ -71,7 +69,33 @@ def explore(
     """
     factory: Any = build
     with explained():
-        run_state_machine_as_test(factory, settings=examples(count, steps))
+        run_state_machine_as_test(factory, settings=_settings(count, steps))
+
+
+def drawn(
+    count: int,
+    *strategies: SearchStrategy[Any],
+    **named: SearchStrategy[Any],
+) -> Callable[[Callable[..., None]], Callable[[Any], None]]:
+    """
+    Let a test try examples.
+
+    @param count: how many the suite tries.
+    @param strategies: what to draw them from, as for C{given} of hypothesis.
+    @param named: likewise, by the parameter that takes it.
+    """
+
+    def decorate(test: Callable[..., None]) -> Callable[[Any], None]:
+        trying: Any = _settings(count)(given(*strategies, **named)(test))
+
+        @wraps(trying)
+        def run(case: Any) -> None:
+            with explained():
+                trying(case)
+
+        return run
+
+    return decorate
 
 
 def seeds(count: int) -> Iterator[int]:

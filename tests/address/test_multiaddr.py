@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 
 import multiaddr as oracle
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Component, Multiaddr
 from twisted_libp2p.address.multiaddr import MAX_BYTES, MAX_TEXT
@@ -314,16 +314,14 @@ class FormTests(SynchronousTestCase):
         self.assertRaises(InvalidMultiaddr, Multiaddr.fromBytes, data + b"\xdd\x03")
         self.assertRaises(InvalidMultiaddr, Multiaddr, "/ws/" * MAX_TEXT)
 
-    @settings(max_examples=200, deadline=None)
-    @given(st.binary(max_size=60))
+    @drawn(200, st.binary(max_size=60))
     def test_garbageBytes(self, data: bytes) -> None:
         """
         Bytes are refused, or have a text that gives them back.
         """
         self.assertStable(data)
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.binary(max_size=40))
+    @drawn(50, st.binary(max_size=40))
     def test_garbageValues(self, value: bytes) -> None:
         """
         So are the bytes of a value of every protocol.
@@ -345,11 +343,11 @@ class FormTests(SynchronousTestCase):
         self.assertEqual(address.toBytes(), data)
         self.assertEqual(Multiaddr(str(address)).toBytes(), data)
 
-    @settings(max_examples=200, deadline=None)
-    @given(
+    @drawn(
+        200,
         st.lists(
             st.one_of(st.sampled_from(list(BY_NAME)), st.text(max_size=8)), max_size=6
-        )
+        ),
     )
     def test_garbageText(self, parts: list[str]) -> None:
         """
@@ -361,8 +359,7 @@ class FormTests(SynchronousTestCase):
             return
         self.assertEqual(str(Multiaddr.fromBytes(address.toBytes())), str(address))
 
-    @settings(max_examples=100, deadline=None)
-    @given(oracleTexts)
+    @drawn(100, oracleTexts)
     def test_oracle(self, text: str) -> None:
         """
         The package multiaddr gives the same bytes for a text, and the same text

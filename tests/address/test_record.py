@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.address.record}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import InvalidInput, InvalidRecord, InvalidSignature
@@ -114,8 +114,7 @@ class PeerRecordTests(SynchronousTestCase):
             with self.assertRaises((InvalidRecord, InvalidSignature)):
                 PeerRecord.open(SEALED[:size])
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.binary(max_size=100))
+    @drawn(100, st.binary(max_size=100))
     def test_garbage(self, payload: bytes) -> None:
         """
         Garbage, signed or not, raises nothing but the documented errors.

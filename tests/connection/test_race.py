@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.connection.race import Race
 
 
@@ -222,8 +222,8 @@ class RaceTests(SynchronousTestCase):
         self.race.enter([(float(n), give(each)) for n, each in enumerate(results)])
         self.assertEqual(self.successResultOf(self.race.result), "won")
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        50,
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12),
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=4),
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.ranking import FAR_STEP, rank
 
@@ -142,8 +142,8 @@ class RankTests(SynchronousTestCase):
             told = [(round(delay, 3), str(address)) for delay, address in ranked]
             self.assertEqual(told, expected, about)
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        50,
         st.lists(st.sampled_from(SAMPLES), unique=True),
         st.lists(st.sampled_from(SAMPLES), unique=True),
     )

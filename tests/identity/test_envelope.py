@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.identity.envelope}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import InvalidRecord, InvalidSignature
 from twisted_libp2p.identity import Envelope, Identity, PrivateKey
@@ -107,8 +107,7 @@ class EnvelopeTests(SynchronousTestCase):
             with self.assertRaises((InvalidRecord, InvalidSignature)):
                 Envelope.fromBytes(SEALED[:size]).open(VECTOR["domain"])
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.integers(0, len(SEALED) - 1), st.integers(1, 255))
+    @drawn(100, st.integers(0, len(SEALED) - 1), st.integers(1, 255))
     def test_flipped(self, position: int, change: int) -> None:
         """
         An envelope with any byte changed is refused.

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.errors import InvalidInput, InvalidKey, InvalidSignature
 from twisted_libp2p.identity import Envelope, KeyType, PrivateKey, PublicKey
@@ -149,8 +149,7 @@ class PublicKeyTests(SynchronousTestCase):
             for size in range(len(good)):
                 self.assertRaises(InvalidKey, PublicKey.fromBytes, good[:size])
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.sampled_from(KeyType), st.integers(0, 700), st.integers(0, 255))
+    @drawn(100, st.sampled_from(KeyType), st.integers(0, 700), st.integers(0, 255))
     def test_flipped(self, type: KeyType, position: int, byte: int) -> None:
         """
         A key with any byte changed is refused, or another key.
@@ -164,8 +163,7 @@ class PublicKeyTests(SynchronousTestCase):
             return
         self.assertEqual(key.toBytes(), changed)
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.binary(max_size=80), st.sampled_from([None, *KeyType]))
+    @drawn(100, st.binary(max_size=80), st.sampled_from([None, *KeyType]))
     def test_garbage(self, data: bytes, type: KeyType | None) -> None:
         """
         Garbage is refused, as a message and as the data of any type.
@@ -325,8 +323,7 @@ class PrivateKeyTests(SynchronousTestCase):
                         InvalidSignature, other.public.verify, signature, b"data"
                     )
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.sampled_from(KeyType), st.binary(max_size=80))
+    @drawn(50, st.sampled_from(KeyType), st.binary(max_size=80))
     def test_garbage(self, type: KeyType, signature: bytes) -> None:
         """
         Garbage is no signature, and raises nothing but what says so.

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 
 import base58
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.errors import InvalidPeerID
 from twisted_libp2p.identity import PeerID, PublicKey
@@ -128,8 +128,7 @@ class PeerIDTests(SynchronousTestCase):
         ):
             self.assertRaises(InvalidPeerID, PeerID.fromText, text)
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.text(max_size=100))
+    @drawn(100, st.text(max_size=100))
     def test_garbageText(self, text: str) -> None:
         """
         Garbage raises nothing but the documented error.
@@ -137,14 +136,14 @@ class PeerIDTests(SynchronousTestCase):
         with contextlib.suppress(InvalidPeerID):
             PeerID.fromText(text)
 
-    @settings(max_examples=50, deadline=None)
-    @given(
+    @drawn(
+        50,
         st.one_of(
             st.binary(min_size=32, max_size=32).map(lambda data: b"\x12\x20" + data),
             st.binary(min_size=1, max_size=42).map(
                 lambda data: bytes((0, len(data))) + data
             ),
-        )
+        ),
     )
     def test_roundTrip(self, multihash: bytes) -> None:
         """

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import cycle
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.interfaces import IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.testing.muxer import (
@@ -29,8 +29,8 @@ class SplitTests(SynchronousTestCase):
     How bytes are cut on their way changes nothing.
     """
 
-    @settings(max_examples=25, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        25,
         st.sampled_from([Yamux, Mplex]),
         st.lists(st.integers(1, 3000), min_size=1, max_size=5),
     )

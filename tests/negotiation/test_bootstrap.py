@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.negotiation.test_multistream import HEADER, NA, NOISE, TLS, bytewise, cut
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import (
@@ -182,8 +182,7 @@ class ListenerTests(SynchronousTestCase):
                 ProtocolViolation, listener("/noise").receive, bytes([first])
             )
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 200), max_size=12), st.booleans())
+    @drawn(60, st.lists(st.integers(0, 200), max_size=12), st.booleans())
     def test_split(self, places: list[int], draft: bool) -> None:
         """
         However the bytes are cut, both dialects end in the same agreement.
@@ -200,8 +199,7 @@ class ListenerTests(SynchronousTestCase):
         self.assertEqual(answer, (BOOTSTRAP if draft else HEADER) + NA + NOISE)
         self.assertEqual((machine.agreed, trailing), ("/noise", b"payload"))
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(st.binary(max_size=60), st.sampled_from([b"", b"/", HEADER, BOOTSTRAP]))
+    @drawn(200, st.binary(max_size=60), st.sampled_from([b"", b"/", HEADER, BOOTSTRAP]))
     def test_garbage(self, data: bytes, before: bytes) -> None:
         """
         Whatever comes, nothing but a documented error is raised.

@@ -10,10 +10,10 @@ import contextlib
 import itertools
 from collections.abc import Iterable, Sequence
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import (
     Libp2pError,
@@ -321,8 +321,7 @@ class AbuseTests(SynchronousTestCase):
             for machine in (responder("/noise"), Initiator(["/noise"])):
                 self.assertRaises(ProtocolViolation, machine.receive, bad)
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(st.binary(max_size=80), st.booleans())
+    @drawn(200, st.binary(max_size=80), st.booleans())
     def test_garbage(self, data: bytes, behindHeader: bool) -> None:
         """
         Whatever comes, nothing but a documented error is raised.
@@ -345,8 +344,7 @@ class SplitTests(SynchronousTestCase):
     However the bytes are cut, the result is the same.
     """
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 200), max_size=12))
+    @drawn(60, st.lists(st.integers(0, 200), max_size=12))
     def test_responder(self, places: list[int]) -> None:
         """
         A responder that refuses twice and then agrees, with data behind.
@@ -358,8 +356,7 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual(pieces.agreed, "/noise")
         self.assertEqual(pieces.trailing, b"payload")
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 200), max_size=12))
+    @drawn(60, st.lists(st.integers(0, 200), max_size=12))
     def test_initiator(self, places: list[int]) -> None:
         """
         An initiator that is refused once and then agrees, with data behind.
@@ -369,8 +366,8 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual(feed(machine, cut(data, places)), NOISE)
         self.assertEqual((machine.agreed, machine.trailing), ("/noise", b"payload"))
 
-    @settings(max_examples=300, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        300,
         st.lists(
             st.sampled_from(
                 [

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from math import inf
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.peerstore.agenda import Agenda
 
 
@@ -68,16 +68,16 @@ class AgendaTests(SynchronousTestCase):
         self.assertIsNone(agenda.pop())
         self.assertEqual(len(agenda._order), 0)
 
-    @given(
+    @drawn(
+        100,
         st.lists(
             st.tuples(
                 st.integers(0, 5),
                 st.one_of(st.none(), st.just(inf), st.floats(0, 1e6)),
             ),
             max_size=50,
-        )
+        ),
     )
-    @settings(max_examples=100, deadline=None, derandomize=True)
     def test_model(self, moves: list[tuple[int, float | None]]) -> None:
         """
         It does what a sorted list would do.

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.peerstore.records import Record
 from twisted_libp2p.peerstore.rows import AddressRow, MetadataRow, PeerRow, Row, TagRow
@@ -98,7 +98,8 @@ class MergeTests(SynchronousTestCase):
     Of two versions the later one wins, everywhere.
     """
 
-    @given(
+    @drawn(
+        100,
         st.lists(
             st.one_of(peerRows, addressRows, tagRows, metadataRows),
             min_size=1,
@@ -106,7 +107,6 @@ class MergeTests(SynchronousTestCase):
         ),
         st.randoms(use_true_random=False),
     )
-    @settings(max_examples=100, deadline=None, derandomize=True)
     def test_anyOrder(self, rows: list[Row], random: st.DataObject) -> None:
         """
         Whatever the order in which rows arrive, and however often, the
@@ -124,8 +124,7 @@ class MergeTests(SynchronousTestCase):
             random.shuffle(rows)  # type: ignore[attr-defined]
         self.assertEqual(*ends)
 
-    @given(st.lists(st.one_of(peerRows, addressRows, tagRows, metadataRows)))
-    @settings(max_examples=100, deadline=None, derandomize=True)
+    @drawn(100, st.lists(st.one_of(peerRows, addressRows, tagRows, metadataRows)))
     def test_memory(self, rows: list[Row]) -> None:
         """
         Memory comes to the same end as the database.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity, KeyType
@@ -262,8 +262,7 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(after.agent, "test/1")
         self.assertEqual(after.observedAddress, NAMED)
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(st.data())
+    @drawn(50, st.data())
     def test_pieces(self, data: st.DataObject) -> None:
         """
         It does not matter in which pieces a message comes.
@@ -303,8 +302,7 @@ class ReaderTests(SynchronousTestCase):
         with self.assertRaises(ProtocolViolation):
             read(message() * (MAX_MESSAGES + 1))
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
-    @given(st.binary(max_size=100))
+    @drawn(100, st.binary(max_size=100))
     def test_garbage(self, garbage: bytes) -> None:
         """
         Whatever comes is understood, or is a violation; it is nothing else.

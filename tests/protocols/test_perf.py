@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
@@ -19,6 +18,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.protocols.connected import ConnectedTestCase
 from twisted_libp2p.errors import (
     PeerUnresponsive,
@@ -96,8 +96,8 @@ class PerfResponderTests(SynchronousTestCase):
         responder.makeConnection(self.transport)
         return responder
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        100,
         header=st.sampled_from(Header),
         sent=st.integers(0, 40),
         wanted=st.integers(0, 40),

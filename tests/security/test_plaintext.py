@@ -7,10 +7,10 @@ Tests for L{twisted_libp2p.security.plaintext}.
 from __future__ import annotations
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
-from hypothesis import given, settings
 from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import DialFailed, HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
@@ -117,8 +117,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         self.assertEqual(machine.secured.remoteKey, IDENTITY.publicKey)
         self.assertEqual(machine.trailing, b"")
 
-    @given(integers(0, len(EXCHANGE) - 1), integers(0, 20))
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @drawn(50, integers(0, len(EXCHANGE) - 1), integers(0, 20))
     def test_split(self, cut: int, behind: int) -> None:
         """
         Until the last byte of the exchange is here nothing is known, wherever

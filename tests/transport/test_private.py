@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis.strategies import integers, lists
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
@@ -34,6 +33,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, DialFailed
@@ -386,8 +386,7 @@ class PrivateConnectionTests(SynchronousTestCase):
         self.assertEqual(len({each[:24] for each in seen}), 5)
         self.assertEqual(len({each[24:] for each in seen}), 5)
 
-    @given(lists(integers(0, len(WIRE)), max_size=5))
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @drawn(50, lists(integers(0, len(WIRE)), max_size=5))
     def test_received(self, cuts: list[int]) -> None:
         """
         Wherever reads end, the application receives what was written, as soon

@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.transport.xsalsa20}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.transport import xsalsa20 as module
@@ -47,8 +47,7 @@ class XSalsa20Tests(SynchronousTestCase):
         wire = nonce + keystream(hexBytes(entry, "plaintext"))
         self.assertEqual(wire, hexBytes(entry, "wire"))
 
-    @given(integers(0, 300), integers(0, 300))
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @drawn(50, integers(0, 300), integers(0, 300))
     def test_continues(self, first: int, second: int) -> None:
         """
         However the bytes are cut, the stream is one.

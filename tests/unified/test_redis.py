@@ -6,13 +6,13 @@ Tests of the protocol of Redis.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.unified.redis import MAX_ANSWER, Answers, Redis, RedisError, Reply
 
 
@@ -48,8 +48,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertIsInstance(first, RedisError)
         self.assertEqual((str(first), second), ("ERR no", "OK"))
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 60)))
+    @drawn(100, st.lists(st.integers(0, 60)))
     def test_pieces(self, cuts: list[int]) -> None:
         """
         In whatever pieces answers come, they are the same.

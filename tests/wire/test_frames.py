@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.wire.frames}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.wire import FrameBuffer, delimit
@@ -33,8 +33,7 @@ class FrameBufferTests(SynchronousTestCase):
         frames.feed(wire)
         self.assertEqual([delimit(message) for message in frames], [wire])
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.lists(st.binary(max_size=300), max_size=5), st.data())
+    @drawn(50, st.lists(st.binary(max_size=300), max_size=5), st.data())
     def test_split(self, messages: list[bytes], data: st.DataObject) -> None:
         """
         The messages come out whole however the bytes are cut.

@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.wire.multibase}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.wire import multibase
 
@@ -84,16 +84,14 @@ class MultibaseTests(SynchronousTestCase):
         ):
             self.assertRaises(InvalidInput, multibase.decode, text)
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.sampled_from("fbkzmu"), st.binary(max_size=50))
+    @drawn(50, st.sampled_from("fbkzmu"), st.binary(max_size=50))
     def test_roundTrip(self, base: str, data: bytes) -> None:
         """
         Any bytes are read back from any base.
         """
         self.assertEqual(multibase.decode(multibase.encode(base, data)), data)
 
-    @settings(max_examples=100, deadline=None)
-    @given(st.sampled_from("fFbBkKzmu"), st.text(max_size=20))
+    @drawn(100, st.sampled_from("fFbBkKzmu"), st.text(max_size=20))
     def test_garbage(self, base: str, body: str) -> None:
         """
         Text is either refused, or the one spelling of its bytes.

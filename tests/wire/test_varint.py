@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.wire.varint}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.wire import varint
@@ -77,8 +77,7 @@ class VarintTests(SynchronousTestCase):
                 for end in range(size):
                     self.assertIsNone(varint.decode(encoded[:end]))
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.integers(0, varint.MAX_VALUE), st.binary(max_size=3), st.binary())
+    @drawn(50, st.integers(0, varint.MAX_VALUE), st.binary(max_size=3), st.binary())
     def test_roundTrip(self, value: int, before: bytes, behind: bytes) -> None:
         """
         A number is read back from between other bytes, and from any buffer.
@@ -89,8 +88,7 @@ class VarintTests(SynchronousTestCase):
         for buffer in (data, bytearray(data), memoryview(data)):
             self.assertEqual(varint.decode(buffer, len(before)), expected)
 
-    @settings(max_examples=50, deadline=None)
-    @given(st.binary(max_size=12))
+    @drawn(50, st.binary(max_size=12))
     def test_canonical(self, data: bytes) -> None:
         """
         Whatever is accepted is what the encoder gives.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.muxer.raw import Budget, Frames, RawPeer
 from twisted_libp2p.errors import (
     LimitExceeded,
@@ -266,8 +266,7 @@ class SessionTests(SynchronousTestCase):
         ours.reasons[0].trap(StreamAborted)
         self.owner.lost[0].trap(ConnectionDone)
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(st.data())
+    @drawn(50, st.data())
     def test_fuzz(self, data: st.DataObject) -> None:
         """
         Whatever frames come in whatever order: the session goes on, or ends

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.muxer.yamux.frame import (
@@ -119,8 +119,7 @@ class FrameReaderTests(SynchronousTestCase):
         """
         self.check([self.wire[i : i + 1] for i in range(len(self.wire))])
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 83), max_size=8))
+    @drawn(50, st.lists(st.integers(0, 83), max_size=8))
     def test_anyCut(self, cuts: list[int]) -> None:
         """
         Frames may be cut anywhere.
@@ -174,8 +173,7 @@ class FrameReaderTests(SynchronousTestCase):
         reader.feed(self.wire)
         self.assertEqual(len(recorder.headers), 1)
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(st.binary(max_size=200))
+    @drawn(50, st.binary(max_size=200))
     def test_garbage(self, data: bytes) -> None:
         """
         Nothing but a violation ever comes of garbage.

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.muxer.raw import Budget, Frames, RawPeer
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -436,8 +436,7 @@ class InboundTests(SessionTestCase):
             self.tearDown()
         self.setUp()
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(st.data())
+    @drawn(50, st.data())
     def test_fuzz(self, data: st.DataObject) -> None:
         """
         Whatever frames come in whatever order: the session goes on, or ends

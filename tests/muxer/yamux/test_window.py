@@ -6,10 +6,10 @@ Tests for L{twisted_libp2p.muxer.yamux.window}.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.muxer.yamux.window import (
     INITIAL_WINDOW,
     MAX_WINDOW,
@@ -90,14 +90,14 @@ class ReceiveWindowTests(SynchronousTestCase):
             window.update(0.0, 1.0, MAX_WINDOW, 1 << 40)
         self.assertEqual((window.size, window.available), (MAX_WINDOW, MAX_WINDOW))
 
-    @settings(max_examples=50, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        50,
         st.lists(
             st.tuples(
                 st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.floats(0.0, 2.0)
             ),
             max_size=40,
-        )
+        ),
     )
     def test_sum(self, steps: list[tuple[int, int, float]]) -> None:
         """

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.security.noise.frame import NoiseChannel
@@ -107,8 +107,8 @@ class OpenTests(SynchronousTestCase):
         reads = [wire[i : i + 1] for i in range(len(wire))]
         self.assertEqual(opened(receiver, *reads), [b"one", b"x" * 300])
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        60,
         st.lists(st.binary(max_size=60), max_size=8),
         st.lists(st.integers(0, 600), max_size=12),
     )

@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID
@@ -90,8 +90,7 @@ class NoiseHandshakeTests(SynchronousTestCase):
             self.assertEqual(us.handshakeHash.hex(), VECTOR["handshake_hash_hex"])
             self.assertEqual(us.trailing, b"")
 
-    @settings(max_examples=30, deadline=None, derandomize=True)
-    @given(st.lists(st.integers(0, 400), max_size=8))
+    @drawn(30, st.lists(st.integers(0, 400), max_size=8))
     def test_splits(self, cuts: list[int]) -> None:
         """
         How the bytes are cut into reads makes no difference; those behind the
@@ -262,8 +261,7 @@ class NoiseHandshakeTests(SynchronousTestCase):
             str(error), "/noise: handshake message 1: its public key is of low order"
         )
 
-    @settings(max_examples=100, deadline=None, derandomize=True)
-    @given(st.booleans(), st.integers(0, 2), st.binary(max_size=300))
+    @drawn(100, st.booleans(), st.integers(0, 2), st.binary(max_size=300))
     def test_garbage(self, initiator: bool, prefix: int, data: bytes) -> None:
         """
         Whatever the bytes are, nothing but the documented error comes out, and

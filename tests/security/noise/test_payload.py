@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.errors import InvalidInput, InvalidKey, InvalidSignature
 from twisted_libp2p.identity import Identity, KeyType, PublicKey
 from twisted_libp2p.security.noise.payload import (
@@ -156,8 +156,7 @@ class PayloadTests(SynchronousTestCase):
             (self.identity.publicKey, ("/yamux/1.0.0",)),
         )
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(st.binary(max_size=200))
+    @drawn(200, st.binary(max_size=200))
     def test_garbage(self, data: bytes) -> None:
         """
         Whatever the bytes are, nothing but the documented error comes out.

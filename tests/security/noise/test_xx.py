@@ -10,11 +10,11 @@ import warnings
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.security.noise.frame import NoiseChannel
@@ -115,8 +115,8 @@ class XXHandshakeTests(SynchronousTestCase):
                 hexBytes(known, f"{peer}_static_public"),
             )
 
-    @settings(max_examples=25, deadline=None, derandomize=True)
-    @given(
+    @drawn(
+        25,
         st.booleans(),
         st.tuples(secrets, secrets),
         st.tuples(secrets, secrets),

@@ -9,10 +9,10 @@ from __future__ import annotations
 import tracemalloc
 from itertools import pairwise
 
-from hypothesis import given, settings
 from hypothesis.strategies import integers, lists
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.security.secio.peer import cut
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.security.secio.frame import LONGEST_PACKET, SecioChannel
@@ -90,8 +90,7 @@ class SecioChannelTests(SynchronousTestCase):
                 opened = self.opened(far, sealed)
                 self.assertEqual(b"".join(opened), content[:size])
 
-    @given(lists(integers(0, 250), max_size=10), integers(0, 3))
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @drawn(50, lists(integers(0, 250), max_size=10), integers(0, 3))
     def test_splits(self, cuts: list[int], empty: int) -> None:
         """
         Where reads end makes no difference, nor do packets without content.

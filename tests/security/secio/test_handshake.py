@@ -9,10 +9,10 @@ from __future__ import annotations
 from itertools import product
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
 from hypothesis.strategies import integers
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.security.secio.peer import Peer, cut, frame, xCoordinate
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
@@ -164,8 +164,7 @@ class SecioHandshakeTests(SynchronousTestCase):
         self.machine.receive(self.peer.seal(NONCE))
         self.assertIsNotNone(self.machine.secured)
 
-    @given(integers(0, 400))
-    @settings(max_examples=50, deadline=None, derandomize=True)
+    @drawn(50, integers(0, 400))
     def test_splits(self, place: int) -> None:
         """
         Wherever a read ends, nothing is known before the last byte, nothing is

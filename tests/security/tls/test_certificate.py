@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from tests.security.tls.forgery import IDENTITY, LAWFUL, NOW, UNLAWFUL, forge
 from tests.vectors import hexBytes, vectors
 from twisted_libp2p.errors import InvalidInput
@@ -25,8 +25,6 @@ from twisted_libp2p.security.tls.certificate import (
     decode,
     encode,
 )
-
-cheap = settings(max_examples=50, deadline=None, derandomize=True)
 
 
 def made(identity: Identity = IDENTITY) -> HostCertificate:
@@ -186,8 +184,7 @@ class AuthenticateTests(SynchronousTestCase):
         # The package cryptography does not like a negative serial number.
         self.flushWarnings()
 
-    @given(st.binary(max_size=200))
-    @cheap
+    @drawn(50, st.binary(max_size=200))
     def test_anyContent(self, value: bytes) -> None:
         """
         Whatever the extension holds, nothing but the documented error comes of
@@ -202,8 +199,7 @@ class ExtensionTests(SynchronousTestCase):
     Tests for L{encode} and L{decode}.
     """
 
-    @given(st.binary(max_size=400), st.binary(max_size=400))
-    @cheap
+    @drawn(50, st.binary(max_size=400), st.binary(max_size=400))
     def test_roundTrip(self, key: bytes, signature: bytes) -> None:
         """
         What is encoded is decoded.
@@ -251,8 +247,7 @@ class ExtensionTests(SynchronousTestCase):
         ):
             self.assertRaises(InvalidInput, decode, bytes.fromhex(value))
 
-    @given(st.binary(max_size=50))
-    @cheap
+    @drawn(50, st.binary(max_size=50))
     def test_anything(self, value: bytes) -> None:
         """
         Nothing is accepted that is not what L{encode} gives.
