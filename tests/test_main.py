@@ -15,15 +15,17 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.processes import Program, ProgramTestCase
 from twisted_libp2p import __main__
 from twisted_libp2p.__main__ import ToolOptions, main
 from twisted_libp2p.errors import UpgradeTimeout
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
@@ -394,6 +396,40 @@ class ProgramTests(NetworkTestCase):
         self.assertEqual(await program.ends(), 0, program.err)
         self.assertEqual(program.out.count(b"\n"), 2, program.out)
         self.assertEqual(program.out[:10], b"  upload  ")
+
+    async def test_interrupted(self) -> None:
+        """
+        Who interrupts a tool sees what it has come to, and nothing else; the
+        connection is closed as it should be.
+        """
+        closed: list[Any] = []
+        self.node.events.subscribe(ClosedConn, closed.append)
+        pinging = self.start(*MODULE, "ping", "--count", "1000000", self.address)
+        await pinging.says("( ms)\n")
+        self.assertEqual(await pinging.stop("INT"), 130)
+        self.assertEqual(pinging.err, b"")
+        *lines, summary = pinging.out.decode().splitlines()
+        self.assertTrue(summary.startswith(f"{len(lines)} pings, "), summary)
+        piping = self.start(*MODULE, "pipe", self.address, ECHO)
+        piping.transport.write(b"hello\n")
+        await piping.says("(hello)\n")
+        self.assertEqual(await piping.stop("TERM"), 130)
+        self.assertEqual((piping.out, piping.err), (b"hello\n", b""))
+        for event in closed:
+            self.assertTrue(event.reason.check(ConnectionDone), event)
+        self.assertEqual(len(closed), 2)
+
+    async def test_cutOffPing(self) -> None:
+        """
+        What pings have come to is told although the connection has broken.
+        """
+        program = self.start(*MODULE, "ping", "--count", "1000000", self.address)
+        await program.says("( ms)\n")
+        for connection in list(self.node.connections):
+            connection.abort(Failure(ConnectionAborted()))
+        await program.ends()
+        self.refused(program)
+        self.assertIn(b" pings, min/avg/max ", program.out.splitlines()[-1])
 
     async def test_unreachable(self) -> None:
         """

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.stdio import StandardIO
@@ -35,7 +35,7 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.protocols.forward import Half
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
 
-__all__ = ["ToolOptions", "main"]
+__all__ = ["ToolOptions", "interruptible", "main"]
 
 
 def _seconds(text: str) -> float:
@@ -232,14 +232,18 @@ async def ping(reactor: Any, options: Any) -> None:
     async def use(node: Node, connection: Connection) -> None:
         pinger = await node.pinger(connection.remotePeer)
         times = []
-        for _ in range(options["count"]):
-            times.append(await pinger.ping() * 1000)
-            print(f"{times[-1]:.3f} ms", flush=True)
-        pinger.transport.loseConnection()
-        print(
-            f"{len(times)} pings, min/avg/max"
-            f" {min(times):.3f}/{sum(times) / len(times):.3f}/{max(times):.3f} ms"
-        )
+        try:
+            for _ in range(options["count"]):
+                times.append(await pinger.ping() * 1000)
+                print(f"{times[-1]:.3f} ms", flush=True)
+            pinger.transport.loseConnection()
+        finally:
+            if times:
+                least, most, mean = min(times), max(times), sum(times) / len(times)
+                print(
+                    f"{len(times)} pings, min/avg/max {least:.3f}/{mean:.3f}/{most:.3f}"
+                    " ms"
+                )
 
     await _withConnection(reactor, options, use)
 
@@ -392,6 +396,9 @@ async def peers(reactor: Any, options: Any) -> None:
         await store.stopService()
 
 
+#: The exit code that shells give to what Ctrl-C has ended.
+_INTERRUPTED = 130
+
 _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
@@ -407,7 +414,7 @@ def main(arguments: list[str]) -> None:
     Run a tool.
 
     @raise SystemExit: always: 0 if the tool did its work, 1 with one line on
-        stderr if it could not.
+        stderr if it could not, 130 if it was interrupted.
     """
     options = ToolOptions()
     try:
@@ -427,8 +434,31 @@ def main(arguments: list[str]) -> None:
             await _NETWORKED[tool](reactor, chosen)
         except (Libp2pError, ConnectionClosed, OSError) as error:
             raise SystemExit(f"twisted_libp2p: {error}") from None
+        except CancelledError:
+            raise SystemExit(_INTERRUPTED) from None
 
-    react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+    react(lambda reactor: interruptible(reactor, run(reactor)))
+
+
+def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[None]:
+    """
+    Do some work; if the reactor is stopped meanwhile it is cancelled, and has the time
+    to close what it has opened.
+    """
+    working = Deferred.fromCoroutine(work)
+    ended: Deferred[None] = Deferred()
+
+    def end(result: Any) -> Any:
+        ended.callback(None)
+        return result
+
+    def interrupt() -> Deferred[None]:
+        working.cancel()
+        return ended
+
+    working.addBoth(end)
+    reactor.addSystemEventTrigger("before", "shutdown", interrupt)
+    return working
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.task import react
 from twisted.logger import (
@@ -26,6 +26,7 @@ from tests.unified.application import Application
 from tests.unified.perf import PerfApplication
 from tests.unified.redis import RedisError
 from tests.unified.transport import TransportApplication
+from twisted_libp2p.__main__ import interruptible
 from twisted_libp2p.errors import Libp2pError
 
 APPLICATIONS: dict[str, type[Application]] = {
@@ -63,6 +64,9 @@ async def run(reactor: Any, name: str) -> None:
         RedisError,
     ) as error:
         raise SystemExit(f"unified: {error}") from None
+    except CancelledError:
+        # It is how the suite ends a listener.
+        pass
 
 
 def main(arguments: list[str]) -> None:
@@ -74,7 +78,7 @@ def main(arguments: list[str]) -> None:
     """
     if len(arguments) != 1 or arguments[0] not in APPLICATIONS:
         raise SystemExit(f"unified: which application? {', '.join(APPLICATIONS)}")
-    react(lambda reactor: Deferred.fromCoroutine(run(reactor, arguments[0])))
+    react(lambda reactor: interruptible(reactor, run(reactor, arguments[0])))
 
 
 if __name__ == "__main__":

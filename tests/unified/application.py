@@ -61,7 +61,6 @@ class Application(ABC):
         @return: the lines to print.
         """
         environment, node = self.environment, self.node
-        self.reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
         node.startService()
         try:
             addresses = await node.whenListening()
