@@ -26,7 +26,7 @@ TESTS ?= tests
 ATTACKED ?= ours
 TIMES ?= 1
 # Of make fuzz: which targets, with inputs of how many bytes, for how long each or how
-# often, and how many times as many examples of the models as make test tries.
+# often, and how many times as many examples as make test tries.
 TARGETS ?=
 LEN ?= 600
 RUNS ?= -1
@@ -51,8 +51,8 @@ PROTOC := build/protoc/bin/python
 INVENTORIES := docs/_build/inventories
 # The rooms that read what peers send.
 COVERED := negotiation security muxer connection identity address wire
-MODELS := tests.muxer.test_model tests.security.test_model \
-	tests.connmanager.test_model tests.peerstore.test_model
+# The tests that draw examples.
+DRAWN = $(shell grep -rl 'from tests.examples import' --include='test_*.py' tests)
 COMMA := ,
 SPACE := $(subst ,, )
 
@@ -72,7 +72,7 @@ fuzz: $(FUZZING)
 		$(BIN)/python -m tests.fuzz $$target -max_len=$(LEN) -runs=$(RUNS) \
 			-max_total_time=$(TIME) || exit 1; \
 	done
-	EXAMPLES=$(EXAMPLES) $(BIN)/python -m twisted.trial $(MODELS)
+	EXAMPLES=$(EXAMPLES) $(BIN)/python -m twisted.trial $(sort $(DRAWN))
 
 .PHONY: coverage
 coverage: $(TESTING)

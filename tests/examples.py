@@ -29,16 +29,13 @@ _FACTOR = int(os.environ.get("EXAMPLES", "1"))
 _PHASES = [Phase.explicit, Phase.generate, Phase.target, Phase.shrink]
 
 
-def _settings(count: int, steps: int = 50) -> settings:
+def _settings(count: int, **more: Any) -> settings:
     return settings(
         max_examples=count * _FACTOR,
-        stateful_step_count=steps,
         derandomize=_FACTOR == 1,
         database=None,
         deadline=None,
-        report_multiple_bugs=False,
-        phases=_PHASES,
-        suppress_health_check=list(HealthCheck),
+        **more,
     )
 
 
@@ -69,7 +66,16 @@ def explore(
     """
     factory: Any = build
     with explained():
-        run_state_machine_as_test(factory, settings=_settings(count, steps))
+        run_state_machine_as_test(
+            factory,
+            settings=_settings(
+                count,
+                stateful_step_count=steps,
+                report_multiple_bugs=False,
+                phases=_PHASES,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
 
 
 def drawn(

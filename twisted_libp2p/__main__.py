@@ -446,17 +446,11 @@ def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[Non
     to close what it has opened.
     """
     working = Deferred.fromCoroutine(work)
-    ended: Deferred[None] = Deferred()
-
-    def end(result: Any) -> Any:
-        ended.callback(None)
-        return result
 
     def interrupt() -> Deferred[None]:
         working.cancel()
-        return ended
+        return working
 
-    working.addBoth(end)
     reactor.addSystemEventTrigger("before", "shutdown", interrupt)
     return working
 
