@@ -8,7 +8,8 @@
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
 #   make interop    against go-, rust-, js- and py-libp2p, those that can be built;
 #                   TIMES=20 in a row
-#   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust"
+#   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust",
+#                   ONLY='muxer.*'
 #   make fuzz       hostile inputs of up to LEN bytes, guided by coverage, for TIME
 #                   seconds a target; TARGETS=, RUNS=
 #   make coverage   what the tests of the layers run, in lines and branches
@@ -123,7 +124,7 @@ soak: $(TESTING)
 
 .PHONY: attacks
 attacks: $(TESTING)
-	$(BIN)/python -m tests.attacks $(ATTACKED)
+	$(BIN)/python -m tests.attacks $(if $(ONLY),--only '$(ONLY)') $(ATTACKED)
 
 .PHONY: docs
 docs: api

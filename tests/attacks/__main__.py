@@ -3,9 +3,11 @@
 """
 Play all rows, and print the table::
 
-    python -m tests.attacks [--row NUMBER ...] [PEER ...]
+    python -m tests.attacks [--only NAME ...] [PEER ...]
 
-PEER is C{ours}, the default, or one of go, js, py and rust.  What came of it is kept,
+NAME is a row's name, such as C{muxer.yamux_frames}, or a pattern, such as C{muxer.*};
+the first 24 rows have numbers too.  PEER is C{ours}, the default, or one of go, js, py
+and rust.  What came of it is kept,
 and L{tests.attacks.report} makes the tables of the manual of it.
 """
 
@@ -23,7 +25,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from tests.attacks.arena import Result, python
 from tests.attacks.play import OURS
 from tests.attacks.report import keep, printed
-from tests.attacks.rows.table import ROWS, Row
+from tests.attacks.rows.table import Row, chosen
 
 __all__ = ["main"]
 
@@ -39,13 +41,13 @@ async def play(row: Row, peer: str) -> Result:
     """
     Play a row in a process of its own.
     """
-    command = python("tests.attacks.play", str(row.number), peer)
+    command = python("tests.attacks.play", row.name, peer)
     for _ in range(ROUNDS):
         out, err, status = await getProcessOutputAndValue(command[0], command[1:], None)
         if status:
             lines = err.decode().splitlines()
             failure = f"not playable: {lines[-1] if lines else status}"
-            return Result(row.number, peer, failures=[failure])
+            return Result(row.name, peer, failures=[failure])
         result = Result(**json.loads(out))
         if not result.failures or not all(
             each.startswith("not honest p99") for each in result.failures
@@ -89,10 +91,9 @@ async def run(reactor: Any, options: argparse.Namespace) -> None:
     """
     Play what the command line says.
     """
-    rows = [each for each in ROWS if not options.row or each.number in options.row]
     results: dict[str, list[Result]] = {}
     for peer in options.peers or [OURS]:
-        results[peer] = await playAll(rows, peer)
+        results[peer] = await playAll(options.rows, peer)
     # The others are compared with, and not judged.
     if any(each.failures for each in results.get(OURS, ())):
         raise SystemExit(1)
@@ -103,9 +104,13 @@ def main() -> None:
     Run from the command line.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.attacks")
-    parser.add_argument("--row", type=int, action="append")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME")
     parser.add_argument("peers", nargs="*", metavar="PEER")
     options = parser.parse_args()
+    try:
+        options.rows = chosen(options.only)
+    except ValueError as error:
+        parser.error(str(error))
     react(lambda reactor: Deferred.fromCoroutine(run(reactor, options)))
 
 

@@ -267,7 +267,7 @@ class Result:
     """
     What came of a row.
 
-    @ivar row: its number.
+    @ivar row: the name of the row.
     @ivar peer: who was attacked.
     @ivar seen: what it did.
     @ivar failures: what it should have done, but did not.
@@ -279,7 +279,7 @@ class Result:
     @ivar cpu: what it has cost the node, in seconds of processor time.
     """
 
-    row: int
+    row: str
     peer: str
     seen: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -309,7 +309,7 @@ class Arena:
     """
 
     def __init__(
-        self, row: int, peer: str, target: Target, bystander: Target, honest: Process
+        self, row: str, peer: str, target: Target, bystander: Target, honest: Process
     ) -> None:
         self.target = target
         self.bystander = bystander

@@ -1,9 +1,9 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Play one row against one peer, and say what came of it in one line of JSON::
+Play one row against one peer, and print the result as one line of JSON::
 
-    python -m tests.attacks.play NUMBER [go|js|py|rust]
+    python -m tests.attacks.play NAME [go|js|py|rust]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 
 from tests.attacks.arena import MIB, Arena, Process, Result, Target, python
 from tests.attacks.rows.connections import ATTACKER, HOST, NEWCOMER
-from tests.attacks.rows.table import ROWS, Row
+from tests.attacks.rows.table import Row, chosen
 from tests.interop.peers import build
 
 __all__ = ["OURS", "main", "play"]
@@ -69,7 +69,7 @@ def _arena(row: Row, peer: str, private: tuple[str, ...]) -> Arena:
             *private,
         )
     )
-    return Arena(row.number, peer, target, bystander, honest)
+    return Arena(row.name, peer, target, bystander, honest)
 
 
 def _network() -> None:
@@ -95,7 +95,7 @@ def main(arguments: list[str]) -> None:
     """
     Play what the command line says.
     """
-    row = next(each for each in ROWS if each.number == int(arguments[0]))
+    (row,) = chosen(arguments[:1])
     peer = arguments[1] if len(arguments) > 1 else OURS
     if row.network and _INSIDE not in os.environ:
         _network()

@@ -22,7 +22,7 @@ from tests.attacks.rows.table import EVERYBODY, ROWS
 
 __all__ = ["comparison", "keep", "kept", "listed", "main", "printed"]
 
-_ROWS = {each.number: each for each in ROWS}
+_ROWS = {each.name: each for each in ROWS}
 
 #: Where the results are kept, a file for each peer.
 KEPT = Path(__file__).parents[2] / "build" / "attacks"
@@ -34,7 +34,7 @@ def keep(result: Result) -> None:
     """
     KEPT.mkdir(parents=True, exist_ok=True)
     by = {each.row: each for each in (*kept(result.peer), result)}
-    lines = [by[number].json() + "\n" for number in sorted(by)]
+    lines = [by[name].json() + "\n" for name in _ROWS if name in by]
     (KEPT / f"{result.peer}.jsonl").write_text("".join(lines))
 
 
@@ -45,7 +45,9 @@ def kept(peer: str) -> list[Result]:
     path = KEPT / f"{peer}.jsonl"
     if not path.exists():
         return []
-    return [Result(**json.loads(line)) for line in path.read_text().splitlines()]
+    results = [Result(**json.loads(line)) for line in path.read_text().splitlines()]
+    # A row may have got another name since.
+    return [each for each in results if each.row in _ROWS]
 
 
 def printed(result: Result) -> str:
@@ -55,7 +57,7 @@ def printed(result: Result) -> str:
     row = _ROWS[result.row]
     seen = [f"NOT HELD: {each}" for each in result.failures] + result.seen
     head = (
-        f"{result.row:>2} {result.peer:<5} {row.name:<36}"
+        f"{row.label:<36} {result.peer:<5}"
         f" {'FAILS' if result.failures else 'holds':<6}"
         f" {result.memory / MIB:6.1f} MiB"
         f"  p99 {result.p99 * 1000:4.0f} ms (bystander {result.quiet * 1000:.0f} ms)"
@@ -69,15 +71,14 @@ def listed(results: Iterable[Result]) -> str:
     Give the table of one peer, in reStructuredText.
     """
     lines = [
-        *_begin((4, 18, 30, 30, 9, 9)),
-        *_entry(["row", "attack", "tried", "seen", "peak memory", "honest p99"]),
+        *_begin((24, 30, 30, 8, 8)),
+        *_entry(["row", "tried", "seen", "peak memory", "honest p99"]),
     ]
     for result in results:
         row = _ROWS[result.row]
         lines += _entry(
             [
-                str(result.row),
-                row.name,
+                row.label,
                 row.tried,
                 _seen(result),
                 f"{result.memory / MIB:.1f} MiB",
@@ -92,15 +93,17 @@ def comparison(results: Mapping[str, Sequence[Result]]) -> str:
     Give the table of several peers, side by side.
     """
     lines = [
-        *_begin((4, *[96 // len(results)] * len(results))),
+        *_begin((24, *[76 // len(results)] * len(results))),
         *_entry(["row", *results]),
     ]
     by = {(peer, each.row): each for peer, some in results.items() for each in some}
-    numbers = sorted({number for _, number in by})
-    for number in numbers:
-        cells = [str(number)]
+    played = {name for _, name in by}
+    for row in ROWS:
+        if row.name not in played:
+            continue
+        cells = [row.label]
         for peer in results:
-            result = by.get((peer, number))
+            result = by.get((peer, row.name))
             if result is None:
                 cells.append("not played")
             elif result.failures:

@@ -18,7 +18,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.attacks.raw import mplex, noise, yamux
 from tests.attacks.raw.identity import Identity, base58, multiaddr, rsaKey
 from tests.attacks.raw.wire import field, fields, varint
-from tests.attacks.rows.table import ROWS
 from tests.vectors import hexBytes, vector, vectors
 
 
@@ -106,15 +105,3 @@ class VectorTests(SynchronousTestCase):
         key = load_der_public_key(rsaKey(modulus, 65537))
         assert isinstance(key, RSAPublicKey)
         self.assertEqual(key.public_numbers(), RSAPublicNumbers(65537, modulus))
-
-
-class TableTests(SynchronousTestCase):
-    """
-    No row is left out.
-    """
-
-    def test_numbers(self) -> None:
-        """
-        There are 24.
-        """
-        self.assertEqual([each.number for each in ROWS], list(range(1, 25)))

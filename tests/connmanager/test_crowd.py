@@ -307,7 +307,8 @@ class HardCapTests(CrowdTestCase):
 
 class FloodTests(CrowdTestCase):
     """
-    Attacks 1 and 14: transports that say nothing, and many from one address.
+    C{connection.silent_connections} and C{connmanager.one_address} in memory:
+    transports that say nothing, and many from one address.
     """
 
     def test_silent(self) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks by the number, the time and the places of connections: rows 14 to 19, 24.
+Attacks by the number, the time and the places of connections.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ECHO = "/echo/1.0.0"
 
 def crowd(arena: Arena) -> None:
     """
-    Row 14.
+    Play C{connmanager.one_address}.
     """
     cpu = arena.target.cpu
     sockets = [connectAs(ATTACKER, arena.address) for _ in range(1000)]
@@ -74,7 +74,7 @@ def crowd(arena: Arena) -> None:
 
 def watermarks(arena: Arena) -> None:
     """
-    Row 15.
+    Play C{connmanager.water_marks}.
     """
     count, low, high = 200, 160, 192
     peers = [Peer() for _ in range(count)]
@@ -132,7 +132,7 @@ def _tcp(session: Session) -> TCP:
 
 def descriptors(arena: Arena) -> None:
     """
-    Row 16.
+    Play C{transport.no_descriptors}.
     """
     target = arena.target
     before = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)
@@ -192,7 +192,7 @@ def _dead() -> int:
 
 def targets(arena: Arena) -> None:
     """
-    Row 17.
+    Play C{connection.hostile_dial_targets}.
     """
     node = arena.target
     live = Target(python("tests.attacks.node"))
@@ -265,7 +265,7 @@ def targets(arena: Arena) -> None:
 
 def simultaneous(arena: Arena) -> None:
     """
-    Row 18.
+    Play C{connection.simultaneous_dial}.
     """
     node = arena.target
     other = Target(python("tests.attacks.node"))
@@ -291,7 +291,7 @@ def simultaneous(arena: Arena) -> None:
 
 def stopping(arena: Arena) -> None:
     """
-    Row 19.  The arena's own node goes on; it is another one that stops.
+    Play C{node.stop_under_load}.  The arena's own node goes on; another node stops.
     """
     node = Target(python("tests.attacks.node"))
     # What opens with the first connection, and stays, is no leak.
@@ -341,7 +341,7 @@ def stopping(arena: Arena) -> None:
 
 def idle(arena: Arena) -> None:
     """
-    Row 24.
+    Play C{connmanager.idle_and_dead_peers}.
     """
     began = time.monotonic()
     honest, dead = Peer().dial(arena.address), Peer().dial(arena.address)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks on muxers: rows 7 to 11.
+Attacks on muxers.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MIB = 1 << 20
 
 def frames(arena: Arena) -> None:
     """
-    Row 7.
+    Play C{muxer.yamux_frames}.
     """
 
     def dataBeyond(session: Session) -> None:
@@ -110,7 +110,7 @@ def frames(arena: Arena) -> None:
 
 def floods(arena: Arena) -> None:
     """
-    Row 8.
+    Play C{muxer.yamux_floods}.
     """
     many = 100_000
 
@@ -157,7 +157,7 @@ def floods(arena: Arena) -> None:
 
 def streams(arena: Arena) -> None:
     """
-    Row 9.
+    Play C{negotiation.silent_streams}.
     """
     count, most = 10_000, 512
     session = Peer().dial(arena.address)
@@ -195,7 +195,7 @@ def streams(arena: Arena) -> None:
 
 def unread(arena: Arena) -> None:
     """
-    Row 10.
+    Play C{muxer.unread_streams}.
     """
     began = time.monotonic()
     # One who reads his socket, but gives no credit on a stream.
@@ -311,7 +311,7 @@ def _pour(session: Session) -> int:
 
 def mplexAbuse(arena: Arena) -> None:
     """
-    Row 11.
+    Play C{muxer.mplex_abuse}.
     """
     session = Peer().dialMplex(arena.address)
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks on what every peer serves: rows 12, 13, 20 and 21.
+Attacks on what every peer serves.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _data(stream: int, data: bytes) -> list[bytes]:
 
 def identify(arena: Arena) -> None:
     """
-    Row 12.
+    Play C{identify.messages}.
     """
     chance = random.Random(12)
     identity, other = Identity(), Identity()
@@ -182,7 +182,7 @@ def _manyPushes(arena: Arena) -> None:
 
 def peerstore(arena: Arena) -> None:
     """
-    Row 13.
+    Play C{peerstore.flood}.
     """
     invented = [Identity() for _ in range(20)]
     told: list[Identity] = []
@@ -228,7 +228,7 @@ def peerstore(arena: Arena) -> None:
 
 def ping(arena: Arena) -> None:
     """
-    Row 20.
+    Play C{ping.abuse}.
     """
     session = Peer().dial(arena.address)
     streams: list[Any] = []
@@ -292,7 +292,7 @@ def ping(arena: Arena) -> None:
 
 def perf(arena: Arena) -> None:
     """
-    Row 21.
+    Play C{perf.amplifier}.
     """
     session = Peer().dial(arena.address)
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks on handshakes: rows 4, 5 and 6.
+Attacks on handshakes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _third(arena: Arena, say: Callable[[noise.Handshake], bytes]) -> Fate:
 
 def handshakes(arena: Arena) -> None:
     """
-    Row 4.
+    Play C{security.noise_handshakes}.
     """
     chance = random.Random(4)
     before = arena.target.opened
@@ -133,7 +133,7 @@ def _wrongPeer(arena: Arena) -> None:
 
 def keys(arena: Arena) -> None:
     """
-    Row 5.
+    Play C{identity.rsa_keys}.
     """
     chance = random.Random(5)
     before = arena.target.opened
@@ -166,7 +166,7 @@ def keys(arena: Arena) -> None:
 
 def certificates(arena: Arena) -> None:
     """
-    Row 6.
+    Play C{security.tls_certificates}.
     """
     identity, other = Identity(), Identity()
     good = tls.Certificate(identity)

@@ -6,13 +6,14 @@ The table of attacks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from tests.attacks.arena import Arena
 from tests.attacks.rows import connections, muxing, protocols, security, upgrade
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
 
 MIB = 1 << 20
 
@@ -26,10 +27,11 @@ class Row:
     """
     An attack.
 
-    @ivar number: of the row.
-    @ivar name: what is attacked, or how.
-    @ivar tried: what the attacker does.
-    @ivar attack: plays it.
+    @ivar name: the attacked room and the attack, with a dot between them.
+    @ivar tried: the attacker's actions, in words.
+    @ivar attack: the function that plays the row.
+    @ivar number: the number of the row in the first table, which had numbers
+        alone; 0 for a row that came later.
     @ivar memory: by how many MiB the node may grow meanwhile.
     @ivar once: whether the second time would not be as the first.
     @ivar long: about how many seconds it mostly waits, beside others; 0 if it does
@@ -41,10 +43,10 @@ class Row:
     @ivar private: whether the node belongs to a private network.
     """
 
-    number: int
     name: str
     tried: str
     attack: Callable[[Arena], None]
+    number: int = 0
     memory: int = 16
     once: bool = False
     long: int = 0
@@ -53,186 +55,218 @@ class Row:
     network: bool = False
     private: bool = False
 
+    @property
+    def label(self) -> str:
+        """
+        The name, with the number where the row has one.
+        """
+        return f"{self.name} ({self.number})" if self.number else self.name
+
+
+def chosen(patterns: Iterable[str]) -> list[Row]:
+    """
+    Return the rows which any of these patterns names, in the order of the table.
+
+    @param patterns: names (C{muxer.yamux_frames}), names with wildcards
+        (C{muxer.*}), or numbers.  No pattern stands for all rows.
+    @raise ValueError: a pattern names no row.
+    """
+    wanted = list(patterns)
+    for each in wanted:
+        if not any(_matches(row, each) for row in ROWS):
+            raise ValueError(f"no row is called {each}; the rows are: {_names()}")
+    return [
+        row for row in ROWS if not wanted or any(_matches(row, each) for each in wanted)
+    ]
+
+
+def _matches(row: Row, pattern: str) -> bool:
+    return fnmatchcase(row.name, pattern) or pattern == str(row.number or "")
+
+
+def _names() -> str:
+    return ", ".join(each.label for each in ROWS)
+
 
 ROWS = (
     Row(
-        1,
-        "silent connections",
+        "connection.silent_connections",
         "300 sockets connect and say nothing",
         upgrade.silent,
+        number=1,
         long=15,
     ),
     Row(
-        2,
-        "slow drip",
+        "connection.slow_drip",
         "one byte a second through multistream, Noise and TLS; and an honest peer"
         " whose bytes come one at a time",
         upgrade.drip,
+        number=2,
         long=25,
     ),
     Row(
-        3,
-        "multistream messages",
+        "negotiation.messages",
         "lengths of 2^10 to 2^40, varints too long or not minimal, no newline, 101"
         " proposals, ls",
         upgrade.messages,
+        number=3,
     ),
     Row(
-        4,
-        "Noise handshakes",
+        "security.noise_handshakes",
         "empty, cut and random messages, huge payloads, wrong signatures, another's"
         " key, 101 muxers; on a dial, somebody else",
         security.handshakes,
+        number=4,
     ),
     Row(
-        5,
-        "RSA keys",
+        "identity.rsa_keys",
         "keys of 1024, 8200 and 16384 bits, exponent 1, broken DER",
         security.keys,
+        number=5,
     ),
     Row(
-        6,
-        "TLS certificates",
+        "security.tls_certificates",
         "none, two, expired, not yet valid, without the extension, with an unknown"
         " critical one, badly signed, TLS 1.2, wrong ALPN; in both roles",
         security.certificates,
+        number=6,
         options=("--security", "tls"),
     ),
     Row(
-        7,
-        "yamux frames",
+        "muxer.yamux_frames",
         "wrong version, type, parity and stream; data beyond the window, windows"
         " beyond 32 bits, lengths of 4 GiB",
         muxing.frames,
+        number=7,
     ),
     Row(
-        8,
-        "yamux floods",
+        "muxer.yamux_floods",
         "100 000 each of pings, opens with resets, resets, window updates and bytes,"
         " with no answer read; then read, at full speed",
         muxing.floods,
+        number=8,
     ),
     Row(
-        9,
-        "streams that never negotiate",
+        "negotiation.silent_streams",
         "10 000 streams are opened, and nothing is sent on them",
         muxing.streams,
+        number=9,
         long=12,
     ),
     Row(
-        10,
-        "a peer that stops reading",
+        "muxer.unread_streams",
         "echoes are asked for, and not read: on one stream, and on the socket; an"
         " honest reader pauses for 30 s",
         muxing.unread,
+        number=10,
         long=75,
     ),
     Row(
-        11,
-        "mplex",
+        "muxer.mplex_abuse",
         "a message of 1 MiB and a byte, unknown streams, data after the end, 1000"
         " opens, 64 MiB to a stream whose echo is not read",
         muxing.mplexAbuse,
+        number=11,
         memory=24,
         long=20,
         options=("--muxer", "mplex"),
     ),
     Row(
-        12,
-        "identify",
+        "identify.messages",
         "9 KiB, 11 messages, 5000 protocols, 2000 addresses, garbage, another's record,"
         " an old record, 1000 pushes",
         protocols.identify,
+        number=12,
     ),
     Row(
-        13,
-        "peerstore flood",
+        "peerstore.flood",
         "200 invented peers tell 500 addresses and 1024 protocols each, and records of"
         " others",
         protocols.peerstore,
+        number=13,
         memory=64,
     ),
     Row(
-        14,
-        "many connections from one address",
+        "connmanager.one_address",
         "1000 sockets at once, then 100 peers one after the other, from one address",
         connections.crowd,
+        number=14,
         once=True,
         network=True,
     ),
     Row(
-        15,
-        "above the water marks",
+        "connmanager.water_marks",
         "200 peers stay, 5 of them protected",
         connections.watermarks,
+        number=15,
         memory=48,
         long=120,
         others=NOBODY,
     ),
     Row(
-        16,
-        "no descriptors left",
+        "transport.no_descriptors",
         "sockets take all descriptors that the node may have",
         connections.descriptors,
+        number=16,
         others=("go", "js", "py", "rust"),
     ),
     Row(
-        17,
-        "hostile dial targets",
+        "connection.hostile_dial_targets",
         "200 addresses, dead ones, a black hole, garbage, silence; 50 callers",
         connections.targets,
+        number=17,
         long=45,
         others=NOBODY,
     ),
     Row(
-        18,
-        "simultaneous dial",
+        "connection.simultaneous_dial",
         "two nodes dial each other at once, 100 times",
         connections.simultaneous,
+        number=18,
         others=NOBODY,
     ),
     Row(
-        19,
-        "stop under load",
+        "node.stop_under_load",
         "the node stops amid 100 handshakes and 50 peers who read nothing",
         connections.stopping,
+        number=19,
         others=NOBODY,
     ),
     Row(
-        20,
-        "ping",
+        "ping.abuse",
         "a third stream, 31 bytes, a flood",
         protocols.ping,
+        number=20,
         long=20,
     ),
     Row(
-        21,
-        "perf as an amplifier",
+        "perf.amplifier",
         "2^64-1 bytes are asked for",
         protocols.perf,
+        number=21,
         others=NOBODY,
     ),
     Row(
-        22,
-        "garbage",
+        "connection.garbage",
         "500 connections of random bytes, one cut at each byte of the upgrade, 500"
         " sessions of random frames",
         upgrade.garbage,
+        number=22,
     ),
     Row(
-        23,
-        "private network",
+        "transport.private_network",
         "peers without the key, and with another one",
         upgrade.privateNetwork,
+        number=23,
         long=25,
         others=("go", "js", "rust"),
         private=True,
     ),
     Row(
-        24,
-        "idle and dead peers",
+        "connmanager.idle_and_dead_peers",
         "an honest peer is idle for 75 s; another one vanishes without a word",
         connections.idle,
+        number=24,
         long=80,
     ),
 )

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks before anybody is known: rows 1, 2, 3, 22 and 23.
+Attacks before anybody is known.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def bounds(arena: Arena) -> tuple[float, float]:
 
 def silent(arena: Arena) -> None:
     """
-    Row 1.
+    Play C{connection.silent_connections}.
     """
     least, most = bounds(arena)
     sockets = [connect(arena.address) for _ in range(300)]
@@ -99,7 +99,7 @@ class Dripping(Pipe):
 
 def drip(arena: Arena) -> None:
     """
-    Row 2.
+    Play C{connection.slow_drip}.
     """
     least, most = bounds(arena)
     # Each begins to drip at another place of the same exchange.
@@ -175,7 +175,7 @@ def _hello() -> bytes:
 
 def messages(arena: Arena) -> None:
     """
-    Row 3.
+    Play C{negotiation.messages}.
     """
     header = multistream.HEADER
     tried = {
@@ -231,7 +231,7 @@ def messages(arena: Arena) -> None:
 
 def garbage(arena: Arena) -> None:
     """
-    Row 22.
+    Play C{connection.garbage}.
     """
     chance = random.Random(22)
     before = arena.target.opened
@@ -301,7 +301,7 @@ def _hangUp(arena: Arena, cases: list[bytes]) -> None:
 
 def privateNetwork(arena: Arena) -> None:
     """
-    Row 23.
+    Play C{transport.private_network}.
     """
     before = arena.target.opened
     _, most = bounds(arena)
