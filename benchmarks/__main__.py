@@ -47,7 +47,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         options.choice = Choice(
             options.only,
             stacks=STACKS,
-            usual=[*(work.name for work in WORKS), memory.NAME, startup.NAME],
+            usual=[
+                *(work.name for work in WORKS),
+                memory.NAME,
+                memory.AFTER,
+                startup.NAME,
+            ],
             special=[growth.NAME, link.NAME],
         )
     except NoSuchName as error:
@@ -77,13 +82,15 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
         )
         measured += await rounds.run(works)
         notes += rounds.notes
-        if memory.NAME in options.choice.works:
+        for name in (memory.NAME, memory.AFTER):
+            if name not in options.choice.works:
+                continue
             for each in contenders:
                 if each.plain:
                     continue
-                progress.show(f"{stack}: {memory.NAME}", each.name)
-                with noted(notes, f"{each.name}: {memory.NAME}, {stack}"):
-                    measured.append(await memory.idle(reactor, stack, each))
+                progress.show(f"{stack}: {name}", each.name)
+                with noted(notes, f"{each.name}: {name}, {stack}"):
+                    measured.append(await memory.idle(reactor, stack, each, name))
     if startup.NAME in options.choice.works:
         found, failures = await startup.startUp(
             reactor, contenders, options.rounds, progress

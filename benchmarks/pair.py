@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from benchmarks.contenders import Contender
 from benchmarks.network import Network
 from benchmarks.peers.orders import Order
+from benchmarks.placement import apart, fixed, pinned
 from tests.account import cpuSeconds, residentBytes
 from tests.interop.process import ForeignPeer
 from tests.tun import HERE, THERE
@@ -90,6 +91,7 @@ class Pair:
         by: Contender | None = None,
         crowd: int | None = None,
         link: Network | None = None,
+        pin: bool = False,
     ) -> Pair:
         """
         Start them.
@@ -99,23 +101,26 @@ class Pair:
         @param by: who dials, if that is somebody else.
         @param crowd: how many connections, or streams on one, they have to bear.
         @param link: what is between them, if it is not loopback.
+        @param pin: keep each on a core of its own, where that is possible.
         @raise PeerEnded: the listener does not start.
         @raise twisted.internet.defer.TimeoutError: it takes too long.
         """
 
-        def start(one: Contender, *arguments: str) -> ForeignPeer:
+        def start(one: Contender, core: int, *arguments: str) -> ForeignPeer:
             within = link.within if link is not None else ()
-            command = (*within, *one.command, "bench", *arguments)
+            place = pinned(core) if pin and apart() else ()
+            command = (*within, *fixed(), *place, *one.command, "bench", *arguments)
             return ForeignPeer.start(reactor, command, *one.options(stack, crowd))
 
         host = ("--host", HERE) if link is not None else ()
-        listener = start(contender, "listen", *host)
+        listener = start(contender, 0, "listen", *host)
         try:
             told = await listener.line().addTimeout(LIMIT, reactor)
         except BaseException:
             await _kill(listener)
             raise
-        dialer = start(by or contender, "dial", told["addrs"][0].replace(HERE, THERE))
+        address = told["addrs"][0].replace(HERE, THERE)
+        dialer = start(by or contender, 1, "dial", address)
         return cls(reactor, listener, dialer)
 
     def do(self, order: Order) -> Deferred[Done]:

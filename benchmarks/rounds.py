@@ -59,7 +59,7 @@ class Rounds:
         self._rounds = rounds
         self._seconds = seconds
         self._progress = progress
-        self._pairs: dict[str, Pair] = {}
+        self._pairs: dict[tuple[str, bool], Pair] = {}
         self.notes: list[str] = []
 
     async def run(self, works: Sequence[Work]) -> list[Row]:
@@ -117,13 +117,16 @@ class Rounds:
         """
         if amount is None:
             return None
+        key = contender.name, work.pinned
         with noted(self.notes, f"{contender.name}: {work.name}, {self._stack}"):
-            pair = self._pairs.get(contender.name)
+            pair = self._pairs.get(key)
             if pair is None:
-                pair = await Pair.start(self._reactor, contender, self._stack)
-                self._pairs[contender.name] = pair
+                pair = await Pair.start(
+                    self._reactor, contender, self._stack, pin=work.pinned
+                )
+                self._pairs[key] = pair
             return await pair.do(work.order(amount))
-        broken = self._pairs.pop(contender.name, None)
+        broken = self._pairs.pop(key, None)
         if broken is not None:
             await broken.stop()
         return None

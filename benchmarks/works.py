@@ -55,6 +55,14 @@ class Work(ABC):
     block: int = BLOCK_SIZE
     plain: bool = False
 
+    @property
+    def pinned(self) -> bool:
+        """
+        Whether each of the two processes is kept on a core of its own: one that does
+        one thing at a time needs no other, and would show what the scheduler does.
+        """
+        return self.lanes == 1 and not isinstance(self, Transfer)
+
     def order(self, amount: int) -> Order:
         """
         Give the order to do so much of it, or a little more.

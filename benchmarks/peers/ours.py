@@ -266,6 +266,7 @@ class OurDialer:
             "handshakes": self.handshakes,
             "ping": self.ping,
             "crowd": self.crowd,
+            "used crowd": self.usedCrowd,
             "hold": self.hold,
         }
 
@@ -274,14 +275,22 @@ class OurDialer:
         node.startService()
         return node
 
+    async def _transferOn(
+        self, connection: Connection, send: int, want: int, block: int
+    ) -> None:
+        """
+        Send and receive bytes on a stream of their own.
+        """
+        transfer = Transfer(send, want, block)
+        await connection.openStream(perf.PROTOCOL_ID, _Once(transfer))
+        if (got := await transfer.ended) != want:
+            raise EOFError(f"{got} of {want} bytes came")
+
     async def _transfer(self, order: Order, send: int, want: int) -> Facts:
         connection = await self._node.connect(self._target)
 
         async def one(lane: int, left: Iterator[int]) -> None:
-            transfer = Transfer(send, want, order.block)
-            await connection.openStream(perf.PROTOCOL_ID, _Once(transfer))
-            if (got := await transfer.ended) != want:
-                raise EOFError(f"{got} of {want} bytes came")
+            await self._transferOn(connection, send, want, order.block)
 
         return await inLanes(order, one)
 
@@ -360,12 +369,30 @@ class OurDialer:
         """
         Be so many peers, each with a connection, all of them identified.
         """
+        return await self._gather(order, 0)
+
+    async def usedCrowd(self, order: Order) -> Facts:
+        """
+        The same, and each connection has carried a block in each direction.
+        """
+        return await self._gather(order, order.block)
+
+    async def _gather(self, order: Order, size: int) -> Facts:
+        """
+        Let the crowd grow.
+
+        @param size: how many bytes each new connection carries in each direction.
+        """
         new = [self._start() for _ in range(order.amount - len(self._crowd))]
         self._crowd += new
 
         async def one(lane: int, left: Iterator[int]) -> None:
             while new:
-                await new.pop().identify(self._target)
+                node = new.pop()
+                await node.identify(self._target)
+                if size:
+                    connection = await node.connect(self._target)
+                    await self._transferOn(connection, size, size, order.block)
 
         told = await inLanes(order, one)
         # It is the listener that is looked at: here the collector need not go

@@ -39,10 +39,11 @@ class OnceTests(TestCase):
 
     async def test_memory(self) -> None:
         """
-        The memory of an idle connection.
+        The memory of an idle connection, and after a transfer.
         """
-        row = await memory.idle(reactor, "noise+yamux", OURS)
-        self.assertEqual((row.work, row.unit), (memory.NAME, "KiB"))
+        for work in (memory.NAME, memory.AFTER):
+            row = await memory.idle(reactor, "noise+yamux", OURS, work)
+            self.assertEqual((row.work, row.unit), (work, "KiB"))
 
     async def test_growth(self) -> None:
         """
