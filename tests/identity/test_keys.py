@@ -27,7 +27,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.errors import InvalidInput, InvalidKey, InvalidSignature
-from twisted_libp2p.identity import Envelope, KeyType, PrivateKey, PublicKey
+from twisted_libp2p.identity import Envelope, KeyType, PeerID, PrivateKey, PublicKey
 from twisted_libp2p.identity.algorithms import ALGORITHMS
 from twisted_libp2p.wire import delimit
 
@@ -48,6 +48,50 @@ def encode(type: int, data: bytes) -> bytes:
     Write a key's protobuf message by hand.
     """
     return bytes((0x08, type, 0x12)) + delimit(data)
+
+
+PRIME = 2**255 - 19
+
+
+def add(p: tuple[int, int], q: tuple[int, int]) -> tuple[int, int]:
+    """
+    Add two points of the curve of Ed25519.
+    """
+    d = -121665 * pow(121666, -1, PRIME)
+    (x1, y1), (x2, y2) = p, q
+    product = d * x1 * x2 * y1 * y2 % PRIME
+    x = (x1 * y2 + x2 * y1) * pow(1 + product, -1, PRIME) % PRIME
+    y = (y1 * y2 + x1 * x2) * pow(1 - product, -1, PRIME) % PRIME
+    return x, y
+
+
+def smallOrderPoints() -> set[bytes]:
+    """
+    Find all encodings of the eight points whose order divides 8: those of a
+    point of order 8, its multiples, and both signs of each; where y is below 19,
+    also the one that is not reduced.
+    """
+    y = int.from_bytes(
+        bytes.fromhex(
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
+        ),
+        "little",
+    )
+    d = -121665 * pow(121666, -1, PRIME)
+    square = (y * y - 1) * pow(d * y * y + 1, -1, PRIME) % PRIME
+    x = pow(square, (PRIME + 3) // 8, PRIME)
+    if x * x % PRIME != square:
+        x = x * pow(2, (PRIME - 1) // 4, PRIME) % PRIME
+    point, found = (x, y), set()
+    multiple = (0, 1)
+    for _ in range(8):
+        multiple = add(multiple, point)
+        for reduced in {multiple[1], multiple[1] + PRIME}:
+            if reduced < 1 << 255:
+                for sign in (0, 1 << 255):
+                    found.add((reduced | sign).to_bytes(32, "little"))
+    assert multiple == (0, 1)
+    return found
 
 
 def rsaData(bits: int, exponent: int = 65537, low: int = 1) -> bytes:
@@ -179,6 +223,60 @@ class PublicKeyTests(SynchronousTestCase):
         """
         for size in (0, 31, 33, 64):
             self.assertRefused(encode(1, bytes(size)), "ED25519")
+
+    def test_ed25519SmallOrder(self) -> None:
+        """
+        Points of small order are refused in all their encodings, whichever way
+        the key comes in: anybody can sign for them.
+        """
+        encodings = smallOrderPoints()
+        self.assertEqual(len(encodings), 14)
+        for data in encodings:
+            with self.subTest(data.hex()):
+                self.assertRaises(InvalidKey, PublicKey.fromBytes, encode(1, data))
+                key = ed25519.Ed25519PublicKey.from_public_bytes(data)
+                self.assertRaises(InvalidKey, PublicKey, KeyType.ED25519, key)
+                peer = PeerID.fromBytes(b"\x00\x24" + encode(1, data))
+                self.assertIsNone(peer.publicKey())
+
+    def test_ed25519ForgedSignature(self) -> None:
+        """
+        OpenSSL itself accepts a signature that nobody made, for the neutral
+        point and any message: so the key has to be refused.
+        """
+        neutral = (1).to_bytes(32, "little")
+        key = ed25519.Ed25519PublicKey.from_public_bytes(neutral)
+        key.verify(neutral + bytes(32), b"any message")
+        self.assertRaises(InvalidKey, PublicKey.fromBytes, encode(1, neutral))
+
+    def test_ed25519NotCanonical(self) -> None:
+        """
+        A coordinate that is not below the prime is refused, with either sign;
+        the largest one that is below it, and is of no small order, is not.
+        """
+        for y in range(PRIME, 1 << 255):
+            for sign in (0, 1 << 255):
+                data = (y | sign).to_bytes(32, "little")
+                self.assertRaises(InvalidKey, PublicKey.fromBytes, encode(1, data))
+        for sign in (0, 1 << 255):
+            data = (PRIME - 2 | sign).to_bytes(32, "little")
+            self.assertEqual(
+                PublicKey.fromBytes(encode(1, data)).toBytes(), encode(1, data)
+            )
+
+    def test_secp256k1NotCanonical(self) -> None:
+        """
+        A coordinate that is not below the prime of secp256k1 is refused, and so
+        is the point at infinity.
+        """
+        prime = 2**256 - 2**32 - 977
+        for data in (
+            b"\x02" + (prime + 1).to_bytes(32, "big"),
+            b"\x03" + (prime + 2).to_bytes(32, "big"),
+            bytes(33),
+            b"\x00",
+        ):
+            self.assertRaises(InvalidKey, PublicKey.fromBytes, encode(2, data))
 
     def test_secp256k1(self) -> None:
         """

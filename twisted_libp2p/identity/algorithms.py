@@ -117,18 +117,46 @@ class Algorithm(ABC, Generic[_Public, _Private]):
 
 
 class _Ed25519(Algorithm[ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey]):
+    """
+    A public key is a point of the curve: its y coordinate, and the sign of x in
+    the highest bit.  OpenSSL accepts any 32 bytes.
+    """
+
     privateClass = ed25519.Ed25519PrivateKey
+
+    #: The prime of the field.  A y that is not below it has another encoding.
+    prime = 2**255 - 19
+
+    # The y coordinate of two of the points of order 8.
+    _eighth = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+
+    #: The y coordinates of the eight points whose order divides 8.  Anybody can
+    #: make a signature that is valid for such a key: for all messages, or for
+    #: one in some.
+    smallOrder = frozenset({0, 1, prime - 1, _eighth, prime - _eighth})
 
     def generate(self, bits: int) -> ed25519.Ed25519PrivateKey:
         return ed25519.Ed25519PrivateKey.generate()
 
     def check(self, key: ed25519.Ed25519PublicKey) -> None:
-        """
-        Every key of the right length will do.
-        """
+        self._checkPoint(key.public_bytes_raw())
 
     def loadPublic(self, data: bytes) -> ed25519.Ed25519PublicKey:
-        return ed25519.Ed25519PublicKey.from_public_bytes(data)
+        key = ed25519.Ed25519PublicKey.from_public_bytes(data)
+        self._checkPoint(data)
+        return key
+
+    def _checkPoint(self, data: bytes) -> None:
+        """
+        Refuse an encoding that is not canonical, and a point of small order.
+        The two points at which x is 0, and its sign must not be set, are of
+        small order.
+        """
+        y = int.from_bytes(data, "little") & (1 << 255) - 1
+        if y >= self.prime:
+            raise ValueError("its encoding is not canonical")
+        if y in self.smallOrder:
+            raise ValueError("a point of small order, for which anybody can sign")
 
     def dumpPublic(self, key: ed25519.Ed25519PublicKey) -> bytes:
         return key.public_bytes_raw()

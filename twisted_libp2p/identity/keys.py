@@ -27,9 +27,11 @@ from twisted_libp2p.wire import keys_pb2
 
 __all__ = ["KeyType", "PrivateKey", "PublicKey"]
 
-# How the encoding of an Ed25519 key begins; its 32 bytes follow, whatever they are.
+# How the encoding of an Ed25519 key begins; its 32 bytes follow.
 _ED25519: Final = b"\x08\x01\x12\x20"
 _ED25519_SIZE: Final = len(_ED25519) + 32
+
+_loadEd25519: Final = ALGORITHMS[KeyType.ED25519].loadPublic
 
 # What the package cryptography raises for keys that it cannot use.
 _REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
@@ -74,7 +76,10 @@ class PublicKey:
             # Nearly all keys are such; there is no other encoding of this one.
             public = cls.__new__(cls)
             public._type = KeyType.ED25519
-            public._key = ALGORITHMS[KeyType.ED25519].loadPublic(data[len(_ED25519) :])
+            try:
+                public._key = _loadEd25519(data[len(_ED25519) :])
+            except ValueError as error:
+                raise InvalidKey(f"ED25519 key: {error}") from None
             public._encoded = bytes(data)
             return public
         message = keys_pb2.PublicKey()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -160,6 +160,31 @@ class AuthenticateTests(SynchronousTestCase):
         certificate, _ = forge(private=Large(), signer=signer)
         self.assertRefused(
             certificate.public_bytes(Encoding.DER), "its RSA key has 8201 bits"
+        )
+
+    def test_smallOrder(self) -> None:
+        """
+        A certificate whose own key is an Ed25519 point of small order is
+        refused: anybody can sign with it.
+        """
+        neutral = (1).to_bytes(32, "little")
+
+        class Neutral:
+            """
+            A key without a private half.
+            """
+
+            def public_key(self) -> ed25519.Ed25519PublicKey:
+                """
+                The public half.
+                """
+                return ed25519.Ed25519PublicKey.from_public_bytes(neutral)
+
+        signer = ed25519.Ed25519PrivateKey.generate()
+        certificate, _ = forge(private=Neutral(), signer=signer)
+        data = certificate.public_bytes(Encoding.DER)
+        self.assertRefused(
+            data[:-64] + neutral + bytes(32), "ED25519 key: a point of small order"
         )
 
     def test_unreadable(self) -> None:

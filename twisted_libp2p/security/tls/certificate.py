@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 from twisted_libp2p.errors import InvalidInput
-from twisted_libp2p.identity import Identity, PublicKey
+from twisted_libp2p.identity import Identity, KeyType, PublicKey
 
 __all__ = ["EXTENSION", "HostCertificate", "authenticate", "decode", "encode"]
 
@@ -171,6 +171,7 @@ def _checkSelfSignature(
     signed = certificate.tbs_certificate_bytes
     try:
         if isinstance(public, ed25519.Ed25519PublicKey):
+            PublicKey(KeyType.ED25519, public)  # refuses points of small order
             public.verify(signature, signed)
             return
         if not isinstance(public, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
