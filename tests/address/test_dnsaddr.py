@@ -6,7 +6,7 @@ Tests of resolving /dnsaddr.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -16,13 +16,14 @@ from twisted.internet.testing import StringTransport
 from twisted.names import dns, error
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, dnsaddr
 from twisted_libp2p.address.dnsaddr import (
     MAX_ADDRESSES,
     MAX_DEPTH,
     MAX_LOOKUPS,
     DNSAddrResolver,
     isDNSAddr,
+    nameServers,
 )
 from twisted_libp2p.errors import NoAddresses
 
@@ -251,8 +252,9 @@ class FakePort:
     A UDP port that notes what is sent.
     """
 
-    def __init__(self, protocol: Any) -> None:
+    def __init__(self, protocol: Any, unreachable: Collection[str] = ()) -> None:
         self.protocol = protocol
+        self.unreachable = unreachable
         self.sent: list[tuple[bytes, Any]] = []
         self.open = True
 
@@ -260,6 +262,8 @@ class FakePort:
         """
         Note a datagram.
         """
+        if address[0] in self.unreachable:
+            raise OSError(101, "Network is unreachable")
         self.sent.append((data, address))
 
     def stopListening(self) -> None:
@@ -295,13 +299,14 @@ class FakeReactor(Clock):
     def __init__(self) -> None:
         super().__init__()
         self.ports: list[FakePort] = []
+        self.unreachable: set[str] = set()
         self.connectors: list[FakeConnector] = []
 
     def listenUDP(self, port: int, protocol: Any, **options: Any) -> FakePort:
         """
         Give a port.
         """
-        self.ports.append(FakePort(protocol))
+        self.ports.append(FakePort(protocol, self.unreachable))
         protocol.makeConnection(self.ports[-1])
         return self.ports[-1]
 
@@ -396,3 +401,108 @@ class SystemTests(SynchronousTestCase):
         self.resolving.cancel()
         self.failureResultOf(self.resolving, CancelledError)
         self.assertClean()
+
+
+class NameServersTests(SynchronousTestCase):
+    """
+    Reading the name servers of the system.
+    """
+
+    def test_badLines(self) -> None:
+        """
+        A line that is cut off, names no address, or is not text is skipped, and
+        the name servers of the other lines are used.
+        """
+        for bad in (
+            b"nameserver",
+            b"nameserver   ",
+            b"nameserver # none yet",
+            b"nameserver 300.1.1.1",
+            b"nameserver 127.1",
+            b"nameserver dns.example",
+            b"nameserver \xff\xfe",
+            b"nameservers 192.0.2.9",
+            b"; nameserver 192.0.2.9",
+            b"#nameserver 192.0.2.9",
+            b"search",
+            b"options",
+            b"\x00",
+            b"",
+        ):
+            text = b"nameserver 192.0.2.1\n" + bad + b"\n\tnameserver\t2001:db8::1 # b"
+            self.assertEqual(
+                nameServers(text), [("192.0.2.1", 53), ("2001:db8::1", 53)], bad
+            )
+            self.assertEqual(nameServers(bad), [("127.0.0.1", 53)], bad)
+
+    def test_zone(self) -> None:
+        """
+        A name server on the link keeps its zone; one that is named twice is asked
+        once.
+        """
+        text = b"nameserver fe80::1%eth0\r\nnameserver fe80::1%eth0\r\n"
+        self.assertEqual(nameServers(text), [("fe80::1%eth0", 53)])
+
+    def resolving(self, reactor: FakeReactor, path: str) -> Deferred[list[Multiaddr]]:
+        """
+        Begin to resolve a name with the name servers in a file.
+        """
+        self.patch(dnsaddr, "RESOLV_CONF", path)
+        return DNSAddrResolver(reactor).resolve(Multiaddr("/dnsaddr/a"))
+
+    def asked(self, reactor: FakeReactor) -> list[str]:
+        """
+        The name servers that were sent a question, in order.
+        """
+        return [address[0] for port in reactor.ports for _, address in port.sent]
+
+    def test_file(self) -> None:
+        """
+        A resolution asks the servers of the good lines.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"nameserver\nnameserver x\nnameserver 192.0.2.1\n")
+        reactor = FakeReactor()
+        self.resolving(reactor, path).addErrback(lambda _: None).cancel()
+        self.assertEqual(self.asked(reactor), ["192.0.2.1"])
+
+    def test_noFile(self) -> None:
+        """
+        Without a file, or with one that cannot be read, this host is asked.
+        """
+        for path in (self.mktemp(), "/"):
+            reactor = FakeReactor()
+            self.resolving(reactor, path).addErrback(lambda _: None).cancel()
+            self.assertEqual(self.asked(reactor), ["127.0.0.1"])
+
+    def test_unreachable(self) -> None:
+        """
+        A name server to which nothing can be sent, for there is no route, leaves
+        its turn to the next one, and no port open.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"nameserver 2001:db8::1\nnameserver 192.0.2.1\n")
+        reactor = FakeReactor()
+        reactor.unreachable.add("2001:db8::1")
+        resolving = self.resolving(reactor, path)
+        self.assertNoResult(resolving)
+        self.assertEqual(self.asked(reactor), ["192.0.2.1"])
+        resolving.cancel()
+        self.failureResultOf(resolving, CancelledError)
+        self.assertFalse(any(port.open for port in reactor.ports))
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_allUnreachable(self) -> None:
+        """
+        If no name server can be reached, the resolution says so.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"nameserver 2001:db8::1\n")
+        reactor = FakeReactor()
+        reactor.unreachable.add("2001:db8::1")
+        reason = self.failureResultOf(self.resolving(reactor, path), DNSLookupError)
+        self.assertIn("no name server", str(reason.value))
+        self.assertFalse(any(port.open for port in reactor.ports))

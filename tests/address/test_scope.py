@@ -14,6 +14,7 @@ from twisted_libp2p.address import (
     Scope,
     interfaceAddresses,
     isWildcard,
+    unmapped,
 )
 
 
@@ -52,6 +53,38 @@ class ScopeTests(SynchronousTestCase):
             ("/p2p-circuit/ip4/8.8.8.8", Scope.UNKNOWN),
         ):
             self.assertIs(Scope.of(Multiaddr(text)), scope, text)
+
+
+class UnmappedTests(SynchronousTestCase):
+    """
+    IPv4 addresses that are written as IPv6.
+    """
+
+    def test_mapped(self) -> None:
+        """
+        They become IPv4, and keep what follows.
+        """
+        for text, expected in (
+            ("/ip6/::ffff:192.0.2.1", "/ip4/192.0.2.1"),
+            ("/ip6/::ffff:c000:201/tcp/1/ws", "/ip4/192.0.2.1/tcp/1/ws"),
+            ("/ip6zone/eth0/ip6/::ffff:192.0.2.1/tcp/1", "/ip4/192.0.2.1/tcp/1"),
+        ):
+            self.assertEqual(str(unmapped(Multiaddr(text))), expected)
+
+    def test_others(self) -> None:
+        """
+        Any other address is the same afterwards.
+        """
+        for text in (
+            "/ip4/192.0.2.1/tcp/1",
+            "/ip6/::1/tcp/1",
+            "/ip6/::fffe:192.0.2.1/tcp/1",
+            "/ip6/64:ff9b::192.0.2.1/tcp/1",
+            "/ip6zone/eth0/ip6/fe80::1/tcp/1",
+            "/dns/a/tcp/1/ip6/::ffff:192.0.2.1",
+            "/memory/1",
+        ):
+            self.assertEqual(unmapped(Multiaddr(text)), Multiaddr(text))
 
 
 class WildcardTests(SynchronousTestCase):

@@ -52,6 +52,36 @@ class AddressListTests(SynchronousTestCase):
         found.remove("/ip4/192.0.2.1")
         self.assertFalse(found.matches(HERE))
 
+    def test_mapped(self) -> None:
+        """
+        An IPv4 address that is mapped into IPv6 is the IPv4 address, on the list
+        and in the question, as an address, a host and a network.
+        """
+        mapped = "/ip6/::ffff:192.0.2.1"
+        for entry in (
+            "/ip4/192.0.2.1",
+            mapped,
+            Multiaddr(mapped),
+            "192.0.2.1",
+            "::ffff:192.0.2.1",
+            "::ffff:192.0.2.0/120",
+        ):
+            found = AddressList([entry])
+            self.assertTrue(found.matches(HERE), entry)
+            self.assertTrue(found.matches(Multiaddr(f"{mapped}/tcp/4001")), entry)
+            self.assertFalse(found.matches(THERE), entry)
+            self.assertFalse(found.matches(Multiaddr("/ip6/::ffff:198.51.100.1")))
+            found.remove(entry)
+            self.assertFalse(found.matches(HERE), entry)
+
+    def test_zone(self) -> None:
+        """
+        A zone in front of an address does not hide it.
+        """
+        found = AddressList(["/ip6/fe80::1"])
+        self.assertTrue(found.matches(Multiaddr("/ip6zone/eth0/ip6/fe80::1/tcp/1")))
+        self.assertFalse(found.matches(Multiaddr("/ip6zone/eth0/ip6/fe80::2/tcp/1")))
+
     def test_networks(self) -> None:
         """
         A network stands for all addresses in it, whatever their transport; of

@@ -6,15 +6,24 @@ Tests of coming back to peers.
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.connmanager.doubles import peer
 from twisted_libp2p.connmanager.policy import Backoff
 from twisted_libp2p.connmanager.redial import Redialer
-from twisted_libp2p.errors import ConfigurationError, NoAddresses
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    DialFailed,
+    LimitExceeded,
+    NoAddresses,
+    PeerMismatch,
+)
 from twisted_libp2p.identity import PeerID
 
 
@@ -215,6 +224,84 @@ class RedialerTests(SynchronousTestCase):
         self.redialer.start(lambda peer: peer == other)
         self.clock.advance(40)
         self.assertEqual([peer for peer, _ in self.dials], [self.peer, other])
+
+    def logged(self) -> list[str]:
+        """
+        Collect the lines that are logged from now on.
+        """
+        lines: list[str] = []
+
+        @implementer(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            if event.get("log_namespace", "").endswith("Redialer"):
+                lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        return lines
+
+    def refused(self) -> DialFailed:
+        """
+        Make the error of a dial that was refused.
+        """
+        return DialFailed(str(self.peer), [("/a", ConnectionRefusedError())])
+
+    def failWith(self, error: BaseException) -> None:
+        """
+        Let time pass until the peer is dialed, and let that dial fail.
+        """
+        self.clock.advance(40)
+        self.pending[-1].errback(error)
+
+    def test_told(self) -> None:
+        """
+        The first failure is logged in one line that names the peer and the
+        reason, then only a failure for another reason, and in the end that the
+        peer is connected.
+        """
+        lines = self.logged()
+        self.redialer.disconnected(self.peer, 0)
+        for _ in range(3):
+            self.failWith(self.refused())
+        (line,) = lines
+        self.assertNotIn("\n", line)
+        self.assertIn(str(self.peer), line)
+        self.assertIn("refused", line)
+        mismatch = PeerMismatch("/noise", str(self.peer), str(peer(2)))
+        for _ in range(3):
+            self.failWith(DialFailed(str(self.peer), [("/a", mismatch)]))
+        self.assertEqual(len(lines), 2)
+        self.assertIn(str(mismatch), lines[1])
+        self.failWith(self.refused())
+        self.assertEqual(len(lines), 3)
+        self.redialer.connected(self.peer)
+        self.assertIn("connected again", lines[3])
+        self.redialer.disconnected(self.peer, 0)
+        self.failWith(self.refused())
+        self.assertEqual(len(lines), 5)
+
+    def test_sameReason(self) -> None:
+        """
+        Addresses in another order, and numbers that differ, are no other reason.
+        """
+        lines = self.logged()
+        self.redialer.disconnected(self.peer, 0)
+        refused = ("/a", ConnectionRefusedError())
+        for current in (8, 9):
+            full = ("/b", LimitExceeded("the system", 9, current, "Limits.system"))
+            for causes in ([refused, full], [full, refused]):
+                self.failWith(DialFailed(str(self.peer), causes))
+        self.assertEqual(len(lines), 1)
+
+    def test_cancelled(self) -> None:
+        """
+        A dial that is given up is not logged.
+        """
+        lines = self.logged()
+        self.redialer.disconnected(self.peer, 0)
+        self.failWith(CancelledError())
+        self.redialer.connected(self.peer)
+        self.assertEqual(lines, [])
 
     def test_fault(self) -> None:
         """

@@ -109,6 +109,20 @@ class SubnetsTests(SynchronousTestCase):
         for address in ("/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"):
             self.assertEqual(self.subnets.of(Multiaddr(address)), [])
 
+    def test_mappedNetwork(self) -> None:
+        """
+        An IPv4 address that is mapped into IPv6 is counted, and exempt, as IPv4.
+        """
+        self.assertEqual(
+            self.subnets.of(Multiaddr("/ip6/::ffff:192.0.2.1/tcp/1")),
+            self.subnets.of(Multiaddr("/ip4/192.0.2.1/tcp/1")),
+        )
+        mapped = Multiaddr("/ip6/::ffff:127.0.0.1/tcp/1")
+        self.assertEqual(self.subnets.of(mapped), [])
+        self.assertEqual(
+            parseNetwork("::ffff:10.0.0.0/104"), parseNetwork("10.0.0.0/8")
+        )
+
     def test_noAddress(self) -> None:
         """
         What has no IP address, or not its own, is not counted.

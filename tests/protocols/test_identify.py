@@ -262,6 +262,14 @@ class ReaderTests(SynchronousTestCase):
         self.assertEqual(after.agent, "test/1")
         self.assertEqual(after.observedAddress, NAMED)
 
+    def test_mappedObserved(self) -> None:
+        """
+        An observed address that is mapped into IPv6 is stored as IPv4.
+        """
+        mapped = Multiaddr("/ip6/::ffff:192.0.2.1/tcp/1")
+        told = read(message(observedAddr=mapped.toBytes()))
+        self.assertEqual(told.observedAddress, Multiaddr("/ip4/192.0.2.1/tcp/1"))
+
     @drawn(50, st.data())
     def test_pieces(self, data: st.DataObject) -> None:
         """

@@ -12,8 +12,8 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError, ConnectError, DNSLookupError
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
@@ -108,6 +108,7 @@ class AddressTests(SynchronousTestCase):
         for text, host in (
             ("/ip4/192.0.2.7/tcp/9", "192.0.2.7"),
             ("/ip6/::1/tcp/9", "::1"),
+            ("/ip6/::ffff:192.0.2.7/tcp/9", "192.0.2.7"),
         ):
             self.transport.clientEndpoint(Multiaddr(text)).connect(quiet())
             self.assertEqual(self.reactor.tcpClients[-1][:2], (host, 9))
@@ -160,6 +161,7 @@ class AddressTests(SynchronousTestCase):
             (IPv4Address("TCP", "192.0.2.1", 9), "/ip4/192.0.2.1/tcp/9"),
             (IPv6Address("TCP", "2001:db8::1", 9), "/ip6/2001:db8::1/tcp/9"),
             (IPv6Address("TCP", "fe80::1%eth0", 9), "/ip6zone/eth0/ip6/fe80::1/tcp/9"),
+            (IPv6Address("TCP", "::ffff:192.0.2.1", 9), "/ip4/192.0.2.1/tcp/9"),
         ):
             self.assertEqual(str(self.transport.toMultiaddr(address)), text)
         self.assertIsNone(self.transport.toMultiaddr(UNIXAddress(b"/x")))
@@ -213,6 +215,96 @@ class SocketTests(TestCase):
         except OSError:
             self.skipTest("this machine has no IPv6")
         await self._roundTrip("/ip6/::1/tcp/0")
+
+    async def test_bothWildcards(self) -> None:
+        """
+        The wildcards of both families share a port, whichever is first, and the
+        one of IPv6 takes no IPv4 connection.
+        """
+        if not socket.has_ipv6:
+            self.skipTest("this machine has no IPv6")
+        transport = TCPTransport(reactor)
+        for first, second in (("/ip4/0.0.0.0", "/ip6/::"), ("/ip6/::", "/ip4/0.0.0.0")):
+            ports: list[Any] = []
+            try:
+                number = 0
+                for wildcard in (first, second):
+                    address = Multiaddr(f"{wildcard}/tcp/{number}")
+                    endpoint = transport.serverEndpoint(address)
+                    ports.append(await endpoint.listen(quiet()))
+                    number = ports[0].getHost().port
+            finally:
+                for port in ports:
+                    await maybeDeferred(port.stopListening)
+        port = await transport.serverEndpoint(Multiaddr("/ip6/::/tcp/0")).listen(
+            quiet()
+        )
+        try:
+            number = port.getHost().port  # type: ignore[attr-defined]
+            client = transport.clientEndpoint(Multiaddr(f"/ip4/127.0.0.1/tcp/{number}"))
+            with self.assertRaises(ConnectError):
+                await client.connect(quiet())
+        finally:
+            await maybeDeferred(port.stopListening)
+
+    async def test_takenIP6(self) -> None:
+        """
+        An IPv6 port that is taken, and an address of another host, are errors that
+        name the address.
+        """
+        transport = TCPTransport(reactor)
+        port: Any = await transport.serverEndpoint(Multiaddr("/ip6/::1/tcp/0")).listen(
+            quiet()
+        )
+        try:
+            taken = f"/ip6/::1/tcp/{port.getHost().port}"
+            for text in (taken, "/ip6/2001:db8::1/tcp/0"):
+                with self.assertRaises(CannotListenError) as caught:
+                    await transport.serverEndpoint(Multiaddr(text)).listen(quiet())
+                self.assertIn(caught.exception.interface, text)
+        finally:
+            await maybeDeferred(port.stopListening)
+
+    async def test_mappedListener(self) -> None:
+        """
+        To listen on a mapped address is to listen on the IPv4 address.
+        """
+        transport = TCPTransport(reactor)
+        address = Multiaddr("/ip6/::ffff:127.0.0.1/tcp/0")
+        port = await transport.serverEndpoint(address).listen(quiet())
+        try:
+            (listening,) = transport.listeningOn(address, port)
+            self.assertEqual(listening.names, ("ip4", "tcp"))
+        finally:
+            await maybeDeferred(port.stopListening)
+
+    async def test_optionsFail(self) -> None:
+        """
+        A port whose options cannot be set is closed.
+        """
+        transport = TCPTransport(reactor)
+
+        class Refusing:
+            def setsockopt(self, *args: int) -> None:
+                raise OSError(22, "Invalid argument")
+
+        closed: list[bool] = []
+
+        class Port:
+            socket = Refusing()
+
+            def stopListening(self) -> None:
+                closed.append(True)
+
+        class Endpoint:
+            def listen(self, factory: Any) -> Deferred[Any]:
+                return succeed(Port())
+
+        server: Any = transport.serverEndpoint(Multiaddr("/ip4/127.0.0.1/tcp/0"))
+        server._endpoint = Endpoint()
+        with self.assertRaises(OSError):
+            await server.listen(quiet())
+        self.assertEqual(closed, [True])
 
     async def test_wildcard(self) -> None:
         """

@@ -21,6 +21,7 @@ from twisted_libp2p.address.scope import (
     interfaceAddresses,
     ipOf,
     isWildcard,
+    unmapped,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "interfaceAddresses",
     "ipOf",
     "isWildcard",
+    "unmapped",
 ]

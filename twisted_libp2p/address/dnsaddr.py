@@ -11,8 +11,10 @@ protocols/DNSADDR.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
@@ -43,6 +45,9 @@ TIMEOUTS = (1, 3, 6)
 
 #: Where the name servers are written.
 RESOLV_CONF = "/etc/resolv.conf"
+
+#: The most bytes of it that are read.
+MAX_RESOLV_CONF = 65_536
 
 
 def isDNSAddr(address: Multiaddr) -> bool:
@@ -206,19 +211,72 @@ class _Leash:
             each()
 
 
+class _Resolver(client.Resolver):
+    """
+    A resolver that asks the next name server when one cannot be asked at all.
+    """
+
+    def __init__(self, servers: list[tuple[str, int]], leash: _Leash) -> None:
+        super().__init__(servers=servers, reactor=leash)
+        # The factory's own protocols would run their timers in the global reactor.
+        factory: Any = self.factory
+        factory.buildProtocol = self._build
+
+    def _build(self, addr: object) -> dns.DNSProtocol:
+        protocol = dns.DNSProtocol(self, self._reactor)
+        protocol.factory = self.factory
+        return protocol
+
+    def _query(self, *args: Any) -> Deferred[Any]:
+        """
+        Send a question to one name server.
+
+        Twisted tries the next one after a timeout, but not if the socket refuses
+        to send, as it does without a route to an IPv6 server.
+        """
+        address = args[0][0]
+        protocol: Any = self._connectedProtocol("::" if isIPv6Address(address) else "")
+        asked: Deferred[Any] = protocol.query(*args)
+
+        def answered(result: Any) -> Any:
+            protocol.transport.stopListening()
+            if isinstance(result, Failure) and result.check(OSError, ValueError):
+                return Failure(dns.DNSQueryTimeoutError(protocol.pickID()))
+            return result
+
+        return asked.addBoth(answered)
+
+
+def nameServers(configuration: bytes) -> list[tuple[str, int]]:
+    """
+    Read the name servers in the text of C{/etc/resolv.conf}.  A line that cannot
+    be used is skipped.
+
+    @return: their addresses and ports, without repetitions; the name server of
+        this host if the text names none, as resolv.conf(5) demands.
+    """
+    found: dict[tuple[str, int], None] = {}
+    for line in configuration.splitlines():
+        keyword, *values = line.split()[:2] or [b""]
+        if keyword != b"nameserver" or not values:
+            continue
+        with suppress(UnicodeDecodeError):
+            address = values[0].decode("ascii")
+            if isIPAddress(address) or isIPv6Address(address):
+                found[address, dns.PORT] = None
+    return list(found) or [("127.0.0.1", dns.PORT)]
+
+
 def _systemResolver(leash: _Leash) -> IResolver:
     """
     Give a resolver that asks the name servers of the system.
 
-    It is made anew for each resolution: they may have changed since.
+    A new one is made for each resolution: the servers may have changed.
     """
-    resolver: Any = client.Resolver(resolv=RESOLV_CONF, reactor=leash)
-
-    def buildProtocol(addr: object) -> dns.DNSProtocol:
-        # The factory's own would run its timers in the global reactor.
-        protocol = dns.DNSProtocol(resolver, leash)
-        protocol.factory = resolver.factory
-        return protocol
-
-    resolver.factory.buildProtocol = buildProtocol
-    return resolver  # type: ignore[no-any-return]
+    try:
+        with open(RESOLV_CONF, "rb") as file:
+            configuration = file.read(MAX_RESOLV_CONF)
+    except OSError:
+        configuration = b""
+    resolver: IResolver = _Resolver(nameServers(configuration), leash)
+    return resolver

@@ -196,6 +196,13 @@ class Multiaddr:
         size = len(b"".join(map(_encode, parts[count:])))
         return self._of(self._encoded[: len(self._encoded) - size], parts[:count])
 
+    def withoutFirst(self) -> Multiaddr:
+        """
+        Give this address without its first component.
+        """
+        parts = self._components
+        return self._of(b"".join(map(_encode, parts[1:])), parts[1:])
+
     @property
     def peerID(self) -> PeerID | None:
         """

@@ -15,7 +15,11 @@ import ifaddr
 
 from twisted_libp2p.address.multiaddr import Multiaddr
 
-__all__ = ["Scope", "interfaceAddresses", "ipOf", "isWildcard"]
+__all__ = ["Scope", "interfaceAddresses", "ipOf", "isWildcard", "unmapped"]
+
+# The first bytes of an IPv6 address that stands for one of IPv4 (RFC 4291, section
+# 2.5.5.2).
+_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Scope(Enum):
@@ -52,6 +56,24 @@ def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
     """
     host = address.host
     return None if host is None else _ipOf(host)
+
+
+def unmapped(address: Multiaddr) -> Multiaddr:
+    """
+    Write an IPv4 address that is mapped into IPv6 as what it is.
+
+    @return: C{/ip4/192.0.2.1/...} for C{/ip6/::ffff:192.0.2.1/...}, with a zone
+        or without; any other address unchanged.
+    """
+    host = address.host
+    if host is None or len(host) != 16 or not host.startswith(_MAPPED):
+        return address
+    rest = address
+    for component in address:
+        rest = rest.withoutFirst()
+        if component.name == "ip6":
+            break
+    return Multiaddr(f"/ip4/{_ipOf(host)}").encapsulate(rest)
 
 
 # Hosts come again, and the module ipaddress takes its time.

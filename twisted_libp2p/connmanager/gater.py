@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, unmapped
 from twisted_libp2p.address.multiaddr import Component
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.subnets import BITS, Network, hostOf, parseNetwork
@@ -117,10 +117,12 @@ class AddressList:
         if address is None:
             return False
         if self.addresses:
-            components = tuple(address)
-            for length in range(1, len(components) + 1):
-                if components[:length] in self.addresses:
-                    return True
+            components = tuple(unmapped(address))
+            # A zone says by which link a host is reached, not which host it is.
+            for start in (0, 1) if components[0].name == "ip6zone" else (0,):
+                for end in range(start + 1, len(components) + 1):
+                    if components[start:end] in self.addresses:
+                        return True
         host = hostOf(address) if self.networks else None
         if host is None:
             return False
@@ -202,13 +204,15 @@ def _parse(entry: Entry) -> PeerID | Multiaddr | Network:
     """
     Read an entry of a list.
     """
+    if isinstance(entry, Multiaddr):
+        return unmapped(entry)
     if not isinstance(entry, str):
         return entry
     try:
         if entry.startswith("/"):
             address = Multiaddr(entry)
             peer = address.peerID
-            return address if peer is None or len(address) > 1 else peer
+            return unmapped(address) if peer is None or len(address) > 1 else peer
         if "." in entry or ":" in entry:
             return parseNetwork(entry)
         return PeerID.fromText(entry)

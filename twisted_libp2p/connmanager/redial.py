@@ -6,6 +6,7 @@ Come back to the peers that matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connmanager.policy import Backoff
-from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.errors import DialFailed, Libp2pError
 from twisted_libp2p.identity import PeerID
 
 __all__ = ["Redialer"]
@@ -24,12 +25,19 @@ __all__ = ["Redialer"]
 class _Wanted:
     """
     One peer that is wanted back.
+
+    @ivar attempts: how many times it was dialed since it was last connected.
+    @ivar call: the next dial.
+    @ivar dial: the dial under way.
+    @ivar reason: why the last dial failed, as it was logged; None if that is not
+        known, or the peer was connected since.
     """
 
-    __slots__ = ("attempts", "call", "dial")
+    __slots__ = ("attempts", "call", "dial", "reason")
 
     def __init__(self) -> None:
         self.attempts = 0
+        self.reason: frozenset[str] | None = None
         self.call: IDelayedCall | None = None
         self.dial: Deferred[Any] | None = None
 
@@ -115,9 +123,14 @@ class Redialer:
         A peer has its first connection, whoever dialed.
         """
         wanted = self._wanted.get(peer)
-        if wanted is not None and wanted.call is not None:
+        if wanted is None:
+            return
+        if wanted.call is not None:
             wanted.call.cancel()
             wanted.call = None
+        if wanted.reason is not None:
+            wanted.reason = None
+            self._log.info("{peer} is connected again", peer=peer)
 
     def disconnected(self, peer: PeerID, lasted: float) -> None:
         """
@@ -152,6 +165,40 @@ class Redialer:
             return
         wanted.dial = None
         if isinstance(result, Failure):
-            if not result.check(Libp2pError, CancelledError):
-                self._log.failure("dialing {peer} failed", result, peer=peer)
+            self._report(result, peer, wanted)
             self._wait(peer, wanted)
+
+    def _report(self, failure: Failure, peer: PeerID, wanted: _Wanted) -> None:
+        """
+        Log the first failure of a peer, and each one with another reason.
+        """
+        if failure.check(CancelledError):
+            return
+        if not failure.check(Libp2pError):
+            self._log.failure("dialing {peer} failed", failure, peer=peer)
+            return
+        reason = _reason(failure)
+        if reason != wanted.reason:
+            wanted.reason = reason
+            self._log.warn(
+                "cannot connect to {peer}, which is protected; trying again until"
+                " it can be reached: {reason}",
+                peer=peer,
+                reason=failure.getErrorMessage(),
+            )
+
+
+def _reason(failure: Failure) -> frozenset[str]:
+    """
+    Reduce the error of a dial to the reasons in it.  The order of the addresses,
+    and the numbers of what is in use, differ from one dial to the next.
+    """
+    error = failure.value
+    assert error is not None
+    causes = (
+        [cause for _, cause in error.causes] if isinstance(error, DialFailed) else []
+    )
+    return frozenset(
+        type(each).__name__ + re.sub(r"\d+", "0", str(each))
+        for each in causes or [error]
+    )

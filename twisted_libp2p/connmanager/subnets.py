@@ -210,13 +210,17 @@ def hostOf(address: Multiaddr) -> tuple[int, int] | None:
 
 def parseNetwork(text: str) -> Network:
     """
-    Read a network such as C{192.0.2.0/24}, or the address of one host.
+    Read a network such as C{192.0.2.0/24}, or the address of one host.  A network
+    of IPv4 addresses that are mapped into IPv6 is one of IPv4.
 
-    @raise ConfigurationError: it is none.
+    @raise ConfigurationError: the text is no network.
     """
     try:
         network = ip_network(text)
     except ValueError as error:
         raise ConfigurationError(f"{text!r} is no network: {error}") from None
     bits = network.max_prefixlen - network.prefixlen
-    return network.version, network.prefixlen, int(network.network_address) >> bits
+    number = int(network.network_address)
+    if network.version == 6 and network.prefixlen >= 96 and number >> 32 == 0xFFFF:
+        return 4, network.prefixlen - 96, (number & 0xFFFFFFFF) >> bits
+    return network.version, network.prefixlen, number >> bits

@@ -19,7 +19,13 @@ from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from twisted_libp2p.address import Multiaddr, PeerRecord, Scope, isWildcard
+from twisted_libp2p.address import (
+    Multiaddr,
+    PeerRecord,
+    Scope,
+    isWildcard,
+    unmapped,
+)
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
 from twisted_libp2p.negotiation.registry import MAX_PROTOCOL_ID
@@ -251,7 +257,7 @@ class Reader:
             some = islice(message.listenAddrs, MAX_ADDRESSES)
             told["listenAddresses"] = self._dialable(_readable(some))
         for observed in _readable([message.observedAddr]):
-            told["observedAddress"] = observed
+            told["observedAddress"] = unmapped(observed)
         return replace(before, **told)
 
     def _record(self, envelope: bytes) -> PeerRecord | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from zope.interface import directlyProvides, providedBy
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.transport.binding import bindTCP
 
 __all__ = ["SharedPorts"]
 
@@ -52,17 +52,4 @@ class SharedPorts:
         """
         Listen, as C{IReactorTCP} says.
         """
-        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setblocking(False)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            try:
-                listener.bind((interface, port))
-                listener.listen(backlog)
-            except OSError as error:
-                raise CannotListenError(interface, port, error) from None
-            adopted: IListeningPort = self._reactor.adoptStreamPort(
-                listener.fileno(), family, factory
-            )
-            return adopted
+        return bindTCP(self._reactor, port, factory, backlog, interface, shared=True)

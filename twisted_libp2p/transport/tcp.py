@@ -16,13 +16,12 @@ from typing import Any, cast
 
 from twisted.internet import interfaces
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
     TCP6ClientEndpoint,
-    TCP6ServerEndpoint,
 )
 from twisted.internet.interfaces import (
     IAddress,
@@ -31,6 +30,7 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocol,
     IProtocolFactory,
+    IReactorSocket,
     IResolutionReceiver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
@@ -38,9 +38,11 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.address.scope import interfaceAddresses
+from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.transport.binding import bindTCP
+from twisted_libp2p.transport.shared import SharedPorts
 
 __all__ = ["TCPTransport"]
 
@@ -136,6 +138,27 @@ class _Client:
 
 
 @implementer(IStreamServerEndpoint)
+class _IPv6Server:
+    """
+    Listens on an IPv6 address, for IPv6 alone.
+    """
+
+    def __init__(self, reactor: Any, port: int, host: str) -> None:
+        self._reactor = reactor
+        self._port = port
+        self._host = host
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Listen, as Twisted's own endpoint does for both families.
+        """
+        reactor, port, host = self._reactor, self._port, self._host
+        if IReactorSocket.providedBy(reactor) and not isinstance(reactor, SharedPorts):
+            return maybeDeferred(bindTCP, reactor, port, protocolFactory, BACKLOG, host)
+        return maybeDeferred(reactor.listenTCP, port, protocolFactory, BACKLOG, host)
+
+
+@implementer(IStreamServerEndpoint)
 class _Server:
     """
     The same for those that are accepted: they inherit the options of the
@@ -153,8 +176,13 @@ class _Server:
         def listening(port: Any) -> IListeningPort:
             listener = getattr(port, "socket", None)
             if listener is not None:
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                try:
+                    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                except OSError:
+                    # Nobody else knows of the port.
+                    port.stopListening()
+                    raise
             return cast(IListeningPort, port)
 
         return self._endpoint.listen(protocolFactory).addCallback(listening)
@@ -196,7 +224,7 @@ class TCPTransport:
         """
         Give the endpoint that connects to an address.
         """
-        family, host, port = self._parts(address)
+        family, host, port = self._parts(unmapped(address))
         endpoint: IStreamClientEndpoint
         if family == "ip4":
             endpoint = TCP4ClientEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
@@ -215,11 +243,11 @@ class TCPTransport:
         """
         Give the endpoint that listens on an address.
         """
-        family, host, port = self._parts(address)
+        family, host, port = self._parts(unmapped(address))
         if family == "ip4":
             return _Server(TCP4ServerEndpoint(self._reactor, port, BACKLOG, host))
         if family == "ip6":
-            return _Server(TCP6ServerEndpoint(self._reactor, port, BACKLOG, host))
+            return _Server(_IPv6Server(self._reactor, port, host))
         raise UnsupportedAddress(f"{address} cannot be listened on over TCP")
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
@@ -232,7 +260,8 @@ class TCPTransport:
 
     def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
         """
-        Translate an IP address of Twisted.
+        Translate an IP address of Twisted.  An IPv4 peer of a socket that takes
+        both families has an IPv4 address.
         """
         if isinstance(address, IPv4Address):
             # Every connection needs two of these: so there is no detour over text.
@@ -242,7 +271,7 @@ class TCPTransport:
         if isinstance(address, IPv6Address):
             host, _, zone = address.host.partition("%")
             prefix = f"/ip6zone/{zone}" if zone else ""
-            return Multiaddr(f"{prefix}/ip6/{host}/tcp/{address.port}")
+            return unmapped(Multiaddr(f"{prefix}/ip6/{host}/tcp/{address.port}"))
         return None
 
     def _parts(self, address: Multiaddr) -> tuple[str, str, int]:
