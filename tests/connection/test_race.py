@@ -200,6 +200,20 @@ class RaceTests(SynchronousTestCase):
         self.clock.advance(10)
         self.assertRunning("ab")
 
+    def test_cancelWithin(self) -> None:
+        """
+        An attempt that is given up while it starts is cancelled, too.
+        """
+
+        def start() -> Deferred[str | None]:
+            self.race.result.cancel()
+            return self.attempt("a")()
+
+        self.race.enter([(0.0, start), (0.0, self.attempt("b"))])
+        self.failureResultOf(self.race.result, CancelledError)
+        self.assertEqual(self.cancelled, ["a"])
+        self.assertRunning("a")
+
     def test_fault(self) -> None:
         """
         An attempt that fails, where it ought to give nothing, is not hidden.

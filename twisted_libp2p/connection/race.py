@@ -131,6 +131,10 @@ class Race(Generic[T]):
         running = attempt()
         self._running[running] = None
         running.addBoth(self._ended, running)
+        if self._over and running in self._running:
+            # A gater or a transport has given up the race as the attempt began.
+            del self._running[running]
+            running.cancel()
 
     def _ended(self, value: T | Failure | None, running: Deferred[T | None]) -> None:
         """

@@ -597,12 +597,13 @@ class Stream:
             return
         self.disconnected = self.disconnecting = True
         producer, self._producer = self._producer, None
-        protocol = self.protocol
         try:
             if producer is not None:
                 producer.stopProducing()
         except Exception:
             self._logFailure("stopProducing")
+        # The producer may have replaced it.
+        protocol = self.protocol
         try:
             if protocol is not None:
                 protocol.connectionLost(reason)

@@ -1149,6 +1149,27 @@ class MuxerConformance(_TestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_replacedByProducer(self) -> None:
+        """
+        A producer that is stopped may still replace the protocol of its stream: the
+        new protocol loses the connection, and the old one does not.
+        """
+        replaced = Collector()
+
+        class Replacing(PushProducer):
+            def stopProducing(self) -> None:
+                replaced.makeConnection(stream)
+                stream.protocol = replaced
+
+        pair = self.pair()
+        mine, theirs = pair.open(pair.client)
+        stream = mine.stream
+        Replacing(stream, b"x" * 100_000, 20)
+        theirs.stream.abortConnection()
+        pair.pump.flush()
+        self.assertEqual(mine.reasons, [])
+        replaced.reasons[0].trap(StreamReset)
+
     def test_stopProducing(self) -> None:
         """
         A consumer may stop the stream that produces for it.
