@@ -6,7 +6,7 @@ Tests of coming back to peers.
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
@@ -178,13 +178,57 @@ class RedialerTests(SynchronousTestCase):
 
     def test_missing(self) -> None:
         """
-        A peer that is wanted, but not connected, is dialed.
+        A peer that is wanted, but not connected, is dialed at once, and only
+        once; after a failure the waits begin with the first one.
         """
         other = peer(2)
         self.redialer.want(other, True)
         self.redialer.want(other, True)
+        self.assertEqual(self.dials, [(other, 0)])
+        for wait in (10, 20, 40):
+            self.failed()
+            self.clock.advance(wait - 1)
+            self.clock.advance(1)
+        self.assertEqual(self.times(), [0, 10, 30, 70])
+
+    def test_start(self) -> None:
+        """
+        A start dials all wanted peers that are missing at once, and their waits
+        begin with the first one, however long they were before.
+        """
+        self.redialer.disconnected(self.peer, 0)
+        for wait in (10, 20, 40):
+            self.clock.advance(wait)
+            self.failed()
+        self.redialer.stop()
+        self.redialer.want(peer(2), True)
+        self.assertEqual(len(self.dials), 3)
+        self.redialer.start(lambda peer: True)
+        self.assertEqual(self.dials[3:], [(self.peer, 70), (peer(2), 70)])
+        self.pending[3].errback(NoAddresses("none"))
         self.clock.advance(10)
-        self.assertEqual(self.dials, [(other, 10)])
+        self.assertEqual(self.dials[5:], [(self.peer, 80)])
+
+    def test_meanwhile(self) -> None:
+        """
+        A dial that ends at once may have other peers wanted, and no longer
+        wanted, during a start.
+        """
+        self.redialer.stop()
+        third, late = peer(3), peer(4)
+        dials: list[PeerID] = []
+
+        def dial(peer: PeerID) -> Deferred[object]:
+            dials.append(peer)
+            self.redialer.want(late, True)
+            self.redialer.forget(third)
+            return succeed(None)
+
+        self.redialer = Redialer(self.clock, dial, Backoff(), lambda: 0.0)
+        self.redialer.want(peer(2), True)
+        self.redialer.want(third, True)
+        self.redialer.start(lambda peer: True)
+        self.assertEqual(dials, [peer(2), late])
 
     def test_nobody(self) -> None:
         """
@@ -203,7 +247,7 @@ class RedialerTests(SynchronousTestCase):
         self.redialer.forget(self.peer)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.redialer.want(self.peer, True)
-        self.clock.advance(10)
+        self.assertEqual(self.dials, [(self.peer, 0)])
         self.redialer.forget(self.peer)
         self.assertEqual(self.cancelled, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -218,12 +262,11 @@ class RedialerTests(SynchronousTestCase):
         self.clock.advance(10)
         self.redialer.want(other, True)
         self.redialer.stop()
-        self.assertEqual(self.cancelled, 1)
+        self.assertEqual(self.cancelled, 2)
         self.redialer.disconnected(self.peer, 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.redialer.start(lambda peer: peer == other)
-        self.clock.advance(40)
-        self.assertEqual([peer for peer, _ in self.dials], [self.peer, other])
+        self.assertEqual(self.dials, [(self.peer, 10), (other, 10), (other, 10)])
 
     def logged(self) -> list[str]:
         """
@@ -312,7 +355,6 @@ class RedialerTests(SynchronousTestCase):
         )
         self.redialer.start(lambda peer: True)
         self.redialer.want(self.peer, True)
-        self.clock.advance(5)
         failures: list[Failure] = self.flushLoggedErrors(RuntimeError)
         self.assertEqual(len(failures), 1)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)

@@ -602,10 +602,19 @@ class RedialTests(ManagerTestCase):
         """
         If it comes back by itself it is not.
         """
+        lost = self.open(1)
         self.manager.protect(peer(1), "test")
+        lost.lose()
         self.open(1)
         self.clock.advance(100)
         self.assertEqual(self.dials, [])
+
+    def test_atOnce(self) -> None:
+        """
+        A peer that is protected while it is not connected is dialed at once.
+        """
+        self.manager.protect(peer(1), "test")
+        self.assertEqual(self.dials, [peer(1)])
 
     def test_missing(self) -> None:
         """
@@ -616,16 +625,17 @@ class RedialTests(ManagerTestCase):
         self.clock.advance(100)
         self.assertEqual(self.dials, [])
         self.manager.startService()
-        self.clock.advance(5)
         self.assertEqual(self.dials, [peer(1)])
 
     def test_notWanted(self) -> None:
         """
-        A peer may be protected without being dialed, and is not dialed when it
-        is protected no more.
+        A peer may be protected without being dialed, and is not dialed again
+        when it is no longer protected.
         """
         self.manager.protect(peer(1), "test", redial=False)
+        lost = self.open(2)
         self.manager.protect(peer(2), "test")
+        lost.lose()
         self.manager.protect(peer(2), "other")
         self.assertTrue(self.manager.unprotect(peer(2), "test"))
         self.assertFalse(self.manager.unprotect(peer(2), "other"))

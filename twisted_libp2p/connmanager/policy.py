@@ -22,9 +22,11 @@ BACKGROUND = ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
     """
-    How long to wait before a peer is dialed again.
+    How long to wait before a peer is dialed again.  The first dial of a peer
+    that begins to be wanted does not wait.
 
-    @ivar first: seconds before the first attempt.
+    @ivar first: seconds after the first attempt that has failed, or after the
+        loss of the connection.
     @ivar factor: by how much longer than before one the next wait is.
     @ivar most: the longest wait.
     @ivar steady: a connection that has lasted for so many seconds makes the

@@ -55,8 +55,8 @@ class _Wanted:
 
 class Redialer:
     """
-    Dials wanted peers that are not connected, again and again, with waits that
-    grow.  It never gives up.
+    Dials wanted peers that are not connected: at once when they begin to be
+    wanted, and again and again with waits that grow.  It never gives up.
     """
 
     _log = Logger()
@@ -83,13 +83,16 @@ class Redialer:
 
     def start(self, missing: Callable[[PeerID], bool]) -> None:
         """
-        Dial the wanted peers that are missing, and from now on all that get
-        lost.
+        Dial the wanted peers that are missing at once, and from now on all
+        peers that get lost, after a wait.
         """
         self._running = True
-        for peer, wanted in self._wanted.items():
-            if missing(peer):
-                self._wait(peer, wanted)
+        # A dial that ends at once may make somebody want other peers.
+        for peer, wanted in list(self._wanted.items()):
+            if self._wanted.get(peer) is wanted and missing(peer):
+                wanted.rest()
+                wanted.attempts = 0
+                self._redial(peer, wanted)
 
     def stop(self) -> None:
         """
@@ -103,12 +106,12 @@ class Redialer:
         """
         Keep connected to a peer from now on.
 
-        @param missing: whether it is not connected: then it is dialed.
+        @param missing: whether it is not connected: then it is dialed at once.
         """
         if peer not in self._wanted:
             wanted = self._wanted[peer] = _Wanted()
-            if missing:
-                self._wait(peer, wanted)
+            if missing and self._running:
+                self._redial(peer, wanted)
 
     def forget(self, peer: PeerID) -> None:
         """
@@ -147,12 +150,18 @@ class Redialer:
             self._wait(peer, wanted)
 
     def _wait(self, peer: PeerID, wanted: _Wanted) -> None:
+        """
+        Dial a peer after a wait, which is longer after each attempt.
+        """
         if self._running:
             delay = self._backoff.delay(wanted.attempts, self._random())
             wanted.attempts += 1
             wanted.call = self._clock.callLater(delay, self._redial, peer, wanted)
 
     def _redial(self, peer: PeerID, wanted: _Wanted) -> None:
+        """
+        Dial a peer now.
+        """
         wanted.call = None
         dial = wanted.dial = maybeDeferred(self._dial, peer)
         dial.addBoth(self._dialed, peer, wanted)

@@ -164,7 +164,9 @@ class ConnectionManager(Service):
 
         @param tag: who protects it; each has to L{unprotect} it again.
         @param redial: dial the peer, as long as it is protected, whenever it is
-            not connected.
+            not connected: at once if the service runs, otherwise when it
+            starts, and after a wait whenever a dial has failed or the last
+            connection was lost.
         """
         self.tags.protect(peer, tag)
         if redial and self._redialer is not None:
