@@ -387,7 +387,9 @@ class IGater(Interface):
 
     def secured(peer: PeerID, address: Multiaddr | None, direction: str) -> str | None:
         """
-        The peer has proven who it is.  One that is refused is not told why.
+        The peer has proven who it is.  A refused peer gets the code C{GATED}
+        when its muxer is agreed, if the muxer has a place for a code, and
+        nobody here hears of the connection.
 
         @param direction: C{"inbound"} or C{"outbound"}.
         """

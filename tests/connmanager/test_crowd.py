@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import ILogObserver, globalLogPublisher
+from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -45,8 +45,21 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork
+
+
+class Late(Noise):
+    """
+    Noise that names no muxer in its handshake.
+    """
+
+    def wrap(self, handshake: Any, wrappedFactory: Any) -> Any:
+        """
+        Leave the muxers out.
+        """
+        return super().wrap(replace(handshake, muxers=()), wrappedFactory)
 
 
 class Silent(Protocol):
@@ -398,20 +411,58 @@ class GaterTests(CrowdTestCase):
 
     def test_secured(self) -> None:
         """
-        Blocked peers are dropped after the handshake, whichever way the muxer
-        is agreed; nobody hears of a connection.
+        Blocked peers are sent the code of the refusal after the handshake,
+        whichever way the muxer is agreed; nobody hears of a connection.
         """
         gater = ListGater()
-        self.serve(gater=gater)
-        for _ in range(2):
-            node = self.come()
+        server = self.serve(gater=gater)
+        for security in (["noise"], ["tls"], [Late(self.nodes.clock)]):
+            node = self.come(security=security)
             gater.blocked.add(node.peerID)
-            dialed = self.dial(node)
-            self.nodes.settle()
+            error = self.refused(self.connect(node))
+            assert isinstance(error, SessionEnded)
+            self.assertEqual(error.code, ErrorCode.GATED)
             self.assertEqual(list(node.connections), [])
-            dialed.addErrback(lambda _: None)
+            self.assertEqual(list(server.connections), [])
+            self.assertEqual(server.connections.limiter.transient.used[0], 0)
         self.assertEqual(self.counts[OpenedConn], 0)
         self.assertTrue(self.connect(self.come()).connected)
+
+    def test_stranger(self) -> None:
+        """
+        Where only some peers are allowed, a stranger is sent the code, and the
+        log names the peer and its address.
+        """
+        friend, stranger = self.come("192.0.2.1"), self.come("192.0.2.2")
+        self.serve(gater=ListGater(allowed=[friend.peerID], only=True))
+        error = self.refused(self.connect(stranger))
+        assert isinstance(error, SessionEnded)
+        self.assertEqual(error.code, ErrorCode.GATED)
+        (line,) = [
+            text
+            for text in map(formatEvent, self.logged)
+            if text is not None and "refused by the gater" in text
+        ]
+        self.assertIn(str(stranger.peerID), line)
+        self.assertIn("/ip4/192.0.2.2/tcp/4001", line)
+        self.assertTrue(self.connect(friend).connected)
+
+    def test_refusedAndFailed(self) -> None:
+        """
+        When the upgrade with a peer that the gater has refused fails later on,
+        the reason is the refusal still, and nothing is left.
+        """
+
+        class Choosy(OpenGater):
+            def secured(self, peer: Any, address: Any, direction: str) -> str | None:
+                return "not today"
+
+        server = self.serve(muxers=["mplex"])
+        node = self.come(gater=Choosy(), security=[Late(self.nodes.clock)])
+        failure = self.failureResultOf(self.dial(node), DialFailed)
+        ((_, error),) = failure.value.causes
+        self.assertIsInstance(error, Gated)
+        self.assertEqual(server.connections.limiter.transient.used[0], 0)
 
     def test_upgraded(self) -> None:
         """

@@ -204,6 +204,9 @@ class Upgrade(Factory):
     scope: IConnectionScope
     noisy = False
 
+    # Why the peer, which has proven who it is, is not wanted.
+    _refusal: Gated | None = None
+
     def __init__(
         self,
         upgrader: Upgrader,
@@ -325,8 +328,11 @@ class Upgrade(Factory):
 
     def _secured(self, secure: Any) -> str | None:
         """
-        The handshake is done: is this peer wanted, and has it agreed on a muxer
-        already?
+        The handshake is done: return the muxer, if the handshake has agreed on
+        one.
+
+        A peer that the gater does not want gets its muxer as well: there is no
+        other way to send it the code of the refusal.
         """
         secured = secure.secured
         try:
@@ -338,6 +344,8 @@ class Upgrade(Factory):
                 self._remoteAddress,
                 "outbound" if self._initiator else "inbound",
             )
+        except Gated as refusal:
+            self._refusal = refusal
         except Libp2pError as error:
             self.refuse(error)
             return None
@@ -391,6 +399,8 @@ class Upgrade(Factory):
             return
         self._forget()
         try:
+            if self._refusal is not None:
+                raise self._refusal
             self._upgrader.services.connections.opened(connection)
         except Libp2pError as error:
             # Nobody else knows of it: it is ours until it has ended.
@@ -419,6 +429,9 @@ class Upgrade(Factory):
             and not reason.check(UnsupportedProtocol)
         ):
             reason = Failure(LegacyPeer())
+        if self._refusal is not None and not reason.check(CancelledError):
+            # It was refused before whatever has failed since.
+            reason = Failure(self._refusal)
         self.connection.errback(reason)
 
     def timedOut(self) -> None:

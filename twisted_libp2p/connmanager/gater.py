@@ -196,7 +196,9 @@ class ListGater(OpenGater):
         if self.blocked.matches(address):
             return f"address {address} is blocked"
         if self.only:
-            return "only those who are allowed get through"
+            if peer is not None:
+                return f"peer {peer} is not among the allowed ones"
+            return f"address {address} is not among the allowed ones"
         return None
 
 

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tell of what was refused, but not each time: whoever is refused often must not
-fill the log as well.
+Log refusals, but not each one: a peer that is refused often must not fill the
+log as well.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from collections.abc import Callable
 
 from twisted.logger import Logger
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.events import EventBus, LimitReached
 from twisted_libp2p.identity import PeerID
 
 __all__ = ["INTERVAL", "Refusals"]
 
-#: Seconds in which one reason to refuse is told no more than once.
+#: Seconds in which refusals for one reason are logged no more than once.
 INTERVAL = 1.0
 
 
 class Refusals:
     """
-    Tells the log, and those who want to know, of refusals.
+    Logs refusals, and publishes those by limits.
     """
 
     _log = Logger()
@@ -38,27 +39,46 @@ class Refusals:
         # By reason: when it was told last, and how often it was not since.
         self._told: dict[str, tuple[float, int]] = {}
 
-    def gated(self, reason: str) -> None:
+    def gated(
+        self,
+        reason: str,
+        peer: PeerID | None = None,
+        address: Multiaddr | None = None,
+    ) -> None:
         """
-        The gater has refused.
+        Log that the gater has refused a connection.
+
+        @param peer: the refused peer, if it is known.
+        @param address: the other end of the connection, if it has an address.
         """
         count = self._due("gater")
         if count:
             self._log.info(
-                "{count} refused by the gater: {reason}", count=count, reason=reason
+                "{who} refused by the gater: {reason}{others}",
+                who=_who(peer, address),
+                reason=reason,
+                others=_others(count),
+                peer=peer,
+                address=address,
+                count=count,
             )
 
     def limited(self, error: LimitExceeded, peer: PeerID | None) -> None:
         """
-        A limit was reached.
+        Log and publish that a limit was reached.
 
-        @param peer: who was refused, if that is known.
+        @param peer: the refused peer, if it is known.
         """
         count = self._due(error.option)
         if not count:
             return
         self._log.info(
-            "{count} refused: {error}", count=count, error=str(error), peer=peer
+            "{who} refused: {error}{others}",
+            who=_who(peer, None),
+            error=str(error),
+            others=_others(count),
+            peer=peer,
+            count=count,
         )
         self._events.publish(
             LimitReached(
@@ -74,7 +94,7 @@ class Refusals:
 
     def _due(self, reason: str) -> int:
         """
-        @return: of how many refusals it is time to tell; 0 if it is not.
+        @return: the number of refusals to log now; 0 if it is not time yet.
         """
         now = self._now()
         last, missed = self._told.get(reason, (now - INTERVAL, 0))
@@ -83,3 +103,18 @@ class Refusals:
             return 0
         self._told[reason] = now, 0
         return missed + 1
+
+
+def _who(peer: PeerID | None, address: Multiaddr | None) -> str:
+    """
+    Name a refused peer as well as it is known.
+    """
+    named = "an unknown peer" if peer is None else f"peer {peer}"
+    return named if address is None else f"{named} at {address}"
+
+
+def _others(count: int) -> str:
+    """
+    Mention the refusals since the last message, if there were more than one.
+    """
+    return f" ({count - 1} more since the last message)" if count > 1 else ""

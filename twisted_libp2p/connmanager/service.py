@@ -197,7 +197,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: there are too many connections.
         """
-        self._gate(self.gater.beforeDial(peer, address))
+        self._gate(self.gater.beforeDial(peer, address), peer, address)
         if peer is None or not self.tags.protected(peer):
             full = self._full(False)
             if full is not None:
@@ -219,7 +219,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: too many connections come from there.
         """
-        self._gate(self.gater.accepted(address))
+        self._gate(self.gater.accepted(address), None, address)
         return self.limiter.accept(address, drop)
 
     def secured(self, peer: PeerID, address: Multiaddr | None, direction: str) -> None:
@@ -228,7 +228,7 @@ class ConnectionManager(Service):
 
         @raise Gated: the gater says no.
         """
-        self._gate(self.gater.secured(peer, address, direction))
+        self._gate(self.gater.secured(peer, address, direction), peer, address)
 
     def opened(self, connection: Connection) -> None:
         """
@@ -237,8 +237,8 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: the peer, or the node, has too many.
         """
-        self._gate(self.gater.upgraded(connection))
         peer = connection.remotePeer
+        self._gate(self.gater.upgraded(connection), peer, connection.remoteAddress)
         self._admit(_scope(connection), peer)
         some = self._connections.get(peer)
         if some is None:
@@ -397,12 +397,16 @@ class ConnectionManager(Service):
             asked.addErrback(without)
         return asked
 
-    def _gate(self, reason: str | None) -> None:
+    def _gate(
+        self, reason: str | None, peer: PeerID | None, address: Multiaddr | None
+    ) -> None:
         """
+        Log the refusal of a connection, if the gater has a reason for one.
+
         @raise Gated: there is a reason.
         """
         if reason is not None:
-            self._refusals.gated(reason)
+            self._refusals.gated(reason, peer, address)
             raise Gated(reason)
 
     # Service
