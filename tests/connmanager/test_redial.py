@@ -230,6 +230,24 @@ class RedialerTests(SynchronousTestCase):
         self.redialer.start(lambda peer: True)
         self.assertEqual(dials, [peer(2), late])
 
+    def test_forgottenMeanwhile(self) -> None:
+        """
+        A peer that is no longer wanted when its dial has just begun is neither
+        dialed on nor waited for.
+        """
+        pending: list[Deferred[object]] = []
+
+        def dial(peer: PeerID) -> Deferred[object]:
+            self.redialer.forget(peer)
+            pending.append(Deferred())
+            return pending[-1]
+
+        self.redialer = Redialer(self.clock, dial, Backoff(), lambda: 0.0)
+        self.redialer.start(lambda peer: True)
+        self.redialer.want(self.peer, True)
+        self.assertTrue(pending[0].called)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_nobody(self) -> None:
         """
         Nobody else is dialed.

@@ -165,6 +165,9 @@ class Redialer:
         wanted.call = None
         dial = wanted.dial = maybeDeferred(self._dial, peer)
         dial.addBoth(self._dialed, peer, wanted)
+        if self._wanted.get(peer) is not wanted:
+            # The beginning of the dial has made somebody want the peer no longer.
+            wanted.rest()
 
     def _dialed(self, result: object, peer: PeerID, wanted: _Wanted) -> None:
         """
@@ -173,7 +176,7 @@ class Redialer:
         if wanted.dial is None:
             return
         wanted.dial = None
-        if isinstance(result, Failure):
+        if isinstance(result, Failure) and self._wanted.get(peer) is wanted:
             self._report(result, peer, wanted)
             self._wait(peer, wanted)
 
