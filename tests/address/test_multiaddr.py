@@ -8,6 +8,7 @@ L{twisted_libp2p.address.protocols}.
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import multiaddr as oracle
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Component, Multiaddr
-from twisted_libp2p.address.multiaddr import MAX_BYTES, MAX_TEXT
+from twisted_libp2p.address.multiaddr import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME
 from twisted_libp2p.errors import InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
@@ -306,13 +307,74 @@ class FormTests(SynchronousTestCase):
         Addresses of more than the documented size are refused, in either form;
         none of less, however long its text is.
         """
-        longest = "/webrtc-direct" * (MAX_BYTES // 2)
+        longest = "/http-path/" + "%20" * (MAX_BYTES - 4)
         data = Multiaddr(longest).toBytes()
         self.assertEqual(len(data), MAX_BYTES)
         self.assertEqual(str(Multiaddr.fromBytes(data)), longest)
-        self.assertRaises(InvalidMultiaddr, Multiaddr, longest + "/ws")
+        self.assertRaises(InvalidMultiaddr, Multiaddr, longest + "%20")
         self.assertRaises(InvalidMultiaddr, Multiaddr.fromBytes, data + b"\xdd\x03")
         self.assertRaises(InvalidMultiaddr, Multiaddr, "/ws/" * MAX_TEXT)
+
+    def test_manyComponents(self) -> None:
+        """
+        Sixteen components are read, in either form, and made; seventeen are not,
+        however few bytes they have.
+        """
+        for name in ("ws", "webrtc-direct", "tcp/1"):
+            longest = f"/{name}" * MAX_COMPONENTS
+            address = Multiaddr(longest)
+            self.assertEqual(len(address), 16)
+            self.assertEqual(str(Multiaddr.fromBytes(address.toBytes())), longest)
+            one = Multiaddr(f"/{name}")
+            for text in (f"{longest}/{name}", f"{longest}/{name}/"):
+                self.assertRaises(InvalidMultiaddr, Multiaddr, text)
+            self.assertRaises(
+                InvalidMultiaddr,
+                Multiaddr.fromBytes,
+                address.toBytes() + one.toBytes(),
+            )
+            self.assertRaises(InvalidMultiaddr, address.encapsulate, one)
+            self.assertRaises(InvalidMultiaddr, one.encapsulate, address)
+            self.assertRaises(InvalidMultiaddr, address.withPeer, PeerID.fromText(PEER))
+        # The parts of a path are no components.
+        self.assertEqual(len(Multiaddr("/unix" + "/a" * 100)), 1)
+
+    def test_longTogether(self) -> None:
+        """
+        Two addresses that are too long together are not joined: nobody could
+        read the result.
+        """
+        half = Multiaddr("/dns/" + "a" * (MAX_BYTES // 2))
+        self.assertRaises(InvalidMultiaddr, half.encapsulate, half)
+
+    def test_memory(self) -> None:
+        """
+        An address takes little more memory than its bytes, whatever it is made
+        of, and whatever was asked of it.
+        """
+        texts = [
+            "/ws" * MAX_COMPONENTS,
+            "/ip4/1.2.3.4" * MAX_COMPONENTS,
+            "/dns/" + "a" * 1000,
+            "/http-path/" + "%20" * 1000,
+        ]
+        samples = [Multiaddr(text).toBytes() for text in texts]
+        for sample in samples:
+            Multiaddr.fromBytes(sample)
+        kept = [Multiaddr("/ip4/192.0.2.1/tcp/4001")] * 1000
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for place in range(len(kept)):
+                sample = samples[place % len(samples)]
+                address = kept[place] = Multiaddr.fromBytes(bytes(bytearray(sample)))
+                str(address), address.names, address.value("dns")
+                address.withoutPeer(), list(address), hash(address)
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        held = sum(len(address.toBytes()) for address in kept)
+        self.assertLess(after - before, held + 150 * len(kept))
 
     @drawn(200, st.binary(max_size=60))
     def test_garbageBytes(self, data: bytes) -> None:

@@ -6,12 +6,16 @@ Tests for L{twisted_libp2p.address.record}.
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.address.record import MAX_ADDRESSES, MAX_ENVELOPE
 from twisted_libp2p.errors import InvalidInput, InvalidRecord, InvalidSignature
 from twisted_libp2p.identity import Envelope, Identity, PrivateKey
 
@@ -94,6 +98,51 @@ class PeerRecordTests(SynchronousTestCase):
         payload = PAYLOAD + b"\x1a\x04\x0a\x02\xff\x01" + b"\x1a\x00"
         sealed = Envelope.seal(SIGNER, *STANDARD, payload).toBytes()
         self.assertEqual(PeerRecord.open(sealed), RECORD)
+
+    def test_manyAddresses(self) -> None:
+        """
+        No more than 500 addresses of a record are read.
+        """
+        addresses = [Multiaddr(f"/tcp/{port}") for port in range(1, 1001)]
+        sealed = PeerRecord(SIGNER.peerID, 1, tuple(addresses)).seal(SIGNER)
+        record = PeerRecord.open(sealed)
+        self.assertEqual(record.addresses, tuple(addresses[:MAX_ADDRESSES]))
+
+    def test_tooLarge(self) -> None:
+        """
+        An envelope that is over the limit is refused before it is looked into.
+        """
+        addresses = [Multiaddr("/dns/" + "a" * 1000)] * 20
+        sealed = PeerRecord(SIGNER.peerID, 1, tuple(addresses)).seal(SIGNER)
+        self.assertGreater(len(sealed), MAX_ENVELOPE)
+        self.assertRaises(InvalidRecord, PeerRecord.open, sealed)
+
+    def test_remembered(self) -> None:
+        """
+        The envelopes that are remembered take at most 3 MiB, whatever is in
+        them.
+        """
+        ports = [Multiaddr(f"/tcp/{port}") for port in range(1, 1001)]
+        sealed = [
+            PeerRecord(SIGNER.peerID, number, tuple(ports[: 80 + 10 * number])).seal(
+                SIGNER
+            )
+            for number in range(60)
+        ] + [
+            PeerRecord(SIGNER.peerID, number, tuple(ports[:85])).seal(SIGNER)
+            for number in range(60, 200)
+        ]
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for each in sealed:
+                PeerRecord.open(bytes(bytearray(each)))
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertLess(after - before, 3 * 1024 * 1024)
 
     def test_sequence(self) -> None:
         """

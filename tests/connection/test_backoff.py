@@ -6,6 +6,8 @@ Tests of leaving alone what has failed.
 
 from __future__ import annotations
 
+import tracemalloc
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -86,6 +88,24 @@ class AddressBackoffTests(SynchronousTestCase):
             [backoff.remaining(None, address) for address in addresses],
             [0, 0, 5, 5, 5],
         )
+
+    def test_memory(self) -> None:
+        """
+        Long addresses take no more memory than short ones.
+        """
+        backoff = AddressBackoff(self.clock.seconds)
+        addresses = [Multiaddr(f"/dns/{n}{'a' * 1000}/tcp/1") for n in range(500)]
+        self.clock.advance(1.0)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            while addresses:
+                copy = bytes(bytearray(addresses.pop().toBytes()))
+                backoff.failed(None, Multiaddr.fromBytes(copy))
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertLess(after - before, 500 * 400)
 
     def test_clockSetBack(self) -> None:
         """

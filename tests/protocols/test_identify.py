@@ -6,6 +6,8 @@ Tests of what identify says, and of how it is read.
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from typing import Any
 
 from hypothesis import strategies as st
@@ -302,6 +304,61 @@ class ReaderTests(SynchronousTestCase):
         with self.assertRaises(ProtocolViolation):
             reader.feed(message(agentVersion="x" * 9 * 1024)[:2])
 
+    def test_tooMuch(self) -> None:
+        """
+        All messages of a stream together have at most 16 KiB: go-libp2p sends
+        two of them.
+        """
+        large = message(agentVersion="x" * (MAX_MESSAGE - 3))
+        read(large + large)
+        for fields in (
+            {"agentVersion": ""},
+            {"protocols": ["/a"]},
+            {"listenAddrs": [b""]},
+        ):
+            reader = Reader(PEER.publicKey, None)
+            reader.feed(large + large)
+            with self.assertRaises(ProtocolViolation):
+                reader.feed(message(**fields))
+
+    def test_memory(self) -> None:
+        """
+        Whatever a peer says takes at most 256 KiB: addresses of many components,
+        of few bytes, in a record or not, and names of wide characters.
+        """
+        small = [
+            bytes((4, 8, 8, one, other)) for one in range(8) for other in range(125)
+        ]
+        unlike = [
+            b"".join(
+                Multiaddr(f"/{'ws' if place >> bit & 1 else 'wss'}").toBytes()
+                for bit in range(16)
+            )
+            for place in range(220)
+        ]
+        cases = (
+            [{"listenAddrs": unlike}, {"listenAddrs": unlike}],
+            [{"listenAddrs": small[:1000]}, {"listenAddrs": small[:1000]}],
+            [{"signedPeerRecord": record(*map(Multiaddr.fromBytes, unlike[:200]))}],
+            [{"signedPeerRecord": record(*map(Multiaddr.fromBytes, small[:700]))}],
+            [{"protocols": [f"\N{PILE OF POO}{n}" for n in range(900)]}] * 2,
+        )
+        for fields in cases:
+            data = b"".join(message(**each) for each in fields)
+            read(data)
+            tracemalloc.start()
+            try:
+                before, _ = tracemalloc.get_traced_memory()
+                told = read(bytes(bytearray(data)))
+                for each in told.listenAddresses:
+                    str(each), each.names
+                gc.collect()
+                after, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            self.assertTrue(told.listenAddresses or told.protocols)
+            self.assertLess(after - before, 256 * 1024, list(fields[0]))
+
     def test_tooMany(self) -> None:
         """
         Ten messages are taken, an eleventh is not.
@@ -373,24 +430,24 @@ class ReaderTests(SynchronousTestCase):
 
     def test_manyProtocols(self) -> None:
         """
-        Of 5000 protocols the first 1024 are taken.
+        Of 2000 protocols the first 1024 are taken.
         """
-        names = [f"/{number}" for number in range(5000)]
-        parts = [names[start : start + 1000] for start in range(0, 5000, 1000)]
+        names = [f"/{number}" for number in range(2000)]
+        parts = [names[start : start + 1000] for start in range(0, 2000, 1000)]
         told = read(b"".join(message(protocols=part) for part in parts))
         self.assertEqual(told.protocols, tuple(names[:MAX_PROTOCOLS]))
 
     def test_manyAddresses(self) -> None:
         """
-        Of 2000 addresses the first 500 are taken.
+        Of 1500 addresses the first 500 are taken.
         """
-        addresses = [public(number) for number in range(2000)]
+        addresses = [public(number) for number in range(1500)]
         told = read(
             b"".join(
                 message(
                     listenAddrs=[each.toBytes() for each in addresses[at : at + 500]]
                 )
-                for at in range(0, 2000, 500)
+                for at in range(0, 1500, 500)
             )
         )
         self.assertEqual(told.listenAddresses, tuple(addresses[:MAX_ADDRESSES]))

@@ -19,15 +19,19 @@ from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire import delimit, varint
 
-__all__ = ["MAX_BYTES", "MAX_TEXT", "Component", "Multiaddr"]
+__all__ = ["MAX_BYTES", "MAX_COMPONENTS", "MAX_TEXT", "Component", "Multiaddr"]
 
 # Far more than any address in use, and little enough to keep thousands; and the
-# text that the worst of these has.
+# longest text of such an address.
 MAX_BYTES: Final = 1024
 MAX_TEXT: Final = 8192
 
+# The longest addresses in use, to a WebTransport listener through a relay, have about
+# ten.  A component takes some fifty times as much memory as its bytes.
+MAX_COMPONENTS: Final = 16
+
 # How an IPv4 address and a TCP port are encoded, whatever these are: the code of
-# the one in front, and that of the other.
+# the first, and that of the second.
 _IP4, _TCP, _IP4_TCP_SIZE = 4, 6, 8
 _IP4_TCP_NAMES: Final = ("ip4", "tcp")
 
@@ -59,30 +63,27 @@ class Multiaddr:
 
     It has the length of its components, and iterates over these.
 
-    The empty address, which is false and has the text C{/}, is what is left
-    when all was taken away; it cannot be parsed.
+    The empty address, which is false and has the text C{/}, is the remainder
+    after all components were removed; it cannot be parsed.
     """
 
-    # Every connection has some addresses, of which most are kept and never looked
-    # into; so the parts and the text are only made for who asks.
-    __slots__ = ("_encoded", "_parts", "_text")
+    # Peers name hundreds of addresses, most of which are kept and never looked
+    # into; so an address holds its bytes, which are bounded, and nothing that is
+    # made of them.
+    __slots__ = ("_encoded",)
 
     _encoded: bytes
-    _parts: tuple[Component, ...] | None
-    _text: str | None
 
     def __init__(self, text: str) -> None:
         """
         Read an address in text.  One slash at its end is allowed, and
         C{/ipfs/...} is C{/p2p/...}.
 
-        @param text: at most L{MAX_TEXT} characters, for at most L{MAX_BYTES}
-            bytes.
+        @param text: at most L{MAX_TEXT} characters, for at most
+            L{MAX_COMPONENTS} components and L{MAX_BYTES} bytes.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        parts = self._parts = tuple(_parseText(text))
-        encoded = self._encoded = b"".join(map(_encode, parts))
-        self._text = None
+        encoded = self._encoded = b"".join(map(_encode, _parseText(text)))
         if len(encoded) > MAX_BYTES:
             raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
 
@@ -91,29 +92,29 @@ class Multiaddr:
         """
         Read an address in bytes.
 
-        @param data: at most L{MAX_BYTES} bytes.
+        @param data: at most L{MAX_BYTES} bytes, of at most L{MAX_COMPONENTS}
+            components.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
         # There is no other encoding of these components; and any bytes at all are
         # an IPv4 address and a port.
-        if len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP:
-            return cls._of(bytes(data), None)
-        return cls._of(bytes(data), tuple(_parseBytes(data)))
+        if not (len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP):
+            for _ in _parseBytes(data):
+                pass
+        return cls._of(bytes(data))
 
     @classmethod
-    def _of(cls, encoded: bytes, parts: tuple[Component, ...] | None) -> Multiaddr:
+    def _of(cls, encoded: bytes) -> Multiaddr:
         address = cls.__new__(cls)
         address._encoded = encoded
-        address._parts = parts
-        address._text = None
         return address
 
     @property
-    def _components(self) -> tuple[Component, ...]:
-        parts = self._parts
-        if parts is None:
-            parts = self._parts = tuple(_parseBytes(self._encoded))
-        return parts
+    def _isIP4TCP(self) -> bool:
+        encoded = self._encoded
+        return (
+            len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP
+        )
 
     def toBytes(self) -> bytes:
         """
@@ -126,14 +127,14 @@ class Multiaddr:
         """
         The names of the protocols.
         """
-        if self._parts is None:
+        if self._isIP4TCP:
             return _IP4_TCP_NAMES
-        return tuple([component.name for component in self._parts])
+        return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
 
     @property
     def host(self) -> bytes | None:
         """
-        The IP address that it begins with, be it behind a zone.
+        The IP address at its beginning, also if a zone precedes it.
 
         @return: 4 or 16 bytes; None if it begins with something else.
         """
@@ -143,9 +144,9 @@ class Multiaddr:
             return encoded[1:5]
         if first == _IP6:
             return encoded[1:17]
-        for component in self._components:
-            if component.name != "ip6zone":
-                return component.data if component.code in (_IP4, _IP6) else None
+        for protocol, _, start, end in _cut(encoded):
+            if protocol.name != "ip6zone":
+                return encoded[start:end] if protocol.code in (_IP4, _IP6) else None
         return None
 
     def value(self, name: str) -> str | None:
@@ -154,101 +155,106 @@ class Multiaddr:
 
         @return: None if there is no such protocol, or it has no value.
         """
-        for component in self._components:
+        for component in self:
             if component.name == name:
                 return component.value
         return None
 
     def startsWith(self, other: Multiaddr) -> bool:
         """
-        Tell whether the first components are those of another address.
+        Say whether the first components are those of another address.
         """
-        return self._components[: len(other)] == other._components
+        return tuple(self)[: len(other)] == tuple(other)
 
     def encapsulate(self, other: Multiaddr) -> Multiaddr:
         """
-        This address with another one behind it.
+        This address followed by another one.
 
-        @raise InvalidMultiaddr: nothing can stand behind a path.
+        @raise InvalidMultiaddr: this one ends with a path, which nothing can
+            follow; or both together have more than L{MAX_COMPONENTS} components
+            or L{MAX_BYTES} bytes.
         """
-        if self and other and BY_CODE[self._components[-1].code].path:
-            raise InvalidMultiaddr(f"{self}: nothing can follow the path")
-        return self._of(
-            self._encoded + other._encoded, self._components + other._components
-        )
+        if self and other:
+            *_, (last, *_) = _cut(self._encoded)
+            if last.path:
+                raise InvalidMultiaddr(f"{self}: nothing can follow the path")
+            if len(self) + len(other) > MAX_COMPONENTS:
+                raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
+        encoded = self._encoded + other._encoded
+        if len(encoded) > MAX_BYTES:
+            raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
+        return self._of(encoded)
 
     def decapsulate(self, other: Multiaddr) -> Multiaddr:
         """
-        What stands before the last occurrence of another address; all of it if
+        The part in front of the last occurrence of another address; all of it if
         there is none.
         """
-        size = len(other)
-        for start in range(len(self) - size, -1, -1):
-            if self._components[start : start + size] == other._components:
-                return self._first(start)
+        begins = [begin for _, begin, *_ in _cut(self._encoded)]
+        # Nothing is found at the very end.
+        begins += [] if other else [len(self._encoded)]
+        for begin in reversed(begins):
+            if self._encoded.startswith(other._encoded, begin):
+                return self._of(self._encoded[:begin])
         return self
-
-    def _first(self, count: int) -> Multiaddr:
-        """
-        So many components of it.
-        """
-        parts = self._components
-        size = len(b"".join(map(_encode, parts[count:])))
-        return self._of(self._encoded[: len(self._encoded) - size], parts[:count])
 
     def withoutFirst(self) -> Multiaddr:
         """
-        Give this address without its first component.
+        This address without its first component.
         """
-        parts = self._components
-        return self._of(b"".join(map(_encode, parts[1:])), parts[1:])
+        for *_, end in _cut(self._encoded):
+            return self._of(self._encoded[end:])
+        return self
 
     @property
     def peerID(self) -> PeerID | None:
         """
         The peer at the end of the address, if it names one there.
         """
-        if self._endsWithPeer:
-            return PeerID.fromBytes(self._components[-1].data)
-        return None
+        last = self._lastPeer()
+        return PeerID.fromBytes(self._encoded[last[1] :]) if last is not None else None
 
-    @property
-    def _endsWithPeer(self) -> bool:
+    def _lastPeer(self) -> tuple[int, int] | None:
+        """
+        Find the peer at the end of the address.
+
+        @return: where its component, and where its value begins.
+        """
         # Without these bytes there is no peer anywhere.
-        return _P2P in self._encoded and self._components[-1].name == "p2p"
+        if _P2P not in self._encoded:
+            return None
+        *_, (protocol, begin, start, _) = _cut(self._encoded)
+        return (begin, start) if protocol.name == "p2p" else None
 
     def withPeer(self, peerID: PeerID) -> Multiaddr:
         """
         This address, of that peer: its id is at the end, in place of one that
         was there.
 
-        @raise InvalidMultiaddr: nothing can stand behind a path.
+        @raise InvalidMultiaddr: as for L{encapsulate}.
         """
-        component = Component("p2p", 421, str(peerID), peerID.toBytes())
         return self.withoutPeer().encapsulate(
-            self._of(_encode(component), (component,))
+            self._of(_P2P + delimit(peerID.toBytes()))
         )
 
     def withoutPeer(self) -> Multiaddr:
         """
         This address without the id of the peer at its end.
         """
-        return self._first(len(self) - 1) if self._endsWithPeer else self
+        last = self._lastPeer()
+        return self if last is None else self._of(self._encoded[: last[0]])
 
     def __iter__(self) -> Iterator[Component]:
-        return iter(self._components)
+        return _parseBytes(self._encoded) if self._encoded else iter(())
 
     def __len__(self) -> int:
-        return len(self._components)
+        return sum(1 for _ in _cut(self._encoded))
 
     def __bool__(self) -> bool:
         return bool(self._encoded)
 
     def __str__(self) -> str:
-        text = self._text
-        if text is None:
-            text = self._text = _textOf(self._components)
-        return text
+        return _textOf(self)
 
     def __repr__(self) -> str:
         return f"<Multiaddr {self}>"
@@ -291,8 +297,11 @@ def _parseText(text: str) -> Iterator[Component]:
     parts = text.removesuffix("/").split("/")[1:]
     if not parts:
         raise InvalidMultiaddr(f"{text!r} is empty")
-    position = 0
+    position = count = 0
     while position < len(parts):
+        count += 1
+        if count > MAX_COMPONENTS:
+            raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
         name = parts[position]
         position += 1
         protocol = BY_NAME.get(name)
@@ -326,12 +335,40 @@ def _component(protocol: Protocol, value: str, where: str) -> Component:
 
 
 def _parseBytes(data: bytes) -> Iterator[Component]:
+    """
+    Read the components of an address in bytes, and check their values.
+    """
     if len(data) > MAX_BYTES:
         raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
     if not data:
         raise InvalidMultiaddr("an empty multiaddr")
-    offset = 0
+    for protocol, _, start, end in _cut(data):
+        if protocol.size == 0:
+            yield Component(protocol.name, protocol.code, None, b"")
+            continue
+        value = bytes(data[start:end])
+        try:
+            text = protocol.toText(value)
+        except ValueError as error:
+            raise InvalidMultiaddr(
+                f"{value.hex()} is no value for /{protocol.name}: {error}"
+            ) from None
+        yield Component(protocol.name, protocol.code, text, value)
+
+
+def _cut(data: bytes) -> Iterator[tuple[Protocol, int, int, int]]:
+    """
+    Cut an address in bytes into its components.
+
+    @return: of each the protocol, where it begins, where its value begins, and
+        where it ends.
+    """
+    offset = count = 0
     while offset < len(data):
+        count += 1
+        if count > MAX_COMPONENTS:
+            raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
+        begin = offset
         code, start = _number(data, offset)
         protocol = BY_CODE.get(code)
         if protocol is None:
@@ -346,14 +383,7 @@ def _parseBytes(data: bytes) -> Iterator[Component]:
             raise InvalidMultiaddr(f"the value of /{protocol.name} is cut off")
         if protocol.path and offset < len(data):
             raise InvalidMultiaddr(f"something follows the path of /{protocol.name}")
-        value = bytes(data[start:offset])
-        try:
-            text = protocol.toText(value) if size else None
-        except ValueError as error:
-            raise InvalidMultiaddr(
-                f"{value.hex()} is no value for /{protocol.name}: {error}"
-            ) from None
-        yield Component(protocol.name, code, text, value)
+        yield protocol, begin, start, offset
 
 
 def _number(data: bytes, offset: int) -> tuple[int, int]:

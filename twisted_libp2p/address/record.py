@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -20,15 +21,24 @@ from twisted_libp2p.errors import InvalidMultiaddr, InvalidRecord
 from twisted_libp2p.identity import Envelope, Identity, PeerID
 from twisted_libp2p.wire import record_pb2
 
-__all__ = ["PeerRecord"]
+__all__ = ["MAX_ADDRESSES", "MAX_ENVELOPE", "PeerRecord"]
+
+#: The size of the largest envelope that is read, in bytes: twice what identify
+#: accepts in one message.
+MAX_ENVELOPE: Final = 16 * 1024
+
+#: How many addresses of a record are read.
+MAX_ADDRESSES: Final = 500
 
 _DOMAIN: Final = "libp2p-peer-record"
 _PAYLOAD_TYPE: Final = b"\x03\x01"
 
-# How many of the envelopes that were verified last are remembered.  Each comes
-# several times: in identify and in its pushes, for the peerstore, and again when
-# the peer comes back; and a signature costs more than all else of identify.
-_REMEMBERED: Final = 256
+# How many of the last verified envelopes are kept with their records, and up to
+# which size: so together they take at most some 2 MiB.  Each comes several times:
+# in identify and in its pushes, for the peerstore, and again when the peer comes
+# back; and a signature costs more than all else of identify.
+_REMEMBERED: Final = 128
+_USUAL_SIZE: Final = 1024
 
 # The second is the text of the RFC, and what rust-libp2p has; go-libp2p and
 # js-libp2p have the first.
@@ -82,21 +92,25 @@ class PeerRecord:
         """
         Verify and read a record.
 
-        Addresses that cannot be read are left out: peers know protocols that
-        we do not.
+        Addresses that cannot be read are left out, as peers know protocols that
+        we do not; so are those after the first L{MAX_ADDRESSES}.
 
-        @param data: an envelope, in either of the two deployed variants.
+        @param data: an envelope, in either of the two deployed variants, of at
+            most L{MAX_ENVELOPE} bytes.
         @raise InvalidRecord: the data is not the envelope of a record, or the
             record is about another peer than the one that signed it.
         @raise twisted_libp2p.errors.InvalidSignature: the signature is wrong.
         """
+        if len(data) <= _USUAL_SIZE:
+            return _openUsual(bytes(data))
+        if len(data) > MAX_ENVELOPE:
+            raise InvalidRecord(f"an envelope of more than {MAX_ENVELOPE} bytes")
         return _open(data)
 
 
-@lru_cache(_REMEMBERED)
 def _open(data: bytes) -> PeerRecord:
     """
-    What L{PeerRecord.open} does with an envelope that is not remembered.
+    Verify and read an envelope.
     """
     envelope = Envelope.fromBytes(data)
     domain = _DOMAINS.get(envelope.payloadType)
@@ -110,7 +124,12 @@ def _open(data: bytes) -> PeerRecord:
     signer = PeerID.fromKey(envelope.publicKey)
     if message.peer_id != signer.toBytes():
         raise InvalidRecord(f"a record of another peer, signed by {signer}")
-    return PeerRecord(signer, message.seq, tuple(_readable(message)))
+    return PeerRecord(
+        signer, message.seq, tuple(islice(_readable(message), MAX_ADDRESSES))
+    )
+
+
+_openUsual = lru_cache(_REMEMBERED)(_open)
 
 
 def _readable(message: record_pb2.PeerRecord) -> Iterator[Multiaddr]:

@@ -7,6 +7,7 @@ Which addresses have failed lately, and had better be left alone for a while.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
@@ -22,7 +23,13 @@ MOST = 300.0
 #: How many addresses are remembered; the one that failed longest ago goes first.
 MAX_REMEMBERED = 10_000
 
-_Key = tuple[PeerID | None, Multiaddr]
+
+def _key(peer: PeerID | None, address: Multiaddr) -> bytes:
+    """
+    Make what stands for an address of a peer: a hash, as addresses may be long.
+    """
+    name = b"" if peer is None else peer.toBytes()
+    return blake2b(address.toBytes(), key=name, digest_size=16).digest()
 
 
 class AddressBackoff:
@@ -44,18 +51,19 @@ class AddressBackoff:
         self._seconds = seconds
         self._remembered = remembered
         # How often each has failed in a row, and when it may be tried again.
-        self._failures: dict[_Key, tuple[int, float]] = {}
+        self._failures: dict[bytes, tuple[int, float]] = {}
 
     def failed(self, peer: PeerID | None, address: Multiaddr) -> None:
         """
         The address did not lead to the peer.
         """
         now = self._seconds()
-        count, until = self._failures.pop((peer, address), (0, now))
+        key = _key(peer, address)
+        count, until = self._failures.pop(key, (0, now))
         if now - until > MOST:
             count = 0
         wait = min(FIRST + FACTOR * count**2, MOST)
-        self._failures[peer, address] = count + 1, now + wait
+        self._failures[key] = count + 1, now + wait
         if len(self._failures) > self._remembered:
             del self._failures[next(iter(self._failures))]
 
@@ -63,13 +71,15 @@ class AddressBackoff:
         """
         The address led to the peer: all is forgotten.
         """
-        self._failures.pop((peer, address), None)
+        self._failures.pop(_key(peer, address), None)
 
     def remaining(self, peer: PeerID | None, address: Multiaddr) -> float:
         """
         @return: seconds for which the address is still to be left alone.
         """
-        _, until = self._failures.get((peer, address), (0, 0.0))
+        if not self._failures:
+            return 0.0
+        _, until = self._failures.get(_key(peer, address), (0, 0.0))
         remaining = until - self._seconds()
         # A clock that was set back must not keep an address out for hours.
         return remaining if 0 < remaining <= MOST else 0.0

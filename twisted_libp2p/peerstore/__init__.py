@@ -15,6 +15,7 @@ writes behind to a database, and reads what other nodes have written there::
     agenda      what is due when
     journal     what is not written yet
     snapshot    records, and what people see of them
+    texts       the texts of peers, shared and reckoned
     rows        what is known, in the pieces that are written and read
     sql         the schema, and all SQL there is
     backends    SQLite and PostgreSQL

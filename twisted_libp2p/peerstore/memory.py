@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from heapq import nlargest
 from math import inf
-from sys import intern
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +33,7 @@ from twisted_libp2p.peerstore.snapshot import (
     splitLines,
     toLines,
 )
+from twisted_libp2p.peerstore.texts import share
 
 __all__ = ["MemoryPeerStore"]
 
@@ -257,7 +257,7 @@ class MemoryPeerStore:
         """
         record = self._book.open(peer)
         record.spoken = self._book.stamp()
-        record.dialect = intern(dialect)
+        record.dialect = share(dialect)
         self._changed(peer, record)
 
     # Connections

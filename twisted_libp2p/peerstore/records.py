@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
-from sys import intern
+from sys import getsizeof
 from typing import Final, Generic, TypeVar
 
 from twisted_libp2p.interfaces import Source
@@ -24,6 +24,7 @@ from twisted_libp2p.peerstore.rows import (
     Row,
     TagRow,
 )
+from twisted_libp2p.peerstore.texts import share, weigh
 
 __all__ = [
     "FACTS_TTL",
@@ -192,16 +193,17 @@ class Record:
 
     def measure(self) -> int:
         """
-        Reckon how many bytes it takes.
+        Reckon how many bytes of memory it takes.
         """
-        size = _RECORD_SIZE + len(self.agent) + len(self.protocols)
-        size += len(self.envelope) + len(self.key)
+        size = _RECORD_SIZE + weigh(self.agent) + weigh(self.network)
+        size += weigh(self.protocols) + weigh(self.dialect)
+        size += _bytesSize(self.envelope) + _bytesSize(self.key)
         for address in self.addresses:
             size += _ADDRESS_SIZE + len(address)
         for name in self.tags or ():
-            size += _NOTE_SIZE + len(name)
+            size += _NOTE_SIZE + weigh(name)
         for name, note in (self.metadata or {}).items():
-            size += _NOTE_SIZE + len(name) + len(note.value)
+            size += _NOTE_SIZE + weigh(name) + _bytesSize(note.value)
         return size
 
     def ranked(self, now: float) -> list[bytes]:
@@ -313,13 +315,13 @@ class Record:
         if row.told > self.told:
             self.told = row.told
             # Most peers run one of a few programs.
-            self.agent = intern(row.agent)
-            self.network = intern(row.network)
-            self.protocols = intern(row.protocols)
+            self.agent = share(row.agent)
+            self.network = share(row.network)
+            self.protocols = share(row.protocols)
         if row.sequence > self.sequence:
             self.sequence, self.envelope = row.sequence, row.envelope
         if row.spoken > self.spoken:
-            self.spoken, self.dialect = row.spoken, intern(row.dialect)
+            self.spoken, self.dialect = row.spoken, share(row.dialect)
 
     def _takeAddress(self, row: AddressRow, now: float) -> None:
         known = self.addresses.get(row.name)
@@ -335,6 +337,13 @@ class Record:
             known.learnt, known.source, known.expires = row[2:5]
         known.succeeded = max(known.succeeded, row.succeeded)
         known.failed = max(known.failed, row.failed)
+
+
+def _bytesSize(data: bytes) -> int:
+    """
+    Return how many bytes of memory some bytes take.
+    """
+    return getsizeof(data) if data else 0
 
 
 def _takeNote(notes: dict[str, Note[T]], row: TagRow | MetadataRow, now: float) -> None:

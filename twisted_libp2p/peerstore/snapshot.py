@@ -8,10 +8,8 @@ protocols in one text and one by one, records and what people see of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from itertools import islice
 from math import inf
-from sys import intern
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidInput
@@ -20,6 +18,7 @@ from twisted_libp2p.interfaces import Source
 from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
 from twisted_libp2p.peerstore.records import Limits, Note, Record
 from twisted_libp2p.peerstore.rows import AddressRow, PeerRow, Row, TagRow
+from twisted_libp2p.peerstore.texts import share
 
 __all__ = [
     "checkName",
@@ -32,9 +31,6 @@ __all__ = [
     "splitLines",
     "toLines",
 ]
-
-# Those that are asked for often are read once.
-_address = lru_cache(maxsize=4096)(Multiaddr.fromBytes)
 
 
 def namesOf(peer: PeerID, addresses: Iterable[Multiaddr]) -> list[bytes]:
@@ -60,7 +56,7 @@ def readable(names: Iterable[bytes]) -> list[Multiaddr]:
     addresses = []
     for name in names:
         try:
-            addresses.append(_address(name))
+            addresses.append(Multiaddr.fromBytes(name))
         except InvalidInput:
             continue
     return addresses
@@ -72,7 +68,7 @@ def toLines(protocols: Iterable[str], limits: Limits) -> str:
     """
     names = (name for name in dict.fromkeys(protocols) if name.isprintable())
     # Most peers run one of a few programs, and share the text.
-    return intern("\n".join(islice(filter(None, names), limits.protocols)))
+    return share("\n".join(islice(filter(None, names), limits.protocols)))
 
 
 def splitLines(text: str) -> tuple[str, ...]:
@@ -86,7 +82,7 @@ def printable(text: str) -> str:
     """
     Take out of a text what does not belong there.
     """
-    return intern("".join(each for each in text if each.isprintable()))
+    return share("".join(each for each in text if each.isprintable()))
 
 
 def checkName(name: str) -> None:

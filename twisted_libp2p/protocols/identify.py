@@ -26,6 +26,7 @@ from twisted_libp2p.address import (
     isWildcard,
     unmapped,
 )
+from twisted_libp2p.address.record import MAX_ADDRESSES
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
 from twisted_libp2p.negotiation.registry import MAX_PROTOCOL_ID
@@ -38,6 +39,7 @@ __all__ = [
     "MAX_MESSAGES",
     "MAX_OWN_MESSAGE",
     "MAX_PROTOCOLS",
+    "MAX_TOTAL",
     "PROTOCOL_ID",
     "PUSH_PROTOCOL_ID",
     "Description",
@@ -53,13 +55,16 @@ PUSH_PROTOCOL_ID = "/ipfs/id/push/1.0.0"
 #: The most bytes of our own message: rust-libp2p takes no more.
 MAX_OWN_MESSAGE = 4096
 
-#: The most bytes of one message that are taken, and the most messages.
+#: The most bytes of one message that are accepted, the most messages of a stream,
+#: and the most bytes of all of them: go-libp2p sends its signed record in a second
+#: message.
 MAX_MESSAGE = 8192
 MAX_MESSAGES = 10
+MAX_TOTAL = 2 * MAX_MESSAGE
 
-#: The most protocols and addresses of a peer that are taken.
+#: The most protocols of a peer that are accepted; of its addresses
+#: L{MAX_ADDRESSES<twisted_libp2p.address.record.MAX_ADDRESSES>} are.
 MAX_PROTOCOLS = 1024
-MAX_ADDRESSES = 500
 
 #: The most characters of a name that are taken, and the bytes that hold them.
 _MAX_NAME = 256
@@ -201,13 +206,15 @@ class Reader:
         self._remote = remote
         self._frames = FrameBuffer(MAX_MESSAGE)
         self._count = 0
+        self._size = 0
         self._merged = Message()
 
     def feed(self, data: bytes) -> None:
         """
-        Take what came.
+        Merge the messages that these bytes complete.
 
-        @raise ProtocolViolation: it is too long, too much, or no message.
+        @raise ProtocolViolation: a message is too long or none at all, or there
+            are too many messages or bytes.
         """
         self._frames.feed(data)
         try:
@@ -216,6 +223,11 @@ class Reader:
                 if self._count > MAX_MESSAGES:
                     raise ProtocolViolation(
                         PROTOCOL_ID, f"more than {MAX_MESSAGES} messages"
+                    )
+                self._size += len(frame)
+                if self._size > MAX_TOTAL:
+                    raise ProtocolViolation(
+                        PROTOCOL_ID, f"more than {MAX_TOTAL} bytes of messages"
                     )
                 self._merged.MergeFromString(frame)
         except InvalidInput as error:
@@ -245,7 +257,7 @@ class Reader:
             told["protocolVersion"] = _name(message.protocolVersion[:_MAX_BYTES])
         if message.protocols:
             names = tuple(message.protocols)
-            usual = len(names) <= 128 and sum(map(len, names)) <= 4096
+            usual = len(names) <= 128 and sum(map(len, names)) <= 2048
             told["protocols"] = _sharedProtocols(names) if usual else _protocols(names)
         record = self._record(message.signedPeerRecord)
         if record is not None:
@@ -283,7 +295,8 @@ class Reader:
         return tuple(islice(dict.fromkeys(found), MAX_ADDRESSES))
 
 
-# Most peers run one of a few programs, and share what these say of themselves.
+# Most peers run one of a few programs, and share the texts of these.  Both caches
+# together hold at most some 2 MiB.
 
 
 @lru_cache(64)

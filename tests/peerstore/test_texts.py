@@ -1,0 +1,187 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of L{twisted_libp2p.peerstore.texts}, and of how much memory records are
+reckoned to take.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable
+from sys import getsizeof, intern
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Source
+from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.peerstore.records import Limits, Note, Record
+from twisted_libp2p.peerstore.texts import MAX_SHARED, MAX_SIZE, share, weigh
+
+# Of the widths that CPython stores: one byte a character, two, four; and one wide
+# character that makes all others wide.
+WIDTHS = (
+    "a",
+    "\N{LATIN SMALL LETTER E WITH ACUTE}",
+    "\N{CJK RADICAL MEAT}",
+    "\N{SNAIL}",
+)
+MIXED = tuple("a" * 199 + each for each in WIDTHS)
+
+
+def fresh(text: str) -> str:
+    """
+    Make a text that is equal to another one and not the same.
+    """
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+
+
+class ShareTests(SynchronousTestCase):
+    """
+    Equal texts are shared, within bounds.
+    """
+
+    def test_shared(self) -> None:
+        """
+        Of equal texts the first one is kept.
+        """
+        first = share(fresh("kubo/0.40.0/"))
+        self.assertIs(share(fresh("kubo/0.40.0/")), first)
+
+    def test_large(self) -> None:
+        """
+        A large text is not shared: size counts, not the number of characters.
+        """
+        for text in (
+            "b" * MAX_SIZE,
+            "b" * (MAX_SIZE // 4) + "\N{SNAIL}",
+            "b" * (MAX_SIZE // 2) + "\N{CJK RADICAL MEAT}",
+        ):
+            first = share(fresh(text))
+            self.assertEqual(first, text)
+            self.assertIsNot(share(fresh(text)), first)
+
+    def test_forgotten(self) -> None:
+        """
+        What strangers say goes again: a text that was followed by many others is
+        freed, which an interned one is not in CPython 3.12.0 to 3.12.6.
+        """
+        first = share(fresh("first"))
+        for number in range(MAX_SHARED):
+            share(f"{number}th")
+        self.assertIsNot(share(fresh("first")), first)
+
+    def test_nothingInterned(self) -> None:
+        """
+        What a peer says of itself is not interned: a text that is equal, and is
+        interned afterwards, is another one.
+        """
+        store = MemoryPeerStore(Clock())
+        peer = PeerID.fromBytes(b"\x12\x20" + bytes(32))
+        store.identified(peer, fresh("agent-x"), fresh("net-x"), [fresh("/proto-x")])
+        info = store.info(peer)
+        assert info is not None
+        for text in (info.agent, info.protocolVersion):
+            again = intern(fresh(text))
+            self.assertIsNot(again, text)
+
+
+class WeighTests(SynchronousTestCase):
+    """
+    Texts are reckoned by their memory.
+    """
+
+    def test_widths(self) -> None:
+        """
+        No text is reckoned to take less than it does, nor less than it will with
+        its UTF-8 form.
+        """
+        self.assertEqual(weigh(""), 0)
+        for text in (*WIDTHS, *MIXED, *(each * 1000 for each in WIDTHS), "\ud800"):
+            self.assertGreaterEqual(weigh(text), getsizeof(text))
+            if not text.isascii() and text != "\ud800":
+                utf8 = len(text.encode())
+                self.assertGreaterEqual(weigh(text), getsizeof(fresh(text)) + utf8)
+
+
+class RecordSizeTests(SynchronousTestCase):
+    """
+    Records are reckoned by their memory.
+    """
+
+    def assertReckoned(self, make: Callable[[int], Record]) -> None:
+        """
+        Compare what records are reckoned to take with what they take.
+        """
+        make(0).measure()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            records = [make(number) for number in range(1, 101)]
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        reckoned = sum(each.measure() for each in records)
+        self.assertGreaterEqual(reckoned, after - before)
+
+    def test_texts(self) -> None:
+        """
+        Whatever characters the texts of a peer have, they are reckoned in full.
+        """
+        for text in MIXED:
+            for make in (
+                lambda n, text=text: Record(agent=f"{n}{text}"),
+                lambda n, text=text: Record(network=f"{n}{text}"),
+                lambda n, text=text: Record(dialect=f"{n}{text}"),
+                lambda n, text=text: Record(protocols=f"{n}{text * 40}"),
+                lambda n, text=text: Record(tags={f"{n}{text}": Note(0.0, n)}),
+                lambda n, text=text: Record(
+                    metadata={f"{n}{text}": Note(0.0, bytes(n))}
+                ),
+            ):
+                self.assertReckoned(make)
+
+    def test_bytes(self) -> None:
+        """
+        So are its signed record, its key and its addresses.
+        """
+        self.assertReckoned(
+            lambda n: Record(envelope=bytes(4000 + n), key=bytes(1000 + n))
+        )
+
+    def test_store(self) -> None:
+        """
+        A peerstore that is full takes no more memory than it was given, though
+        all its texts are wide.
+        """
+        limit = 1024 * 1024
+        wide = "\N{SNAIL}"
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            store = MemoryPeerStore(Clock(), Limits(memory=limit))
+            for number in range(1000):
+                peer = PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
+                store.identified(
+                    peer,
+                    f"{number}{wide * 200}",
+                    f"{number}{wide * 200}",
+                    [f"/{number}/{each}{wide * 20}" for each in range(50)],
+                )
+                store.addAddresses(
+                    peer, [Multiaddr(f"/ip4/8.8.8.8/tcp/{number + 1}")], Source.IDENTIFY
+                )
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertGreater(len(store.peers()), 10)
+        # The texts that are shared are bounded by themselves.
+        self.assertLess(after - before, limit + MAX_SHARED * MAX_SIZE)
