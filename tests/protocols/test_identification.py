@@ -248,14 +248,14 @@ class AskingTests(SynchronousTestCase):
             (
                 b"".join(
                     message(protocols=[f"/{at + i}" for i in range(1000)])
-                    for at in range(0, 5000, 1000)
+                    for at in range(0, 2000, 1000)
                 ),
                 Identification(protocols=tuple(f"/{i}" for i in range(MAX_PROTOCOLS))),
             ),
             (
                 b"".join(
                     message(listenAddrs=[public(at + i).toBytes() for i in range(500)])
-                    for at in range(0, 2000, 500)
+                    for at in range(0, 1500, 500)
                 ),
                 Identification(
                     listenAddresses=tuple(public(i) for i in range(MAX_ADDRESSES))
