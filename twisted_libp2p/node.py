@@ -305,6 +305,7 @@ class Node(MultiService):
             resolver=DNSAddrResolver(reactor, resolver),
             own=lambda: self.addresses,
             existing=self.connections.to,
+            instead=self.connections.instead,
         )
         self._requested = [self._listenable(each) for each in listen]
         self._listeners: list[Listener] = []
@@ -548,7 +549,7 @@ class Node(MultiService):
 
         @param target: a peer id, whose addresses are known; or an address,
             with the peer id at its end, or without one to take whoever
-            answers.
+            answers; a peer that is connected already keeps that connection.
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why, with

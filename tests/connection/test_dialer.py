@@ -7,6 +7,7 @@ Tests of dialing a peer.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -16,19 +17,21 @@ from twisted.names import dns
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.gater import ListGater
+from twisted_libp2p.connmanager import Limits, ListGater, ScopeLimits
 from twisted_libp2p.errors import (
     DialFailed,
     DialToSelf,
+    ErrorCode,
     Gated,
     InvalidMultiaddr,
     InvalidPeerID,
     NoAddresses,
     PeerMismatch,
+    SessionEnded,
     UnsupportedAddress,
     UpgradeTimeout,
 )
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import ClosedConn, Event, OpenedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import MemoryPeerStore
@@ -89,6 +92,122 @@ class DialTests(SynchronousTestCase):
         connection = self.nodes.result(self.client.connect(self.address.withoutPeer()))
         self.assertEqual(connection.remotePeer, self.server.peerID)
 
+    def connections(self) -> tuple[int, int]:
+        """
+        Count the connections of both nodes.
+        """
+        self.nodes.settle()
+        return len(self.client.connections), len(self.server.connections)
+
+    def test_anybodyAgain(self) -> None:
+        """
+        An address without a peer id can be used any number of times: there is
+        one transport and one connection, until that has ended.
+        """
+        bare = str(self.address.withoutPeer())
+        accepted = self.accepted()
+        for _ in range(20):
+            self.nodes.result(self.client.ping(bare))
+        self.assertEqual(self.connections(), (1, 1))
+        self.assertEqual(len(accepted), 1)
+        (first,) = self.client.connections
+        self.nodes.result(first.close())
+        again = self.nodes.result(self.client.connect(bare))
+        self.assertIsNot(again, first)
+        self.assertTrue(again.connected)
+        self.assertEqual(self.connections(), (1, 1))
+
+    def test_anybodyKnown(self) -> None:
+        """
+        If the peer that answers is connected already, whoever has dialed, its
+        connection is used; the new one is closed with a code, and no event is
+        published for it.
+        """
+        first = self.nodes.result(self.client.connect(self.address))
+        events: list[object] = []
+        self.client.events.subscribe(Event, events.append)
+        closed: list[ClosedConn] = []
+        self.server.events.subscribe(ClosedConn, closed.append)
+        for _ in range(20):
+            address = self.nodes.result(self.server.listenOn("/memory/0"))[0]
+            bare = address.withoutPeer()
+            self.assertIs(self.nodes.result(self.client.connect(bare)), first)
+        self.assertEqual(self.connections(), (1, 1))
+        kinds = {type(each) for each in events}
+        self.assertFalse(kinds & {OpenedConn, ClosedConn})
+        for each in closed:
+            reason = each.reason.value
+            assert isinstance(reason, SessionEnded)
+            self.assertEqual(reason.code, ErrorCode.SUPPLANTED)
+        self.assertEqual(len(closed), 20)
+        # Long after it was opened, a connection of the peer's will do as well.
+        self.nodes.advance(20)
+        target = self.client.addresses[0].withoutPeer()
+        back = self.nodes.result(self.server.connect(target))
+        self.assertFalse(back.initiator)
+        self.assertEqual(self.connections(), (1, 1))
+
+    def test_anybodyAtOnce(self) -> None:
+        """
+        Dials at once by several addresses of one unknown peer lead to one
+        connection.
+        """
+        others = self.nodes.result(self.server.listenOn("/memory/0"))
+        dials = [
+            self.client.connect(each.withoutPeer()) for each in (self.address, *others)
+        ]
+        self.nodes.settle()
+        self.assertEqual(len({self.successResultOf(dial) for dial in dials}), 1)
+        self.assertEqual(self.connections(), (1, 1))
+
+    def test_anybodyMutual(self) -> None:
+        """
+        When both sides dial at once by address alone, both end with the same
+        connection, and nothing that they have opened on the other one is lost.
+        """
+        dials = [
+            self.client.connect(self.server.addresses[0].withoutPeer()),
+            self.server.connect(self.client.addresses[0].withoutPeer()),
+        ]
+        self.nodes.settle()
+        for dial in dials:
+            self.assertTrue(self.successResultOf(dial).connected)
+        self.nodes.advance(60)
+        self.assertEqual(self.connections(), (1, 1))
+        for node, other in (
+            (self.client, self.server),
+            (self.server, self.client),
+        ):
+            target = other.addresses[0].withoutPeer()
+            self.nodes.result(node.ping(target))
+        self.assertEqual(self.connections(), (1, 1))
+
+    def test_anybodyCrowded(self) -> None:
+        """
+        The limit of the peer's connections does not refuse a dial that needs no
+        further connection.
+        """
+        limits = replace(Limits.none(), peer=ScopeLimits(connections=1))
+        client = self.nodes.start(limits=limits)
+        first = self.nodes.result(client.connect(self.address))
+        bare = self.nodes.result(self.server.listenOn("/memory/0"))[0].withoutPeer()
+        self.assertIs(self.nodes.result(client.connect(bare)), first)
+
+    def accepted(self) -> list[Any]:
+        """
+        Note the transports that the server accepts from now on.
+        """
+        number = int(self.address.value("memory") or 0)
+        port = self.nodes.network.ports[number]
+        build, accepted = port.factory.buildProtocol, []
+
+        def counting(addr: Any) -> Any:
+            accepted.append(addr)
+            return build(addr)
+
+        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        return accepted
+
     def test_remembered(self) -> None:
         """
         SD-22: a peer that was connected once is dialed again by its id alone.
@@ -104,15 +223,7 @@ class DialTests(SynchronousTestCase):
         """
         A hundred callers share one dial, and each may cancel his own share.
         """
-        number = int(self.address.value("memory") or 0)
-        port = self.nodes.network.ports[number]
-        build, accepted = port.factory.buildProtocol, []
-
-        def counting(addr: Any) -> Any:
-            accepted.append(addr)
-            return build(addr)
-
-        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        accepted = self.accepted()
         dials = [self.client.connect(self.address) for _ in range(100)]
         dials[7].cancel()
         self.failureResultOf(dials.pop(7), CancelledError)
@@ -618,6 +729,11 @@ class DNSAddrTests(SynchronousTestCase):
         self.records["a"] = [f"dnsaddr={impostor}", f"dnsaddr={live}"]
         connection = self.nodes.result(self.client.connect("/dnsaddr/a"))
         self.assertEqual(connection.remotePeer, self.server.peerID)
+        self.records["c"] = [f"dnsaddr={live}"]
+        for name in ("a", "c") * 10:
+            again = self.nodes.result(self.client.connect(f"/dnsaddr/{name}"))
+            self.assertIs(again, connection)
+        self.assertEqual(len(self.client.connections), 1)
         self.records["b"] = [f"dnsaddr={impostor}"]
         dial = self.client.connect("/dnsaddr/b")
         self.nodes.settle()

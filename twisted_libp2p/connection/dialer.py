@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
@@ -86,6 +87,7 @@ class Dialer:
         resolver: DNSAddrResolver,
         own: Callable[[], Iterable[Multiaddr]] = tuple,
         existing: Callable[[PeerID], Iterable[Connection]] = _nobody,
+        instead: Callable[[Connection], Connection | None] | None = None,
     ) -> None:
         """
         @param upgrader: makes connections of transports.
@@ -96,6 +98,8 @@ class Dialer:
         @param own: gives the addresses on which we listen.
         @param existing: gives the connections to a peer, the preferred one
             first: a dial ends with that one, even if it has failed itself.
+        @param instead: returns the connection to use instead of a new one, when
+            it turns out only after the handshake that a peer is connected.
         @raise ConfigurationError: there is no such dialect.
         """
         if dialect not in DIALECTS:
@@ -111,6 +115,10 @@ class Dialer:
         self._resolver = resolver
         self._own = own
         self._existing = existing
+        self._instead = instead
+        # What the dials of addresses without a peer id have led to, as long as
+        # it is there.
+        self._found: WeakValueDictionary[Multiaddr, Connection] = WeakValueDictionary()
         self._backoff = AddressBackoff(self._clock.seconds)
         self._dials: dict[Target, Dial] = {}
 
@@ -118,7 +126,8 @@ class Dialer:
         self, peer: PeerID | None, addresses: Iterable[Multiaddr] = ()
     ) -> Deferred[Connection]:
         """
-        Open a connection to a peer.
+        Open a connection to a peer.  An address without a peer id leads to the
+        connection that its last dial has led to, as long as that is there.
 
         Where a dial of it is under way this is one more share in that, and the
         addresses are tried as well.
@@ -136,6 +145,10 @@ class Dialer:
         target: Target | None = peer or next(iter(given), None)
         if target is None:
             return fail(NoAddresses("neither a peer nor an address was given"))
+        if isinstance(target, Multiaddr):
+            found = self._found.get(target)
+            if found is not None and found.connected:
+                return succeed(found)
         dial = self._dials.get(target)
         if dial is not None:
             share = dial.join()
@@ -172,6 +185,8 @@ class Dialer:
         if peer is not None:
             live = (each for each in self._existing(peer) if each.connected)
             result = next(live, result)
+        if isinstance(dial.target, Multiaddr) and not isinstance(result, Failure):
+            self._found[dial.target] = result
         dial.finish(result)
 
     # Addresses
@@ -264,10 +279,15 @@ class Dialer:
         Try one address, and learn from it.
         """
         peer, bare = _way(dial, address)
+        if peer is not None and dial.peer is None:
+            # The name has led to a peer that may be connected.
+            for existing in self._existing(peer):
+                if existing.connected:
+                    return existing
         try:
             self._upgrader.services.connections.dialing(peer, bare)
             connection = await Deferred.fromCoroutine(
-                self._reach(transport, peer, bare)
+                self._reach(transport, peer, bare, dial.peer is None)
             ).addTimeout(ADDRESS_LIMIT, self._clock, _timedOut)
         except CancelledError:
             raise
@@ -284,7 +304,11 @@ class Dialer:
         return connection
 
     async def _reach(
-        self, transport: ITransport, peer: PeerID | None, address: Multiaddr
+        self,
+        transport: ITransport,
+        peer: PeerID | None,
+        address: Multiaddr,
+        anybody: bool,
     ) -> Connection:
         """
         Try one address in the dialect, or dialects, that fit the peer.  Neither
@@ -299,7 +323,7 @@ class Dialer:
             dialect = SEQUENTIAL
         while True:
             try:
-                return await self._connect(transport, peer, address, dialect)
+                return await self._connect(transport, peer, address, dialect, anybody)
             except LegacyPeer:
                 if self._dialect != AUTO:
                     raise
@@ -319,17 +343,25 @@ class Dialer:
         peer: PeerID | None,
         address: Multiaddr,
         dialect: str,
+        anybody: bool,
     ) -> Connection:
         """
         Connect and upgrade once.
+
+        @param anybody: whether the caller has named no peer.
         """
-        upgrade = self._upgrader.outbound(transport, peer, dialect)
+        upgrade = self._upgrader.outbound(
+            transport, peer, dialect, self._instead if anybody else None
+        )
         try:
             await transport.clientEndpoint(address).connect(upgrade)
         except BaseException:
             upgrade.abandon()
             raise
         connection = await upgrade.connection
+        if connection.scope is not upgrade.scope:
+            # There was one before, which tells nothing of this dialect.
+            return connection
         if dialect == SEQUENTIAL and connection.security == self._securities[0]:
             dialect = MULTISTREAM
         self._peerstore.setDialect(connection.remotePeer, dialect)

@@ -9,7 +9,7 @@ that wraps a factory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,6 +23,7 @@ from twisted_libp2p.connection.connection import Connection, Services
 from twisted_libp2p.errors import (
     ConfigurationError,
     DialToSelf,
+    ErrorCode,
     Gated,
     LegacyPeer,
     Libp2pError,
@@ -108,6 +109,7 @@ class Upgrader:
         transport: ITransport,
         expected: PeerID | None,
         dialect: str = MULTISTREAM,
+        instead: Callable[[Connection], Connection | None] | None = None,
     ) -> Upgrade:
         """
         Prepare to upgrade a connection that our side opens.
@@ -115,10 +117,15 @@ class Upgrader:
         @param transport: the kind of transport that carries it.
         @param expected: who has to answer; None accepts anybody.
         @param dialect: L{MULTISTREAM}, L{SEQUENTIAL} or L{BOOTSTRAP}.
+        @param instead: returns the connection to use instead of the new one,
+            which is closed then, before anybody has heard of it; None keeps the
+            new one.
         @return: a factory to connect an endpoint with.
         """
         upgrade = Upgrade(self, transport, True, expected, dialect)
         upgrade.scope = self.services.connections.dialed()
+        if instead is not None:
+            upgrade.instead = instead
         return upgrade
 
     def inbound(self, transport: ITransport) -> Factory:
@@ -199,9 +206,11 @@ class Upgrade(Factory):
         with the typed error of the step that failed.  To cancel it is to drop
         the transport.
     @ivar scope: what the connection has of all limits.
+    @ivar instead: returns another connection to use instead of the new one.
     """
 
     scope: IConnectionScope
+    instead: Callable[[Connection], Connection | None] = staticmethod(lambda _: None)
     noisy = False
 
     # Why the peer, which has proven who it is, is not wanted.
@@ -401,17 +410,28 @@ class Upgrade(Factory):
         try:
             if self._refusal is not None:
                 raise self._refusal
+            other = self.instead(connection)
+            if other is not None:
+                self._end(connection, ErrorCode.SUPPLANTED)
+                self.connection.callback(other)
+                return
             self._upgrader.services.connections.opened(connection)
         except Libp2pError as error:
-            # Nobody else knows of it: it is ours until it has ended.
-            self._upgrader._pending.add(self)
-            connection.close(error.wireCode).addCallback(lambda _: self._forget())
+            self._end(connection, error.wireCode)
             self.connection.errback(Failure(error))
             return
         self._outermost = None
         # Whoever was told of it just now may have given up the dial.
         if not self.connection.called:
             self.connection.callback(connection)
+
+    def _end(self, connection: Connection, code: int) -> None:
+        """
+        Close a connection that nobody else knows of: it is ours until it has
+        ended.
+        """
+        self._upgrader._pending.add(self)
+        connection.close(code).addCallback(lambda _: self._forget())
 
     def _failed(self, reason: Failure, _: object = None) -> None:
         """

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager.duplicates import Duplicates
+from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
 from twisted_libp2p.connmanager.limiter import Limiter
@@ -154,6 +154,20 @@ class ConnectionManager(Service):
             oldest, but one that another has supplanted only at the end.
         """
         return self._duplicates.ranked(self._connections.get(peer, ()))
+
+    def instead(self, connection: Connection) -> Connection | None:
+        """
+        Return the connection to use instead of a new one, when the peer was not
+        known before its handshake.
+
+        @return: a connection to the same peer; None if there is none, or if it
+            comes from a simultaneous dial: which of the two stays is then
+            decided as always, by both sides.
+        """
+        for other in self.to(connection.remotePeer):
+            if other.connected and supplanted(connection, other) is None:
+                return other
+        return None
 
     # Protected peers
 
