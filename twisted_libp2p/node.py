@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from random import random
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -229,6 +230,7 @@ class Node(MultiService):
         dialect: str = MULTISTREAM,
         agent: str = AGENT,
         protocolVersion: str = PROTOCOL_VERSION,
+        random: Callable[[], float] = random,
     ) -> None:
         """
         @param reactor: what it runs on.
@@ -257,6 +259,9 @@ class Node(MultiService):
             draft, C{"auto"} to try the latter.
         @param agent: the software that it says it is.
         @param protocolVersion: the network that it says it belongs to.
+        @param random: returns numbers from 0 to 1, which spread the waits before a
+            lost peer is dialed again; a test makes these waits certain with
+            C{lambda: 0.0}.
         @raise ConfigurationError: an option has no usable value.
         @raise InvalidMultiaddr: an address is none.
         """
@@ -289,6 +294,7 @@ class Node(MultiService):
             gater=gater,
             dial=self.connect,
             ping=self._pingOn,
+            random=random,
         )
         self.connections.setServiceParent(self)
         self._upgrader = Upgrader(

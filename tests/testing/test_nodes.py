@@ -6,11 +6,40 @@ Tests for L{twisted_libp2p.testing.nodes}.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import OpenGater
 from twisted_libp2p.errors import DialToSelf
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Source
 from twisted_libp2p.testing.nodes import MemoryNodes
+
+
+class Dials(OpenGater):
+    """
+    Notes when a peer is dialed, as soon as it has a clock.
+    """
+
+    clock: Clock | None = None
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def beforeDial(self, peer: PeerID | None, address: Multiaddr) -> str | None:
+        """
+        Note the time, and let it be dialed.
+        """
+        if self.clock is not None:
+            self.times.append(self.clock.seconds())
+        return None
 
 
 class MemoryNodesTests(SynchronousTestCase):
@@ -95,3 +124,81 @@ class MemoryNodesTests(SynchronousTestCase):
         self.nodes.clock.callLater(1.0, lambda: None)
         with self.assertRaises(AssertionError):
             self.nodes.stop()
+
+    def test_delay(self) -> None:
+        """
+        Over a network with a delay nodes connect, identify each other, and stop;
+        the time that passes is that of their bytes.
+        """
+        for delay in (0.01, 0.5):
+            nodes = MemoryNodes(delay=delay)
+            dialer, listener = nodes.start(agent="test/1"), nodes.start(agent="test/2")
+            near, far = nodes.connect(dialer, listener)
+            self.assertGreaterEqual(nodes.clock.seconds(), 4 * delay)
+            self.assertLess(nodes.clock.seconds(), 20 * delay)
+            self.assertIs(nodes.result(dialer.connect(listener.peerID)), near)
+            self.assertEqual(far.remotePeer, dialer.peerID)
+            for node, peer, agent in (
+                (dialer, listener, "test/2"),
+                (listener, dialer, "test/1"),
+            ):
+                told = nodes.result(node.identify(peer.peerID))
+                self.assertEqual(told.agent, agent)
+            nodes.stop()
+
+    def test_delayedAbort(self) -> None:
+        """
+        The news of an abort is on its way when the nodes are stopped, and is
+        nothing that they have left.
+        """
+        nodes = MemoryNodes(delay=0.01)
+        dialer, listener = nodes.start(), nodes.start()
+        near, _ = nodes.connect(dialer, listener)
+        near.abort(Failure(ConnectionAborted()))
+        nodes.stop()
+
+    def test_delayedNever(self) -> None:
+        """
+        No delay makes a result of what has none, nor hides what was left.
+        """
+        nodes = MemoryNodes(delay=0.01)
+        with self.assertRaises(AssertionError):
+            nodes.result(Deferred[None]())
+        late: Deferred[None] = Deferred()
+        nodes.clock.callLater(60.0, late.callback, None)
+        with self.assertRaises(AssertionError):
+            nodes.result(late)
+        with self.assertRaises(AssertionError):
+            nodes.stop()
+
+    def redials(self, **options: Any) -> list[float]:
+        """
+        Measure when a protected peer is dialed that is gone for good: the times
+        between the first dials.
+        """
+        nodes, gater = MemoryNodes(), Dials()
+        keeper, peer = nodes.start(gater=gater, **options), nodes.start()
+        near, _ = nodes.connect(keeper, peer)
+        keeper.connections.protect(peer.peerID, "test")
+        (address,) = peer.addresses
+        nodes.result(peer.stopListeningOn("/memory/0"))
+        keeper.peerstore.addAddresses(
+            peer.peerID, [address.withoutPeer()], source=Source.CONFIGURED
+        )
+        gater.clock = nodes.clock
+        near.abort(Failure(ConnectionAborted()))
+        nodes.advance(600.0)
+        nodes.stop()
+        return [after - before for before, after in pairwise(gater.times)][:5]
+
+    def test_random(self) -> None:
+        """
+        Reconnecting takes the time that is expected, with every run; another
+        source of numbers makes it another time.
+        """
+        longest = self.redials()
+        self.assertEqual(len(longest), 5)
+        self.assertEqual(longest, self.redials())
+        self.assertEqual(longest, self.redials(random=lambda: 0.0))
+        for most, least in zip(longest, self.redials(random=lambda: 1.0), strict=True):
+            self.assertAlmostEqual(least, most / 2, places=6)

@@ -7,9 +7,9 @@ The address of the other, or this, end of a stream.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from twisted.internet.interfaces import IAddress
-from zope.interface import implementer
+from twisted.internet.address import IPv4Address
 
 from twisted_libp2p.address.multiaddr import Multiaddr
 from twisted_libp2p.identity import PeerID
@@ -17,20 +17,53 @@ from twisted_libp2p.identity import PeerID
 __all__ = ["PeerAddress"]
 
 
-@implementer(IAddress)
-@dataclass(frozen=True, slots=True)
-class PeerAddress:
+@dataclass(frozen=True)
+class PeerAddress(IPv4Address):
     """
-    One end of a stream: what C{getPeer} and C{getHost} of its transport give.
+    One end of a stream: what C{getPeer} and C{getHost} of its transport return.
 
-    @ivar peerID: who is there.
-    @ivar multiaddr: where that is, as far as it is known.
-    @ivar protocolID: what the stream speaks, once that is agreed.
+    Servers that know nothing of libp2p read C{host} and C{port}.  The host is the
+    peer id, which the handshake has proven, and not the IP address, which belongs
+    to a relay or to a proxy of this machine as often as to the peer: a server that
+    trusts C{127.0.0.1}, as Twisted's mail relay does, would trust every peer behind
+    these.  Code that wants the IP address reads C{multiaddr}.
+
+    It is an C{IPv4Address} because Twisted's access log and its distributed web
+    server read the host of no other class.  Nothing of Twisted takes the host of
+    a connected transport for four numbers, except in FTP's passive mode.
+
+    @ivar peerID: the peer at this end.
+    @ivar multiaddr: the address of the peer, as far as it is known.
+    @ivar protocolID: the negotiated protocol of the stream; None until then.
     """
 
     peerID: PeerID
     multiaddr: Multiaddr | None = None
     protocolID: str | None = None
+
+    @property
+    def type(self) -> Literal["TCP"]:  # type: ignore[override]
+        """
+        The kind of transport that a stream resembles.
+        """
+        return "TCP"
+
+    @property
+    def host(self) -> str:  # type: ignore[override]
+        """
+        The peer id, as text.
+        """
+        return str(self.peerID)
+
+    @property
+    def port(self) -> int:  # type: ignore[override]
+        """
+        The port of the first transport in C{multiaddr}; 0 if it has none.
+        """
+        for component in self.multiaddr or ():
+            if component.value is not None and component.name in ("tcp", "udp"):
+                return int(component.value)
+        return 0
 
     def __str__(self) -> str:
         where = self.multiaddr.withoutPeer() if self.multiaddr else None

@@ -296,6 +296,37 @@ class Stream:
         self.disconnecting = True
         self.session.wake(self)
 
+    # ITCPTransport: options of a socket, which a stream does not have
+
+    def getTcpNoDelay(self) -> bool:
+        """
+        Return True: a stream never holds back small writes, as Nagle does.
+        """
+        return True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """
+        Do nothing.  Servers such as conch call this on any transport.
+        """
+
+    def getTcpKeepAlive(self) -> bool:
+        """
+        Return True: the connection is probed, and all its streams with it.
+        """
+        return True
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """
+        Do nothing.  The policy of the connection manager says how connections
+        are kept alive.
+        """
+
+    def stopConsuming(self) -> None:
+        """
+        Lose the connection, as the transports of a reactor do.
+        """
+        self.loseConnection()
+
     # IPushProducer: the application as a reader
 
     def pauseProducing(self) -> None:

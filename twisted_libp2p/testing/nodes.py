@@ -24,7 +24,7 @@ A test of a protocol of yours::
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -39,16 +39,25 @@ __all__ = ["MemoryNodes"]
 
 T = TypeVar("T")
 
+#: How often a result may need the delay of the network: many more round trips than
+#: any upgrade and any orderly close takes.
+WAYS = 100
+
 
 class MemoryNodes:
     """
     Nodes that reach each other in memory, and the clock that moves them.
 
-    Nothing moves by itself: L{settle} lets happen whatever needs no time,
-    L{advance} lets time pass.
+    Nothing moves by itself: L{settle} lets everything happen that needs no time,
+    L{advance} lets time pass.  In a network with a delay L{connect}, L{result} and
+    L{stop} also let as much time pass as their bytes need on the way.
+
+    Nothing is left to chance either: a lost peer that is protected is dialed again
+    after the longest wait of its policy.  Give a node another C{random} to change
+    that.
 
     @ivar clock: the reactor of all these nodes.
-    @ivar network: what connects them.
+    @ivar network: the network that connects them.
     """
 
     def __init__(self, delay: float = 0.0) -> None:
@@ -66,6 +75,7 @@ class MemoryNodes:
         @param listen: where; a free address, by default.
         @param options: further ones for L{Node}.
         """
+        options.setdefault("random", lambda: 0.0)
         node = Node(
             self.clock,
             listen=listen,
@@ -79,12 +89,19 @@ class MemoryNodes:
 
     def connect(self, dialer: Node, listener: Node) -> tuple[Connection, Connection]:
         """
-        Connect two nodes, and let them tell each other what they are.
+        Connect two nodes, and let each identify the other.
 
         @return: the dialer's end of the connection, and the listener's.
         """
         near = self.result(dialer.connect(listener.addresses[0]))
-        return near, listener.connections.to(dialer.peerID)[-1]
+        # The dialer is ready first: its last message is still on its way.
+        self._pass(lambda: bool(listener.connections.to(dialer.peerID)))
+        far = listener.connections.to(dialer.peerID)[-1]
+        identified: list[object] = []
+        for node, connection in ((dialer, near), (listener, far)):
+            node.identification.identified(connection).addBoth(identified.append)
+        self._pass(lambda: len(identified) == 2)
+        return near, far
 
     def settle(self) -> None:
         """
@@ -104,18 +121,35 @@ class MemoryNodes:
             if step >= until:
                 return
 
+    def _pass(self, done: Callable[[], bool]) -> None:
+        """
+        Let everything happen that needs no time; then, in a network with a delay,
+        let time pass from one timer to the next, until something is done or the
+        bytes had time enough.
+        """
+        until = self.clock.seconds() + WAYS * self.network.delay
+        self.settle()
+        while not done():
+            times = [call.getTime() for call in self.clock.getDelayedCalls()]
+            if not times or min(times) > until:
+                return
+            self.clock.advance(max(0.0, min(times) - self.clock.seconds()))
+
     def result(self, waiting: Deferred[T] | Coroutine[Deferred[Any], Any, T]) -> T:
         """
-        Let happen whatever needs no time, and give what came of something.
+        Let everything happen that needs no time but that of the network, and
+        return the result of a Deferred or coroutine.
 
-        @raise Exception: what it failed with.
-        @raise AssertionError: it takes more than no time.
+        @raise Exception: the failure of the Deferred.
+        @raise AssertionError: it needs more time.
         """
         results: list[Any] = []
         ensureDeferred(waiting).addBoth(results.append)
-        self.settle()
+        self._pass(lambda: bool(results))
         if not results:
-            raise AssertionError(f"{waiting} waits for something")
+            raise AssertionError(
+                f"{waiting} has no result yet: advance() lets more time pass"
+            )
         (result,) = results
         if isinstance(result, Failure):
             result.raiseException()
@@ -130,6 +164,9 @@ class MemoryNodes:
         nodes, self._nodes = self._nodes, []
         for node in nodes:
             self.result(node.stopService())
+        # The last bytes, and the news of an abort, are still on their way.
+        if self.network.delay:
+            self.advance(2 * self.network.delay)
         left = self.clock.getDelayedCalls()
         if left:
             raise AssertionError(f"the nodes have stopped, but left {left}")
