@@ -16,10 +16,12 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.processes import Program, ProgramTestCase
 from twisted_libp2p import __main__
@@ -35,6 +37,40 @@ from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 
 MODULE = ("-m", "twisted_libp2p")
 MIB = 1 << 20
+
+
+@implementer(IHalfCloseableProtocol)
+class Blob(Protocol):
+    """
+    Sends more than a pipe holds, and less than a window, and its end.
+
+    @cvar ended: fires when both halves have ended.
+    """
+
+    ended: Deferred[None]
+
+    def connectionMade(self) -> None:
+        """
+        Send it.
+        """
+        self.transport.write(bytes(240_000))  # type: ignore[union-attr]
+        self.transport.loseWriteConnection()  # type: ignore[union-attr]
+
+    def readConnectionLost(self) -> None:
+        """
+        The program's stdin has ended.
+        """
+
+    def writeConnectionLost(self) -> None:
+        """
+        Everything was sent.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Note it.
+        """
+        self.ended.callback(None)
 
 
 class Rude(Protocol):
@@ -369,6 +405,24 @@ class ProgramTests(NetworkTestCase):
             self.assertEqual(program.err, b"")
             self.assertEqual(len(program.out), MIB)
             self.assertEqual(program.out, content)
+
+    async def test_pipeReaderLeaves(self) -> None:
+        """
+        The program ends when nobody reads what it prints, although both halves of
+        the stream have ended before, with bytes that it has not read.
+        """
+        self.node.registry.register("/blob", Factory.forProtocol(Blob))
+        Blob.ended = Deferred()
+        null = os.open(os.devnull, os.O_RDONLY)
+        self.addCleanup(os.close, null)
+        program = self.start(*MODULE, "pipe", self.address, "/blob", stdin=null)
+        program.transport.pipes[1].pauseProducing()
+        await Blob.ended
+        # Its answer comes when it has taken in everything that was sent before.
+        for connection in self.node.connections:
+            await connection.ping()
+        program.transport.closeStdout()
+        await program.ends()
 
     async def test_cutOff(self) -> None:
         """

@@ -129,9 +129,9 @@ class End(Speaker):
 
     def abort(self, size: int) -> None:
         """
-        Reset.
+        Reset, unless only the notification of the end is missing.
         """
-        if self.stream.state != CLOSED:
+        if not self.stream._settled:
             self.aborted = True
         self.stream.abortConnection(size)
 
@@ -367,12 +367,34 @@ class SessionModel(RuleBasedStateMachine):
         """
         self.transports[side].stroke(size)
 
+    @rule(
+        end=ends, far=st.booleans(), size=SIZES, how=st.sampled_from(["close", "abort"])
+    )
+    def leave(self, end: Any, far: bool, size: int, how: str) -> None:
+        """
+        Have an end pause, both halves end, and the end leave with bytes unread.
+        """
+        chosen = end.far if far else end
+        if chosen is None or chosen.far is None:
+            return
+        chosen.pause(0)
+        chosen.halfClose(0)
+        chosen.far.write(size)
+        chosen.far.halfClose(0)
+        self.pump.flush()
+        chosen.act(how, size)
+        self.turn()
+
     @rule()
     def turn(self) -> None:
         """
-        The reactor turns.
+        The reactor turns.  An end that has left, and whose stream has ended on the
+        wire, is notified by then.
         """
         self.clock.advance(0)
+        for end in self.all:
+            if (end.closing or end.aborted) and end.stream.state == CLOSED:
+                assert end.reasons, f"{end} has left, and was not notified"
 
     @rule()
     def settle(self) -> None:

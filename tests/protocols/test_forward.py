@@ -260,6 +260,31 @@ class ForwardTests(ConnectedTestCase):
         self.nodes.settle()
         self.assertTrue(transport.disconnecting)
 
+    def test_leavesEarly(self) -> None:
+        """
+        An endpoint that answers early, ends its half and leaves without reading
+        everything holds no stream, although both halves of the stream have ended.
+        """
+        for reason in (ConnectionDone(), ConnectionLost()):
+            caller = self.open(FORWARDED, HalfCloseCollector())
+            self.nodes.settle()
+            transport = StringTransport()
+            self.endpoint.connected(transport)
+            self.nodes.settle()
+            producer: Any = transport.producer
+            producer.pauseProducing()
+            half = self.endpoint.half
+            half.dataReceived(b"answer")
+            half.readConnectionLost()
+            caller.stream.write(bytes(1000))
+            caller.stream.loseWriteConnection()
+            self.nodes.settle()
+            self.assertEqual(caller.data, b"answer")
+            self.assertEqual(len(self.forwarded()), 2)
+            half.connectionLost(Failure(reason))
+            self.nodes.settle()
+            self.assertEqual(len(self.forwarded()), 1)
+
     def test_deaf(self) -> None:
         """
         Where nobody takes what the caller says any more, it is told so, and

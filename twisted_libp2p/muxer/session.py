@@ -453,9 +453,13 @@ class MuxerSession(Protocol):
 
     def closed(self, stream: Stream, reason: Failure) -> None:
         """
-        Both halves of a stream have ended, and its protocol was told.
+        Forget a stream: both its halves have ended, and its protocol has been
+        notified.
         """
-        if self._streams.pop(self.key(stream), None) is None:
+        key = self.key(stream)
+        if self._streams.get(key) is not stream:
+            key = _aside(stream)
+        if self._streams.pop(key, None) is None:
             return
         self._counts[stream.initiator] -= 1
         if stream.queued:
@@ -481,16 +485,20 @@ class MuxerSession(Protocol):
 
     def known(self, key: int) -> Stream | None:
         """
-        Find the stream in whose place the peer opens another.  One that was
-        reset on our side leaves now: what the peer may do does not depend on
-        whether the application has been told.
+        Find the stream in whose place the peer opens another.  A stream that has
+        ended on the wire makes its place free: what the peer may do does not depend
+        on whether the application has been notified, or has read everything.
 
         @return: None if there is none.
         """
         stream = self._streams.get(key)
         if stream is not None and stream.state == CLOSED:
             stream.attend()
-        return self._streams.get(key)
+            if self._streams.get(key) is stream:
+                # Its application has paused it.
+                self._streams[_aside(stream)] = self._streams.pop(key)
+            stream = None
+        return stream
 
     def violation(self, streamID: int, message: str) -> ProtocolViolation:
         """
@@ -704,6 +712,14 @@ class MuxerSession(Protocol):
     def _endStreams(self, reason: Failure) -> None:
         for stream in list(self._streams.values()):
             stream.sessionEnded(reason)
+
+
+def _aside(stream: Stream) -> int:
+    """
+    Return the key, in the table of its session, of a stream whose place on the wire
+    has been taken by another stream.
+    """
+    return ~id(stream)
 
 
 class SessionFactory(WrappingFactory):

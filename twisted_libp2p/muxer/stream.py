@@ -33,7 +33,6 @@ from twisted_libp2p.muxer.state import (
     CLOSED,
     FIN_RECEIVED,
     FIN_SENT,
-    LOCAL_CLOSED,
     OPEN,
     TRANSITIONS,
     StreamState,
@@ -79,8 +78,9 @@ class Stream:
         has not confirmed it.  Until L{negotiated} our half does not end, and
         what arrives is delivered even if the application is not reading.
     @ivar disconnecting: whether our side is closing it, or has.
-    @ivar disconnected: whether the protocol has lost it.
-    @ivar state: which halves have ended, on the wire.
+    @ivar disconnected: whether the protocol has been notified of its end.
+    @ivar state: which halves have ended, on the wire.  The application may have
+        bytes, and the end of the other half, still to read when both have.
     @ivar unsentSize: how many written bytes wait here.
     @ivar unreadSize: how many received bytes wait here for the application.
     @ivar sendWindow: how many bytes the peer is ready to take.
@@ -255,7 +255,8 @@ class Stream:
         self._eof = False
         if not self.negotiating:
             self._discard()
-        if self.state == LOCAL_CLOSED:
+        if self._writeEnded:
+            # Nothing is left to be sent, so nothing else will wake the stream.
             self.session.wake(self)
         self._close()
 
@@ -289,9 +290,10 @@ class Stream:
         """
         Reset the stream for a reason of its own.
         """
-        if self.state == CLOSED:
+        if self._settled:
             return
-        self.session.reset(self, code)
+        if self.state != CLOSED:
+            self.session.reset(self, code)
         self._over(reason)
         self.disconnecting = True
         self.session.wake(self)
@@ -488,7 +490,7 @@ class Stream:
         replaced: they are delivered again, before all others, as soon as
         C{protocol} wants to read.
         """
-        if not data or self.disconnecting or self.state == CLOSED:
+        if not data or self.disconnecting or self._settled:
             return
         if not (self._paused or self._received):
             # Whoever gives back is in the midst of receiving.
@@ -552,7 +554,7 @@ class Stream:
             except Exception:
                 self.failed("dataReceived")
             self.session.delivered(self, len(data))
-        if self._eof and not received and not self._paused:
+        if self._eof and not received and (self.negotiating or not self._paused):
             self._eof = False
             self._readEnded()
         if self._producer is not None and self._reason is None and self.starving:
@@ -563,7 +565,7 @@ class Stream:
                 self.failed("resumeProducing")
         if self._writeEnded and not self.disconnected and self._reason is None:
             self._tellWriteEnded()
-        if self.state == CLOSED and not self._eof and self._reason is None:
+        if self._reason is None and self._settled:
             self._reason = connectionDone
         reason = self._reason
         if reason is not None:
@@ -591,6 +593,15 @@ class Stream:
                 self._call("readConnectionLost")
             elif not self._writeEnded:
                 self.loseConnection()
+
+    @property
+    def _settled(self) -> bool:
+        """
+        Whether C{connectionLost} is the only call that the application has still to
+        expect, if any.  C{state} does not say so: on the wire a stream has ended when
+        both halves have, and its application may not have read everything.
+        """
+        return self.state == CLOSED and not self._eof
 
     def _over(self, reason: Failure) -> None:
         """

@@ -1,0 +1,312 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.muxer.stream}: how a stream ends for its application,
+over each muxer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.muxer.raw import RawPeer
+from twisted_libp2p.errors import StreamAborted
+from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.muxer import Mplex, Yamux
+from twisted_libp2p.muxer.mplex.frame import Flag
+from twisted_libp2p.muxer.mplex.frame import pack as mplexPack
+from twisted_libp2p.muxer.yamux import frame as yamux
+from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxerPair
+
+
+class StreamTests:
+    """
+    What holds for the streams of each muxer.
+    """
+
+    def muxer(self, clock: Clock) -> IMuxer:
+        """
+        Make the muxer to test.
+        """
+        raise NotImplementedError
+
+    def setUp(self: Any) -> None:
+        """
+        Connect two sessions.
+        """
+        self.clock = Clock()
+        self.pair = MuxerPair(
+            self.muxer(self.clock), self.muxer(self.clock), self.clock
+        )
+
+    def tearDown(self: Any) -> None:
+        """
+        End both sessions: nothing is left.
+        """
+        self.pair.clientSession.close()
+        self.pair.serverSession.close()
+        self.pair.pump.flush()
+        self.pair.pump.advance(120)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def ended(self: Any, data: bytes = b"unread") -> tuple[Any, Any]:
+        """
+        Open a stream whose halves have both ended, while the application of the
+        dialer has paused, and has these bytes to read.
+        """
+        self.pair.server.build = HalfCloseCollector
+        mine, theirs = self.pair.open(self.pair.client, HalfCloseCollector())
+        mine.stream.pauseProducing()
+        mine.stream.loseWriteConnection()
+        if data:
+            theirs.stream.write(data)
+        theirs.stream.loseWriteConnection()
+        self.pair.pump.flush()
+        self.assertEqual(len(theirs.reasons), 1)
+        self.assertEqual(mine.reasons, [])
+        self.assertEqual(mine.stream.unreadSize, len(data))
+        return mine, theirs
+
+    def gone(self: Any, mine: Any) -> None:
+        """
+        Check that nothing of a stream is left.
+        """
+        self.assertEqual(len(mine.reasons), 1)
+        self.assertEqual(mine.data, b"")
+        self.assertEqual(mine.stream.unreadSize, 0)
+        self.assertNotIn(mine.stream, self.pair.clientSession.streams)
+        self.assertIn(mine.stream, [stream for stream, _ in self.pair.client.ended])
+
+    def test_closePausedAfterBothEnds(self: Any) -> None:
+        """
+        A paused stream whose halves have both ended can be closed.
+        """
+        for data in (b"unread", b""):
+            mine, _ = self.ended(data)
+            mine.stream.loseConnection()
+            self.pair.pump.flush()
+            self.gone(mine)
+            mine.reasons[0].trap(ConnectionDone)
+
+    def test_abortPausedAfterBothEnds(self: Any) -> None:
+        """
+        A paused stream whose halves have both ended can be aborted; the peer, which
+        may have forgotten it, gets no frame.
+        """
+        for data in (b"unread", b""):
+            mine, _ = self.ended(data)
+            self.pair.pump.server.stalled = self.pair.pump.client.stalled = True
+            before = self.pair.pump.client.waiting
+            mine.stream.abortConnection()
+            self.pair.pump.flush()
+            self.assertEqual(self.pair.pump.client.waiting, before)
+            self.pair.pump.server.stalled = self.pair.pump.client.stalled = False
+            self.gone(mine)
+            mine.reasons[0].trap(StreamAborted)
+
+    def test_stopPausedAfterBothEnds(self: Any) -> None:
+        """
+        C{stopProducing}, by which a consumer ends its producer, closes it too.
+        """
+        mine, _ = self.ended()
+        mine.stream.stopProducing()
+        self.pair.pump.flush()
+        self.gone(mine)
+
+    def test_abortWhileReadingAfterBothEnds(self: Any) -> None:
+        """
+        An application that aborts while it reads the rest gets nothing more of it.
+        """
+        mine, _ = self.ended()
+        received = []
+
+        def dataReceived(data: bytes) -> None:
+            received.append(data)
+            mine.stream.abortConnection()
+
+        mine.dataReceived = dataReceived
+        mine.stream.resumeProducing()
+        self.pair.pump.flush()
+        self.assertEqual(len(received), 1)
+        self.assertEqual(mine.ends, ["write"])
+        mine.reasons[0].trap(StreamAborted)
+
+    def test_raiseWhileReadingAfterBothEnds(self: Any) -> None:
+        """
+        An application that raises while it reads the rest loses the stream for that
+        reason.
+        """
+        mine, _ = self.ended()
+
+        def dataReceived(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        mine.dataReceived = dataReceived
+        mine.stream.resumeProducing()
+        self.pair.pump.flush()
+        mine.reasons[0].trap(ZeroDivisionError)
+        self.assertEqual(mine.ends, ["write"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_handBackAfterBothEnds(self: Any) -> None:
+        """
+        Bytes that a protocol hands back to a stream whose halves have both ended are
+        delivered to the next protocol.
+        """
+        mine, _ = self.ended(b"first second")
+        successor = HalfCloseCollector()
+        stream = mine.stream
+
+        def dataReceived(data: bytes) -> None:
+            stream.pauseProducing()
+            stream.protocol = successor
+            successor.makeConnection(stream)
+            stream.unread(data[6:])
+
+        mine.dataReceived = dataReceived
+        stream.resumeProducing()
+        self.pair.pump.flush()
+        self.assertEqual(stream.unreadSize, 6)
+        stream.resumeProducing()
+        self.pair.pump.flush()
+        self.assertEqual(successor.data, b"second")
+        self.assertEqual(successor.ends, ["read"])
+        successor.reasons[0].trap(ConnectionDone)
+
+    def test_resumeAfterBothEnds(self: Any) -> None:
+        """
+        A paused stream whose halves have both ended delivers the rest on resumption.
+        """
+        mine, _ = self.ended()
+        mine.stream.resumeProducing()
+        self.pair.pump.flush()
+        self.assertEqual(mine.data, b"unread")
+        self.assertEqual(mine.ends, ["write", "read"])
+        mine.reasons[0].trap(ConnectionDone)
+
+    def test_endBeforeConfirmation(self: Any) -> None:
+        """
+        The peer's end, in place of a confirmation that is awaited, is announced even
+        to a paused application: otherwise nothing would end the wait.
+        """
+        mine, theirs = self.pair.open(self.pair.client, HalfCloseCollector())
+        mine.stream.negotiating = True
+        mine.stream.pauseProducing()
+        theirs.stream.loseWriteConnection()
+        self.pair.pump.flush()
+        self.assertEqual(mine.ends, ["read"])
+
+
+class YamuxStreamTests(StreamTests, SynchronousTestCase):
+    """
+    The streams of yamux.
+    """
+
+    def muxer(self, clock: Clock) -> IMuxer:
+        """
+        Make a yamux.
+        """
+        return Yamux(clock)
+
+    def test_growthAfterBothEnds(self) -> None:
+        """
+        A stream that was closed with unread bytes gives back the growth of its
+        window.
+        """
+        pair: Any = self.pair
+        mine, _ = self.ended()
+        mine.stream.receiveWindow.size += 1000
+        pair.clientSession._growth += 1000
+        mine.stream.loseConnection()
+        pair.pump.flush()
+        self.assertEqual(pair.clientSession._growth, 0)
+
+
+class MplexStreamTests(StreamTests, SynchronousTestCase):
+    """
+    The streams of mplex.
+    """
+
+    def muxer(self, clock: Clock) -> IMuxer:
+        """
+        Make an mplex.
+        """
+        return Mplex(clock, maxUnread=100_000)
+
+    def test_laziestHasEnded(self) -> None:
+        """
+        A session that stands still because of the unread bytes of a stream whose
+        halves have both ended goes on without it.
+        """
+        pair: Any = self.pair
+        pair.server.build = HalfCloseCollector
+        mine, theirs = pair.open(pair.client, HalfCloseCollector())
+        other, far = pair.open(pair.client, HalfCloseCollector())
+        mine.stream.pauseProducing()
+        mine.stream.loseWriteConnection()
+        theirs.stream.write(b"x" * 99_000)
+        theirs.stream.loseWriteConnection()
+        other.stream.pauseProducing()
+        far.stream.write(b"y" * 40_000)
+        pair.pump.flush()
+        pair.pump.advance(6)
+        mine.reasons[0].trap(StreamAborted)
+        other.stream.resumeProducing()
+        pair.pump.flush()
+        self.assertEqual(other.data, b"y" * 40_000)
+
+
+class IDTests(SynchronousTestCase):
+    """
+    The id of a stream whose halves have both ended is free on the wire.
+    """
+
+    def test_reused(self) -> None:
+        """
+        A peer may open a stream of the same id although the application has paused
+        the first one, which stays as it is.
+        """
+        clock = Clock()
+        whole = {
+            Mplex: (
+                mplexPack(Flag.NEW_STREAM, 1, 0)
+                + mplexPack(Flag.MESSAGE_INITIATOR, 1, 3)
+                + b"one"
+                + mplexPack(Flag.CLOSE_INITIATOR, 1, 0)
+            ),
+            Yamux: (
+                yamux.pack(yamux.DATA, yamux.SYN, 1, 3)
+                + b"one"
+                + yamux.pack(yamux.WINDOW_UPDATE, yamux.FIN, 1, 0)
+            ),
+        }
+        for muxer, data in whole.items():
+            peer = RawPeer(muxer(clock), clock)
+            built: list[Any] = []
+
+            class Paused(HalfCloseCollector):
+                def connectionMade(self) -> None:
+                    built.append(self)  # noqa: B023
+                    self.stream.pauseProducing()
+                    self.stream.loseWriteConnection()
+
+            peer.owner.build = Paused
+            for _ in range(3):
+                peer.send(data)
+            self.assertEqual(len(built), 3)
+            self.assertEqual(peer.owner.lost, [])
+            self.assertEqual(len(peer.session.streams), 3)
+            for each in reversed(built):
+                each.stream.resumeProducing()
+                peer.pump.flush()
+                self.assertEqual(each.data, b"one")
+                each.reasons[0].trap(ConnectionDone)
+            self.assertEqual(len(peer.session.streams), 0)
+            self.assertEqual(len(peer.owner.ended), 3)
+            peer.session.close()
+            peer.pump.flush()
+            peer.pump.advance(120)
