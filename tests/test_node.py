@@ -9,7 +9,12 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from twisted.application.service import Application, IService, IServiceCollection
+from twisted.application.service import (
+    Application,
+    IService,
+    IServiceCollection,
+    Service,
+)
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
@@ -19,7 +24,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from twisted_libp2p.address import PeerRecord
+from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.connmanager import ConnectionPolicy, Limits
 from twisted_libp2p.errors import (
     ConfigurationError,
     InvalidMultiaddr,
@@ -34,9 +40,12 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.node import Node
+from twisted_libp2p.interfaces import Source
+from twisted_libp2p.node import REJOINED, REJOINED_ADDRESSES, Node
+from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 
 class Client(Protocol):
@@ -419,6 +428,122 @@ class StopTests(TestCase):
         self.assertEqual(left, [])
         for each in clients:
             await each.lost
+
+
+class KeptStore(MemoryPeerStore, Service):
+    """
+    A peerstore that a node takes for one that outlives it.
+    """
+
+
+class CountingTransport(MemoryTransport):
+    """
+    A transport that notes what is dialed.
+    """
+
+    def __init__(self, network: MemoryNetwork) -> None:
+        super().__init__(network)
+        self.dialed: list[str] = []
+
+    def clientEndpoint(self, address: Multiaddr) -> Any:
+        """
+        Note the address.
+        """
+        self.dialed.append(str(address))
+        return super().clientEndpoint(address)
+
+
+class RejoinChoiceTests(SynchronousTestCase):
+    """
+    Which peers a node comes back to, and at how many addresses.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a node that has not started, and its peerstore.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        # A time of 0 would stand for never.
+        self.nodes.clock.advance(1e6)
+        self.store = KeptStore(self.nodes.clock)
+        self.transport = CountingTransport(self.nodes.network)
+
+    def node(self, **options: Any) -> Node:
+        """
+        Make the node.
+        """
+        node = Node(
+            self.nodes.clock,
+            transports=[self.transport],
+            peerstore=self.store,
+            **options,
+        )
+        self.nodes._nodes.append(node)
+        return node
+
+    def strangers(self, count: int) -> None:
+        """
+        Have strangers come, say that they listen in many places, and go.
+        """
+        for number in range(count):
+            peer = Identity.generate().peerID
+            self.store.connected(peer)
+            addresses = [
+                Multiaddr(f"/memory/{1000 + 100 * number + each}") for each in range(50)
+            ]
+            self.store.addAddresses(peer, addresses, Source.IDENTIFY)
+            self.store.disconnected(peer)
+
+    def test_strangers(self) -> None:
+        """
+        A peer that was dialed once comes before any number of strangers, and of
+        each peer only a few addresses are dialed.
+        """
+        friend = self.nodes.start()
+        (address,) = friend.addresses
+        self.store.connected(friend.peerID, address.withoutPeer())
+        self.store.disconnected(friend.peerID)
+        self.strangers(40)
+        node = self.node()
+        node.startService()
+        self.nodes.advance(60)
+        self.assertEqual(len(node.connections.to(friend.peerID)), 1)
+        dialed = self.transport.dialed
+        self.assertEqual(dialed[0], str(address.withoutPeer()))
+        self.assertEqual(len(dialed), 1 + (REJOINED - 1) * REJOINED_ADDRESSES)
+
+    def test_small(self) -> None:
+        """
+        A node that may have few connections comes back to few peers.
+        """
+        self.strangers(10)
+        node = self.node(
+            limits=Limits.scaled(connections=16),
+            policy=ConnectionPolicy(lowWater=1, highWater=2),
+        )
+        node.startService()
+        self.nodes.advance(60)
+        self.assertEqual(len(self.transport.dialed), 2 * REJOINED_ADDRESSES)
+
+    def test_joined(self) -> None:
+        """
+        A caller that wants a peer which is being rejoined has all its addresses
+        tried.
+        """
+        friend = self.nodes.start()
+        dead = [Multiaddr(f"/memory/{1000 + each}") for each in range(10)]
+        live = friend.addresses[0].withoutPeer()
+        self.store.connected(friend.peerID)
+        self.store.addAddresses(friend.peerID, [live], Source.IDENTIFY)
+        self.nodes.advance(1)
+        self.store.addAddresses(friend.peerID, dead, Source.IDENTIFY)
+        self.store.disconnected(friend.peerID)
+        node = self.node()
+        node.startService()
+        dial = node.connect(friend.peerID)
+        self.nodes.advance(60)
+        self.assertEqual(self.successResultOf(dial).remotePeer, friend.peerID)
 
 
 class RejoinTests(TestCase):

@@ -628,7 +628,9 @@ class IPeerStore(Interface):
     def recent(count: int) -> list[PeerID]:
         """
         @return: the peers to which there was a connection, and may be one
-            again; the last one first.
+            again.  First come the peers that we have dialed, then those that
+            have stayed connected for a while, then the others; of each kind the
+            last one first.
         """
 
     def info(peer: PeerID) -> PeerInfo | None:

@@ -79,9 +79,12 @@ SECURITIES = ("noise", "tls")
 #: The muxers that it speaks, likewise.
 MUXERS = ("yamux", "mplex")
 
-#: To how many of the peers that it knew last a node connects when it starts, if
-#: its peerstore outlives it.
+#: The number of known peers to which a node connects when it starts, if its
+#: peerstore outlives it; but no more than an eighth of its connections.
 REJOINED = 16
+
+#: The number of addresses of each of them that are tried.
+REJOINED_ADDRESSES = 4
 
 #: What the nodes of this package say they are.
 AGENT = f"twisted_libp2p/{__version__}"
@@ -385,15 +388,20 @@ class Node(MultiService):
 
     async def _rejoin(self) -> None:
         """
-        Connect to those whom we knew last, when it is known who that was.
+        Connect to a few known peers, as soon as the peerstore has loaded them:
+        to peers that we had dialed, or that had stayed, rather than to any
+        stranger that came last.
         """
         try:
             await self.peerstore.whenLoaded()
         except (CancelledError, ConfigurationError) as error:
             self._log.debug("nobody is known: {error}", error=str(error))
             return
-        for peer in self.peerstore.recent(REJOINED):
-            self.connect(peer).addErrback(
+        cap = self.connections.limiter.limits.system.connections
+        for peer in self.peerstore.recent(min(REJOINED, max(cap // 8, 1))):
+            if self.connections.to(peer):
+                continue
+            self._dialer.dial(peer, few=REJOINED_ADDRESSES).addErrback(
                 lambda reason: self._log.debug(
                     "{reason}", reason=reason.getErrorMessage()
                 )

@@ -40,6 +40,7 @@ class Dial:
         as that is not known.  A name that was resolved leaves it to others.
     @ivar usable: how many of them are tried, sooner or later.
     @ivar names: how many of them are names to resolve.
+    @ivar few: whether not all known addresses of the peer are tried.
     """
 
     def __init__(self, target: Target, clock: IReactorTime) -> None:
@@ -54,6 +55,7 @@ class Dial:
         self.causes: dict[Multiaddr, Exception | None] = {}
         self.usable = 0
         self.names = 0
+        self.few = False
         self._clock = clock
         self._waiting: dict[Deferred[Connection], None] = {}
 

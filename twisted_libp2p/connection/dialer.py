@@ -123,7 +123,10 @@ class Dialer:
         self._dials: dict[Target, Dial] = {}
 
     def dial(
-        self, peer: PeerID | None, addresses: Iterable[Multiaddr] = ()
+        self,
+        peer: PeerID | None,
+        addresses: Iterable[Multiaddr] = (),
+        few: int | None = None,
     ) -> Deferred[Connection]:
         """
         Open a connection to a peer.  An address without a peer id leads to the
@@ -135,6 +138,8 @@ class Dialer:
         @param peer: who has to answer; None accepts anybody.
         @param addresses: where to find it; for a peer, what the peerstore
             knows is tried as well.
+        @param few: the number of addresses of the peerstore that are tried, the
+            most promising ones; None for all.
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why; with L{NoAddresses}; with L{DialToSelf}.
@@ -152,13 +157,17 @@ class Dialer:
         dial = self._dials.get(target)
         if dial is not None:
             share = dial.join()
+            if dial.few and few is None and peer is not None:
+                dial.few = False
+                given += self._peerstore.addresses(peer)
             self._enter(dial, given)
             return share
         dial = self._dials[target] = Dial(target, self._clock)
         share = dial.join()
         dial.outcome().addBoth(self._finished, dial)
         if peer is not None:
-            given += self._peerstore.addresses(peer)
+            dial.few = few is not None
+            given += self._peerstore.addresses(peer)[:few]
         if given:
             self._enter(dial, given)
         else:

@@ -386,15 +386,16 @@ class MemoryPeerStore:
 
     def recent(self, count: int) -> list[PeerID]:
         """
-        Give the peers that were connected last, are not now, and can be dialed.
+        Return the peers that were connected, are not now, and can be dialed:
+        first those that we have dialed, then those that have stayed.
         """
         now = self.clock.seconds()
         met = (
-            (record.met, peer)
+            (record.merit, record.met, peer)
             for peer, record in self._book.records()
             if record.met and not record.connections and record.ranked(now)
         )
-        return [peer for _, peer in nlargest(count, met)]
+        return [peer for *_, peer in nlargest(count, met)]
 
     def info(self, peer: PeerID) -> PeerInfo | None:
         """

@@ -29,6 +29,7 @@ from twisted_libp2p.peerstore.texts import share, weigh
 __all__ = [
     "FACTS_TTL",
     "RECENTLY_CONNECTED",
+    "STAYED",
     "TEMPORARY",
     "TTLS",
     "KnownAddress",
@@ -52,6 +53,10 @@ TTLS: Final[Mapping[Source, float]] = {
     Source.RECORD: 3600.0,
     Source.DISCOVERED: 3600.0,
 }
+
+#: Seconds after its identification for which a peer that has dialed us has to be
+#: connected to count as one that has stayed.
+STAYED: Final = 60.0
 
 #: Seconds for which all else is believed that was learnt from a peer itself: a
 #: day.
@@ -160,6 +165,20 @@ class Record:
         Whether it must not go, however little room there is.
         """
         return self.connections > 0 or self.protected
+
+    @property
+    def merit(self) -> int:
+        """
+        How likely it is that we want the peer back: 2 if we have dialed it, or
+        were configured to, 1 if it has stayed for a while, 0 otherwise.  No
+        stranger gets a 2 by anything that it does.
+        """
+        for known in self.addresses.values():
+            if known.succeeded or known.source & Source.CONFIGURED:
+                return 2
+        # A peer identifies itself when it is connected, and is met until it
+        # is lost.
+        return 1 if self.told and self.met - self.told >= STAYED else 0
 
     def due(self) -> float:
         """

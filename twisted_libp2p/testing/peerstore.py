@@ -621,6 +621,36 @@ class PeerStoreConformance(_TestCase):
         store = await self.reopen(store)
         self.assertEqual(store.recent(2), [peers[2], peers[0]])
 
+    async def test_recentMerit(self) -> None:
+        """
+        Peers that we have dialed come first, then those that have stayed for a
+        while, then strangers, who may be many and the last to come.
+        """
+        store = await self.open(Limits())
+        dialed, stayed, guest, configured = (self._peer() for _ in range(4))
+        store.connected(dialed, _tcp(1))
+        store.disconnected(dialed)
+        store.addAddresses(configured, [_tcp(1)], Source.CONFIGURED)
+        store.connected(configured)
+        store.disconnected(configured)
+        for peer, seconds in ((stayed, _MINUTE), (guest, _MINUTE - 1)):
+            store.connected(peer)
+            store.identified(peer, "agent", "net", ["/a"])
+            store.addAddresses(peer, [_tcp(1)], Source.IDENTIFY)
+            self.clock.advance(seconds)
+            store.disconnected(peer)
+        strangers = [self._peer() for _ in range(5)]
+        for peer in strangers:
+            self.clock.advance(1)
+            store.connected(peer)
+            store.addAddresses(peer, [_tcp(1)], Source.IDENTIFY)
+            store.disconnected(peer)
+        expected = [configured, dialed, stayed, *reversed(strangers), guest]
+        self.assertEqual(store.recent(10), expected)
+        self.assertEqual(store.recent(3), expected[:3])
+        store = await self.reopen(store)
+        self.assertEqual(store.recent(10), expected)
+
     async def test_info(self) -> None:
         """
         All that is known can be asked for at once.
