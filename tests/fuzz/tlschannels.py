@@ -96,7 +96,8 @@ class _Pairs:
         self._secrets.clear()
         handshake = Handshake(IDENTITY, self._initiator, None, (), _unexpected)
         machine = TLSHandshake(handshake, lambda: NOW, self._contexts)
-        ours, theirs = machine._tls, SSL.Connection(self._theirs, None)
+        ours = self._contexts.connect(machine, self._initiator)
+        theirs = SSL.Connection(self._theirs, None)
         if self._initiator:
             theirs.set_accept_state()
             client, server = ours, theirs

@@ -79,6 +79,13 @@ class TLSTests(SynchronousTestCase):
         handshake = Handshake(identity, initiator, None, muxers, self.fail)
         factory = self.tls.wrap(handshake, Factory.forProtocol(Protocol))
         machine: Any = factory.buildProtocol(None)._machine
+        first = machine.start()
+        if not initiator:
+            # A server has no connection before it knows the client's first message.
+            client = Handshake(Identity.generate(), True, None, muxers, self.fail)
+            other: Any = TLS(Clock(), lambda: NOW).wrap(client, Factory())
+            first = other.buildProtocol(None)._machine.start()
+            machine.receive(first)
         connection: SSL.Connection = machine._tls
         return connection
 
@@ -97,8 +104,8 @@ class TLSTests(SynchronousTestCase):
                 }
                 self.assertEqual(len(contexts), 1)
                 seen |= contexts
-        self.assertEqual(seen, set(self.made))
         self.assertEqual(len(seen), 4)
+        self.assertLessEqual(seen, set(self.made))
 
     def test_oneCertificate(self) -> None:
         """

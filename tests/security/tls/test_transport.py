@@ -577,7 +577,11 @@ class EndTests(Meeting):
         come to its end.
         """
         for initiator in (True, False):
-            self.meet(initiator, Foreign(not initiator), until=lambda: True)
+            self.meet(
+                initiator,
+                Foreign(not initiator),
+                until=lambda: hasattr(self.layer._machine, "_tls"),
+            )
             gc.collect()
             gc.disable()
             try:

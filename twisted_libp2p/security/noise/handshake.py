@@ -29,7 +29,7 @@ __all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]
 #: The size of the largest handshake message that is accepted, in bytes.  The
 #: largest honest payload has a key and a signature of RSA with 8192 bits, about
 #: 2 KiB, and the names of some muxers.
-LONGEST_HANDSHAKE_MESSAGE: Final = 16 * 1024
+LONGEST_HANDSHAKE_MESSAGE: Final = 8 * 1024
 
 # The least and the most bytes of each message.  The first has no payload:
 # nothing in it would be secret or proven (rust-libp2p refuses one, too).

@@ -6,6 +6,7 @@ TLS 1.3: bytes of a transport go in, bytes of an authenticated peer come out::
     certificate  ours, and the judgement of a peer's
     verdict      what OpenSSL leaves to us of a handshake
     context      OpenSSL's settings
+    hello        the first message of a client, until it is whole
     handshake    OpenSSL as the machine of the handshake
     channel      OpenSSL as the channel that comes out of it
     transport    what is peculiar to its ends

@@ -13,16 +13,23 @@ The handshake of C{/tls/1.0.0}, by OpenSSL::
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from OpenSSL import SSL
 
-from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
 from twisted_libp2p.security.tls.context import Contexts
+from twisted_libp2p.security.tls.hello import Hello
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID, Verdict
 
-__all__ = ["TLSHandshake"]
+__all__ = ["LONGEST_HANDSHAKE", "TLSHandshake"]
+
+#: The most bytes of a peer's messages, all of its handshake together.  The longest
+#: honest ones, with RSA keys of 8192 bits for the identity and the certificate, have
+#: less than 8 KiB.
+LONGEST_HANDSHAKE: Final = 16 * 1024
 
 
 class TLSHandshake:
@@ -31,9 +38,10 @@ class TLSHandshake:
     <twisted_libp2p.security.machine.HandshakeMachine>} whose messages are
     OpenSSL's.
 
-    What was received OpenSSL holds, which has bounds of its own; so what comes
-    behind the last message is not given back, but is the first that the channel
-    opens.
+    OpenSSL is given at most L{LONGEST_HANDSHAKE} bytes before the peer has proven
+    who it is; and, on the side of the server, nothing before there is a whole
+    L{ClientHello<Hello>}.  What follows the last message is not given back, but is
+    the first that the channel opens.
 
     @ivar verdict: our part of it.
     @ivar farewell: what to tell the peer when the handshake has failed; perhaps
@@ -55,14 +63,19 @@ class TLSHandshake:
         self.channel: TLSChannel | None = None
         self.farewell = b""
         self._initiator = handshake.initiator
-        self._tls = contexts.connect(self, handshake.initiator)
+        self._contexts = contexts
+        self._hello = None if handshake.initiator else Hello()
+        self._received = 0
+        self._tls: SSL.Connection
 
     def start(self) -> bytes:
         """
         The first message, if we are the client.
         """
-        if self._initiator:
-            self._proceed()
+        if not self._initiator:
+            return b""
+        self._tls = self._contexts.connect(self, True)
+        self._proceed()
         return said(self._tls)
 
     def receive(self, data: bytes) -> bytes:
@@ -74,12 +87,32 @@ class TLSHandshake:
             somebody else than expected, a L{PeerMismatch
             <twisted_libp2p.errors.PeerMismatch>}.
         """
+        if self._hello is not None:
+            try:
+                hello = self._hello.feed(data)
+            except InvalidInput as error:
+                raise HandshakeFailed(
+                    PROTOCOL_ID, f"the peer's first message: {error}"
+                ) from None
+            if hello is None:
+                return b""
+            data, self._hello = hello, None
+            self._tls = self._contexts.connect(self, False)
+        # A read may bring what follows the handshake, too, of which there is more.
+        room = LONGEST_HANDSHAKE - self._received
+        self._received += len(data)
         if data:
-            self._tls.bio_write(data)
+            self._tls.bio_write(data[:room])
         done = self._proceed()
         answer = said(self._tls)
         if done:
             self._complete()
+            if len(data) > room:
+                self._tls.bio_write(data[room:])
+        elif self._received > LONGEST_HANDSHAKE:
+            raise HandshakeFailed(
+                PROTOCOL_ID, f"more than {LONGEST_HANDSHAKE} bytes of a handshake"
+            )
         return answer
 
     def _proceed(self) -> bool:
