@@ -7,6 +7,8 @@ over each muxer.
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -21,6 +23,19 @@ from twisted_libp2p.muxer.mplex.frame import Flag
 from twisted_libp2p.muxer.mplex.frame import pack as mplexPack
 from twisted_libp2p.muxer.yamux import frame as yamux
 from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxerPair
+
+
+def _cost(run: Callable[[], object]) -> int:
+    """
+    Measure the memory that a call keeps, in bytes.
+    """
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        run()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
 
 
 class StreamTests:
@@ -187,6 +202,74 @@ class StreamTests:
         self.assertEqual(mine.data, b"unread")
         self.assertEqual(mine.ends, ["write", "read"])
         mine.reasons[0].trap(ConnectionDone)
+
+    def test_smallFramesUnread(self: Any) -> None:
+        """
+        Bytes that arrive in very small frames and wait for a paused application take
+        little more memory than their number.
+        """
+        mine, _ = self.pair.open(self.pair.client, HalfCloseCollector())
+        stream = mine.stream
+        stream.pauseProducing()
+        frame = bytearray(b"..")
+
+        def arrive() -> None:
+            for number in range(20_000):
+                frame[0] = number & 0xFF
+                stream.deliver(bytes(frame))
+
+        self.assertLess(_cost(arrive), 60_000)
+        self.assertEqual(stream.unreadSize, 40_000)
+        stream.resumeProducing()
+        self.pair.pump.flush()
+        self.assertEqual(len(mine.data), 40_000)
+        self.assertEqual(mine.data[:200:2], bytes(range(100)))
+
+    def test_smallWritesUnsent(self: Any) -> None:
+        """
+        Neither do very small writes which the peer does not take.
+        """
+        _, theirs = self.pair.open(self.pair.client, HalfCloseCollector())
+        self.pair.pump.server.stalled = True
+        piece = bytearray(b"..")
+        stream = theirs.stream
+        stream.write(bytes(600_000))
+        self.pair.pump.flush()
+        before = stream.unsentSize
+        self.assertGreater(before, 0)
+
+        def write() -> None:
+            for number in range(10_000):
+                piece[0] = number & 0xFF
+                stream.write(bytes(piece))
+            stream.writeSequence([bytes(piece) for _ in range(10_000)])
+
+        self.assertLess(_cost(write), 60_000)
+        self.assertEqual(stream.unsentSize, before + 40_000)
+        self.pair.pump.server.stalled = False
+        self.pair.pump.flush()
+        mine = self.pair.client.opened[0].protocol
+        self.assertEqual(len(mine.data), 640_000)
+        self.assertEqual(mine.data[600_000:600_200:2], bytes(range(100)))
+
+    def test_handBackSmall(self: Any) -> None:
+        """
+        Nor do bytes that are handed back little by little; they keep their order.
+        """
+        mine, _ = self.pair.open(self.pair.client, HalfCloseCollector())
+        stream = mine.stream
+        stream.pauseProducing()
+        stream.deliver(b"end")
+
+        def handBack() -> None:
+            for number in range(5000):
+                stream.unread(b"%04d" % (4999 - number))
+
+        self.assertLess(_cost(handBack), 60_000)
+        stream.resumeProducing()
+        self.pair.pump.flush()
+        wanted = b"".join(b"%04d" % number for number in range(5000)) + b"end"
+        self.assertEqual(mine.data, wanted)
 
     def test_endBeforeConfirmation(self: Any) -> None:
         """

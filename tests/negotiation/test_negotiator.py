@@ -143,6 +143,17 @@ class NegotiatorTests(SynchronousTestCase):
         """
         self.transport.protocol.dataReceived(data)
 
+    def test_trailingNotKept(self) -> None:
+        """
+        The bytes that came after the agreement are handed on, and not kept by a
+        machine that may stay as long as its transport.
+        """
+        machine = multistream.Initiator(["/a"])
+        self.negotiator(machine)
+        self.receive(multistream.opening("/a") + b"trailing")
+        self.assertEqual(self.inner.calls, ["made", b"trailing"])
+        self.assertEqual(machine.trailing, b"")
+
     def test_agreement(self) -> None:
         """
         The agreed protocol is connected to the transport itself, gets what

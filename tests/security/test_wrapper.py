@@ -7,6 +7,7 @@ Tests for L{twisted_libp2p.security.wrapper}.
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -569,6 +570,23 @@ class PauseTests(WrapperTestCase):
         self.assertEqual(self.application.received, [b"one", b"two"])
         self.assertEqual(self.transport.producerState, "producing")
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_heldSmall(self) -> None:
+        """
+        Bytes that arrive one by one in spite of a pause take little more memory than
+        their number, and none of them is lost.
+        """
+        self.wrapper.pauseProducing()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(10_000):
+            self.wrapper.dataReceived(b"[%d]" % number)
+        self.assertLess(tracemalloc.get_traced_memory()[0] - before, 90_000)
+        self.wrapper.resumeProducing()
+        self.clock.advance(0)
+        wanted = b"".join(b"%d" % number for number in range(10_000))
+        self.assertEqual(b"".join(self.application.received), wanted)
 
     def test_order(self) -> None:
         """

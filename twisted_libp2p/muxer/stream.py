@@ -37,6 +37,7 @@ from twisted_libp2p.muxer.state import (
     TRANSITIONS,
     StreamState,
 )
+from twisted_libp2p.wire.pieces import MANY, SMALL, joinSmall
 
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
@@ -203,10 +204,13 @@ class Stream:
             return
         size = len(data)
         if size:
-            if self._pieces is None:
+            pieces = self._pieces
+            if pieces is None:
                 self._pieces = [data]
             else:
-                self._pieces.append(data)
+                pieces.append(data)
+                if not len(pieces) % MANY:
+                    joinSmall(pieces)
             self.unsentSize = size = self.unsentSize + size
             # Less than that matters to nobody, once the session knows.
             if not self.queued or size > LOW_WATER:
@@ -224,6 +228,8 @@ class Stream:
             if self._pieces is None:
                 self._pieces = []
             self._pieces.extend(piece for piece in pieces if piece)
+            if len(self._pieces) >= MANY:
+                joinSmall(self._pieces)
             self.unsentSize += size
             self._written()
 
@@ -472,9 +478,12 @@ class Stream:
         Hand bytes of the peer to the protocol, now or when it reads again.
         """
         if (self._paused or self._received) and not self.negotiating:
-            if self._received is None:
-                self._received = deque()
-            self._received.append(data)
+            received = self._received
+            if received is None:
+                received = self._received = deque()
+            received.append(data)
+            if not len(received) % MANY:
+                joinSmall(received)
             self.unreadSize += len(data)
             return
         if not self.disconnecting or self.negotiating:
@@ -496,9 +505,13 @@ class Stream:
             # Whoever gives back is in the midst of receiving.
             self.protocol.dataReceived(data)  # type: ignore[union-attr]
             return
-        if self._received is None:
-            self._received = deque()
-        self._received.appendleft(data)
+        received = self._received
+        if received is None:
+            received = self._received = deque()
+        if received and len(data) + len(received[0]) <= SMALL:
+            received[0] = data + received[0]
+        else:
+            received.appendleft(data)
         self.unreadSize += len(data)
         self.session.delivered(self, -len(data))
         self.session.wake(self)

@@ -141,9 +141,11 @@ class Negotiator(ProtocolWrapper):
         if answer:
             self.transport.write(answer)
         if machine.agreed is not None:
+            # The machine may stay as long as the transport: it keeps no bytes.
+            trailing, machine.trailing = machine.trailing, b""
             if self.wrappedProtocol is None and not self._connect(machine.agreed):
                 return
-            self._stepOut(machine.trailing)
+            self._stepOut(trailing)
 
     def _connect(self, agreed: str) -> bool:
         """

@@ -36,6 +36,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import ISecureTransport
 from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
+from twisted_libp2p.wire.pieces import MANY, joinSmall
 
 __all__ = ["SecureFactory", "SecureTransport"]
 
@@ -122,9 +123,12 @@ class SecureTransport(ProtocolWrapper):
         Take in bytes of the transport.
         """
         if self._channel is not None:
-            self._held.append(data)
+            held = self._held
+            held.append(data)
             if not (self._busy or self._paused):
                 self._deliver()
+            elif not len(held) % MANY:
+                joinSmall(held)
         elif self._machine is not None:
             self._shakeHands(self._machine, data)
 

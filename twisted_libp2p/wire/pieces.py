@@ -1,0 +1,41 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Received or written pieces of a byte stream that wait, and cost what they weigh.
+
+A C{bytes} object of two bytes takes 48 bytes of memory, with its place in a list.  A
+peer that sends very small frames could multiply by that whatever bound there is on the
+number of bytes; so small pieces that wait together are joined now and then::
+
+    pieces.append(data)
+    if not len(pieces) % MANY:
+        joinSmall(pieces)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+__all__ = ["MANY", "SMALL", "joinSmall"]
+
+#: The number of pieces after which they are looked at.
+MANY = 64
+
+#: Pieces of fewer bytes are joined; the memory that a larger piece takes in addition is
+#: less than a tenth of its size.
+SMALL = 1024
+
+
+def joinSmall(pieces: list[bytes] | deque[bytes]) -> None:
+    """
+    Join the small pieces at the end of a sequence, in place.
+
+    Called at each L{MANY}th piece, it copies a byte a few times at the most: a joined
+    piece is soon no longer small.
+    """
+    small: list[bytes] = []
+    while pieces and len(pieces[-1]) < SMALL:
+        small.append(pieces.pop())
+    if small:
+        small.reverse()
+        pieces.append(b"".join(small))
