@@ -29,6 +29,7 @@ ORDER = (
     ("identity",),
     ("address",),
     ("events",),
+    ("pacing",),
     ("negotiation", "security", "muxer", "transport"),
     ("connection",),
     ("protocols", "peerstore", "connmanager"),

@@ -11,6 +11,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IConnectionManager  is asked before there is a connection, and owns it then
     IConnectionScope    what one connection may have, and has, of all limits
+    IStreamScope        the use of all limits by one stream
     IGater              says who is dialed and who is let in
     IExpendability      says which connections can be done without
     IPeerStore          what is known of peers, whether connected or not
@@ -62,6 +63,7 @@ __all__ = [
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
+    "IStreamScope",
     "ITransport",
     "ITransportProvider",
     "Source",
@@ -235,6 +237,12 @@ class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
         The session is connected; streams may be opened.
         """
 
+    def streamRefused() -> None:
+        """
+        The session has refused a stream of the peer without asking, since too
+        many are open.
+        """
+
     def streamClosed(stream: Stream, reason: Failure) -> None:
         """
         Both directions of the stream have ended, and its protocol was told.
@@ -325,26 +333,16 @@ class IConnectionScope(Interface):
     """
 
     room: int = Attribute("How many more bytes the windows may have.")
+    admitted: bool = Attribute("Whether the connection is counted for its peer.")
 
-    def openStream(inbound: bool) -> None:
+    def openStream(inbound: bool) -> IStreamScope:
         """
-        A stream is about to be opened, by the peer or by us.
+        Count a stream that is about to be opened, by the peer or by us.
 
+        @return: the use of the limits by this stream, which has to be closed.
         @raise twisted_libp2p.errors.LimitExceeded: there are too many.
-        """
-
-    def agree(protocol: str, inbound: bool) -> None:
-        """
-        The protocol of a stream was agreed.
-
-        @raise twisted_libp2p.errors.LimitExceeded: too many streams speak it.
-        """
-
-    def closeStream(protocol: str | None, inbound: bool) -> None:
-        """
-        A stream that C{openStream} has let be is over.
-
-        @param protocol: what C{agree} has let be spoken on it.
+        @raise twisted_libp2p.errors.ConnectionClosing: the connection is not
+            admitted, or has ended.
         """
 
     def hold(size: int) -> None:
@@ -360,6 +358,35 @@ class IConnectionScope(Interface):
     def close() -> None:
         """
         All is over; again is fine.
+        """
+
+
+class IStreamScope(Interface):
+    """
+    The use of all limits by one stream, from its beginning to its end.
+    """
+
+    closed: bool = Attribute("Whether the stream has given everything back.")
+    protocol: str | None = Attribute("The negotiated protocol; None so far.")
+
+    def agree(protocol: str) -> None:
+        """
+        Count the stream as one of the negotiated protocol.
+
+        @raise twisted_libp2p.errors.LimitExceeded: too many streams speak it.
+        @raise twisted_libp2p.errors.ConnectionClosing: the stream has ended.
+        """
+
+    def hold(size: int) -> None:
+        """
+        Count bytes that are kept for the stream; they are given back with it.
+
+        @param size: how many more; negative when they are no longer kept.
+        """
+
+    def close() -> None:
+        """
+        Give everything back.  Calling it again does nothing.
         """
 
 

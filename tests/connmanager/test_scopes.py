@@ -17,7 +17,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager.limiter import Limiter
 from twisted_libp2p.connmanager.limits import Limits, ScopeLimits
 from twisted_libp2p.connmanager.scopes import ConnectionScope
-from twisted_libp2p.errors import ErrorCode, LimitExceeded
+from twisted_libp2p.errors import ConnectionClosing, ErrorCode, LimitExceeded
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionScope
 
@@ -278,19 +278,19 @@ class StreamTests(ScopesTestCase):
         inbound one is transient until it has a protocol.
         """
         scope = self.connect()
-        scope.openStream(True)
+        inbound = scope.openStream(True)
         self.assertEqual(self.limiter.system.used[2:4], [1, 1])
         self.assertEqual(self.limiter.peers[peer(1)].used[2:4], [1, 1])
         self.assertEqual(self.limiter.transient.used[2:4], [1, 1])
-        scope.agree("/a", True)
+        inbound.agree("/a")
         self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
         self.assertEqual(self.limiter.protocols["/a"].used[2:4], [1, 1])
-        scope.openStream(False)
+        outbound = scope.openStream(False)
         self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
-        scope.agree("/a", False)
+        outbound.agree("/a")
         self.assertEqual(self.limiter.protocols["/a"].used[2:4], [2, 1])
-        scope.closeStream("/a", True)
-        scope.closeStream("/a", False)
+        inbound.close()
+        outbound.close()
         scope.close()
         self.assertNothingUsed()
 
@@ -300,8 +300,7 @@ class StreamTests(ScopesTestCase):
         """
         scope = self.connect()
         for inbound in (False, True):
-            scope.openStream(inbound)
-            scope.closeStream(None, inbound)
+            scope.openStream(inbound).close()
         scope.close()
         self.assertNothingUsed()
 
@@ -341,18 +340,18 @@ class StreamTests(ScopesTestCase):
         """
         self.limited(protocol=ScopeLimits(inboundStreams=1))
         first, second = self.connect(1), self.connect(2)
-        first.openStream(True)
-        first.agree("/a", True)
-        second.openStream(True)
-        error = self.assertRaises(LimitExceeded, second.agree, "/a", True)
+        served = first.openStream(True)
+        served.agree("/a")
+        refused = second.openStream(True)
+        error = self.assertRaises(LimitExceeded, refused.agree, "/a")
         self.assertEqual(error.scope, "inbound streams of protocol /a")
         self.assertEqual(error.option, "Limits.protocol.inboundStreams")
         self.assertEqual(self.refusals, [(error, peer(2))])
-        second.closeStream(None, True)
-        second.openStream(True)
-        second.agree("/b", True)
-        first.closeStream("/a", True)
-        second.closeStream("/b", True)
+        refused.close()
+        other = second.openStream(True)
+        other.agree("/b")
+        served.close()
+        other.close()
         first.close()
         second.close()
         self.assertNothingUsed()
@@ -363,7 +362,8 @@ class StreamTests(ScopesTestCase):
         """
         limits = replace(Limits.none(), protocols={"/a": ScopeLimits(streams=0)})
         self.limiter = Limiter(limits, self.clock.seconds)
-        error = self.assertRaises(LimitExceeded, self.connect().agree, "/a", False)
+        stream = self.connect().openStream(False)
+        error = self.assertRaises(LimitExceeded, stream.agree, "/a")
         self.assertEqual(error.option, "Limits.protocols[/a].streams")
 
     def test_inventedProtocols(self) -> None:
@@ -372,12 +372,11 @@ class StreamTests(ScopesTestCase):
         are kept.
         """
         scope = self.connect()
-        scope.openStream(True)
-        scope.agree("/used", True)
+        scope.openStream(True).agree("/used")
         for number in range(1000):
-            scope.openStream(True)
-            scope.agree(f"/{number}", True)
-            scope.closeStream(f"/{number}", True)
+            stream = scope.openStream(True)
+            stream.agree(f"/{number}")
+            stream.close()
         self.assertLess(len(self.limiter.protocols), 300)
         self.assertIn("/used", self.limiter.protocols)
 
@@ -391,11 +390,52 @@ class StreamTests(ScopesTestCase):
         self.assertEqual(scope.idleSince, 5)
         for protocol, expected in (("/a", 6), ("/background", 6), (None, 8)):
             self.clock.advance(1)
-            scope.openStream(True)
+            stream = scope.openStream(True)
             if protocol is not None:
-                scope.agree(protocol, True)
-            scope.closeStream(protocol, True)
+                stream.agree(protocol)
+            stream.close()
             self.assertEqual(scope.idleSince, expected)
+
+    def test_held(self) -> None:
+        """
+        Bytes that are held for a stream are counted with the connection's, and
+        given back with the stream.
+        """
+        scope = self.connect()
+        stream = scope.openStream(True)
+        stream.hold(5)
+        stream.hold(-2)
+        self.assertEqual(self.limiter.system.used[-1], 3)
+        stream.close()
+        stream.hold(7)
+        scope.close()
+        self.assertNothingUsed()
+
+    def test_afterTheConnection(self) -> None:
+        """
+        A stream that closes after its connection's scope gives back all the
+        same, and only once; nothing can be opened or agreed by then.
+        """
+        scope = self.connect()
+        agreed, asking = scope.openStream(True), scope.openStream(True)
+        agreed.agree("/a")
+        agreed.hold(5)
+        scope.close()
+        self.assertRaises(ConnectionClosing, scope.openStream, True)
+        for stream in (agreed, asking):
+            stream.close()
+            stream.close()
+            self.assertRaises(ConnectionClosing, stream.agree, "/b")
+        self.assertNothingUsed()
+        self.assertEqual(self.limiter.peers, {})
+
+    def test_notAdmitted(self) -> None:
+        """
+        A connection that is not admitted yet has no streams: they would be
+        counted nowhere.
+        """
+        scope = self.limiter.dial()
+        self.assertRaises(ConnectionClosing, scope.openStream, False)
 
 
 class MemoryTests(ScopesTestCase):

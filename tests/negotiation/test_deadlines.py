@@ -113,3 +113,87 @@ class DeadlinesTests(SynchronousTestCase):
         self.deadlines.begin(self.second)
         self.clock.advance(10)
         self.assertEqual(self.second.told, [])
+
+    def test_oneFails(self) -> None:
+        """
+        One that raises as it is ended does not spare the others, those included
+        whose time is still to come.
+        """
+
+        def fail() -> None:
+            raise RuntimeError("on purpose")
+
+        third = Late(self.clock)
+        self.patch(self.first, "timedOut", fail)
+        self.deadlines.begin(self.first)
+        self.deadlines.begin(self.second)
+        self.clock.advance(1)
+        self.deadlines.begin(third)
+        self.clock.advance(9)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(self.second.told, [10.0])
+        self.clock.advance(1)
+        self.assertEqual(third.told, [11.0])
+
+    def test_overdue(self) -> None:
+        """
+        Whoever is done by what is read after an overdue timer is not late: the
+        process was stopped, or busy, while the bytes waited in the socket.
+        """
+        self.deadlines.begin(self.first)
+        self.deadlines.begin(self.second)
+        # The reactor reads its sockets after all the timers that are due.
+        self.clock.callLater(30, self.deadlines.end, self.first)
+        self.clock.advance(30)
+        self.assertEqual((self.first.told, self.second.told), ([], [30.0]))
+
+    def test_setBack(self) -> None:
+        """
+        A clock that was set back stretches nobody's time, neither of those who
+        began before nor of those who began after.
+        """
+        self.clock.advance(1000)
+        self.deadlines.begin(self.first)
+        self.clock.rightNow = 100.0
+        [timer] = self.clock.getDelayedCalls()
+        timer.reset(10)
+        self.clock.advance(5)
+        self.deadlines.begin(self.second)
+        self.clock.pump([1] * 15)
+        self.assertEqual(self.second.told, [115.0])
+        self.assertEqual(self.first.told, [120.0])
+
+    def test_many(self) -> None:
+        """
+        The work grows with their number, not with its square: nobody is looked at
+        but who is late, and the next one.
+        """
+        looked = 0
+        clock = self.clock
+
+        class Counted(float):
+            """
+            An end that counts its comparisons.
+            """
+
+            def __gt__(self, other: float) -> bool:
+                nonlocal looked
+                looked += 1
+                return float(self) > other
+
+            def __le__(self, other: float) -> bool:
+                nonlocal looked
+                looked += 1
+                return float(self) <= other
+
+        self.patch(clock, "seconds", lambda: Counted(float(Clock.seconds(clock))))
+        many = [Late(clock) for _ in range(300)]
+        self.patch(Counted, "__add__", lambda self, other: Counted(float(self) + other))
+        for each in many:
+            self.deadlines.begin(each)
+            clock.rightNow += 0.01
+        looked = 0
+        for _ in range(2000):
+            clock.advance(0.01)
+        self.assertTrue(all(each.told for each in many))
+        self.assertLess(looked, 300 * 20)

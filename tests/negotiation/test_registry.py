@@ -98,3 +98,70 @@ class RegistryTests(SynchronousTestCase):
         self.registry.watch(lambda: heard.append(self.registry.protocols()))
         self.registry.register("/a", self.one).cancel()
         self.assertEqual(heard, [("/a",), ()])
+
+    def test_twice(self) -> None:
+        """
+        An id that is given twice is served once, and its end is an end.
+        """
+        registration = self.registry.register(["/a", "/b", "/a"], self.one)
+        self.assertEqual(self.registry.protocols(), ("/a", "/b"))
+        registration.cancel()
+        registration.cancel()
+        self.assertEqual(self.registry.protocols(), ())
+        self.registry.register("/a", self.two)
+
+    def test_failingMatch(self) -> None:
+        """
+        A match function that raises does not match; the next one is asked.
+        """
+
+        def fail(name: str) -> bool:
+            raise RuntimeError("on purpose")
+
+        self.registry.register(fail, self.one)
+        self.registry.register(lambda name: True, self.two)
+        self.assertIs(self.registry.lookup("/a"), self.two)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_cancelInsideMatch(self) -> None:
+        """
+        A match function may cancel its own registration; no other one is skipped.
+        """
+
+        def once(name: str) -> bool:
+            first.cancel()
+            return False
+
+        first = self.registry.register(once, self.one)
+        self.registry.register(lambda name: True, self.two)
+        self.assertIs(self.registry.lookup("/a"), self.two)
+
+    def test_failingWatcher(self) -> None:
+        """
+        A watcher that raises keeps no other one from its call, nor the caller from
+        the registration.
+        """
+        calls: list[int] = []
+
+        def fail() -> None:
+            raise RuntimeError("on purpose")
+
+        self.registry.watch(fail)
+        self.registry.watch(lambda: calls.append(1))
+        self.registry.register("/a", self.one).cancel()
+        self.assertEqual(calls, [1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_unsendable(self) -> None:
+        """
+        What cannot be sent cannot be served: one line says why.
+        """
+        for wrong in (b"/a", [b"/a"], "/half\ud800", [None], 7, [["/a"]], []):
+            error = self.assertRaises(
+                ConfigurationError,
+                self.registry.register,
+                wrong,
+                self.one,
+            )
+            self.assertNotIn("\n", str(error))
+        self.assertEqual(self.registry.protocols(), ())

@@ -11,18 +11,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+)
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import (
+    ConfigurationError,
     ConnectionClosing,
     ErrorCode,
     Libp2pError,
-    LimitExceeded,
-    StreamReset,
 )
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
@@ -31,6 +35,7 @@ from twisted_libp2p.interfaces import (
     IConnectionScope,
     IMuxedConnection,
     IMuxerSession,
+    IStreamScope,
 )
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.negotiation import (
@@ -48,9 +53,9 @@ __all__ = ["Connection", "Services"]
 #: one more is reset (rust-libp2p's bound).
 MAX_NEGOTIATING = 128
 
-#: How many streams a peer may reset at once before their protocol was agreed,
-#: and how many more in each second: else it opens and resets without end, and never
-#: comes to any limit.
+#: How many streams of a peer may end at once before their protocol was agreed, and
+#: how many more in each second, whoever ends them: otherwise a peer could open and
+#: end streams without limit.
 MAX_ABANDONED = 1024
 ABANDONED_RATE = 100
 
@@ -239,26 +244,27 @@ class Connection:
         @return: fires with the protocol when the peer has agreed.  Fails with
             L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>},
             L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} after 10
-            seconds, L{LimitExceeded}, L{ConnectionClosing}, or what ended the
-            stream.  To cancel it is to reset the stream.
+            seconds, L{LimitExceeded<twisted_libp2p.errors.LimitExceeded>},
+            L{ConnectionClosing}, L{ConfigurationError} if a protocol id is none,
+            or what ended the stream.  To cancel it is to reset the stream.
         """
         session = self._session
         if session is None:
             return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
-        proposals = (protocols,) if isinstance(protocols, str) else tuple(protocols)
+        try:
+            proposals = multistream.proposals(protocols)
+        except ConfigurationError:
+            return fail(Failure())
         opening = _Opening(self, proposals, factory, self._services.clock)
-        negotiator = opening.buildProtocol(None)
         try:
-            self.scope.openStream(False)
-        except LimitExceeded:
-            return fail(Failure())
-        try:
-            stream = opening.stream = session.openStream(negotiator)
+            scope = opening.scope = self.scope.openStream(False)
         except Libp2pError:
-            self.scope.closeStream(None, False)
             return fail(Failure())
-        if not negotiator.settled:
-            self._services.negotiating.add(stream)
+        try:
+            session.openStream(opening.buildProtocol(None))
+        except Libp2pError:
+            scope.close()
+            return fail(Failure())
         return opening.result
 
     def ping(self) -> Deferred[float]:
@@ -299,7 +305,9 @@ class Connection:
         if self.reason is not None:
             return succeed(None)
         waiting: Deferred[None] = Deferred()
-        self._waiting = [*(self._waiting or ()), waiting]
+        if self._waiting is None:
+            self._waiting = []
+        self._waiting.append(waiting)
         return waiting
 
     # What the muxer tells: IMuxedConnection.
@@ -330,24 +338,38 @@ class Connection:
         are in negotiation.
         """
         if self._asked >= MAX_NEGOTIATING:
+            self._abandon()
             return None
         try:
-            self.scope.openStream(True)
-        except LimitExceeded:
+            scope = self.scope.openStream(True)
+        except Libp2pError:
+            self._abandon()
             return None
+        stream.adopt(scope)
         self._asked += 1
         services = self._services
         services.negotiating.add(stream)
         return services.inbound.buildProtocol(None)
 
+    def streamRefused(self) -> None:
+        """
+        Count a stream that the session has refused.
+        """
+        self._abandon()
+
     def streamClosed(self, stream: Stream, reason: Failure) -> None:
         """
-        A stream is over; the event comes only if it ever had a protocol.
+        Give back what a stream has used, and publish its end if its beginning
+        was published.
         """
-        self.scope.closeStream(stream.protocolID, not stream.initiator)
+        if stream.scope is None:
+            # It was not opened by way of this class, and never counted.
+            return
+        stream.scope.close()
         if stream in self._services.negotiating:
             self._settled(stream)
-            if not stream.initiator and reason.check(StreamReset):
+            # Whoever ended it, it has cost a negotiation.
+            if not stream.initiator:
                 self._abandon()
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(
@@ -356,7 +378,8 @@ class Connection:
 
     def _abandon(self) -> None:
         """
-        The peer has reset a stream that nobody has used.
+        Count a stream of the peer that has ended without a protocol, and end the
+        connection when there are too many.
         """
         now = self._services.clock.seconds()
         if self._abandoned is None:
@@ -383,31 +406,33 @@ class Connection:
 
         @return: who serves it; None if there are too many streams that speak it.
         """
+        scope = stream.scope
+        assert scope is not None
         try:
-            self.scope.agree(protocol, True)
-        except LimitExceeded:
-            stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+            scope.agree(protocol)
+        except Libp2pError as error:
+            stream.abortConnection(error.wireCode)
             return None
-        stream.protocolID = protocol
         return self._services.registry.lookup(protocol)
 
     def agreed(self, protocol: IProtocol, stream: Stream) -> None:
         """
-        The protocol of a stream was agreed.
+        Publish that the protocol of a stream was agreed, unless the application
+        has ended the stream, or its connection, as it began.
         """
+        if stream not in self._services.negotiating:
+            return
         self._settled(stream)
         if self._services.events.wants(OpenedStream):
             self._services.events.publish(OpenedStream(**self._describe(stream)))
 
     def _settled(self, stream: Stream) -> None:
         """
-        A stream is not in negotiation any more, if it was.
+        Take a stream from those in negotiation.
         """
-        negotiating = self._services.negotiating
-        if stream in negotiating:
-            negotiating.discard(stream)
-            if not stream.initiator:
-                self._asked -= 1
+        self._services.negotiating.discard(stream)
+        if not stream.initiator:
+            self._asked -= 1
 
     def _describe(self, stream: Stream) -> dict[str, Any]:
         return {
@@ -437,14 +462,35 @@ def _agreed(protocol: IProtocol, stream: Stream) -> None:
     connection.agreed(protocol, stream)
 
 
+class _Proposer(Negotiator):
+    """
+    The negotiator of a stream that our side opens.
+    """
+
+    factory: _Opening
+
+    def makeConnection(self, transport: Stream) -> None:
+        """
+        Note the stream before anything of the application is called, which may
+        end it.
+        """
+        opening = self.factory
+        opening.stream = transport
+        transport.adopt(opening.scope)
+        opening.negotiating.add(transport)
+        super().makeConnection(transport)
+
+
 class _Opening(Negotiation):
     """
     The negotiation of one stream that our side opens.
 
     @ivar result: fires with the protocol of the stream.
+    @ivar scope: the use of the limits by the stream.
     @ivar stream: the stream, as soon as there is one.
     """
 
+    scope: IStreamScope
     stream: Stream
 
     def __init__(
@@ -461,20 +507,27 @@ class _Opening(Negotiation):
         self._factory = factory
         self.clock = clock
         self.deadlines = connection._services.deadlines
+        self.negotiating = connection._services.negotiating
         self.optimistic = proposals[0] if len(proposals) == 1 else None
         self.result: Deferred[IProtocol] = Deferred(self._cancelled)
 
     def machine(self) -> multistream.Initiator:
         return multistream.Initiator(self._proposals)
 
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> Negotiator:
+        negotiator = _Proposer(self, self.machine())
+        negotiator.optimistic = self.optimistic
+        return negotiator
+
     def choose(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
         try:
-            self._connection.scope.agree(protocol, False)
-        except LimitExceeded:
+            self.scope.agree(protocol)
+        except Libp2pError as error:
             self.failed(Failure(), None)
-            stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+            stream.abortConnection(error.wireCode)
             return None
-        stream.protocolID = protocol
         # The end of our half must not overtake the negotiation: js-libp2p
         # (3.3.11) resets a stream whose data and end came before it had
         # answered, "Cannot push data onto a stream that is closed".
@@ -484,7 +537,12 @@ class _Opening(Negotiation):
     def agreed(self, protocol: IProtocol, stream: Stream) -> None:
         stream.negotiated()
         self._connection.agreed(protocol, stream)
-        if not self.result.called:
+        if self.result.called:
+            return
+        if self.scope.closed:
+            # By a subscriber of the event.
+            self.failed(Failure(ConnectionClosing("the stream has ended")), protocol)
+        else:
             self.result.callback(protocol)
 
     def failed(self, reason: Failure, _: IProtocol | None) -> None:

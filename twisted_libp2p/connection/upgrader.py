@@ -22,6 +22,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.connection import Connection, Services
 from twisted_libp2p.errors import (
     ConfigurationError,
+    ConnectionClosing,
     DialToSelf,
     ErrorCode,
     Gated,
@@ -72,6 +73,7 @@ class Upgrader:
     What a node can speak, and in which order it prefers it.
 
     @ivar deadlines: the time from a transport's connect to a connection.
+    @ivar open: whether transports may be upgraded; not while the node stops.
     """
 
     _log = Logger()
@@ -102,6 +104,7 @@ class Upgrader:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.services = services
         self.deadlines = Deadlines(services.clock, deadline)
+        self.open = True
         self._pending: set[Upgrade] = set()
 
     def outbound(
@@ -174,6 +177,10 @@ class _Inbound(Factory):
             )
         except Libp2pError:
             return None
+        if not self._upgrader.open:
+            # The node was stopped meanwhile.
+            upgrade.scope.close()
+            return None
         upgrade.connection.addErrback(self._failed, addr)
         return upgrade.buildProtocol(addr)
 
@@ -181,7 +188,7 @@ class _Inbound(Factory):
         """
         Nobody waits for an inbound connection: one line tells of its end.
         """
-        if reason.check(CancelledError, LimitExceeded, Gated):
+        if reason.check(CancelledError, LimitExceeded, Gated, ConnectionClosing):
             # Ours, or told already by who has refused.
             return
         if reason.check(Libp2pError):
@@ -279,10 +286,13 @@ class Upgrade(Factory):
         """
         The transport is there: from here on the deadline runs.
         """
+        upgrader = self._upgrader
         if self.connection.called:
             # An endpoint that does not hear that it was cancelled.
             return None
-        upgrader = self._upgrader
+        if not upgrader.open:
+            self.refuse(ConnectionClosing("the node is stopping"))
+            return None
         self._startedAt = upgrader.services.clock.seconds()
         upgrader.deadlines.begin(self)
         upgrader._pending.add(self)
@@ -337,11 +347,13 @@ class Upgrade(Factory):
 
     def _secured(self, secure: Any) -> str | None:
         """
-        The handshake is done: return the muxer, if the handshake has agreed on
-        one.
+        Look whether the peer, which has proven who it is, is wanted, and return
+        the muxer if the handshake has agreed on one.
 
         A peer that the gater does not want gets its muxer as well: there is no
         other way to send it the code of the refusal.
+
+        @raise Exception: the upgrade is over, and the caller of the dial knows why.
         """
         secured = secure.secured
         try:
@@ -353,11 +365,13 @@ class Upgrade(Factory):
                 self._remoteAddress,
                 "outbound" if self._initiator else "inbound",
             )
+            if self.connection.called:
+                raise ConnectionClosing("the dial was given up")
         except Gated as refusal:
             self._refusal = refusal
-        except Libp2pError as error:
+        except Exception as error:
             self.refuse(error)
-            return None
+            raise
         muxer: str | None = secured.muxer
         return muxer
 
@@ -416,9 +430,14 @@ class Upgrade(Factory):
                 self.connection.callback(other)
                 return
             self._upgrader.services.connections.opened(connection)
-        except Libp2pError as error:
-            self._end(connection, error.wireCode)
-            self.connection.errback(Failure(error))
+        except Exception as error:
+            self._end(
+                connection,
+                error.wireCode if isinstance(error, Libp2pError) else ErrorCode.NONE,
+            )
+            # Whoever was asked about it may have given up the dial.
+            if not self.connection.called:
+                self.connection.errback(Failure(error))
             return
         self._outermost = None
         # Whoever was told of it just now may have given up the dial.
@@ -441,7 +460,7 @@ class Upgrade(Factory):
         if self.connection.called:
             return
         self._forget()
-        self.scope.close()
+        self._release()
         if (
             isinstance(self._machine, bootstrap.Dialer)
             and not self._machine.answered
@@ -463,9 +482,17 @@ class Upgrade(Factory):
         self._drop()
 
     def _cancelled(self, connection: Deferred[Connection]) -> None:
-        self.scope.close()
+        self._release()
         connection.errback(CancelledError())
         self._drop()
+
+    def _release(self) -> None:
+        """
+        Give back what the upgrade has of all limits.  Once the connection is
+        admitted only the end of its session does, after that of its streams.
+        """
+        if not self.scope.admitted:
+            self.scope.close()
 
     def _drop(self) -> None:
         self._forget()

@@ -35,9 +35,9 @@ from zope.interface import implementer
 
 from twisted_libp2p.connmanager.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.connmanager.subnets import Subnet
-from twisted_libp2p.errors import LimitExceeded
+from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnectionScope
+from twisted_libp2p.interfaces import IConnectionScope, IStreamScope
 
 if TYPE_CHECKING:
     from twisted_libp2p.connmanager.limiter import Limiter
@@ -52,6 +52,7 @@ __all__ = [
     "STREAMS",
     "ConnectionScope",
     "Scope",
+    "StreamScope",
     "release",
     "reserve",
 ]
@@ -175,15 +176,23 @@ class ConnectionScope:
     ) -> None:
         self._limiter = limiter
         self._subnets = subnets
-        # Where the connection itself is counted, where its streams and windows
-        # are, and where new streams of either direction are.
+        # Where the connection itself is counted; where its streams and windows
+        # are; and where new streams of either direction are: nowhere before the
+        # connection is admitted, and None after its end.
         self._counted: tuple[Scope, ...] = ()
         self._scopes: tuple[Scope, ...] = ()
-        self._opening: tuple[tuple[Scope, ...], ...] = ((), ())
+        self._opening: tuple[tuple[Scope, ...], ...] | None = ()
         self._memory = 0
         self.inbound = inbound
         self.peer: PeerID | None = None
         self.idleSince = 0.0
+
+    @property
+    def admitted(self) -> bool:
+        """
+        Whether the connection is counted for its peer, and has not ended.
+        """
+        return bool(self._opening)
 
     def admit(self, peer: PeerID, beyond: bool = False) -> None:
         """
@@ -191,7 +200,10 @@ class ConnectionScope:
 
         @param beyond: do so even if the system is full.
         @raise LimitExceeded: the peer, or the system, has too many.
+        @raise ConnectionClosing: the connection has ended.
         """
+        if self._opening is None:
+            raise ConnectionClosing("the connection has ended before it was admitted")
         limiter = self._limiter
         scopes = (limiter.ofPeer(peer), limiter.system)
         resources = CONNECTION[self.inbound]
@@ -218,7 +230,9 @@ class ConnectionScope:
 
     def close(self) -> None:
         """
-        The connection has ended: give all back.  Again is fine.
+        The connection has ended: give back everything that is counted for it.
+        Streams that are still open give back their part as they close.  Calling
+        it again does nothing.
         """
         limiter = self._limiter
         limiter.upgraded(self)
@@ -226,59 +240,31 @@ class ConnectionScope:
         limiter.subnets.leave(self._subnets)
         self._subnets = ()
         self.free(self._memory)
-        self._scopes = ()
+        self._opening = None
         if self.peer is not None:
             limiter.forget(self.peer)
 
     # Streams
 
-    def openStream(self, inbound: bool) -> None:
+    def openStream(self, inbound: bool) -> StreamScope:
         """
-        A stream is about to be opened.
+        Count a stream that is about to be opened.
 
-        @param inbound: whether by the peer.
-        @raise LimitExceeded: there are too many of the peer, or of all; or too
-            many inbound ones are in negotiation.
+        @param inbound: whether the peer opens it.
+        @return: the use of the limits by this stream, which has to be closed.
+        @raise LimitExceeded: there are too many streams of the peer, or of all
+            peers; or too many inbound ones are in negotiation.
+        @raise ConnectionClosing: the connection is not admitted, or has ended.
         """
+        opening = self._opening
+        if not opening:
+            raise ConnectionClosing("the connection is not admitted, or has ended")
         try:
-            reserve(self._opening[inbound], STREAM[inbound])
+            reserve(opening[inbound], STREAM[inbound])
         except LimitExceeded as error:
             self._limiter.refused(error, self.peer)
             raise
-
-    def agree(self, protocol: str, inbound: bool) -> None:
-        """
-        The protocol of a stream was agreed.
-
-        @raise LimitExceeded: too many streams speak it.
-        """
-        limiter = self._limiter
-        scope = limiter.ofProtocol(protocol)
-        resources = STREAM[inbound]
-        try:
-            reserve((scope,), resources)
-        except LimitExceeded as error:
-            limiter.refused(error, self.peer)
-            raise
-        if inbound:
-            release((limiter.transient,), resources)
-
-    def closeStream(self, protocol: str | None, inbound: bool) -> None:
-        """
-        A stream has ended.
-
-        @param protocol: what was agreed on it; None if nothing was.
-        @param inbound: whether the peer had opened it.
-        """
-        limiter = self._limiter
-        resources = STREAM[inbound]
-        release(self._scopes, resources)
-        if protocol is not None:
-            limiter.leaveProtocol(protocol, resources)
-        elif inbound:
-            release((limiter.transient,), resources)
-        if protocol not in limiter.background:
-            self.idleSince = limiter.now()
+        return StreamScope(self, inbound)
 
     # Memory
 
@@ -288,14 +274,17 @@ class ConnectionScope:
         How many more bytes the windows of the connection may have.
         """
         room = UNLIMITED
-        for scope in self._scopes:
+        for scope in self._scopes if self._opening else ():
             room = min(room, scope.limits[MEMORY] - scope.used[MEMORY])
         return max(room, 0)
 
     def hold(self, size: int) -> None:
         """
-        Windows have grown by so many bytes.
+        Count bytes by which windows have grown; a connection that has ended
+        holds none.
         """
+        if not self._opening:
+            return
         self._memory += size
         for scope in self._scopes:
             scope.used[MEMORY] += size
@@ -305,3 +294,91 @@ class ConnectionScope:
         These bytes are needed no more.
         """
         self.hold(-size)
+
+
+@implementer(IStreamScope)
+class StreamScope:
+    """
+    The use of all limits by one stream, from its beginning to its end.
+
+    It knows by itself where the stream is counted, so that neither the order of
+    the ends of stream and connection nor an attribute of the stream can falsify
+    the counts.
+
+    @ivar protocol: the protocol that the stream is counted for; None so far.
+    """
+
+    __slots__ = ("_connection", "_held", "_inbound", "protocol")
+
+    def __init__(self, connection: ConnectionScope, inbound: bool) -> None:
+        """
+        @param connection: the scope that has counted the stream.
+        @param inbound: whether the peer opens the stream.
+        """
+        self._connection: ConnectionScope | None = connection
+        self._held = 0
+        self._inbound = inbound
+        self.protocol: str | None = None
+
+    @property
+    def closed(self) -> bool:
+        """
+        Whether the stream has given everything back.
+        """
+        return self._connection is None
+
+    def agree(self, protocol: str) -> None:
+        """
+        Count the stream as one of the negotiated protocol, instead of as one in
+        negotiation.
+
+        @raise LimitExceeded: too many streams speak the protocol.
+        @raise ConnectionClosing: the stream has ended meanwhile.
+        """
+        connection = self._connection
+        if connection is None:
+            raise ConnectionClosing("the stream has ended")
+        limiter = connection._limiter
+        resources = STREAM[self._inbound]
+        try:
+            reserve((limiter.ofProtocol(protocol),), resources)
+        except LimitExceeded as error:
+            limiter.refused(error, connection.peer)
+            raise
+        self.protocol = protocol
+        if self._inbound:
+            release((limiter.transient,), resources)
+
+    def hold(self, size: int) -> None:
+        """
+        Count bytes that are kept for the stream; they are given back with it.
+
+        @param size: how many more; negative when they are no longer kept.
+        """
+        connection = self._connection
+        if connection is not None:
+            self._held += size
+            connection.hold(size)
+
+    def close(self) -> None:
+        """
+        Give back everything, as the stream has ended.  Calling it again does
+        nothing.
+        """
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        limiter = connection._limiter
+        resources = STREAM[self._inbound]
+        release(connection._scopes, resources)
+        protocol = self.protocol
+        if protocol is not None:
+            limiter.leaveProtocol(protocol, resources)
+        elif self._inbound:
+            release((limiter.transient,), resources)
+        if self._held:
+            connection.free(self._held)
+        if protocol not in limiter.background:
+            connection.idleSince = limiter.now()
+        if not connection._opening and connection.peer is not None:
+            limiter.forget(connection.peer)

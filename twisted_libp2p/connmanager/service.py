@@ -15,6 +15,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +33,7 @@ from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.errors import (
     ConfigurationError,
+    ConnectionClosing,
     ErrorCode,
     Gated,
     LimitExceeded,
@@ -72,6 +74,7 @@ class ConnectionManager(Service):
     """
 
     name = "connmanager"
+    _log = Logger()
 
     def __init__(
         self,
@@ -211,7 +214,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: there are too many connections.
         """
-        self._gate(self.gater.beforeDial(peer, address), peer, address)
+        self._gate(self._ask("beforeDial", peer, address), peer, address)
         if peer is None or not self.tags.protected(peer):
             full = self._full(False)
             if full is not None:
@@ -233,7 +236,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: too many connections come from there.
         """
-        self._gate(self.gater.accepted(address), None, address)
+        self._gate(self._ask("accepted", address), None, address)
         return self.limiter.accept(address, drop)
 
     def secured(self, peer: PeerID, address: Multiaddr | None, direction: str) -> None:
@@ -242,7 +245,7 @@ class ConnectionManager(Service):
 
         @raise Gated: the gater says no.
         """
-        self._gate(self.gater.secured(peer, address, direction), peer, address)
+        self._gate(self._ask("secured", peer, address, direction), peer, address)
 
     def opened(self, connection: Connection) -> None:
         """
@@ -252,7 +255,9 @@ class ConnectionManager(Service):
         @raise LimitExceeded: the peer, or the node, has too many.
         """
         peer = connection.remotePeer
-        self._gate(self.gater.upgraded(connection), peer, connection.remoteAddress)
+        self._gate(self._ask("upgraded", connection), peer, connection.remoteAddress)
+        if not connection.connected:
+            raise ConnectionClosing("the gater has closed the connection")
         self._admit(_scope(connection), peer)
         some = self._connections.get(peer)
         if some is None:
@@ -410,6 +415,21 @@ class ConnectionManager(Service):
 
             asked.addErrback(without)
         return asked
+
+    def _ask(self, hook: str, *args: object) -> str | None:
+        """
+        Ask the gater; one that raises has refused, and the error is logged.
+
+        @param hook: the name of one of its methods.
+        @return: why it refuses; None if it does not.
+        """
+        reason: str | None
+        try:
+            reason = getattr(self.gater, hook)(*args)
+        except Exception:
+            self._log.failure("{hook} of the gater raised", hook=hook)
+            reason = f"its {hook} raised an error"
+        return reason
 
     def _gate(
         self, reason: str | None, peer: PeerID | None, address: Multiaddr | None

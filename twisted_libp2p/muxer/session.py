@@ -449,7 +449,7 @@ class MuxerSession(Protocol):
             # Not there any more if the session is ending.
             self._ready.pop(stream, None)
         if self.announced(stream):
-            self.urge(self.resetFrame(stream.streamID, stream.initiator, code))
+            self.urge(self.resetFrame(stream._streamID, stream._initiator, code))
 
     def closed(self, stream: Stream, reason: Failure) -> None:
         """
@@ -461,7 +461,7 @@ class MuxerSession(Protocol):
             key = _aside(stream)
         if self._streams.pop(key, None) is None:
             return
-        self._counts[stream.initiator] -= 1
+        self._counts[stream._initiator] -= 1
         if stream.queued:
             self._ready.pop(stream, None)
         self._awake.pop(stream, None)
@@ -512,15 +512,20 @@ class MuxerSession(Protocol):
 
         @return: whether there is one.
         """
-        limit = self._limits[False]
         protocol: IProtocol | None = None
-        if self._counts[False] < limit:
-            try:
+        try:
+            if self._counts[False] < self._limits[False]:
                 # The contract gives the stream where others give an address.
                 protocol = self.connection.buildProtocol(stream)  # type: ignore[arg-type]
-            except Exception:
-                self._log.failure("no protocol for {stream}", stream=stream)
+            else:
+                self.connection.streamRefused()
+        except Exception:
+            self._log.failure("no protocol for {stream}", stream=stream)
         if self._ended:
+            if protocol is not None:
+                # The session has ended meanwhile, and with it the stream, which
+                # nobody else knows.
+                self.connection.streamClosed(stream, self._reason or connectionDone)
             return False
         if protocol is None:
             self.urge(self.resetFrame(stream.streamID, False, ErrorCode.LIMIT_EXCEEDED))
@@ -558,7 +563,7 @@ class MuxerSession(Protocol):
         Put a stream into the table and connect its protocol.
         """
         self._streams[self.key(stream)] = stream
-        self._counts[stream.initiator] += 1
+        self._counts[stream._initiator] += 1
         stream.protocol = protocol
         try:
             protocol.makeConnection(stream)

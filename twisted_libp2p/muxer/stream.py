@@ -40,7 +40,7 @@ from twisted_libp2p.muxer.state import (
 from twisted_libp2p.wire.pieces import MANY, SMALL, joinSmall
 
 if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IMuxedConnection
+    from twisted_libp2p.interfaces import IMuxedConnection, IStreamScope
     from twisted_libp2p.muxer.session import MuxerSession
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "Stream"]
@@ -69,12 +69,8 @@ class Stream:
     protocol; what the peer still sends is discarded.
 
     @ivar session: the session that this stream is part of.
-    @ivar connection: the owner of the session.
-    @ivar streamID: the number of the stream on the wire.
-    @ivar initiator: whether our side opened the stream.
     @ivar protocol: who receives.  May be replaced at any time; None after the
         end.
-    @ivar protocolID: what was negotiated for this stream; None until then.
     @ivar negotiating: whether the protocol is taken for agreed, but the peer
         has not confirmed it.  Until L{negotiated} our half does not end, and
         what arrives is delivered even if the application is not reading.
@@ -93,9 +89,9 @@ class Stream:
     """
 
     __slots__ = (
-        "__weakref__",
         "_closing",
         "_eof",
+        "_initiator",
         "_offset",
         "_paused",
         "_pieces",
@@ -103,23 +99,21 @@ class Stream:
         "_producerPaused",
         "_reason",
         "_received",
+        "_scope",
+        "_streamID",
         "_streaming",
         "_writeEnded",
         "_writeTold",
         "announce",
-        "connection",
         "disconnected",
         "disconnecting",
-        "initiator",
         "negotiating",
         "protocol",
-        "protocolID",
         "queued",
         "receiveWindow",
         "sendWindow",
         "session",
         "state",
-        "streamID",
         "unreadSize",
         "unsentSize",
     )
@@ -134,11 +128,10 @@ class Stream:
         announce: int,
     ) -> None:
         self.session = session
-        self.connection: IMuxedConnection = session.connection
-        self.streamID = streamID
-        self.initiator = initiator
+        self._streamID = streamID
+        self._initiator = initiator
         self.protocol: IProtocol | None = None
-        self.protocolID: str | None = None
+        self._scope: IStreamScope | None = None
         self.negotiating = False
         self.disconnecting = False
         self.disconnected = False
@@ -170,6 +163,53 @@ class Stream:
             f"<{type(self).__name__} {self.streamID} {opener}"
             f" {self.protocolID or 'not negotiated'} {self.state.name}>"
         )
+
+    # What an application may read, and may not change: the counts depend on it
+
+    @property
+    def connection(self) -> IMuxedConnection:
+        """
+        The owner of the session.
+        """
+        return self.session.connection
+
+    @property
+    def streamID(self) -> int:
+        """
+        The number of the stream on the wire.
+        """
+        return self._streamID
+
+    @property
+    def initiator(self) -> bool:
+        """
+        Whether our side opened the stream.
+        """
+        return self._initiator
+
+    @property
+    def protocolID(self) -> str | None:
+        """
+        The protocol negotiated for this stream; None until then.
+        """
+        return None if self._scope is None else self._scope.protocol
+
+    @property
+    def scope(self) -> IStreamScope | None:
+        """
+        The use of all limits by this stream; None where its owner counts nothing.
+        """
+        return self._scope
+
+    def adopt(self, scope: IStreamScope) -> None:
+        """
+        Keep what the owner has counted for this stream.
+
+        @raise RuntimeError: the stream has a scope already.
+        """
+        if self._scope is not None:
+            raise RuntimeError(f"{self} is counted already")
+        self._scope = scope
 
     # ITransport
 

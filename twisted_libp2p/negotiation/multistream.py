@@ -27,19 +27,34 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from twisted_libp2p.errors import (
+    ConfigurationError,
     NegotiationFailed,
     ProtocolViolation,
     UnsupportedProtocol,
 )
 from twisted_libp2p.wire import varint
 
-__all__ = ["MAX_MESSAGE", "MAX_PROPOSALS", "PROTOCOL_ID", "Initiator", "Responder"]
+__all__ = [
+    "MAX_MESSAGE",
+    "MAX_PROPOSALS",
+    "MAX_PROTOCOL_ID",
+    "PROTOCOL_ID",
+    "Initiator",
+    "Responder",
+    "proposals",
+]
 
 PROTOCOL_ID = "/multistream/1.0.0"
 
 #: The most bytes of a message, newline included, that are sent or accepted:
 #: go's and js's bound (rust would take 16383).
 MAX_MESSAGE = 1024
+
+#: The most bytes of a protocol id: a message of it has a newline too.
+MAX_PROTOCOL_ID = MAX_MESSAGE - 1
+
+#: The words of multistream-select itself, which are no protocol ids.
+_WORDS = frozenset(("na", "ls", PROTOCOL_ID))
 
 #: How many protocols an error names.
 _MAX_TOLD = 8
@@ -72,6 +87,78 @@ def opening(text: str) -> bytes:
     @raise ValueError: as for L{encode}.
     """
     return HEADER + encode(text)
+
+
+def spoken(text: str) -> bool:
+    """
+    @return: whether the text of a message can be a protocol id, of which an answer
+        can be sent.
+    """
+    return bool(text) and text not in _WORDS and "\n" not in text
+
+
+def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
+    """
+    Read the protocol ids that our own side names.
+
+    @param protocols: one id, or several.
+    @raise ConfigurationError: there is none, or one is no protocol id.
+    """
+    if isinstance(protocols, str | bytes):
+        return (_checked(protocols),)
+    if not isinstance(protocols, Iterable):
+        raise ConfigurationError(
+            f"{_short(protocols)} is neither a protocol id nor a list of them"
+        )
+    ids = tuple(map(_checked, protocols))
+    if not ids:
+        raise ConfigurationError(
+            "no protocol id is given: /my-protocol/1.0.0 would be one"
+        )
+    return ids
+
+
+def _checked(text: object) -> str:
+    """
+    @raise ConfigurationError: it is no protocol id.
+    """
+    if not isinstance(text, str):
+        raise ConfigurationError(
+            f"{_short(text)} is no protocol id: it has to be a str, as"
+            " '/my-protocol/1.0.0'"
+        )
+    _check(text)
+    return text
+
+
+@lru_cache(256)
+def _check(text: str) -> None:
+    """
+    @raise ConfigurationError: it is no protocol id.
+    """
+    if text in _WORDS:
+        raise ConfigurationError(
+            f"{text} is a word of multistream-select itself, and no protocol id"
+        )
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise ConfigurationError(
+            f"{_short(text)} is no protocol id: it is not valid Unicode"
+        ) from None
+    if not 0 < size <= MAX_PROTOCOL_ID or not spoken(text):
+        raise ConfigurationError(
+            f"{_short(text)} is no protocol id: it needs 1 to {MAX_PROTOCOL_ID} bytes"
+            " without a newline"
+        )
+
+
+def _short(value: object) -> str:
+    """
+    Show a value in an error.
+    """
+    shown = ascii(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}..."
 
 
 #: Where the proposal of a first flight begins.
@@ -355,7 +442,7 @@ class Responder:
                 self._headerMayCome = False
                 out += HEADER
                 continue
-            if text != "ls" and self._accepts(text):
+            if spoken(text) and self._accepts(text):
                 self.agreed = text
                 self.trailing = messages.rest()
                 return out + encode(text)
@@ -386,7 +473,7 @@ class Responder:
             text = data[_PROPOSAL : end - 1].decode("utf-8")
         except UnicodeDecodeError:
             return None
-        return None if text == "ls" else text
+        return text if spoken(text) else None
 
     @property
     def refusal(self) -> UnsupportedProtocol | None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IProtocol,
     IProtocolFactory,
@@ -25,6 +24,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
 from twisted_libp2p.negotiation.deadlines import Deadlines
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]
 
@@ -86,7 +86,7 @@ class Negotiator(ProtocolWrapper):
     transport: Any
     wrappedProtocol: Any
     optimistic: str | None = None
-    _closing: IDelayedCall | None = None
+    _closing: Deadline | None = None
     _over = False
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
@@ -111,7 +111,12 @@ class Negotiator(ProtocolWrapper):
         self.transport = transport
         factory = self.factory
         if factory.already is not None:
-            already = factory.already(transport)
+            try:
+                already = factory.already(transport)
+            except Exception:
+                # Whoever raised it has ended the connection, and said why.
+                self._end()
+                return
             if already is not None:
                 if self._connect(already):
                     self._stepOut(b"")
@@ -138,6 +143,9 @@ class Negotiator(ProtocolWrapper):
         except Libp2pError as error:
             self._fail(error)
             return
+        if self._over:
+            # The application, asked whether it speaks this, has ended all.
+            return
         if answer:
             self.transport.write(answer)
         if machine.agreed is not None:
@@ -154,6 +162,10 @@ class Negotiator(ProtocolWrapper):
         @return: whether there is one.
         """
         inner = self.factory.build(agreed, self.transport)
+        if self._over:
+            # The transport was lost while the application built it: a protocol
+            # that was never connected has nothing to lose.
+            return False
         if inner is None:
             self._fail(NegotiationFailed(f"{agreed} was refused by our own side"))
             return False
@@ -165,8 +177,12 @@ class Negotiator(ProtocolWrapper):
         try:
             inner.makeConnection(self.transport)
         except Exception:
-            self.factory.log.failure("{agreed} failed to start", agreed=agreed)
+            failure = Failure()
+            self.factory.log.failure("{agreed} failed to start", failure, agreed=agreed)
             self.transport.abortConnection()
+            if self.optimistic is None:
+                # Nothing that happens to the transport leads here any more.
+                self._call(self.factory.failed, failure, inner)
             return False
         return True
 
@@ -217,8 +233,10 @@ class Negotiator(ProtocolWrapper):
 
     def _fail(self, error: Exception) -> None:
         """
-        There is no agreement: tell, and drop the transport.
+        Report that there is no agreement, and drop the transport.
         """
+        if self._over:
+            return
         self._finish(Failure(error))
         if not self._machine.farewell:
             self.transport.abortConnection()
@@ -226,21 +244,30 @@ class Negotiator(ProtocolWrapper):
         self.transport.write(self._machine.farewell)
         self.transport.loseConnection()
         if self.connected:
-            self._closing = self.factory.clock.callLater(
-                CLOSING_TIME, self.transport.abortConnection
+            self._closing = Deadline(
+                self.factory.clock, CLOSING_TIME, self.transport.abortConnection
             )
 
     def _finish(self, reason: Failure) -> None:
         """
-        Tell once, to everybody who waits, that there will be no agreement.
+        Report once, to everybody who waits, that there will be no agreement.
         """
         if self._over:
             return
         self._end()
         inner, self.wrappedProtocol = self.wrappedProtocol, None
-        self.factory.failed(reason, inner)
+        self._call(self.factory.failed, reason, inner)
         if inner is not None:
-            inner.connectionLost(reason)
+            self._call(inner.connectionLost, reason)
+
+    def _call(self, function: Callable[..., object], *args: object) -> None:
+        """
+        Call the application: what it raises is logged, and stops nothing here.
+        """
+        try:
+            function(*args)
+        except Exception:
+            self.factory.log.failure("{function} raised", function=function)
 
     def _end(self) -> None:
         """
@@ -308,8 +335,9 @@ class Negotiation(Factory):
         optimistic protocol, if one was connected.
     @ivar agreed: told once when there is one, with the protocol and its
         transport.
-    @ivar already: tells for a transport what was agreed by other means; None
-        where there are no others.
+    @ivar already: returns for a transport the protocol that was agreed by other
+        means; None where there are no others.  If it raises, it has ended the
+        transport itself.
     @ivar optimistic: the protocol to take for agreed at once.
     @ivar clock: ends what a peer does not end.
     @ivar deadlines: the time for one negotiation; None where somebody else
@@ -362,12 +390,12 @@ class Negotiation(Factory):
     def build(self, agreed: str, transport: Any) -> IProtocol | None:
         """
         Build the protocol for what was agreed.  A factory that raises has
-        refused, and the log tells why.
+        refused, and the error is logged.
         """
-        factory = self.choose(agreed, transport)
-        if factory is None:
-            return None
         try:
+            factory = self.choose(agreed, transport)
+            if factory is None:
+                return None
             return factory.buildProtocol(transport.getPeer())
         except Exception:
             self.log.failure("no protocol could be built for {agreed}", agreed=agreed)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.negotiation import multistream
 
-__all__ = ["MAX_PROTOCOL_ID", "Registration", "Registry"]
-
-#: The most bytes of a protocol id that a message of multistream-select holds.
-MAX_PROTOCOL_ID = 1023
+__all__ = ["Registration", "Registry"]
 
 Match = Callable[[str], bool]
 
@@ -30,6 +29,8 @@ class Registration:
         the id that was agreed.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         registry: Registry,
@@ -41,6 +42,19 @@ class Registration:
         self.protocols = protocols
         self.match = match
         self.factory = factory
+
+    def matches(self, protocol: str) -> bool:
+        """
+        Ask the match function; one that raises does not match, and the error is
+        logged.
+        """
+        if self.match is None:
+            return False
+        try:
+            return bool(self.match(protocol))
+        except Exception:
+            self._log.failure("{match} of a registration raised", match=self.match)
+            return False
 
     def cancel(self) -> None:
         """
@@ -59,6 +73,8 @@ class Registry:
     the order of their registration.
     """
 
+    _log = Logger()
+
     def __init__(self) -> None:
         self._exact: dict[str, Registration] = {}
         self._matching: list[Registration] = []
@@ -74,17 +90,17 @@ class Registry:
             function that tells for an id whether it is served.
         @param factory: what serves it.
         @return: what ends it again.
-        @raise ConfigurationError: an id is taken, or cannot be one.
+        @raise ConfigurationError: an id is taken, or is no protocol id.
         """
         if callable(protocols):
             registration = Registration(self, (), protocols, factory)
-            self._matching.append(registration)
+            self._matching = [*self._matching, registration]
         else:
-            names = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-            if not names:
-                raise ConfigurationError("no protocol id is given to serve")
+            # An id that is given twice is served once.
+            names = tuple(dict.fromkeys(multistream.proposals(protocols)))
             for name in names:
-                self._check(name)
+                if name in self._exact:
+                    raise ConfigurationError(f"protocol {name} is served already")
             registration = Registration(self, names, None, factory)
             self._exact.update(dict.fromkeys(names, registration))
         self._changed()
@@ -98,7 +114,7 @@ class Registry:
         if registration is not None:
             return registration.factory
         for registration in self._matching:
-            if registration.match is not None and registration.match(protocol):
+            if registration.matches(protocol):
                 return registration.factory
         return None
 
@@ -114,25 +130,16 @@ class Registry:
         """
         self._watchers.append(changed)
 
-    def _check(self, name: str) -> None:
-        if name in self._exact:
-            raise ConfigurationError(f"protocol {name} is served already")
-        encoded = name.encode("utf-8")
-        if not 0 < len(encoded) <= MAX_PROTOCOL_ID or b"\n" in encoded:
-            raise ConfigurationError(
-                f"{name[:80]!r} is no protocol id: it needs 1 to {MAX_PROTOCOL_ID}"
-                " bytes without a newline"
-            )
-        if name in ("na", "ls", "/multistream/1.0.0"):
-            raise ConfigurationError(f"{name} is a word of multistream-select itself")
-
     def _remove(self, registration: Registration) -> None:
         for name in registration.protocols:
             del self._exact[name]
-        if registration in self._matching:
-            self._matching.remove(registration)
+        # A new list: the match function of another one may cancel this one.
+        self._matching = [each for each in self._matching if each is not registration]
         self._changed()
 
     def _changed(self) -> None:
-        for watcher in self._watchers:
-            watcher()
+        for watcher in tuple(self._watchers):
+            try:
+                watcher()
+            except Exception:
+                self._log.failure("{watcher} of the registry raised", watcher=watcher)

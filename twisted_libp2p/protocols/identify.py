@@ -29,7 +29,7 @@ from twisted_libp2p.address import (
 from twisted_libp2p.address.record import MAX_ADDRESSES
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
-from twisted_libp2p.negotiation.registry import MAX_PROTOCOL_ID
+from twisted_libp2p.negotiation.multistream import MAX_PROTOCOL_ID
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
 

@@ -31,7 +31,12 @@ from twisted_libp2p.errors import (
     StreamReset,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, IMuxerSession
+from twisted_libp2p.interfaces import (
+    IMuxedConnection,
+    IMuxer,
+    IMuxerSession,
+    IStreamScope,
+)
 from twisted_libp2p.muxer import Stream
 from twisted_libp2p.testing.pump import Pump, byteByByte, inReads
 
@@ -204,6 +209,35 @@ class PullProducer:
         self.stopped = True
 
 
+@implementer(IStreamScope)
+class StreamScopeDouble:
+    """
+    The use of limits by a stream whose protocol is agreed; it counts nothing.
+    """
+
+    closed = False
+
+    def __init__(self, protocol: str | None = None) -> None:
+        self.protocol = protocol
+
+    def agree(self, protocol: str) -> None:
+        """
+        Note the protocol.
+        """
+        self.protocol = protocol
+
+    def hold(self, size: int) -> None:
+        """
+        Count nothing.
+        """
+
+    def close(self) -> None:
+        """
+        Note it.
+        """
+        self.closed = True
+
+
 @implementer(IMuxedConnection)
 class MuxedConnectionDouble:
     """
@@ -215,6 +249,7 @@ class MuxedConnectionDouble:
     @ivar protocols: the protocols of the inbound streams, in order.
     @ivar opened: all streams, in order.
     @ivar ended: the streams that were told to be closed.
+    @ivar refused: how many streams the session has refused by itself.
     @ivar lost: what C{sessionLost} was called with.
     """
 
@@ -230,6 +265,7 @@ class MuxedConnectionDouble:
         self.protocols: list[Any] = []
         self.opened: list[Stream] = []
         self.ended: list[tuple[Stream, Failure]] = []
+        self.refused = 0
         self.lost: list[Failure] = []
 
     def doStart(self) -> None:
@@ -266,6 +302,12 @@ class MuxedConnectionDouble:
             self.protocols.append(protocol)
             self.opened.append(addr)
         return protocol
+
+    def streamRefused(self) -> None:
+        """
+        Count it.
+        """
+        self.refused += 1
 
     def streamClosed(self, stream: Stream, reason: Failure) -> None:
         """
@@ -448,7 +490,7 @@ class MuxerConformance(_TestCase):
         """
         pair = self.pair()
         mine, theirs = pair.open(pair.client)
-        mine.stream.protocolID = "/test"
+        mine.stream.adopt(StreamScopeDouble("/test"))
         self.assertEqual(mine.stream.getPeer().peerID, pair.client.remotePeer)
         self.assertEqual(mine.stream.getPeer().protocolID, "/test")
         self.assertEqual(theirs.stream.getHost().peerID, pair.client.remotePeer)

@@ -223,7 +223,7 @@ class MplexSession(MuxerSession):
         """
         Both sides may use the same id: whose it is goes into the key.
         """
-        return stream.streamID << 1 | stream.initiator
+        return stream._streamID << 1 | stream._initiator
 
     def announced(self, stream: Stream) -> bool:
         """
@@ -237,7 +237,7 @@ class MplexSession(MuxerSession):
         """
         Append the frames that a stream needs.  Its name is left empty.
         """
-        streamID, initiator = stream.streamID, stream.initiator
+        streamID, initiator = stream._streamID, stream._initiator
         header = b""
         if stream.announce:
             stream.announce = 0

@@ -361,7 +361,7 @@ class YamuxSession(MuxerSession):
         """
         Both sides' ids are in one table: they differ in parity.
         """
-        return stream.streamID
+        return stream._streamID
 
     def announced(self, stream: Stream) -> bool:
         """
@@ -382,8 +382,8 @@ class YamuxSession(MuxerSession):
                 self.budget.free(growth)
         if self._waiting:
             self._waiting.pop(stream, None)
-        if stream.streamID in self._unacknowledged:
-            self._acknowledged(stream.streamID)
+        if stream._streamID in self._unacknowledged:
+            self._acknowledged(stream._streamID)
 
     # Sending
 
@@ -395,7 +395,7 @@ class YamuxSession(MuxerSession):
         """
         if self._waiting and stream in self._waiting:
             return 0
-        streamID = stream.streamID
+        streamID = stream._streamID
         flags = stream.announce
         delta = 0
         window: ReceiveWindow = stream.receiveWindow

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IDelayedCall, IProducer
+from twisted.internet.interfaces import IProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -19,6 +19,7 @@ from twisted_libp2p.errors import (
     RemoteError,
     Truncated,
 )
+from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 from twisted_libp2p.security.wrapper import SecureFactory, SecureTransport
@@ -40,7 +41,7 @@ class TLSTransport(SecureTransport):
     """
 
     _producer: Any = None
-    _hangingUp: IDelayedCall | None = None
+    _hangingUp: Deadline | None = None
     _refusal: Exception | None = None
     _closing = False
     _announced = False
@@ -167,8 +168,8 @@ class TLSTransport(SecureTransport):
             self.transport.write(last)
         if producer is not None:
             self.transport.unregisterProducer()
-        self._hangingUp = self.factory.clock.callLater(
-            CLOSING_TIME, self.transport.abortConnection
+        self._hangingUp = Deadline(
+            self.factory.clock, CLOSING_TIME, self.transport.abortConnection
         )
         self.transport.loseConnection()
         if producer is not None:

@@ -1,0 +1,108 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A deadline that is believed only after every socket was read once.
+
+A reactor runs its timers before it looks at its sockets.  When the process was
+stopped, or was busy for long, a timer is overdue while the bytes that the peer
+has sent in time wait in the socket.  So a deadline that has passed is judged one
+turn of the reactor later: by then the reactor has read each socket that has
+something to read, and the bytes may have cancelled the deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+__all__ = ["Deadline", "addTimeout"]
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """
+    One delayed call that lets the reactor read once more before it runs.
+
+    It has of C{IDelayedCall} only what the waiting code uses.
+    """
+
+    __slots__ = ("_args", "_call", "_clock", "_function")
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        function: Callable[..., object],
+        *args: object,
+    ) -> None:
+        """
+        @param clock: runs the timer.
+        @param seconds: how long from now.
+        @param function: what to call when the deadline is missed.
+        @param args: the arguments of the function.
+        """
+        self._clock = clock
+        self._function = function
+        self._args = args
+        self._call: IDelayedCall = clock.callLater(seconds, self._passed)
+
+    def _passed(self) -> None:
+        """
+        Let the reactor read all sockets, and then judge.
+        """
+        self._call = self._clock.callLater(0, self._function, *self._args)
+
+    def active(self) -> bool:
+        """
+        @return: whether the function is still to be called.
+        """
+        return self._call.active()
+
+    def cancel(self) -> None:
+        """
+        Do not call the function.
+        """
+        self._call.cancel()
+
+
+class _ReadFirst:
+    """
+    A clock whose calls are L{Deadline}s.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+
+    def callLater(
+        self, seconds: float, function: Callable[..., object], *args: object
+    ) -> Deadline:
+        """
+        Call a function when a deadline is missed.
+        """
+        return Deadline(self._clock, seconds, function, *args)
+
+
+def addTimeout(
+    deferred: Deferred[T],
+    seconds: float,
+    clock: IReactorTime,
+    onTimeoutCancel: Callable[[T | Failure, float], T] | None = None,
+) -> Deferred[T]:
+    """
+    Do as C{Deferred.addTimeout} does, but let the reactor read once more before the
+    Deferred is cancelled.
+
+    @param deferred: the Deferred that has to fire in time.
+    @param seconds: how long from now.
+    @param clock: runs the timer.
+    @param onTimeoutCancel: what becomes of the result of the cancelled Deferred.
+    @return: the Deferred.
+    """
+    patient: Any = _ReadFirst(clock)
+    deferred.addTimeout(seconds, patient, onTimeoutCancel)
+    return deferred
