@@ -34,7 +34,7 @@ RUNS ?= -1
 TIME ?= $(if $(filter -1,$(RUNS)),60,0)
 EXAMPLES ?= 20
 SECONDS ?= 600
-RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4001 --identity data/node.key \
+RUN_OPTIONS ?= --listen /ip4/127.0.0.1/tcp/4000 --identity data/node.key \
 	--data data --echo
 
 BENCH_OPTIONS = $(if $(ONLY),--only '$(ONLY)') $(if $(AGAINST),--against '$(AGAINST)') \

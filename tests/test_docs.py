@@ -191,6 +191,7 @@ class PageTests(TestCase):
         scripts.mkdir()
         for name, arguments in {
             "python": "",
+            "libp2p": "-m twisted_libp2p",
             "twist": "-m twisted --log-format=text",
             "twistd": "-c 'from twisted.scripts.twistd import run; run()'",
         }.items():

@@ -24,7 +24,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.processes import Program, ProgramTestCase
-from twisted_libp2p import __main__
+from twisted_libp2p import __main__, __version__
 from twisted_libp2p.__main__ import ToolOptions, main
 from twisted_libp2p.errors import UpgradeTimeout
 from twisted_libp2p.events import ClosedConn, OpenedConn
@@ -144,7 +144,7 @@ class KeyTests(SynchronousTestCase):
             main(list(arguments))
         line = caught.exception.code
         assert isinstance(line, str)
-        self.assertEqual(line[:16], "twisted_libp2p: ")
+        self.assertEqual(line[:8], "libp2p: ")
         self.assertNotIn("\n", line)
         return line
 
@@ -208,28 +208,71 @@ class KeyTests(SynchronousTestCase):
         path = self.mktemp()
         for arguments, word in (
             ((), "keygen, id, ping, identify, perf, pipe"),
-            (("bogus",), "bogus"),
-            (("keygen",), "arguments"),
+            (("bogus",), "'bogus': choose from keygen, id, ping"),
+            (("keygen",), "FILE is missing: libp2p keygen [options] FILE"),
             (("keygen", "--type", "des", path), "ed25519, "),
             (("keygen", path + "/none/key"), path),
             (("id", path), path),
             (("id", os.path.dirname(path)), os.path.dirname(path)),
-            (("ping",), "arguments"),
-            (("ping", "--count", "0", "/a"), "'0' is no whole number from 1 up"),
-            (("ping", "--count", "x", "/a"), "'x' is no whole number from 1 up"),
-            (("ping", "--timeout", "-1", "/a"), "'-1'"),
+            (("ping",), "ADDRESS is missing: libp2p ping [options] ADDRESS"),
+            (("ping", "--count", "0", "/a"), "--count: '0' is no whole number from 1"),
+            (("ping", "/a", "-c", "x"), "-c: 'x' is no whole number from 1 up"),
+            (("ping", "/a", "--count"), "--count needs a value: how many pings"),
+            (("ping", "--timeout", "-1", "/a"), "--timeout: '-1'"),
+            (("ping", "/a", "/b"), "'/b': libp2p ping [options] ADDRESS"),
             (("identify", "--timeout", "nan", "/a"), "'nan'"),
-            (("identify", "--zzz", "/a"), "zzz"),
-            (("perf",), "arguments"),
+            (("identify", "--zzz", "/a"), "no option --zzz: choose from --"),
+            (
+                ("identify", "/a", "--muxr", "mplex"),
+                "no option --muxr: choose from --mux",
+            ),
+            (("identify", "-z", "/a"), "no option -z: choose from --"),
+            (("perf",), "ADDRESS is missing"),
             (("perf", "/a"), "--upload, --download or both"),
             (("perf", "--upload", "-1", "/a"), "'-1'"),
             (("perf", "--download", str(1 << 64), "/a"), f"from 0 to {MAX_SIZE}"),
             (("perf", "--download", "10MiB", "/a"), "'10MiB'"),
             (("perf", "--header", "12", "/a"), "8 or 16"),
-            (("pipe", "/a"), "arguments"),
+            (("pipe", "/a"), "PROTOCOL is missing: libp2p pipe [options] ADDRESS PROT"),
+            (("pipe",), "ADDRESS and PROTOCOL are missing"),
+            (("peers", "all"), "'all': libp2p peers [options]"),
+            (("peers", "--export=all"), "--export takes no value"),
         ):
             self.assertIn(word, self.refused(*arguments))
         self.assertFalse(os.path.exists(path))
+
+    def test_version(self) -> None:
+        """
+        The version is ours, of all tools and of each.
+        """
+        for tool in ((), *((name,) for name, *_ in ToolOptions.subCommands)):
+            self.assertEqual(
+                self.tool(*tool, "--version"), [f"twisted_libp2p {__version__}"]
+            )
+
+    def test_synopsis(self) -> None:
+        """
+        The help of each tool shows what stands after its name, be it complete or
+        not.
+        """
+        for name, _, parser, _ in ToolOptions.subCommands:
+            first, *_ = self.tool(name, "--help")
+            self.assertEqual(
+                first, " ".join(["Usage: libp2p", name, "[options]", *parser.operands])
+            )
+
+    def test_optionsLast(self) -> None:
+        """
+        Options may follow the operands; what follows two dashes is no option.
+        """
+        path = self.mktemp()
+        self.tool("keygen", path, "-t", "secp256k1")
+        self.assertEqual(Identity.fromFile(path).publicKey.type, KeyType.SECP256K1)
+        options = ToolOptions()
+        options.parseOptions(["pipe", "/a", "--timeout", "3", "--", "--muxer"])
+        chosen = options.subOptions
+        self.assertEqual((chosen["address"], chosen["protocol"]), ("/a", "--muxer"))
+        self.assertEqual((chosen["timeout"], chosen["muxer"]), (3.0, "yamux,mplex"))
 
 
 class NetworkTestCase(ProgramTestCase):
@@ -383,7 +426,7 @@ class ProgramTests(NetworkTestCase):
         self.assertEqual(program.code, 1)
         line = program.err.decode()
         self.assertEqual(line.count("\n"), 1, line)
-        self.assertEqual(line[:16], "twisted_libp2p: ")
+        self.assertEqual(line[:8], "libp2p: ")
         return line
 
     async def test_pipe(self) -> None:

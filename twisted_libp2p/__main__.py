@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-C{python -m twisted_libp2p}: small tools for keys and peers.
+C{libp2p}, or C{python -m twisted_libp2p}: small tools for keys and peers.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
 from twisted.python.failure import Failure
-from twisted.python.usage import Options, UsageError
+from twisted.python.usage import UsageError
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import NodeOptions, whole
+from twisted_libp2p.options import CommandOptions, NodeOptions, whole
 from twisted_libp2p.peerstore import (
     Limits,
     PeerStoreService,
@@ -35,7 +35,7 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.protocols.forward import Half
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
 
-__all__ = ["ToolOptions", "interruptible", "main"]
+__all__ = ["ToolOptions", "interruptible", "main", "script"]
 
 
 def _seconds(text: str) -> float:
@@ -52,12 +52,12 @@ def _header(text: str) -> int:
     raise ValueError(f"{text!r} is no size of a header: {sizes}")
 
 
-class _FileOptions(Options):
+class _FileOptions(CommandOptions):
     """
     Options of C{id}.
     """
 
-    synopsis = "FILE"
+    operands = ("FILE",)
     longdesc = "Prints the peer id of a key: in base58, base32 and base36."
 
     def parseArgs(self, path: str) -> None:  # type: ignore[override]
@@ -92,7 +92,7 @@ class _PeerOptions(NodeOptions):
     Options of the tools that talk to a peer.
     """
 
-    synopsis = "ADDRESS"
+    operands: ClassVar[tuple[str, ...]] = ("ADDRESS",)
     longdesc = (
         "ADDRESS is a multiaddr such as /ip4/192.0.2.1/tcp/4001, with /p2p/ and the"
         " id of the peer at its end if nobody else is to be taken for it."
@@ -118,7 +118,7 @@ class _PipeOptions(_PeerOptions):
     Options of C{pipe}.
     """
 
-    synopsis = "ADDRESS PROTOCOL"
+    operands = ("ADDRESS", "PROTOCOL")
 
     def parseArgs(  # type: ignore[override]
         self, address: str, protocol: str
@@ -143,7 +143,7 @@ class _PerfOptions(_PeerOptions):
             raise UsageError("nothing to measure: give --upload, --download or both")
 
 
-class _PeersOptions(Options):
+class _PeersOptions(CommandOptions):
     """
     Options of C{peers}.
     """
@@ -158,16 +158,18 @@ class _PeersOptions(Options):
     ]
 
 
-class ToolOptions(Options):
+class ToolOptions(CommandOptions):
     """
     The tools.
     """
 
-    synopsis = "python -m twisted_libp2p TOOL ..."
-    longdesc = "Small tools for keys, peers and peerstores."
+    synopsis = "Usage: libp2p TOOL ..."
+    longdesc = (
+        "Small tools for keys, peers and peerstores; libp2p TOOL --help describes one."
+    )
     subCommands: ClassVar[list[Any]] = [
-        ["keygen", None, _KeyOptions, "make a private key and tell its peer id"],
-        ["id", None, _FileOptions, "tell the peer id of a private key"],
+        ["keygen", None, _KeyOptions, "make a private key and print its peer id"],
+        ["id", None, _FileOptions, "print the peer id of a private key"],
         ["ping", None, _PingOptions, "measure the way to a peer"],
         ["identify", None, _PeerOptions, "ask a peer what it is"],
         ["perf", None, _PerfOptions, "measure how fast bytes move to and fro"],
@@ -178,7 +180,7 @@ class ToolOptions(Options):
     def postOptions(self) -> None:
         if self.subCommand is None:
             tools = ", ".join(name for name, *_ in self.subCommands)
-            raise UsageError(f"which tool? {tools}")
+            raise UsageError(f"name a tool: {tools}")
 
 
 def keygen(options: Any) -> None:
@@ -420,20 +422,20 @@ def main(arguments: list[str]) -> None:
     try:
         options.parseOptions(arguments)
     except UsageError as error:
-        raise SystemExit(f"twisted_libp2p: {error}") from None
+        raise SystemExit(f"libp2p: {error}") from None
     tool, chosen = str(options.subCommand), options.subOptions
     try:
         if tool in _IMMEDIATE:
             _IMMEDIATE[tool](chosen)
             raise SystemExit(0)
     except (Libp2pError, OSError) as error:
-        raise SystemExit(f"twisted_libp2p: {error}") from None
+        raise SystemExit(f"libp2p: {error}") from None
 
     async def run(reactor: Any) -> None:
         try:
             await _NETWORKED[tool](reactor, chosen)
         except (Libp2pError, ConnectionClosed, OSError) as error:
-            raise SystemExit(f"twisted_libp2p: {error}") from None
+            raise SystemExit(f"libp2p: {error}") from None
         except CancelledError:
             raise SystemExit(_INTERRUPTED) from None
 
@@ -455,5 +457,12 @@ def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[Non
     return working
 
 
-if __name__ == "__main__":
+def script() -> None:
+    """
+    Run a tool as the program C{libp2p}.
+    """
     main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    script()

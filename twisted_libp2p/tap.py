@@ -27,7 +27,7 @@ from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.shared import SharedPorts
 
-__all__ = ["Options", "makeService"]
+__all__ = ["NodeService", "Options", "makeService"]
 
 #: The name of the private key in the data folder.
 KEY_FILE = "node.key"
@@ -156,7 +156,7 @@ class Options(NodeOptions):
     opt_s = opt_serve
 
 
-class _Service(Node):
+class NodeService(Node):
     """
     A node that ends the program if it cannot listen.
 
@@ -170,6 +170,12 @@ class _Service(Node):
         Start to listen, and say so in one line if that fails.
         """
         super().startService()
+        if not self._requested:
+            self._log.info(
+                "this node is {peer} and listens nowhere: --listen"
+                " /ip4/0.0.0.0/tcp/4001 lets peers dial it",
+                peer=self.peerID,
+            )
         failures: list[Failure] = []
         listening: list[Any] = [self, *self.sites]
         for each in listening:
@@ -203,7 +209,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
 def _make(options: Options, reactor: Any) -> Node:
     listening = SharedPorts(reactor) if options["share-ports"] else reactor
-    node = _Service(listening, **options.nodeArguments())
+    node = NodeService(listening, **options.nodeArguments())
     node.setName("libp2p")
     node.sites = [
         serve(reactor, node, options[name])

@@ -97,8 +97,9 @@ def main() -> None:
             if " libp2p " not in run(scripts / command, "--help", cwd=folder):
                 sys.exit(f"{command} --help does not list libp2p")
         run(scripts / "twist", "libp2p", "--help", cwd=folder)
+        run(scripts / "libp2p", "keygen", "key", cwd=folder)
         run(scripts / "python", "-c", ENDPOINTS, cwd=folder)
-        print(f"{wheel.name}: twist, twistd and both endpoint strings work")
+        print(f"{wheel.name}: twist, twistd, libp2p and both endpoint strings work")
 
 
 if __name__ == "__main__":

@@ -166,6 +166,12 @@ class _Inbound(Factory):
         self._upgrader = upgrader
         self._transport = transport
 
+    def logPrefix(self) -> str:
+        """
+        Return the name under which Twisted logs the ports that listen.
+        """
+        return "libp2p"
+
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> Negotiator | None:

@@ -32,6 +32,8 @@ __all__ = ["Machine", "Negotiation", "Negotiator"]
 #: has failed.
 CLOSING_TIME = 1.0
 
+_log = Logger()
+
 
 class Machine(Protocol):
     """
@@ -178,7 +180,7 @@ class Negotiator(ProtocolWrapper):
             inner.makeConnection(self.transport)
         except Exception:
             failure = Failure()
-            self.factory.log.failure("{agreed} failed to start", failure, agreed=agreed)
+            _log.failure("{agreed} failed to start", failure, agreed=agreed)
             self.transport.abortConnection()
             if self.optimistic is None:
                 # Nothing that happens to the transport leads here any more.
@@ -267,7 +269,7 @@ class Negotiator(ProtocolWrapper):
         try:
             function(*args)
         except Exception:
-            self.factory.log.failure("{function} raised", function=function)
+            _log.failure("{function} raised", function=function)
 
     def _end(self) -> None:
         """
@@ -345,7 +347,6 @@ class Negotiation(Factory):
     """
 
     noisy = False
-    log = Logger()
 
     machine: Callable[[], Machine]
     choose: Callable[[str, Any], IProtocolFactory | None]
@@ -398,7 +399,7 @@ class Negotiation(Factory):
                 return None
             return factory.buildProtocol(transport.getPeer())
         except Exception:
-            self.log.failure("no protocol could be built for {agreed}", agreed=agreed)
+            _log.failure("no protocol could be built for {agreed}", agreed=agreed)
             return None
 
     def explain(self, reason: Failure) -> Exception:

@@ -26,6 +26,8 @@ from zope.interface import implementer
 
 __all__ = ["ForwardFactory", "Half"]
 
+_log = Logger()
+
 
 @implementer(IHalfCloseableProtocol)
 class Half(Protocol):
@@ -127,8 +129,6 @@ class _Inbound(Half):
     The half on the stream: it waits for the other half to be connected.
     """
 
-    _log = Logger()
-
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
         self._connecting: Deferred[IProtocol] | None = None
@@ -152,7 +152,7 @@ class _Inbound(Half):
             return
         self._connecting = None
         peer = self.transport.getPeer()
-        self._log.info(
+        _log.info(
             "cannot forward {protocol} of {peer}: {reason}",
             protocol=peer.protocolID,
             peer=peer,

@@ -83,6 +83,12 @@ class _Door(WrappingFactory):
         super().__init__(site)
         self._emptied: Deferred[None] | None = None
 
+    def logPrefix(self) -> str:
+        """
+        Return the name under which Twisted logs the port: that of any web server.
+        """
+        return "Site"
+
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> ProtocolWrapper | None:

@@ -370,6 +370,12 @@ class PrivateFactory(WrappingFactory[PrivateConnection]):
         super().__init__(wrappedFactory)
         self.network = network
 
+    def logPrefix(self) -> str:
+        """
+        Return the name under which Twisted logs the port: that of any node.
+        """
+        return "libp2p"
+
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> PrivateConnection | None:
