@@ -9,8 +9,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.peerstore import journal
 from twisted_libp2p.peerstore.journal import Entry, Journal
-from twisted_libp2p.peerstore.rows import Key, TagRow
+from twisted_libp2p.peerstore.rows import AddressRow, Key, TagRow
 
 ONE, TWO, THREE, FOUR = (
     PeerID.fromBytes(b"\x12\x20" + bytes([n]) * 32) for n in range(4)
@@ -153,3 +154,57 @@ class JournalTests(SynchronousTestCase):
         keys = self.journal.take(1)[ONE].keys
         self.assertEqual(len(keys), 1024)
         self.assertIn((TagRow, "9999"), keys)
+
+    def test_whole(self) -> None:
+        """
+        An entry that cannot name all of its rows stands for all that there are.
+        """
+        for number in range(1024):
+            self.journal.note(ONE, (TagRow, str(number)))
+        self.assertFalse(self.journal.take(1)[ONE].whole)
+        self.journal.failed()
+        self.journal.note(ONE, A)
+        self.assertTrue(self.journal.take(1)[ONE].whole)
+
+    def test_boundOfAll(self) -> None:
+        """
+        All entries together name a bounded number of rows, and those of peers that
+        have left memory are bounded in number, whatever is written and fails in
+        between.
+        """
+        self.patch(journal, "MAX_NAMED", 100)
+        self.patch(journal, "MAX_GONE", 50)
+        for number in range(2000):
+            peer = PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
+            if number % 5 == 0:
+                self.journal.forget(peer)
+            self.journal.note(peer, A)
+            self.journal.trim(peer, (AddressRow, b"name"), 1.0)
+            if number % 3 == 0:
+                self.journal.forget(peer)
+            elif number % 7 == 0:
+                self.journal.drop(peer, A.__eq__ if number % 2 else B.__eq__)
+            if number % 11 == 0:
+                self.journal.take(20)
+                (self.journal.done if number % 2 else self.journal.failed)()
+            waiting = self.journal._waiting.values()
+            named = sum(each.named for each in waiting)
+            gone = sum(each.gone for each in waiting)
+            self.assertEqual((named, gone), (self.journal._named, self.journal._gone))
+            self.assertLessEqual(named, 100)
+            self.assertLessEqual(gone, 50)
+
+    def test_trimmed(self) -> None:
+        """
+        What memory had no room for is deleted, unless it is there again.
+        """
+        key: Key = (AddressRow, b"name")
+        self.journal.note(ONE, key)
+        self.journal.trim(ONE, key, 1.0)
+        self.assertTrue(self.journal.holds(ONE, key))
+        entry = self.journal.take(1)[ONE]
+        self.assertEqual((entry.keys, entry.trimmed), ({}, {key: 1.0}))
+        self.journal.failed()
+        self.journal.note(ONE, key)
+        entry = self.journal.take(1)[ONE]
+        self.assertEqual((entry.keys, entry.trimmed), ({key: None}, {}))

@@ -20,8 +20,9 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Source
-from twisted_libp2p.peerstore import Limits, PeerStoreService
+from twisted_libp2p.peerstore import Limits, PeerStoreService, journal
 from twisted_libp2p.peerstore.backends import Backend
+from twisted_libp2p.peerstore.book import Book
 from twisted_libp2p.peerstore.sql import SQLITE, Batch, Schema
 
 NOW = 1_750_000_000.0
@@ -100,9 +101,9 @@ class Pool:
         return [batch for name, batch in works if batch is not None]
 
 
-class ServiceTests(SynchronousTestCase):
+class ServiceTestCase(SynchronousTestCase):
     """
-    When a service writes and reads.
+    A service on a database, and others.
     """
 
     def setUp(self) -> None:
@@ -125,7 +126,9 @@ class ServiceTests(SynchronousTestCase):
             self.stop(store)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def make(self, pool: Pool, limits: Limits | None = None) -> PeerStoreService:
+    def make(
+        self, pool: Pool, limits: Limits | None = None, clock: Clock | None = None
+    ) -> PeerStoreService:
         """
         Make a service.
         """
@@ -142,7 +145,7 @@ class ServiceTests(SynchronousTestCase):
             keywords={},
             settings=(),
         )
-        store = PeerStoreService(self.clock, backend, limits)
+        store = PeerStoreService(self.clock, backend, limits, clock)
         self.stores.append(store)
         return store
 
@@ -160,14 +163,22 @@ class ServiceTests(SynchronousTestCase):
         """
         self.successResultOf(store.stopService())
 
-    def other(self, limits: Limits | None = None) -> PeerStoreService:
+    def other(
+        self, limits: Limits | None = None, clock: Clock | None = None
+    ) -> PeerStoreService:
         """
         Start another service on the same database.
         """
-        store = self.make(Pool(self.connection), limits)
+        store = self.make(Pool(self.connection), limits, clock)
         store.startService()
         self.successResultOf(store.whenLoaded())
         return store
+
+
+class ServiceTests(ServiceTestCase):
+    """
+    When a service writes and reads.
+    """
 
     def test_writeBehind(self) -> None:
         """
@@ -677,3 +688,301 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(other.addresses(peer(1)), [])
         self.assertEqual(other.tags(peer(2)), {"lasting": 2})
         self.assertEqual(other.addresses(peer(2)), [ADDRESS])
+
+
+class ClockTests(ServiceTestCase):
+    """
+    Two services whose clocks disagree by an hour.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start a service, and one whose clock is behind.
+        """
+        super().setUp()
+        self.start()
+        self.clock.advance(3600.0)
+        self.behind = Clock()
+        self.behind.advance(NOW)
+        self.late = self.other(clock=self.behind)
+
+    def tearDown(self) -> None:
+        """
+        Nothing is left of either.
+        """
+        super().tearDown()
+        self.assertEqual(self.behind.getDelayedCalls(), [])
+
+    def exchange(self) -> None:
+        """
+        Each learns all that the other one knows.
+        """
+        for store in (self.store, self.late, self.store, self.late):
+            self.successResultOf(store.flush())
+
+    def test_later(self) -> None:
+        """
+        What the one whose clock is behind learns after it has read what the
+        other one says is the later, for both: of every kind.
+        """
+        for store, n in ((self.store, 1), (self.late, 2), (self.store, 3)):
+            store.addAddresses(peer(1), [ADDRESS, OTHER])
+            store.setTag(peer(1), "tag", n)
+            store.setMetadata(peer(1), "name", bytes([n]))
+            store.identified(peer(1), f"agent {n}", "net", ["/a"])
+            store.setDialect(peer(1), f"dialect {n}")
+            (store.succeeded if n % 2 else store.failed)(peer(1), ADDRESS)
+            self.exchange()
+            for each in (self.store, self.late):
+                info = each.info(peer(1))
+                assert info is not None
+                self.assertEqual(each.tags(peer(1)), {"tag": n})
+                self.assertEqual(each.metadata(peer(1)), {"name": bytes([n])})
+                self.assertEqual(info.agent, f"agent {n}")
+                self.assertEqual(info.dialect, f"dialect {n}")
+                known = {address.address: address for address in info.addresses}
+                at = known[ADDRESS]
+                self.assertEqual((at.failed or 0) > (at.succeeded or 0), n == 2)
+
+    def test_removed(self) -> None:
+        """
+        What it removes and forgets is removed and forgotten by both.
+        """
+        self.store.addAddresses(peer(1), [ADDRESS, OTHER])
+        self.store.setTag(peer(1), "tag", 1)
+        self.store.setMetadata(peer(1), "name", b"value")
+        self.store.addAddresses(peer(2), [ADDRESS])
+        self.exchange()
+        self.late.removeAddresses(peer(1), [OTHER])
+        self.late.removeTag(peer(1), "tag")
+        self.late.setMetadata(peer(1), "name", None)
+        self.late.forget(peer(2))
+        self.exchange()
+        for store in (self.store, self.late):
+            self.assertEqual(store.addresses(peer(1)), [ADDRESS])
+            self.assertEqual(store.tags(peer(1)), {})
+            self.assertEqual(store.metadata(peer(1)), {})
+            self.assertEqual(store.peers(), [peer(1)])
+
+    def test_lookedUp(self) -> None:
+        """
+        A stamp that was read in a lookup, or while loading, counts as well.
+        """
+        self.store.setTag(peer(1), "tag", 1)
+        self.successResultOf(self.store.flush())
+        self.successResultOf(self.late.lookup(peer(1)))
+        self.late.setTag(peer(1), "tag", 2)
+        self.successResultOf(self.late.flush())
+        loaded = self.other(clock=self.behind)
+        loaded.setTag(peer(1), "tag", 3)
+        self.successResultOf(loaded.flush())
+        self.exchange()
+        for store in (self.store, self.late):
+            self.assertEqual(store.tags(peer(1)), {"tag": 3})
+
+    def test_merged(self) -> None:
+        """
+        A time that was taken over from text is never later than now, and what is
+        learnt afterwards is later.
+        """
+        told = self.store
+        told.setTag(peer(1), "tag", 1)
+        told.setDialect(peer(1), "old")
+        told.connected(peer(1), ADDRESS)
+        told.disconnected(peer(1))
+        info = told.info(peer(1))
+        assert info is not None
+        store = self.other(clock=self.behind)
+        store.merge(info)
+        store.setTag(peer(1), "tag", 2)
+        store.setDialect(peer(1), "new")
+        merged = store.info(peer(1))
+        assert merged is not None
+        self.assertEqual((merged.dialect, store.tags(peer(1))), ("new", {"tag": 2}))
+        for time in (
+            merged.met,
+            merged.dialectLearnt,
+            merged.addresses[0].learnt,
+            merged.addresses[0].succeeded,
+        ):
+            assert time is not None
+            self.assertLess(time, self.behind.seconds() + 1.0)
+
+
+class BoundTests(ServiceTestCase):
+    """
+    What a database costs the node, whatever peers and the database do.
+    """
+
+    def rows(self, table: str = "addresses") -> int:
+        """
+        Count the rows of a table.
+        """
+        (count,) = self.connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return int(count)
+
+    def test_trimmed(self) -> None:
+        """
+        Addresses for which there was no room leave no rows, whether they were
+        written before or not.
+        """
+        self.start()
+        for turn in range(20):
+            for part in range(2):
+                start = 1 + 200 * turn + 100 * part
+                told = [
+                    Multiaddr(f"/ip4/192.0.2.1/tcp/{n}")
+                    for n in range(start, start + 99)
+                ]
+                self.store.setAddresses(peer(1), told, Source.IDENTIFY)
+                self.clock.advance(0.001)
+            self.clock.advance(1)
+        found = self.connection.execute("SELECT name FROM addresses WHERE expires > 0")
+        self.assertEqual(len(found.fetchall()), 64)
+        (removed,) = self.connection.execute(
+            "SELECT count(*) FROM addresses WHERE expires = 0"
+        ).fetchone()
+        # Those that it had told, and then no longer did.
+        self.assertLessEqual(removed, 64 * 40)
+        self.store.forget(peer(1))
+        self.clock.advance(1)
+        for turn in range(40):
+            told = [Multiaddr(f"/ip4/192.0.2.{turn}/tcp/{n}") for n in range(1, 100)]
+            self.store.addAddresses(peer(1), told)
+            self.clock.advance(1)
+        self.assertEqual(self.rows(), 64)
+
+    def test_trimmedHere(self) -> None:
+        """
+        An address that another service has learnt again since stays, and one
+        that memory has again is written.
+        """
+        self.start()
+        other = self.other(Limits(addresses=1000))
+        self.store.addAddresses(peer(1), [ADDRESS], ttl=10.0)
+        self.clock.advance(1)
+        other.addAddresses(peer(1), [ADDRESS], ttl=20.0)
+        self.successResultOf(other.flush())
+        told = [Multiaddr(f"/ip4/192.0.2.9/tcp/{n}") for n in range(1, 65)]
+        self.store.addAddresses(peer(1), told, ttl=15.0)
+        self.clock.advance(0.25)
+        found = self.successResultOf(self.other(Limits(addresses=99)).lookup(peer(1)))
+        self.assertIn(ADDRESS, found)
+        self.store.addAddresses(peer(1), [OTHER], ttl=1.0)
+        self.store.addAddresses(peer(1), [OTHER], ttl=100.0)
+        self.clock.advance(0.25)
+        found = self.successResultOf(self.other(Limits(addresses=99)).lookup(peer(1)))
+        self.assertIn(OTHER, found)
+
+    def test_away(self) -> None:
+        """
+        While the database is away what is to be written is bounded, and what
+        memory has is written when it is back.
+        """
+        self.patch(journal, "MAX_NAMED", 1000)
+        self.patch(journal, "MAX_GONE", 100)
+        self.start()
+        self.pool.error = sqlite3.OperationalError("no")
+        with capturedLogs():
+            for number in range(1000):
+                self.store.addAddresses(peer(number), [ADDRESS, OTHER])
+                self.store.setTag(peer(number), "tag", number)
+                if number % 100 == 0:
+                    self.clock.advance(5)
+            for number in range(1000, 3000):
+                self.store.addAddresses(peer(number), [ADDRESS])
+                self.store.forget(peer(number))
+                if number % 100 == 0:
+                    self.clock.advance(5)
+        waiting = self.store._journal._waiting
+        self.assertLessEqual(sum(each.named for each in waiting.values()), 1000)
+        self.assertLessEqual(self.store._journal.waiting, 1000 + 100 + 2000)
+        self.assertLessEqual(sum(each.gone for each in waiting.values()), 100)
+        self.pool.error = None
+        self.clock.advance(5)
+        self.assertFalse(self.store._journal)
+        other = self.other()
+        self.assertEqual(len(other.peers()), 1000)
+        for number in range(1000):
+            self.assertEqual(other.addresses(peer(number)), [ADDRESS, OTHER])
+            self.assertEqual(other.tags(peer(number)), {"tag": number})
+
+    def test_slices(self) -> None:
+        """
+        No turn of the reactor makes, learns or prolongs more than a thousand rows
+        and those of one peer, however many are written or read at once.
+        """
+        told = [Multiaddr(f"/ip4/192.0.2.1/tcp/{n}") for n in range(1, 65)]
+        self.start()
+        other = self.other(Limits(addresses=64))
+        costs: list[int] = []
+        spent = [0]
+        made, took = Book.rows, Book.take
+        ran = Pool.runWithConnection
+
+        def rows(book: Book, *arguments: Any) -> Any:
+            found = made(book, *arguments)
+            spent[0] += len(found)
+            return found
+
+        def take(book: Book, some: Any) -> None:
+            spent[0] += len(some)
+            took(book, some)
+
+        def run(pool: Pool, *arguments: Any) -> Any:
+            costs.append(spent[0])
+            spent[0] = 0
+            return ran(pool, *arguments)
+
+        self.patch(Book, "rows", rows)
+        self.patch(Book, "take", take)
+        self.patch(Pool, "runWithConnection", run)
+        for number in range(100):
+            self.store.connected(peer(number))
+            self.store.addAddresses(peer(number), told)
+        self.successResultOf(self.store.flush())
+        self.successResultOf(other.flush())
+        self.assertEqual(len(other.peers()), 100)
+        self.other()
+        self.clock.pump([300.0] * 12)
+        self.assertGreater(sum(costs), 4 * 100 * 65)
+        self.assertLessEqual(max(costs), 1100)
+
+    def test_lostWhileLearning(self) -> None:
+        """
+        If the database fails in the midst of what was read, it is read again.
+        """
+        self.start()
+        other = self.other()
+        told = [Multiaddr(f"/ip4/192.0.2.1/tcp/{n}") for n in range(1, 65)]
+        for number in range(60):
+            other.addAddresses(peer(number), told)
+        self.successResultOf(other.flush())
+        took = Book.take
+
+        def take(book: Book, rows: Any) -> None:
+            took(book, rows)
+            self.pool.error = sqlite3.OperationalError("no")
+
+        self.patch(Book, "take", take)
+        with capturedLogs():
+            self.clock.advance(5)
+        self.assertLess(len(self.store.peers()), 61)
+        self.patch(Book, "take", took)
+        self.pool.error = None
+        self.clock.advance(5)
+        for number in range(60):
+            self.assertEqual(len(self.store.addresses(peer(number))), 64)
+
+    def test_idle(self) -> None:
+        """
+        A program that runs and has nothing to write counts: to one that starts
+        beside it, time has gone on.
+        """
+        self.start()
+        self.store.addAddresses(peer(1), [ADDRESS], ttl=250.0)
+        self.clock.pump([5.0] * 40)
+        other = self.other()
+        self.clock.pump([5.0] * 10)
+        self.assertEqual(other.addresses(peer(1)), [])
+        self.assertEqual(self.store.addresses(peer(1)), [])

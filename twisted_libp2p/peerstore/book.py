@@ -65,14 +65,23 @@ class Book:
 
     def stamp(self) -> float:
         """
-        Give the time for what is learnt now.  As the newer wins, here and in a
-        database, it is later than all before, even if the clock was put back.
+        Return the time for what is learnt now.  As the newer wins, here and in
+        a database, it is not earlier than any stamp before, and later than each
+        stamp that was read, even if the clock was put back or another
+        program's clock is ahead.
         """
         now = self._clock.seconds()
         if now < self._stamp:
             now = nextafter(self._stamp, inf)
         self._stamp = now
         return now
+
+    def exceed(self, stamp: float) -> None:
+        """
+        Make all stamps from now on later than one that was read.
+        """
+        if self._stamp <= stamp < inf:
+            self._stamp = nextafter(stamp, inf)
 
     def peers(self) -> list[PeerID]:
         """
@@ -230,9 +239,10 @@ class Book:
         """
         now = self._clock.seconds()
         for name in record.excess(self.limits.addresses, now):
+            known = record.addresses.pop(name)
             # What has expired here may have been prolonged elsewhere.
-            if record.addresses.pop(name).expires > now:
-                self.note(peer, (AddressRow, name))
+            if known.expires > now and self.journal is not None:
+                self.journal.trim(peer, (AddressRow, name), known.learnt)
 
     def prolong(self, peer: PeerID, record: Record) -> None:
         """
@@ -247,14 +257,22 @@ class Book:
                 known.learnt = stamp
                 self.note(peer, (AddressRow, name))
 
-    def refresh(self) -> None:
+    def kept(self) -> list[PeerID]:
         """
-        Note that the connected and the protected peers are still wanted.
+        Return the connected and the protected peers.
         """
-        for peer, record in self._kept.items():
-            if record.connections:
-                self.prolong(peer, record)
-            self.note(peer)
+        return list(self._kept)
+
+    def refresh(self, peers: Iterable[PeerID]) -> None:
+        """
+        Note that peers are still wanted, those that are connected or protected.
+        """
+        for peer in peers:
+            record = self._kept.get(peer)
+            if record is not None:
+                if record.connections:
+                    self.prolong(peer, record)
+                self.note(peer)
 
     # Rows
 
@@ -269,8 +287,9 @@ class Book:
             # It has gone meanwhile; what was removed before is named here.
             record = Record()
         stamp, id = self.stamp(), peer.toBytes()
-        rows: list[Row] = [record.peerRow(id, stamp)]
-        rows += (record.row(id, key, stamp) for key in entry.keys)
+        rows: list[Row] = [record.peerRow(id, stamp, self._clock.seconds())]
+        keys = entry.keys | dict.fromkeys(record.keys()) if entry.whole else entry.keys
+        rows += (record.row(id, key, stamp) for key in keys)
         return rows
 
     def take(self, rows: Iterable[Row]) -> None:
@@ -281,6 +300,7 @@ class Book:
         touched: dict[bytes, tuple[PeerID, Record]] = {}
         record: Record | None
         for row in rows:
+            self.exceed(row.latest)
             found = touched.get(row.peer)
             if found is not None:
                 peer, record = found

@@ -418,7 +418,7 @@ class MemoryPeerStore:
         @raise ValueError: a tag is not one that L{setTag} would take.
         """
         peer, now = info.peer, self.clock.seconds()
-        rows = rowsOf(info, self.limits)
+        rows = rowsOf(info, self.limits, self._book.stamp())
         told = PeerRecord.open(info.record) if info.record is not None else None
         if info.publicKey is not None:
             self.setPublicKey(peer, info.publicKey)
@@ -430,6 +430,7 @@ class MemoryPeerStore:
                 # Its addresses are among the others, with their own times.
                 self._book.replace(peer, record, [], Source.RECORD)
         for row in rows:
+            self._book.exceed(row.latest)
             record.take(row, now)
             self._book.note(
                 peer, None if isinstance(row, PeerRow) else (type(row), row.name)

@@ -9,7 +9,7 @@ texts are shared, and what most peers do not have is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from sys import getsizeof
@@ -254,14 +254,17 @@ class Record:
             gone += [name for *_, name in left[: len(left) - limit]]
         return gone
 
-    def peerRow(self, peer: bytes, now: float) -> PeerRow:
+    def peerRow(self, peer: bytes, stamp: float, now: float) -> PeerRow:
         """
-        Give the row of the peer itself.
+        Return the row of the peer itself.
+
+        @param stamp: when the row was reckoned, later than all that was read.
+        @param now: the time.
         """
         due = self.due() or now
         return PeerRow(
             peer,
-            noted=now,
+            noted=stamp,
             due=max(due, now + FACTS_TTL) if self.kept else due,
             met=self.met,
             key=self.key,
@@ -274,6 +277,17 @@ class Record:
             spoken=self.spoken,
             dialect=self.dialect,
         )
+
+    def keys(self) -> Iterator[Key]:
+        """
+        Return the keys of all its other rows.
+        """
+        for name in self.addresses:
+            yield AddressRow, name
+        for tag in self.tags or ():
+            yield TagRow, tag
+        for note in self.metadata or ():
+            yield MetadataRow, note
 
     def has(self, key: Key) -> bool:
         """

@@ -56,6 +56,13 @@ class PeerRow(NamedTuple):
     spoken: float
     dialect: str
 
+    @property
+    def latest(self) -> float:
+        """
+        The latest of its stamps.
+        """
+        return max(self.noted, self.met, self.told, self.spoken)
+
 
 class AddressRow(NamedTuple):
     """
@@ -79,6 +86,13 @@ class AddressRow(NamedTuple):
     succeeded: float
     failed: float
 
+    @property
+    def latest(self) -> float:
+        """
+        The latest of its stamps.
+        """
+        return max(self.learnt, self.succeeded, self.failed)
+
 
 class TagRow(NamedTuple):
     """
@@ -91,6 +105,13 @@ class TagRow(NamedTuple):
     value: int
     expires: float
 
+    @property
+    def latest(self) -> float:
+        """
+        Its stamp.
+        """
+        return self.learnt
+
 
 class MetadataRow(NamedTuple):
     """
@@ -102,6 +123,13 @@ class MetadataRow(NamedTuple):
     learnt: float
     value: bytes
     expires: float
+
+    @property
+    def latest(self) -> float:
+        """
+        Its stamp.
+        """
+        return self.learnt
 
 
 Row = PeerRow | AddressRow | TagRow | MetadataRow

@@ -30,7 +30,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore.backends import Backend, postgresql, sqlite
-from twisted_libp2p.peerstore.journal import Journal
+from twisted_libp2p.peerstore.journal import Entry, Journal
 from twisted_libp2p.peerstore.memory import MemoryPeerStore
 from twisted_libp2p.peerstore.records import Limits, Record
 from twisted_libp2p.peerstore.rows import Row
@@ -54,9 +54,16 @@ SWEEP_INTERVAL: Final = 300.0
 #: time.
 _PAGE: Final = 250
 
-#: How many are written at once: more, for it is the end of a transaction that
-#: takes long.
-_BATCH: Final = 2000
+#: How many rows are written at once, roughly: many, for it is the end of a
+#: transaction that takes long.
+_BATCH: Final = 4000
+
+#: How many rows are made or learnt in one turn of the reactor: they take a few
+#: milliseconds.
+_SLICE: Final = 1000
+
+#: How many kept peers, with up to 64 addresses each, are prolonged in one turn.
+_KEPT: Final = 50
 
 
 class PeerStoreService(MemoryPeerStore, Service):
@@ -216,7 +223,7 @@ class PeerStoreService(MemoryPeerStore, Service):
                 if not self.running:
                     return
                 rows, place = await self._run(schema.page, place, now, _PAGE)
-                self._book.take(rows)
+                await self._learn(rows)
                 left -= _PAGE
         except Exception:
             failure = Failure()
@@ -264,16 +271,19 @@ class PeerStoreService(MemoryPeerStore, Service):
     def _sweep(self) -> Deferred[None] | None:
         if self._loaded is not True:
             return None
-        self._book.refresh()
         return self._locked(self._clear).addErrback(self._complain)
 
     async def _clear(self) -> None:
         """
-        Let go of what has expired, here and there.
+        Prolong what is kept, and let go of what has expired, here and there.
         """
+        kept = self._book.kept()
+        for start in range(0, len(kept), _KEPT):
+            if start:
+                await self._pause()
+            self._book.refresh(kept[start : start + _KEPT])
         while self._book.collect(_PAGE) == _PAGE:
-            # Others may want the reactor in between.
-            await self._run(_nothing)
+            await self._pause()
         more = True
         while more and self.running:
             more = await self._run(
@@ -286,10 +296,11 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         left = self._journal.waiting
         more = True
-        while more or left:
-            batch = self._batch(min(left, _BATCH)) if left else None
-            left -= min(left, _BATCH)
-            more = await self._exchangeOnce(batch)
+        while more or left > 0:
+            # Some may have been dropped, or become one, while others were written.
+            entries = (left > 0 and self._journal.take(_BATCH)) or None
+            left = left - len(entries) if entries else 0
+            more = await self._exchangeOnce(entries)
         if self._journal:
             self._schedule()
 
@@ -298,13 +309,19 @@ class PeerStoreService(MemoryPeerStore, Service):
         Do so for the last time, and leave the time in the database.
         """
         await self._exchange()
-        await self._exchangeOnce(Batch())
+        await self._exchangeOnce({})
 
-    async def _exchangeOnce(self, batch: Batch | None) -> bool:
+    async def _exchangeOnce(self, entries: dict[PeerID, Entry] | None) -> bool:
+        """
+        Write and read once.
+
+        @param entries: what was taken out of the journal; None to read only.
+        @return: whether there is more to read.
+        """
         try:
-            rows, self._known, more = await self._run(
+            rows, known, more = await self._run(
                 self._backend.schema.exchange,
-                batch,
+                None if entries is None else await self._batch(entries),
                 self._known,
                 self.clock.seconds(),
             )
@@ -312,22 +329,51 @@ class PeerStoreService(MemoryPeerStore, Service):
             self._journal.failed()
             raise
         self._journal.done()
-        self._book.take(rows)
         self._complained = False
+        await self._learn(rows)
+        # Not before all of it is known here: otherwise it is read again.
+        self._known = known
         return bool(more)
 
-    def _batch(self, count: int) -> Batch:
+    async def _batch(self, entries: dict[PeerID, Entry]) -> Batch:
         """
-        Take changes out of the journal.
+        Make the rows of changed peers, a few in each turn of the reactor.
         """
-        entries = self._journal.take(count)
         rows: list[Row] = []
-        for peer, entry in entries.items():
-            rows += self._book.rows(peer, entry)
+        made = 0
+        # Peers may leave memory, and so the entries, in between.
+        for peer, entry in list(entries.items()):
+            if len(rows) - made >= _SLICE:
+                await self._pause()
+                made = len(rows)
+            if peer in entries:
+                rows += self._book.rows(peer, entry)
         return Batch(
             [peer.toBytes() for peer, entry in entries.items() if entry.forgotten],
             rows,
+            [
+                (peer.toBytes(), name, learnt)
+                for peer, entry in entries.items()
+                for (_, name), learnt in (entry.trimmed or {}).items()
+                if isinstance(name, bytes)
+            ],
+            self._book.stamp(),
         )
+
+    async def _learn(self, rows: Sequence[Row]) -> None:
+        """
+        Learn what others have written, a few rows in each turn of the reactor.
+        """
+        for start in range(0, len(rows), _SLICE):
+            if start:
+                await self._pause()
+            self._book.take(rows[start : start + _SLICE])
+
+    def _pause(self) -> Deferred[None]:
+        """
+        Let others have the reactor.
+        """
+        return self._run(_nothing)
 
     def _locked(self, work: Callable[[], Any]) -> Deferred[None]:
         """

@@ -152,28 +152,34 @@ def describe(
     )
 
 
-def rowsOf(info: PeerInfo, limits: Limits) -> list[Row]:
+def rowsOf(info: PeerInfo, limits: Limits, latest: float) -> list[Row]:
     """
-    Take apart what another store has told, but for what has to be verified,
-    and for the metadata.
+    Split the facts of another store into rows, except for those that have to be
+    verified, and for the metadata.
 
+    @param latest: the time: nothing was learnt after it, whatever the clock of
+        the other store has said.
     @raise ValueError: a tag is none that can be kept.
     """
     peer = info.peer.toBytes()
+
+    def past(time: float | None) -> float:
+        return min(time or 0.0, latest)
+
     rows: list[Row] = [
         PeerRow(
             peer,
             noted=0.0,
             due=inf,
-            met=info.met or 0.0,
+            met=past(info.met),
             key=b"",
-            told=info.identified or 0.0,
+            told=past(info.identified),
             agent=printable(info.agent),
             network=printable(info.protocolVersion),
             protocols=toLines(info.protocols, limits),
             sequence=b"",
             envelope=b"",
-            spoken=info.dialectLearnt or 0.0,
+            spoken=past(info.dialectLearnt),
             dialect=printable(info.dialect or ""),
         )
     ]
@@ -181,11 +187,11 @@ def rowsOf(info: PeerInfo, limits: Limits) -> list[Row]:
         AddressRow(
             peer,
             name,
-            each.learnt,
+            past(each.learnt),
             int(each.source),
             each.expires,
-            each.succeeded or 0.0,
-            each.failed or 0.0,
+            past(each.succeeded),
+            past(each.failed),
         )
         for each in info.addresses
         for name in namesOf(info.peer, [each.address])
@@ -193,5 +199,5 @@ def rowsOf(info: PeerInfo, limits: Limits) -> list[Row]:
     for name, tag in islice(info.tags.items(), limits.tags):
         checkName(name)
         checkValue(tag.value)
-        rows.append(TagRow(peer, name, tag.learnt, tag.value, tag.expires))
+        rows.append(TagRow(peer, name, past(tag.learnt), tag.value, tag.expires))
     return rows

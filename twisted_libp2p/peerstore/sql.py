@@ -106,6 +106,10 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
 #: Seconds without any program that count as a pause of the store's clock.
 _NAP: Final = 60.0
 
+#: Seconds after which a program that only reads leaves the time in the store: with
+#: the interval in which it looks, well below L{_NAP}.
+_WAKEFUL: Final = 20.0
+
 #: Seconds for which what has expired, or was removed, is still there for others
 #: to learn of it.
 _GRACE: Final = 600.0
@@ -248,10 +252,15 @@ class Batch:
 
     @ivar forgotten: the ids of peers that are forgotten before.
     @ivar rows: what is known.
+    @ivar trimmed: addresses to delete: peer, name, and the latest stamp at which
+        the address may have been learnt.
+    @ivar stamp: when the batch was made, later than all that was read.
     """
 
     forgotten: Sequence[bytes] = ()
     rows: Sequence[Row] = ()
+    trimmed: Sequence[tuple[bytes, bytes, float]] = ()
+    stamp: float = 0.0
 
 
 class Schema:
@@ -368,9 +377,12 @@ class Schema:
             self._execute(
                 cursor, "UPDATE store SET number = number + 1, awake = ?", (now,)
             )
-        number = self._number(cursor)
+        number, awake = self._state(cursor)
+        if abs(now - awake) > _WAKEFUL:
+            # Nothing is written, but a program runs.
+            self._execute(cursor, "UPDATE store SET awake = ?", (now,))
         if batch is not None:
-            self._write(cursor, batch, number, now)
+            self._write(cursor, batch, number)
             if number == known + 1:
                 # All of it is our own.
                 return [], number, False
@@ -410,12 +422,32 @@ class Schema:
         self._delete(cursor, gone)
         return len(gone) == _SWEEP
 
-    def _write(self, cursor: Any, batch: Batch, number: int, now: float) -> None:
+    def _write(self, cursor: Any, batch: Batch, number: int) -> None:
         self._delete(cursor, [(peer,) for peer in batch.forgotten])
+        if batch.trimmed:
+            self._executeMany(
+                cursor,
+                "DELETE FROM addresses WHERE peer = ? AND name = ? AND learnt <= ?",
+                batch.trimmed,
+            )
         rows = list(batch.rows)
         alive = {row.peer for row in rows}
         rows += (
-            PeerRow(peer, now, FORGOTTEN, 0.0, b"", 0.0, "", "", "", b"", b"", 0.0, "")
+            PeerRow(
+                peer,
+                batch.stamp,
+                FORGOTTEN,
+                0.0,
+                b"",
+                0.0,
+                "",
+                "",
+                "",
+                b"",
+                b"",
+                0.0,
+                "",
+            )
             for peer in batch.forgotten
             if peer not in alive
         )
@@ -463,10 +495,13 @@ class Schema:
                     cursor, f"DELETE FROM {table.name} WHERE peer = ?", peers
                 )
 
-    def _number(self, cursor: Any) -> int:
-        found = self._one(cursor, "SELECT number FROM store")
+    def _state(self, cursor: Any) -> tuple[int, float]:
+        """
+        Return the number of the last transaction, and when a program ran last.
+        """
+        found = self._one(cursor, "SELECT number, awake FROM store")
         assert found is not None
-        return int(found[0])
+        return int(found[0]), float(found[1])
 
     def _execute(self, cursor: Any, sql: str, values: Sequence[object] = ()) -> None:
         cursor.execute(sql.replace("?", self._dialect.placeholder), values)
