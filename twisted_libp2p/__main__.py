@@ -25,6 +25,7 @@ from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeou
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import CommandOptions, NodeOptions, whole
+from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.peerstore import (
     Limits,
     PeerStoreService,
@@ -214,7 +215,7 @@ async def _withConnection(
     node.startService()
     try:
         connecting = node.connect(options["address"])
-        connecting.addTimeout(options["timeout"], reactor)
+        addTimeout(connecting, options["timeout"], reactor)
         try:
             connection = await connecting
         except TimeoutError:

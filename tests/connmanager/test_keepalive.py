@@ -101,6 +101,16 @@ class KeepAliveTests(SynchronousTestCase):
             self.pings[-1].errback(UpgradeTimeout("a ping", 10.0))
         self.assertEqual(len(self.connection.aborted), 1)
 
+    def test_overdue(self) -> None:
+        """
+        An answer that waits in the socket when the timer is overdue is in time.
+        """
+        for _ in range(3):
+            self.clock.advance(10)
+            self.clock.callLater(100, self.pings[-1].callback, 0.1)
+            self.clock.advance(100)
+        self.assertEqual((self.connection.aborted, self.cancelled), ([], 0))
+
     def test_oneMiss(self) -> None:
         """
         One late answer is forgiven, again and again.

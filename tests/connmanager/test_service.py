@@ -490,6 +490,17 @@ class IdleTests(ManagerTestCase):
         self.clock.advance(10)
         self.assertEqual((idle.codes, busy.codes, pinged.codes), ([0], [], [0]))
 
+    def test_idleOverdue(self) -> None:
+        """
+        A connection is not idle whose next stream waits in the socket when the timer
+        is overdue.
+        """
+        self.managed(idleTimeout=40)
+        idle, used = self.openSeveral(1, 2)
+        self.clock.callLater(100, used.streams.append, FakeStream())
+        self.clock.advance(100)
+        self.assertEqual((idle.codes, used.codes), ([0], []))
+
     def test_sinceLastStream(self) -> None:
         """
         The time begins with the end of the last stream.

@@ -372,3 +372,18 @@ class NegotiatorTests(SynchronousTestCase):
         self.assertEqual(self.transport.value(), before)
         self.assertEqual(self.inner.calls, [])
         self.assertEqual(len(self.failures), 1)
+
+    def test_closingOverdue(self) -> None:
+        """
+        A transport whose end waits to be read when the time to close is overdue is
+        not aborted.
+        """
+        aborted: list[int] = []
+        self.patch(self.transport, "abortConnection", lambda: aborted.append(1))
+        negotiator = self.responder("/a")
+        negotiator.dataReceived(HEADER + multistream.encode("/b") + b"\xff\xff\xff")
+        self.assertEqual(len(self.clock.getDelayedCalls()), 2)
+        self.clock.callLater(60, negotiator.connectionLost, Failure(ConnectionDone()))
+        self.clock.advance(60)
+        self.assertEqual(aborted, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])

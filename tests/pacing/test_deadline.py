@@ -53,6 +53,23 @@ class DeadlineTests(SynchronousTestCase):
         self.clock.advance(60)
         self.assertEqual(self.calls, [])
 
+    def test_reset(self) -> None:
+        """
+        A deadline can begin again, before its time and between the timer and the
+        judgement; it reads first each time.
+        """
+        deadline = Deadline(self.clock, 5, self.calls.append, "late")
+        self.clock.advance(3)
+        deadline.reset(5)
+        self.clock.callLater(60, deadline.reset, 5)
+        self.clock.advance(60)
+        self.assertEqual(self.calls, [])
+        self.clock.callLater(60, deadline.reset, 5)
+        self.clock.advance(60)
+        self.assertEqual(self.calls, [])
+        self.clock.advance(5)
+        self.assertEqual(self.calls, ["late"])
+
     def test_addTimeout(self) -> None:
         """
         The same for a Deferred with a timeout.

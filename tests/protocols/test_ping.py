@@ -79,6 +79,26 @@ class PingResponderTests(ConnectedTestCase):
         self.nodes.advance(TIMEOUT)
         collector.reasons[0].trap(StreamReset)
 
+    def test_overdue(self) -> None:
+        """
+        A stream lives whose next ping waits in the socket when the timer is overdue.
+        """
+        collector = self.open(PROTOCOL_ID, Collector())
+        (stream,) = (
+            each
+            for connection in self.server.connections
+            for each in connection.streams
+            if each.protocolID == PROTOCOL_ID
+        )
+        responder: Any = stream.protocol
+        clock = self.nodes.clock
+        clock.callLater(TIMEOUT * 2, responder.dataReceived, bytes(SIZE))
+        clock.advance(TIMEOUT * 2)
+        self.nodes.settle()
+        self.assertEqual((collector.reasons, len(collector.data)), ([], SIZE))
+        self.nodes.advance(TIMEOUT)
+        collector.reasons[0].trap(StreamReset)
+
     def test_halfClose(self) -> None:
         """
         When the peer has pinged enough, all is answered and then closed.
@@ -252,6 +272,16 @@ class PingTests(SynchronousTestCase):
         self.failureResultOf(waiting, UpgradeTimeout)
         self.lost()
         self.failureResultOf(self.ping.ping(), UpgradeTimeout)
+
+    def test_overdue(self) -> None:
+        """
+        A ping is not late whose answer waits in the socket when the timer is overdue.
+        """
+        waiting = self.ping.ping()
+        self.clock.callLater(60, self.ping.dataReceived, self.sent())
+        self.clock.advance(60)
+        self.successResultOf(waiting)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lateEach(self) -> None:
         """

@@ -28,6 +28,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address.multiaddr import Component, Multiaddr
 from twisted_libp2p.errors import InvalidMultiaddr, NoAddresses
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["MAX_ADDRESSES", "MAX_DEPTH", "MAX_LOOKUPS", "DNSAddrResolver", "isDNSAddr"]
 
@@ -192,9 +193,16 @@ class _Leash:
         self._ends: list[Callable[[], object]] = []
         self.listenUDP = reactor.listenUDP
 
-    def callLater(self, *args: Any, **kwargs: Any) -> Any:
-        call = self._reactor.callLater(*args, **kwargs)
-        self._ends.append(lambda: call.active() and call.cancel())
+    def callLater(
+        self, seconds: float, function: Callable[..., object], *args: object
+    ) -> Deadline:
+        call = Deadline(self._reactor, seconds, function, *args)
+
+        def end() -> None:
+            if call.active():
+                call.cancel()
+
+        self._ends.append(end)
         return call
 
     def connectTCP(self, *args: Any, **kwargs: Any) -> Any:

@@ -15,6 +15,7 @@ from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
 
@@ -84,8 +85,8 @@ class Dial:
         @return: fires once with the connection, or fails with what all who wait
             are to be told, L{DIAL_LIMIT} seconds from now at the latest.
         """
-        return self.race.result.addTimeout(
-            DIAL_LIMIT, self._clock, self._timedOut
+        return addTimeout(
+            self.race.result, DIAL_LIMIT, self._clock, self._timedOut
         ).addCallback(self._checked)
 
     def _timedOut(self, result: object, seconds: float) -> None:

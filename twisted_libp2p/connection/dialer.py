@@ -41,6 +41,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IPeerStore, ITransport
+from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["AUTO", "DIALECTS", "Dialer"]
 
@@ -295,9 +296,14 @@ class Dialer:
                     return existing
         try:
             self._upgrader.services.connections.dialing(peer, bare)
-            connection = await Deferred.fromCoroutine(
-                self._reach(transport, peer, bare, dial.peer is None)
-            ).addTimeout(ADDRESS_LIMIT, self._clock, _timedOut)
+            connection = await addTimeout(
+                Deferred.fromCoroutine(
+                    self._reach(transport, peer, bare, dial.peer is None)
+                ),
+                ADDRESS_LIMIT,
+                self._clock,
+                _timedOut,
+            )
         except CancelledError:
             raise
         except Exception as error:

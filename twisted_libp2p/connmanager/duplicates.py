@@ -22,10 +22,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
 
@@ -66,7 +67,7 @@ class Duplicates:
         self._clock = clock
         self._idleSince = idleSince
         # By the one that goes: the one that stays, and when to look again.
-        self._going: dict[Connection, tuple[Connection, IDelayedCall]] = {}
+        self._going: dict[Connection, tuple[Connection, Deadline]] = {}
 
     def opened(self, connection: Connection, others: Iterable[Connection]) -> None:
         """
@@ -104,7 +105,7 @@ class Duplicates:
         delay: float = GRACE,
         since: float | None = None,
     ) -> None:
-        call = self._clock.callLater(delay, self._graceIsOver, going, staying, since)
+        call = Deadline(self._clock, delay, self._graceIsOver, going, staying, since)
         self._going[going] = staying, call
 
     def _graceIsOver(

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import LocalError, PeerUnresponsive, UpgradeTimeout
+from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["KeepAlive", "Ping"]
 
@@ -93,7 +94,7 @@ class KeepAlive:
         """
         watch.call = None
         asked = watch.asked = maybeDeferred(self._ping, connection)
-        asked.addTimeout(self._interval, self._clock)
+        addTimeout(asked, self._interval, self._clock)
         asked.addBoth(self._answered, connection, watch)
 
     def _answered(self, result: object, connection: Connection, watch: _Watch) -> None:

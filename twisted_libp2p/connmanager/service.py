@@ -46,6 +46,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionManager, IGater
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["ConnectionManager"]
 
@@ -133,7 +134,7 @@ class ConnectionManager(Service):
             None if dial is None else Redialer(clock, dial, policy.redial, random)
         )
         self._trimCall: IDelayedCall | None = None
-        self._idleCall: IDelayedCall | None = None
+        self._idleCall: Deadline | None = None
         # Until then nobody can be trimmed who could not be at the last look.
         self._settledUntil = 0.0
 
@@ -374,7 +375,7 @@ class ConnectionManager(Service):
     # Idle connections
 
     def _callIdle(self, timeout: float) -> None:
-        self._idleCall = self._clock.callLater(timeout / 4, self._closeIdle, timeout)
+        self._idleCall = Deadline(self._clock, timeout / 4, self._closeIdle, timeout)
 
     def _closeIdle(self, timeout: float) -> None:
         """
@@ -467,7 +468,7 @@ class ConnectionManager(Service):
         ending: Deferred[Any] = DeferredList(
             [connection.close(ErrorCode.NONE) for connection in self]
         )
-        force = self._clock.callLater(CLOSING_TIME, self._abortAll)
+        force = Deadline(self._clock, CLOSING_TIME, self._abortAll)
 
         def ended(result: Any) -> None:
             if force.active():

@@ -44,6 +44,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import IMuxerSession
 from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.pacing import Deadline
 
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IConnectionScope, IMuxedConnection
@@ -164,7 +165,7 @@ class MuxerSession(Protocol):
         self._reason: Failure | None = None
         self._turnCall: IDelayedCall | None = None
         self._lingerCall: IDelayedCall | None = None
-        self._closeCall: IDelayedCall | None = None
+        self._closeCall: Deadline | None = None
 
     # IMuxerSession
 
@@ -429,7 +430,7 @@ class MuxerSession(Protocol):
         lingering.pop(stream, None)
         lingering[stream] = self.clock.seconds() + LINGER
         if self._lingerCall is None:
-            self._lingerCall = self.clock.callLater(LINGER, self._lingered)
+            self._lingerCall = self.clock.callLater(LINGER, self._lingerPassed)
 
     def hurry(self) -> None:
         """
@@ -653,17 +654,27 @@ class MuxerSession(Protocol):
         The control frames leave.
         """
 
+    def _lingerPassed(self) -> None:
+        """
+        Let the reactor read once before a peer is taken for late.
+        """
+        self._lingerCall = self.clock.callLater(0, self._lingered)
+
     def _lingered(self) -> None:
         """
         Reset the closed streams whose peer has had its time.
         """
         self._lingerCall = None
         now = self.clock.seconds()
-        for stream, deadline in list(self._lingering.items()):
-            if deadline > now:
-                self._lingerCall = self.clock.callLater(deadline - now, self._lingered)
+        lingering = self._lingering
+        while lingering:
+            stream, deadline = next(iter(lingering.items()))
+            # A clock that was set back gives nobody more time than there is.
+            left = min(deadline - now, LINGER)
+            if left > 0:
+                self._lingerCall = self.clock.callLater(left, self._lingerPassed)
                 break
-            del self._lingering[stream]
+            del lingering[stream]
             stream.abortConnection()
 
     def _violated(self, violation: ProtocolViolation) -> None:
@@ -710,8 +721,8 @@ class MuxerSession(Protocol):
             transport.write(farewell)
         transport.loseConnection()
         if not self._lost:
-            self._closeCall = self.clock.callLater(
-                CLOSE_TIMEOUT, transport.abortConnection
+            self._closeCall = Deadline(
+                self.clock, CLOSE_TIMEOUT, transport.abortConnection
             )
 
     def _endStreams(self, reason: Failure) -> None:

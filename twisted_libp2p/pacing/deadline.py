@@ -31,7 +31,7 @@ class Deadline:
     It has of C{IDelayedCall} only what the waiting code uses.
     """
 
-    __slots__ = ("_args", "_call", "_clock", "_function")
+    __slots__ = ("_args", "_call", "_clock", "_function", "_hasPassed")
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class Deadline:
         self._clock = clock
         self._function = function
         self._args = args
+        self._hasPassed = False
         self._call: IDelayedCall = clock.callLater(seconds, self._passed)
 
     def _passed(self) -> None:
         """
         Let the reactor read all sockets, and then judge.
         """
+        self._hasPassed = True
         self._call = self._clock.callLater(0, self._function, *self._args)
 
     def active(self) -> bool:
@@ -68,6 +70,19 @@ class Deadline:
         Do not call the function.
         """
         self._call.cancel()
+
+    def reset(self, seconds: float) -> None:
+        """
+        Begin again.
+
+        @param seconds: how long from now.
+        """
+        if self._hasPassed:
+            self._call.cancel()
+            self._hasPassed = False
+            self._call = self._clock.callLater(seconds, self._passed)
+        else:
+            self._call.reset(seconds)
 
 
 class _ReadFirst:

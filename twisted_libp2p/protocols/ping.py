@@ -15,7 +15,6 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IReactorTime,
 )
@@ -26,6 +25,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["PROTOCOL_ID", "Ping", "PingFactory", "PingResponder"]
 
@@ -50,7 +50,7 @@ class PingResponder(Protocol):
 
     transport: Any
     factory: PingFactory
-    _timer: IDelayedCall | None = None
+    _timer: Deadline | None = None
 
     def __init__(self, peer: PeerID) -> None:
         self._peer = peer
@@ -61,7 +61,7 @@ class PingResponder(Protocol):
         Wait for pings, but not for ever.
         """
         self.transport.registerProducer(self.transport, True)
-        self._timer = self.factory.clock.callLater(TIMEOUT, self._idle)
+        self._timer = Deadline(self.factory.clock, TIMEOUT, self._idle)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -163,7 +163,7 @@ class Ping(Protocol):
         self._now = now
         self._waiting: deque[tuple[bytes, float, Deferred[float]]] = deque()
         self._received = b""
-        self._timer: IDelayedCall | None = None
+        self._timer: Deadline | None = None
         self._reason: Failure | None = None
 
     def ping(self) -> Deferred[float]:
@@ -181,7 +181,7 @@ class Ping(Protocol):
         result: Deferred[float] = Deferred()
         self._waiting.append((payload, self._now(), result))
         if self._timer is None:
-            self._timer = self._clock.callLater(TIMEOUT, self._late)
+            self._timer = Deadline(self._clock, TIMEOUT, self._late)
         self.transport.write(payload)
         return result
 
@@ -237,7 +237,8 @@ class Ping(Protocol):
         self._stopTimer()
         if self._waiting:
             waited = self._now() - self._waiting[0][1]
-            self._timer = self._clock.callLater(max(0.0, TIMEOUT - waited), self._late)
+            left = max(0.0, TIMEOUT - waited)
+            self._timer = Deadline(self._clock, left, self._late)
 
     def _stopTimer(self) -> None:
         timer, self._timer = self._timer, None

@@ -186,6 +186,38 @@ class LastingTests(SessionTestCase):
         self.owner.lost[0].trap(PeerUnresponsive)
         collector.reasons[0].trap(PeerUnresponsive)
 
+    def test_keepAliveOverdue(self) -> None:
+        """
+        A peer lives whose answer waits in the socket when the timer is overdue.
+        """
+        self.clock.advance(30)
+        self.peer.pump.flush()
+        # The reactor reads its sockets after all timers that are due.
+        self.clock.callLater(100, self.peer.session.dataReceived, pack(PING, ACK, 0, 1))
+        self.clock.advance(100)
+        self.peer.pump.flush()
+        self.assertEqual(self.owner.lost, [])
+        self.peer.pump.advance(60)
+        self.owner.lost[0].trap(PeerUnresponsive)
+
+    def test_lingerOverdue(self) -> None:
+        """
+        A stream that our side has closed is not reset if the end of the peer's half
+        waits in the socket when the timer is overdue.
+        """
+        collector = self.open()
+        stream = collector.stream
+        stream.loseConnection()
+        self.peer.pump.flush()
+        self.sent()
+        fin = pack(WINDOW_UPDATE, FIN, stream.streamID, 0)
+        self.clock.callLater(100, self.peer.session.dataReceived, fin)
+        self.clock.advance(25)
+        self.peer.session._heard = True
+        self.clock.advance(75)
+        self.peer.pump.flush()
+        self.assertNotIn(RST, [flags for _, flags, _, _ in self.sent()])
+
     def test_keepAliveAnswered(self) -> None:
         """
         A peer that answers, or sends anything, or only reads, lives.

@@ -181,9 +181,7 @@ class MplexSession(MuxerSession):
         Stop reading the transport, for a while.
         """
         transport: Any = self.transport
-        self._blockedCall = self.clock.callLater(
-            self._muxer.patience, self._outOfPatience
-        )
+        self._blockedCall = self.clock.callLater(self._muxer.patience, self._waited)
         transport.pauseProducing()
 
     def _unblock(self) -> None:
@@ -198,14 +196,19 @@ class MplexSession(MuxerSession):
             if not self._lost:
                 transport.resumeProducing()
 
+    def _waited(self) -> None:
+        """
+        Let the reactor serve all sockets once: when this process was stopped, or
+        busy, applications had no chance to read.
+        """
+        self._blockedCall = self.clock.callLater(0, self._outOfPatience)
+
     def _outOfPatience(self) -> None:
         """
-        Reset whoever has left most unread; and wait again if that was not
+        Reset the stream with most unread bytes; and wait again if that was not
         enough.
         """
-        self._blockedCall = self.clock.callLater(
-            self._muxer.patience, self._outOfPatience
-        )
+        self._blockedCall = self.clock.callLater(self._muxer.patience, self._waited)
         laziest = max(self._streams.values(), key=lambda stream: stream.unreadSize)
         laziest.abortConnection(ErrorCode.LIMIT_EXCEEDED)
 

@@ -157,8 +157,26 @@ class YamuxSession(MuxerSession):
         """
         self._keepAliveCall = None
         if self._pings and not self._heard:
+            # When this process was stopped, or busy, the answer waits in the socket.
+            self._keepAliveCall = self.clock.callLater(0, self._silent, interval)
+            return
+        self._askAgain(interval)
+
+    def _silent(self, interval: float) -> None:
+        """
+        End the session, unless the peer was heard in the read that came after the
+        deadline.
+        """
+        self._keepAliveCall = None
+        if self._pings and not self._heard:
             self.abort(Failure(PeerUnresponsive(interval)))
             return
+        self._askAgain(interval)
+
+    def _askAgain(self, interval: float) -> None:
+        """
+        Give the peer another interval for a sign of life.
+        """
         self._heard = False
         self._keepAliveCall = self.clock.callLater(interval, self._keepAlive, interval)
         # A peer may drop a ping when it is busy; what was heard stands for it.
