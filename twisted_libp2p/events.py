@@ -11,7 +11,9 @@ Three promises about the order:
 
   1. Every L{OpenedConn} is followed by its L{ClosedConn}, every
      L{OpenedStream} by its L{ClosedStream}, and a connection's streams are
-     closed before it is.
+     closed before it is.  Only a stream that its application has paused, and
+     whose peer had ended its half, is closed later: when the application has
+     read what came, or leaves.
   2. All subscribers see the events in the order in which they happened.  An
      event that is caused inside a subscriber waits until all subscribers
      have seen the present one.

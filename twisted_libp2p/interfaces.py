@@ -171,7 +171,9 @@ class IMuxer(Interface):
         The session tells the connection, in this order: C{sessionStarted}
         once from its C{makeConnection}; C{buildProtocol} for every inbound
         stream; C{streamClosed} for every stream, inbound or outbound, that
-        has ended; C{sessionLost} once, after all of these.
+        has ended; C{sessionLost} once, after all of these.  Only C{streamClosed} of a
+        paused stream whose peer has ended its half may come later: when the
+        application has read what came, or leaves.
 
         @param initiator: whether our side opened the connection.
         """
@@ -250,7 +252,8 @@ class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
 
     def sessionLost(reason: Failure) -> None:
         """
-        The session is over, and so is every stream of it.
+        The session is over, and so is every stream of it but those in C{streams},
+        whose applications have paused them and may still read what came.
         """
 
 
@@ -355,9 +358,12 @@ class IConnectionScope(Interface):
         So many bytes are needed no more.
         """
 
-    def close() -> None:
+    def close(kept: bool = False) -> None:
         """
-        All is over; again is fine.
+        Give back everything.  Calling it again does nothing.
+
+        @param kept: whether streams have unread bytes, which stay counted until they
+            are given back by C{free}.
         """
 
 

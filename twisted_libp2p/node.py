@@ -300,11 +300,12 @@ class Node(MultiService):
             random=random,
         )
         self.connections.setServiceParent(self)
+        self._services = Services(self.registry, self.events, reactor, self.connections)
         self._upgrader = Upgrader(
             self.identity,
             _provided(ISecurityProvider, security, reactor),
             _provided(IMuxerProvider, muxers, reactor),
-            Services(self.registry, self.events, reactor, self.connections),
+            self._services,
         )
         self._dialer = Dialer(
             self._upgrader,
@@ -550,6 +551,9 @@ class Node(MultiService):
         self._dialer.stop()
         self._upgrader.abortAll()
         await self.connections.stopService()
+        # Those that had ended before, and whose streams nobody has read.
+        for connection in list(self._services.unread):
+            connection.close()
         await maybeDeferred(super().stopService)
         if upgrading:
             # What was aborted is gone in the next turn of the reactor.

@@ -11,8 +11,9 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.muxer.raw import RawPeer
@@ -22,7 +23,12 @@ from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.muxer.mplex.frame import Flag
 from twisted_libp2p.muxer.mplex.frame import pack as mplexPack
 from twisted_libp2p.muxer.yamux import frame as yamux
-from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxerPair
+from twisted_libp2p.testing.muxer import (
+    Collector,
+    HalfCloseCollector,
+    MuxerPair,
+    PushProducer,
+)
 
 
 def _cost(run: Callable[[], object]) -> int:
@@ -36,6 +42,18 @@ def _cost(run: Callable[[], object]) -> int:
         return tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
+
+
+class _Calls:
+    """
+    A producer that notes what is asked of it.
+    """
+
+    def __init__(self, calls: list[str]) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        return lambda: self._calls.append(name)
 
 
 class StreamTests:
@@ -270,6 +288,196 @@ class StreamTests:
         self.pair.pump.flush()
         wanted = b"".join(b"%04d" % number for number in range(5000)) + b"end"
         self.assertEqual(mine.data, wanted)
+
+    def paused(self: Any, protocol: Any = None) -> tuple[Any, Any]:
+        """
+        Open a stream of which the server has paused its end, while the client has
+        sent some bytes and ended its half.
+        """
+        self.pair.server.build = lambda: protocol or HalfCloseCollector()
+        mine, theirs = self.pair.open(self.pair.client, HalfCloseCollector())
+        theirs.stream.pauseProducing()
+        mine.stream.write(b"x" * 1000)
+        mine.stream.loseWriteConnection()
+        self.pair.pump.flush()
+        return mine, theirs
+
+    def lose(self: Any, how: str) -> None:
+        """
+        End the connection, otherwise than by the server's side.
+        """
+        if how == "close":
+            self.pair.clientSession.close()
+        elif how == "abort":
+            self.pair.clientSession.abort(Failure(ConnectionLost()))
+        else:
+            for transport in (self.pair.pump.client, self.pair.pump.server):
+                transport.lose(ConnectionLost())
+        self.pair.pump.flush()
+        self.assertEqual(len(self.pair.server.lost), 1)
+
+    def test_readAfterEndOfConnection(self: Any) -> None:
+        """
+        Bytes and the end of the peer's half that came for a paused stream are
+        delivered when the application resumes, however the peer has ended the
+        connection since.
+        """
+        for how in ("close", "abort", "lose"):
+            self.setUp()
+            _, theirs = self.paused()
+            self.lose(how)
+            stream = theirs.stream
+            self.assertEqual(theirs.reasons, [])
+            self.assertEqual(self.pair.server.ended, [])
+            self.assertIn(stream, self.pair.serverSession.streams)
+            stream.write(b"too late")
+            self.assertEqual(stream.unsentSize, 0)
+            stream.resumeProducing()
+            self.assertEqual(theirs.data, b"")
+            self.clock.advance(0)
+            self.assertEqual(theirs.data, b"x" * 1000)
+            self.assertEqual(theirs.ends, ["read"])
+            self.assertEqual(len(theirs.reasons), 1)
+            # Its own half had not ended.
+            self.assertIsNone(theirs.reasons[0].check(ConnectionDone))
+            self.assertEqual(len(self.pair.server.ended), 1)
+            self.assertEqual(list(self.pair.serverSession.streams), [])
+            self.tearDown()
+
+    def test_readSlowlyAfterEndOfConnection(self: Any) -> None:
+        """
+        An application that pauses again is waited for again.
+        """
+        _, theirs = self.paused()
+        theirs.stream.unread(b"first")
+        received = []
+
+        def dataReceived(data: bytes) -> None:
+            received.append(data)
+            theirs.stream.pauseProducing()
+
+        theirs.dataReceived = dataReceived
+        # As one piece that is too large to be joined with the others.
+        theirs.stream.unread(b"y" * 2000)
+        self.lose("close")
+        for count in (1, 2):
+            theirs.stream.resumeProducing()
+            self.clock.advance(0)
+            self.assertEqual(len(received), count)
+        self.assertEqual(theirs.reasons, [])
+        theirs.stream.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(len(theirs.reasons), 1)
+        self.assertEqual(b"".join(received), b"y" * 2000 + b"first" + b"x" * 1000)
+
+    def test_wholeAfterEndOfConnection(self: Any) -> None:
+        """
+        Such a stream has ended in good order for an application that knows no halves,
+        or whose own half had ended, as nothing of it is missing.
+        """
+        _, theirs = self.paused(Collector())
+        mine, _ = self.paused()
+        other = self.pair.server.protocols[1]
+        other.stream.loseWriteConnection()
+        self.pair.pump.flush()
+        self.assertEqual(len(mine.reasons), 1)
+        self.lose("close")
+        for each in (theirs, other):
+            each.stream.resumeProducing()
+            self.clock.advance(0)
+            self.assertEqual(each.data, b"x" * 1000)
+            each.reasons[0].trap(ConnectionDone)
+
+    def test_unsentAfterEndOfConnection(self: Any) -> None:
+        """
+        It has not where bytes of the application's are lost.
+        """
+        _, theirs = self.paused(Collector())
+        self.pair.pump.server.stalled = True
+        theirs.stream.write(b"y" * 1_000_000)
+        self.pair.pump.flush()
+        self.assertGreater(theirs.stream.unsentSize, 0)
+        self.lose("close")
+        theirs.stream.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(theirs.data, b"x" * 1000)
+        self.assertIsNone(theirs.reasons[0].check(ConnectionDone))
+        self.pair.pump.server.stalled = False
+
+    def test_leaveAfterEndOfConnection(self: Any) -> None:
+        """
+        An application that closes or aborts such a stream is notified, and nothing is
+        kept for it.
+        """
+        for leave in ("loseConnection", "abortConnection", "stopProducing"):
+            self.setUp()
+            _, theirs = self.paused()
+            self.lose("close")
+            getattr(theirs.stream, leave)()
+            self.clock.advance(0)
+            self.assertEqual(theirs.data, b"")
+            self.assertEqual(len(theirs.reasons), 1)
+            self.assertEqual(theirs.stream.unreadSize, 0)
+            self.assertEqual(list(self.pair.serverSession.streams), [])
+            self.tearDown()
+
+    def test_partialAfterEndOfConnection(self: Any) -> None:
+        """
+        Bytes whose end has not come are dropped with the connection: nobody can know
+        whether they are whole.
+        """
+        self.pair.server.build = HalfCloseCollector
+        mine, theirs = self.pair.open(self.pair.client, HalfCloseCollector())
+        theirs.stream.pauseProducing()
+        mine.stream.write(b"x" * 1000)
+        self.pair.pump.flush()
+        self.lose("close")
+        self.assertEqual(theirs.data, b"")
+        self.assertEqual(len(theirs.reasons), 1)
+        self.assertIsNone(theirs.reasons[0].check(ConnectionDone))
+
+    def test_ownEndOfConnection(self: Any) -> None:
+        """
+        When our side ends the session nothing is kept, be it before the peer or after.
+        """
+        for peerFirst in (False, True):
+            for end in ("close", "abort"):
+                self.setUp()
+                _, theirs = self.paused()
+                if peerFirst:
+                    self.lose("close")
+                    self.assertEqual(theirs.reasons, [])
+                session = self.pair.serverSession
+                if end == "close":
+                    session.close()
+                else:
+                    session.abort(Failure(ZeroDivisionError()))
+                self.assertEqual(len(theirs.reasons), 1)
+                self.assertEqual(theirs.data, b"")
+                self.assertEqual(list(session.streams), [])
+                self.tearDown()
+
+    def test_producerAfterEndOfConnection(self: Any) -> None:
+        """
+        A producer of such a stream is paused, and stopped when the application has
+        read everything: it may be the transport that the rest is written to.
+        """
+        _, theirs = self.paused()
+        stream = theirs.stream
+        early = PushProducer(stream, b"y", 0)
+        self.lose("close")
+        self.assertEqual((early.paused, early.stopped), (True, False))
+        stream.unregisterProducer()
+        for streaming in (True, False):
+            calls: list[str] = []
+            stream.registerProducer(_Calls(calls), streaming)
+            self.assertEqual(calls, ["pauseProducing"] if streaming else [])
+            if streaming:
+                stream.unregisterProducer()
+        stream.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(calls, ["stopProducing"])
+        self.assertEqual(theirs.data, b"x" * 1000)
 
     def test_endBeforeConfirmation(self: Any) -> None:
         """

@@ -285,6 +285,25 @@ class ForwardTests(ConnectedTestCase):
             self.nodes.settle()
             self.assertEqual(len(self.forwarded()), 1)
 
+    def test_callerLeavesEarly(self) -> None:
+        """
+        Everything that a caller has said before it left reaches an endpoint that takes
+        its time to connect; and the end, in good order.
+        """
+        self.caller.stream.write(b"x" * 100_000)
+        self.caller.stream.loseWriteConnection()
+        self.nodes.settle()
+        self.connection.close()
+        self.nodes.settle()
+        self.assertEqual(len(self.server.connections), 0)
+        transport = StringTransport()
+        self.endpoint.connected(transport)
+        self.assertEqual(transport.disconnecting, False)
+        self.nodes.settle()
+        self.assertEqual(transport.value(), b"x" * 100_000)
+        self.assertTrue(transport.disconnecting)
+        self.assertFalse(transport.disconnected)
+
     def test_deaf(self) -> None:
         """
         Where nobody takes what the caller says any more, it is told so, and

@@ -74,6 +74,8 @@ class Services:
     @ivar connections: who owns the connections, and may refuse them.
     @ivar deadlines: the time for the negotiation of each stream.
     @ivar negotiating: the streams whose protocol is not agreed.
+    @ivar unread: the connections that have ended, and whose streams have bytes that
+        applications have not read.
     @ivar inbound: negotiates on the streams that peers open.
     """
 
@@ -83,6 +85,7 @@ class Services:
     connections: IConnectionManager
     deadlines: Deadlines = field(init=False)
     negotiating: set[Stream] = field(init=False, default_factory=set)
+    unread: set[Connection] = field(init=False, default_factory=set)
     inbound: Negotiation = field(init=False)
 
     def __post_init__(self) -> None:
@@ -362,6 +365,8 @@ class Connection:
         Give back what a stream has used, and publish its end if its beginning
         was published.
         """
+        if self.reason is not None:
+            self._leave()
         if stream.scope is None:
             # It was not opened by way of this class, and never counted.
             return
@@ -389,16 +394,32 @@ class Connection:
 
     def sessionLost(self, reason: Failure) -> None:
         """
-        The connection is over.
+        Publish the end of the connection.  Streams that the peer had ended, and
+        whose applications have paused them, stay until everything is read.
         """
-        self._session = None
         self.reason = reason
+        kept = not self._leave()
         self._services.deadlines.rest()
         self._services.connections.closed(self, reason)
-        self.scope.close()
+        self.scope.close(kept)
         waiting, self._waiting = self._waiting, None
         for each in waiting or ():
             each.callback(None)
+
+    def _leave(self) -> bool:
+        """
+        Let go of the session, which has ended, unless a stream of it has unread
+        bytes.
+
+        @return: whether it has none.
+        """
+        unread = self._services.unread
+        if self._session is not None and self._session.streams:
+            unread.add(self)
+            return False
+        self._session = None
+        unread.discard(self)
+        return True
 
     def serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
         """

@@ -228,18 +228,22 @@ class ConnectionScope:
         counted, self._counted = self._counted, ()
         release(counted, CONNECTION[self.inbound])
 
-    def close(self) -> None:
+    def close(self, kept: bool = False) -> None:
         """
-        The connection has ended: give back everything that is counted for it.
+        Give back everything that is counted for the connection, as it has ended.
         Streams that are still open give back their part as they close.  Calling
         it again does nothing.
+
+        @param kept: whether streams have unread bytes, which stay counted until they
+            are given back by L{free}.
         """
         limiter = self._limiter
         limiter.upgraded(self)
         self.leave()
         limiter.subnets.leave(self._subnets)
         self._subnets = ()
-        self.free(self._memory)
+        if not kept:
+            self.free(self._memory)
         self._opening = None
         if self.peer is not None:
             limiter.forget(self.peer)
@@ -280,10 +284,10 @@ class ConnectionScope:
 
     def hold(self, size: int) -> None:
         """
-        Count bytes by which windows have grown; a connection that has ended
-        holds none.
+        Count bytes by which windows have grown.  A connection that has ended holds no
+        more, and gives back what was kept for unread bytes.
         """
-        if not self._opening:
+        if not self._opening and (size > 0 or not self._memory):
             return
         self._memory += size
         for scope in self._scopes:

@@ -216,12 +216,13 @@ class MuxerSession(Protocol):
 
         @param code: why; told to the peer where the muxer has a place for it.
         """
+        suffix = f" (code {code:#x})" if code else ""
+        reason = Failure(StreamAborted("this side ended the session" + suffix))
         if self._ended:
+            self._endStreams(reason)
             return
         if not self._lost and self.transport is not None:
             self._pump(everything=True)
-        suffix = f" (code {code:#x})" if code else ""
-        reason = Failure(StreamAborted("this side ended the session" + suffix))
         done = Failure(ClosedHere(code)) if code else connectionDone
         self._end(reason, done, self.farewell(code))
 
@@ -231,9 +232,12 @@ class MuxerSession(Protocol):
         that is under way is cut short.
         """
         transport: Any = self.transport
-        if self._ended and not self._lost and transport is not None:
+        if not self._ended:
+            self._end(reason, reason, None)
+            return
+        if not self._lost and transport is not None:
             transport.abortConnection()
-        self._end(reason, reason, None)
+        self._endStreams(reason)
 
     @property
     def ended(self) -> bool:
@@ -362,10 +366,10 @@ class MuxerSession(Protocol):
             # A transport that closed in good order says nothing of streams
             # that had not ended: what came on them is not to be taken as whole.
             streamReason = Failure(SessionEnded(ErrorCode.NONE))
-        self._end(streamReason, reason, None)
+        self._end(streamReason, reason, None, keep=True)
         if self._closeCall is not None and self._closeCall.active():
             self._closeCall.cancel()
-        self._endStreams(streamReason)
+        self._endStreams(streamReason, keep=True)
         self.connection.sessionLost(self._reason or reason)
 
     # IPushProducer, as the transport sees us
@@ -413,8 +417,6 @@ class MuxerSession(Protocol):
         """
         A stream has something to tell its application.
         """
-        if self._ended:
-            return
         self._awake[stream] = None
         if not self._held:
             self._callTurn()
@@ -555,7 +557,7 @@ class MuxerSession(Protocol):
         The peer has announced the end of the session.
         """
         reason = Failure(SessionEnded(code))
-        self._end(reason, reason if code else connectionDone, b"")
+        self._end(reason, reason if code else connectionDone, b"", keep=True)
 
     # Within
 
@@ -594,8 +596,11 @@ class MuxerSession(Protocol):
                 self._starving.clear()
             if awake:
                 self._attend(awake)
-                if self._ended:
-                    return
+            if self._ended:
+                # Some of its streams may still be read.
+                if self._awake:
+                    self._callTurn()
+                return
             self._pump()
             if not self._awake and (self._paused or not self._starving):
                 return
@@ -685,7 +690,11 @@ class MuxerSession(Protocol):
         self._end(reason, reason, self.complaint())
 
     def _end(
-        self, streamReason: Failure, reason: Failure, farewell: bytes | None
+        self,
+        streamReason: Failure,
+        reason: Failure,
+        farewell: bytes | None,
+        keep: bool = False,
     ) -> None:
         """
         End the session, once: streams first, then the transport.
@@ -694,6 +703,8 @@ class MuxerSession(Protocol):
         @param reason: why the session is lost.
         @param farewell: the last bytes for the peer; None to drop the
             transport without a word.
+        @param keep: whether streams whose peer has ended its half stay until their
+            applications have read everything, or leave.
         """
         if self._ended:
             return
@@ -707,8 +718,8 @@ class MuxerSession(Protocol):
         self._ready.clear()
         self._lingering.clear()
         self.sessionEnded(reason)
-        self._endStreams(streamReason)
         self._awake.clear()
+        self._endStreams(streamReason, keep)
         self._starving.clear()
         if self._lost or self.transport is None:
             return
@@ -725,9 +736,18 @@ class MuxerSession(Protocol):
                 self.clock, CLOSE_TIMEOUT, transport.abortConnection
             )
 
-    def _endStreams(self, reason: Failure) -> None:
-        for stream in list(self._streams.values()):
-            stream.sessionEnded(reason)
+    def _endStreams(self, reason: Failure, keep: bool = False) -> None:
+        """
+        End all streams, or all that need not be kept.
+        """
+        held, self._held = self._held, True
+        try:
+            for stream in list(self._streams.values()):
+                stream.sessionEnded(reason, keep)
+        finally:
+            self._held = held
+        if self._awake and not held:
+            self._callTurn()
 
 
 def _aside(stream: Stream) -> int:

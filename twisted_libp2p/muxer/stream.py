@@ -413,15 +413,17 @@ class Stream:
             raise RuntimeError(
                 f"cannot register {producer!r}: {self._producer!r} is registered"
             )
-        if self._writeEnded:
+        kept = self._reason is not None and self._eof
+        if self._writeEnded and not kept:
             producer.stopProducing()
             return
         self._producer = producer
         self._streaming = bool(streaming)
         self._producerPaused = False
         if not streaming:
-            producer.resumeProducing()
-        elif self.unsentSize > HIGH_WATER:
+            if not kept:
+                producer.resumeProducing()
+        elif kept or self.unsentSize > HIGH_WATER:
             self._producerPaused = True
             producer.pauseProducing()
 
@@ -585,12 +587,45 @@ class Stream:
         self._over(Failure(StreamReset(code)))
         self.attend()
 
-    def sessionEnded(self, reason: Failure) -> None:
+    def sessionEnded(self, reason: Failure, keep: bool = False) -> None:
         """
-        The stream ends together with its session.
+        End the stream together with its session.
+
+        @param reason: why the session has ended.
+        @param keep: whether a paused application may still read what has come, if
+            the peer's half has come to its end: until it resumes, closes or aborts.
         """
-        self._over(reason)
+        if keep and self._eof:
+            self._endHalf(reason)
+        else:
+            self._over(reason)
         self.attend()
+
+    def _endHalf(self, reason: Failure) -> None:
+        """
+        End our half, which nobody receives any more, and keep the peer's, which is
+        whole.
+        """
+        if self._reason is not None:
+            return
+        if self.state == CLOSED or not (
+            self.unsentSize or IHalfCloseableProtocol.providedBy(self.protocol)
+        ):
+            # Nothing of either half is missing.
+            reason = connectionDone
+        self._reason = reason
+        self.state = CLOSED
+        self._closing = self._writeEnded = True
+        self.negotiating = False
+        self._pieces = None
+        self.unsentSize = 0
+        # Not stopped: it may be the transport into which the rest is to be read.
+        if self._producer is not None and self._streaming and not self._producerPaused:
+            self._producerPaused = True
+            try:
+                self._producer.pauseProducing()
+            except Exception:
+                self.failed("pauseProducing")
 
     # Turns
 
@@ -599,7 +634,7 @@ class Stream:
         Tell the application all that it has to know by now.
         """
         received = self._received
-        while received and not self._paused and self._reason is None:
+        while received and not self._paused and (self._eof or self._reason is None):
             data = received.popleft()
             self.unreadSize -= len(data)
             try:
@@ -621,7 +656,7 @@ class Stream:
         if self._reason is None and self._settled:
             self._reason = connectionDone
         reason = self._reason
-        if reason is not None:
+        if reason is not None and not self._eof:
             if not self.disconnected:
                 self._lose(reason)
             self.session.closed(self, reason)

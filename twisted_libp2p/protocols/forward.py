@@ -24,6 +24,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.errors import StreamAborted, StreamReset
+
 __all__ = ["ForwardFactory", "Half"]
 
 _log = Logger()
@@ -81,8 +83,10 @@ class Half(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Both directions have ended here, so they end there: cleanly only if
-        they did here, lest what was cut off be taken for whole.
+        End the other half, as both directions of this one have ended.  It ends in
+        good order only if everything that was received here is whole: because this
+        half has ended so, or because its peer had ended its direction before the
+        connection was lost.  The peer's reset aborts, whatever came before it.
         """
         other, self.other = self.other, None
         if other is None:
@@ -91,7 +95,8 @@ class Half(Protocol):
         transport = other.transport
         if not self._ended:
             transport.unregisterProducer()
-        if reason.check(ConnectionDone):
+        whole = self._ended and not reason.check(StreamReset, StreamAborted)
+        if whole or reason.check(ConnectionDone):
             transport.loseConnection()
         else:
             _abort(transport)

@@ -25,7 +25,7 @@ from twisted_libp2p.muxer.mplex.frame import (
     pack,
 )
 from twisted_libp2p.muxer.session import EARLY, MAX_BODY, MuxerSession, SessionFactory
-from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
+from twisted_libp2p.muxer.state import CLOSED, OPEN, REMOTE_CLOSED
 from twisted_libp2p.muxer.stream import Stream
 
 if TYPE_CHECKING:
@@ -270,13 +270,14 @@ class MplexSession(MuxerSession):
 
     def farewell(self, code: int) -> bytes:
         """
-        mplex cannot announce the end: the streams that have not ended are
-        reset, so that nobody takes what came on them for whole.
+        Return the resets of the streams on which our half has not ended, so that
+        nobody takes what came on them for whole: mplex cannot announce the end of the
+        session.
         """
         return b"".join(
             self.resetFrame(stream.streamID, stream.initiator, code)
             for stream in self._streams.values()
-            if stream.state != CLOSED and self.announced(stream)
+            if stream.state in (OPEN, REMOTE_CLOSED) and self.announced(stream)
         )
 
     def sessionEnded(self, reason: Failure) -> None:

@@ -1,0 +1,136 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for what an ended connection keeps: the bytes that came whole for streams whose
+applications have paused them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import Factory
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.connmanager.scopes import MEMORY, STREAMS
+from twisted_libp2p.errors import ConnectionClosing
+from twisted_libp2p.events import ClosedConn, ClosedStream
+from twisted_libp2p.testing.muxer import HalfCloseCollector
+from twisted_libp2p.testing.nodes import MemoryNodes
+
+PROTOCOL = "/paused/1.0.0"
+
+
+class Paused(HalfCloseCollector):
+    """
+    Pauses its stream at once.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Pause.
+        """
+        self.stream.pauseProducing()
+
+
+class UnreadTests(SynchronousTestCase):
+    """
+    A peer has sent something to a paused application, and closed its connection.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect, send, let a window of the stream grow, and close.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        self.server = self.nodes.start()
+        self.client = self.nodes.start()
+        self.built: list[Paused] = []
+
+        def build() -> Paused:
+            self.built.append(Paused())
+            return self.built[-1]
+
+        self.server.registry.register(PROTOCOL, Factory.forProtocol(build))
+        self.ends: list[Any] = []
+        for event in (ClosedStream, ClosedConn):
+            self.server.events.subscribe(event, self.note)
+        connection, self.accepted = self.nodes.connect(self.client, self.server)
+        mine: Any = self.nodes.result(
+            connection.openStream(PROTOCOL, Factory.forProtocol(HalfCloseCollector))
+        )
+        mine.stream.write(b"x" * 1000)
+        mine.stream.loseWriteConnection()
+        self.nodes.settle()
+        (self.paused,) = self.built
+        session: Any = self.paused.stream.session
+        window: Any = self.paused.stream.receiveWindow
+        window.size += 5000
+        session._growth += 5000
+        session.budget.hold(5000)
+        connection.close()
+        self.nodes.settle()
+
+    def note(self, event: Any) -> None:
+        """
+        Note the end of a connection, and of a stream of ours.
+        """
+        if isinstance(event, ClosedConn) or event.protocolID == PROTOCOL:
+            self.ends.append(type(event))
+
+    def used(self) -> tuple[int, int]:
+        """
+        Return how many streams, and bytes of windows, are counted for the client.
+        """
+        limiter = self.server.connections.limiter
+        scope = limiter.peers.get(self.client.peerID)
+        system = (limiter.system.used[STREAMS], limiter.system.used[MEMORY])
+        peer = (0, 0) if scope is None else (scope.used[STREAMS], scope.used[MEMORY])
+        self.assertEqual(system, peer)
+        return system
+
+    def test_counted(self) -> None:
+        """
+        The limits go on counting the stream and its window until everything is read;
+        the connection itself has left.
+        """
+        self.assertEqual(len(self.server.connections), 0)
+        self.assertEqual(self.ends, [ClosedConn])
+        self.assertEqual(self.used(), (1, 5000))
+        self.assertEqual(list(self.accepted.streams), [self.paused.stream])
+        self.assertFalse(self.accepted.connected)
+        self.failureResultOf(
+            self.accepted.openStream(PROTOCOL, Factory.forProtocol(HalfCloseCollector)),
+            ConnectionClosing,
+        )
+        self.paused.stream.resumeProducing()
+        self.nodes.settle()
+        self.assertEqual(self.paused.data, b"x" * 1000)
+        self.assertEqual(self.ends, [ClosedConn, ClosedStream])
+        self.assertEqual(self.used(), (0, 0))
+        self.assertNotIn(self.client.peerID, self.server.connections.limiter.peers)
+        self.assertEqual(list(self.accepted.streams), [])
+
+    def test_comesAgain(self) -> None:
+        """
+        What a peer has left unread counts for its next connection.
+        """
+        connection, _ = self.nodes.connect(self.client, self.server)
+        self.nodes.settle()
+        self.assertEqual(self.used(), (1, 5000))
+        self.paused.stream.abortConnection()
+        self.nodes.settle()
+        self.assertEqual(self.used(), (0, 0))
+        connection.close()
+        self.nodes.settle()
+        self.assertEqual(self.used(), (0, 0))
+
+    def test_stopped(self) -> None:
+        """
+        A node that stops keeps nothing.
+        """
+        self.nodes.result(self.server.stopService())
+        self.assertEqual(len(self.paused.reasons), 1)
+        self.assertEqual(self.paused.data, b"")
+        self.assertEqual(self.used(), (0, 0))
