@@ -30,6 +30,7 @@ from twisted.internet.error import (
 )
 
 __all__ = [
+    "AddressRefused",
     "ClosedHere",
     "ConfigurationError",
     "ConnectionClosing",
@@ -210,6 +211,24 @@ class Gated(LocalError, ConnectError):
 
     def __str__(self) -> str:
         return f"refused by the gater: {self.reason}"
+
+
+class AddressRefused(LocalError, ConnectError):
+    """
+    An address is not dialed, for it leads where the peer that named it may not
+    lead us.
+
+    @ivar reason: where it leads.
+    """
+
+    wireCode = ErrorCode.GATED
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(None, reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"not dialed: {self.reason}"
 
 
 class LimitExceeded(LocalError):

@@ -75,6 +75,10 @@ class ITransport(Interface):
     A way to reach peers: turns multiaddrs into Twisted endpoints.
 
     The addresses given to a transport never end in C{/p2p/...}.
+
+    The dialer resolves the names of hosts, C{/dns}, C{/dns4} and C{/dns6}, and gives
+    the IP addresses to a transport that dials these: so that what was judged is what
+    is dialed.  Only a transport that dials names alone gets names.
     """
 
     name: str = Attribute("A short name for events and logs, such as C{tcp}.")
@@ -271,7 +275,8 @@ class Source(IntFlag):
     IDENTIFY = 4
     #: The peer has signed it; expires in an hour.
     RECORD = 8
-    #: Others have said so; expires in an hour.
+    #: Others have said so; expires in an hour.  Their names lead to public
+    #: addresses alone.
     DISCOVERED = 16
 
 

@@ -48,7 +48,7 @@ from twisted_libp2p.errors import (
     ConfigurationError,
     UnsupportedAddress,
 )
-from twisted_libp2p.events import EventBus, Listen, ListenClose
+from twisted_libp2p.events import EventBus, Identified, Listen, ListenClose
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     IGater,
@@ -68,6 +68,7 @@ from twisted_libp2p.protocols import ping
 from twisted_libp2p.protocols.identification import IdentifyService
 from twisted_libp2p.protocols.identify import Identification
 from twisted_libp2p.protocols.ping import Ping
+from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.private import PrivateNetwork, protect
 
 __all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
@@ -313,9 +314,16 @@ class Node(MultiService):
             self.peerstore,
             dialect,
             resolver=DNSAddrResolver(reactor, resolver),
+            names=NameResolver(reactor),
             own=lambda: self.addresses,
             existing=self.connections.to,
             instead=self.connections.instead,
+        )
+        self.events.subscribe(
+            Identified,
+            lambda event: self._dialer.hearsay.heard(
+                event.peer, event.connection.remoteAddress, event.listenAddresses
+            ),
         )
         self._requested = [self._listenable(each) for each in listen]
         self._listeners: list[Listener] = []

@@ -51,6 +51,20 @@ class ScopeTests(SynchronousTestCase):
             ("/dns/localhost/tcp/1", Scope.UNKNOWN),
             ("/memory/1", Scope.UNKNOWN),
             ("/p2p-circuit/ip4/8.8.8.8", Scope.UNKNOWN),
+            ("/ip4/0.1.2.3", Scope.UNKNOWN),
+            ("/ip4/240.0.0.1", Scope.UNKNOWN),
+            ("/ip4/255.255.255.255", Scope.UNKNOWN),
+            ("/ip6/::ffff:0.0.0.0", Scope.UNKNOWN),
+            ("/ip6/fec0::1", Scope.PRIVATE),
+            ("/ip6/::10.0.0.1", Scope.PRIVATE),
+            ("/ip6/64:ff9b::127.0.0.1", Scope.LOOPBACK),
+            ("/ip6/64:ff9b::8.8.8.8", Scope.PUBLIC),
+            ("/ip6/64:ff9b:1::1", Scope.UNKNOWN),
+            ("/ip6/2002:7f00:1::1", Scope.LOOPBACK),
+            ("/ip6/2002:a00:1::1", Scope.PRIVATE),
+            ("/ip6/2002:808:808::1", Scope.PUBLIC),
+            ("/ip6/2001:0:808:808::80ff:fffe", Scope.LOOPBACK),
+            ("/ip6/2606:4700::5efe:10.0.0.1", Scope.PRIVATE),
         ):
             self.assertIs(Scope.of(Multiaddr(text)), scope, text)
 

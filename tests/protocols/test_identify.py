@@ -498,6 +498,32 @@ class ReaderTests(SynchronousTestCase):
         )
         self.assertEqual(told.listenAddresses, (PUBLIC,))
 
+    def test_spelled(self) -> None:
+        """
+        Nor are addresses within believed that do not look like it, from outside.
+        """
+        within = [
+            "/ip6/::ffff:127.0.0.1/tcp/1",
+            "/ip6/::ffff:0.0.0.0/tcp/1",
+            "/ip6/64:ff9b::10.0.0.1/tcp/1",
+            "/ip6/2002:7f00:1::1/tcp/1",
+            "/ip4/0.1.2.3/tcp/1",
+            "/ip4/224.0.0.1/tcp/1",
+            "/dns4/localhost/tcp/1",
+            "/dns4/127.1/tcp/1",
+            "/memory/1",
+        ]
+        data = message(
+            listenAddrs=[Multiaddr(each).toBytes() for each in within]
+            + [PUBLIC.toBytes()]
+        )
+        for remote in (
+            PUBLIC,
+            None,
+            Multiaddr(f"/ip4/127.0.0.1/tcp/1/p2p/{STRANGER.peerID}/p2p-circuit"),
+        ):
+            self.assertEqual(read(data, remote=remote).listenAddresses, (PUBLIC,))
+
     def test_withdrawn(self) -> None:
         """
         A record without an address says that there is none any more, and so

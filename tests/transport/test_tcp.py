@@ -132,6 +132,33 @@ class AddressTests(SynchronousTestCase):
             connecting.addErrback(lambda reason: None)
             connecting.cancel()
 
+    def test_underscore(self) -> None:
+        """
+        A name with an underscore reaches the resolver.
+        """
+        resolver: Any = self.reactor.nameResolver
+        asked: list[str] = []
+        inner = resolver.resolveHostName
+
+        def ask(receiver: Any, hostName: str, *args: Any) -> Any:
+            asked.append(hostName)
+            return inner(receiver, "example.test", *args)
+
+        self.patch(resolver, "resolveHostName", ask)
+        address = Multiaddr("/dns4/my_host.test/tcp/9")
+        self.transport.clientEndpoint(address).connect(quiet())
+        self.assertEqual(asked, ["my_host.test"])
+        self.assertEqual(self.reactor.tcpClients[-1][:2], ("192.0.2.1", 9))
+
+    def test_zone(self) -> None:
+        """
+        An address with a zone is connected to by that link.
+        """
+        address = Multiaddr("/ip6zone/eth0/ip6/fe80::1/tcp/9")
+        self.assertTrue(self.transport.canDial(address))
+        self.transport.clientEndpoint(address).connect(quiet())
+        self.assertEqual(self.reactor.tcpClients[-1][:2], ("fe80::1%eth0", 9))
+
     def test_unknownName(self) -> None:
         """
         A name that nobody knows is an error that says so.

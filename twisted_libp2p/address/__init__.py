@@ -14,6 +14,7 @@ RFC/0003-routing-records.md.
 from __future__ import annotations
 
 from twisted_libp2p.address.multiaddr import Component, Multiaddr
+from twisted_libp2p.address.origin import Origin
 from twisted_libp2p.address.peeraddress import PeerAddress
 from twisted_libp2p.address.record import PeerRecord
 from twisted_libp2p.address.scope import (
@@ -27,6 +28,7 @@ from twisted_libp2p.address.scope import (
 __all__ = [
     "Component",
     "Multiaddr",
+    "Origin",
     "PeerAddress",
     "PeerRecord",
     "Scope",

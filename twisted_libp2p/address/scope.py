@@ -6,16 +6,30 @@ How far an address reaches, and which addresses a wildcard stands for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+)
 
 import ifaddr
 
 from twisted_libp2p.address.multiaddr import Multiaddr
 
-__all__ = ["Scope", "interfaceAddresses", "ipOf", "isWildcard", "unmapped"]
+__all__ = [
+    "Scope",
+    "hostOfText",
+    "interfaceAddresses",
+    "ipOf",
+    "ipsOfHost",
+    "isWildcard",
+    "unmapped",
+]
 
 # The first bytes of an IPv6 address that stands for one of IPv4 (RFC 4291, section
 # 2.5.5.2).
@@ -36,15 +50,24 @@ class Scope(Enum):
     @classmethod
     def of(cls, address: Multiaddr) -> Scope:
         """
-        The scope of an address.
+        Give the scope of an address.
 
-        For an address by way of a relay this is the scope of the relay.
+        For an address by way of a relay this is the scope of the relay.  An IPv6
+        address that stands for one of IPv4, because it is mapped, or translated
+        or tunnelled on the way, has the scope of the nearer one.
 
         @return: L{UNKNOWN} for what is not the IP address of one host: names,
             wildcards, multicast, anything that does not begin with IP.
         """
         host = address.host
         return cls.UNKNOWN if host is None else _scopeOf(host)
+
+    @classmethod
+    def ofHost(cls, host: bytes) -> Scope:
+        """
+        Give the scope of the 4 or 16 bytes of an IP address.
+        """
+        return _scopeOf(host)
 
 
 def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
@@ -56,6 +79,15 @@ def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
     """
     host = address.host
     return None if host is None else _ipOf(host)
+
+
+def hostOfText(text: str) -> bytes:
+    """
+    Give the bytes of an IP address in text, of IPv4 if it is a mapped one.
+
+    @raise ValueError: the text is no IP address.
+    """
+    return _ipOf(ip_address(text).packed).packed
 
 
 def unmapped(address: Multiaddr) -> Multiaddr:
@@ -88,14 +120,88 @@ def _ipOf(host: bytes) -> IPv4Address | IPv6Address:
 
 @lru_cache(1024)
 def _scopeOf(host: bytes) -> Scope:
-    ip = _ipOf(host)
-    if ip.is_unspecified or ip.is_multicast:
+    return max(map(_scopeOfIP, ipsOfHost(host)), key=_NEARNESS.__getitem__)
+
+
+def _scopeOfIP(ip: IPv4Address | IPv6Address) -> Scope:
+    """
+    Give the scope of an IP address, whatever it stands for.
+    """
+    if ip.is_unspecified or ip.is_multicast or any(ip in each for each in _NO_HOSTS):
         return Scope.UNKNOWN
     if ip.is_loopback:
         return Scope.LOOPBACK
     if ip.is_link_local:
         return Scope.LINK_LOCAL
-    return Scope.PUBLIC if ip.is_global else Scope.PRIVATE
+    if ip.version == 6 and ip not in _GLOBAL_UNICAST:
+        # NAT64 translates to an address that is judged as well.
+        return Scope.PUBLIC if ip in _NAT64 else Scope.PRIVATE
+    # What Python calls 6to4 depends on its version; the IPv4 address inside decides.
+    return Scope.PUBLIC if ip.is_global or ip in _6TO4 else Scope.PRIVATE
+
+
+# From the farthest to the nearest; what is no host at all is worst.
+_NEARNESS = {
+    Scope.PUBLIC: 0,
+    Scope.PRIVATE: 1,
+    Scope.LINK_LOCAL: 2,
+    Scope.LOOPBACK: 3,
+    Scope.UNKNOWN: 4,
+}
+
+# "This network", whose first address leads to loopback; reserved, and broadcast.
+_NO_HOSTS = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
+
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_6TO4 = IPv6Network("2002::/16")
+
+
+@lru_cache(1024)
+def ipsOfHost(host: bytes) -> tuple[IPv4Address | IPv6Address, ...]:
+    """
+    Give an IP address, and those IPv4 addresses to which packets for it may be
+    translated, or through which they are tunnelled.
+
+    @param host: its 4 or 16 bytes.
+    """
+    ip = _ipOf(host)
+    if ip.version == 4:
+        return (ip,)
+    inner = dict.fromkeys(IPv4Address(each) for each in _embedded(host))
+    return (ip, *inner)
+
+
+def _embedded(host: bytes) -> Iterator[bytes]:
+    """
+    Find the IPv4 addresses inside an IPv6 address.
+    """
+    last = host[12:]
+    if host[:12] in _TRANSLATED and int.from_bytes(host, "big") > 1:
+        yield last
+    if host.startswith(_LOCAL_NAT64):
+        yield last
+    if host[:2] == b"\x20\x02":
+        # 6to4 (RFC 3056).
+        yield host[2:6]
+    if host[:4] == b"\x20\x01\0\0":
+        # Teredo (RFC 4380): the server, and the client with its bits inverted.
+        yield host[4:8]
+        yield bytes(each ^ 0xFF for each in last)
+    if host[8:12] in (b"\0\0\x5e\xfe", b"\x02\0\x5e\xfe"):
+        # ISATAP (RFC 5214).
+        yield last
+
+
+# IPv4-compatible (RFC 4291, 2.5.5.1), IPv4-translated (RFC 2765), NAT64 (RFC 6052).
+_TRANSLATED = (
+    bytes(12),
+    bytes(8) + b"\xff\xff\0\0",
+    b"\0\x64\xff\x9b" + bytes(8),
+)
+
+# NAT64 with a prefix of a site (RFC 8215).
+_LOCAL_NAT64 = b"\0\x64\xff\x9b\0\x01"
 
 
 def isWildcard(address: Multiaddr) -> bool:

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
@@ -36,12 +36,13 @@ class Dial:
     @ivar target: what is dialed.
     @ivar peer: who has to answer; None where an address tells, or anybody does.
     @ivar race: the attempts.
-    @ivar known: the addresses that came up.
+    @ivar known: the addresses that came up, and who has named each.
+    @ivar names: for each address to which a name led, that name.
     @ivar causes: for each of them why it did not lead to the peer; None as long
         as that is not known.  A name that was resolved leaves it to others.
     @ivar usable: how many of them are tried, sooner or later.
-    @ivar names: how many of them are names to resolve.
     @ivar few: whether not all known addresses of the peer are tried.
+    @ivar resolved: how many of them are names that are resolved.
     """
 
     def __init__(self, target: Target, clock: IReactorTime) -> None:
@@ -52,11 +53,12 @@ class Dial:
         self.target = target
         self.peer = target if isinstance(target, PeerID) else None
         self.race: Race[Connection] = Race(clock, WIDTH)
-        self.known: set[Multiaddr] = set()
+        self.known: dict[Multiaddr, Origin] = {}
+        self.names: dict[Multiaddr, Multiaddr] = {}
         self.causes: dict[Multiaddr, Exception | None] = {}
         self.usable = 0
-        self.names = 0
         self.few = False
+        self.resolved = 0
         self._clock = clock
         self._waiting: dict[Deferred[Connection], None] = {}
 

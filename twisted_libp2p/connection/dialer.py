@@ -14,13 +14,16 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.error import DNSLookupError
 from twisted.python.failure import Failure
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin, unmapped
 from twisted_libp2p.address.dnsaddr import DNSAddrResolver, isDNSAddr
+from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.dial import Dial, Target
+from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
 from twisted_libp2p.connection.upgrader import (
@@ -30,6 +33,7 @@ from twisted_libp2p.connection.upgrader import (
     Upgrader,
 )
 from twisted_libp2p.errors import (
+    AddressRefused,
     ConfigurationError,
     DialToSelf,
     LegacyPeer,
@@ -42,6 +46,8 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IPeerStore, ITransport
 from twisted_libp2p.pacing import addTimeout
+from twisted_libp2p.transport.lane import Lane
+from twisted_libp2p.transport.names import NameResolver
 
 __all__ = ["AUTO", "DIALECTS", "Dialer"]
 
@@ -54,8 +60,14 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 #: The most addresses of one peer that are tried in one dial.
 MAX_ADDRESSES = 100
 
-#: The most names that are resolved in one dial.
+#: The most names that are resolved in one dial: of C{/dnsaddr}, and of hosts that
+#: peers have told.
 MAX_NAMES = 8
+
+#: How many C{/dnsaddr} that peers have told are resolved at once, in all dials, and
+#: how many wait for that.
+MAX_TOLD_NAMES = 4
+MAX_WAITING_NAMES = 64
 
 #: Seconds for one address: for the connect, and in each dialect the upgrade.
 ADDRESS_LIMIT = 15.0
@@ -86,6 +98,7 @@ class Dialer:
         dialect: str = MULTISTREAM,
         *,
         resolver: DNSAddrResolver,
+        names: NameResolver,
         own: Callable[[], Iterable[Multiaddr]] = tuple,
         existing: Callable[[PeerID], Iterable[Connection]] = _nobody,
         instead: Callable[[Connection], Connection | None] | None = None,
@@ -96,6 +109,7 @@ class Dialer:
         @param peerstore: where addresses and dialects of peers are known.
         @param dialect: one of L{DIALECTS}.
         @param resolver: resolves C{/dnsaddr}.
+        @param names: resolves C{/dns}, C{/dns4} and C{/dns6}.
         @param own: gives the addresses on which we listen.
         @param existing: gives the connections to a peer, the preferred one
             first: a dial ends with that one, even if it has failed itself.
@@ -114,6 +128,11 @@ class Dialer:
         self._peerstore = peerstore
         self._dialect = dialect
         self._resolver = resolver
+        self._names = names
+        self._toldNames: Lane[list[Multiaddr]] = Lane(
+            MAX_TOLD_NAMES, MAX_WAITING_NAMES, _tooManyNames
+        )
+        self.hearsay = Hearsay(peerstore)
         self._own = own
         self._existing = existing
         self._instead = instead
@@ -128,6 +147,7 @@ class Dialer:
         peer: PeerID | None,
         addresses: Iterable[Multiaddr] = (),
         few: int | None = None,
+        origin: Origin = Origin.OWN,
     ) -> Deferred[Connection]:
         """
         Open a connection to a peer.  An address without a peer id leads to the
@@ -141,14 +161,17 @@ class Dialer:
             knows is tried as well.
         @param few: the number of addresses of the peerstore that are tried, the
             most promising ones; None for all.
+        @param origin: who has named these addresses.  A peer must not lead us
+            where we would not go by ourselves: each IP address is judged just
+            before it is dialed.
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why; with L{NoAddresses}; with L{DialToSelf}.
         """
         if peer == self._upgrader.identity.peerID:
             return fail(DialToSelf(f"{peer} is this node itself"))
-        given = list(addresses)
-        target: Target | None = peer or next(iter(given), None)
+        given = [(each, origin) for each in addresses]
+        target: Target | None = peer or next((each for each, _ in given), None)
         if target is None:
             return fail(NoAddresses("neither a peer nor an address was given"))
         if isinstance(target, Multiaddr):
@@ -160,7 +183,7 @@ class Dialer:
             share = dial.join()
             if dial.few and few is None and peer is not None:
                 dial.few = False
-                given += self._peerstore.addresses(peer)
+                given += self.hearsay.origins(peer, self._peerstore.addresses(peer))
             self._enter(dial, given)
             return share
         dial = self._dials[target] = Dial(target, self._clock)
@@ -168,7 +191,8 @@ class Dialer:
         dial.outcome().addBoth(self._finished, dial)
         if peer is not None:
             dial.few = few is not None
-            given += self._peerstore.addresses(peer)[:few]
+            known = self._peerstore.addresses(peer)[:few]
+            given += self.hearsay.origins(peer, known)
         if given:
             self._enter(dial, given)
         else:
@@ -201,34 +225,38 @@ class Dialer:
 
     # Addresses
 
-    def _enter(self, dial: Dial, addresses: Iterable[Multiaddr]) -> None:
+    def _enter(self, dial: Dial, addresses: Iterable[tuple[Multiaddr, Origin]]) -> None:
         """
         Have more addresses tried.
+
+        @param addresses: each with its origin.
         """
         own = [each.withoutPeer() for each in self._own()]
         likely: dict[Multiaddr, ITransport] = {}
         unlikely: dict[Multiaddr, ITransport] = {}
         names: list[tuple[float, Attempt[Connection]]] = []
-        for address in addresses:
+        for address, origin in addresses:
+            address = unmapped(address)
             if dial.peer is not None:
                 address = address.withoutPeer()
-            if address in dial.known or dial.usable >= MAX_ADDRESSES:
+            if dial.usable >= MAX_ADDRESSES or not _isNew(dial, address, origin):
                 continue
             if len(dial.known) >= 2 * MAX_ADDRESSES:
                 break
-            dial.known.add(address)
+            dial.known[address] = origin
             dial.causes[address] = None
             bare = address.withoutPeer()
-            if isDNSAddr(bare):
-                dial.names += 1
-                if dial.names <= MAX_NAMES:
-                    names.append((0.0, _attempt(self._resolve, dial, address)))
-                else:
+            if isDNSAddr(bare) or (isName(bare) and origin is not Origin.OWN):
+                dial.resolved += 1
+                if dial.resolved > MAX_NAMES:
                     dial.causes[address] = NoAddresses(
                         f"no more than {MAX_NAMES} names are resolved in one dial"
                     )
+                    continue
+            if isDNSAddr(bare):
+                names.append((0.0, _attempt(self._resolve, dial, address)))
                 continue
-            transport = next((t for t in self._transports if t.canDial(bare)), None)
+            transport = self._transportFor(bare, origin)
             if transport is None:
                 dial.causes[address] = UnsupportedAddress(
                     f"no transport of this node dials {bare}"
@@ -242,11 +270,38 @@ class Dialer:
             transports: dict[Multiaddr, ITransport],
         ) -> list[tuple[float, Attempt[Connection]]]:
             return [
-                (delay, _attempt(self._try, dial, each, transports[each]))
+                (
+                    delay,
+                    _attempt(self._resolveHost, dial, each)
+                    if self._resolves(each, transports[each])
+                    else _attempt(self._try, dial, each, transports[each]),
+                )
                 for delay, each in rank(transports, own)
             ]
 
         dial.race.enter(names + attempts(likely), attempts(unlikely))
+
+    def _transportFor(self, bare: Multiaddr, origin: Origin) -> ITransport | None:
+        """
+        Find the transport that dials an address, or the addresses of its host.
+        """
+        resolved = _example(bare)
+        for transport in self._transports:
+            if transport.canDial(resolved):
+                return transport
+        if origin is not Origin.OWN and resolved is not bare:
+            # Nobody could judge where the transport goes.
+            return None
+        return next((each for each in self._transports if each.canDial(bare)), None)
+
+    def _resolves(self, address: Multiaddr, transport: ITransport) -> bool:
+        """
+        Tell whether a name is resolved here: not if the transport dials names
+        alone, such as one that asks a proxy.
+        """
+        bare = address.withoutPeer()
+        resolved = _example(bare)
+        return resolved is not bare and transport.canDial(resolved)
 
     def _unlikely(
         self, dial: Dial, address: Multiaddr, own: Sequence[Multiaddr]
@@ -261,15 +316,22 @@ class Dialer:
         """
         Have the peerstore ask further than memory.
         """
-        self._enter(dial, await self._peerstore.lookup(peer))
+        found = await self._peerstore.lookup(peer)
+        self._enter(dial, self.hearsay.origins(peer, found))
 
     async def _resolve(self, dial: Dial, address: Multiaddr) -> None:
         """
-        Have the addresses tried that a name stands for.
+        Have the addresses tried that a C{/dnsaddr} stands for.  They are no more
+        trusted than it is.
         """
+        origin = dial.known[address]
+        full = address if dial.peer is None else address.withPeer(dial.peer)
         try:
-            found = await self._resolver.resolve(
-                address if dial.peer is None else address.withPeer(dial.peer)
+            _judge(origin, address)
+            found = await (
+                self._resolver.resolve(full)
+                if origin is Origin.OWN
+                else self._toldNames.run(lambda: self._resolver.resolve(full))
             )
         except CancelledError:
             raise
@@ -277,8 +339,42 @@ class Dialer:
             dial.causes[address] = error
         else:
             # From here on these tell.
-            del dial.causes[address]
-            self._enter(dial, found)
+            dial.causes.pop(address, None)
+            self._enter(dial, [(each, origin) for each in found])
+
+    async def _resolveHost(self, dial: Dial, address: Multiaddr) -> None:
+        """
+        Have the IP addresses tried to which the name of a host leads.
+
+        It is resolved once: the addresses that are judged are the addresses that
+        are dialed.
+        """
+        origin = dial.known[address]
+        peer, bare = _way(dial, address)
+        first = next(iter(address))
+        try:
+            _judge(origin, address)
+            self._upgrader.services.connections.dialing(peer, bare)
+            hosts = await addTimeout(
+                self._names.resolve(
+                    first.value or "", first.name, origin is Origin.OWN
+                ),
+                ADDRESS_LIMIT,
+                self._clock,
+                _notResolved,
+            )
+        except CancelledError:
+            raise
+        except Exception as error:
+            self._missed(dial, address, error)
+            return
+        rest = address.withoutFirst()
+        found = [unmapped(_literal(host).encapsulate(rest)) for host in hosts]
+        # From here on these tell.
+        dial.causes.pop(address, None)
+        for each in found:
+            dial.names[each] = address
+        self._enter(dial, [(each, origin) for each in found])
 
     # Attempts
 
@@ -294,7 +390,9 @@ class Dialer:
             for existing in self._existing(peer):
                 if existing.connected:
                     return existing
+        origin = dial.known[address]
         try:
+            _judge(origin, bare)
             self._upgrader.services.connections.dialing(peer, bare)
             connection = await addTimeout(
                 Deferred.fromCoroutine(
@@ -307,16 +405,32 @@ class Dialer:
         except CancelledError:
             raise
         except Exception as error:
-            dial.causes[address] = error
-            # What our own side has refused says nothing of the address.
-            if not isinstance(error, LocalError):
-                self._backoff.failed(peer, bare)
-                if peer is not None:
-                    self._peerstore.failed(peer, bare)
+            self._missed(dial, address, error)
             return None
         self._backoff.succeeded(peer, bare)
         self._peerstore.succeeded(connection.remotePeer, bare)
+        name = dial.names.get(address)
+        # A success makes an address ours.  What a peer has named stays the peer's:
+        # it may lead elsewhere the next time.
+        if name is not None and origin is Origin.OWN:
+            self._peerstore.succeeded(connection.remotePeer, name.withoutPeer())
         return connection
+
+    def _missed(self, dial: Dial, address: Multiaddr, error: Exception) -> None:
+        """
+        An address, or a name, did not lead to the peer.
+        """
+        dial.causes[address] = error
+        # What our own side has refused says nothing of the address.
+        if isinstance(error, LocalError):
+            return
+        peer, bare = _way(dial, address)
+        self._backoff.failed(peer, bare)
+        if peer is not None:
+            self._peerstore.failed(peer, bare)
+            name = dial.names.get(address)
+            if name is not None:
+                self._peerstore.failed(peer, name.withoutPeer())
 
     async def _reach(
         self,
@@ -390,6 +504,57 @@ def _way(dial: Dial, address: Multiaddr) -> tuple[PeerID | None, Multiaddr]:
     return dial.peer or address.peerID, address.withoutPeer()
 
 
+def _isNew(dial: Dial, address: Multiaddr, origin: Origin) -> bool:
+    """
+    Tell whether an address has not come up in a dial, or was refused then because
+    of who had named it.
+    """
+    known = dial.known.get(address)
+    if known is None:
+        return True
+    return origin > known and (
+        isName(address) or isinstance(dial.causes.get(address), AddressRefused)
+    )
+
+
+def _judge(origin: Origin, address: Multiaddr) -> None:
+    """
+    @raise AddressRefused: who has named the address may not lead us there.
+    """
+    reason = origin.refusal(address)
+    if reason is not None:
+        raise AddressRefused(reason)
+
+
+def _example(bare: Multiaddr) -> Multiaddr:
+    """
+    Give an address as the name of a host might be resolved to; any other address
+    as it is.
+    """
+    if not bare or bare.names[0] not in HOST_NAMES:
+        return bare
+    host = _EXAMPLE_6 if bare.names[0] == "dns6" else _EXAMPLE_4
+    return host.encapsulate(bare.withoutFirst())
+
+
+_EXAMPLE_4 = Multiaddr("/ip4/192.0.2.1")
+_EXAMPLE_6 = Multiaddr("/ip6/2001:db8::1")
+
+
+def _literal(host: str) -> Multiaddr:
+    """
+    Write an IP address as a multiaddr.
+    """
+    ip, _, zone = host.partition("%")
+    if ":" not in ip:
+        return Multiaddr(f"/ip4/{ip}")
+    return Multiaddr(f"/ip6zone/{zone}/ip6/{ip}" if zone else f"/ip6/{ip}")
+
+
+def _tooManyNames() -> NoAddresses:
+    return NoAddresses(f"more than {MAX_WAITING_NAMES} names wait to be resolved")
+
+
 def _attempt(
     function: Callable[..., Coroutine[Deferred[Any], Any, Connection | None]],
     *args: object,
@@ -410,6 +575,15 @@ async def _run(
         return await attempt
     except CancelledError:
         return None
+
+
+def _notResolved(result: object, seconds: float) -> Any:
+    """
+    Name the timeout of a name.
+    """
+    if isinstance(result, Failure):
+        result.trap(CancelledError)
+    raise DNSLookupError(f"the name was not resolved within {seconds:g} s")
 
 
 def _timedOut(result: object, seconds: float) -> Connection:

@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, unmapped
 from twisted_libp2p.address.multiaddr import Component
+from twisted_libp2p.address.scope import ipsOfHost
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.subnets import BITS, Network, hostOf, parseNetwork
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
@@ -110,8 +111,11 @@ class AddressList:
                 if not networks:
                     del self.networks[version, length]
 
-    def matches(self, address: Multiaddr | None) -> bool:
+    def matches(self, address: Multiaddr | None, embedded: bool = False) -> bool:
         """
+        @param embedded: whether the IPv4 addresses inside an IPv6 address count
+            too: packets for it may be translated to them (NAT64), or tunnelled
+            (6to4, Teredo).
         @return: whether an address, or the network it is in, is on the list.
         """
         if address is None:
@@ -126,7 +130,19 @@ class AddressList:
         host = hostOf(address) if self.networks else None
         if host is None:
             return False
-        version, number = host
+        if self._holds(*host):
+            return True
+        data = address.host
+        return (
+            embedded
+            and data is not None
+            and any(self._holds(ip.version, int(ip)) for ip in ipsOfHost(data)[1:])
+        )
+
+    def _holds(self, version: int, number: int) -> bool:
+        """
+        Tell whether an IP address is in one of the networks.
+        """
         bits = BITS[version]
         return any(
             version == each and number >> (bits - length) in prefixes
@@ -176,7 +192,7 @@ class ListGater(OpenGater):
         Look up the address.  Where peers are allowed by their ids, who it is
         has to be known first.
         """
-        if self.allowed.peers and not self.blocked.matches(address):
+        if self.allowed.peers and not self.blocked.matches(address, embedded=True):
             return None
         return self._judge(None, address)
 
@@ -193,7 +209,7 @@ class ListGater(OpenGater):
             return None
         if peer in self.blocked.peers:
             return f"peer {peer} is blocked"
-        if self.blocked.matches(address):
+        if self.blocked.matches(address, embedded=True):
             return f"address {address} is blocked"
         if self.only:
             if peer is not None:

@@ -21,9 +21,9 @@ from google.protobuf.message import DecodeError
 
 from twisted_libp2p.address import (
     Multiaddr,
+    Origin,
     PeerRecord,
     Scope,
-    isWildcard,
     unmapped,
 )
 from twisted_libp2p.address.record import MAX_ADDRESSES
@@ -286,12 +286,13 @@ class Reader:
         """
         Pick the addresses at which the peer may really be reached.
         """
+        origin = Origin.of(self._remote)
         own = (
-            each.withoutPeer()
+            unmapped(each.withoutPeer())
             for each in addresses
-            if each.peerID in (None, self._peer) and not isWildcard(each)
+            if each.peerID in (None, self._peer)
         )
-        found = visible(filter(None, own), self._remote)
+        found = (each for each in own if each and origin.refusal(each) is None)
         return tuple(islice(dict.fromkeys(found), MAX_ADDRESSES))
 
 

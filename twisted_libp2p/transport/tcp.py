@@ -3,8 +3,8 @@
 """
 TCP over IPv4 and IPv6, to addresses and to host names.
 
-Host names (C{/dns}, C{/dns4}, C{/dns6}) are resolved by the reactor's name
-resolver.
+Host names (C{/dns}, C{/dns4}, C{/dns6}) are resolved here for those who use the
+transport by itself; the dialer of a node resolves them before, to judge each address.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from struct import Struct
 from typing import Any, cast
 
 from twisted.internet import interfaces
+from twisted.internet._resolver import HostResolution
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
@@ -22,6 +23,7 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
     TCP6ClientEndpoint,
+    TCP6ServerEndpoint,
 )
 from twisted.internet.interfaces import (
     IAddress,
@@ -38,10 +40,12 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.transport.binding import bindTCP
+from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.shared import SharedPorts
 
 __all__ = ["TCPTransport"]
@@ -55,23 +59,15 @@ BACKLOG = 1024
 # The bytes of /ip4/.../tcp/...
 _IP4_TCP = Struct("!B4sBH")
 
-_FAMILIES: dict[str, list[type[IAddress]]] = {
-    "dns4": [IPv4Address],
-    "dns6": [IPv6Address],
-}
-
 
 @implementer(IHostnameResolver)
-class _OneFamily:
+class _Resolved:
     """
-    The reactor's resolver, asked for addresses of one family alone.
+    A resolver that gives the addresses of one name, which are known.
     """
 
-    def __init__(
-        self, resolver: IHostnameResolver, addressTypes: Sequence[type[IAddress]]
-    ) -> None:
-        self._resolver = resolver
-        self._addressTypes = addressTypes
+    def __init__(self, hosts: Sequence[str]) -> None:
+        self._hosts = hosts
 
     def resolveHostName(
         self,
@@ -81,24 +77,24 @@ class _OneFamily:
         addressTypes: Sequence[type[IAddress]] | None = None,
         transportSemantics: str = "TCP",
     ) -> IHostResolution:
-        return self._resolver.resolveHostName(
-            resolutionReceiver,
-            hostName,
-            portNumber,
-            self._addressTypes,
-            transportSemantics,
-        )
+        resolution = HostResolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        for host in self._hosts:
+            family = IPv6Address if ":" in host else IPv4Address
+            resolutionReceiver.addressResolved(family("TCP", host, portNumber))
+        resolutionReceiver.resolutionComplete()
+        return resolution
 
 
 @implementer(interfaces.IReactorPluggableNameResolver)
-class _ReactorOfOneFamily:
+class _ReactorThatKnows:
     """
-    The reactor, with a resolver of one address family.
+    The reactor, with the addresses of one name.
     """
 
-    def __init__(self, reactor: Any, addressTypes: Sequence[type[IAddress]]) -> None:
+    def __init__(self, reactor: Any, hosts: Sequence[str]) -> None:
         self._reactor = reactor
-        self.nameResolver = _OneFamily(reactor.nameResolver, addressTypes)
+        self.nameResolver = _Resolved(hosts)
 
     def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
         """
@@ -108,6 +104,39 @@ class _ReactorOfOneFamily:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
+
+
+@implementer(IStreamClientEndpoint)
+class _NamedClient:
+    """
+    Resolves a name, and connects to the first of its addresses that answers.
+    """
+
+    def __init__(
+        self, reactor: Any, names: NameResolver, protocol: str, host: str, port: int
+    ) -> None:
+        self._reactor = reactor
+        self._names = names
+        self._protocol = protocol
+        self._host = host
+        self._port = port
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Resolve and connect.
+        """
+        return self._names.resolve(self._host, self._protocol).addCallback(
+            self._connect, protocolFactory
+        )
+
+    def _connect(
+        self, hosts: Sequence[str], protocolFactory: IProtocolFactory
+    ) -> Deferred[IProtocol]:
+        # The endpoint refuses names with underscores: it gets one without, and the
+        # addresses of ours.
+        reactor = _ReactorThatKnows(self._reactor, hosts)
+        endpoint = HostnameEndpoint(reactor, "resolved", self._port, CONNECT_TIMEOUT)
+        return endpoint.connect(protocolFactory)
 
 
 @implementer(IStreamClientEndpoint)
@@ -138,24 +167,22 @@ class _Client:
 
 
 @implementer(IStreamServerEndpoint)
-class _IPv6Server:
+class _IPv6Wildcard:
     """
-    Listens on an IPv6 address, for IPv6 alone.
+    Listens on all addresses of IPv6, and on these alone.
     """
 
-    def __init__(self, reactor: Any, port: int, host: str) -> None:
+    def __init__(self, reactor: Any, port: int) -> None:
         self._reactor = reactor
         self._port = port
-        self._host = host
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
         Listen, as Twisted's own endpoint does for both families.
         """
-        reactor, port, host = self._reactor, self._port, self._host
-        if IReactorSocket.providedBy(reactor) and not isinstance(reactor, SharedPorts):
-            return maybeDeferred(bindTCP, reactor, port, protocolFactory, BACKLOG, host)
-        return maybeDeferred(reactor.listenTCP, port, protocolFactory, BACKLOG, host)
+        return maybeDeferred(
+            bindTCP, self._reactor, self._port, protocolFactory, BACKLOG, "::"
+        )
 
 
 @implementer(IStreamServerEndpoint)
@@ -191,8 +218,8 @@ class _Server:
 @implementer(ITransport)
 class TCPTransport:
     """
-    Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/tcp}, and listens on the first
-    two.
+    Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/tcp}, and an IPv6 address with a zone
+    before it; listens on the first two.
     """
 
     name = "tcp"
@@ -203,15 +230,17 @@ class TCPTransport:
         @param reactor: what connects, listens and resolves.
         """
         self._reactor = reactor
+        self._names = NameResolver(reactor)
 
     def canDial(self, address: Multiaddr) -> bool:
         """
         Tell whether the address is a host with a TCP port, and no more.
         """
-        return (
-            len(address.names) == 2
-            and address.names[0] in ("ip4", "ip6", "dns", "dns4", "dns6")
-            and address.names[1] == "tcp"
+        names = address.names
+        return names == ("ip6zone", "ip6", "tcp") or (
+            len(names) == 2
+            and names[0] in ("ip4", "ip6", *HOST_NAMES)
+            and names[1] == "tcp"
         )
 
     def canListen(self, address: Multiaddr) -> bool:
@@ -230,11 +259,8 @@ class TCPTransport:
             endpoint = TCP4ClientEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
         elif family == "ip6":
             endpoint = TCP6ClientEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
-        elif family in ("dns", "dns4", "dns6"):
-            reactor = self._reactor
-            if family in _FAMILIES:
-                reactor = _ReactorOfOneFamily(reactor, _FAMILIES[family])
-            endpoint = HostnameEndpoint(reactor, host, port, CONNECT_TIMEOUT)
+        elif family in HOST_NAMES:
+            endpoint = _NamedClient(self._reactor, self._names, family, host, port)
         else:
             raise UnsupportedAddress(f"{address} cannot be dialed over TCP")
         return _Client(endpoint)
@@ -247,7 +273,15 @@ class TCPTransport:
         if family == "ip4":
             return _Server(TCP4ServerEndpoint(self._reactor, port, BACKLOG, host))
         if family == "ip6":
-            return _Server(_IPv6Server(self._reactor, port, host))
+            reactor = self._reactor
+            # Shared ports do so by themselves.
+            if (
+                host == "::"
+                and IReactorSocket.providedBy(reactor)
+                and not isinstance(reactor, SharedPorts)
+            ):
+                return _Server(_IPv6Wildcard(reactor, port))
+            return _Server(TCP6ServerEndpoint(reactor, port, BACKLOG, host))
         raise UnsupportedAddress(f"{address} cannot be listened on over TCP")
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
@@ -275,8 +309,12 @@ class TCPTransport:
         return None
 
     def _parts(self, address: Multiaddr) -> tuple[str, str, int]:
-        family, host = next((each.name, each.value) for each in address)
-        port = address.value("tcp")
+        zone, first, port = None, address, address.value("tcp")
+        if address.names[:2] == ("ip6zone", "ip6"):
+            zone, first = address.value("ip6zone"), address.withoutFirst()
+        family, host = next((each.name, each.value) for each in first)
+        if zone is not None:
+            host = f"{host}%{zone}"
         if host is None or port is None:
             raise UnsupportedAddress(f"{address} has no host or no TCP port")
         return family, host, int(port)

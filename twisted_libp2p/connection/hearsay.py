@@ -1,0 +1,104 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Where the peers were that have told names of hosts: a name leads to another place
+tomorrow, so it does not suffice to judge it when it is told.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.address.origin import HOST_NAMES
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IPeerStore, Source
+
+__all__ = ["MAX_REMEMBERED", "Hearsay"]
+
+#: Of how many peers it is known where they were when they told names; those who
+#: told theirs longest ago go first.
+MAX_REMEMBERED = 10_000
+
+#: How many names of one peer are kept.
+MAX_NAMES = 16
+
+_NAMES = (*HOST_NAMES, "dnsaddr")
+
+
+class Hearsay:
+    """
+    Gives the origin of the addresses in a peerstore.
+
+    IP addresses of peers are judged before they are stored.  A name that a peer has
+    told may lead as far into our networks as the peer was inside of them when it
+    told the name; and to public addresses alone if that is not known.
+    """
+
+    def __init__(self, peerstore: IPeerStore) -> None:
+        """
+        @param peerstore: says which addresses are our own user's.
+        """
+        self._peerstore = peerstore
+        self._told: OrderedDict[PeerID, tuple[Origin, frozenset[Multiaddr]]] = (
+            OrderedDict()
+        )
+
+    def heard(
+        self, peer: PeerID, remote: Multiaddr | None, addresses: Iterable[Multiaddr]
+    ) -> None:
+        """
+        Learn what a peer has told of itself; it replaces what it told before.
+
+        @param remote: the remote address of the connection to the peer.
+        """
+        self._told.pop(peer, None)
+        names = [each.withoutPeer() for each in addresses if isName(each)][:MAX_NAMES]
+        origin = Origin.of(remote)
+        if names and origin is not Origin.PUBLIC:
+            self._told[peer] = origin, frozenset(names)
+            if len(self._told) > MAX_REMEMBERED:
+                self._told.popitem(last=False)
+
+    def origins(
+        self, peer: PeerID, addresses: Iterable[Multiaddr]
+    ) -> list[tuple[Multiaddr, Origin]]:
+        """
+        Give each address of a peer that is in the peerstore with its origin.
+        """
+        own: frozenset[Multiaddr] | None = None
+        found = []
+        for address in addresses:
+            bare = address.withoutPeer()
+            name = isName(bare)
+            # What any peer may name needs no look at who did.
+            origin = Origin.HOST
+            if name or origin.refusal(bare) is not None:
+                own = self._own(peer) if own is None else own
+                if bare in own:
+                    origin = Origin.OWN
+                elif name:
+                    told, names = self._told.get(peer, (Origin.PUBLIC, ()))
+                    origin = told if bare in names else Origin.PUBLIC
+            found.append((address, origin))
+        return found
+
+    def _own(self, peer: PeerID) -> frozenset[Multiaddr]:
+        """
+        Give the addresses that our user has named.  The dialer notes the success
+        of no others with a name.
+        """
+        info = self._peerstore.info(peer)
+        return frozenset(
+            each.address
+            for each in (info.addresses if info is not None else ())
+            if each.source & (Source.CONFIGURED | Source.DIALED)
+        )
+
+
+def isName(address: Multiaddr) -> bool:
+    """
+    Tell whether an address has to be resolved before it can be judged.
+    """
+    return bool(address) and address.names[0] in _NAMES
