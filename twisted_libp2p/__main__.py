@@ -33,6 +33,7 @@ from twisted_libp2p.peerstore import (
     loadPeers,
     openPeerStore,
 )
+from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.forward import Half
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
 
@@ -272,7 +273,7 @@ async def identify(reactor: Any, options: Any) -> None:
 
 def _print(name: str, values: Iterable[object]) -> None:
     for value in values:
-        print(f"{name:>12}  {value}")
+        print(f"{name:>12}  {printable(str(value))}")
 
 
 async def perf(reactor: Any, options: Any) -> None:

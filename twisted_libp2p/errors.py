@@ -13,6 +13,10 @@ Who is to blame decides how an error is logged: a L{RemoteError} is an event
 of the network and is told once, at info, without a traceback; anything else
 that surfaces unasked is a fault of ours.
 
+The text of an error may quote what a peer has sent.  It is made printable, and cut
+off, where it is asked for: by C{str()} and C{repr()}; the attributes are as the peer
+sent them.
+
 Errors that have a place on the wire carry their code in C{wireCode}: it is
 what a muxer puts into the go-away or the reset that the error causes.
 """
@@ -28,6 +32,8 @@ from twisted.internet.error import (
     ConnectionDone,
     ConnectionLost,
 )
+
+from twisted_libp2p.printable import printable
 
 __all__ = [
     "AddressRefused",
@@ -65,6 +71,10 @@ __all__ = [
 ]
 
 
+#: The most characters of the text of an error.
+MAX_TEXT = 2048
+
+
 class ErrorCode(IntEnum):
     """
     The codes that a reset of a stream or the go-away of a connection may
@@ -93,6 +103,21 @@ class Libp2pError(Exception):
     """
 
     wireCode: int = ErrorCode.NONE
+
+    def __str__(self) -> str:
+        """
+        Return one line that is safe to show.
+        """
+        return printable(self._describe(), MAX_TEXT)
+
+    def __repr__(self) -> str:
+        return printable(BaseException.__repr__(self), MAX_TEXT)
+
+    def _describe(self) -> str:
+        """
+        Return the text, as it is; subclasses say more.
+        """
+        return BaseException.__str__(self)
 
 
 class InvalidInput(Libp2pError, ValueError):
@@ -177,7 +202,7 @@ class StreamAborted(LocalError, ConnectionAborted):
     def __init__(self, message: str = "the stream was reset locally") -> None:
         super().__init__(message)
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return str(self.args[0])
 
 
@@ -192,7 +217,7 @@ class ClosedHere(LocalError, ConnectionDone):
         super().__init__(code)
         self.code = code
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"this side ended the connection (code {self.code:#x})"
 
 
@@ -209,7 +234,7 @@ class Gated(LocalError, ConnectError):
         super().__init__(None, reason)
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"refused by the gater: {self.reason}"
 
 
@@ -227,7 +252,7 @@ class AddressRefused(LocalError, ConnectError):
         super().__init__(None, reason)
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"not dialed: {self.reason}"
 
 
@@ -250,7 +275,7 @@ class LimitExceeded(LocalError):
         self.current = current
         self.option = option
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return (
             f"{self.scope}: {self.current} of {self.limit} in use;"
             f" the limit is set by {self.option}"
@@ -277,7 +302,7 @@ class ProtocolViolation(RemoteError, ConnectionLost):
         super().__init__(layer, message)
         self.layer = layer
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"{self.layer}: {self.args[1]}"
 
 
@@ -292,7 +317,7 @@ class NegotiationFailed(RemoteError, ConnectError):
         super().__init__(None, message)
         self.message = message
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return self.message
 
 
@@ -336,7 +361,7 @@ class HandshakeFailed(RemoteError, ConnectError):
         self.layer = layer
         self.message = message
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"{self.layer}: {self.message}"
 
 
@@ -368,7 +393,7 @@ class UpgradeTimeout(RemoteError, ConnectError):
         self.phase = phase
         self.seconds = seconds
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"{self.phase} was not done within {self.seconds:g} seconds"
 
 
@@ -383,7 +408,7 @@ class StreamReset(RemoteError, ConnectionLost):
         super().__init__(code)
         self.code = code
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         suffix = f" (code {self.code:#x})" if self.code else ""
         return "the peer reset the stream" + suffix
 
@@ -399,7 +424,7 @@ class SessionEnded(RemoteError, ConnectionLost):
         super().__init__(code)
         self.code = code
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"the peer ended the session (code {self.code:#x})"
 
 
@@ -414,7 +439,7 @@ class PeerUnresponsive(RemoteError, ConnectionLost):
         super().__init__(seconds)
         self.seconds = seconds
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"the peer gave no sign of life for {self.seconds:g} seconds"
 
 
@@ -432,7 +457,7 @@ class Truncated(RemoteError, ConnectionLost):
         super().__init__(layer)
         self.layer = layer
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         return f"{self.layer}: the peer had not announced the end"
 
 
@@ -449,7 +474,7 @@ class DialFailed(Libp2pError, ConnectError):
         self.peer = peer
         self.causes = tuple(causes)
 
-    def __str__(self) -> str:
+    def _describe(self) -> str:
         if not self.causes:
             return f"cannot dial {self.peer}: no usable address"
         told = "; ".join(

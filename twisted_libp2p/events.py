@@ -34,6 +34,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.printable import brief
 
 __all__ = [
     "AddressesChanged",
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Event:
     """
     Something that happened.
@@ -63,8 +64,11 @@ class Event:
 
     time: float
 
+    def __repr__(self) -> str:
+        return brief(self)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _ConnectionEvent(Event):
     """
     What all events of a connection tell.
@@ -88,7 +92,7 @@ class _ConnectionEvent(Event):
     muxer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OpenedConn(_ConnectionEvent):
     """
     A connection is authenticated, multiplexed, and ready.
@@ -103,7 +107,7 @@ class OpenedConn(_ConnectionEvent):
     upgradeTime: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClosedConn(_ConnectionEvent):
     """
     A connection has ended.
@@ -114,7 +118,7 @@ class ClosedConn(_ConnectionEvent):
     reason: Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConnectionTrimmed(_ConnectionEvent):
     """
     There were too many connections, and this one was the most expendable: it
@@ -126,7 +130,7 @@ class ConnectionTrimmed(_ConnectionEvent):
     value: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _StreamEvent(Event):
     """
     What all events of a stream tell.
@@ -145,14 +149,14 @@ class _StreamEvent(Event):
     direction: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OpenedStream(_StreamEvent):
     """
     The protocol of a stream was agreed.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClosedStream(_StreamEvent):
     """
     Both directions of a stream have ended.
@@ -163,7 +167,7 @@ class ClosedStream(_StreamEvent):
     reason: Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Listen(Event):
     """
     We have started to listen on an address.
@@ -174,7 +178,7 @@ class Listen(Event):
     address: Multiaddr
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ListenClose(Event):
     """
     We have stopped listening on an address.
@@ -187,7 +191,7 @@ class ListenClose(Event):
     reason: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Identified(Event):
     """
     A peer has told what it is (identify), or what has changed (push).
@@ -214,7 +218,7 @@ class Identified(Event):
     push: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LimitReached(Event):
     """
     Something was refused because there is enough of it.  This is told no more
@@ -236,7 +240,7 @@ class LimitReached(Event):
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProtocolsChanged(Event):
     """
     A peer that was identified serves other protocols now; or we ourselves do.
@@ -251,7 +255,7 @@ class ProtocolsChanged(Event):
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddressesChanged(Event):
     """
     A peer that was identified listens elsewhere now; or we ourselves do.

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME, Protocol
 from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.printable import printable
 from twisted_libp2p.wire import delimit, varint
 
 __all__ = ["MAX_BYTES", "MAX_COMPONENTS", "MAX_TEXT", "Component", "Multiaddr"]
@@ -257,7 +258,7 @@ class Multiaddr:
         return _textOf(self)
 
     def __repr__(self) -> str:
-        return f"<Multiaddr {self}>"
+        return printable(f"<Multiaddr {self}>")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Multiaddr):

@@ -15,6 +15,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.events import EventBus, LimitReached
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.printable import printable
 
 __all__ = ["INTERVAL", "Refusals"]
 
@@ -56,7 +57,7 @@ class Refusals:
             self._log.info(
                 "{who} refused by the gater: {reason}{others}",
                 who=_who(peer, address),
-                reason=reason,
+                reason=printable(reason),
                 others=_others(count),
                 peer=peer,
                 address=address,

@@ -38,6 +38,7 @@ from twisted_libp2p.connmanager.subnets import Subnet
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionScope, IStreamScope
+from twisted_libp2p.printable import printable
 
 if TYPE_CHECKING:
     from twisted_libp2p.connmanager.limiter import Limiter
@@ -104,7 +105,7 @@ class Scope:
     def __repr__(self) -> str:
         used = ScopeLimits(*self.used)
         told = ", ".join(f"{name}={value}" for name, value in used._asdict().items())
-        return f"<Scope {self.name}: {told}>"
+        return printable(f"<Scope {self.name}: {told}>")
 
     def exceeded(self, resource: int) -> LimitExceeded:
         """

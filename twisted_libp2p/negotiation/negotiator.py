@@ -25,6 +25,7 @@ from zope.interface import implementer
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
 from twisted_libp2p.negotiation.deadlines import Deadlines
 from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.printable import printable
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]
 
@@ -180,7 +181,7 @@ class Negotiator(ProtocolWrapper):
             inner.makeConnection(self.transport)
         except Exception:
             failure = Failure()
-            _log.failure("{agreed} failed to start", failure, agreed=agreed)
+            _log.failure("{agreed} failed to start", failure, agreed=printable(agreed))
             self.transport.abortConnection()
             if self.optimistic is None:
                 # Nothing that happens to the transport leads here any more.
@@ -399,7 +400,9 @@ class Negotiation(Factory):
                 return None
             return factory.buildProtocol(transport.getPeer())
         except Exception:
-            _log.failure("no protocol could be built for {agreed}", agreed=agreed)
+            _log.failure(
+                "no protocol could be built for {agreed}", agreed=printable(agreed)
+            )
             return None
 
     def explain(self, reason: Failure) -> Exception:

@@ -113,6 +113,9 @@ class Registry:
         registration = self._exact.get(protocol)
         if registration is not None:
             return registration.factory
+        if not protocol.isprintable():
+            # It would end up in logs, events and the program's own texts.
+            return None
         for registration in self._matching:
             if registration.matches(protocol):
                 return registration.factory

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.printable import brief
 
 __all__ = ["AddressInfo", "PeerInfo", "TagInfo"]
 
@@ -53,7 +54,7 @@ class TagInfo:
     expires: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PeerInfo:
     """
     A peer.  Times are seconds since the epoch, None is never.
@@ -88,3 +89,6 @@ class PeerInfo:
     dialectLearnt: float | None = None
     tags: Mapping[str, TagInfo] = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -19,6 +19,7 @@ from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
 from twisted_libp2p.peerstore.records import Limits, Note, Record
 from twisted_libp2p.peerstore.rows import AddressRow, PeerRow, Row, TagRow
 from twisted_libp2p.peerstore.texts import share
+from twisted_libp2p.printable import printable as shown
 
 __all__ = [
     "checkName",
@@ -80,9 +81,9 @@ def splitLines(text: str) -> tuple[str, ...]:
 
 def printable(text: str) -> str:
     """
-    Take out of a text what does not belong there.
+    Leave out of a text the characters that are not seen.
     """
-    return share("".join(each for each in text if each.isprintable()))
+    return share(shown(text, hidden=""))
 
 
 def checkName(name: str) -> None:

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import StreamAborted, StreamReset
+from twisted_libp2p.printable import printable
 
 __all__ = ["ForwardFactory", "Half"]
 
@@ -159,7 +160,7 @@ class _Inbound(Half):
         peer = self.transport.getPeer()
         _log.info(
             "cannot forward {protocol} of {peer}: {reason}",
-            protocol=peer.protocolID,
+            protocol=printable(peer.protocolID or ""),
             peer=peer,
             reason=reason.getErrorMessage(),
         )

@@ -30,6 +30,7 @@ from twisted_libp2p.address.record import MAX_ADDRESSES
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
 from twisted_libp2p.negotiation.multistream import MAX_PROTOCOL_ID
+from twisted_libp2p.printable import brief, printable
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
 
@@ -71,7 +72,7 @@ _MAX_NAME = 256
 _MAX_BYTES = 4 * _MAX_NAME
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Identification:
     """
     What a peer told; None, or nothing, where it did not.
@@ -93,6 +94,9 @@ class Identification:
     observedAddress: Multiaddr | None = None
     record: bytes | None = None
     sequence: int | None = None
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 def visible(addresses: Iterable[Multiaddr], at: Multiaddr | None) -> list[Multiaddr]:
@@ -303,13 +307,13 @@ class Reader:
 @lru_cache(64)
 def _name(text: str | bytes) -> str:
     """
-    Bound a name, and take out what would disturb a terminal.
+    Bound a name, and leave out the characters that would disturb a terminal.
 
     @param text: what protobuf gives: bytes, where it is not UTF-8.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return "".join(each for each in text[:_MAX_NAME] if each.isprintable())
+    return printable(text[:_MAX_NAME], _MAX_NAME, hidden="")
 
 
 def _protocols(names: tuple[str | bytes, ...]) -> tuple[str, ...]:

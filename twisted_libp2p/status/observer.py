@@ -30,6 +30,7 @@ from twisted_libp2p.events import (
     OpenedStream,
 )
 from twisted_libp2p.node import Node
+from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.status.rate import Rate
 
 __all__ = ["Happening", "Observer"]
@@ -240,14 +241,9 @@ def bounded(limit: int) -> int | None:
 
 def printable(text: str) -> str:
     """
-    Give a text of which nobody knows who wrote it: not too long, and without
-    the characters that are not seen, or make others look different.
+    Return a text for the page, which a peer may have written.
     """
-    if len(text) > MAX_TEXT:
-        text = text[: MAX_TEXT - 1] + "…"
-    return "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text
-    )
+    return shown(text, MAX_TEXT, hidden="\N{REPLACEMENT CHARACTER}")
 
 
 @singledispatch
