@@ -25,6 +25,7 @@ from twisted.internet.defer import (
     succeed,
 )
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IListeningPort,
     IProtocol,
     IProtocolFactory,
@@ -39,7 +40,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p import __version__
-from twisted_libp2p.address import Multiaddr, PeerAddress
+from twisted_libp2p.address import Multiaddr, PeerAddress, isWildcard, unmapped
 from twisted_libp2p.address.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection import Connection, Dialer, Services, Upgrader
 from twisted_libp2p.connection.upgrader import MULTISTREAM
@@ -87,6 +88,10 @@ REJOINED = 16
 #: The number of addresses of each of them that are tried.
 REJOINED_ADDRESSES = 4
 
+#: Seconds after which a node that listens on a wildcard looks at the interfaces of
+#: this host again, as go-libp2p.
+INTERFACE_INTERVAL = 5.0
+
 #: What the nodes of this package say they are.
 AGENT = f"twisted_libp2p/{__version__}"
 
@@ -99,17 +104,57 @@ class Listener:
     An address that a node listens on.
 
     @ivar requested: what was asked for.
-    @ivar addresses: the real addresses that came of it, with the peer id.
+    @ivar port: what accepts connections.
+    @ivar addresses: the real addresses that came of it, with the peer id.  Those of
+        a wildcard change with the interfaces of this host.
+    @ivar wildcard: whether the requested address stands for all of this host.
     @ivar users: how many share it.
     """
 
+    _log = Logger()
+
     def __init__(
-        self, requested: Multiaddr, port: IListeningPort, addresses: list[Multiaddr]
+        self,
+        requested: Multiaddr,
+        port: IListeningPort,
+        transport: ITransport,
+        peerID: PeerID,
     ) -> None:
         self.requested = requested
         self.port = port
-        self.addresses = addresses
+        self.addresses: list[Multiaddr] = []
+        self.wildcard = isWildcard(unmapped(requested))
         self.users = 1
+        self._transport = transport
+        self._peerID = peerID
+        self._blind = False
+
+    def look(self) -> tuple[list[Multiaddr], list[Multiaddr]]:
+        """
+        Find out the addresses.  If the interfaces of this host cannot be listed,
+        those that were known stay.
+
+        @return: the addresses that are new, and those that are gone.
+        """
+        try:
+            found = self._transport.listeningOn(self.requested, self.port)
+        except OSError as error:
+            if not self._blind:
+                self._blind = True
+                self._log.warn(
+                    "listening on {address}, but at which addresses of this host is"
+                    " not known: {error}",
+                    address=str(self.requested),
+                    error=str(error),
+                )
+            return [], []
+        self._blind = False
+        before = self.addresses
+        self.addresses = [each.withPeer(self._peerID) for each in found]
+        return (
+            [each for each in self.addresses if each not in before],
+            [each for each in before if each not in self.addresses],
+        )
 
 
 @implementer(IListeningPort)
@@ -327,6 +372,7 @@ class Node(MultiService):
         )
         self._requested = [self._listenable(each) for each in listen]
         self._listeners: list[Listener] = []
+        self._looking: IDelayedCall | None = None
         self.identification = IdentifyService(
             reactor,
             self.identity,
@@ -465,17 +511,61 @@ class Node(MultiService):
         port = await transport.serverEndpoint(requested).listen(
             self._upgrader.inbound(transport)
         )
-        addresses = [
-            each.withPeer(self.peerID)
-            for each in transport.listeningOn(requested, port)
-        ]
-        listener = Listener(requested, port, addresses)
+        listener = Listener(requested, port, transport, self.peerID)
+        try:
+            added, _ = listener.look()
+        except BaseException:
+            # Nobody else knows of the port.
+            await maybeDeferred(port.stopListening)
+            raise
         self._listeners.append(listener)
-        for each in addresses:
-            self._log.info("listening on {address}", address=str(each))
-            self.events.publish(Listen(time=self.reactor.seconds(), address=each))
+        if listener.wildcard and self._looking is None:
+            self._lookLater()
+        self._announce(added, [])
         self.identification.changed()
         return listener
+
+    def _announce(self, added: list[Multiaddr], gone: list[Multiaddr]) -> None:
+        """
+        Log and publish where we listen now, and where we no longer do.
+        """
+        for each in gone:
+            self._log.info("no longer listening on {address}", address=str(each))
+            self.events.publish(ListenClose(time=self.reactor.seconds(), address=each))
+        for each in added:
+            self._log.info("listening on {address}", address=str(each))
+            self.events.publish(Listen(time=self.reactor.seconds(), address=each))
+
+    def _lookLater(self) -> None:
+        self._looking = self.reactor.callLater(INTERFACE_INTERVAL, self._lookAgain)
+
+    def _lookAgain(self) -> None:
+        """
+        Look at the interfaces of this host again, which come and go, as long as any
+        listener depends on them; and announce what has changed to the peers.
+        """
+        self._looking = None
+        listeners = [each for each in self._listeners if each.wildcard]
+        if not listeners:
+            return
+        self._lookLater()
+        changed = False
+        for listener in listeners:
+            if listener not in self._listeners:
+                # The application has closed it when it heard of another.
+                continue
+            try:
+                added, gone = listener.look()
+            except Exception:
+                self._log.failure(
+                    "the addresses of {address} are not known",
+                    address=str(listener.requested),
+                )
+                continue
+            self._announce(added, gone)
+            changed = changed or bool(added or gone)
+        if changed:
+            self.identification.changed()
 
     async def stopListeningOn(self, address: str | Multiaddr) -> None:
         """
@@ -552,6 +642,9 @@ class Node(MultiService):
         for pending in (starting, rejoining):
             if pending is not None:
                 pending.cancel()
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel()
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await self._close(listener)

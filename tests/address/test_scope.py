@@ -179,6 +179,22 @@ class WildcardTests(SynchronousTestCase):
         for text in ("/ip4/192.0.2.1/tcp/1", "/dns/a/tcp/1", "/unix/a"):
             self.assertAddresses(text, [text])
 
+    def test_notListed(self) -> None:
+        """
+        Adapters that cannot be listed, for whatever reason, are an error of the
+        system; any other address needs none.
+        """
+        for problem in (OSError(13, "denied"), AssertionError("no netmask")):
+
+            def adapters(problem: Exception = problem) -> list[Adapter]:
+                raise problem
+
+            wildcard = Multiaddr("/ip4/0.0.0.0/tcp/1")
+            error = self.assertRaises(OSError, interfaceAddresses, wildcard, adapters)
+            self.assertIn(str(problem), str(error))
+            other = Multiaddr("/ip4/192.0.2.1/tcp/1")
+            self.assertEqual(interfaceAddresses(other, adapters), [other])
+
     def test_thisHost(self) -> None:
         """
         Without adapters of a test, those of the host are asked.

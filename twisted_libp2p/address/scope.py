@@ -227,13 +227,19 @@ def interfaceAddresses(
         back as the only one.
     @param adapters: gives the network adapters of this host.
     @return: in the order of the adapters, each once.
+    @raise OSError: the adapters cannot be listed, as in some sandboxes.
     """
     if not isWildcard(address):
         return [address]
     wildcard, *_ = address
     rest = str(address).removeprefix(f"/{wildcard.name}/{wildcard.value}")
     found: dict[Multiaddr, None] = {}
-    for adapter in adapters():
+    try:
+        listed = list(adapters())
+    except Exception as problem:
+        # Also what ifaddr asserts of each adapter, and its names that are no text.
+        raise OSError(f"the network interfaces cannot be listed: {problem}") from None
+    for adapter in listed:
         for each in adapter.ips:
             # The text of an IPv4 address, or a tuple that begins with that of
             # an IPv6 address.
