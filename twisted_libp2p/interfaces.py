@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from twisted_libp2p.address import Multiaddr
     from twisted_libp2p.connection import Connection
+    from twisted_libp2p.errors import LimitExceeded
     from twisted_libp2p.identity import PeerID, PublicKey
     from twisted_libp2p.muxer.stream import Stream
     from twisted_libp2p.peerstore import PeerInfo
@@ -191,6 +192,10 @@ class IMuxerSession(Interface):
     streams: Collection[Stream] = Attribute("The streams that are not closed yet.")
     ended: bool = Attribute(
         "Whether the session has ended; its transport may still be closing."
+    )
+    full: LimitExceeded | None = Attribute(
+        "The error of C{openStream} while our side has as many streams open as it may"
+        " have; None while it may open more."
     )
     keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
     budget: IConnectionScope | None = Attribute(

@@ -25,7 +25,8 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import EventLoggingObserver, StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.logger import formatEvent, globalLogPublisher
+from twisted.protocols.wire import Echo
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -315,6 +316,112 @@ class ForwardTests(ConnectedTestCase):
         self.nodes.settle()
         self.caller.reasons[0].trap(StreamReset)
         self.assertTrue(transport.disconnected)
+
+
+class PortTests(ConnectedTestCase):
+    """
+    A port of this machine is forwarded to a protocol of the server.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have connections that are accepted by a server of another kind.
+        """
+        super().setUp()
+        self.logged = EventLoggingObserver()
+        globalLogPublisher.addObserver(self.logged)
+        self.addCleanup(globalLogPublisher.removeObserver, self.logged)
+
+    def accept(self, endpoint: IStreamClientEndpoint) -> tuple[Any, StringTransport]:
+        """
+        Accept a connection, and forward it.
+        """
+        address = IPv4Address("TCP", "127.0.0.1", 12345)
+        transport = StringTransport(peerAddress=address)
+        half: Any = ForwardFactory(endpoint).buildProtocol(address)
+        half.makeConnection(transport)
+        self.nodes.settle()
+        return half, transport
+
+    def test_forwarded(self) -> None:
+        """
+        Bytes pass in both directions.
+        """
+        echo = Factory.forProtocol(Echo)
+        self.server.registry.register(TARGET, echo)
+        half, transport = self.accept(self.client.connector(self.server.peerID, TARGET))
+        half.dataReceived(b"hello")
+        self.nodes.settle()
+        self.assertEqual(transport.value(), b"hello")
+        half.connectionLost(Failure(ConnectionDone()))
+        self.nodes.settle()
+
+    def test_away(self) -> None:
+        """
+        A connection whose peer is away, or does not speak the protocol, or is no
+        peer at all, is aborted, with one line of the log that names both.
+        """
+        away = self.nodes.start()
+        self.nodes.result(away.stopService())
+
+        @implementer(IStreamClientEndpoint)
+        class Raising:
+            """
+            An endpoint with a mistake.
+            """
+
+            def connect(self, protocolFactory: IProtocolFactory) -> Any:
+                """
+                Make it.
+                """
+                raise ValueError("a mistake")
+
+        for endpoint in (
+            self.client.connector(f"/memory/99/p2p/{away.peerID}", TARGET),
+            self.client.connector(away.peerID, TARGET),
+            self.client.connector(self.server.peerID, "/unspoken"),
+            self.client.connector("nobody", TARGET),
+            Raising(),
+        ):
+            before = len(self.logged)
+            _, transport = self.accept(endpoint)
+            self.nodes.advance(60.0)
+            self.assertTrue(transport.disconnected, endpoint)
+            lines = [
+                formatEvent(each)
+                for each in list(self.logged)[before:]
+                if "cannot forward" in (each["log_format"] or "")
+            ]
+            self.assertEqual(len(lines), 1)
+            self.assertIn("12345", lines[0])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_goneMeanwhile(self) -> None:
+        """
+        Where a client goes before the peer is reached the stream ends as well, be
+        the endpoint aware of it or not.
+        """
+        half: Any = None
+        outcome: Deferred[Any] = Deferred(lambda _: outcome.callback(target))
+        target = HalfCloseCollector()
+        aborted = StringTransport()
+        target.makeConnection(aborted)
+
+        @implementer(IStreamClientEndpoint)
+        class Deaf:
+            """
+            An endpoint that connects although nobody waits.
+            """
+
+            def connect(self, protocolFactory: IProtocolFactory) -> Any:
+                """
+                Connect later.
+                """
+                return outcome
+
+        half, _ = self.accept(Deaf())
+        half.connectionLost(Failure(ConnectionDone()))
+        self.assertTrue(aborted.disconnected)
 
 
 class ChainTests(ConnectedTestCase):

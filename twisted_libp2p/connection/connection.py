@@ -22,11 +22,13 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.allowance import Allowance
+from twisted_libp2p.connection.waiting import StreamQueue
 from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
     ErrorCode,
     Libp2pError,
+    LimitExceeded,
 )
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
@@ -76,6 +78,8 @@ class Services:
     @ivar negotiating: the streams whose protocol is not agreed.
     @ivar unread: the connections that have ended, and whose streams have bytes that
         applications have not read.
+    @ivar waiting: the streams that wait to be opened, of each connection that has
+        such streams.
     @ivar inbound: negotiates on the streams that peers open.
     """
 
@@ -86,6 +90,9 @@ class Services:
     deadlines: Deadlines = field(init=False)
     negotiating: set[Stream] = field(init=False, default_factory=set)
     unread: set[Connection] = field(init=False, default_factory=set)
+    waiting: dict[Connection, StreamQueue[_Opening]] = field(
+        init=False, default_factory=dict
+    )
     inbound: Negotiation = field(init=False)
 
     def __post_init__(self) -> None:
@@ -234,6 +241,9 @@ class Connection:
         """
         Open a stream and agree on its protocol.
 
+        If our side has as many streams open as the muxer may have, the stream waits
+        for up to 10 seconds until another one has ended.
+
         If one protocol only is proposed, the factory's protocol is connected
         at once, and what it writes in C{connectionMade} travels with the
         proposal; it receives nothing before the peer has agreed, nor is its
@@ -259,16 +269,63 @@ class Connection:
         except ConfigurationError:
             return fail(Failure())
         opening = _Opening(self, proposals, factory, self._services.clock)
+        if not self._begin(opening):
+            self._wait(opening)
+        return opening.result
+
+    def _begin(self, opening: _Opening) -> bool:
+        """
+        Open a stream and begin its negotiation; fail it if that cannot be.
+
+        @return: False if it has to wait, since our side has too many streams open.
+        """
+        session = self._session
+        if session is None:
+            opening.failed(Failure(self._ended()), None)
+            return True
+        if session.full is not None and not session.ended:
+            return False
         try:
             scope = opening.scope = self.scope.openStream(False)
         except Libp2pError:
-            return fail(Failure())
+            opening.failed(Failure(), None)
+            return True
         try:
             session.openStream(opening.buildProtocol(None))
         except Libp2pError:
             scope.close()
-            return fail(Failure())
-        return opening.result
+            opening.failed(Failure(), None)
+        return True
+
+    def _wait(self, opening: _Opening) -> None:
+        """
+        Let a stream wait until another one of ours has ended.
+        """
+        waiting, session = self._services.waiting, self._session
+        queue = waiting.get(self)
+        if queue is None:
+            queue = waiting[self] = StreamQueue(
+                self._services.clock,
+                self._begin,
+                lambda opening, error: opening.failed(Failure(error), None),
+                self._waited,
+            )
+        full = session.full if session is not None else None
+        assert full is not None
+        try:
+            queue.add(opening, full)
+        except LimitExceeded:
+            opening.failed(Failure(), None)
+
+    def _waited(self, queue: StreamQueue[_Opening]) -> None:
+        """
+        Forget a queue in which nothing waits any longer.
+        """
+        if self._services.waiting.get(self) is queue:
+            del self._services.waiting[self]
+
+    def _ended(self) -> ConnectionClosing:
+        return ConnectionClosing(f"the connection to {self.remotePeer} ended")
 
     def ping(self) -> Deferred[float]:
         """
@@ -367,6 +424,10 @@ class Connection:
         """
         if self.reason is not None:
             self._leave()
+        if self._services.waiting and stream.initiator:
+            queue = self._services.waiting.get(self)
+            if queue is not None:
+                queue.freed()
         if stream.scope is None:
             # It was not opened by way of this class, and never counted.
             return
@@ -399,6 +460,9 @@ class Connection:
         """
         self.reason = reason
         kept = not self._leave()
+        queue = self._services.waiting.get(self)
+        if queue is not None:
+            queue.fail(self._ended())
         self._services.deadlines.rest()
         self._services.connections.closed(self, reason)
         self.scope.close(kept)
@@ -508,11 +572,11 @@ class _Opening(Negotiation):
 
     @ivar result: fires with the protocol of the stream.
     @ivar scope: the use of the limits by the stream.
-    @ivar stream: the stream, as soon as there is one.
+    @ivar stream: the stream; None until it is opened.
     """
 
     scope: IStreamScope
-    stream: Stream
+    stream: Stream | None = None
 
     def __init__(
         self,
@@ -523,7 +587,7 @@ class _Opening(Negotiation):
     ) -> None:
         # The callables of the base class are methods here: a stream is cheap
         # enough to be opened for every question, and they are not.
-        self._connection = connection
+        self.connection = connection
         self._proposals = proposals
         self._factory = factory
         self.clock = clock
@@ -557,7 +621,7 @@ class _Opening(Negotiation):
 
     def agreed(self, protocol: IProtocol, stream: Stream) -> None:
         stream.negotiated()
-        self._connection.agreed(protocol, stream)
+        self.connection.agreed(protocol, stream)
         if self.result.called:
             return
         if self.scope.closed:
@@ -572,4 +636,9 @@ class _Opening(Negotiation):
 
     def _cancelled(self, result: Deferred[IProtocol]) -> None:
         result.errback(CancelledError())
-        self.stream.abortConnection()
+        if self.stream is not None:
+            self.stream.abortConnection()
+            return
+        queue = self.connection._services.waiting.get(self.connection)
+        if queue is not None:
+            queue.remove(self)

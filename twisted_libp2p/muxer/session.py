@@ -97,6 +97,7 @@ class MuxerSession(Protocol):
     not in the table, or is C{CLOSED} there, frames have crossed a reset.
 
     @cvar protocolID: the muxer's name on the wire, for errors.
+    @cvar outboundOption: the option that bounds the streams of our side, for errors.
     @ivar connection: the owner of the session.
     @ivar initiator: whether our side opened the connection.
     @ivar keepsAlive: whether the session notices by itself that the peer is dead.
@@ -128,6 +129,7 @@ class MuxerSession(Protocol):
     )
 
     protocolID: str
+    outboundOption = "maxOutboundStreams of the muxer"
     keepsAlive = False
     budget: IConnectionScope | None = None
     _log = Logger()
@@ -176,6 +178,19 @@ class MuxerSession(Protocol):
         """
         return self._streams.values()
 
+    @property
+    def full(self) -> LimitExceeded | None:
+        """
+        The error of L{openStream} while our side has as many streams open as it
+        may have; None while it may open more.
+        """
+        limit, current = self._limits[True], self._counts[True]
+        if current < limit:
+            return None
+        return LimitExceeded(
+            "outbound streams of a connection", limit, current, self.outboundOption
+        )
+
     def openStream(self, protocol: IProtocol) -> Stream:
         """
         Open a stream and connect the protocol to it.  The peer learns of it
@@ -186,14 +201,9 @@ class MuxerSession(Protocol):
         """
         if self._ended or self.transport is None:
             raise ConnectionClosing("the session has ended, or has not begun")
-        limit, current = self._limits[True], self._counts[True]
-        if current >= limit:
-            raise LimitExceeded(
-                "outbound streams of a connection",
-                limit,
-                current,
-                "maxOutboundStreams",
-            )
+        full = self.full
+        if full is not None:
+            raise full
         stream = self.newStream()
         self._connect(stream, protocol)
         if not stream.queued:

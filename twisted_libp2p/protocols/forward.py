@@ -1,7 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Forwarding: a stream is joined with a connection to any Twisted endpoint.
+Forwarding: a stream, or a connection of any other server, is joined with a
+connection to any Twisted endpoint.
 
 Bytes, back-pressure, half-closes and resets pass in both directions.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
@@ -24,6 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
 
@@ -132,7 +134,7 @@ class _Outbound(Factory):
 
 class _Inbound(Half):
     """
-    The half on the stream: it waits for the other half to be connected.
+    The half on the accepted side: it waits for the other half to be connected.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
@@ -144,27 +146,34 @@ class _Inbound(Half):
         Connect the other half; until that is done nothing is received.
         """
         self.transport.pauseProducing()
-        self._connecting = self._endpoint.connect(_Outbound())
-        self._connecting.addCallbacks(self._connected, self._failed)
+        self._connecting = maybeDeferred(self._endpoint.connect, _Outbound())
+        # The failure of the joint itself ends this half, too.
+        self._connecting.addCallback(self._connected).addErrback(self._failed)
 
     def _connected(self, other: Any) -> None:
-        self._connecting = None
+        if self._connecting is None:
+            # The endpoint has not noticed that nobody waits for it.
+            _abort(other.transport)
+            return
         self.join(other)
+        self._connecting = None
         self.transport.resumeProducing()
 
     def _failed(self, reason: Failure) -> None:
         if self._connecting is None:
-            # It was cancelled: the stream has ended.
+            # It was cancelled: this half has ended.
             return
         self._connecting = None
+        # Whichever server accepts connections may use the factory.
         peer = self.transport.getPeer()
+        protocol = peer.protocolID if isinstance(peer, PeerAddress) else "a connection"
         _log.info(
             "cannot forward {protocol} of {peer}: {reason}",
-            protocol=printable(peer.protocolID or ""),
+            protocol=printable(protocol or ""),
             peer=peer,
             reason=reason.getErrorMessage(),
         )
-        self.transport.abortConnection()
+        _abort(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -179,6 +188,10 @@ class _Inbound(Half):
 class ForwardFactory(Factory):
     """
     Joins each stream with a new connection to an endpoint.
+
+    The other way round it opens a libp2p stream for each connection to a port of this
+    machine: C{serverEndpoint.listen(ForwardFactory(node.connector(peer, protocol)))}.
+    A connection whose endpoint cannot be reached is aborted.
     """
 
     noisy = False

@@ -780,7 +780,7 @@ class OutboundTests(SessionTestCase):
             self.peer.session.openStream(Collector())
         with self.assertRaises(LimitExceeded) as caught:
             self.peer.session.openStream(Collector())
-        self.assertEqual(caught.exception.option, "maxOutboundStreams")
+        self.assertEqual(caught.exception.option, "Yamux.maxOutboundStreams")
 
     def test_ackBacklog(self) -> None:
         """

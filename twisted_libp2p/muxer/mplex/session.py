@@ -59,6 +59,7 @@ class MplexSession(MuxerSession):
     """
 
     protocolID = PROTOCOL_ID
+    outboundOption = "Mplex.maxOutboundStreams"
 
     def __init__(
         self,

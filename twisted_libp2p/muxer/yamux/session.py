@@ -80,6 +80,7 @@ class YamuxSession(MuxerSession):
     )
 
     protocolID = PROTOCOL_ID
+    outboundOption = "Yamux.maxOutboundStreams"
 
     def __init__(
         self,
