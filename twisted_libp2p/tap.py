@@ -120,20 +120,14 @@ class Options(NodeOptions):
             for name, option in (("lowWater", "low-water"), ("highWater", "high-water"))
             if self[option] is not None
         }
-        cap = self["max-connections"]
-        if cap is not None:
-            # Marks that nobody has asked for stay below a cap that somebody has.
-            usual = ConnectionPolicy()
-            marks.setdefault("highWater", min(usual.highWater, cap))
-            marks.setdefault(
-                "lowWater", min(usual.lowWater, marks["highWater"] * 5 // 6)
-            )
+        limits = Limits.scaled(connections=self["max-connections"])
         return {
             **super().nodeArguments(),
             "listen": self["listen"],
             "peerstore": self["peerstore"],
-            "policy": ConnectionPolicy(**marks),
-            "limits": Limits.scaled(connections=cap),
+            # Marks that nobody has asked for stay below the cap.
+            "policy": ConnectionPolicy.scaled(limits.system.connections, **marks),
+            "limits": limits,
             "gater": ListGater(
                 blocked=self["block"],
                 allowed=self["allow"],

@@ -478,7 +478,7 @@ class SimultaneousTests(SynchronousTestCase):
         one, other = nodes.start(), nodes.start()
         nodes.connect(one, other)
         nodes.advance(WINDOW + 1)
-        dial = other._dialer.dial(None, [one.addresses[0].withoutPeer()])
+        dial = other._dialer.dial(one.peerID, one.addresses)
         nodes.settle()
         self.successResultOf(dial)
         nodes.advance(60)

@@ -55,14 +55,59 @@ class ScaledTests(SynchronousTestCase):
 
     def test_littleOfAll(self) -> None:
         """
-        The water marks fit even the smallest machine.
+        Connections and upgrades leave descriptors for other files, and buffers
+        leave memory for the rest of the program, however little there is.
         """
-        limits = self.machine(256 * MIB, 256)
-        self.assertEqual(limits.system.connections, 256)
-        self.assertEqual(limits.system.inboundConnections, 192)
-        self.assertEqual(limits.system.streams, 2048)
-        self.assertEqual(limits.system.memory, 128 * MIB)
-        self.assertEqual(limits.transient.connections, 64)
+        for memory, descriptors in (
+            (256 * MIB, 256),
+            (64 * MIB, 64),
+            (GIB, 64),
+            (32 * MIB, 1024),
+            (8 * MIB, 16),
+            (1024 * GIB, 4),
+        ):
+            limits = self.machine(memory, descriptors)
+            taken = limits.system.connections + limits.transient.connections
+            self.assertLessEqual(taken, descriptors * 3 // 4)
+            self.assertEqual(limits.system.memory, memory // 8)
+            # What new streams may hold, and what windows may grow.
+            held = limits.system.streams * 256 * 1024 + limits.system.memory
+            self.assertLess(held, memory)
+        limits = self.machine(GIB, 64)
+        self.assertEqual(limits.system.connections, 32)
+        self.assertEqual(limits.system.inboundConnections, 24)
+        self.assertEqual(limits.transient.connections, 16)
+
+    def test_shares(self) -> None:
+        """
+        No peer, and no address, has more than an eighth of what all peers
+        together may have, and no site more than a quarter, whatever the size of
+        the machine; two connections are always allowed.
+        """
+        for memory in (64 * MIB, 256 * MIB, GIB, 4 * GIB, 64 * GIB, 1024 * GIB):
+            for descriptors in (64, 256, 1024, 20_000, 1 << 20):
+                limits = self.machine(memory, descriptors)
+                system, peer = limits.system, limits.peer
+                eighth = system.inboundConnections / 8
+                self.assertLessEqual(peer.connections, max(eighth, 2))
+                self.assertLessEqual(peer.inboundConnections, max(eighth, 2))
+                self.assertLessEqual(peer.streams, system.streams / 8)
+                self.assertLessEqual(peer.inboundStreams, system.inboundStreams / 8)
+                self.assertLessEqual(peer.memory, system.memory / 8)
+                # A scope that all share is never one of a single peer.
+                self.assertLess(peer.inboundStreams, limits.transient.streams / 2)
+                self.assertLess(peer.inboundStreams, limits.protocol.inboundStreams / 2)
+                for subnet in limits.subnets:
+                    parts = 4 if subnet.prefix == 48 else 8
+                    self.assertLessEqual(
+                        subnet.connections,
+                        max(system.inboundConnections / parts, 2),
+                    )
+                    self.assertLessEqual(subnet.streams, system.inboundStreams / parts)
+                    self.assertLessEqual(subnet.memory, system.memory / parts)
+        limits = self.machine(32 * GIB, 20_000)
+        self.assertEqual(limits.peer, (8, 8, 1024, 512, 64 * MIB))
+        self.assertEqual([each.connections for each in limits.subnets], [8, 8, 64])
 
     def test_chosen(self) -> None:
         """
@@ -105,9 +150,137 @@ class MachineTests(SynchronousTestCase):
             ("1048576\n", MIB),
             (f"{physical * 2}\n", physical),
         ):
-            path = Path(self.mktemp())
+            root = self.root({"sys/fs/cgroup/memory.max": text})
+            self.assertEqual(machine.memory(root), expected)
+
+    def root(self, files: dict[str, str]) -> Path:
+        """
+        Make a tree of files, with C{proc} and C{sys} in it.
+        """
+        root = Path(self.mktemp())
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-            self.assertEqual(machine.memory(path), expected)
+        return root
+
+    def test_nested(self) -> None:
+        """
+        In a unified hierarchy the lowest bound of the group and of all groups
+        around it holds, be it C{memory.max} or C{memory.high}.
+        """
+        mounts = (
+            "24 1 0:22 / / rw - ext4 /dev/sda rw\n"
+            "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
+        )
+        group = "sys/fs/cgroup/system.slice/node.service"
+        for files, expected in (
+            ({f"{group}/memory.max": "3000000\n"}, 3_000_000),
+            (
+                {
+                    f"{group}/memory.max": "max\n",
+                    "sys/fs/cgroup/system.slice/memory.max": "2000000\n",
+                },
+                2_000_000,
+            ),
+            (
+                {
+                    f"{group}/memory.max": "3000000\n",
+                    f"{group}/memory.high": "1000000\n",
+                },
+                1_000_000,
+            ),
+        ):
+            root = self.root(
+                {
+                    "proc/self/mountinfo": mounts,
+                    "proc/self/cgroup": "0::/system.slice/node.service\n",
+                }
+                | files
+            )
+            self.assertEqual(machine.memory(root), expected)
+
+    def test_elsewhere(self) -> None:
+        """
+        The hierarchy may be mounted anywhere, even where the path has a space,
+        and a group of another mount's does not count.
+        """
+        root = self.root(
+            {
+                "proc/self/mountinfo": (
+                    "30 24 0:26 / /my\\040groups rw - cgroup2 none rw\n"
+                    "31 24 0:27 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
+                ),
+                "proc/self/cgroup": "0::/a\n",
+                "my groups/a/memory.max": "2000000\n",
+                "sys/fs/cgroup/memory.max": "1000000\n",
+            }
+        )
+        self.assertEqual(machine.memory(root), 2_000_000)
+
+    def test_firstVersion(self) -> None:
+        """
+        Version 1 of control groups has a hierarchy of its own for memory, whose
+        path may be that of the host where the container sees its group alone.
+        """
+        own = "9:cpu,cpuacct:/x\n4:hugetlb,memory:/docker/abc\n0::/\n"
+        top = "sys/fs/cgroup/memory"
+        for base, files, expected in (
+            ("/", {f"{top}/docker/abc/memory.limit_in_bytes": "2000000\n"}, 2_000_000),
+            (
+                "/",
+                {
+                    f"{top}/docker/abc/memory.limit_in_bytes": "9223372036854771712\n",
+                    f"{top}/docker/memory.limit_in_bytes": "1000000\n",
+                },
+                1_000_000,
+            ),
+            ("/docker/abc", {f"{top}/memory.limit_in_bytes": "2000000\n"}, 2_000_000),
+            ("/elsewhere", {f"{top}/memory.limit_in_bytes": "2000000\n"}, 2_000_000),
+        ):
+            root = self.root(
+                {
+                    "proc/self/cgroup": own,
+                    "proc/self/mountinfo": (
+                        "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+                        f"35 31 0:32 {base} /{top} rw - cgroup cgroup"
+                        " rw,hugetlb,memory\n"
+                        "41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n"
+                    ),
+                }
+                | files
+            )
+            self.assertEqual(machine.memory(root), expected)
+
+    def test_strange(self) -> None:
+        """
+        What cannot be understood is left out.
+        """
+        physical = machine.memory(Path(self.mktemp()))
+        for mounts, own in (
+            ("nonsense\n\n1 2 - cgroup2\n - cgroup2 x\n", "nonsense\n0\n::\n"),
+            ("30 24 0:26 / /sys/fs/cgroup rw - cgroup2 x rw\n", "0::/../../other\n"),
+        ):
+            root = self.root(
+                {
+                    "proc/self/mountinfo": mounts,
+                    "proc/self/cgroup": own,
+                    "sys/fs/cgroup/memory.high": "0\n",
+                    "sys/fs/cgroup/memory.max": "many\n",
+                }
+            )
+            self.assertEqual(machine.memory(root), physical)
+
+    def test_addressSpace(self) -> None:
+        """
+        A limit of the process counts as well.
+        """
+        self.patch(
+            resource,
+            "getrlimit",
+            lambda what: (MIB if what == resource.RLIMIT_AS else 100, -1),
+        )
+        self.assertEqual(machine.memory(Path(self.mktemp())), MIB)
 
     def test_memoryUnknown(self) -> None:
         """

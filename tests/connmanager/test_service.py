@@ -6,6 +6,7 @@ Tests of the service that owns the connections, with connections that are none.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -22,8 +23,10 @@ from twisted_libp2p.connmanager import (
     ConnectionPolicy,
     Limits,
     OpenGater,
+    ScopeLimits,
     halving,
 )
+from twisted_libp2p.connmanager import limits as scaling
 from twisted_libp2p.errors import (
     ClosedHere,
     ConfigurationError,
@@ -289,11 +292,37 @@ class TrimTests(ManagerTestCase):
         self.assertRaises(ConfigurationError, ConnectionPolicy, lowWater=-1)
         self.assertRaises(ConfigurationError, ConnectionPolicy, interval=0)
         self.assertRaises(ConfigurationError, ConnectionPolicy, keepAlive=0)
+        self.manage(policy=None)
+        self.assertEqual(self.manager.policy.highWater, 12)
+        self.assertEqual(self.manager.policy.lowWater, 10)
         error = self.assertRaises(
             ConfigurationError, self.manage, policy=ConnectionPolicy()
         )
         self.assertIn("192", str(error))
         self.assertIn("Limits.system.connections", str(error))
+
+    def test_smallMachine(self) -> None:
+        """
+        On a machine with 64 descriptors the default marks fit the cap, and those
+        that a program has chosen for any machine are lowered with a warning;
+        both with and without a policy a node can be made.
+        """
+        self.patch(scaling, "machineDescriptors", lambda: 64)
+        logged: list[Any] = []
+        observer = cast(ILogObserver, logged.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        self.manage(limits=None, policy=None)
+        marks = self.manager.policy
+        self.assertEqual((marks.lowWater, marks.highWater), (26, 32))
+        self.assertEqual(logged, [])
+        self.manage(limits=None, policy=ConnectionPolicy(grace=5))
+        marks = self.manager.policy
+        self.assertEqual((marks.lowWater, marks.highWater, marks.grace), (26, 32, 5))
+        self.assertEqual(len(logged), 1)
+        self.manage(limits=None, policy=ConnectionPolicy(lowWater=1, highWater=2))
+        self.assertEqual(self.manager.policy.highWater, 2)
+        self.assertEqual(len(logged), 1)
 
 
 class HardCapTests(ManagerTestCase):
@@ -347,6 +376,11 @@ class HardCapTests(ManagerTestCase):
         """
         A protected peer is let in beyond the cap, but not beyond its own.
         """
+        limits = Limits.scaled(connections=12)
+        self.manage(
+            limits=replace(limits, peer=ScopeLimits(8, 8)),
+            policy=ConnectionPolicy(lowWater=4, highWater=6),
+        )
         self.openSeveral(*range(9))
         self.manager.protect(peer(20), "test")
         for _ in range(8):

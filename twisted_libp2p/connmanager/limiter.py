@@ -16,6 +16,7 @@ from twisted_libp2p.connmanager.scopes import (
     CONNECTION,
     CONNECTIONS,
     STREAMS,
+    TRANSIENT,
     ConnectionScope,
     Scope,
     release,
@@ -37,6 +38,13 @@ def _nobody(error: LimitExceeded, peer: PeerID | None) -> None:
     """
     Where nobody wants to know of refusals.
     """
+
+
+def _nothing(scopes: Sequence[Scope], newcomer: ConnectionScope) -> bool:
+    """
+    Where no stream gives way.
+    """
+    return False
 
 
 def _scope(
@@ -63,6 +71,9 @@ class Limiter:
     @ivar refused: told of each refusal, and of the peer if it is known.
     @ivar background: protocols whose streams do not count as use of a
         connection.
+    @ivar makeRoom: called with the scopes in which a peer has asked for one more
+        stream, and the connection that it is for, when one of them is full;
+        returns whether each of them has a place now.
     @ivar now: tells the time.
     """
 
@@ -72,6 +83,7 @@ class Limiter:
         now: Callable[[], float],
         refused: Callable[[LimitExceeded, PeerID | None], None] = _nobody,
         background: Collection[str] = (),
+        makeRoom: Callable[[Sequence[Scope], ConnectionScope], bool] = _nothing,
     ) -> None:
         """
         @raise ConfigurationError: a network in C{limits} is none, or lets nobody in.
@@ -80,10 +92,9 @@ class Limiter:
         self.now = now
         self.refused = refused
         self.background = background
+        self.makeRoom = makeRoom
         self.system = Scope("the system", "Limits.system", limits.system)
-        self.transient = Scope(
-            "the transient scope", "Limits.transient", limits.transient
-        )
+        self.transient = Scope(TRANSIENT, "Limits.transient", limits.transient)
         self.peers: dict[PeerID, Scope] = {}
         self.protocols: dict[str, Scope] = {}
         self.subnets = Subnets(limits.subnets, limits.exempt, now)
@@ -182,6 +193,15 @@ class Limiter:
                 "protocol", protocol, self.limits.protocol, self.limits.protocols
             )
         return scope
+
+    def keep(self, scopes: Sequence[Scope]) -> None:
+        """
+        Keep the scopes of protocols that are about to be used again: the only
+        stream of one may just have given way.
+        """
+        for scope in scopes:
+            if scope.kind == "protocol":
+                self.protocols[str(scope.who)] = scope
 
     def leaveProtocol(self, protocol: str, resources: Sequence[int]) -> None:
         """

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The limits of a node, and how they fit the machine.  What they hold for is told
-in L{twisted_libp2p.connmanager.scopes}.
+The limits of a node, and how they fit the machine.
+L{twisted_libp2p.connmanager.scopes} says what is counted where.
 """
 
 from __future__ import annotations
@@ -25,6 +25,16 @@ UNLIMITED = sys.maxsize
 
 KIB = 1024
 MIB = 1024 * KIB
+
+#: No peer, and no address from which peers come, has more than one part in so many
+#: of what all peers together may have; identities and connections cost nothing.
+SHARES = 8
+
+#: The same for a whole site, which has many addresses.
+SITE_SHARES = 4
+
+#: A connection is worth so many bytes of the memory for buffers, and so is a stream.
+PER_CONNECTION = 64 * KIB
 
 
 class ScopeLimits(NamedTuple):
@@ -83,33 +93,60 @@ class Limits:
         """
         Give limits that fit the machine.
 
+        Whatever the machine's size, a peer, and an address from which peers
+        come, has no more than an eighth of what all of them may have; but one
+        that has any connection may have two.
+
         @param connections: the hard cap.  By default half of the file
             descriptors that the process may have, or one connection for 64 KiB
-            of memory if that is less; but no less than 256.
+            of memory if that is less.
         @param memory: how many bytes buffers may take.  By default an eighth
-            of what the machine has, but no less than 128 MiB.
+            of the machine's memory, or of its container's.
         @raise ConfigurationError: there would be no connection at all.
         """
+        descriptors = machineDescriptors()
         if memory is None:
-            memory = max(machineMemory() // 8, 128 * MIB)
+            memory = max(machineMemory() // 8, MIB)
         if connections is None:
-            connections = min(machineDescriptors() // 2, memory // (64 * KIB))
-            connections = max(connections, 256)
+            connections = min(descriptors // 2, memory // PER_CONNECTION)
+            connections = max(connections, 1)
         if connections < 1:
             raise ConfigurationError(
                 f"at most {connections} connections make no node: at least 1 is needed"
             )
-        streams = max(2048, memory // (64 * KIB))
-        inbound = streams * 3 // 4
+        # Upgrades have descriptors as well; half of the rest is for listeners,
+        # files and dials.
+        spare = max(descriptors - connections, 0) // 2
+        streams = max(memory // PER_CONNECTION, 16)
+        inbound = ScopeLimits(
+            max(connections * 3 // 4, 1),
+            inboundStreams=streams * 3 // 4,
+            memory=memory,
+        )
+        share = min(_share(inbound.connections, SHARES, 2), 8)
         return cls(
             system=ScopeLimits(
-                connections, max(connections * 3 // 4, 1), streams, inbound, memory
+                connections,
+                inbound.connections,
+                streams,
+                inbound.inboundStreams,
+                memory,
             ),
             transient=ScopeLimits(
-                connections=max(64, connections // 4), streams=streams // 4
+                connections=max(min(64, spare), connections // 4, 1),
+                streams=max(streams // 4, 1),
             ),
-            peer=ScopeLimits(8, 8, 1024, 512, 64 * MIB),
-            protocol=ScopeLimits(streams=streams // 2, inboundStreams=inbound // 2),
+            peer=ScopeLimits(
+                share,
+                share,
+                min(_share(streams, SHARES, 2), 1024),
+                min(_share(inbound.inboundStreams, SHARES), 512),
+                min(memory // SHARES, 64 * MIB),
+            ),
+            protocol=ScopeLimits(
+                streams=streams // 2, inboundStreams=inbound.inboundStreams // 2
+            ),
+            subnets=tuple(_within(limit, inbound) for limit in SUBNETS),
         )
 
     @classmethod
@@ -125,3 +162,24 @@ class Limits:
             protocol=nothing,
             subnets=(),
         )
+
+
+def _share(whole: int, parts: int, minimum: int = 1) -> int:
+    """
+    Return one part of so many, but no less than a minimum.
+    """
+    return max(whole // parts, minimum)
+
+
+def _within(limit: SubnetLimit, inbound: ScopeLimits) -> SubnetLimit:
+    """
+    Limit networks to their share of what all inbound connections may have.
+
+    @param inbound: what these may have together.
+    """
+    parts = SITE_SHARES if limit.site else SHARES
+    return limit._replace(
+        connections=min(limit.connections, _share(inbound.connections, parts, 2)),
+        streams=_share(inbound.inboundStreams, parts),
+        memory=_share(inbound.memory, parts),
+    )

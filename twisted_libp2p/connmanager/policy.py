@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from twisted_libp2p.connmanager.expendability import ByValue
 from twisted_libp2p.errors import ConfigurationError
@@ -17,6 +18,11 @@ __all__ = ["Backoff", "ConnectionPolicy"]
 
 #: Protocols that every connection speaks, used or not: identify and ping.
 BACKGROUND = ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0")
+
+
+#: The water marks unless others are given; as go-libp2p.
+LOW_WATER = 160
+HIGH_WATER = 192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +88,8 @@ class ConnectionPolicy:
     @ivar redial: how protected peers are dialed again.
     """
 
-    lowWater: int = 160
-    highWater: int = 192
+    lowWater: int = LOW_WATER
+    highWater: int = HIGH_WATER
     grace: float = 60.0
     interval: float = 10.0
     expendability: IExpendability = field(default_factory=ByValue)
@@ -91,6 +97,19 @@ class ConnectionPolicy:
     idleTimeout: float | None = None
     background: Collection[str] = BACKGROUND
     redial: Backoff = field(default_factory=Backoff)
+
+    @classmethod
+    def scaled(cls, connections: int, **options: Any) -> ConnectionPolicy:
+        """
+        Give a policy whose water marks, as far as they are not given, are not
+        above the hard cap.
+
+        @param connections: the hard cap.
+        @param options: what else the policy is made of.
+        """
+        high = options.setdefault("highWater", min(HIGH_WATER, connections))
+        options.setdefault("lowWater", min(LOW_WATER, high * 5 // 6))
+        return cls(**options)
 
     def __post_init__(self) -> None:
         if not 0 <= self.lowWater <= self.highWater:

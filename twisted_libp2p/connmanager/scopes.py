@@ -10,12 +10,14 @@ Whatever is limited is counted in I{scopes}::
                  inbound streams under negotiation
     peer         one for each connected peer, all its connections together
     protocol     one for each protocol in use, whoever uses it
-    subnet       inbound connections alone, one for each network they come from
+    subnet       what peers open and send, one for each network they come from
 
 A connection is counted in C{system} and its C{peer}, a stream in C{system},
 its C{peer} and its C{protocol}.  A scope that is full refuses with
 L{LimitExceeded}, which names the scope, the limit, what is in use, and the
-option that changes it.
+option that changes it.  But where many peers share a scope, nobody keeps others
+out by holding much of it: L{twisted_libp2p.connmanager.displacement} takes a
+stream from the peer that holds most.
 
 Memory is what a peer may make us hold: the bytes that windows have beyond the
 256 KiB of a new stream, counted when the peer is allowed to send them, not when
@@ -51,12 +53,16 @@ __all__ = [
     "MEMORY",
     "STREAM",
     "STREAMS",
+    "TRANSIENT",
     "ConnectionScope",
     "Scope",
     "StreamScope",
     "release",
     "reserve",
 ]
+
+#: The kind of the scope of what is not known yet.
+TRANSIENT = "the transient scope"
 
 # What is counted, as indices of C{Scope.used} and C{Scope.limits}, and what is
 # counted together.
@@ -241,13 +247,28 @@ class ConnectionScope:
         limiter = self._limiter
         limiter.upgraded(self)
         self.leave()
-        limiter.subnets.leave(self._subnets)
-        self._subnets = ()
+        if self._opening is not None:
+            limiter.subnets.leave(self._subnets)
         if not kept:
             self.free(self._memory)
         self._opening = None
         if self.peer is not None:
             limiter.forget(self.peer)
+
+    @property
+    def subnets(self) -> Collection[Subnet]:
+        """
+        The networks in which the connection is counted.
+        """
+        return self._subnets
+
+    @property
+    def memory(self) -> int:
+        """
+        How many bytes the windows of the connection have beyond the initial
+        size.
+        """
+        return self._memory
 
     # Streams
 
@@ -264,12 +285,37 @@ class ConnectionScope:
         opening = self._opening
         if not opening:
             raise ConnectionClosing("the connection is not admitted, or has ended")
+        limiter, subnets = self._limiter, self._subnets
         try:
-            reserve(opening[inbound], STREAM[inbound])
+            if inbound and subnets:
+                limiter.subnets.openStream(subnets)
+                try:
+                    self.reserve(opening[True], True)
+                except LimitExceeded:
+                    limiter.subnets.closeStream(subnets)
+                    raise
+            else:
+                self.reserve(opening[inbound], inbound)
         except LimitExceeded as error:
-            self._limiter.refused(error, self.peer)
+            limiter.refused(error, self.peer)
             raise
         return StreamScope(self, inbound)
+
+    def reserve(self, scopes: Sequence[Scope], inbound: bool) -> None:
+        """
+        Count one more stream in each scope.  Where a scope is full, a stream of
+        a peer that holds more has to give way to one that a peer opens.
+
+        @raise LimitExceeded: a scope is full, and no stream gives way.
+        """
+        resources = STREAM[inbound]
+        try:
+            reserve(scopes, resources)
+        except LimitExceeded:
+            if not inbound or not self._limiter.makeRoom(scopes, self):
+                raise
+            self._limiter.keep(scopes)
+            reserve(scopes, resources)
 
     # Memory
 
@@ -281,6 +327,8 @@ class ConnectionScope:
         room = UNLIMITED
         for scope in self._scopes if self._opening else ():
             room = min(room, scope.limits[MEMORY] - scope.used[MEMORY])
+        if self._subnets:
+            room = min(room, self._limiter.subnets.room(self._subnets))
         return max(room, 0)
 
     def hold(self, size: int) -> None:
@@ -293,6 +341,8 @@ class ConnectionScope:
         self._memory += size
         for scope in self._scopes:
             scope.used[MEMORY] += size
+        if self._subnets:
+            self._limiter.subnets.hold(self._subnets, size)
 
     def free(self, size: int) -> None:
         """
@@ -346,7 +396,7 @@ class StreamScope:
         limiter = connection._limiter
         resources = STREAM[self._inbound]
         try:
-            reserve((limiter.ofProtocol(protocol),), resources)
+            connection.reserve((limiter.ofProtocol(protocol),), self._inbound)
         except LimitExceeded as error:
             limiter.refused(error, connection.peer)
             raise
@@ -376,6 +426,8 @@ class StreamScope:
         limiter = connection._limiter
         resources = STREAM[self._inbound]
         release(connection._scopes, resources)
+        if self._inbound and connection._subnets:
+            limiter.subnets.closeStream(connection._subnets)
         protocol = self.protocol
         if protocol is not None:
             limiter.leaveProtocol(protocol, resources)

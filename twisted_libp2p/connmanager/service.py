@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from heapq import nsmallest
 from typing import Any
 
@@ -21,6 +22,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
+from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
@@ -49,6 +51,8 @@ from twisted_libp2p.interfaces import IConnectionManager, IGater
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["ConnectionManager"]
+
+_log = Logger()
 
 #: Seconds that connections are given to end in peace when the service stops.
 CLOSING_TIME = 2.0
@@ -93,34 +97,34 @@ class ConnectionManager(Service):
         @param clock: runs the timers, and tells the time.
         @param events: where L{OpenedConn}, L{ClosedConn}, L{ConnectionTrimmed}
             and L{LimitReached} are published.
-        @param policy: how many connections there should be.
+        @param policy: how many connections there should be; by default marks
+            that fit the hard cap.
         @param limits: how many there, and of everything else, may be; what
             fits the machine, by default.
         @param gater: who is dialed and let in; everybody, by default.
         @param dial: connects to a protected peer; without it none is redialed.
         @param ping: asks a peer for a sign of life where the muxer cannot.
         @param random: spreads the redialing; gives numbers from 0 to 1.
-        @raise ConfigurationError: the high water mark is above the hard cap.
+        @raise ConfigurationError: the high water mark is above the hard cap that
+            C{limits} set.
         """
         self._clock = clock
         self._events = events
-        self.policy = policy = policy or ConnectionPolicy()
+        chosen = limits or Limits.scaled()
+        self.policy = policy = _fitting(policy, chosen, limits is None)
         self._refusals = Refusals(clock.seconds, events)
+        self.tags = Tags(clock.seconds)
+        self._displacement = Displacement(
+            self.__iter__, self.tags.protected, clock.seconds
+        )
         self.limiter = Limiter(
-            limits or Limits.scaled(),
+            chosen,
             clock.seconds,
             self._refusals.limited,
             policy.background,
+            self._displacement.makeRoom,
         )
-        cap = self.limiter.limits.system.connections
-        if policy.highWater > cap:
-            raise ConfigurationError(
-                f"the high water mark is {policy.highWater}, but the hard cap is"
-                f" {cap}: lower ConnectionPolicy.highWater, or raise"
-                " Limits.system.connections"
-            )
         self.gater: IGater = gater if gater is not None else OpenGater()
-        self.tags = Tags(clock.seconds)
         self._connections: dict[PeerID, list[Connection]] = {}
         self._count = 0
         self._duplicates = Duplicates(clock, self._idleSince)
@@ -296,6 +300,7 @@ class ConnectionManager(Service):
         some.remove(connection)
         self._count -= 1
         self._duplicates.closed(connection)
+        self._displacement.tidy()
         if self._keepAlive is not None:
             self._keepAlive.closed(connection)
         if not some:
@@ -491,6 +496,39 @@ class ConnectionManager(Service):
             "security": connection.security,
             "muxer": connection.muxer,
         }
+
+
+def _fitting(
+    policy: ConnectionPolicy | None, limits: Limits, byMachine: bool
+) -> ConnectionPolicy:
+    """
+    Return the policy, with water marks that are not above the hard cap.
+
+    @param byMachine: whether the size of the machine has set the cap.  Then the
+        marks give way: nobody has said what does not fit.
+    @raise ConfigurationError: the cap was chosen, and the marks are above it.
+    """
+    cap = limits.system.connections
+    if policy is None:
+        return ConnectionPolicy.scaled(cap)
+    if policy.highWater <= cap:
+        return policy
+    if not byMachine:
+        raise ConfigurationError(
+            f"the high water mark is {policy.highWater}, but the hard cap is"
+            f" {cap}: lower ConnectionPolicy.highWater, or raise"
+            " Limits.system.connections"
+        )
+    low = min(policy.lowWater, cap * 5 // 6)
+    _log.warn(
+        "this machine has descriptors and memory for {cap} connections: the water"
+        " marks are lowered from {policy.lowWater} and {policy.highWater} to {low}"
+        " and {cap}",
+        policy=policy,
+        low=low,
+        cap=cap,
+    )
+    return replace(policy, lowWater=low, highWater=cap)
 
 
 def _scope(connection: Connection) -> ConnectionScope:

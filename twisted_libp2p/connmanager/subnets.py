@@ -6,6 +6,7 @@ From which networks inbound connections come, how many from each, and how fast.
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
@@ -46,6 +47,8 @@ class SubnetLimit(NamedTuple):
     @ivar burst: how many may come at once, whether they last or not; None for
         any number.
     @ivar interval: seconds after which one more may come.
+    @ivar streams: how many inbound streams these connections may have together.
+    @ivar memory: bytes by which their windows may exceed their initial size.
     """
 
     version: int
@@ -53,6 +56,15 @@ class SubnetLimit(NamedTuple):
     connections: int
     burst: int | None = None
     interval: float = 5.0
+    streams: int = sys.maxsize
+    memory: int = sys.maxsize
+
+    @property
+    def site(self) -> bool:
+        """
+        Whether such a network is more than the address of one user.
+        """
+        return self.prefix < (32 if self.version == 4 else 56)
 
 
 #: As go-libp2p: an IPv6 site has many addresses, and a provider many sites.
@@ -91,6 +103,8 @@ class Subnets:
     Counts the inbound connections of each network.
 
     @ivar counts: how many there are, of the networks that have any.
+    @ivar streams: how many inbound streams these have, likewise.
+    @ivar memory: bytes by which their windows exceed the initial size, likewise.
     """
 
     def __init__(
@@ -116,6 +130,8 @@ class Subnets:
         self._allowances: OrderedDict[Subnet, Allowance] = OrderedDict()
         self._exempt = [parseNetwork(each) for each in exempt]
         self.counts: dict[Subnet, int] = {}
+        self.streams: dict[Subnet, int] = {}
+        self.memory: dict[Subnet, int] = {}
 
     def of(self, address: Multiaddr | None) -> list[Subnet]:
         """
@@ -195,6 +211,62 @@ class Subnets:
                 self.counts[subnet] = left
             else:
                 del self.counts[subnet]
+
+    # What the connections have.  Most have nothing most of the time, and nothing
+    # is kept for these.
+
+    def openStream(self, subnets: Iterable[Subnet]) -> None:
+        """
+        Count one more inbound stream.
+
+        @raise LimitExceeded: one of these networks has all that it may have.
+        """
+        streams = self.streams
+        for subnet in subnets:
+            current = streams.get(subnet, 0)
+            if current >= subnet.limit.streams:
+                raise LimitExceeded(
+                    f"inbound streams from {subnet}",
+                    subnet.limit.streams,
+                    current,
+                    "Limits.subnets",
+                )
+        for subnet in subnets:
+            streams[subnet] = streams.get(subnet, 0) + 1
+
+    def closeStream(self, subnets: Iterable[Subnet]) -> None:
+        """
+        Count one inbound stream less.
+        """
+        for subnet in subnets:
+            _add(self.streams, subnet, -1)
+
+    def room(self, subnets: Iterable[Subnet]) -> int:
+        """
+        @return: how many more bytes the windows may have.
+        """
+        return min(
+            (each.limit.memory - self.memory.get(each, 0) for each in subnets),
+            default=sys.maxsize,
+        )
+
+    def hold(self, subnets: Iterable[Subnet], size: int) -> None:
+        """
+        Count bytes by which windows have grown, or shrunk.
+        """
+        for subnet in subnets:
+            _add(self.memory, subnet, size)
+
+
+def _add(counts: dict[Subnet, int], subnet: Subnet, amount: int) -> None:
+    """
+    Change a count; one that is zero is not kept.
+    """
+    count = counts.get(subnet, 0) + amount
+    if count:
+        counts[subnet] = count
+    else:
+        counts.pop(subnet, None)
 
 
 def hostOf(address: Multiaddr) -> tuple[int, int] | None:
