@@ -445,12 +445,13 @@ class PeerUnresponsive(RemoteError, ConnectionLost):
 
 class Truncated(RemoteError, ConnectionLost):
     """
-    The transport has ended in good order, but the peer had not said that this
-    would be the end: somebody in the middle may have cut it.
+    The transport has ended in good order, but the peer had not announced that this
+    would be the end: it may have crashed, or somebody in the middle has cut it.
 
-    There are peers that never say so (js-libp2p does not, in TLS).
+    Some peers never announce it: js-libp2p and py-libp2p do not in TLS, and nobody
+    can over mplex unless by TLS.
 
-    @ivar layer: the protocol in which it is said.
+    @ivar layer: the protocol in which it would have been announced.
     """
 
     def __init__(self, layer: str) -> None:

@@ -153,6 +153,10 @@ class ISecureTransport(twisted_interfaces.ITransport, Interface):
     """
 
     secured: Secured = Attribute("What the handshake has proven and agreed.")
+    announced: bool = Attribute(
+        "Whether the peer has announced the end of the transport, in a way that nobody"
+        " in the middle can forge."
+    )
 
     def flush() -> None:
         """

@@ -223,7 +223,10 @@ def reasons(cell: Cell) -> set[type[Exception]]:
         return {ConnectionDone}
     # Who closes a socket before everything was read resets it.
     expected: set[type[Exception]] = {ConnectionDone, ConnectionLost}
-    if note(cell, "close") in (JS_CLOSE, PY_CLOSE):
+    if note(cell, "close") in (JS_CLOSE, PY_CLOSE) or (
+        # Neither has a message for the end.
+        cell.security == "noise" and cell.muxer == "mplex"
+    ):
         expected.add(Truncated)
     return expected
 

@@ -79,6 +79,7 @@ class MplexConformanceTests(MuxerConformance, SynchronousTestCase):
     """
 
     windows = False
+    announces = False
 
     def muxer(self, clock: Clock) -> IMuxer:
         """

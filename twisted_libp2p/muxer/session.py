@@ -40,6 +40,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     SessionEnded,
     StreamAborted,
+    Truncated,
 )
 from twisted_libp2p.interfaces import IMuxerSession
 from twisted_libp2p.muxer.state import CLOSED
@@ -366,16 +367,23 @@ class MuxerSession(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The transport is gone: so are all streams, and then the session.
+        End all streams, and then the session, as the transport is gone.
+
+        A peer that ends in good order announces it, by a go-away or in its security
+        protocol.  A transport that ends without that was closed by a peer that has
+        crashed, or by somebody in the middle.
         """
         if self._lost:
             return
         self._lost = True
         streamReason = reason
         if reason.check(ConnectionDone):
-            # A transport that closed in good order says nothing of streams
-            # that had not ended: what came on them is not to be taken as whole.
-            streamReason = Failure(SessionEnded(ErrorCode.NONE))
+            if getattr(self.transport, "announced", False):
+                # It says nothing of streams that had not ended: what came on them
+                # is not to be taken as whole.
+                streamReason = Failure(SessionEnded(ErrorCode.NONE))
+            else:
+                reason = streamReason = Failure(Truncated(self.protocolID))
         self._end(streamReason, reason, None, keep=True)
         if self._closeCall is not None and self._closeCall.active():
             self._closeCall.cancel()

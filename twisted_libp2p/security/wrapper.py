@@ -63,6 +63,8 @@ class SecureTransport(ProtocolWrapper):
 
     @ivar secured: what the handshake has proven and agreed.
     @ivar disconnecting: whether our side has begun to close.
+    @ivar announced: whether the peer has announced the end of the transport, as far as
+        the security protocol has a message for it.
     """
 
     # The protocol below may have given our dataReceived to its transport when
@@ -73,6 +75,7 @@ class SecureTransport(ProtocolWrapper):
     wrappedProtocol: Any
     secured: Secured
     disconnecting: bool = False
+    announced: bool = False
 
     _log = Logger()
     _channel: Channel | None = None

@@ -29,6 +29,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     StreamAborted,
     StreamReset,
+    Truncated,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
@@ -390,9 +391,11 @@ class MuxerConformance(_TestCase):
     What every muxer has to do.
 
     @cvar windows: whether streams have flow control of their own.
+    @cvar announces: whether a session announces its end to the peer.
     """
 
     windows = True
+    announces = True
 
     def muxer(self, clock: Clock) -> IMuxer:
         """
@@ -1322,9 +1325,13 @@ class MuxerConformance(_TestCase):
                 for protocol in ends:
                     self.assertEqual(len(protocol.reasons), 1)
                     self.assertIsNone(protocol.reasons[0].check(ConnectionDone))
-            for owner in (pair.client, pair.server):
+            owners = (pair.client, pair.server)
+            for owner in owners:
                 self.assertEqual(len(owner.lost), 1)
-                owner.lost[0].trap(ConnectionDone)
+            owners[first].lost[0].trap(ConnectionDone)
+            owners[1 - first].lost[0].trap(
+                ConnectionDone if self.announces else Truncated
+            )
 
     def test_closeAfterLoseConnection(self) -> None:
         """
@@ -1421,16 +1428,17 @@ class MuxerConformance(_TestCase):
 
     def test_transportClosed(self) -> None:
         """
-        A transport that was closed in good order, without a word about the
-        streams, is no good end for them.
+        A transport that was closed in good order, although the peer has not announced
+        that it ends the session, is no good end for the streams or the session: that
+        is what the crash of a peer looks like.
         """
         pair = self.pair()
         mine, _ = pair.open(pair.client)
         pair.pump.server.unregisterProducer()
         pair.pump.server.loseConnection()
         pair.pump.flush()
-        self.assertIsNone(mine.reasons[0].check(ConnectionDone))
-        pair.client.lost[0].trap(ConnectionDone)
+        mine.reasons[0].trap(Truncated)
+        pair.client.lost[0].trap(Truncated)
 
     def test_garbage(self) -> None:
         """

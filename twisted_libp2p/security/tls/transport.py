@@ -44,7 +44,6 @@ class TLSTransport(SecureTransport):
     _hangingUp: Deadline | None = None
     _refusal: Exception | None = None
     _closing = False
-    _announced = False
     _heard = False
 
     # What the transport below calls.
@@ -71,7 +70,7 @@ class TLSTransport(SecureTransport):
         """
         @return: a typed reason.
         """
-        if self._announced:
+        if self.announced:
             return connectionDone
         if self.disconnecting or not reason.check(ConnectionDone):
             return reason
@@ -97,7 +96,7 @@ class TLSTransport(SecureTransport):
         waited = channel.waiting
         self._ahead += b"".join(channel.late())
         if channel.ended:
-            self._announced = True
+            self.announced = True
             self._flush()
             if self._channel is not None:
                 self._hangUp(channel.close())
