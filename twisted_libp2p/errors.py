@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import TypeVar
 
 from twisted.internet.error import (
     ConnectError,
@@ -483,3 +484,24 @@ class DialFailed(Libp2pError, ConnectError):
             for address, error in self.causes
         )
         return f"cannot dial {self.peer}: {told}"
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+def untraced(error: E) -> E:
+    """
+    Return the same error, fit to be kept: without the tracebacks of the error and
+    of its causes, whose frames hold on to the bytes that a peer has sent.  A fault of
+    ours keeps them.
+    """
+    if isinstance(error, Libp2pError | ConnectError | ConnectionLost | ConnectionDone):
+        chain: list[BaseException | None] = [error]
+        seen: set[int] = set()
+        while chain:
+            each = chain.pop()
+            if each is not None and id(each) not in seen:
+                seen.add(id(each))
+                each.__traceback__ = None
+                chain += (each.__cause__, each.__context__)
+    return error

@@ -27,6 +27,7 @@ from twisted_libp2p.errors import (
     InvalidPeerID,
     NoAddresses,
     PeerMismatch,
+    ProtocolViolation,
     SessionEnded,
     UnsupportedAddress,
     UpgradeTimeout,
@@ -290,6 +291,40 @@ class DialTests(SynchronousTestCase):
         )
         for word in (str(self.server.peerID), "/memory/404", "quic-v1"):
             self.assertIn(word, str(error))
+
+    def test_nothingPinned(self) -> None:
+        """
+        A cause does not hold on to what the peer has sent: frames of its traceback
+        would.
+        """
+
+        class Evil(Protocol):
+            """
+            Answers any proposal with 60 KB of no message.
+            """
+
+            transport: Any
+
+            def dataReceived(self, data: bytes) -> None:
+                """
+                Answer.
+                """
+                self.transport.write(b"x" * 60_000)
+
+        transport = MemoryTransport(self.nodes.network)
+        endpoint = transport.serverEndpoint(Multiaddr("/memory/777"))
+        self.nodes.result(endpoint.listen(Factory.forProtocol(Evil)))
+        dial = self.client.connect("/memory/777")
+        self.nodes.settle()
+        error = self.failureResultOf(dial, DialFailed).value
+        ((_, cause),) = error.causes
+        self.assertIsInstance(cause, ProtocolViolation)
+        chain: list[BaseException | None] = [cause]
+        while chain:
+            each = chain.pop()
+            if each is not None:
+                self.assertIsNone(each.__traceback__)
+                chain += (each.__cause__, each.__context__)
 
     def test_text(self) -> None:
         """

@@ -239,6 +239,19 @@ class AskingTests(SynchronousTestCase):
                 self.nodes.result(self.client.identify(self.server.peerID))
             self.nodes.result(connection.close())
 
+    def test_nothingPinned(self) -> None:
+        """
+        What a peer has said in a wrong way is not kept with the reason, which is,
+        for as long as the connection.
+        """
+        with self.assertRaises(ProtocolViolation) as caught:
+            self.ask(message(agentVersion="x" * 8000) + b"\xff" * 8000)
+        self.nodes.settle()
+        (peer,) = self.client.identification._peers.values()
+        assert isinstance(peer.result, Failure)
+        self.assertIs(peer.result.value, caught.exception)
+        self.assertIsNone(peer.result.getTracebackObject())
+
     def test_odd(self) -> None:
         """
         An answer that holds too much, or garbage, gives what is usable of it.

@@ -29,6 +29,7 @@ from twisted_libp2p.errors import (
     ErrorCode,
     Libp2pError,
     LimitExceeded,
+    untraced,
 )
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
@@ -458,6 +459,8 @@ class Connection:
         Publish the end of the connection.  Streams that the peer had ended, and
         whose applications have paused them, stay until everything is read.
         """
+        if isinstance(reason.value, Libp2pError):
+            reason = Failure(untraced(reason.value))
         self.reason = reason
         kept = not self._leave()
         queue = self._services.waiting.get(self)

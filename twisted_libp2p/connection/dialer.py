@@ -42,6 +42,7 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
     UnsupportedProtocol,
     UpgradeTimeout,
+    untraced,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IPeerStore, ITransport
@@ -336,7 +337,7 @@ class Dialer:
         except CancelledError:
             raise
         except Exception as error:
-            dial.causes[address] = error
+            dial.causes[address] = untraced(error)
         else:
             # From here on these tell.
             dial.causes.pop(address, None)
@@ -420,7 +421,7 @@ class Dialer:
         """
         An address, or a name, did not lead to the peer.
         """
-        dial.causes[address] = error
+        dial.causes[address] = untraced(error)
         # What our own side has refused says nothing of the address.
         if isinstance(error, LocalError):
             return

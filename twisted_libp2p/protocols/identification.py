@@ -32,6 +32,7 @@ from twisted_libp2p.errors import (
     Libp2pError,
     ProtocolViolation,
     UpgradeTimeout,
+    untraced,
 )
 from twisted_libp2p.events import (
     AddressesChanged,
@@ -204,6 +205,9 @@ class _Peer:
         """
         Tell those who wait for the first answer.
         """
+        if isinstance(result, Failure) and isinstance(result.value, Libp2pError):
+            # It is kept for as long as the connection.
+            result = Failure(untraced(result.value))
         self.result = result
         waiting, self.waiting = self.waiting, None
         for each in waiting or ():
