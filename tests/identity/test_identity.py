@@ -6,16 +6,19 @@ Tests for L{twisted_libp2p.identity.identity}.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.identity import Identity, KeyType, PrivateKey, identity
+from twisted_libp2p.identity import Identity, KeyType, PrivateKey, identity, secrets
 
 
 class IdentityTests(SynchronousTestCase):
@@ -100,13 +103,13 @@ class FileTests(SynchronousTestCase):
         the key of that one.
         """
         other = Identity.generate()
-        create = identity._create
+        create = secrets.createSecret
 
-        def late(path: str | os.PathLike[str], data: bytes) -> None:
+        def late(path: str | os.PathLike[str], data: bytes, owner: None) -> None:
             create(path, other.privateKey.toPEM())
-            create(path, data)
+            create(path, data, owner)
 
-        self.patch(identity, "_create", late)
+        self.patch(identity, "createSecret", late)
         self.assertEqual(Identity.fromFile(self.path).peerID, other.peerID)
         self.assertEqual(os.listdir(self.folder), ["node.key"])
 
@@ -188,3 +191,140 @@ class FileTests(SynchronousTestCase):
         self.assertIn("File exists", str(error))
         self.assertEqual(Identity.fromFile(self.path).peerID, me.peerID)
         self.assertEqual(os.listdir(self.folder), ["node.key"])
+
+
+class VolumeTests(SynchronousTestCase):
+    """
+    An identity is kept on a volume that is no Unix file system, such as a shared
+    folder of a virtual machine.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a folder.
+        """
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.path = self.folder / "node.key"
+
+    def refuse(self, module: Any, name: str, number: int) -> None:
+        """
+        Have the volume refuse a call.
+        """
+
+        def refused(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(module, name, refused)
+
+    def assertKept(self) -> None:
+        """
+        A new identity is kept, alone, read again, and never overwritten.
+        """
+        me = Identity.fromFile(self.path)
+        self.assertEqual(Identity.fromFile(self.path).peerID, me.peerID)
+        self.assertEqual(os.listdir(self.folder), ["node.key"])
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        error = self.assertRaises(
+            ConfigurationError, Identity.generate().toFile, self.path
+        )
+        self.assertIn("File exists", str(error))
+        self.assertEqual(Identity.fromFile(self.path).peerID, me.peerID)
+        self.assertEqual(os.listdir(self.folder), ["node.key"])
+        self.path.unlink()
+
+    def test_noLinks(self) -> None:
+        """
+        There are no hard links.
+        """
+        for number in (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS):
+            self.refuse(os, "link", number)
+            self.assertKept()
+
+    def test_noLocks(self) -> None:
+        """
+        There are no locks either.
+        """
+        self.refuse(os, "link", errno.EPERM)
+        for number in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.EBADF):
+            self.refuse(fcntl, "flock", number)
+            self.assertKept()
+
+    def test_noSync(self) -> None:
+        """
+        Nothing can be synchronized: neither the file nor its folder.
+        """
+        for number in (errno.EINVAL, errno.ENOTSUP):
+            self.refuse(os, "fsync", number)
+            self.assertKept()
+
+    def test_twoAtOnce(self) -> None:
+        """
+        The process that comes second takes the key of the first one, with locks
+        and without.
+        """
+        self.refuse(os, "link", errno.EPERM)
+        create = secrets.createSecret
+        for _ in range(2):
+            other = Identity.generate()
+
+            def late(
+                path: str | os.PathLike[str],
+                data: bytes,
+                owner: None,
+                pem: bytes = other.privateKey.toPEM(),
+            ) -> None:
+                create(path, pem)
+                create(path, data, owner)
+
+            self.patch(identity, "createSecret", late)
+            self.assertEqual(Identity.fromFile(self.path).peerID, other.peerID)
+            self.assertEqual(os.listdir(self.folder), ["node.key"])
+            self.path.unlink()
+            self.refuse(fcntl, "flock", errno.ENOTSUP)
+
+    def test_locked(self) -> None:
+        """
+        Whether the name is taken is asked, and the name given, under a lock of the
+        folder, which is gone afterwards.
+        """
+        held = []
+        rename = os.rename
+
+        def isLocked() -> bool:
+            descriptor = os.open(self.folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            finally:
+                os.close(descriptor)
+            return False
+
+        def spy(*arguments: Any) -> None:
+            held.append(isLocked())
+            rename(*arguments)
+
+        self.refuse(os, "link", errno.EPERM)
+        self.patch(os, "rename", spy)
+        Identity.fromFile(self.path)
+        self.assertEqual((held, isLocked()), ([True], False))
+
+    def test_full(self) -> None:
+        """
+        A disk that is full leaves no half key.
+        """
+        self.refuse(os, "link", errno.EPERM)
+        self.refuse(fcntl, "flock", errno.ENOTSUP)
+        fsync, calls = os.fsync, []
+
+        def full(descriptor: int) -> None:
+            calls.append(descriptor)
+            if len(calls) == 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            fsync(descriptor)
+
+        self.patch(os, "fsync", full)
+        error = self.assertRaises(ConfigurationError, Identity.fromFile, self.path)
+        self.assertIn("No space left", str(error))
+        self.assertEqual(os.listdir(self.folder), [])

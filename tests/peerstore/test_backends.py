@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,13 @@ from tests.peerstore.stores import OnSQLite
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.peerstore import Limits, MemoryPeerStore, openPeerStore
-from twisted_libp2p.peerstore.backends import postgresql
+from twisted_libp2p.peerstore import (
+    Limits,
+    MemoryPeerStore,
+    PeerStoreService,
+    openPeerStore,
+)
+from twisted_libp2p.peerstore.backends import postgresql, sqlite
 
 PEER = PeerID.fromBytes(b"\x12\x20" + bytes(32))
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
@@ -242,3 +248,53 @@ class FileTests(OnSQLite, TestCase):
         loading = store.whenLoaded()
         reactor.callLater(0, connection.rollback)
         await loading
+
+    async def test_made(self) -> None:
+        """
+        The file is made when the store starts, not before.
+        """
+        store = self.make()
+        self.assertFalse(os.path.exists(self.path))
+        store.startService()
+        await store.whenLoaded()
+        self.assertPrivate()
+
+    async def test_noModes(self) -> None:
+        """
+        It is used on a volume that refuses to change modes.
+        """
+        await (await self.open()).stopService()
+        os.chmod(self.path, 0o640)
+
+        def refused(*_: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        self.patch(os, "chmod", refused)
+        store = await self.open()
+        store.addAddresses(PEER, [ADDRESS])
+        await store.flush()
+
+    async def test_noSharedMemory(self) -> None:
+        """
+        It is used on a volume where programs cannot share memory, and may have
+        been written ahead on another one.
+        """
+        store = await self.open()
+        store.addAddresses(PEER, [ADDRESS])
+        await store.stopService()
+        for _ in range(2):
+            backend = sqlite(self.path)
+            # These functions of SQLite's have no shared memory.
+            backend = replace(
+                backend,
+                arguments=(f"file:{self.path}?vfs=unix-dotfile",),
+                keywords={**backend.keywords, "uri": True},
+            )
+            store = PeerStoreService(reactor, backend, clock=self.clock)
+            store.startService()
+            await store.whenLoaded()
+            self.assertIn(ADDRESS, store.addresses(PEER))
+            store.addAddresses(PEER, [Multiaddr("/ip4/192.0.2.1/tcp/2")])
+            await store.flush()
+            await store.stopService()
+        self.assertEqual(len((await self.open()).addresses(PEER)), 2)

@@ -7,12 +7,11 @@ Who we are: a private key, and the file it is kept in.
 from __future__ import annotations
 
 import os
-import tempfile
 
 from twisted_libp2p.errors import ConfigurationError, InvalidKey
 from twisted_libp2p.identity.keys import KeyType, PrivateKey, PublicKey
 from twisted_libp2p.identity.peerid import PeerID
-from twisted_libp2p.identity.secrets import readSecret
+from twisted_libp2p.identity.secrets import createSecret, readSecret
 
 __all__ = ["Identity"]
 
@@ -44,7 +43,9 @@ class Identity:
         return cls(PrivateKey.generate(type))
 
     @classmethod
-    def fromFile(cls, path: str | os.PathLike[str]) -> Identity:
+    def fromFile(
+        cls, path: str | os.PathLike[str], owner: tuple[int, int] | None = None
+    ) -> Identity:
         """
         Load the identity from a file; at the first start, make one and keep it
         there.
@@ -55,6 +56,9 @@ class Identity:
 
         A file that others can read is warned about.
 
+        @param path: the file.
+        @param owner: the user and the group that a new file belongs to; those of
+            the process by default.
         @raise ConfigurationError: the file cannot be read or made, or holds
             no key of ours.
         """
@@ -64,7 +68,7 @@ class Identity:
             except FileNotFoundError:
                 made = cls.generate()
                 try:
-                    _create(path, made.privateKey.toPEM())
+                    createSecret(path, made.privateKey.toPEM(), owner)
                 except FileExistsError:
                     return cls._load(path)
                 return made
@@ -97,7 +101,7 @@ class Identity:
             that name: a key is never overwritten.
         """
         try:
-            _create(path, self.privateKey.toPEM())
+            createSecret(path, self.privateKey.toPEM())
         except OSError as error:
             raise ConfigurationError(
                 f"identity file {os.fspath(path)}: {error.strerror}"
@@ -111,30 +115,3 @@ class Identity:
 
     def __repr__(self) -> str:
         return f"<Identity {self.peerID}>"
-
-
-def _create(path: str | os.PathLike[str], data: bytes) -> None:
-    """
-    Make a file that nobody else can read, and that is complete when it appears
-    under its name.
-
-    @raise FileExistsError: the name is taken.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    # mkstemp gives the mode 0600 at the creation; link, other than rename,
-    # fails if somebody else was faster.
-    descriptor, temporary = tempfile.mkstemp(prefix=".identity-", dir=folder)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-    finally:
-        os.unlink(temporary)
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -2,18 +2,45 @@
 
 """
 Files that hold a secret.
+
+They may lie on volumes that refuse part of what a Unix file system does: shared
+folders of virtual machines (vboxsf, 9p), FAT and exFAT, network shares.  These have
+no hard links, no modes, or nothing to synchronize.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from twisted.logger import Logger
+from twisted.python.reflect import requireModule
 
-__all__ = ["readSecret"]
+__all__ = ["createSecret", "readSecret"]
 
 _log = Logger()
+
+# How volumes refuse a call that they do not have.
+_REFUSED = frozenset(
+    {
+        errno.EPERM,
+        errno.EACCES,
+        errno.EINVAL,
+        errno.EISDIR,
+        errno.EBADF,
+        errno.EMLINK,
+        errno.ENOSYS,
+        errno.ENOTSUP,
+        errno.EOPNOTSUPP,
+        errno.EXDEV,
+        errno.ENOLCK,
+        errno.ENOTTY,
+    }
+)
 
 
 def readSecret(what: str, path: str | os.PathLike[str], most: int) -> bytes:
@@ -32,9 +59,128 @@ def readSecret(what: str, path: str | os.PathLike[str], most: int) -> bytes:
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         _log.warn(
             "{what} {path} is open to others (mode {mode:o});"
-            " it holds a secret: chmod 600.",
+            " it holds a secret: chmod 600, or keep it on a volume that has modes.",
             what=what,
             path=os.fspath(path),
             mode=stat.S_IMODE(mode),
         )
     return content
+
+
+def createSecret(
+    path: str | os.PathLike[str],
+    content: bytes,
+    owner: tuple[int, int] | None = None,
+) -> None:
+    """
+    Make a file that nobody else can read, and that is complete when it appears
+    under its name.
+
+    @param content: the content of the file.
+    @param owner: the user and the group that the file belongs to; those of the
+        process by default.
+    @raise FileExistsError: the name is taken.
+    @raise OSError: the file cannot be made.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    # mkstemp gives the mode 0600 at the creation.
+    descriptor, temporary = tempfile.mkstemp(prefix=".identity-", dir=folder)
+    try:
+        _fill(descriptor, content, owner)
+        try:
+            # Unlike rename, it fails if another process was faster.
+            os.link(temporary, path)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            _withoutLink(temporary, path, content, owner)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+    if os.name == "posix":
+        # Whoever cannot open the folder cannot synchronize it.
+        with suppress(PermissionError), _opened(folder) as descriptor:
+            _sync(descriptor)
+
+
+def _withoutLink(
+    temporary: str,
+    path: str | os.PathLike[str],
+    content: bytes,
+    owner: tuple[int, int] | None,
+) -> None:
+    """
+    Give a complete file its name on a volume without hard links.
+
+    Processes that do so at the same time wait for each other.  On a volume
+    without locks as well the file is written under its name: there another
+    process may find it incomplete, and refuses it.
+    """
+    with _locked(os.path.dirname(os.path.abspath(path))) as locked:
+        if locked:
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+            os.rename(temporary, path)
+            return
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        _fill(descriptor, content, owner)
+    except BaseException:
+        os.unlink(path)
+        raise
+
+
+def _fill(descriptor: int, content: bytes, owner: tuple[int, int] | None) -> None:
+    """
+    Write a new file to the disk, and close it.
+    """
+    with open(descriptor, "wb") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        file.write(content)
+        file.flush()
+        _sync(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    """
+    Have a file or a folder written to the disk, if its volume can do that.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+
+
+@contextmanager
+def _opened(folder: str) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[bool]:
+    """
+    Lock a folder.
+
+    @return: a context manager that gives whether there are locks at all.
+    """
+    fcntl = requireModule("fcntl")
+    if fcntl is None:
+        yield False
+        return
+    with _opened(folder) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            locked = False
+        else:
+            locked = True
+        # To close the folder unlocks it.
+        yield locked

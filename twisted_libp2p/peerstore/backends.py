@@ -6,6 +6,7 @@ Where SQL is spoken: in a file of SQLite's, or with a server of PostgreSQL's.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -37,13 +38,16 @@ _POSTGRESQL_SETTINGS: Final = (
 )
 
 # A batch is on the disk when it is committed, or it is not there at all, even
-# if the power fails.
+# if the power fails; with a journal of either kind.
 _SQLITE_SETTINGS: Final = (
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     # In KiB, for it is negative; keys of peers are all over the place.
     "PRAGMA cache_size = -16384",
 )
+
+# How SQLite says that a volume cannot share memory between programs, which
+# writing ahead needs: input or output error, cannot open, locking protocol.
+_NO_SHARED_MEMORY: Final = frozenset({10, 14, 15})
 
 #: Seconds to wait for another program that writes to the same file.
 _SQLITE_PATIENCE: Final = 30.0
@@ -66,6 +70,25 @@ class _Connection(adbapi.Connection):
             self._pool.disconnect(connection)
 
 
+class _Pool(adbapi.ConnectionPool):
+    """
+    A pool that does something before it connects.
+
+    @ivar create: called on the thread of the database before each connection is
+        opened.
+    """
+
+    create: Callable[[], None] | None = None
+
+    def connect(self) -> Any:
+        """
+        Return the connection of this thread; open it, if there is none.
+        """
+        if self.create is not None and self.threadID() not in self.connections:
+            self.create()
+        return super().connect()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """
@@ -77,6 +100,9 @@ class Backend:
     @ivar arguments: what its C{connect} takes.
     @ivar keywords: what it takes by name.
     @ivar settings: the statements that each connection begins with.
+    @ivar create: makes the database, if there is none; called on the thread of
+        the database before each connection is opened.
+    @ivar adapt: is given each new connection before the settings are.
     """
 
     label: str
@@ -86,6 +112,8 @@ class Backend:
     # There may be a password in it.
     keywords: Mapping[str, object] = field(repr=False)
     settings: Sequence[str]
+    create: Callable[[], None] | None = None
+    adapt: Callable[[Any], None] | None = None
 
     def pool(self, reactor: Any) -> Any:
         """
@@ -93,7 +121,7 @@ class Backend:
 
         @return: a started C{adbapi.ConnectionPool}, to be closed.
         """
-        pool = adbapi.ConnectionPool(
+        pool = _Pool(
             self.module,
             *self.arguments,
             cp_min=1,
@@ -103,10 +131,13 @@ class Backend:
             **self.keywords,
         )
         pool.connectionFactory = _Connection
+        pool.create = self.create
         return pool
 
     def _opened(self, connection: Any) -> None:
         try:
+            if self.adapt is not None:
+                self.adapt(connection)
             for statement in self.settings:
                 connection.execute(statement)
             connection.commit()
@@ -117,8 +148,8 @@ class Backend:
 
 def sqlite(path: str) -> Backend:
     """
-    Use a file of SQLite's, which is made if it is not there; nobody else may
-    read it.
+    Use a file of SQLite's, which nobody else may read.  If there is none it is
+    made when the store starts: by the user as whom the program then runs.
 
     @raise ConfigurationError: there cannot be such a file.
     """
@@ -126,26 +157,9 @@ def sqlite(path: str) -> Backend:
         raise ConfigurationError("sqlite: needs a path, such as sqlite:peers.db")
     path = os.path.abspath(path)
     try:
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            # Now, while nobody else has the file: SQLite does not wait for a
-            # lock to change the mode, and two nodes may come at once.
-            with closing(sqlite3.connect(path)) as fresh:
-                fresh.execute("PRAGMA journal_mode=WAL")
-        except FileExistsError:
-            # It is not opened here: to close it would drop the locks that this
-            # process may hold on it.
-            if not stat.S_ISREG(os.stat(path).st_mode):
-                raise ConfigurationError(f"sqlite:{path} is not a file") from None
-            # SQLite gives its own files the mode of the database, but only when
-            # it makes them.
-            for name in (path, f"{path}-wal", f"{path}-shm"):
-                with suppress(FileNotFoundError):
-                    os.chmod(name, 0o600)
+        _check(path)
     except OSError as error:
         raise ConfigurationError(f"sqlite:{path}: {error.strerror}") from None
-    except sqlite3.Error as error:
-        raise ConfigurationError(f"sqlite:{path}: {error}") from None
     return Backend(
         label=f"sqlite:{path}",
         schema=Schema(SQLITE),
@@ -154,7 +168,75 @@ def sqlite(path: str) -> Backend:
         # The pool closes connections on another thread than it opens them.
         keywords={"check_same_thread": False, "timeout": _SQLITE_PATIENCE},
         settings=_SQLITE_SETTINGS,
+        create=lambda: _makePrivate(path),
+        adapt=_writeAhead,
     )
+
+
+def _check(path: str) -> None:
+    """
+    Look whether a file is there and can be written, or can be made.
+
+    @raise OSError: it cannot.
+    @raise ConfigurationError: there is something else.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        place, needed = os.path.dirname(path), os.W_OK | os.X_OK
+        os.stat(place)
+    else:
+        if not stat.S_ISREG(mode):
+            raise ConfigurationError(f"sqlite:{path} is not a file")
+        place, needed = path, os.W_OK
+    effective = os.access in os.supports_effective_ids
+    if not os.access(place, needed, effective_ids=effective):
+        readOnly = hasattr(os, "statvfs") and os.statvfs(place).f_flag & os.ST_RDONLY
+        number = errno.EROFS if readOnly else errno.EACCES
+        raise OSError(number, os.strerror(number))
+
+
+def _makePrivate(path: str) -> None:
+    """
+    Make the file, if there is none, and let nobody else read it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        # It is not opened here: to close it would drop the locks that this
+        # process may hold on it.  SQLite gives its own files the mode of the
+        # database, but only when it makes them.
+        for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
+            # The file may be another user's, or the volume may have no modes.
+            with suppress(FileNotFoundError, PermissionError):
+                if stat.S_IMODE(os.stat(name).st_mode) != 0o600:
+                    os.chmod(name, 0o600)
+    else:
+        # Now, while nobody else has the file: SQLite does not wait for a
+        # lock to change the mode, and two nodes may come at once.
+        with closing(sqlite3.connect(path)) as fresh:
+            _writeAhead(fresh)
+
+
+def _writeAhead(connection: sqlite3.Connection) -> None:
+    """
+    Let a database be written ahead (WAL); on a volume where programs cannot
+    share memory, such as a shared folder of a virtual machine or a network share,
+    by the older journal.
+    """
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
+            raise
+        # A program that has the file to itself needs no shared memory, and can
+        # change the journal of a file that was written ahead elsewhere.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
