@@ -180,9 +180,10 @@ class InstalledTests(SynchronousTestCase):
         refused = self.names.resolve("b", trusted=False)
         self.failureResultOf(refused, DNSLookupError)
         self.assertEqual(len(self.resolver.asked), MAX_STRANGERS)
-        self.names.resolve("own")
+        own = [self.names.resolve("own") for _ in range(2 * MAX_WAITING)]
         self.assertEqual(self.resolver.asked[-1][0], "own")
-        for each in told:
+        self.assertEqual(len(self.resolver.asked), MAX_STRANGERS + MAX_LOOKUPS)
+        for each in told + own:
             self.assertNoResult(each)
 
     def test_none(self) -> None:

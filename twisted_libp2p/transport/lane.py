@@ -53,10 +53,10 @@ class Lane(Generic[T]):
     Runs jobs in the order in which they came.
     """
 
-    def __init__(self, width: int, room: int, full: Callable[[], Exception]) -> None:
+    def __init__(self, width: int, room: float, full: Callable[[], Exception]) -> None:
         """
         @param width: how many jobs run at once.
-        @param room: how many more may wait.
+        @param room: how many more may wait; C{inf} for any number.
         @param full: makes the error of a job for which there is no room.
         """
         self._width = width

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import Thread
 from typing import Any
 
@@ -39,13 +40,14 @@ __all__ = [
     "NameResolver",
 ]
 
-#: How many names of our own user are resolved at once: each takes a thread.
-MAX_LOOKUPS = 4
+#: How many names of our own user are resolved at once: each takes a thread.  As many
+#: as Twisted's pool has.
+MAX_LOOKUPS = 10
 
 #: How many names that peers have told are resolved at once, in all dials.
 MAX_STRANGERS = 2
 
-#: How many names wait for that, of either kind.
+#: How many names that peers have told wait for that.
 MAX_WAITING = 64
 
 #: The most addresses of one name that are used.
@@ -129,7 +131,7 @@ class NameResolver:
         """
         self._reactor = reactor
         self._getaddrinfo = getaddrinfo
-        self._own: Lane[list[str]] = Lane(MAX_LOOKUPS, MAX_WAITING, _full)
+        self._own: Lane[list[str]] = Lane(MAX_LOOKUPS, inf, _full)
         self._strangers: Lane[list[str]] = Lane(MAX_STRANGERS, MAX_WAITING, _full)
 
     def resolve(
