@@ -192,8 +192,8 @@ class WaterMarkTests(CrowdTestCase):
     def test_thousand(self) -> None:
         """
         Of 1,000 inbound connections against the marks 160 and 192 the node ends
-        at the low one: protected and young ones live, and of the others the
-        most valuable.
+        at the low one: protected ones live, and of the others the most
+        valuable.  Young ones live beside these, and cost none its place.
         """
         server = self.serve(limits=Limits.scaled(connections=1400))
         manager = server.connections
@@ -214,13 +214,15 @@ class WaterMarkTests(CrowdTestCase):
         for node in young:
             self.dial(node)
         self.nodes.clock.pump([5] * 6)
-        self.assertEqual(len(manager), 160)
-        self.assertEqual(self.counts[ConnectionTrimmed], 890)
+        self.assertEqual(len(manager), 160 + 50)
+        self.assertEqual(self.counts[ConnectionTrimmed], 840)
         kept = {connection.remotePeer for connection in manager}
+        # Of those without a value the oldest stay.
+        oldest = crowd[10:40]
         self.assertEqual(
-            kept, {node.peerID for node in [*protected, *valued[20:], *young]}
+            kept, {node.peerID for node in [*protected, *valued, *oldest, *young]}
         )
-        self.assertEqual(list(crowd[20].connections), [])
+        self.assertEqual(list(crowd[40].connections), [])
         newcomer = self.connect(self.come())
         self.assertTrue(newcomer.connected)
 

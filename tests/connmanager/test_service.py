@@ -27,6 +27,7 @@ from twisted_libp2p.connmanager import (
     halving,
 )
 from twisted_libp2p.connmanager import limits as scaling
+from twisted_libp2p.connmanager.trimming import Trimming
 from twisted_libp2p.errors import (
     ClosedHere,
     ConfigurationError,
@@ -227,13 +228,38 @@ class TrimTests(ManagerTestCase):
 
     def test_grace(self) -> None:
         """
-        Young connections live, even if too many are left for it.
+        Young connections live, even if too many are left for it, and cost no
+        other connection its place; when they have settled they are trimmed as
+        others are.
         """
         self.openSeveral(*range(5))
         self.clock.advance(55)
         self.openSeveral(*range(5, 9))
         self.clock.pump([10])
-        self.assertEqual(sorted(self.trimmed()), [0, 1, 2, 3, 4])
+        self.assertEqual(self.trimmed(), [])
+        self.assertEqual(self.manager.trim(), self.manager.to(peer(0)))
+        self.clock.pump([10] * 5)
+        self.assertEqual(self.trimmed(), [0, 5, 6, 7, 8])
+
+    def test_flood(self) -> None:
+        """
+        However many new connections come, and go, and come again, the settled
+        ones stay, be they busy, valued, dialed or nothing of that.
+        """
+        self.manage(limits=Limits.none())
+        old = [self.open(0), self.open(1, initiator=True), self.open(2), self.open(3)]
+        old[2].streams.append(FakeStream())
+        self.manager.tags.set(peer(3), "test", 5)
+        self.clock.advance(60)
+        for turn in range(1, 30):
+            fresh = self.openSeveral(*range(turn * 100, turn * 100 + 50))
+            for each in fresh:
+                each.streams.append(FakeStream())
+            self.clock.pump([10] * 5)
+            for each in fresh:
+                each.lose()
+        self.assertTrue(all(each.connected for each in old))
+        self.assertEqual(self.trimmed(), [])
 
     def test_protected(self) -> None:
         """
@@ -391,19 +417,19 @@ class HardCapTests(ManagerTestCase):
 
     def test_cheap(self) -> None:
         """
-        While nobody can be trimmed, newcomers do not make anybody look again.
+        While nobody can be trimmed, newcomers do not make anybody look again
+        within a second.
         """
         looks = 0
-        original = self.manager.trim
+        original = Trimming._settled
 
-        def trim() -> Any:
+        def settled(self: Trimming) -> Any:
             nonlocal looks
             looks += 1
-            return original()
+            return original(self)
 
+        self.patch(Trimming, "_settled", settled)
         self.managed(interval=1000)
-        original = self.manager.trim
-        self.manager.trim = trim  # type: ignore[method-assign]
         self.openSeveral(*range(9))
         for number in range(20, 40):
             self.assertRaises(LimitExceeded, self.open, number)
@@ -411,6 +437,75 @@ class HardCapTests(ManagerTestCase):
         self.clock.advance(60)
         self.open(50)
         self.assertEqual(looks, 2)
+
+    def test_newcomers(self) -> None:
+        """
+        At the hard cap settled connections do not make place for inbound ones
+        as long as others in their time of grace take up places.
+        """
+        self.managed(interval=1000)
+        self.openSeveral(*range(6))
+        self.clock.advance(55)
+        self.openSeveral(*range(6, 9))
+        self.clock.advance(5)
+        for number in range(20, 40):
+            self.assertRaises(LimitExceeded, self.open, number)
+            self.clock.advance(1)
+        self.assertEqual(self.trimmed(), [])
+        self.clock.advance(60)
+        self.open(50)
+        self.assertEqual(self.trimmed(), [6, 7, 8, 0, 1])
+
+    def test_worthy(self) -> None:
+        """
+        At the hard cap a valued peer, and one that our side has dialed, do not
+        make place for an inbound connection; nor for a dial of ours, which may
+        close an inbound connection without value even below the marks.
+        """
+        limits = Limits.scaled(connections=12)
+        system = limits.system._replace(inboundConnections=12)
+        self.manage(
+            limits=replace(limits, system=system),
+            policy=ConnectionPolicy(lowWater=12, highWater=12, interval=1000),
+        )
+        for number in range(6):
+            self.open(number, initiator=True)
+        self.openSeveral(*range(6, 12))
+        for number in range(6, 11):
+            self.manager.tags.set(peer(number), "test", 1)
+        self.clock.advance(60)
+        self.assertRaises(LimitExceeded, self.open, 20)
+        self.assertEqual(self.trimmed(), [])
+        self.clock.advance(1)
+        self.manager.dialing(peer(21), ADDRESS)
+        self.assertEqual(self.trimmed(), [11])
+        self.open(21, initiator=True)
+        self.clock.advance(1)
+        self.assertRaises(LimitExceeded, self.manager.dialing, peer(22), ADDRESS)
+        self.assertEqual(self.trimmed(), [11])
+
+    def test_ofMost(self) -> None:
+        """
+        When connections in their time of grace take up all places, the peer
+        that has several gives one to a peer that has none; one with a value
+        does not.
+        """
+        limits = Limits.scaled(connections=12)
+        self.manage(
+            limits=replace(limits, peer=ScopeLimits()),
+            policy=ConnectionPolicy(lowWater=4, highWater=6),
+        )
+        valued = [self.open(1) for _ in range(4)]
+        self.manager.tags.set(peer(1), "test", 1)
+        several = [self.open(2) for _ in range(3)]
+        self.openSeveral(3, 4)
+        self.open(20)
+        self.open(21)
+        self.assertEqual(self.trimmed(), [2, 2])
+        self.assertEqual([each.connected for each in several].count(True), 1)
+        self.assertRaises(LimitExceeded, self.open, 22)
+        self.assertRaises(LimitExceeded, self.open, 2)
+        self.assertTrue(all(each.connected for each in valued))
 
     def test_unprotect(self) -> None:
         """

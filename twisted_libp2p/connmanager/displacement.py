@@ -39,7 +39,7 @@ from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.muxer.stream import Stream
 
-__all__ = ["Displacement"]
+__all__ = ["Displacement", "holders"]
 
 #: Seconds after which a look at all streams is too old; and the shortest time
 #: between two looks that find nobody.
@@ -75,7 +75,7 @@ class _Look:
 
         @param scope: the scope of the connection.
         """
-        for holder, weight in _holders(scope):
+        for holder, weight in holders(scope):
             self.held[holder] += weight * amount
 
     def has(self, scope: Any) -> float:
@@ -83,7 +83,7 @@ class _Look:
         @return: what the holder with most has, of those that a connection
             belongs to.
         """
-        return max(self.held[holder] for holder, _ in _holders(scope))
+        return max(self.held[holder] for holder, _ in holders(scope))
 
 
 class Displacement:
@@ -193,7 +193,7 @@ class Displacement:
             # The last one goes first.
             held[connection] = streams[::-1] if oldest else streams
             look.count(connection.scope, len(streams))
-            for holder, _ in _holders(connection.scope):
+            for holder, _ in holders(connection.scope):
                 members[holder].append(connection)
         left = dict(look.held)
         order = count()
@@ -209,7 +209,7 @@ class Displacement:
             *_, holder = heap[0]
             connection = max(members[holder], key=lambda each: len(held[each]))
             look.chosen.append((held[connection].pop(), connection, holder))
-            for each, weight in _holders(connection.scope):
+            for each, weight in holders(connection.scope):
                 left[each] -= weight
         look.chosen.reverse()
         look.vain = not look.chosen
@@ -235,10 +235,10 @@ def _holds(stream: Stream, scope: Scope) -> bool:
     return scope.kind != "protocol" or held.protocol == scope.who
 
 
-def _holders(scope: Any) -> Iterable[tuple[Hashable, float]]:
+def holders(scope: Any) -> Iterable[tuple[Hashable, float]]:
     """
-    Give the holders that a connection belongs to, and how much each of its
-    streams counts for them: a site may have more than an address.
+    Give the holders that a connection belongs to, and how much it and each of
+    its streams count for them: a site may have more than an address.
     """
     yield scope.peer, 1.0
     for subnet in scope.subnets:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from heapq import nsmallest
 from typing import Any
 
 from twisted.application.service import Service
@@ -33,6 +32,7 @@ from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.refusals import Refusals
 from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.connmanager.tags import Tags
+from twisted_libp2p.connmanager.trimming import Trimming
 from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
@@ -66,11 +66,13 @@ class ConnectionManager(Service):
 
     It refuses what the gater or the limits forbid.  When there are more
     connections than the high water mark it trims the most expendable ones, to
-    the low mark.  Never trimmed are those of protected peers and, until their
-    time of grace is over, new ones.
+    the low mark.  Connections of protected peers are never trimmed.  New ones
+    are not trimmed until their time of grace is over, and are not counted until
+    then.
 
-    At the hard cap it makes room by trimming at once.  If nobody can go, a
-    newcomer is told so, and closed; but protected peers are let in even then.
+    At the hard cap it makes room by trimming at once.  If no connection gives
+    way, the newcomer is sent a code, and closed; but protected peers are let in
+    even then.
 
     @ivar policy: how many connections there should be.
     @ivar limiter: what is in use of all limits.
@@ -139,8 +141,7 @@ class ConnectionManager(Service):
         )
         self._trimCall: IDelayedCall | None = None
         self._idleCall: Deadline | None = None
-        # Until then nobody can be trimmed who could not be at the last look.
-        self._settledUntil = 0.0
+        self._trimming = Trimming(policy, self.tags, self.__iter__, clock.seconds)
 
     # The connections
 
@@ -202,7 +203,7 @@ class ConnectionManager(Service):
         """
         protected = self.tags.unprotect(peer, tag)
         if not protected:
-            self._settledUntil = 0.0
+            self._trimming.changed()
             if self._redialer is not None:
                 self._redialer.forget(peer)
         return protected
@@ -221,7 +222,7 @@ class ConnectionManager(Service):
         """
         self._gate(self._ask("beforeDial", peer, address), peer, address)
         if peer is None or not self.tags.protected(peer):
-            full = self._full(False)
+            full = self._makeRoom(None)
             if full is not None:
                 self._refusals.limited(full, peer)
                 raise full
@@ -317,51 +318,49 @@ class ConnectionManager(Service):
         """
         beyond = self.tags.protected(peer)
         if not beyond:
-            self._full(scope.inbound)
+            self._makeRoom(scope)
         try:
             scope.admit(peer, beyond)
         except LimitExceeded as error:
             self._refusals.limited(error, peer)
             raise
 
-    def _full(self, inbound: bool) -> LimitExceeded | None:
+    def _makeRoom(self, newcomer: ConnectionScope | None) -> LimitExceeded | None:
         """
-        Make room, if the node is full and somebody can go.
+        Make room for one more connection, if the node is full and there are
+        connections that give way.
 
+        @param newcomer: the scope of the connection; None for a dial that is to
+            come.
         @return: why one more connection would be too many; None if it is not.
         """
+        inbound = newcomer is not None and newcomer.inbound
         full = self.limiter.full(inbound)
-        if full is None or self._clock.seconds() < self._settledUntil:
-            return full
-        return self.limiter.full(inbound) if self.trim() else full
+        if full is None:
+            return None
+        self._trim(self._trimming.forNewcomer(newcomer if inbound else None))
+        return self.limiter.full(inbound)
 
     # Trimming
 
     def trim(self) -> list[Connection]:
         """
         Close the most expendable connections, down to the low water mark.
+        Connections in their time of grace are neither closed nor counted.
 
         @return: which they were.
         """
-        now = self._clock.seconds()
-        live = [each for each in self if each.connected]
-        excess = len(live) - self.policy.lowWater
-        if excess <= 0:
-            return []
-        loose = [each for each in live if not self.tags.protected(each.remotePeer)]
-        born = now - self.policy.grace
-        grown = [each for each in loose if each.openedAt <= born]
-        values = {each: self.tags.value(each.remotePeer) for each in grown}
-        key = self.policy.expendability.key
-        chosen = nsmallest(excess, grown, lambda each: key(each, values[each]))
-        if not chosen:
-            self._settledUntil = self.policy.grace + min(
-                (each.openedAt for each in loose), default=now
-            )
+        return self._trim(self._trimming.surplus(self.policy.lowWater))
+
+    def _trim(self, chosen: list[Connection]) -> list[Connection]:
+        """
+        Close connections, and publish why.
+        """
         for connection in chosen:
             self._events.publish(
                 ConnectionTrimmed(
-                    **self._describe(connection), value=values[connection]
+                    **self._describe(connection),
+                    value=self._trimming.value(connection),
                 )
             )
             _scope(connection).leave()
@@ -374,7 +373,7 @@ class ConnectionManager(Service):
     def _trimNow(self) -> None:
         self._trimCall = None
         if self._count > self.policy.highWater:
-            self.trim()
+            self._trim(self._trimming.surplus(self.policy.highWater))
             self._callTrim()
 
     # Idle connections

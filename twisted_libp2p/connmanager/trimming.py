@@ -1,0 +1,190 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Which connections are closed so that there are not too many.
+
+A new connection is not trimmed during its time of grace; and as long as that
+lasts it costs no other connection its place.  Otherwise anybody could have a
+node give up the peers that it has, by opening more connections than the high
+water mark.  So connections in grace are not counted for the water marks: only
+when more than the high mark are I{settled}, the most expendable of these are
+closed, down to the low mark.
+
+At the hard cap a newcomer asks for a place.  A valued peer, or one that our side
+has dialed, never makes place for an inbound connection.  Others do if they are
+above the marks; but as long as connections in grace take up places it is these
+that keep the newcomer out, and they may be closed instead, if one peer or
+network has several.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from heapq import nsmallest
+from typing import Any
+
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.connmanager.displacement import holders
+from twisted_libp2p.connmanager.policy import ConnectionPolicy
+from twisted_libp2p.connmanager.scopes import ConnectionScope
+from twisted_libp2p.connmanager.tags import Tags
+
+__all__ = ["Trimming"]
+
+#: Seconds for which it is believed that nobody can be closed, and who holds how
+#: many connections.
+LOOK = 1.0
+
+
+class Trimming:
+    """
+    Chooses the connections to close.
+    """
+
+    def __init__(
+        self,
+        policy: ConnectionPolicy,
+        tags: Tags,
+        connections: Callable[[], Iterable[Connection]],
+        now: Callable[[], float],
+    ) -> None:
+        """
+        @param policy: the water marks, the time of grace, the order.
+        @param tags: the values of peers.
+        @param connections: gives all connections.
+        @param now: tells the time.
+        """
+        self._policy = policy
+        self._tags = tags
+        self._connections = connections
+        self._now = now
+        # When nobody could be closed last, and who held what at the last look.
+        self._vain: float | None = None
+        self._looked: float | None = None
+        self._held: dict[Hashable, list[Connection]] = {}
+
+    def changed(self) -> None:
+        """
+        A peer may be closed that could not be before.
+        """
+        self._vain = self._looked = None
+        self._held = {}
+
+    def value(self, connection: Connection) -> float:
+        """
+        @return: what the tags of the peer add up to.
+        """
+        return self._tags.value(connection.remotePeer)
+
+    def surplus(self, mark: int) -> list[Connection]:
+        """
+        Choose the most expendable of the settled connections, down to the low
+        water mark.
+
+        @param mark: how many may be settled before any is chosen.
+        """
+        settled, _ = self._settled()
+        if len(settled) <= mark:
+            return []
+        excess = len(settled) - self._policy.lowWater
+        return self._expendable(excess, self._loose(settled))
+
+    def forNewcomer(self, newcomer: ConnectionScope | None) -> list[Connection]:
+        """
+        Choose connections that make place for one more at the hard cap.
+
+        @param newcomer: the scope of an inbound connection; None for a dial of
+            ours, which may close an inbound connection to a peer without value
+            at any time.
+        """
+        if not self._recent(self._vain):
+            settled, young = self._settled()
+            excess = len(settled) - self._policy.lowWater
+            if newcomer is None:
+                excess = max(excess, 1)
+            elif len(settled) <= self._policy.highWater and any(
+                not each.initiator for each in young
+            ):
+                excess = 0
+            chosen = self._expendable(excess, self._worthless(settled))
+            if chosen:
+                return chosen
+            self._vain = self._now()
+        if newcomer is None:
+            return []
+        return self._ofMost(newcomer)
+
+    def _ofMost(self, newcomer: ConnectionScope) -> list[Connection]:
+        """
+        Choose a connection of the peer or network that has most inbound ones,
+        if the newcomer will have less than that has then.
+        """
+        held = self._held
+        if not self._recent(self._looked):
+            self._looked = self._now()
+            held = self._held = defaultdict(list)
+            for each in self._worthless(self._connections()):
+                for holder, _ in holders(each.scope):
+                    held[holder].append(each)
+
+        def has(holder: Hashable, weight: float) -> float:
+            return len(held.get(holder, ())) * weight
+
+        own = max(has(*each) for each in holders(newcomer))
+        most, which = own + 1, None
+        for holder, connections in held.items():
+            if len(connections) > most and connections[0].connected:
+                scope: Any = connections[0].scope
+                weight = dict(holders(scope)).get(holder, 1.0)
+                if has(holder, weight) > most:
+                    most, which = has(holder, weight), holder
+        if which is None:
+            return []
+        chosen = self._expendable(1, [each for each in held[which] if each.connected])
+        for each in chosen:
+            for holder, _ in holders(each.scope):
+                if each in held.get(holder, ()):
+                    held[holder].remove(each)
+        return chosen
+
+    def _settled(self) -> tuple[list[Connection], list[Connection]]:
+        """
+        @return: the connections whose time of grace is over, and those in it.
+        """
+        born = self._now() - self._policy.grace
+        settled: list[Connection] = []
+        young: list[Connection] = []
+        for each in self._connections():
+            if each.connected:
+                (settled if each.openedAt <= born else young).append(each)
+        return settled, young
+
+    def _loose(self, connections: Iterable[Connection]) -> list[Connection]:
+        """
+        @return: those whose peers are not protected.
+        """
+        protected = self._tags.protected
+        return [each for each in connections if not protected(each.remotePeer)]
+
+    def _worthless(self, connections: Iterable[Connection]) -> list[Connection]:
+        """
+        @return: the inbound ones whose peers have no value, and no protection.
+        """
+        return [
+            each
+            for each in self._loose(connections)
+            if each.connected and not each.initiator and self.value(each) <= 0
+        ]
+
+    def _expendable(
+        self, count: int, connections: Iterable[Connection]
+    ) -> list[Connection]:
+        """
+        @return: as many of the connections, the most expendable first.
+        """
+        key = self._policy.expendability.key
+        return nsmallest(count, connections, lambda each: key(each, self.value(each)))
+
+    def _recent(self, then: float | None) -> bool:
+        return then is not None and 0 <= self._now() - then < LOOK
