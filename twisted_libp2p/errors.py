@@ -58,6 +58,7 @@ __all__ = [
     "LocalError",
     "NegotiationFailed",
     "NoAddresses",
+    "NodeStopping",
     "PeerMismatch",
     "PeerUnresponsive",
     "ProtocolViolation",
@@ -193,6 +194,19 @@ class ConnectionClosing(LocalError):
     """
     A stream is asked for on a connection that is closed, or about to be.
     """
+
+
+class NodeStopping(ConnectionClosing):
+    """
+    A node is asked to connect, to listen or to open a stream while it stops, or after
+    that.
+    """
+
+    def __init__(
+        self,
+        message: str = "the node is stopping, or has stopped: start it again first",
+    ) -> None:
+        super().__init__(message)
 
 
 class StreamAborted(LocalError, ConnectionAborted):

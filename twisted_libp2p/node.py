@@ -10,6 +10,7 @@ protocols and the services, and gives them one face.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
 from functools import lru_cache
 from random import random
 from typing import Any
@@ -36,7 +37,6 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p import __version__
@@ -47,6 +47,7 @@ from twisted_libp2p.connection.upgrader import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy, Limits
 from twisted_libp2p.errors import (
     ConfigurationError,
+    NodeStopping,
     UnsupportedAddress,
 )
 from twisted_libp2p.events import EventBus, Identified, Listen, ListenClose
@@ -97,6 +98,35 @@ AGENT = f"twisted_libp2p/{__version__}"
 
 #: The network that nodes say they belong to, unless told otherwise.
 PROTOCOL_VERSION = "ipfs/0.1.0"
+
+
+class Life(Enum):
+    """
+    Where a node is in its life.
+    """
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    #: It stops, and will start again after that.
+    RESTARTING = "restarting"
+
+
+#: By where a node is and what happens: where it is then, and the method that does it.
+#: What is not in the table changes nothing.
+LIFE: dict[tuple[Life, str], tuple[Life, str | None]] = {
+    (Life.STOPPED, "start"): (Life.STARTING, "_begin"),
+    (Life.STARTING, "listening"): (Life.RUNNING, None),
+    # A node that was never started may have connections all the same.
+    (Life.STOPPED, "stop"): (Life.STOPPING, "_end"),
+    (Life.STARTING, "stop"): (Life.STOPPING, "_end"),
+    (Life.RUNNING, "stop"): (Life.STOPPING, "_end"),
+    (Life.STOPPING, "start"): (Life.RESTARTING, None),
+    (Life.RESTARTING, "stop"): (Life.STOPPING, None),
+    (Life.STOPPING, "stopped"): (Life.STOPPED, None),
+    (Life.RESTARTING, "stopped"): (Life.STARTING, "_begin"),
+}
 
 
 class Listener:
@@ -257,6 +287,7 @@ class Node(MultiService):
     @ivar registry: which protocols it serves.
     @ivar peerstore: what it knows of peers.
     @ivar connections: the service that owns its connections.
+    @ivar life: where it is in its life.
     """
 
     _log = Logger()
@@ -386,8 +417,12 @@ class Node(MultiService):
         self.registry.register(ping.PROTOCOL_ID, ping.PingFactory(reactor))
         self._pinging: WeakKeyDictionary[Connection, DeferredLock] = WeakKeyDictionary()
         self._rejoining: Deferred[None] | None = None
-        self._starting: Deferred[None] | None = None
-        self._failure: Failure | None = None
+        self._starting: Deferred[Exception | None] | None = None
+        self.life = Life.STOPPED
+        # How often it was stopped: what was begun before that is void.
+        self._era = 0
+        # Those that wait for the end of a stop.
+        self._stopped: list[Deferred[Any]] = []
 
     def _everyTransport(self, reactor: Any) -> list[ITransport]:
         """
@@ -430,14 +465,38 @@ class Node(MultiService):
 
     def startService(self) -> None:
         """
-        Start to listen on the addresses that the node was made with; what
-        comes of it is told by L{whenListening}.
+        Start to listen on the addresses that the node was made with;
+        L{whenListening} reports the result.  A node that is stopping starts again
+        when it has stopped.
         """
-        if self.running:
-            return
+        self._happened("start")
+
+    def _happened(self, event: str) -> None:
+        """
+        Go on to the next state of L{LIFE}, and do what belongs to it.
+        """
+        following = LIFE.get((self.life, event))
+        if following is not None:
+            self.life, effect = following
+            if effect is not None:
+                getattr(self, effect)()
+
+    def _begin(self) -> None:
+        """
+        Start: first the services, then the listeners.
+        """
+        era = self._era
+        self._services.admit(True)
         super().startService()
-        self._failure = None
-        self._starting = Deferred.fromCoroutine(self._listenAll())
+        if era != self._era:
+            # A service has stopped the node as it was started.
+            return
+        starting = Deferred.fromCoroutine(self._listenAll())
+        if era != self._era:
+            # A subscriber of L{Listen} has.
+            starting.cancel()
+            return
+        self._starting = starting
         if self._keeps:
             self._rejoining = Deferred.fromCoroutine(self._rejoin())
 
@@ -462,15 +521,27 @@ class Node(MultiService):
                 )
             )
 
-    async def _listenAll(self) -> None:
+    async def _listenAll(self) -> Exception | None:
+        """
+        Listen on the addresses that the node was made with.
+
+        @return: why one of them cannot be listened on; None if all can.
+        """
+        era = self._era
+        failure: Exception | None = None
         try:
             for address in self._requested:
+                if era != self._era:
+                    raise NodeStopping
                 await self.listenOn(address)
-        except CancelledError:
-            self._failure = Failure()
+        except (CancelledError, NodeStopping) as error:
+            failure = error
         except Exception as error:
-            self._failure = Failure()
+            failure = error
             self._log.error("cannot listen: {error}", error=str(error))
+        if era == self._era:
+            self._happened("listening")
+        return failure
 
     def whenListening(self) -> Deferred[list[Multiaddr]]:
         """
@@ -479,15 +550,19 @@ class Node(MultiService):
         @return: fires with the full addresses to dial; fails with why one of
             them cannot be listened on.
         """
+        waiting: Deferred[list[Multiaddr]] = Deferred()
+        if self.life is Life.RESTARTING:
+            self._stopped.append(waiting)
+            return waiting.addCallback(lambda _: self.whenListening())
         if self._starting is None:
             return fail(ConfigurationError("the node is not started"))
-        waiting: Deferred[list[Multiaddr]] = Deferred()
 
-        def tell(_: None) -> None:
-            if self._failure is not None:
-                waiting.errback(self._failure)
+        def tell(error: Exception | None) -> Exception | None:
+            if error is not None:
+                waiting.errback(error)
             else:
                 waiting.callback(self.addresses)
+            return error
 
         self._starting.addCallback(tell)
         return waiting
@@ -507,10 +582,17 @@ class Node(MultiService):
         return (await self._open(self._listenable(address))).addresses
 
     async def _open(self, requested: Multiaddr) -> Listener:
+        if not self._services.open:
+            raise NodeStopping
+        era = self._era
         transport = next(each for each in self._transports if each.canListen(requested))
         port = await transport.serverEndpoint(requested).listen(
             self._upgrader.inbound(transport)
         )
+        if era != self._era:
+            # The node was stopped meanwhile, and nobody else knows of this port.
+            await maybeDeferred(port.stopListening)
+            raise NodeStopping
         listener = Listener(requested, port, transport, self.peerID)
         try:
             added, _ = listener.look()
@@ -532,7 +614,11 @@ class Node(MultiService):
         for each in gone:
             self._log.info("no longer listening on {address}", address=str(each))
             self.events.publish(ListenClose(time=self.reactor.seconds(), address=each))
+        era = self._era
         for each in added:
+            if era != self._era:
+                # A subscriber has stopped the node, and so closed them all.
+                return
             self._log.info("listening on {address}", address=str(each))
             self.events.publish(Listen(time=self.reactor.seconds(), address=each))
 
@@ -577,8 +663,9 @@ class Node(MultiService):
         for listener in [
             each for each in self._listeners if each.requested == requested
         ]:
-            self._listeners.remove(listener)
-            await self._close(listener)
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                await self._close(listener)
         self.identification.changed()
 
     async def share(self, address: str | Multiaddr) -> Listener:
@@ -605,7 +692,15 @@ class Node(MultiService):
             self.identification.changed()
 
     async def _close(self, listener: Listener) -> None:
-        await maybeDeferred(listener.port.stopListening)
+        """
+        Close a listener; one that cannot be closed keeps nothing else from its end.
+        """
+        try:
+            await maybeDeferred(listener.port.stopListening)
+        except Exception:
+            self._log.failure(
+                "{address} cannot be closed", address=str(listener.requested)
+            )
         for address in listener.addresses:
             self.events.publish(
                 ListenClose(time=self.reactor.seconds(), address=address)
@@ -633,8 +728,37 @@ class Node(MultiService):
         """
         Stop: first the listeners, then what is being dialed and upgraded,
         then the connections, within two seconds, then the rest.
+
+        From now on the node refuses to connect, to listen and to open streams,
+        with L{NodeStopping<twisted_libp2p.errors.NodeStopping>}, until it is
+        started again.
+
+        @return: fires when the node has stopped.
         """
-        return Deferred.fromCoroutine(self._stop())
+        waiting: Deferred[None] = Deferred()
+        self._stopped.append(waiting)
+        self._happened("stop")
+        return waiting
+
+    def _end(self) -> None:
+        """
+        Take no more orders, and stop.
+        """
+        self._era += 1
+        self.running = 0
+        self._services.admit(False)
+        Deferred.fromCoroutine(self._stop()).addErrback(
+            lambda reason: self._log.failure("the node failed to stop", reason)
+        ).addBoth(self._hasStopped)
+
+    def _hasStopped(self, _: object) -> None:
+        """
+        Go on with what was asked for meanwhile, and report the end of the stop.
+        """
+        waiting, self._stopped = self._stopped, []
+        self._happened("stopped")
+        for each in waiting:
+            each.callback(None)
 
     async def _stop(self) -> None:
         starting, self._starting = self._starting, None
@@ -673,8 +797,12 @@ class Node(MultiService):
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why, with
             L{NoAddresses<twisted_libp2p.errors.NoAddresses>}, or with
-            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}.
+            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}, or, after
+            L{stopService}, with
+            L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
         """
+        if not self._services.open:
+            return fail(NodeStopping())
         try:
             peer, addresses = _parse(target)
         except ValueError:

@@ -29,6 +29,7 @@ from twisted_libp2p.errors import (
     ErrorCode,
     Libp2pError,
     LimitExceeded,
+    NodeStopping,
     untraced,
 )
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
@@ -75,6 +76,7 @@ class Services:
     @ivar events: who is told of streams.
     @ivar clock: what runs the deadlines.
     @ivar connections: who owns the connections, and may refuse them.
+    @ivar open: whether anything new may begin; not while the node stops.
     @ivar deadlines: the time for the negotiation of each stream.
     @ivar negotiating: the streams whose protocol is not agreed.
     @ivar unread: the connections that have ended, and whose streams have bytes that
@@ -88,6 +90,7 @@ class Services:
     events: EventBus
     clock: IReactorTime
     connections: IConnectionManager
+    open: bool = field(init=False, default=True)
     deadlines: Deadlines = field(init=False)
     negotiating: set[Stream] = field(init=False, default_factory=set)
     unread: set[Connection] = field(init=False, default_factory=set)
@@ -116,6 +119,12 @@ class Services:
                 deadlines=self.deadlines,
             ),
         )
+
+    def admit(self, open: bool) -> None:
+        """
+        Let connections and streams begin, or refuse them from now on.
+        """
+        object.__setattr__(self, "open", open)
 
 
 @implementer(IMuxedConnection)
@@ -265,6 +274,8 @@ class Connection:
         session = self._session
         if session is None:
             return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
+        if not self._services.open:
+            return fail(NodeStopping())
         try:
             proposals = multistream.proposals(protocols)
         except ConfigurationError:

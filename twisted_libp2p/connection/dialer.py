@@ -39,6 +39,7 @@ from twisted_libp2p.errors import (
     LegacyPeer,
     LocalError,
     NoAddresses,
+    NodeStopping,
     UnsupportedAddress,
     UnsupportedProtocol,
     UpgradeTimeout,
@@ -169,6 +170,8 @@ class Dialer:
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why; with L{NoAddresses}; with L{DialToSelf}.
         """
+        if not self._upgrader.open:
+            return fail(NodeStopping())
         if peer == self._upgrader.identity.peerID:
             return fail(DialToSelf(f"{peer} is this node itself"))
         given = [(each, origin) for each in addresses]

@@ -30,6 +30,7 @@ from twisted_libp2p.errors import (
     Libp2pError,
     LimitExceeded,
     NegotiationFailed,
+    NodeStopping,
     UnsupportedProtocol,
     UpgradeTimeout,
 )
@@ -73,7 +74,6 @@ class Upgrader:
     What a node can speak, and in which order it prefers it.
 
     @ivar deadlines: the time from a transport's connect to a connection.
-    @ivar open: whether transports may be upgraded; not while the node stops.
     """
 
     _log = Logger()
@@ -104,7 +104,6 @@ class Upgrader:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.services = services
         self.deadlines = Deadlines(services.clock, deadline)
-        self.open = True
         self._pending: set[Upgrade] = set()
 
     def outbound(
@@ -146,6 +145,13 @@ class Upgrader:
         How many upgrades are under way.
         """
         return len(self._pending)
+
+    @property
+    def open(self) -> bool:
+        """
+        Whether transports may be upgraded; not while the node stops.
+        """
+        return self.services.open
 
     def abortAll(self) -> None:
         """
@@ -297,7 +303,7 @@ class Upgrade(Factory):
             # An endpoint that does not hear that it was cancelled.
             return None
         if not upgrader.open:
-            self.refuse(ConnectionClosing("the node is stopping"))
+            self.refuse(NodeStopping())
             return None
         self._startedAt = upgrader.services.clock.seconds()
         upgrader.deadlines.begin(self)
