@@ -274,8 +274,6 @@ class Connection:
         session = self._session
         if session is None:
             return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
-        if not self._services.open:
-            return fail(NodeStopping())
         try:
             proposals = multistream.proposals(protocols)
         except ConfigurationError:
@@ -294,6 +292,9 @@ class Connection:
         session = self._session
         if session is None:
             opening.failed(Failure(self._ended()), None)
+            return True
+        if not self._services.open:
+            opening.failed(Failure(NodeStopping()), None)
             return True
         if session.full is not None and not session.ended:
             return False
