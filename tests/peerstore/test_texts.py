@@ -155,6 +155,37 @@ class RecordSizeTests(SynchronousTestCase):
             lambda n: Record(envelope=bytes(4000 + n), key=bytes(1000 + n))
         )
 
+    def test_addresses(self) -> None:
+        """
+        Many addresses are reckoned in full, also those that were dialed.
+        """
+        clock = Clock()
+        clock.advance(1e9)
+        peers = [
+            PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
+            for number in range(50)
+        ]
+        addresses = [
+            Multiaddr(f"/ip4/8.8.8.8/tcp/{number}").toBytes() for number in range(64)
+        ]
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            store = MemoryPeerStore(clock, Limits())
+            for peer in peers:
+                for each in addresses:
+                    clock.advance(0.1)
+                    address = Multiaddr.fromBytes(bytes(bytearray(each)))
+                    store.addAddresses(peer, [address], Source.IDENTIFY)
+                    store.succeeded(peer, address)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        reckoned = sum(record.measure() for _, record in store._book.records())
+        self.assertGreaterEqual(reckoned, after - before)
+
     def test_store(self) -> None:
         """
         A peerstore that is full takes no more memory than it was given, though

@@ -64,7 +64,7 @@ FACTS_TTL: Final = 86_400.0
 
 # What objects take beside their contents, in bytes; measured.
 _RECORD_SIZE: Final = 750
-_ADDRESS_SIZE: Final = 130
+_ADDRESS_SIZE: Final = 200
 _NOTE_SIZE: Final = 300
 
 
