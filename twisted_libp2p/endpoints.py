@@ -146,7 +146,7 @@ class Libp2pServerEndpoint:
         @param identity: who that shared one is, as for L{nodeOf}.
         """
         self._reactor = reactor
-        self._address = Multiaddr(address) if isinstance(address, str) else address
+        self._address = None if address is None else Multiaddr.of(address)
         self._protocol = protocol
         self._node = node
         self._identity = identity

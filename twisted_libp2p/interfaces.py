@@ -478,7 +478,7 @@ class IPeerStore(Interface):
 
     # Addresses
 
-    def addresses(peer: PeerID) -> list[Multiaddr]:
+    def addresses(peer: PeerID | str) -> list[Multiaddr]:
         """
         @return: where the peer may be dialed, without C{/p2p/...}, the most
             promising first: what has worked last, then what has never
@@ -486,8 +486,8 @@ class IPeerStore(Interface):
         """
 
     def addAddresses(
-        peer: PeerID,
-        addresses: Iterable[Multiaddr],
+        peer: PeerID | str,
+        addresses: Iterable[Multiaddr | str],
         source: Source = Source.DISCOVERED,
         ttl: float | None = None,
     ) -> None:
@@ -502,8 +502,8 @@ class IPeerStore(Interface):
         """
 
     def setAddresses(
-        peer: PeerID,
-        addresses: Iterable[Multiaddr],
+        peer: PeerID | str,
+        addresses: Iterable[Multiaddr | str],
         source: Source,
         ttl: float | None = None,
     ) -> None:
@@ -512,24 +512,26 @@ class IPeerStore(Interface):
         addresses that only this source had told before are forgotten.
         """
 
-    def removeAddresses(peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
+    def removeAddresses(
+        peer: PeerID | str, addresses: Iterable[Multiaddr | str]
+    ) -> None:
         """
         Learn where a peer may not be dialed any more; it does not matter
         whether these addresses were known.
         """
 
-    def succeeded(peer: PeerID, address: Multiaddr) -> None:
+    def succeeded(peer: PeerID | str, address: Multiaddr | str) -> None:
         """
         Learn that the peer has answered at an address.
         """
 
-    def failed(peer: PeerID, address: Multiaddr) -> None:
+    def failed(peer: PeerID | str, address: Multiaddr | str) -> None:
         """
         Learn that the peer could not be reached at an address; nothing is
         learnt of an address that was not known.
         """
 
-    def lookup(peer: PeerID) -> Deferred[list[Multiaddr]]:
+    def lookup(peer: PeerID | str) -> Deferred[list[Multiaddr]]:
         """
         Ask further than memory, if no address of the peer is known there.
 
@@ -540,7 +542,9 @@ class IPeerStore(Interface):
     # Signed records
 
     def addRecord(
-        peer: PeerID, envelope: bytes, usable: Collection[Multiaddr] | None = None
+        peer: PeerID | str,
+        envelope: bytes,
+        usable: Collection[Multiaddr | str] | None = None,
     ) -> bool:
         """
         Learn a signed record (libp2p/specs, RFC/0003-routing-records.md): it
@@ -556,12 +560,12 @@ class IPeerStore(Interface):
         @raise twisted_libp2p.errors.InvalidSignature: its signature is wrong.
         """
 
-    def record(peer: PeerID) -> bytes | None:
+    def record(peer: PeerID | str) -> bytes | None:
         """
         @return: the envelope of the last record of the peer, to pass on.
         """
 
-    def certifiedAddresses(peer: PeerID) -> list[Multiaddr]:
+    def certifiedAddresses(peer: PeerID | str) -> list[Multiaddr]:
         """
         @return: those of L{addresses} that the peer has signed.
         """
@@ -569,75 +573,75 @@ class IPeerStore(Interface):
     # What a peer is
 
     def identified(
-        peer: PeerID, agent: str, protocolVersion: str, protocols: Iterable[str]
+        peer: PeerID | str, agent: str, protocolVersion: str, protocols: Iterable[str]
     ) -> None:
         """
         Learn what a peer says it is; it replaces what it has said before.
         """
 
-    def protocols(peer: PeerID) -> tuple[str, ...]:
+    def protocols(peer: PeerID | str) -> tuple[str, ...]:
         """
         @return: what the peer serves; empty if that is not known.
         """
 
-    def publicKey(peer: PeerID) -> PublicKey | None:
+    def publicKey(peer: PeerID | str) -> PublicKey | None:
         """
         @return: the key of the peer, if it is known.
         """
 
-    def setPublicKey(peer: PeerID, key: PublicKey) -> None:
+    def setPublicKey(peer: PeerID | str, key: PublicKey) -> None:
         """
         Learn the key of a peer.
 
         @raise twisted_libp2p.errors.InvalidKey: it is another's.
         """
 
-    def dialect(peer: PeerID) -> str | None:
+    def dialect(peer: PeerID | str) -> str | None:
         """
         @return: how the peer negotiates on a fresh transport,
             C{"multistream"}, C{"sequential"} or C{"bootstrap"}; None if it is
             not known, or not known recently enough.
         """
 
-    def setDialect(peer: PeerID, dialect: str) -> None:
+    def setDialect(peer: PeerID | str, dialect: str) -> None:
         """
         Learn how the peer negotiates.
         """
 
     # Connections
 
-    def connected(peer: PeerID, address: Multiaddr | None = None) -> None:
+    def connected(peer: PeerID | str, address: Multiaddr | str | None = None) -> None:
         """
         Learn that there is one more connection to a peer.
 
         @param address: where it was dialed, if it was.
         """
 
-    def disconnected(peer: PeerID) -> None:
+    def disconnected(peer: PeerID | str) -> None:
         """
         Learn that one connection has ended.
         """
 
-    def protect(peer: PeerID) -> None:
+    def protect(peer: PeerID | str) -> None:
         """
         Keep what is known of a peer until L{unprotect}, or until the program
         ends.
         """
 
-    def unprotect(peer: PeerID) -> None:
+    def unprotect(peer: PeerID | str) -> None:
         """
         End L{protect}.
         """
 
     # What the application says of peers
 
-    def tags(peer: PeerID) -> dict[str, int]:
+    def tags(peer: PeerID | str) -> dict[str, int]:
         """
         @return: the tags of the peer that have not expired.
         """
 
     def setTag(
-        peer: PeerID, name: str, value: int = 0, ttl: float | None = None
+        peer: PeerID | str, name: str, value: int = 0, ttl: float | None = None
     ) -> None:
         """
         Tag a peer.
@@ -647,17 +651,17 @@ class IPeerStore(Interface):
         @raise twisted_libp2p.errors.LimitExceeded: these are too many.
         """
 
-    def removeTag(peer: PeerID, name: str) -> None:
+    def removeTag(peer: PeerID | str, name: str) -> None:
         """
         Take a tag from a peer; it does not matter whether it had it.
         """
 
-    def metadata(peer: PeerID) -> dict[str, bytes]:
+    def metadata(peer: PeerID | str) -> dict[str, bytes]:
         """
         @return: what the application has said of the peer.
         """
 
-    def setMetadata(peer: PeerID, name: str, value: bytes | None) -> None:
+    def setMetadata(peer: PeerID | str, name: str, value: bytes | None) -> None:
         """
         Note something of a peer.
 
@@ -680,7 +684,7 @@ class IPeerStore(Interface):
             last one first.
         """
 
-    def info(peer: PeerID) -> PeerInfo | None:
+    def info(peer: PeerID | str) -> PeerInfo | None:
         """
         @return: all that is known of a peer; None if that is nothing.
         """
@@ -690,7 +694,7 @@ class IPeerStore(Interface):
         Learn all that another store knew of a peer; what is newer wins.
         """
 
-    def forget(peer: PeerID) -> None:
+    def forget(peer: PeerID | str) -> None:
         """
         Forget a peer: all but that it is connected, or protected.
         """

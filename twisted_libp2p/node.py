@@ -401,7 +401,7 @@ class Node(MultiService):
                 event.peer, event.connection.remoteAddress, event.listenAddresses
             ),
         )
-        self._requested = [self._listenable(each) for each in listen]
+        self._requested = [self._listenable(each) for each in Multiaddr.several(listen)]
         self._listeners: list[Listener] = []
         self._looking: IDelayedCall | None = None
         self.identification = IdentifyService(
@@ -711,7 +711,7 @@ class Node(MultiService):
         @raise UnsupportedAddress: no transport of this node can listen on it.
         @raise ConfigurationError: it ends in the id of another peer.
         """
-        parsed = Multiaddr(address) if isinstance(address, str) else address
+        parsed = Multiaddr.of(address)
         if parsed.peerID not in (None, self.peerID):
             raise ConfigurationError(
                 f"{parsed} belongs to another peer: this node is {self.peerID}"
@@ -904,7 +904,13 @@ def _parse(
     """
     if isinstance(target, PeerID):
         return target, []
-    peer, address = _read(target) if isinstance(target, str) else _split(target)
+    if isinstance(target, str):
+        peer, address = _read(target)
+    elif isinstance(target, Multiaddr):
+        peer, address = _split(target)
+    else:
+        # Neither an id nor an address: say what would be one.
+        return PeerID.of(target), []
     return peer, [address] if address else []
 
 

@@ -11,6 +11,7 @@ addressing/README.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from functools import total_ordering
 from typing import Final, NamedTuple
 
@@ -39,6 +40,10 @@ _IP4_TCP_NAMES: Final = ("ip4", "tcp")
 # The codes of other things that addresses begin or end with.
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
+
+
+# An address, for errors.
+_EXAMPLE: Final = "/ip4/192.0.2.1/tcp/4001"
 
 
 class Component(NamedTuple):
@@ -87,6 +92,31 @@ class Multiaddr:
         encoded = self._encoded = b"".join(map(_encode, _parseText(text)))
         if len(encoded) > MAX_BYTES:
             raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
+
+    @classmethod
+    def of(cls, address: Multiaddr | str) -> Multiaddr:
+        """
+        Return an address, which may be given in text.
+
+        @raise InvalidMultiaddr: it is no multiaddr; the text says what would be one.
+        """
+        return address if isinstance(address, Multiaddr) else cls(address)
+
+    @classmethod
+    def several(
+        cls, addresses: Multiaddr | str | Iterable[Multiaddr | str]
+    ) -> list[Multiaddr]:
+        """
+        Return addresses, each of which may be given in text, and one of which may
+        be given alone.
+
+        @raise InvalidMultiaddr: one is no multiaddr; the text says what would be one.
+        """
+        if isinstance(addresses, Multiaddr | str):
+            return [cls.of(addresses)]
+        if not isinstance(addresses, Iterable):
+            raise InvalidMultiaddr(_wanted(addresses))
+        return [cls.of(each) for each in addresses]
 
     @classmethod
     def fromBytes(cls, data: bytes) -> Multiaddr:
@@ -161,13 +191,14 @@ class Multiaddr:
                 return component.value
         return None
 
-    def startsWith(self, other: Multiaddr) -> bool:
+    def startsWith(self, other: Multiaddr | str) -> bool:
         """
         Say whether the first components are those of another address.
         """
+        other = self.of(other)
         return tuple(self)[: len(other)] == tuple(other)
 
-    def encapsulate(self, other: Multiaddr) -> Multiaddr:
+    def encapsulate(self, other: Multiaddr | str) -> Multiaddr:
         """
         This address followed by another one.
 
@@ -175,6 +206,7 @@ class Multiaddr:
             follow; or both together have more than L{MAX_COMPONENTS} components
             or L{MAX_BYTES} bytes.
         """
+        other = self.of(other)
         if self and other:
             *_, (last, *_) = _cut(self._encoded)
             if last.path:
@@ -186,11 +218,12 @@ class Multiaddr:
             raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
         return self._of(encoded)
 
-    def decapsulate(self, other: Multiaddr) -> Multiaddr:
+    def decapsulate(self, other: Multiaddr | str) -> Multiaddr:
         """
         The part in front of the last occurrence of another address; all of it if
         there is none.
         """
+        other = self.of(other)
         begins = [begin for _, begin, *_ in _cut(self._encoded)]
         # Nothing is found at the very end.
         begins += [] if other else [len(self._encoded)]
@@ -227,7 +260,7 @@ class Multiaddr:
         *_, (protocol, begin, start, _) = _cut(self._encoded)
         return (begin, start) if protocol.name == "p2p" else None
 
-    def withPeer(self, peerID: PeerID) -> Multiaddr:
+    def withPeer(self, peerID: PeerID | str) -> Multiaddr:
         """
         This address, of that peer: its id is at the end, in place of one that
         was there.
@@ -235,7 +268,7 @@ class Multiaddr:
         @raise InvalidMultiaddr: as for L{encapsulate}.
         """
         return self.withoutPeer().encapsulate(
-            self._of(_P2P + delimit(peerID.toBytes()))
+            self._of(_P2P + delimit(PeerID.of(peerID).toBytes()))
         )
 
     def withoutPeer(self) -> Multiaddr:
@@ -290,14 +323,26 @@ def _textOf(components: Iterable[Component]) -> str:
     return text or "/"
 
 
+def _wanted(value: object) -> str:
+    """
+    Say what would be an address in place of something else.
+    """
+    name = "None" if value is None else type(value).__name__
+    return f"an address is a Multiaddr or its text, such as {_EXAMPLE}, not {name}"
+
+
 def _parseText(text: str) -> Iterator[Component]:
+    if not isinstance(text, str):
+        raise InvalidMultiaddr(_wanted(text))
     if len(text) > MAX_TEXT:
         raise InvalidMultiaddr(f"longer than {MAX_TEXT} characters")
     if not text.startswith("/"):
-        raise InvalidMultiaddr(f"{text!r} does not begin with a slash")
+        raise InvalidMultiaddr(
+            f"{text!r} does not begin with a slash, as {_EXAMPLE} does"
+        )
     parts = text.removesuffix("/").split("/")[1:]
     if not parts:
-        raise InvalidMultiaddr(f"{text!r} is empty")
+        raise InvalidMultiaddr(f"{text!r} is empty: {_EXAMPLE} is an address")
     position = count = 0
     while position < len(parts):
         count += 1
@@ -308,6 +353,9 @@ def _parseText(text: str) -> Iterator[Component]:
         protocol = BY_NAME.get(name)
         if protocol is None:
             problem = f"unknown protocol {name!r}" if name else "an empty component"
+            close = get_close_matches(name[:64], BY_NAME)
+            if close:
+                problem += f", but {' and '.join(close)} are known"
             raise InvalidMultiaddr(f"{text!r}: {problem}")
         value = ""
         if protocol.path:

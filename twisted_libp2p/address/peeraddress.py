@@ -41,6 +41,15 @@ class PeerAddress(IPv4Address):
     multiaddr: Multiaddr | None = None
     protocolID: str | None = None
 
+    def __post_init__(self) -> None:
+        """
+        Take a peer id and an address in text.
+        """
+        if not isinstance(self.peerID, PeerID):
+            object.__setattr__(self, "peerID", PeerID.of(self.peerID))
+        if not isinstance(self.multiaddr, Multiaddr | None):
+            object.__setattr__(self, "multiaddr", Multiaddr.of(self.multiaddr))
+
     @property
     def type(self) -> Literal["TCP"]:  # type: ignore[override]
         """

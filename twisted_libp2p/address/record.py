@@ -63,6 +63,14 @@ class PeerRecord:
     sequence: int
     addresses: tuple[Multiaddr, ...]
 
+    def __post_init__(self) -> None:
+        """
+        Take a peer id and addresses in text.
+        """
+        object.__setattr__(self, "peerID", PeerID.of(self.peerID))
+        addresses = tuple(Multiaddr.several(self.addresses))
+        object.__setattr__(self, "addresses", addresses)
+
     def seal(self, identity: Identity) -> bytes:
         """
         Sign the record.

@@ -66,14 +66,17 @@ class AddressList:
     for a longer list.
     """
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Entry | Iterable[Entry] = ()) -> None:
         """
+        @param entries: any number of them, or a single one.
         @raise ConfigurationError: an entry is nothing of that kind.
         """
         self.peers: set[PeerID] = set()
         self.addresses: set[tuple[Component, ...]] = set()
         # By version and length of the prefix: the prefixes.
         self.networks: dict[tuple[int, int], set[int]] = {}
+        if isinstance(entries, PeerID | Multiaddr | str):
+            entries = (entries,)
         for entry in entries:
             self.add(entry)
 
@@ -111,7 +114,7 @@ class AddressList:
                 if not networks:
                     del self.networks[version, length]
 
-    def matches(self, address: Multiaddr | None, embedded: bool = False) -> bool:
+    def matches(self, address: Multiaddr | str | None, embedded: bool = False) -> bool:
         """
         @param embedded: whether the IPv4 addresses inside an IPv6 address count
             too: packets for it may be translated to them (NAT64), or tunnelled
@@ -120,6 +123,7 @@ class AddressList:
         """
         if address is None:
             return False
+        address = Multiaddr.of(address)
         if self.addresses:
             components = tuple(unmapped(address))
             # A zone says by which link a host is reached, not which host it is.
@@ -167,8 +171,8 @@ class ListGater(OpenGater):
 
     def __init__(
         self,
-        blocked: Iterable[Entry] = (),
-        allowed: Iterable[Entry] = (),
+        blocked: Entry | Iterable[Entry] = (),
+        allowed: Entry | Iterable[Entry] = (),
         only: bool = False,
     ) -> None:
         """
@@ -224,8 +228,12 @@ def _parse(entry: Entry) -> PeerID | Multiaddr | Network:
     """
     if isinstance(entry, Multiaddr):
         return unmapped(entry)
-    if not isinstance(entry, str):
+    if isinstance(entry, PeerID):
         return entry
+    if not isinstance(entry, str):
+        raise ConfigurationError(
+            f"{entry!r} is no peer, no address and no network, such as 192.0.2.0/24"
+        )
     try:
         if entry.startswith("/"):
             address = Multiaddr(entry)

@@ -86,6 +86,15 @@ class Limits:
     subnets: Sequence[SubnetLimit] = SUBNETS
     exempt: Sequence[str] = EXEMPT
 
+    def __post_init__(self) -> None:
+        """
+        Take peer ids in text.
+
+        @raise InvalidPeerID: one is none.
+        """
+        peers = {PeerID.of(peer): limits for peer, limits in self.peers.items()}
+        object.__setattr__(self, "peers", peers)
+
     @classmethod
     def scaled(
         cls, connections: int | None = None, memory: int | None = None

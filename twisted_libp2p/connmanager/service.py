@@ -157,11 +157,12 @@ class ConnectionManager(Service):
         """
         return self._count
 
-    def to(self, peer: PeerID) -> list[Connection]:
+    def to(self, peer: PeerID | str) -> list[Connection]:
         """
         @return: the connections to a peer, those for new streams first: the
             oldest, but one that another has supplanted only at the end.
         """
+        peer = PeerID.of(peer)
         return self._duplicates.ranked(self._connections.get(peer, ()))
 
     def instead(self, connection: Connection) -> Connection | None:
@@ -180,7 +181,7 @@ class ConnectionManager(Service):
 
     # Protected peers
 
-    def protect(self, peer: PeerID, tag: str, redial: bool = True) -> None:
+    def protect(self, peer: PeerID | str, tag: str, redial: bool = True) -> None:
         """
         Keep a peer: its connections are never trimmed, and once it is known
         who it is no cap but that of the peer itself refuses one.
@@ -191,16 +192,18 @@ class ConnectionManager(Service):
             starts, and after a wait whenever a dial has failed or the last
             connection was lost.
         """
+        peer = PeerID.of(peer)
         self.tags.protect(peer, tag)
         if redial and self._redialer is not None:
             self._redialer.want(peer, self._missing(peer))
 
-    def unprotect(self, peer: PeerID, tag: str) -> bool:
+    def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
         Keep a peer no more, as far as one protector is concerned.
 
         @return: whether it is still protected by another one.
         """
+        peer = PeerID.of(peer)
         protected = self.tags.unprotect(peer, tag)
         if not protected:
             self._trimming.changed()

@@ -100,7 +100,7 @@ class Tags:
         self._protected: dict[PeerID, set[str]] = {}
 
     def set(
-        self, peer: PeerID, tag: str, value: float, decay: Decay | None = None
+        self, peer: PeerID | str, tag: str, value: float, decay: Decay | None = None
     ) -> None:
         """
         Give a peer a tag, in place of the one of this name.
@@ -111,42 +111,47 @@ class Tags:
         @param decay: how it gets less by time: L{halving}, L{fading},
             L{expiring}, or any function; None lets it last.
         """
+        peer = PeerID.of(peer)
         self._of(peer)[tag] = _Tag(value, self._now(), decay)
 
     def add(
-        self, peer: PeerID, tag: str, amount: float, decay: Decay | None = None
+        self, peer: PeerID | str, tag: str, amount: float, decay: Decay | None = None
     ) -> float:
         """
         Raise, or lower, what is left of a tag; the decay starts anew.
 
         @return: the new value.
         """
+        peer = PeerID.of(peer)
         tags, now = self._of(peer), self._now()
         known = tags.get(tag)
         value = amount if known is None else known.at(now) + amount
         tags[tag] = _Tag(value, now, decay)
         return value
 
-    def get(self, peer: PeerID, tag: str) -> float:
+    def get(self, peer: PeerID | str, tag: str) -> float:
         """
         @return: what is left of a tag; 0 if the peer has none of this name.
         """
+        peer = PeerID.of(peer)
         known = self._known(peer).get(tag)
         return 0.0 if known is None else known.at(self._now())
 
-    def remove(self, peer: PeerID, tag: str) -> None:
+    def remove(self, peer: PeerID | str, tag: str) -> None:
         """
         Take a tag away; it does not matter whether the peer had it.
         """
+        peer = PeerID.of(peer)
         tags = self._known(peer)
         tags.pop(tag, None)
         if not tags:
             self._absent.pop(peer, None)
 
-    def value(self, peer: PeerID) -> float:
+    def value(self, peer: PeerID | str) -> float:
         """
         @return: what a peer is worth: the sum of its tags.
         """
+        peer = PeerID.of(peer)
         tags = self._known(peer)
         if not tags:
             return 0.0
@@ -155,17 +160,19 @@ class Tags:
 
     # Protection
 
-    def protect(self, peer: PeerID, tag: str) -> None:
+    def protect(self, peer: PeerID | str, tag: str) -> None:
         """
         Keep a peer's connections, whatever it is worth, until L{unprotect} was
         called for each tag for which this was.
         """
+        peer = PeerID.of(peer)
         self._protected.setdefault(peer, set()).add(tag)
 
-    def unprotect(self, peer: PeerID, tag: str) -> bool:
+    def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
         @return: whether the peer is still protected, for another tag.
         """
+        peer = PeerID.of(peer)
         tags = self._protected.get(peer)
         if tags is None:
             return False
@@ -174,10 +181,11 @@ class Tags:
             del self._protected[peer]
         return bool(tags)
 
-    def protected(self, peer: PeerID, tag: str | None = None) -> bool:
+    def protected(self, peer: PeerID | str, tag: str | None = None) -> bool:
         """
         @return: whether a peer is protected, for this tag or for any.
         """
+        peer = PeerID.of(peer)
         tags = self._protected.get(peer, ())
         return bool(tags) if tag is None else tag in tags
 

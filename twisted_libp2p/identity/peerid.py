@@ -9,7 +9,7 @@ See libp2p/specs, peer-ids/peer-ids.md.
 from __future__ import annotations
 
 import hashlib
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Final, Literal
 
 import base58
@@ -84,6 +84,22 @@ class PeerID:
         return cls(_SHA256 + hashlib.sha256(encoded).digest())
 
     @classmethod
+    def of(cls, peer: PeerID | str) -> PeerID:
+        """
+        Return an id, which may be given in text.
+
+        @raise InvalidPeerID: it is no peer id; the text says what would be one.
+        """
+        if isinstance(peer, PeerID):
+            return peer
+        if not isinstance(peer, str):
+            raise InvalidPeerID(
+                f"a peer is named by a PeerID or its text, such as 12D3KooW…, not by"
+                f" {_typeOf(peer)}"
+            )
+        return _read(peer)
+
+    @classmethod
     def fromText(cls, text: str) -> PeerID:
         """
         Read an id in text: the base58 form, or a CID of version 1 whose codec
@@ -91,8 +107,13 @@ class PeerID:
 
         @raise InvalidPeerID: this is not the text of a peer id.
         """
+        if text.startswith("/"):
+            raise InvalidPeerID(
+                f"{text[:_LONGEST_TEXT]!r} is an address, and no peer id: that stands"
+                " after the last /p2p/ of an address"
+            )
         if len(text) > _LONGEST_TEXT:
-            raise InvalidPeerID("longer than any peer id")
+            raise InvalidPeerID("longer than any peer id, such as 12D3KooW…")
         try:
             if text.startswith(("1", "Qm")):
                 return cls(multibase.decode("z" + text))
@@ -100,7 +121,10 @@ class PeerID:
         except InvalidPeerID as error:
             raise InvalidPeerID(f"{text!r}: {error}") from None
         except InvalidInput:
-            raise InvalidPeerID(f"not the text of a peer id: {text!r}") from None
+            raise InvalidPeerID(
+                f"{text!r} is no peer id, such as 12D3KooW…; an address begins with"
+                " a slash"
+            ) from None
         if not cid.startswith(_CID):
             raise InvalidPeerID(f"not the CID of a libp2p key: {text!r}")
         return cls(cid[len(_CID) :])
@@ -170,3 +194,16 @@ class PeerID:
 
     def __hash__(self) -> int:
         return hash(self._multihash)
+
+
+@lru_cache(128)
+def _read(text: str) -> PeerID:
+    """
+    Read an id in text.  Programs say it time and again, and to read one takes as long
+    as to verify a signature.
+    """
+    return PeerID.fromText(text)
+
+
+def _typeOf(value: object) -> str:
+    return "None" if value is None else type(value).__name__

@@ -38,6 +38,12 @@ class AddressInfo:
     succeeded: float | None = None
     failed: float | None = None
 
+    def __post_init__(self) -> None:
+        """
+        Take an address in text.
+        """
+        object.__setattr__(self, "address", Multiaddr.of(self.address))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagInfo:
@@ -89,6 +95,12 @@ class PeerInfo:
     dialectLearnt: float | None = None
     tags: Mapping[str, TagInfo] = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __post_init__(self) -> None:
+        """
+        Take a peer id in text.
+        """
+        object.__setattr__(self, "peer", PeerID.of(self.peer))
 
     def __repr__(self) -> str:
         return brief(self)

@@ -61,10 +61,11 @@ class MemoryPeerStore:
 
     # Addresses
 
-    def addresses(self, peer: PeerID) -> list[Multiaddr]:
+    def addresses(self, peer: PeerID | str) -> list[Multiaddr]:
         """
         Give where a peer may be dialed, the most promising first.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is None:
             return []
@@ -72,14 +73,15 @@ class MemoryPeerStore:
 
     def addAddresses(
         self,
-        peer: PeerID,
-        addresses: Iterable[Multiaddr],
+        peer: PeerID | str,
+        addresses: Iterable[Multiaddr | str],
         source: Source = Source.DISCOVERED,
         ttl: float | None = None,
     ) -> None:
         """
         Learn where a peer may be dialed.
         """
+        peer = PeerID.of(peer)
         names = namesOf(peer, addresses)
         if names:
             record = self._book.open(peer)
@@ -88,24 +90,28 @@ class MemoryPeerStore:
 
     def setAddresses(
         self,
-        peer: PeerID,
-        addresses: Iterable[Multiaddr],
+        peer: PeerID | str,
+        addresses: Iterable[Multiaddr | str],
         source: Source,
         ttl: float | None = None,
     ) -> None:
         """
         Learn all that one source has to say.
         """
+        peer = PeerID.of(peer)
         names = namesOf(peer, addresses)
         if names or self._book.get(peer) is not None:
             record = self._book.open(peer)
             self._book.replace(peer, record, names, source, ttl)
             self._book.settle(peer, record)
 
-    def removeAddresses(self, peer: PeerID, addresses: Iterable[Multiaddr]) -> None:
+    def removeAddresses(
+        self, peer: PeerID | str, addresses: Iterable[Multiaddr | str]
+    ) -> None:
         """
         Learn where a peer may not be dialed any more.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is not None:
             for name in namesOf(peer, addresses):
@@ -113,10 +119,11 @@ class MemoryPeerStore:
                     self._book.note(peer, (AddressRow, name))
             self._book.settle(peer, record)
 
-    def succeeded(self, peer: PeerID, address: Multiaddr) -> None:
+    def succeeded(self, peer: PeerID | str, address: Multiaddr | str) -> None:
         """
         Learn that the peer has answered at an address.
         """
+        peer = PeerID.of(peer)
         for name in namesOf(peer, [address]):
             record = self._book.open(peer)
             self._book.add(peer, record, [name], Source.DIALED)
@@ -124,10 +131,11 @@ class MemoryPeerStore:
                 record.addresses[name].succeeded = self._book.stamp()
             self._book.settle(peer, record)
 
-    def failed(self, peer: PeerID, address: Multiaddr) -> None:
+    def failed(self, peer: PeerID | str, address: Multiaddr | str) -> None:
         """
         Learn that the peer could not be reached at an address.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is not None:
             for name in namesOf(peer, [address]):
@@ -135,23 +143,25 @@ class MemoryPeerStore:
                     record.addresses[name].failed = self._book.stamp()
                     self._book.note(peer, (AddressRow, name))
 
-    def lookup(self, peer: PeerID) -> Deferred[list[Multiaddr]]:
+    def lookup(self, peer: PeerID | str) -> Deferred[list[Multiaddr]]:
         """
         Give what is in memory: there is nothing else.
         """
+        peer = PeerID.of(peer)
         return succeed(self.addresses(peer))
 
     # Signed records
 
     def addRecord(
         self,
-        peer: PeerID,
+        peer: PeerID | str,
         envelope: bytes,
-        usable: Collection[Multiaddr] | None = None,
+        usable: Collection[Multiaddr | str] | None = None,
     ) -> bool:
         """
         Learn a signed record.
         """
+        peer = PeerID.of(peer)
         if envelope == self.record(peer):
             # To verify a signature takes longer than all else.
             return False
@@ -172,17 +182,19 @@ class MemoryPeerStore:
         self._changed(peer, record)
         return True
 
-    def record(self, peer: PeerID) -> bytes | None:
+    def record(self, peer: PeerID | str) -> bytes | None:
         """
         Give the last signed record of a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         return (record.envelope or None) if record is not None else None
 
-    def certifiedAddresses(self, peer: PeerID) -> list[Multiaddr]:
+    def certifiedAddresses(self, peer: PeerID | str) -> list[Multiaddr]:
         """
         Give the addresses that the peer has signed.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is None:
             return []
@@ -196,7 +208,7 @@ class MemoryPeerStore:
 
     def identified(
         self,
-        peer: PeerID,
+        peer: PeerID | str,
         agent: str,
         protocolVersion: str,
         protocols: Iterable[str],
@@ -204,6 +216,7 @@ class MemoryPeerStore:
         """
         Learn what a peer says it is.
         """
+        peer = PeerID.of(peer)
         served = toLines(protocols, self.limits)
         record = self._book.open(peer)
         record.told = self._book.stamp()
@@ -212,27 +225,30 @@ class MemoryPeerStore:
         record.protocols = served
         self._changed(peer, record)
 
-    def protocols(self, peer: PeerID) -> tuple[str, ...]:
+    def protocols(self, peer: PeerID | str) -> tuple[str, ...]:
         """
         Give what a peer serves.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         return splitLines(record.protocols) if record is not None else ()
 
-    def publicKey(self, peer: PeerID) -> PublicKey | None:
+    def publicKey(self, peer: PeerID | str) -> PublicKey | None:
         """
         Give the key of a peer, if it is known.
         """
+        peer = PeerID.of(peer)
         inline = peer.publicKey()
         record = self._book.get(peer)
         if inline is not None or record is None or not record.key:
             return inline
         return PublicKey.fromBytes(record.key)
 
-    def setPublicKey(self, peer: PeerID, key: PublicKey) -> None:
+    def setPublicKey(self, peer: PeerID | str, key: PublicKey) -> None:
         """
         Learn the key of a peer.
         """
+        peer = PeerID.of(peer)
         if not peer.matches(key):
             raise InvalidKey(f"this is not the key of {peer}")
         if peer.holdsKey:
@@ -242,19 +258,21 @@ class MemoryPeerStore:
             record.key = key.toBytes()
             self._changed(peer, record)
 
-    def dialect(self, peer: PeerID) -> str | None:
+    def dialect(self, peer: PeerID | str) -> str | None:
         """
         Tell how a peer negotiates, if that was learnt within a day.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is None or self.clock.seconds() - record.spoken > FACTS_TTL:
             return None
         return record.dialect or None
 
-    def setDialect(self, peer: PeerID, dialect: str) -> None:
+    def setDialect(self, peer: PeerID | str, dialect: str) -> None:
         """
         Learn how a peer negotiates.
         """
+        peer = PeerID.of(peer)
         record = self._book.open(peer)
         record.spoken = self._book.stamp()
         record.dialect = share(dialect)
@@ -262,10 +280,13 @@ class MemoryPeerStore:
 
     # Connections
 
-    def connected(self, peer: PeerID, address: Multiaddr | None = None) -> None:
+    def connected(
+        self, peer: PeerID | str, address: Multiaddr | str | None = None
+    ) -> None:
         """
         Learn that there is one more connection to a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.open(peer)
         # What has expired does not come back to life.
         self._book.trim(peer, record)
@@ -275,28 +296,31 @@ class MemoryPeerStore:
         if address is not None:
             self.succeeded(peer, address)
 
-    def disconnected(self, peer: PeerID) -> None:
+    def disconnected(self, peer: PeerID | str) -> None:
         """
         Learn that one connection has ended.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is not None and record.connections:
             self._book.prolong(peer, record)
             record.connections -= 1
             self._book.settle(peer, record)
 
-    def protect(self, peer: PeerID) -> None:
+    def protect(self, peer: PeerID | str) -> None:
         """
         Keep what is known of a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.open(peer)
         record.protected = True
         self._changed(peer, record)
 
-    def unprotect(self, peer: PeerID) -> None:
+    def unprotect(self, peer: PeerID | str) -> None:
         """
         End L{protect}.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is not None:
             record.protected = False
@@ -304,14 +328,15 @@ class MemoryPeerStore:
 
     # What the application says of peers
 
-    def tags(self, peer: PeerID) -> dict[str, int]:
+    def tags(self, peer: PeerID | str) -> dict[str, int]:
         """
         Give the tags of a peer.
         """
+        peer = PeerID.of(peer)
         return {name: tag.value for name, tag in self._tags(peer).items()}
 
     def setTag(
-        self, peer: PeerID, name: str, value: int = 0, ttl: float | None = None
+        self, peer: PeerID | str, name: str, value: int = 0, ttl: float | None = None
     ) -> None:
         """
         Tag a peer.
@@ -319,6 +344,7 @@ class MemoryPeerStore:
         @raise ValueError: the name is not printable, or the value does not fit
             into 32 bits.
         """
+        peer = PeerID.of(peer)
         checkName(name)
         checkValue(value)
         tags = self._tags(peer)
@@ -333,29 +359,32 @@ class MemoryPeerStore:
         self._book.note(peer, (TagRow, name))
         self._book.settle(peer, record)
 
-    def removeTag(self, peer: PeerID, name: str) -> None:
+    def removeTag(self, peer: PeerID | str, name: str) -> None:
         """
         Take a tag from a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is not None and record.tags and record.tags.pop(name, None):
             self._book.note(peer, (TagRow, name))
             self._book.settle(peer, record)
 
-    def metadata(self, peer: PeerID) -> dict[str, bytes]:
+    def metadata(self, peer: PeerID | str) -> dict[str, bytes]:
         """
         Give what the application has said of a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         metadata = record.metadata if record is not None else None
         return {name: note.value for name, note in (metadata or {}).items()}
 
-    def setMetadata(self, peer: PeerID, name: str, value: bytes | None) -> None:
+    def setMetadata(self, peer: PeerID | str, name: str, value: bytes | None) -> None:
         """
         Note something of a peer.
 
         @raise ValueError: the name is not printable.
         """
+        peer = PeerID.of(peer)
         checkName(name)
         told = self.metadata(peer)
         if value is None:
@@ -397,10 +426,11 @@ class MemoryPeerStore:
         )
         return [peer for *_, peer in nlargest(count, met)]
 
-    def info(self, peer: PeerID) -> PeerInfo | None:
+    def info(self, peer: PeerID | str) -> PeerInfo | None:
         """
         Give all that is known of a peer.
         """
+        peer = PeerID.of(peer)
         record = self._book.get(peer)
         if record is None:
             return None
@@ -440,10 +470,11 @@ class MemoryPeerStore:
         for name in info.metadata.keys() - self.metadata(peer).keys():
             self.setMetadata(peer, name, info.metadata[name])
 
-    def forget(self, peer: PeerID) -> None:
+    def forget(self, peer: PeerID | str) -> None:
         """
         Forget a peer.
         """
+        peer = PeerID.of(peer)
         self._book.forget(peer)
 
     # What is kept

@@ -169,10 +169,11 @@ class PeerStoreService(MemoryPeerStore, Service):
             return fail(ConfigurationError("the peerstore is not running"))
         return self.whenLoaded().addCallback(lambda _: self._locked(self._exchange))
 
-    def lookup(self, peer: PeerID) -> Deferred[list[Multiaddr]]:
+    def lookup(self, peer: PeerID | str) -> Deferred[list[Multiaddr]]:
         """
         Look into the database, if memory knows no address of the peer.
         """
+        peer = PeerID.of(peer)
         known = self.addresses(peer)
         if known or self._pool is None:
             return succeed(known)

@@ -34,14 +34,14 @@ __all__ = [
 ]
 
 
-def namesOf(peer: PeerID, addresses: Iterable[Multiaddr]) -> list[bytes]:
+def namesOf(peer: PeerID, addresses: Iterable[Multiaddr | str]) -> list[bytes]:
     """
     Write addresses of a peer as they are kept, each once.
     """
     return list(
         dict.fromkeys(
             bare.toBytes()
-            for each in addresses
+            for each in Multiaddr.several(addresses)
             if each.peerID in (None, peer)
             for bare in [each.withoutPeer()]
             if bare
