@@ -8,7 +8,7 @@ anything else is answered in one line that shows what would be right.
 from __future__ import annotations
 
 # What is given here is wrong on purpose.
-# mypy: disable-error-code="arg-type,list-item,dict-item,type-var"
+# mypy: disable-error-code="arg-type,list-item,dict-item,type-var,misc"
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +38,19 @@ PEER = PeerID.fromText(TEXT)
 ADDRESS = "/ip4/192.0.2.1/tcp/4001"
 
 # What no peer id, and no address, is: text, bytes and objects of other kinds.
-NO_PEER = ("nobody", "", "Qm", ADDRESS, f"/p2p/{TEXT}", b"12D3", None, 7, 1.5, [], {})
+NO_PEER: tuple[Any, ...] = (
+    "nobody",
+    "",
+    "Qm",
+    ADDRESS,
+    f"/p2p/{TEXT}",
+    b"12D3",
+    None,
+    7,
+    1.5,
+    [],
+    {},
+)
 NO_ADDRESS = ("", "nowhere", "/", "ip4/192.0.2.1", "/ipv4/192.0.2.1", "/ip4", b"/ip4")
 NO_KIND = (None, 7, 1.5, object())
 
