@@ -214,6 +214,12 @@ class IMuxerSession(Interface):
         @raise twisted_libp2p.errors.LimitExceeded: too many streams are open.
         """
 
+    def idleGrowth(since: float) -> Stream | None:
+        """
+        @return: the stream with the largest grown window of which not even half
+            was used since a time; None if there is none.
+        """
+
     def ping() -> Deferred[float]:
         """
         Measure the round trip below the streams.
@@ -350,6 +356,16 @@ class IConnectionScope(Interface):
     """
 
     room: int = Attribute("How many more bytes the windows may have.")
+
+    def claim() -> int:
+        """
+        Ask for more memory for windows.  If little is left, peers that hold much
+        have to give some back.
+
+        @return: how many more bytes the windows may have; negative if so many
+            are to be given back as far as that can be done.
+        """
+
     admitted: bool = Attribute("Whether the connection is counted for its peer.")
 
     def openStream(inbound: bool) -> IStreamScope:

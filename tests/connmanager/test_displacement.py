@@ -366,3 +366,73 @@ class NetworkTests(DisplacementTestCase):
         one.free(70)
         two.free(30)
         self.assertEqual(server.connections.limiter.subnets.memory, {})
+
+
+class WindowTests(DisplacementTestCase):
+    """
+    The memory for windows.
+    """
+
+    def grow(self, connection: Connection, held: Held, size: int) -> Any:
+        """
+        Grow the window of a stream at the server.
+
+        @return: the connection at the server.
+        """
+        (far,) = self.server.connections.to(connection.localPeer)
+        client: Any = held.transport
+        session: Any = far._session
+        (stream,) = (each for each in far.streams if each._streamID == client._streamID)
+        window: Any = stream.receiveWindow
+        window.size += size
+        window.available += size
+        session._growth += size
+        far.scope.hold(size)
+        return far
+
+    def test_idle(self) -> None:
+        """
+        When little memory is left, a stream with a large window that was of no
+        use for a minute gives way: one of the peer that holds most, and one in
+        a second.  Until then, and with enough memory, none does.
+        """
+        server = self.limited(system=ScopeLimits(memory=160_000))
+        holder, small, other = self.peers(None, None, None)
+        held = self.use(holder, 3)
+        for each in held:
+            self.grow(holder, each, 45_000)
+        (modest,) = self.use(small)
+        self.grow(small, modest, 9_000)
+        (far,) = server.connections.to(other.localPeer)
+        scope: Any = far.scope
+        used = server.connections.limiter.system.used
+        self.nodes.advance(59)
+        scope.claim()
+        self.assertEqual(self.alive(held), [True] * 3)
+        self.nodes.advance(2)
+        scope.claim()
+        self.assertEqual(self.alive(held), [True] * 3)
+        self.assertEqual(used[4], 144_000)
+        scope.hold(10_000)
+        for _ in range(3):
+            scope.claim()
+        self.assertEqual(sum(self.alive(held)), 2)
+        self.assertEqual({each.code for each in held}, {None, ErrorCode.LIMIT_EXCEEDED})
+        self.assertEqual(used[4], 109_000)
+        self.assertEqual(self.alive([modest]), [True])
+        self.assertGreater(scope.claim(), 0)
+
+    def test_protected(self) -> None:
+        """
+        Protected peers keep theirs.
+        """
+        server = self.limited(system=ScopeLimits(memory=160_000))
+        holder, other = self.peers(None, None)
+        server.connections.protect(holder.localPeer, "test", redial=False)
+        (held,) = self.use(holder)
+        self.grow(holder, held, 155_000)
+        self.nodes.advance(100)
+        (far,) = server.connections.to(other.localPeer)
+        scope: Any = far.scope
+        scope.claim()
+        self.assertEqual(self.alive([held]), [True])

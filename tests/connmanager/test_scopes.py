@@ -460,6 +460,27 @@ class MemoryTests(ScopesTestCase):
         other.close()
         self.assertEqual(second.room, 60)
 
+    def test_claim(self) -> None:
+        """
+        When less than a sixteenth is left, a peer that holds more than that has
+        to give back half of the rest, and one that holds less may take what is
+        left; with more, or without a limit, everybody may.
+        """
+        self.limited(system=ScopeLimits(memory=160))
+        first, second, other = self.connect(1), self.connect(1), self.connect(2)
+        self.assertEqual(first.claim(), 160)
+        first.hold(100)
+        other.hold(50)
+        self.assertEqual((first.claim(), other.claim()), (10, 10))
+        other.hold(2)
+        self.assertEqual((first.claim(), second.claim()), (-45, -45))
+        self.assertEqual(other.claim(), -21)
+        other.free(52)
+        first.hold(55)
+        self.assertEqual(other.claim(), 5)
+        self.limited()
+        self.assertGreater(self.connect(1).claim(), 1 << 40)
+
     def test_never(self) -> None:
         """
         A room is never negative.

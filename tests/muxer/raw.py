@@ -29,6 +29,12 @@ class Budget:
     def __init__(self, room: int) -> None:
         self.room = room
 
+    def claim(self) -> int:
+        """
+        Say how many are left.
+        """
+        return self.room
+
     def hold(self, size: int) -> None:
         """
         Give so many.

@@ -340,6 +340,13 @@ class Connection:
     def _ended(self) -> ConnectionClosing:
         return ConnectionClosing(f"the connection to {self.remotePeer} ended")
 
+    def idleGrowth(self, since: float) -> Stream | None:
+        """
+        Return the stream with the largest grown window that was of little use
+        since a time; None if there is none.
+        """
+        return None if self._session is None else self._session.idleGrowth(since)
+
     def ping(self) -> Deferred[float]:
         """
         Measure the round trip of the muxer, below all streams.

@@ -15,6 +15,10 @@ had been refused when the holder had its share already, and only to a newcomer
 that holds less than the holder will have then; so no two peers take a place
 from each other in turns.  Protected peers never give way, and streams that our
 side has opened do not either.
+
+The memory for windows is shared in the same way.  When little of it is left, the
+windows of peers that hold much shrink as these send; and a stream with a large
+window that is of little use gives way.
 """
 
 from __future__ import annotations
@@ -44,6 +48,10 @@ __all__ = ["Displacement", "holders"]
 #: Seconds after which a look at all streams is too old; and the shortest time
 #: between two looks that find nobody.
 LOOK = 1.0
+
+#: Seconds in which a stream has to use half of its window, if that has grown and
+#: others need the memory.
+IDLE = 60.0
 
 #: One look chooses as many streams as this part of the scope's limit, so that it
 #: costs little for each stream.
@@ -106,6 +114,8 @@ class Displacement:
         self._protected = protected
         self._now = now
         self._looks: dict[str, _Look] = {}
+        # When memory was freed last.
+        self._freed: float | None = None
 
     def makeRoom(self, scopes: Sequence[Scope], newcomer: ConnectionScope) -> bool:
         """
@@ -121,6 +131,40 @@ class Displacement:
             return False
         # The stream that gives way in one scope may make a place in others.
         return all(not _isFull(each) or self._displace(each, newcomer) for each in full)
+
+    def freeMemory(self, reserve: int) -> None:
+        """
+        Have a stream give way that keeps a large window and makes little use of
+        it: a window is what the peer may send, and cannot be taken back.  It is
+        one of the peer or network that holds most.  This is done once a second
+        at the most.
+
+        @param reserve: the bytes that a holder may have all the same.
+        """
+        now = self._now()
+        if self._freed is not None and 0 <= now - self._freed < LOOK:
+            return
+        self._freed = now
+        held: defaultdict[Hashable, float] = defaultdict(float)
+        growing = []
+        for connection in self._connections():
+            scope: Any = connection.scope
+            if not scope.memory or self._protected(connection.remotePeer):
+                continue
+            growing.append(connection)
+            for holder, weight in holders(scope):
+                held[holder] += weight * scope.memory
+
+        def most(connection: Connection) -> float:
+            return max(held[holder] for holder, _ in holders(connection.scope))
+
+        for connection in sorted(growing, key=most, reverse=True):
+            if most(connection) <= reserve:
+                return
+            stream = connection.idleGrowth(now - IDLE)
+            if stream is not None:
+                stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
+                return
 
     def tidy(self) -> None:
         """

@@ -47,6 +47,12 @@ def _nothing(scopes: Sequence[Scope], newcomer: ConnectionScope) -> bool:
     return False
 
 
+def _keep(reserve: int) -> None:
+    """
+    Where no window gives way.
+    """
+
+
 def _scope(
     kind: str, who: T, usual: ScopeLimits, special: Mapping[T, ScopeLimits]
 ) -> Scope:
@@ -74,6 +80,8 @@ class Limiter:
     @ivar makeRoom: called with the scopes in which a peer has asked for one more
         stream, and the connection that it is for, when one of them is full;
         returns whether each of them has a place now.
+    @ivar freeMemory: called when little memory is left for windows, with the
+        bytes that a peer may hold all the same.
     @ivar now: tells the time.
     """
 
@@ -84,6 +92,7 @@ class Limiter:
         refused: Callable[[LimitExceeded, PeerID | None], None] = _nobody,
         background: Collection[str] = (),
         makeRoom: Callable[[Sequence[Scope], ConnectionScope], bool] = _nothing,
+        freeMemory: Callable[[int], None] = _keep,
     ) -> None:
         """
         @raise ConfigurationError: a network in C{limits} is none, or lets nobody in.
@@ -93,6 +102,7 @@ class Limiter:
         self.refused = refused
         self.background = background
         self.makeRoom = makeRoom
+        self.freeMemory = freeMemory
         self.system = Scope("the system", "Limits.system", limits.system)
         self.transient = Scope(TRANSIENT, "Limits.transient", limits.transient)
         self.peers: dict[PeerID, Scope] = {}

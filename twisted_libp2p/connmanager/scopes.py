@@ -61,6 +61,9 @@ __all__ = [
     "reserve",
 ]
 
+#: One part in so many of the memory for windows is for peers that have little.
+RESERVE = 16
+
 #: The kind of the scope of what is not known yet.
 TRANSIENT = "the transient scope"
 
@@ -330,6 +333,24 @@ class ConnectionScope:
         if self._subnets:
             room = min(room, self._limiter.subnets.room(self._subnets))
         return max(room, 0)
+
+    def claim(self) -> int:
+        """
+        Ask for more memory for windows.  If less than a part of L{RESERVE} is
+        left of that of the system, peers that hold more than such a part give
+        back half of the rest as they send, and windows of little use give way.
+
+        @return: how many more bytes the windows may have; negative if so many
+            are to be given back.
+        """
+        system = self._limiter.system
+        reserve = system.limits[MEMORY] // RESERVE
+        if system.limits[MEMORY] - system.used[MEMORY] < reserve and self._opening:
+            over = self._scopes[0].used[MEMORY] - reserve
+            if over > 0:
+                return -((over + 1) // 2)
+            self._limiter.freeMemory(reserve)
+        return self.room
 
     def hold(self, size: int) -> None:
         """

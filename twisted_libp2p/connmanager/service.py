@@ -125,6 +125,7 @@ class ConnectionManager(Service):
             self._refusals.limited,
             policy.background,
             self._displacement.makeRoom,
+            self._displacement.freeMemory,
         )
         self.gater: IGater = gater if gater is not None else OpenGater()
         self._connections: dict[PeerID, list[Connection]] = {}

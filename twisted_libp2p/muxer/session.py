@@ -237,6 +237,12 @@ class MuxerSession(Protocol):
         done = Failure(ClosedHere(code)) if code else connectionDone
         self._end(reason, done, self.farewell(code))
 
+    def idleGrowth(self, since: float) -> Stream | None:
+        """
+        Return None: the muxer has no windows that grow.
+        """
+        return None
+
     def abort(self, reason: Failure) -> None:
         """
         End the session at once; every stream is lost for this reason.  A close

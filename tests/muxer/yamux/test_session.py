@@ -574,6 +574,41 @@ class WindowTests(SessionTestCase):
         self.peer.send(pack(WINDOW_UPDATE, RST, 1, 0))
         self.assertEqual(budget.room, WINDOW + 10)
 
+    def test_giveBack(self) -> None:
+        """
+        A window shrinks when its owner wants memory back, as the peer sends.
+        """
+
+        class Pressed(Budget):
+            owed = 0
+
+            def claim(self) -> int:
+                return -self.owed or self.room
+
+        self.open()
+        self.peer.session.budget = budget = Pressed(WINDOW)
+        self.peer.send(pack(DATA, 0, 1, WINDOW), b"x" * WINDOW)
+        self.sent()
+        self.assertEqual(budget.room, 0)
+        budget.owed = WINDOW // 2
+        self.peer.send(pack(DATA, 0, 1, 2 * WINDOW), b"x" * (2 * WINDOW))
+        self.assertEqual(sum(frame[3] for frame in self.sent()), WINDOW * 3 // 2)
+        self.assertEqual(budget.room, WINDOW // 2)
+        self.peer.send(pack(WINDOW_UPDATE, RST, 1, 0))
+        self.assertEqual(budget.room, WINDOW)
+
+    def test_idleGrowth(self) -> None:
+        """
+        A grown window counts as idle when it was not updated for a time.
+        """
+        collector = self.open()
+        session: Any = self.peer.session
+        self.assertIsNone(session.idleGrowth(self.peer.session.clock.seconds()))
+        self.peer.send(pack(DATA, 0, 1, WINDOW), b"x" * WINDOW)
+        now = self.peer.session.clock.seconds()
+        self.assertIs(session.idleGrowth(now), collector.stream)
+        self.assertIsNone(session.idleGrowth(now - 1))
+
     def test_sendWindow(self) -> None:
         """
         We never send more than the peer allows, and all of it in the end.

@@ -80,6 +80,26 @@ class ReceiveWindowTests(SynchronousTestCase):
         window.update(0.0, 1.0, MAX_WINDOW, 0)
         self.assertEqual(window.size, INITIAL_WINDOW + 1000)
 
+    def test_shrink(self) -> None:
+        """
+        A window that has to give memory back shrinks by what was consumed, down
+        to the initial size.
+        """
+        window = self.full()
+        window.update(0.0, 1.0, MAX_WINDOW, MAX_WINDOW)
+        self.assertEqual(window.size, 2 * INITIAL_WINDOW)
+        window.available, window.consumed = INITIAL_WINDOW, INITIAL_WINDOW
+        self.assertEqual(window.update(0.0, 1.0, MAX_WINDOW, -1000), 261144)
+        self.assertEqual(window.growth, INITIAL_WINDOW - 1000)
+        window.available -= 200_000
+        window.consumed = 200_000
+        self.assertEqual(window.update(0.0, 1.0, MAX_WINDOW, -MAX_WINDOW), 0)
+        self.assertEqual(window.growth, INITIAL_WINDOW - 201_000)
+        window.available -= 300_000
+        window.consumed = 300_000
+        window.update(0.0, 1.0, MAX_WINDOW, -MAX_WINDOW)
+        self.assertEqual(window.growth, 0)
+
     def test_maximum(self) -> None:
         """
         A window that is always too small ends at the maximum.
@@ -94,19 +114,23 @@ class ReceiveWindowTests(SynchronousTestCase):
         50,
         st.lists(
             st.tuples(
-                st.integers(0, 1 << 20), st.integers(0, 1 << 20), st.floats(0.0, 2.0)
+                st.integers(0, 1 << 20),
+                st.integers(0, 1 << 20),
+                st.floats(0.0, 2.0),
+                st.sampled_from([MAX_WINDOW, 0, -1, -100_000, -MAX_WINDOW]),
             ),
             max_size=40,
         ),
     )
-    def test_sum(self, steps: list[tuple[int, int, float]]) -> None:
+    def test_sum(self, steps: list[tuple[int, int, float, int]]) -> None:
         """
-        What is available, waiting and consumed is always the whole window.
+        What is available, waiting and consumed is always the whole window, which
+        is never below the initial one; and no credit is taken back.
         """
         window = ReceiveWindow(0.0)
         now = 0.0
         waiting = 0
-        for arriving, reading, passing in steps:
+        for arriving, reading, passing, room in steps:
             now += passing
             arriving = min(arriving, window.available)
             window.available -= arriving
@@ -116,6 +140,8 @@ class ReceiveWindowTests(SynchronousTestCase):
             window.consumed += reading
             if window.due:
                 before = window.available
-                delta = window.update(now, 0.25, MAX_WINDOW, MAX_WINDOW)
+                delta = window.update(now, 0.25, MAX_WINDOW, room)
+                self.assertGreaterEqual(delta, 0)
+                self.assertGreaterEqual(window.growth, 0)
                 self.assertEqual(window.available, before + delta)
             self.assertEqual(window.available + waiting + window.consumed, window.size)

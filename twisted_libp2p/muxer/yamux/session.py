@@ -456,7 +456,7 @@ class YamuxSession(MuxerSession):
             self.clock.seconds(),
             0.0 if stream.disconnecting else self.roundTrip,
             muxer.maxWindow,
-            room if budget is None else min(room, budget.room),
+            room if budget is None else min(room, budget.claim()),
         )
         growth = window.size - before
         if growth:
@@ -464,6 +464,22 @@ class YamuxSession(MuxerSession):
             if budget is not None:
                 budget.hold(growth)
         return delta
+
+    def idleGrowth(self, since: float) -> Stream | None:
+        """
+        Return the stream with the largest window, of those that have grown and
+        have not used half of it since a time.
+        """
+        found, most = None, 0
+        for stream in self._streams.values():
+            window: ReceiveWindow = stream.receiveWindow
+            if (
+                window.growth > most
+                and window.updated <= since
+                and not stream.unreadSize
+            ):
+                found, most = stream, window.growth
+        return found
 
     def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
         """

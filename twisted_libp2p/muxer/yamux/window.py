@@ -63,17 +63,21 @@ class ReceiveWindow:
 
     def update(self, now: float, roundTrip: float, maximum: int, room: int) -> int:
         """
-        Free what was consumed; grow if the peer is fast enough to need it.
+        Free what was consumed; grow if the peer is fast enough to need it, or
+        shrink by what was consumed if others need the memory more.
 
         @param now: the time.
         @param roundTrip: the measured round trip in the same unit; 0 if it is
             not known, which keeps the window from growing.
         @param maximum: the largest size.
-        @param room: how many bytes may be added to the size at most.
+        @param room: how many bytes may be added to the size at most; negative if
+            so many are to be given back.  What the peer may send already cannot.
         @return: by how much the peer's allowance rises.
         """
         grown = self.size
-        if now - self.updated < roundTrip * _BUSY_ROUND_TRIPS:
+        if room < 0:
+            grown = max(self.size + room, INITIAL_WINDOW, self.size - self.consumed)
+        elif now - self.updated < roundTrip * _BUSY_ROUND_TRIPS:
             grown = max(min(self.size * 2, maximum, self.size + room), self.size)
         delta = self.consumed + grown - self.size
         self.size = grown
