@@ -17,7 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Component, Multiaddr
-from twisted_libp2p.address.multiaddr import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT
+from twisted_libp2p.address.multiaddr import (
+    MAX_BYTES,
+    MAX_COMPONENTS,
+    MAX_TEXT,
+    _parseBytes,
+)
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME
 from twisted_libp2p.errors import InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
@@ -27,6 +32,18 @@ PEER = vector("key.test_identity_01")["peer_id"]
 RELAY = vector("key.rsa4096")["peer_id"]
 
 ONION3 = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd"
+# Components, whole and cut off, and what looks like some.
+PIECES = [
+    *(
+        Multiaddr(text).toBytes()
+        for text in (
+            "/ip4/192.0.2.1", "/ip6/::1", "/tcp/1", "/udp/53", "/ws", "/tls",
+            "/quic-v1", "/memory/1", "/dns/a", "/p2p-circuit", "/ipcidr/8",
+        )
+    ),
+    b"\x04\x01", b"\xdd", b"\x86\x00", b"\x80", b"\xff\xff\x03",
+]  # fmt: skip
+
 CERTHASH = "uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g"
 
 # One of each protocol in text, and its bytes in hex: those of onion and onion3
@@ -464,6 +481,29 @@ class ValueTests(SynchronousTestCase):
         self.assertIsNone(self.address.value("ws"))
         self.assertIsNone(self.address.value("udp"))
         self.assertEqual(Multiaddr("/tcp/1/tcp/2").value("tcp"), "1")
+
+    def test_first(self) -> None:
+        """
+        An address has the name of its first protocol.
+        """
+        for text in ("/ws", "/ip4/192.0.2.1/tcp/1", "/dns4/a/tcp/1", "/unix/a/b"):
+            address = Multiaddr(text)
+            self.assertEqual(address.first, address.names[0])
+        self.assertEqual(Multiaddr("/ws").decapsulate(Multiaddr("/ws")).first, "")
+
+    @drawn(300, st.lists(st.sampled_from(PIECES), max_size=19), st.binary(max_size=2))
+    def test_plain(self, pieces: list[bytes], tail: bytes) -> None:
+        """
+        What is accepted at a glance is what is accepted when it is read.
+        """
+        data = b"".join(pieces) + tail
+        try:
+            address = Multiaddr.fromBytes(data)
+        except InvalidMultiaddr:
+            self.assertRaises(InvalidMultiaddr, lambda: list(_parseBytes(data)))
+        else:
+            self.assertEqual(list(_parseBytes(data)), list(address))
+            self.assertEqual(Multiaddr(str(address)), address)
 
     def test_host(self) -> None:
         """

@@ -37,6 +37,13 @@ MAX_COMPONENTS: Final = 16
 _IP4, _TCP, _IP4_TCP_SIZE = 4, 6, 8
 _IP4_TCP_NAMES: Final = ("ip4", "tcp")
 
+# The sizes of the values of protocols, by their codes, that any bytes are a value of.
+_PLAIN: Final = {
+    code: protocol.size
+    for code, protocol in BY_CODE.items()
+    if protocol.size == 0 or protocol.name in ("ip4", "ip6", "tcp", "udp", "memory")
+}
+
 # The codes of other things that addresses begin or end with.
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
@@ -127,9 +134,7 @@ class Multiaddr:
             components.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        # There is no other encoding of these components; and any bytes at all are
-        # an IPv4 address and a port.
-        if not (len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP):
+        if not _isPlain(data):
             for _ in _parseBytes(data):
                 pass
         return cls._of(bytes(data))
@@ -161,6 +166,15 @@ class Multiaddr:
         if self._isIP4TCP:
             return _IP4_TCP_NAMES
         return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
+
+    @property
+    def first(self) -> str:
+        """
+        The name of the first protocol; empty if there is none.
+        """
+        for protocol, *_ in _cut(self._encoded):
+            return protocol.name
+        return ""
 
     @property
     def host(self) -> bytes | None:
@@ -383,6 +397,30 @@ def _component(protocol: Protocol, value: str, where: str) -> Component:
     return Component(protocol.name, protocol.code, canonical, data)
 
 
+def _isPlain(data: bytes) -> bool:
+    """
+    Say whether bytes are an address of nothing but IP addresses, ports and
+    protocols without a value, as nearly all are.  There is nothing to be checked
+    in these, and no other encoding of them; and peers name hundreds.
+    """
+    size = len(data)
+    offset = count = 0
+    while offset < size:
+        code = data[offset]
+        offset += 1
+        if code >= 0x80:
+            if offset >= size or not 0 < data[offset] < 0x80:
+                return False
+            code = code & 0x7F | data[offset] << 7
+            offset += 1
+        length = _PLAIN.get(code)
+        if length is None:
+            return False
+        offset += length
+        count += 1
+    return offset == size <= MAX_BYTES and 0 < count <= MAX_COMPONENTS
+
+
 def _parseBytes(data: bytes) -> Iterator[Component]:
     """
     Read the components of an address in bytes, and check their values.
@@ -418,7 +456,9 @@ def _cut(data: bytes) -> Iterator[tuple[Protocol, int, int, int]]:
         if count > MAX_COMPONENTS:
             raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
         begin = offset
-        code, start = _number(data, offset)
+        code, start = data[offset], offset + 1
+        if code >= 0x80:
+            code, start = _number(data, offset)
         protocol = BY_CODE.get(code)
         if protocol is None:
             raise InvalidMultiaddr(f"unknown protocol code {code} at byte {offset}")

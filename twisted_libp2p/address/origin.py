@@ -59,7 +59,7 @@ class Origin(IntEnum):
         # A peer that comes by way of a relay may be anywhere.
         if remote is None or not remote or "p2p-circuit" in remote.names:
             return cls.PUBLIC
-        if remote.names[0] in _LOCAL:
+        if remote.first in _LOCAL:
             return cls.HOST
         return _ORIGINS.get(Scope.of(remote), cls.PUBLIC)
 
@@ -74,7 +74,7 @@ class Origin(IntEnum):
         """
         if self is Origin.OWN or not address:
             return None
-        first = address.names[0]
+        first = address.first
         host = address.host
         if host is None and first in HOST_NAMES:
             host = spelledIP(address.value(first) or "")

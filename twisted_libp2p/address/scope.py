@@ -210,7 +210,7 @@ def isWildcard(address: Multiaddr) -> bool:
     stand for all addresses of this host.
     """
     host = address.host
-    return host is not None and not any(host) and address.names[0] != "ip6zone"
+    return host is not None and not any(host) and address.first != "ip6zone"
 
 
 def interfaceAddresses(
