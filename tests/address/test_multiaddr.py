@@ -592,6 +592,21 @@ class ValueTests(SynchronousTestCase):
         self.assertRaises(InvalidMultiaddr, path.encapsulate, Multiaddr("/ws"))
         self.assertRaises(InvalidMultiaddr, path.withPeer, PeerID.fromText(PEER))
 
+    def test_withoutFirst(self) -> None:
+        """
+        All but the first component, in text and in bytes.
+        """
+        for text, expected in (
+            ("/ip4/192.0.2.1/tcp/1", "/tcp/1"),
+            ("/dns4/a/tcp/1/ws", "/tcp/1/ws"),
+            ("/tcp/1", "/"),
+        ):
+            rest = Multiaddr(text).withoutFirst()
+            self.assertEqual(str(rest), expected)
+            first = Multiaddr(text).names[0]
+            self.assertEqual(len(rest), len(Multiaddr(text)) - 1, first)
+            self.assertTrue(Multiaddr(text).toBytes().endswith(rest.toBytes()))
+
     def test_decapsulate(self) -> None:
         """
         An address is cut at the last occurrence of another.

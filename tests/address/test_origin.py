@@ -76,6 +76,7 @@ class RefusalTests(SynchronousTestCase):
             (f"/p2p/{PEER}/p2p-circuit", Origin.PUBLIC),
             ("/ip4/10.0.0.1/tcp/1", Origin.NETWORK),
             ("/ip4/169.254.7.7/tcp/1", Origin.NETWORK),
+            ("/ip4/240.0.0.1/tcp/1", Origin.NETWORK),
             ("/ip6/fec0::1/tcp/1", Origin.NETWORK),
             ("/ip6/fd00::1/tcp/1", Origin.NETWORK),
             ("/ip6/fe80::1/tcp/1", Origin.NETWORK),

@@ -52,7 +52,7 @@ class ScopeTests(SynchronousTestCase):
             ("/memory/1", Scope.UNKNOWN),
             ("/p2p-circuit/ip4/8.8.8.8", Scope.UNKNOWN),
             ("/ip4/0.1.2.3", Scope.UNKNOWN),
-            ("/ip4/240.0.0.1", Scope.UNKNOWN),
+            ("/ip4/240.0.0.1", Scope.PRIVATE),
             ("/ip4/255.255.255.255", Scope.UNKNOWN),
             ("/ip6/::ffff:0.0.0.0", Scope.UNKNOWN),
             ("/ip6/fec0::1", Scope.PRIVATE),

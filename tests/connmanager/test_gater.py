@@ -174,6 +174,33 @@ class ListGaterTests(SynchronousTestCase):
         self.assertEqual(self.judge(gater), [False, False, False, True, True, True])
         self.assertEqual(gater.accepted(HERE), f"address {HERE} is blocked")
 
+    def test_embedded(self) -> None:
+        """
+        What is blocked is not reached by way of a translator or a tunnel either;
+        what is allowed is allowed in its own form alone.
+        """
+        for entry in ("10.0.0.0/8", "10.0.0.1", "/ip4/10.0.0.1", "/ip4/10.0.0.1/tcp/1"):
+            blocked, allowed = ListGater([entry]), ListGater((), [entry], only=True)
+            for text in (
+                "/ip6/64:ff9b::10.0.0.1/tcp/1",
+                "/ip6/2002:a00:1::1/tcp/1",
+                "/ip6/2001:0:808:808::f5ff:fffe/tcp/1",
+                "/ip6zone/eth0/ip6/64:ff9b::a00:1/tcp/1",
+            ):
+                address = Multiaddr(text)
+                for gater in (blocked, allowed):
+                    self.assertIsNotNone(gater.beforeDial(None, address), text)
+                    self.assertIsNotNone(gater.accepted(address), text)
+            far = Multiaddr("/ip6/64:ff9b::11.0.0.1/tcp/1")
+            self.assertIsNone(blocked.beforeDial(None, far))
+
+    def test_nowhere(self) -> None:
+        """
+        The empty address is on no list.
+        """
+        address = Multiaddr("/ip4/10.0.0.1").withoutFirst()
+        self.assertFalse(AddressList(["/ip4/10.0.0.1", "::/0"]).matches(address))
+
     def test_allowedInBlocked(self) -> None:
         """
         What is allowed gets through, though its network is blocked.

@@ -149,8 +149,9 @@ _NEARNESS = {
     Scope.UNKNOWN: 4,
 }
 
-# "This network", whose first address leads to loopback; reserved, and broadcast.
-_NO_HOSTS = (IPv4Network("0.0.0.0/8"), IPv4Network("240.0.0.0/4"))
+# "This network", whose first address leads to loopback; and broadcast.  What is
+# reserved beside it is in use inside of some clouds.
+_NO_HOSTS = (IPv4Network("0.0.0.0/8"), IPv4Network("255.255.255.255/32"))
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _NAT64 = IPv6Network("64:ff9b::/96")

@@ -19,10 +19,10 @@ __all__ = ["MAX_REMEMBERED", "Hearsay"]
 
 #: Of how many peers it is known where they were when they told names; those who
 #: told theirs longest ago go first.
-MAX_REMEMBERED = 10_000
+MAX_REMEMBERED = 1000
 
 #: How many names of one peer are kept.
-MAX_NAMES = 16
+MAX_NAMES = 8
 
 _NAMES = (*HOST_NAMES, "dnsaddr")
 
@@ -41,9 +41,7 @@ class Hearsay:
         @param peerstore: says which addresses are our own user's.
         """
         self._peerstore = peerstore
-        self._told: OrderedDict[PeerID, tuple[Origin, frozenset[Multiaddr]]] = (
-            OrderedDict()
-        )
+        self._told: OrderedDict[PeerID, tuple[Origin, frozenset[bytes]]] = OrderedDict()
 
     def heard(
         self, peer: PeerID, remote: Multiaddr | None, addresses: Iterable[Multiaddr]
@@ -54,10 +52,12 @@ class Hearsay:
         @param remote: the remote address of the connection to the peer.
         """
         self._told.pop(peer, None)
-        names = [each.withoutPeer() for each in addresses if isName(each)][:MAX_NAMES]
         origin = Origin.of(remote)
-        if names and origin is not Origin.PUBLIC:
-            self._told[peer] = origin, frozenset(names)
+        if origin is Origin.PUBLIC:
+            return
+        names = [each.withoutPeer().toBytes() for each in addresses if isName(each)]
+        if names:
+            self._told[peer] = origin, frozenset(names[:MAX_NAMES])
             if len(self._told) > MAX_REMEMBERED:
                 self._told.popitem(last=False)
 
@@ -80,7 +80,7 @@ class Hearsay:
                     origin = Origin.OWN
                 elif name:
                     told, names = self._told.get(peer, (Origin.PUBLIC, ()))
-                    origin = told if bare in names else Origin.PUBLIC
+                    origin = told if bare.toBytes() in names else Origin.PUBLIC
             found.append((address, origin))
         return found
 

@@ -123,30 +123,35 @@ class AddressList:
         """
         if address is None:
             return False
-        address = Multiaddr.of(address)
+        address = unmapped(Multiaddr.of(address))
+        if self._holds(address):
+            return True
+        host = address.host if embedded else None
+        inner = () if host is None else ipsOfHost(host)[1:]
+        if not inner:
+            return False
+        rest = address.withoutFirst()
+        if address.names[0] == "ip6zone":
+            rest = rest.withoutFirst()
+        return any(
+            self._holds(Multiaddr(f"/ip4/{each}").encapsulate(rest)) for each in inner
+        )
+
+    def _holds(self, address: Multiaddr) -> bool:
+        """
+        Tell whether an address, in this form, is on the list.
+        """
         if self.addresses:
-            components = tuple(unmapped(address))
+            components = tuple(address)
             # A zone says by which link a host is reached, not which host it is.
-            for start in (0, 1) if components[0].name == "ip6zone" else (0,):
+            for start in (0, 1) if address.names[:1] == ("ip6zone",) else (0,):
                 for end in range(start + 1, len(components) + 1):
                     if components[start:end] in self.addresses:
                         return True
         host = hostOf(address) if self.networks else None
         if host is None:
             return False
-        if self._holds(*host):
-            return True
-        data = address.host
-        return (
-            embedded
-            and data is not None
-            and any(self._holds(ip.version, int(ip)) for ip in ipsOfHost(data)[1:])
-        )
-
-    def _holds(self, version: int, number: int) -> bool:
-        """
-        Tell whether an IP address is in one of the networks.
-        """
+        version, number = host
         bits = BITS[version]
         return any(
             version == each and number >> (bits - length) in prefixes
