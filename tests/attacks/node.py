@@ -22,6 +22,7 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import Limits
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -66,9 +67,19 @@ class Victim:
     The node, and what can be asked about it.
     """
 
-    def __init__(self, host: str, psk: str | None) -> None:
+    def __init__(
+        self, host: str, psk: str | None, memory: int | None, peerstore: str | None
+    ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
-        self._node = Node(reactor, listen=[f"/ip4/{host}/tcp/0"], network=network)
+        # As on a machine which has eight times as much memory.
+        limits = None if memory is None else Limits.scaled(256, memory << 20)
+        self._node = Node(
+            reactor,
+            listen=[f"/ip4/{host}/tcp/0"],
+            network=network,
+            limits=limits,
+            peerstore=peerstore,
+        )
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -130,6 +141,17 @@ class Victim:
             "seconds": loop.seconds() - began,
             "error": "",
         }
+
+    async def reach(self, peer: str) -> dict[str, Any]:
+        """
+        Connect to a peer, at the addresses that are known of it.
+        """
+        began = loop.seconds()
+        try:
+            await self._node.connect(PeerID.fromText(peer))
+        except Exception as error:
+            return self._failed(error, began)
+        return {"ok": True, "seconds": loop.seconds() - began, "error": ""}
 
     async def crowd(self, count: str, *targets: str) -> dict[str, Any]:
         """
@@ -226,11 +248,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--psk")
+    parser.add_argument("--memory", type=int, help="MiB for buffers")
+    parser.add_argument("--peerstore")
     options = parser.parse_args()
-    victim = Victim(options.host, options.psk)
+    victim = Victim(options.host, options.psk, options.memory, options.peerstore)
     commands: list[Callable[..., Any]] = [
         victim.state,
         victim.dial,
+        victim.reach,
         victim.crowd,
         victim.chosen,
         victim.part,

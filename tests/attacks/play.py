@@ -53,7 +53,7 @@ def play(row: Row, peer: str) -> Result:
 def _arena(row: Row, peer: str, private: tuple[str, ...]) -> Arena:
     if peer == OURS:
         host = HOST if row.network else "127.0.0.1"
-        command = python("tests.attacks.node", "--host", host, *private)
+        command = python("tests.attacks.node", "--host", host, *row.node, *private)
     else:
         limits = () if peer in RAISED else ("--defaults",)
         command = [*build.build(peer), "listen", *limits, *row.options, *private]

@@ -24,6 +24,7 @@ __all__ = [
     "NEWCOMER",
     "crowd",
     "descriptors",
+    "hold",
     "idle",
     "simultaneous",
     "stopping",
@@ -85,11 +86,11 @@ def watermarks(arena: Arena) -> None:
     began = time.monotonic()
     for peer in peers:
         sessions[base58(peer.identity.peerID)] = peer.dial(arena.address)
-        early |= _hold(sessions, time.monotonic())
+        early |= hold(sessions, time.monotonic())
     last = time.monotonic()
-    early |= _hold(sessions, began + 55)
+    early |= hold(sessions, began + 55)
     arena.expect("kind to newcomers for 60 s", not early, f"{len(early)} trimmed")
-    gone = _hold(sessions, last + 80)
+    gone = hold(sessions, last + 80)
     left = len(sessions) + 1
     arena.expect(f"down to {low}", left == low, left)
     arena.expect("above the high mark at first", count > high)
@@ -101,7 +102,7 @@ def watermarks(arena: Arena) -> None:
         session.close()
 
 
-def _hold(sessions: dict[str, Session], until: float) -> dict[str, Session]:
+def hold(sessions: dict[str, Session], until: float) -> dict[str, Session]:
     """
     Answer pings on many sessions.
 

@@ -28,7 +28,7 @@ from tests.attacks.raw.yamux import (
     frame,
 )
 
-__all__ = ["floods", "frames", "mplexAbuse", "streams", "unread"]
+__all__ = ["floods", "frames", "mplexAbuse", "streams", "tinyFrames", "unread"]
 
 ECHO = "/echo/1.0.0"
 
@@ -391,3 +391,60 @@ def _unreadMplex(arena: Arena) -> None:
         stuck = f"{sent // MIB} MiB, then {end.how}"
     arena.saw(f"an unread echo takes {stuck} after {time.monotonic() - began:.0f} s")
     session.close()
+
+
+def tinyFrames(arena: Arena) -> None:
+    """
+    Play C{muxer.tiny_frames}.
+    """
+    sent = 0
+    session = Peer().dial(arena.address)
+    try:
+        for _ in range(6):
+            sent += _crumble(session)
+    except Ended as end:
+        arena.saw(f"tiny frames end the connection: {end.how}")
+    arena.saw(f"yamux: {sent // 1024} KiB in frames of 2 bytes taken")
+    arena.newcomer()
+    session.close()
+    other = Peer().dialMplex(arena.address)
+    count, piece = 0, 2000
+    _tcp(other).patience(7.0)
+    try:
+        stream = other.open(ECHO)
+        tiny = mplex.frame(mplex.DATA, stream.id, b"xx") * piece
+        while count < 500_000:
+            other.send(tiny)
+            count += piece
+        taken = "all"
+    except Ended as end:
+        taken = f"{count}, then {end.how}"
+    arena.saw(f"mplex: of 500000 frames of 2 bytes {taken}")
+    arena.newcomer()
+    other.close()
+
+
+def _crumble(session: Session) -> int:
+    """
+    Send to echo all that it takes in frames of two bytes, and give no credit for what
+    comes back.
+
+    @return: how many bytes that is.
+    """
+    stream = session.open(ECHO)
+    # What we have allowed it to send back.
+    stream.send(bytes(INITIAL_WINDOW))
+    session.until(lambda got: stream.credit > 0)
+    tiny = frame(DATA, 0, stream.id, body=b"xx")
+    sent = 0
+    while True:
+        while count := min(2000, stream.credit // 2):
+            session.send(tiny * count)
+            session.credit[stream.id] -= 2 * count
+            sent += 2 * count
+        try:
+            session.until(lambda got: stream.credit > 1, 1.0)
+        except Ended as end:
+            if end.how != "silent":
+                raise
+            return sent

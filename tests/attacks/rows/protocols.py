@@ -19,7 +19,14 @@ from tests.attacks.raw.pipe import Ended
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import DATA, FIN, SYN, WINDOW, Session, frame
 
-__all__ = ["identify", "peerstore", "perf", "ping"]
+__all__ = [
+    "identify",
+    "manyComponents",
+    "mergedMessages",
+    "peerstore",
+    "perf",
+    "ping",
+]
 
 
 def _addresses(count: int) -> list[bytes]:
@@ -178,6 +185,59 @@ def _manyPushes(arena: Arena) -> None:
         arena.saw(f"1000 pushes: {end.how}")
     arena.saw(f"{arena.target.cpu - cpu:.1f} s of its time")
     session.close()
+
+
+def manyComponents(arena: Arena) -> None:
+    """
+    Play C{identify.many_components}.
+    """
+    grown = []
+    for number in range(60):
+        peer = Peer()
+        session = peer.dial(arena.address)
+        # /ws, a component of two bytes without a value, time and again.
+        long = [
+            multiaddr("127.0.0.1", 1024 + 80 * number + each) + b"\xdd\x03" * 500
+            for each in range(80)
+        ]
+        _push(
+            session, *(_message(long[start : start + 8]) for start in range(0, 80, 8))
+        )
+        session.synchronize()
+        grown.append(arena.target.memory)
+        if arena.ours:
+            known = arena.target.ask("known", base58(peer.identity.peerID))["addresses"]
+            most = max((each.count("/") for each in known), default=0)
+            arena.expect("ignorant of an address of 502 components", most <= 33, most)
+        session.close()
+        if arena.result.failures:
+            break
+    arena.saw(f"{(grown[-1] - grown[0]) // len(grown) // 1024} KiB for each peer")
+
+
+def mergedMessages(arena: Arena) -> None:
+    """
+    Play C{identify.merged_messages}.
+    """
+    before = arena.target.memory
+    peers = [Peer() for _ in range(60)]
+    sessions = []
+    for peer in peers:
+        session = peer.dial(arena.address)
+        sessions.append(session)
+        for item in (b"\x1a\x00", b"\x12\x00"):
+            stream = session.take()[0]
+            proposal = multistream.HEADER + multistream.message(PUSH)
+            messages = delimited(item * 4000) * 10
+            session.send(
+                frame(WINDOW, SYN, stream, 0), *_data(stream, proposal + messages)
+            )
+        session.synchronize()
+    grown = arena.target.memory - before
+    arena.saw(f"{grown // len(peers) // 1024} KiB for each peer")
+    arena.newcomer()
+    for session in sessions:
+        session.close()
 
 
 def peerstore(arena: Arena) -> None:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from tests.attacks.arena import Arena
-from tests.attacks.rows import connections, muxing, protocols, security, upgrade
+from tests.attacks.rows import (
+    connections,
+    muxing,
+    negotiating,
+    protocols,
+    security,
+    strangers,
+    upgrade,
+)
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
 
@@ -40,6 +48,7 @@ class Row:
     @ivar options: what those have to be started with.
     @ivar network: whether it needs more addresses than loopback has, and so a
         network of its own.
+    @ivar node: what a node of ours is started with.
     @ivar private: whether the node belongs to a private network.
     """
 
@@ -53,6 +62,7 @@ class Row:
     others: tuple[str, ...] = EVERYBODY
     options: tuple[str, ...] = ()
     network: bool = False
+    node: tuple[str, ...] = ()
     private: bool = False
 
     @property
@@ -268,5 +278,74 @@ ROWS = (
         connections.idle,
         number=24,
         long=80,
+    ),
+    Row(
+        "muxer.tiny_frames",
+        "what windows allow, in frames of 2 bytes, to echoes that are not read: on 6"
+        " streams of yamux; 500 000 frames on one of mplex",
+        muxing.tinyFrames,
+        once=True,
+    ),
+    Row(
+        "negotiation.ended_streams",
+        "20 000 streams are opened, and ended by the same frame or by the next one",
+        negotiating.endedStreams,
+        once=True,
+    ),
+    Row(
+        "negotiation.refused_proposals",
+        "20 000 streams propose a protocol that is not served, and end",
+        negotiating.refusedProposals,
+        once=True,
+    ),
+    Row(
+        "connmanager.one_network_share",
+        "8 connections from one address hold 128 silent streams each, on a node with"
+        " places for 512; an honest peer comes from another address",
+        negotiating.oneNetwork,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--memory", "128"),
+    ),
+    Row(
+        "connmanager.strangers_in_grace",
+        "20 honest peers are connected for 62 s, then 200 strangers come at once",
+        strangers.inGrace,
+        memory=48,
+        once=True,
+        long=100,
+        others=NOBODY,
+    ),
+    Row(
+        "identify.many_components",
+        "60 peers push 80 addresses of 502 components each",
+        protocols.manyComponents,
+        once=True,
+    ),
+    Row(
+        "identify.merged_messages",
+        "60 peers push 10 messages that are merged, of 4000 empty protocols or"
+        " addresses each, and leave the stream open",
+        protocols.mergedMessages,
+        once=True,
+    ),
+    Row(
+        "connection.forged_addresses",
+        "a peer of a private network says that it listens on loopback: as an address,"
+        " in each spelling of one, and by names that lead there",
+        strangers.forgedAddresses,
+        once=True,
+        long=20,
+        others=NOBODY,
+        network=True,
+    ),
+    Row(
+        "node.rejoin_strangers",
+        "40 strangers name 64 addresses each and leave, before a node restarts that had"
+        " dialed an honest peer",
+        strangers.rejoin,
+        once=True,
+        others=NOBODY,
     ),
 )
