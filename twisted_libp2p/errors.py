@@ -95,6 +95,17 @@ class ErrorCode(IntEnum):
     GATED = 0x1008
 
 
+def _named(code: int) -> str:
+    """
+    Return the text of a code, with its name if it has one.
+    """
+    try:
+        name = ErrorCode(code).name
+    except ValueError:
+        return f"code {code:#x}"
+    return f"code {code:#x}, {name}"
+
+
 class Libp2pError(Exception):
     """
     The root of the tree: C{except Libp2pError} catches all that this package
@@ -233,7 +244,7 @@ class ClosedHere(LocalError, ConnectionDone):
         self.code = code
 
     def _describe(self) -> str:
-        return f"this side ended the connection (code {self.code:#x})"
+        return f"this side ended the connection ({_named(self.code)})"
 
 
 class Gated(LocalError, ConnectError):
@@ -424,7 +435,7 @@ class StreamReset(RemoteError, ConnectionLost):
         self.code = code
 
     def _describe(self) -> str:
-        suffix = f" (code {self.code:#x})" if self.code else ""
+        suffix = f" ({_named(self.code)})" if self.code else ""
         return "the peer reset the stream" + suffix
 
 
@@ -440,7 +451,7 @@ class SessionEnded(RemoteError, ConnectionLost):
         self.code = code
 
     def _describe(self) -> str:
-        return f"the peer ended the session (code {self.code:#x})"
+        return f"the peer ended the session ({_named(self.code)})"
 
 
 class PeerUnresponsive(RemoteError, ConnectionLost):

@@ -440,6 +440,8 @@ class GaterTests(CrowdTestCase):
         error = self.refused(self.connect(stranger))
         assert isinstance(error, SessionEnded)
         self.assertEqual(error.code, ErrorCode.GATED)
+        self.assertEqual(str(error), "the peer ended the session (code 0x1008, GATED)")
+        self.assertEqual(str(SessionEnded(7)), "the peer ended the session (code 0x7)")
         (line,) = [
             text
             for text in map(formatEvent, self.logged)
