@@ -94,6 +94,28 @@ class OptionsTests(SynchronousTestCase):
         )
         self.successResultOf(node.stopService())
 
+    def test_privileged(self) -> None:
+        """
+        It listens before C{twistd} changes its user, once; after a stop it listens
+        when it is started.
+        """
+        memory: Any = MemoryReactorClock()
+        node = make(
+            "-l", "/ip4/127.0.0.1/tcp/41", "-l", "/ip4/127.0.0.1/tcp/42",
+            "--status", "tcp:43",
+            reactor=memory,
+        )  # fmt: skip
+        node.privilegedStartService()
+        self.assertEqual([each[0] for each in memory.tcpServers], [43, 41, 42])
+        node.startService()
+        self.assertEqual(len(memory.tcpServers), 3)
+        self.successResultOf(node.whenListening())
+        self.assertEqual(len(node._listeners), 2)
+        self.successResultOf(node.stopService())
+        node.startService()
+        self.assertEqual(len(memory.tcpServers), 6)
+        self.successResultOf(node.stopService())
+
     def test_identity(self) -> None:
         """
         It is who a file says, or a file in the folder of its data; it keeps
@@ -499,3 +521,138 @@ class ProgramTests(ProgramTestCase):
             response = await agent.request(b"GET", url)
             self.assertIn(word, await readBody(response))
         await program.stop("INT")
+
+
+class StartTests(ProgramTestCase):
+    """
+    How C{twistd} starts a node, or does not.
+    """
+
+    def daemon(self, *arguments: str) -> tuple[str, ...]:
+        """
+        Give the arguments of a daemon, whose files are in the folder.
+        """
+        return (*TWISTD, "--logfile=log", "--pidfile=pid", *arguments)
+
+    def assertStopped(self, code: int, out: str, err: str, number: int) -> None:
+        """
+        It has ended with status 1 and one line that names the port, and has left
+        no pid file.
+        """
+        self.assertEqual(code, 1, err)
+        self.assertIn(str(number), err)
+        self.assertNotIn("Traceback", err)
+        self.assertEqual(
+            [each for each in os.listdir(self.folder) if each == "pid"], []
+        )
+
+    async def test_taken(self) -> None:
+        """
+        If a port is taken, of the node or of a page, C{twistd} ends with status 1
+        and one line, in the foreground and as a daemon.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            number = taken.getsockname()[1]
+            for options in (
+                ("--listen", f"/ip4/127.0.0.1/tcp/{number}"),
+                ("--listen", LISTEN, "--status", f"tcp:{number}"),
+                ("--metrics", f"tcp:{number}"),
+            ):
+                found = await self.execute(*self.daemon("-n", "libp2p", *options))
+                self.assertStopped(*found, number)
+                self.assertEqual(found[2].count("\n"), 1, found[2])
+                self.assertIn("libp2p: Couldn't listen on", found[2])
+                found = await self.execute(*self.daemon("libp2p", *options))
+                self.assertStopped(*found, number)
+                log = (self.folder / "log").read_text()
+                self.assertIn("libp2p: Couldn't listen on", log)
+
+    async def test_application(self) -> None:
+        """
+        So does an application of the user's with a node, or a page of a node,
+        whose port is taken.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            number = taken.getsockname()[1]
+            for listen, status in (
+                (f"/ip4/127.0.0.1/tcp/{number}", "tcp:0"),
+                (LISTEN, f"tcp:{number}"),
+            ):
+                (self.folder / "app.tac").write_text(
+                    "from twisted.application.service import Application\n"
+                    "from twisted.internet import reactor\n"
+                    "from twisted_libp2p import Node\n"
+                    "from twisted_libp2p.status import serveStatus\n"
+                    "application = Application('app')\n"
+                    f"node = Node(reactor, listen=[{listen!r}])\n"
+                    f"serveStatus(reactor, node, {status!r})\n"
+                    "node.setServiceParent(application)\n"
+                )
+                code, _, _ = await self.execute(*self.daemon("-ny", "app.tac"))
+                self.assertEqual(code, 1)
+                log = (self.folder / "log").read_text()
+                self.assertIn(f"Couldn't listen on 127.0.0.1:{number}", log)
+                (self.folder / "log").unlink()
+                self.assertFalse((self.folder / "pid").exists())
+
+    async def test_user(self) -> None:
+        """
+        With C{--uid} it listens as root, and all of its files belong to the user as
+        whom it runs, and are used by him at the second start.
+        """
+        self.openFolder()
+        # The user need not be able to read this Python.
+        preload = "import encodings.idna, sqlite3, twisted.enterprise.adbapi; "
+        twistd = (TWISTD[0], preload + TWISTD[1])
+        for place in ("new/data", "new/data"):
+            program = self.start(
+                *twistd, "-n", "--pidfile=", "--uid=65534", "--gid=65533",
+                "libp2p", "--listen", "/ip4/127.0.0.1/tcp/978", "--data", place,
+                "--peerstore", f"sqlite:{place}/peers.db",
+            )  # fmt: skip
+            await program.says(LISTENING)
+            await program.says(r"(set uid/gid 65534/65533)")
+            found = await self.wait(program)
+            self.assertNotIn("Traceback", found)
+            self.assertNotIn("peerstore sqlite", found)
+            for name in ("new", "new/data", "new/data/node.key", "new/data/peers.db"):
+                status = (self.folder / name).stat()
+                self.assertEqual((status.st_uid, status.st_gid), (65534, 65533), name)
+        self.assertEqual((self.folder / "new/data").stat().st_mode & 0o777, 0o700)
+
+    def openFolder(self) -> None:
+        """
+        Let every user get to the folder.
+        """
+        self.folder.chmod(0o755)
+        self.folder.parent.chmod(0o755)
+        self.folder.parent.parent.chmod(0o755)
+
+    async def wait(self, program: Program) -> str:
+        """
+        Stop a program when its reactor runs and its peerstore is open.
+
+        @return: all that it has said.
+        """
+        address = re.search(LISTENING, (program.out + program.err).decode())
+        assert address is not None
+        client = Node(reactor)
+        await client.ping(address[1])
+        await client.stopService()
+        await program.stop("INT")
+        return (program.out + program.err).decode()
+
+    async def test_userCannot(self) -> None:
+        """
+        A database that this user cannot make is one line.
+        """
+        self.openFolder()
+        code, _, err = await self.execute(
+            *TWISTD, "-n", "--pidfile=", "--uid=65534", "--gid=65533",
+            "libp2p", "--peerstore", "sqlite:peers.db",
+        )  # fmt: skip
+        self.assertEqual((code, err.count("\n")), (1, 1), err)
+        self.assertIn("peers.db: Permission denied", err)
+
+    if os.name != "posix" or os.geteuid() != 0:
+        test_user.skip = test_userCannot.skip = "only root may change its user"  # type: ignore[attr-defined]

@@ -37,6 +37,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p import __version__
@@ -423,6 +424,10 @@ class Node(MultiService):
         self._era = 0
         # Those that wait for the end of a stop.
         self._stopped: list[Deferred[Any]] = []
+        # What privilegedStartService has begun, and on how many of the requested
+        # addresses it has listened.
+        self._binding: Deferred[None] | None = None
+        self._bound = 0
 
     def _everyTransport(self, reactor: Any) -> list[ITransport]:
         """
@@ -462,6 +467,26 @@ class Node(MultiService):
         )
 
     # Listening
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen before C{twistd} changes its user, for only root may listen on low
+        ports.
+
+        @raise Exception: an address that the node was made with cannot be
+            listened on, and the program had better end.
+        """
+        super().privilegedStartService()
+        failures: list[Failure] = []
+        self._binding = Deferred.fromCoroutine(self._bindAll())
+        self._binding.addErrback(failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    async def _bindAll(self) -> None:
+        for address in self._requested:
+            await self.listenOn(address)
+            self._bound += 1
 
     def startService(self) -> None:
         """
@@ -529,8 +554,12 @@ class Node(MultiService):
         """
         era = self._era
         failure: Exception | None = None
+        binding, self._binding = self._binding, None
         try:
-            for address in self._requested:
+            if binding is not None:
+                await binding
+            bound, self._bound = self._bound, 0
+            for address in self._requested[bound:]:
                 if era != self._era:
                     raise NodeStopping
                 await self.listenOn(address)
@@ -761,9 +790,11 @@ class Node(MultiService):
             each.callback(None)
 
     async def _stop(self) -> None:
+        self._bound = 0
         starting, self._starting = self._starting, None
         rejoining, self._rejoining = self._rejoining, None
-        for pending in (starting, rejoining):
+        binding, self._binding = self._binding, None
+        for pending in (starting, rejoining, binding):
             if pending is not None:
                 pending.cancel()
         looking, self._looking = self._looking, None

@@ -215,7 +215,14 @@ class NodeOptions(CommandOptions):
         @raise ConfigurationError: the file holds no key.
         """
         path = self["identity"]
-        return Identity.fromFile(path) if path is not None else None
+        return Identity.fromFile(path, self.owner()) if path is not None else None
+
+    def owner(self) -> tuple[int, int] | None:
+        """
+        Return the user and the group that new files belong to; None for those of
+        the process.
+        """
+        return None
 
     def nodeArguments(self) -> dict[str, Any]:
         """

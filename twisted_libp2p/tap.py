@@ -7,21 +7,28 @@ C{twist libp2p} and C{twistd libp2p}: a node as a service.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
+from twisted.python.reflect import namedModule
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ListGater
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
+from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
@@ -141,13 +148,45 @@ class Options(NodeOptions):
         """
         folder = self["data"]
         if folder is not None:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            createFolder(folder, self.owner())
             if self["identity"] is None:
                 self["identity"] = os.path.join(folder, KEY_FILE)
         return super().identity()
 
+    def owner(self) -> tuple[int, int] | None:
+        """
+        Return the user and the group as whom C{twistd} will run the program, by
+        its options C{--uid} and C{--gid}; None if it does not change them.
+        """
+        parent: Any = self.parent
+        if not isinstance(parent, UsageOptions) or not _isRoot():
+            return None
+        uid, gid = parent.get("uid"), parent.get("gid")
+        if uid is None and gid is None:
+            return None
+        if gid is None:
+            gid = namedModule("pwd").getpwuid(uid).pw_gid
+        return os.geteuid() if uid is None else uid, gid
+
     opt_l = opt_listen
     opt_s = opt_serve
+
+
+def _isRoot() -> bool:
+    """
+    Return whether the process may change its user.
+    """
+    return os.name == "posix" and os.geteuid() == 0
+
+
+class Failed(SystemExit, Exception):
+    """
+    The reason why the program cannot start, in one line.
+
+    C{twistd} removes its pid file, and reports to the shell that has started the
+    daemon, after an C{Exception}; Python ends with status 1 and the line alone
+    after a C{SystemExit}.
+    """
 
 
 class NodeService(Node):
@@ -159,9 +198,22 @@ class NodeService(Node):
 
     sites: Sequence[WebService] = ()
 
+    def privilegedStartService(self) -> None:
+        """
+        Start to listen, as C{twistd} asks for while it is still root.
+
+        @raise Failed: an address or the port of a page cannot be listened on.
+        """
+        try:
+            super().privilegedStartService()
+        except Exception as error:
+            raise _started(error) from None
+
     def startService(self) -> None:
         """
-        Start to listen, and say so in one line if that fails.
+        Start to listen, unless that is done.
+
+        @raise Failed: an address or the port of a page cannot be listened on.
         """
         super().startService()
         if not self._requested:
@@ -175,14 +227,26 @@ class NodeService(Node):
         for each in listening:
             each.whenListening().addErrback(failures.append)
         if failures:
-            raise _exit(failures[0].value)
+            raise _started(failures[0].value)
 
 
-def _exit(error: object) -> SystemExit:
+def _exit(error: object) -> Failed:
     """
-    Give what ends the program with one clear line.
+    Return the exception that ends the program with one clear line.
     """
-    return SystemExit(f"libp2p: {error}")
+    return Failed(f"libp2p: {error}")
+
+
+def _started(error: object) -> Failed:
+    """
+    Return the exception that ends the program when it logs already: its line goes
+    to the log then, and is written to the real stderr here.
+    """
+    failed = _exit(error)
+    if sys.__stderr__ is not None and sys.stderr is not sys.__stderr__:
+        with suppress(OSError):
+            print(failed, file=sys.__stderr__, flush=True)
+    return failed
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -190,7 +254,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     Make the node that the options describe.
 
     @param reactor: what it runs on; the global one, by default.
-    @raise SystemExit: an option has no usable value.
+    @raise Failed: an option has no usable value.
     """
     if reactor is None:
         # Importing it at the top would choose a reactor before the user can.
@@ -203,7 +267,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
 def _make(options: Options, reactor: Any) -> Node:
     listening = SharedPorts(reactor) if options["share-ports"] else reactor
-    node = NodeService(listening, **options.nodeArguments())
+    arguments = options.nodeArguments()
+    owner = options.owner()
+    if owner is not None:
+        # Whether the database can be made is asked as the user who will make it.
+        arguments["peerstore"] = runAsEffectiveUser(
+            *owner, openPeerStore, reactor, arguments["peerstore"]
+        )
+    node = NodeService(listening, **arguments)
     node.setName("libp2p")
     node.sites = [
         serve(reactor, node, options[name])

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from twisted.logger import Logger
 from twisted.python.reflect import requireModule
 
-__all__ = ["createSecret", "readSecret"]
+__all__ = ["createFolder", "createSecret", "readSecret"]
 
 _log = Logger()
 
@@ -101,6 +101,41 @@ def createSecret(
         # Whoever cannot open the folder cannot synchronize it.
         with suppress(PermissionError), _opened(folder) as descriptor:
             _sync(descriptor)
+
+
+def createFolder(
+    path: str | os.PathLike[str],
+    owner: tuple[int, int] | None = None,
+    mode: int = 0o700,
+) -> None:
+    """
+    Make a folder that nobody else can read, and those above it that are missing.
+
+    @param owner: the user and the group that new folders belong to; those of the
+        process by default.
+    @param mode: the mode of a new folder.
+    @raise OSError: there is something else, or the folder cannot be made.
+    """
+    path = os.path.abspath(path)
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent != path:
+        createFolder(parent, owner, 0o777)
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        # Another process was faster, or it is a file.
+        if not os.path.isdir(path):
+            raise
+        return
+    if owner is not None:
+        # The folder itself, whatever has this name by now.
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(descriptor, *owner)
+        finally:
+            os.close(descriptor)
 
 
 def _withoutLink(

@@ -156,11 +156,27 @@ class WebService(Service):
         self._port: IListeningPort | None = None
         self._failure: Failure | None = None
 
+    def privilegedStartService(self) -> None:
+        """
+        Listen before C{twistd} changes its user, for only root may listen on low
+        ports.
+
+        @raise Exception: it cannot, and the program had better end.
+        """
+        super().privilegedStartService()
+        self._listen()
+        if self._failure is not None:
+            self._failure.raiseException()
+
     def startService(self) -> None:
         """
-        Listen; what comes of it is told by L{whenListening}.
+        Listen; L{whenListening} reports the result.
         """
         super().startService()
+        if self._listening is None:
+            self._listen()
+
+    def _listen(self) -> None:
         root, self._close = self._build()
         site = Site(root, reactor=self._reactor)
         site.noisy = False
