@@ -91,7 +91,8 @@ def chosen(patterns: Iterable[str]) -> list[Row]:
 
 
 def _matches(row: Row, pattern: str) -> bool:
-    return fnmatchcase(row.name, pattern) or pattern == str(row.number or "")
+    numbered = bool(row.number) and pattern == str(row.number)
+    return numbered or fnmatchcase(row.name, pattern)
 
 
 def _names() -> str:
