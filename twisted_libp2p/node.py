@@ -134,10 +134,10 @@ class Listener:
     """
     An address that a node listens on.
 
-    @ivar requested: what was asked for.
-    @ivar port: what accepts connections.
-    @ivar addresses: the real addresses that came of it, with the peer id.  Those of
-        a wildcard change with the interfaces of this host.
+    @ivar requested: the address as it was asked for.
+    @ivar port: the port that accepts connections.
+    @ivar addresses: the real addresses, with the peer id.  Those of a wildcard change
+        with the interfaces of this host.
     @ivar wildcard: whether the requested address stands for all of this host.
     @ivar users: how many share it.
     """
@@ -657,7 +657,7 @@ class Node(MultiService):
     def _lookAgain(self) -> None:
         """
         Look at the interfaces of this host again, which come and go, as long as any
-        listener depends on them; and announce what has changed to the peers.
+        listener depends on them; and announce the changes to the peers.
         """
         self._looking = None
         listeners = [each for each in self._listeners if each.wildcard]
@@ -667,7 +667,7 @@ class Node(MultiService):
         changed = False
         for listener in listeners:
             if listener not in self._listeners:
-                # The application has closed it when it heard of another.
+                # The application has closed it when it was notified of another.
                 continue
             try:
                 added, gone = listener.look()

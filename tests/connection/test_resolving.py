@@ -21,7 +21,7 @@ from zope.interface import implementer
 from tests.address.spellings import farIPv4, literals, names, nearIPv4
 from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr, Origin
-from twisted_libp2p.connection.dialer import MAX_NAMES, MAX_TOLD_NAMES
+from twisted_libp2p.connection.dialer import MAX_NAMES, MAX_PEER_NAMES
 from twisted_libp2p.connmanager.gater import ListGater
 from twisted_libp2p.errors import (
     AddressRefused,
@@ -500,11 +500,11 @@ class ToldTests(ResolvingTestCase):
 
         self.patch(self, "lookupText", silent)
         dials = []
-        for n in range(3 * MAX_TOLD_NAMES):
+        for n in range(3 * MAX_PEER_NAMES):
             peer = Identity.generate().peerID
             self.node.peerstore.addAddresses(peer, [Multiaddr(f"/dnsaddr/{n}")])
             dials.append(self.node.connect(peer))
-        self.assertEqual(len(asked), MAX_TOLD_NAMES)
+        self.assertEqual(len(asked), MAX_PEER_NAMES)
         dials.append(self.node.connect("/dnsaddr/own"))
         self.assertEqual(asked[-1], "_dnsaddr.own")
         for dial in dials:

@@ -26,8 +26,8 @@ HOST_NAMES = ("dns", "dns4", "dns6")
 # The protocols whose addresses do not leave this host.
 _LOCAL = ("memory", "unix")
 
-#: Where clouds keep the credentials of a machine: a service for this machine, but
-#: no peer (Amazon, Google, Azure and others; Alibaba; Amazon by IPv6).
+#: The addresses at which clouds serve the credentials of a machine to that machine
+#: (Amazon, Google, Azure and others; Alibaba; Amazon by IPv6).  No peer is there.
 METADATA = frozenset(
     hostOfText(text) for text in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254")
 )
@@ -35,8 +35,8 @@ METADATA = frozenset(
 
 class Origin(IntEnum):
     """
-    Who has named an address.  The farther away that is, the fewer of our own
-    networks the address may lead into.
+    The place of the peer, or of the user, that has named an address.  The farther
+    away this place is, the fewer of our own networks the address may lead into.
     """
 
     #: A peer somewhere in the world, or at an unknown place.
@@ -51,7 +51,7 @@ class Origin(IntEnum):
     @classmethod
     def of(cls, remote: Multiaddr | None) -> Origin:
         """
-        Give the origin of what a peer says.
+        Give the origin of the addresses that a peer names.
 
         @param remote: the remote address of the connection to the peer; None if
             it has no such form.
@@ -65,7 +65,7 @@ class Origin(IntEnum):
 
     def refusal(self, address: Multiaddr) -> str | None:
         """
-        Say why an address of this origin is not to be dialed.
+        Explain why an address of this origin must not be dialed.
 
         A name is judged by its spelling alone: each address to which it leads has
         to be judged again.
@@ -87,7 +87,7 @@ class Origin(IntEnum):
             if scope is Scope.UNKNOWN:
                 return f"{address} is not the address of one host"
             if any(ip.packed in METADATA for ip in ipsOfHost(host)):
-                return f"{address} is a service of this machine's cloud, and no peer"
+                return f"{address} serves this machine's credentials, and is no peer"
         if self < _LEAST[scope]:
             return (
                 f"{address} is a {scope.value} address, which a peer outside of that"

@@ -92,7 +92,7 @@ def hostOfText(text: str) -> bytes:
 
 def unmapped(address: Multiaddr) -> Multiaddr:
     """
-    Write an IPv4 address that is mapped into IPv6 as what it is.
+    Write an IPv4 address that is mapped into IPv6 as an IPv4 address.
 
     @return: C{/ip4/192.0.2.1/...} for C{/ip6/::ffff:192.0.2.1/...}, with a zone
         or without; any other address unchanged.
@@ -136,11 +136,11 @@ def _scopeOfIP(ip: IPv4Address | IPv6Address) -> Scope:
     if ip.version == 6 and ip not in _GLOBAL_UNICAST:
         # NAT64 translates to an address that is judged as well.
         return Scope.PUBLIC if ip in _NAT64 else Scope.PRIVATE
-    # What Python calls 6to4 depends on its version; the IPv4 address inside decides.
+    # Python's verdict on 6to4 depends on its version; the IPv4 address inside decides.
     return Scope.PUBLIC if ip.is_global or ip in _6TO4 else Scope.PRIVATE
 
 
-# From the farthest to the nearest; what is no host at all is worst.
+# From the farthest to the nearest; an address without a host is worst.
 _NEARNESS = {
     Scope.PUBLIC: 0,
     Scope.PRIVATE: 1,
@@ -149,8 +149,8 @@ _NEARNESS = {
     Scope.UNKNOWN: 4,
 }
 
-# "This network", whose first address leads to loopback; and broadcast.  What is
-# reserved beside it is in use inside of some clouds.
+# "This network", whose first address leads to loopback; and broadcast.  Other reserved
+# addresses are in use inside of some clouds.
 _NO_HOSTS = (IPv4Network("0.0.0.0/8"), IPv4Network("255.255.255.255/32"))
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -238,7 +238,7 @@ def interfaceAddresses(
     try:
         listed = list(adapters())
     except Exception as problem:
-        # Also what ifaddr asserts of each adapter, and its names that are no text.
+        # ifaddr also fails by an assertion, or by a name of an adapter in no encoding.
         raise OSError(f"the network interfaces cannot be listed: {problem}") from None
     for adapter in listed:
         for each in adapter.ips:

@@ -62,13 +62,13 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 #: The most addresses of one peer that are tried in one dial.
 MAX_ADDRESSES = 100
 
-#: The most names that are resolved in one dial: of C{/dnsaddr}, and of hosts that
-#: peers have told.
+#: The maximum number of names that are resolved in one dial: of C{/dnsaddr}, and of
+#: hosts that peers have named.
 MAX_NAMES = 8
 
-#: How many C{/dnsaddr} that peers have told are resolved at once, in all dials, and
-#: how many wait for that.
-MAX_TOLD_NAMES = 4
+#: Number of C{/dnsaddr} of peers that are resolved at once, in all dials, and number
+#: of those that may wait.
+MAX_PEER_NAMES = 4
 MAX_WAITING_NAMES = 64
 
 #: Seconds for one address: for the connect, and in each dialect the upgrade.
@@ -131,8 +131,8 @@ class Dialer:
         self._dialect = dialect
         self._resolver = resolver
         self._names = names
-        self._toldNames: Lane[list[Multiaddr]] = Lane(
-            MAX_TOLD_NAMES, MAX_WAITING_NAMES, _tooManyNames
+        self._peerNames: Lane[list[Multiaddr]] = Lane(
+            MAX_PEER_NAMES, MAX_WAITING_NAMES, _tooManyNames
         )
         self.hearsay = Hearsay(peerstore)
         self._own = own
@@ -163,9 +163,9 @@ class Dialer:
             knows is tried as well.
         @param few: the number of addresses of the peerstore that are tried, the
             most promising ones; None for all.
-        @param origin: who has named these addresses.  A peer must not lead us
-            where we would not go by ourselves: each IP address is judged just
-            before it is dialed.
+        @param origin: the place of the peer that has named these addresses.  A peer
+            must not lead us where we would not go by ourselves: each IP address is
+            judged just before it is dialed.
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why; with L{NoAddresses}; with L{DialToSelf}.
@@ -287,21 +287,21 @@ class Dialer:
 
     def _transportFor(self, bare: Multiaddr, origin: Origin) -> ITransport | None:
         """
-        Find the transport that dials an address, or the addresses of its host.
+        Find the transport that dials an address, or the addresses of the named host.
         """
         resolved = _example(bare)
         for transport in self._transports:
             if transport.canDial(resolved):
                 return transport
         if origin is not Origin.OWN and resolved is not bare:
-            # Nobody could judge where the transport goes.
+            # Nobody could judge the address to which the transport connects.
             return None
         return next((each for each in self._transports if each.canDial(bare)), None)
 
     def _resolves(self, address: Multiaddr, transport: ITransport) -> bool:
         """
-        Tell whether a name is resolved here: not if the transport dials names
-        alone, such as one that asks a proxy.
+        Check whether a name is resolved here.  It is not if the transport dials names
+        alone, as a transport does that asks a proxy.
         """
         bare = address.withoutPeer()
         resolved = _example(bare)
@@ -335,14 +335,14 @@ class Dialer:
             found = await (
                 self._resolver.resolve(full)
                 if origin is Origin.OWN
-                else self._toldNames.run(lambda: self._resolver.resolve(full))
+                else self._peerNames.run(lambda: self._resolver.resolve(full))
             )
         except CancelledError:
             raise
         except Exception as error:
             dial.causes[address] = untraced(error)
         else:
-            # From here on these tell.
+            # The causes of these addresses replace the cause of the name.
             dial.causes.pop(address, None)
             self._enter(dial, [(each, origin) for each in found])
 
@@ -374,7 +374,7 @@ class Dialer:
             return
         rest = address.withoutFirst()
         found = [unmapped(_literal(host).encapsulate(rest)) for host in hosts]
-        # From here on these tell.
+        # The causes of these addresses replace the cause of the name.
         dial.causes.pop(address, None)
         for each in found:
             dial.names[each] = address
@@ -414,8 +414,8 @@ class Dialer:
         self._backoff.succeeded(peer, bare)
         self._peerstore.succeeded(connection.remotePeer, bare)
         name = dial.names.get(address)
-        # A success makes an address ours.  What a peer has named stays the peer's:
-        # it may lead elsewhere the next time.
+        # A success makes an address ours.  A name of a peer stays the peer's: it may
+        # lead elsewhere the next time.
         if name is not None and origin is Origin.OWN:
             self._peerstore.succeeded(connection.remotePeer, name.withoutPeer())
         return connection
@@ -425,7 +425,7 @@ class Dialer:
         An address, or a name, did not lead to the peer.
         """
         dial.causes[address] = untraced(error)
-        # What our own side has refused says nothing of the address.
+        # A refusal of our own side says nothing about the address.
         if isinstance(error, LocalError):
             return
         peer, bare = _way(dial, address)
@@ -510,8 +510,8 @@ def _way(dial: Dial, address: Multiaddr) -> tuple[PeerID | None, Multiaddr]:
 
 def _isNew(dial: Dial, address: Multiaddr, origin: Origin) -> bool:
     """
-    Tell whether an address has not come up in a dial, or was refused then because
-    of who had named it.
+    Check whether an address is new to a dial, or was refused there because of the
+    peer that had named it.
     """
     known = dial.known.get(address)
     if known is None:
@@ -523,7 +523,9 @@ def _isNew(dial: Dial, address: Multiaddr, origin: Origin) -> bool:
 
 def _judge(origin: Origin, address: Multiaddr) -> None:
     """
-    @raise AddressRefused: who has named the address may not lead us there.
+    Judge an address.
+
+    @raise AddressRefused: an address of this origin must not lead there.
     """
     reason = origin.refusal(address)
     if reason is not None:

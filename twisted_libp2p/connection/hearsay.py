@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Where the peers were that have told names of hosts: a name leads to another place
-tomorrow, so it does not suffice to judge it when it is told.
+The places from which peers have announced names of hosts.  A name may lead to another
+place tomorrow, so it does not suffice to judge the name when it is announced.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from twisted_libp2p.interfaces import IPeerStore, Source
 
 __all__ = ["MAX_REMEMBERED", "Hearsay"]
 
-#: Of how many peers it is known where they were when they told names; those who
-#: told theirs longest ago go first.
+#: Number of peers whose place is kept; the peer that announced its names longest ago
+#: goes first.
 MAX_REMEMBERED = 1000
 
-#: How many names of one peer are kept.
+#: Number of names of one peer that are kept.
 MAX_NAMES = 8
 
 _NAMES = (*HOST_NAMES, "dnsaddr")
@@ -32,8 +32,8 @@ class Hearsay:
     Gives the origin of the addresses in a peerstore.
 
     IP addresses of peers are judged before they are stored.  A name that a peer has
-    told may lead as far into our networks as the peer was inside of them when it
-    told the name; and to public addresses alone if that is not known.
+    announced may lead as far into our networks as the peer was inside of them at that
+    time, and to public addresses alone if that place is not known.
     """
 
     def __init__(self, peerstore: IPeerStore) -> None:
@@ -41,25 +41,27 @@ class Hearsay:
         @param peerstore: says which addresses are our own user's.
         """
         self._peerstore = peerstore
-        self._told: OrderedDict[PeerID, tuple[Origin, frozenset[bytes]]] = OrderedDict()
+        self._announced: OrderedDict[PeerID, tuple[Origin, frozenset[bytes]]] = (
+            OrderedDict()
+        )
 
     def heard(
         self, peer: PeerID, remote: Multiaddr | None, addresses: Iterable[Multiaddr]
     ) -> None:
         """
-        Learn what a peer has told of itself; it replaces what it told before.
+        Keep the names in an announcement of a peer; they replace its earlier ones.
 
         @param remote: the remote address of the connection to the peer.
         """
-        self._told.pop(peer, None)
+        self._announced.pop(peer, None)
         origin = Origin.of(remote)
         if origin is Origin.PUBLIC:
             return
         names = [each.withoutPeer().toBytes() for each in addresses if isName(each)]
         if names:
-            self._told[peer] = origin, frozenset(names[:MAX_NAMES])
-            if len(self._told) > MAX_REMEMBERED:
-                self._told.popitem(last=False)
+            self._announced[peer] = origin, frozenset(names[:MAX_NAMES])
+            if len(self._announced) > MAX_REMEMBERED:
+                self._announced.popitem(last=False)
 
     def origins(
         self, peer: PeerID, addresses: Iterable[Multiaddr]
@@ -72,15 +74,15 @@ class Hearsay:
         for address in addresses:
             bare = address.withoutPeer()
             name = isName(bare)
-            # What any peer may name needs no look at who did.
+            # An address that any peer may name needs no further look.
             origin = Origin.HOST
             if name or origin.refusal(bare) is not None:
                 own = self._own(peer) if own is None else own
                 if bare in own:
                     origin = Origin.OWN
                 elif name:
-                    told, names = self._told.get(peer, (Origin.PUBLIC, ()))
-                    origin = told if bare.toBytes() in names else Origin.PUBLIC
+                    place, names = self._announced.get(peer, (Origin.PUBLIC, ()))
+                    origin = place if bare.toBytes() in names else Origin.PUBLIC
             found.append((address, origin))
         return found
 

@@ -29,8 +29,8 @@ class _Wanted:
     @ivar attempts: how many times it was dialed since it was last connected.
     @ivar call: the next dial.
     @ivar dial: the dial under way.
-    @ivar reason: why the last dial failed, as it was logged; None if that is not
-        known, or the peer was connected since.
+    @ivar reason: the reasons of the last failure that was logged; None if nothing was
+        logged since the peer was connected.
     """
 
     __slots__ = ("attempts", "call", "dial", "reason")

@@ -25,7 +25,7 @@ class _Job(Generic[T]):
     @ivar begin: begins the job.
     @ivar cancellable: whether the job can be given up while it runs.
     @ivar running: fires when the job has ended; None as long as it waits.
-    @ivar result: what the caller waits for.
+    @ivar result: fires for the caller with the result of the job.
     """
 
     __slots__ = ("begin", "cancellable", "result", "running")

@@ -40,14 +40,14 @@ __all__ = [
     "NameResolver",
 ]
 
-#: How many names of our own user are resolved at once: each takes a thread.  As many
-#: as Twisted's pool has.
+#: Number of names of our own user that are resolved at once.  Each takes a thread;
+#: Twisted's pool has as many.
 MAX_LOOKUPS = 10
 
-#: How many names that peers have told are resolved at once, in all dials.
+#: Number of names of peers that are resolved at once, in all dials.
 MAX_STRANGERS = 2
 
-#: How many names that peers have told wait for that.
+#: Number of names of peers that may wait for that.
 MAX_WAITING = 64
 
 #: The most addresses of one name that are used.
@@ -65,7 +65,7 @@ _TYPES: dict[str, list[type[IAddress]] | None] = {
     "dns6": [IPv6Address],
 }
 
-#: What resolves a name and blocks, as C{socket.getaddrinfo} does.
+#: A function that resolves a name and blocks, as C{socket.getaddrinfo} does.
 GetAddrInfo = Callable[..., Sequence[tuple[Any, Any, Any, Any, Any]]]
 
 
@@ -96,7 +96,7 @@ class _Receiver:
 
     def resolutionComplete(self) -> None:
         """
-        Give what was found.
+        Return the addresses to the caller.
         """
         if self.done.called:
             return
@@ -119,7 +119,7 @@ class NameResolver:
     Resolves host names, by the resolver that is installed in the reactor, or by
     the system's in threads of our own.
 
-    Names that peers have told wait for each other, never for our own ones.
+    Names of peers wait for each other; our own names never wait for them.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class NameResolver:
 
         @param name: the name; any characters that DNS can carry, underscores too.
         @param protocol: C{dns}, C{dns4} or C{dns6}.
-        @param trusted: whether our own user has named it, and no peer.
+        @param trusted: whether our own user, and no peer, has named it.
         @return: fires with 1 to L{MAX_ADDRESSES} addresses, each once, in the order
             of the resolver.  Fails with C{DNSLookupError}.
         """
@@ -206,7 +206,7 @@ def _checked(name: str, found: Any) -> list[str]:
     """
     Bound the addresses of a name.
 
-    @raise DNSLookupError: there is none.
+    @raise DNSLookupError: the name has no address.
     """
     addresses = list(dict.fromkeys(found))[:MAX_ADDRESSES]
     if not addresses:
