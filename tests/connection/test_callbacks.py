@@ -15,10 +15,11 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.connection import MAX_ABANDONED, STREAM_DEADLINE
-from twisted_libp2p.connmanager import OpenGater
+from twisted_libp2p.connmanager import ConnectionPolicy, OpenGater
 from twisted_libp2p.errors import (
     ClosedHere,
     ConfigurationError,
@@ -36,6 +37,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.interfaces import IExpendability
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 
@@ -459,6 +461,49 @@ class RaisingTests(CallbackTestCase):
             self.assertEqual(used(listener), [])
             self.assertEqual(listener._upgrader.upgrading, 0)
             self.assertOver()
+
+    def test_transport(self) -> None:
+        """
+        A transport that raises when it is asked fails the dial, and the next dial of
+        the same peer is not kept waiting for it.
+        """
+        dialer = self.start()
+        [transport] = dialer._transports
+        address = self.server.addresses[0]
+        patch = self.patch(transport, "canDial", self.fail)
+        self.failureResultOf(dialer.connect(address), RuntimeError)
+        patch.restore()
+        self.nodes.result(dialer.connect(address))
+        self.assertEqual(dialer._dialer._dials, {})
+        self.assertOver()
+
+    def test_expendability(self) -> None:
+        """
+        Connections are trimmed by the value of their peers when the order of the
+        application raises.
+        """
+
+        @implementer(IExpendability)
+        class Failing:
+            """
+            An order that is none.
+            """
+
+            def key(self, connection: Connection, value: float) -> float:
+                """
+                Raise.
+                """
+                raise RuntimeError("on purpose")
+
+        policy = ConnectionPolicy(
+            lowWater=1, highWater=2, grace=1, expendability=Failing()
+        )
+        hub = self.start(policy=policy)
+        for _ in range(4):
+            self.nodes.connect(self.start(), hub)
+        self.nodes.advance(200)
+        self.assertLessEqual(len(hub.connections), 2)
+        self.assertTrue(self.flushLoggedErrors(RuntimeError))
 
     def test_whenClosed(self) -> None:
         """

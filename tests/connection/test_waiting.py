@@ -208,6 +208,39 @@ class WaitingTests(SynchronousTestCase):
         for each in (last, *results):
             self.failureResultOf(each, ConnectionClosing)
 
+    def test_overdue(self) -> None:
+        """
+        A stream that has waited for too long is opened all the same if the end of
+        another one waits in the socket when the timer is overdue.
+        """
+        opened = self.fill()
+        waiting = self.open()
+        clock = self.nodes.clock
+        # The timers that are due run first, and then the sockets are read.
+        clock.callLater(3 * WAIT, opened[0].transport.resetReceived, 0)
+        clock.advance(3 * WAIT)
+        self.nodes.settle()
+        self.successResultOf(waiting)
+
+    def test_againInsideFailure(self) -> None:
+        """
+        A caller that asks again when it has waited for too long leaves no second
+        timer.
+        """
+        self.fill()
+        again: list[Deferred[Any]] = []
+        first = self.open()
+        self.nodes.advance(1)
+        second = self.open()
+        first.addErrback(lambda reason: again.append(self.open()))
+        self.nodes.advance(WAIT - 1)
+        self.assertNoResult(second)
+        self.nodes.advance(1)
+        self.failureResultOf(second, LimitExceeded)
+        self.assertNoResult(again[0])
+        self.nodes.advance(WAIT - 1)
+        self.failureResultOf(again[0], LimitExceeded)
+
     def test_otherLimits(self) -> None:
         """
         A stream that the limits of the node refuse does not wait.

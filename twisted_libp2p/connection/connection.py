@@ -444,18 +444,20 @@ class Connection:
         """
         if self.reason is not None:
             self._leave()
-        if self._services.waiting and stream.initiator:
+        # Read past the properties: this is done for every stream.
+        if self._services.waiting and stream._initiator:
             queue = self._services.waiting.get(self)
             if queue is not None:
                 queue.freed()
-        if stream.scope is None:
+        scope = stream._scope
+        if scope is None:
             # It was not opened by way of this class, and never counted.
             return
-        stream.scope.close()
+        scope.close()
         if stream in self._services.negotiating:
             self._settled(stream)
             # Whoever ended it, it has cost a negotiation.
-            if not stream.initiator:
+            if not stream._initiator:
                 self._abandon()
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(
@@ -513,7 +515,7 @@ class Connection:
 
         @return: who serves it; None if there are too many streams that speak it.
         """
-        scope = stream.scope
+        scope = stream._scope
         assert scope is not None
         try:
             scope.agree(protocol)
@@ -538,7 +540,7 @@ class Connection:
         Take a stream from those in negotiation.
         """
         self._services.negotiating.discard(stream)
-        if not stream.initiator:
+        if not stream._initiator:
             self._asked -= 1
 
     def _describe(self, stream: Stream) -> dict[str, Any]:

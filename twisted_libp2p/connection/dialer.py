@@ -193,14 +193,21 @@ class Dialer:
         dial = self._dials[target] = Dial(target, self._clock)
         share = dial.join()
         dial.outcome().addBoth(self._finished, dial)
-        if peer is not None:
-            dial.few = few is not None
-            known = self._peerstore.addresses(peer)[:few]
-            given += self.hearsay.origins(peer, known)
-        if given:
-            self._enter(dial, given)
-        else:
-            dial.race.enter([(0.0, _attempt(self._lookup, dial, peer))])
+        try:
+            if peer is not None:
+                dial.few = few is not None
+                known = self._peerstore.addresses(peer)[:few]
+                given += self.hearsay.origins(peer, known)
+            if given:
+                self._enter(dial, given)
+            else:
+                dial.race.enter([(0.0, _attempt(self._lookup, dial, peer))])
+        except Exception:
+            # A transport or a peerstore has failed, and nothing would end the dial.
+            failure = Failure()
+            share.addErrback(lambda reason: None)
+            dial.stop()
+            return fail(failure)
         return share
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from twisted_libp2p.errors import LimitExceeded
+from twisted_libp2p.pacing import Deadline
 
 __all__ = ["MAX_WAITING", "WAIT", "StreamQueue"]
 
@@ -52,7 +53,7 @@ class StreamQueue(Generic[T]):
         self._emptied = emptied
         self._entries: OrderedDict[T, tuple[float, LimitExceeded]] = OrderedDict()
         self._turn: IDelayedCall | None = None
-        self._timer: IDelayedCall | None = None
+        self._timer: Deadline | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -74,7 +75,7 @@ class StreamQueue(Generic[T]):
             )
         self._entries[entry] = (self._clock.seconds() + WAIT, error)
         if self._timer is None:
-            self._timer = self._clock.callLater(WAIT, self._expire)
+            self._timer = Deadline(self._clock, WAIT, self._expire)
 
     def remove(self, entry: T) -> None:
         """
@@ -110,12 +111,24 @@ class StreamQueue(Generic[T]):
         self._rest()
 
     def _expire(self) -> None:
+        """
+        Fail the entries that have waited for too long, after those have begun for
+        which there is a place by now.
+        """
         self._timer = None
+        turn, self._turn = self._turn, None
+        if turn is not None:
+            turn.cancel()
+            self._next()
         now = self._clock.seconds()
         while self._entries:
             entry, (deadline, error) = next(iter(self._entries.items()))
             if deadline > now:
-                self._timer = self._clock.callLater(deadline - now, self._expire)
+                if self._timer is not None:
+                    # Of one that was added by the application of a failed one.
+                    self._timer.cancel()
+                left = min(deadline - now, WAIT)
+                self._timer = Deadline(self._clock, left, self._expire)
                 break
             del self._entries[entry]
             self._fail(entry, error)

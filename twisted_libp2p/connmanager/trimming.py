@@ -24,6 +24,8 @@ from collections.abc import Callable, Hashable, Iterable
 from heapq import nsmallest
 from typing import Any
 
+from twisted.logger import Logger
+
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
@@ -41,6 +43,8 @@ class Trimming:
     """
     Chooses the connections to close.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -184,7 +188,13 @@ class Trimming:
         @return: as many of the connections, the most expendable first.
         """
         key = self._policy.expendability.key
-        return nsmallest(count, connections, lambda each: key(each, self.value(each)))
+        among = list(connections)
+        try:
+            return nsmallest(count, among, lambda each: key(each, self.value(each)))
+        except Exception:
+            # Too many connections would stay, and the timer would not come again.
+            self._log.failure("the expendability of connections is not known")
+            return nsmallest(count, among, self.value)
 
     def _recent(self, then: float | None) -> bool:
         return then is not None and 0 <= self._now() - then < LOOK

@@ -104,6 +104,10 @@ def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
     @param protocols: one id, or several.
     @raise ConfigurationError: there is none, or one is no protocol id.
     """
+    if type(protocols) is str:
+        # As it is nearly always.
+        _check(protocols)
+        return (protocols,)
     if isinstance(protocols, str | bytes):
         return (_checked(protocols),)
     if not isinstance(protocols, Iterable):
@@ -473,7 +477,8 @@ class Responder:
             text = data[_PROPOSAL : end - 1].decode("utf-8")
         except UnicodeDecodeError:
             return None
-        return text if spoken(text) else None
+        # As in spoken(), without a call: this is done for every stream.
+        return text if text and text not in _WORDS and "\n" not in text else None
 
     @property
     def refusal(self) -> UnsupportedProtocol | None:
