@@ -288,37 +288,45 @@ class ConnectionScope:
         opening = self._opening
         if not opening:
             raise ConnectionClosing("the connection is not admitted, or has ended")
-        limiter, subnets = self._limiter, self._subnets
+        limiter, scopes = self._limiter, opening[inbound]
+        networks = self._subnets if inbound else ()
         try:
-            if inbound and subnets:
-                limiter.subnets.openStream(subnets)
-                try:
-                    self.reserve(opening[True], True)
-                except LimitExceeded:
-                    limiter.subnets.closeStream(subnets)
-                    raise
-            else:
-                self.reserve(opening[inbound], inbound)
+            if networks:
+                limiter.subnets.openStream(networks)
+            try:
+                reserve(scopes, STREAM[inbound])
+            except LimitExceeded as error:
+                self.insist(scopes, inbound, error, networks)
         except LimitExceeded as error:
             limiter.refused(error, self.peer)
             raise
         return StreamScope(self, inbound)
 
-    def reserve(self, scopes: Sequence[Scope], inbound: bool) -> None:
+    def insist(
+        self,
+        scopes: Sequence[Scope],
+        inbound: bool,
+        error: LimitExceeded,
+        networks: Collection[Subnet] = (),
+    ) -> None:
         """
-        Count one more stream in each scope.  Where a scope is full, a stream of
-        a peer that holds more has to give way to one that a peer opens.
+        Count one more stream in scopes that were full: a stream of a peer that
+        holds more has to give way to one that a peer opens.
 
-        @raise LimitExceeded: a scope is full, and no stream gives way.
+        @param error: raised if none does.
+        @param networks: where the stream is counted already, and is not if none
+            does.
+        @raise LimitExceeded: no stream gives way.
         """
-        resources = STREAM[inbound]
+        limiter = self._limiter
         try:
-            reserve(scopes, resources)
+            if not inbound or not limiter.makeRoom(scopes, self):
+                raise error
+            limiter.keep(scopes)
+            reserve(scopes, STREAM[inbound])
         except LimitExceeded:
-            if not inbound or not self._limiter.makeRoom(scopes, self):
-                raise
-            self._limiter.keep(scopes)
-            reserve(scopes, resources)
+            limiter.subnets.closeStream(networks)
+            raise
 
     # Memory
 
@@ -416,8 +424,12 @@ class StreamScope:
             raise ConnectionClosing("the stream has ended")
         limiter = connection._limiter
         resources = STREAM[self._inbound]
+        scopes = (limiter.ofProtocol(protocol),)
         try:
-            connection.reserve((limiter.ofProtocol(protocol),), self._inbound)
+            try:
+                reserve(scopes, resources)
+            except LimitExceeded as error:
+                connection.insist(scopes, self._inbound, error)
         except LimitExceeded as error:
             limiter.refused(error, connection.peer)
             raise

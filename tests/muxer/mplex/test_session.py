@@ -354,6 +354,20 @@ class UnreadTests(SynchronousTestCase):
         self.assertEqual(self.busy.data, b"okwaitingwaiting")
         self.assertEqual(budget.room, 300 * 1024)
 
+    def test_budgetLater(self) -> None:
+        """
+        No stream is reset if there is memory by then that others had before.
+        """
+        self.peer.session.budget = budget = Budget(0)
+        self.peer.send(message(0, b"x" * 300 * 1024), message(1, b"ok"))
+        self.peer.send(message(1, b"waiting"))
+        self.peer.pump.advance(4)
+        self.assertEqual(self.busy.data, b"ok")
+        budget.free(300 * 1024)
+        self.peer.pump.advance(2)
+        self.assertEqual(self.lazy.reasons, [])
+        self.assertEqual(self.busy.data, b"okwaiting")
+
     def test_blocked(self) -> None:
         """
         At the bound nothing more is read; when the application reads in time

@@ -172,7 +172,7 @@ class MplexSession(MuxerSession):
         unread, room = self._unread, self._room
         growth = min(max(room, unread - room), self._muxer.maxUnread - room)
         if self.budget is not None:
-            growth = min(growth, self.budget.room)
+            growth = min(growth, max(self.budget.claim(), 0))
             self.budget.hold(growth)
         self._room = room + growth
         return unread <= self._room
@@ -206,9 +206,12 @@ class MplexSession(MuxerSession):
 
     def _outOfPatience(self) -> None:
         """
-        Reset the stream with most unread bytes; and wait again if that was not
-        enough.
+        Reset the stream with most unread bytes, and wait again if that was not
+        enough; but not if there is memory now that others had before.
         """
+        if self._grow():
+            self._unblock()
+            return
         self._blockedCall = self.clock.callLater(self._muxer.patience, self._waited)
         laziest = max(self._streams.values(), key=lambda stream: stream.unreadSize)
         laziest.abortConnection(ErrorCode.LIMIT_EXCEEDED)
