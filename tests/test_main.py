@@ -212,7 +212,7 @@ class KeyTests(SynchronousTestCase):
             (("keygen",), "FILE is missing: libp2p keygen [options] FILE"),
             (("keygen", "--type", "des", path), "ed25519, "),
             (("keygen", path + "/none/key"), path),
-            (("id", path), path),
+            (("id", path), f"{path}: libp2p keygen FILE makes one"),
             (("id", os.path.dirname(path)), os.path.dirname(path)),
             (("ping",), "ADDRESS is missing: libp2p ping [options] ADDRESS"),
             (("ping", "--count", "0", "/a"), "--count: '0' is no whole number from 1"),

@@ -199,7 +199,9 @@ def tellID(options: Any) -> None:
     Print the peer id of a key in a file, in its three spellings.
     """
     if not os.path.exists(options["path"]):
-        raise ConfigurationError(f"there is no file {options['path']}")
+        raise ConfigurationError(
+            f"there is no file {options['path']}: libp2p keygen FILE makes one"
+        )
     peer = Identity.fromFile(options["path"]).peerID
     print(peer)
     print(peer.toCID("base32"))
@@ -382,7 +384,10 @@ async def peers(reactor: Any, options: Any) -> None:
     everything = Limits(peers=10**7, memory=2**40)
     store = openPeerStore(reactor, options["peerstore"], everything)
     if not isinstance(store, PeerStoreService):
-        raise ConfigurationError(f"nothing is kept in {options['peerstore']}")
+        raise ConfigurationError(
+            f"nothing is kept in {options['peerstore']}: give --peerstore sqlite:PATH"
+            " or postgresql:DSN"
+        )
     store.startService()
     try:
         await store.whenLoaded()

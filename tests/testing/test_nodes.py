@@ -157,6 +157,19 @@ class MemoryNodesTests(SynchronousTestCase):
         near.abort(Failure(ConnectionAborted()))
         nodes.stop()
 
+    def test_delayedDial(self) -> None:
+        """
+        Nodes stop in the middle of a dial, an upgrade and identify alike.
+        """
+        for passed in range(16):
+            nodes = MemoryNodes(delay=0.01)
+            dialer, listener = nodes.start(), nodes.start()
+            results: list[Any] = []
+            dialer.connect(listener.addresses[0]).addBoth(results.append)
+            nodes.advance(passed * 0.005)
+            nodes.stop()
+            self.assertEqual(len(results), 1)
+
     def test_delayedNever(self) -> None:
         """
         No delay makes a result of what has none, nor hides what was left.
