@@ -34,11 +34,11 @@ _DOMAIN: Final = "libp2p-peer-record"
 _PAYLOAD_TYPE: Final = b"\x03\x01"
 
 # How many of the last verified envelopes are kept with their records, and up to
-# which size: so together they take at most some 2 MiB.  Each comes several times:
+# which size: so together they take at most some 4 MiB.  Each comes several times:
 # in identify and in its pushes, for the peerstore, and again when the peer comes
 # back; and a signature costs more than all else of identify.
-_REMEMBERED: Final = 128
-_USUAL_SIZE: Final = 1024
+_REMEMBERED: Final = 64
+_USUAL_SIZE: Final = 4096
 
 # The second is the text of the RFC, and what rust-libp2p has; go-libp2p and
 # js-libp2p have the first.
