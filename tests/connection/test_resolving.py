@@ -454,6 +454,21 @@ class ToldTests(ResolvingTestCase):
         self.assertIsInstance(causes["/ip4/10.0.0.1/tcp/1"], AddressRefused)
         self.assertEqual(self.transport.dialed, ["/ip4/8.8.8.8/tcp/1"])
 
+    def test_ours(self) -> None:
+        """
+        A peer elsewhere does not lead us to this host by its public address either:
+        other services listen there.
+        """
+        own = [Multiaddr(f"/ip4/8.8.8.8/tcp/4001/p2p/{self.node.peerID}")]
+        self.patch(self.node._dialer, "_own", lambda: own)
+        self.zone.hosts["a"] = ["8.8.8.8", "8.8.4.4"]
+        self.told("/dns4/a/tcp/22")
+        causes = self.causes(self.node.connect(PEER))
+        self.assertIsInstance(causes["/ip4/8.8.8.8/tcp/22"], AddressRefused)
+        self.assertEqual(self.transport.dialed, ["/ip4/8.8.4.4/tcp/22"])
+        self.causes(self.node.connect(f"/dns4/a/tcp/22/p2p/{PEER}"))
+        self.assertIn("/ip4/8.8.8.8/tcp/22", self.transport.dialed)
+
     def test_unblamed(self) -> None:
         """
         An address that is not dialed has not failed.

@@ -11,6 +11,7 @@ from threading import Event, current_thread
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet._resolver import GAIResolver
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.error import DNSLookupError
@@ -291,6 +292,27 @@ class SystemTests(TestCase):
         waiting.addErrback(reasons.append)
         error: BaseException = reasons[0].value
         return error
+
+    async def test_otherPool(self) -> None:
+        """
+        A resolver of Twisted's class that the application has installed, with a
+        function of its own, is asked.
+        """
+
+        class Wrapped:
+            nameResolver = GAIResolver(
+                reactor,  # type: ignore[arg-type]
+                getaddrinfo=lambda *args: [
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 0))
+                ],
+            )
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(reactor, name)
+
+        names = NameResolver(Wrapped(), self.getaddrinfo)
+        self.assertEqual(await names.resolve("a"), ["192.0.2.7"])
+        self.assertEqual(self.asked, [])
 
     async def test_system(self) -> None:
         """

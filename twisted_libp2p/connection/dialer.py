@@ -338,7 +338,7 @@ class Dialer:
         origin = dial.known[address]
         full = address if dial.peer is None else address.withPeer(dial.peer)
         try:
-            _judge(origin, address)
+            self._judge(origin, address)
             found = await (
                 self._resolver.resolve(full)
                 if origin is Origin.OWN
@@ -364,7 +364,7 @@ class Dialer:
         peer, bare = _way(dial, address)
         first = next(iter(address))
         try:
-            _judge(origin, address)
+            self._judge(origin, address)
             self._upgrader.services.connections.dialing(peer, bare)
             hosts = await addTimeout(
                 self._names.resolve(
@@ -389,6 +389,24 @@ class Dialer:
 
     # Attempts
 
+    def _judge(self, origin: Origin, address: Multiaddr) -> None:
+        """
+        Judge an address.
+
+        @raise AddressRefused: an address of this origin must not lead there.
+        """
+        reason = origin.refusal(address)
+        host = address.host
+        if (
+            reason is None
+            and origin < Origin.HOST
+            and host is not None
+            and any(each.host == host for each in self._own())
+        ):
+            reason = f"{address} is an address of this host"
+        if reason is not None:
+            raise AddressRefused(reason)
+
     async def _try(
         self, dial: Dial, address: Multiaddr, transport: ITransport
     ) -> Connection | None:
@@ -403,7 +421,7 @@ class Dialer:
                     return existing
         origin = dial.known[address]
         try:
-            _judge(origin, bare)
+            self._judge(origin, bare)
             self._upgrader.services.connections.dialing(peer, bare)
             connection = await addTimeout(
                 Deferred.fromCoroutine(
@@ -526,17 +544,6 @@ def _isNew(dial: Dial, address: Multiaddr, origin: Origin) -> bool:
     return origin > known and (
         isName(address) or isinstance(dial.causes.get(address), AddressRefused)
     )
-
-
-def _judge(origin: Origin, address: Multiaddr) -> None:
-    """
-    Judge an address.
-
-    @raise AddressRefused: an address of this origin must not lead there.
-    """
-    reason = origin.refusal(address)
-    if reason is not None:
-        raise AddressRefused(reason)
 
 
 def _example(bare: Multiaddr) -> Multiaddr:

@@ -154,8 +154,7 @@ class NameResolver:
         installed: IHostnameResolver | None = getattr(
             self._reactor, "nameResolver", None
         )
-        # Twisted's default is the system's resolver in the threads of the reactor.
-        if installed is not None and type(installed) is not GAIResolver:
+        if installed is not None and not _isDefault(installed, self._reactor):
             resolver = installed
             return lane.run(lambda: self._ask(resolver, encoded, protocol))
         if not hasattr(self._reactor, "callFromThread"):
@@ -200,6 +199,23 @@ class NameResolver:
         # from ending.
         Thread(target=look, name="libp2p name", daemon=True).start()
         return done
+
+
+def _isDefault(resolver: IHostnameResolver, reactor: Any) -> bool:
+    """
+    Check whether a resolver is the one that Twisted installs: the resolver of the
+    system, in the threads of the reactor.  An application may have installed one of
+    the same class with a pool, or a function, of its own.
+    """
+    return (
+        type(resolver) is GAIResolver
+        and resolver._getThreadPool == reactor.getThreadPool
+        and resolver._getaddrinfo is _SYSTEM
+    )
+
+
+# As Twisted has it: nobody may have replaced it since.
+_SYSTEM = socket.getaddrinfo
 
 
 def _checked(name: str, found: Any) -> list[str]:
