@@ -48,6 +48,7 @@ from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
+from twisted_libp2p.transport.memory import MemoryAddress, _Port
 
 
 class Client(Protocol):
@@ -777,6 +778,11 @@ class RejoinChoiceTests(SynchronousTestCase):
         """
         friend = self.nodes.start()
         dead = [Multiaddr(f"/memory/{1000 + each}") for each in range(10)]
+        silent = Factory.forProtocol(Protocol)
+        silent.noisy = False
+        for each in dead:
+            number = MemoryAddress(int(each.value("memory") or 0))
+            _Port(self.nodes.network, number, silent).startListening()
         live = friend.addresses[0].withoutPeer()
         self.store.connected(friend.peerID)
         self.store.addAddresses(friend.peerID, [live], Source.IDENTIFY)
@@ -785,6 +791,8 @@ class RejoinChoiceTests(SynchronousTestCase):
         self.store.disconnected(friend.peerID)
         node = self.node()
         node.startService()
+        self.nodes.advance(2)
+        self.assertEqual(len(self.transport.dialed), REJOINED_ADDRESSES)
         dial = node.connect(friend.peerID)
         self.nodes.advance(60)
         self.assertEqual(self.successResultOf(dial).remotePeer, friend.peerID)
