@@ -39,6 +39,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.interfaces import IExpendability
 from twisted_libp2p.node import Node
+from twisted_libp2p.testing.muxer import PushProducer
 from twisted_libp2p.testing.nodes import MemoryNodes
 
 ID = "/callback/1.0.0"
@@ -338,6 +339,37 @@ class ReentrancyTests(CallbackTestCase):
         self.nodes.settle()
         self.failureResultOf(opening)
         self.assertOver()
+
+    def test_insideStopProducing(self) -> None:
+        """
+        A producer that ends the connection as its stream ends does not keep the
+        protocol from losing the connection, nor one that has taken its place.
+        """
+        self.server.registry.register(ID, Watching())
+        for replaces in (False, True):
+            for end in self.ends():
+                self.connect()
+                asked, other = Watching(), Watched()
+                self.nodes.result(self.near.openStream(ID, asked))
+                stream = asked.made[0].transport
+
+                def stop(
+                    stream: Any = stream,
+                    end: Any = end,
+                    new: Any = other if replaces else None,
+                ) -> None:
+                    if new is not None:
+                        stream.protocol = new
+                    stream.abortConnection()
+                    end(stream.connection)
+
+                producer = PushProducer(stream, b"", 0)
+                self.patch(producer, "stopProducing", stop)
+                stream.abortConnection()
+                self.nodes.settle()
+                lost = [each.calls.count("lost") for each in (asked.made[0], other)]
+                self.assertEqual(lost, [0, 1] if replaces else [1, 0])
+                self.assertOver()
 
     def test_refusedByFactory(self) -> None:
         """

@@ -92,6 +92,7 @@ class Stream:
         "_closing",
         "_eof",
         "_initiator",
+        "_lost",
         "_offset",
         "_paused",
         "_pieces",
@@ -152,6 +153,7 @@ class Stream:
         self._received: deque[bytes] | None = None
         self._paused = False
         self._eof = False
+        self._lost = False
         self._producer: Any = None
         self._streaming = False
         self._producerPaused = False
@@ -659,7 +661,9 @@ class Stream:
         if reason is not None and not self._eof:
             if not self.disconnected:
                 self._lose(reason)
-            self.session.closed(self, reason)
+            if self._lost:
+                # Not if this is called from within _lose: that goes on.
+                self.session.closed(self, reason)
 
     def _tellWriteEnded(self) -> None:
         """
@@ -739,6 +743,7 @@ class Stream:
                 protocol.connectionLost(reason)
         except Exception:
             self._logFailure("connectionLost")
+        self._lost = True
 
     def _call(self, name: str) -> None:
         """
