@@ -10,6 +10,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+import ifaddr
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -24,6 +25,7 @@ from zope.interface.verify import verifyObject
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.node import Node
 from twisted_libp2p.transport import TCPTransport
 
 
@@ -350,6 +352,29 @@ class SocketTests(TestCase):
             self.assertNotIn(Multiaddr(f"/ip4/0.0.0.0/tcp/{number}"), listening)
         finally:
             await maybeDeferred(port.stopListening)
+
+    async def test_blindWildcard(self) -> None:
+        """
+        A node starts on a wildcard where the interfaces cannot be listed, and its
+        port accepts connections.
+        """
+
+        def denied() -> list[Any]:
+            raise PermissionError(13, "Permission denied")
+
+        self.patch(ifaddr, "get_adapters", denied)
+        node = Node(reactor, listen=["/ip4/0.0.0.0/tcp/0"])
+        node.startService()
+        try:
+            self.assertEqual(await node.whenListening(), [])
+            port: Any = node._listeners[0].port
+            address = Multiaddr(f"/ip4/127.0.0.1/tcp/{port.getHost().port}")
+            client: Any = (
+                await TCPTransport(reactor).clientEndpoint(address).connect(quiet())
+            )
+            client.transport.abortConnection()
+        finally:
+            await node.stopService()
 
     async def test_refused(self) -> None:
         """

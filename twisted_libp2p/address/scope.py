@@ -216,7 +216,7 @@ def isWildcard(address: Multiaddr) -> bool:
 
 def interfaceAddresses(
     address: Multiaddr,
-    adapters: Callable[[], Iterable[ifaddr.Adapter]] = ifaddr.get_adapters,
+    adapters: Callable[[], Iterable[ifaddr.Adapter]] | None = None,
 ) -> list[Multiaddr]:
     """
     Replace a wildcard by the addresses of this host.
@@ -226,7 +226,7 @@ def interfaceAddresses(
 
     @param address: C{/ip4/0.0.0.0/...} or C{/ip6/::/...}; any other is given
         back as the only one.
-    @param adapters: gives the network adapters of this host.
+    @param adapters: gives the network adapters; those of this host, by default.
     @return: in the order of the adapters, each once.
     @raise OSError: the adapters cannot be listed, as in some sandboxes.
     """
@@ -236,7 +236,7 @@ def interfaceAddresses(
     rest = str(address).removeprefix(f"/{wildcard.name}/{wildcard.value}")
     found: dict[Multiaddr, None] = {}
     try:
-        listed = list(adapters())
+        listed = list((adapters or ifaddr.get_adapters)())
     except Exception as problem:
         # ifaddr also fails by an assertion, or by a name of an adapter in no encoding.
         raise OSError(f"the network interfaces cannot be listed: {problem}") from None
