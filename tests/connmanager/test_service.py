@@ -507,6 +507,28 @@ class HardCapTests(ManagerTestCase):
         self.assertRaises(LimitExceeded, self.open, 2)
         self.assertTrue(all(each.connected for each in valued))
 
+    def test_inTurns(self) -> None:
+        """
+        Two peers that have several connections each do not take places from each
+        other in turns.
+        """
+        limits = Limits.scaled(connections=12)
+        self.manage(
+            limits=replace(limits, peer=ScopeLimits()),
+            policy=ConnectionPolicy(lowWater=4, highWater=6),
+        )
+        for number in (1, 1, 1, 1, 2, 2, 2, 2, 2):
+            self.open(number)
+        for number in (1, 2):
+            self.assertRaises(LimitExceeded, self.open, number)
+        self.assertEqual(self.trimmed(), [])
+        # The next look sees that nothing of these is left.
+        for connection in list(self.manager):
+            cast(Any, connection).lose()
+        self.clock.advance(1)
+        self.open(3).lose()
+        self.assertEqual(self.manager._trimming._held, {})
+
     def test_unprotect(self) -> None:
         """
         When a peer loses its protection, it can make room for another.

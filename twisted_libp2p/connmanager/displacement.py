@@ -88,8 +88,8 @@ class _Look:
 
     def has(self, scope: Any) -> float:
         """
-        @return: what the holder with most has, of those that a connection
-            belongs to.
+        Return how much the largest of the holders has that a connection belongs
+        to.
         """
         return max(self.held[holder] for holder, _ in holders(scope))
 

@@ -306,6 +306,7 @@ class ConnectionManager(Service):
         self._count -= 1
         self._duplicates.closed(connection)
         self._displacement.tidy()
+        self._trimming.tidy()
         if self._keepAlive is not None:
             self._keepAlive.closed(connection)
         if not some:
@@ -322,27 +323,30 @@ class ConnectionManager(Service):
         """
         beyond = self.tags.protected(peer)
         if not beyond:
-            self._makeRoom(scope)
+            self._makeRoom(scope, peer)
         try:
             scope.admit(peer, beyond)
         except LimitExceeded as error:
             self._refusals.limited(error, peer)
             raise
 
-    def _makeRoom(self, newcomer: ConnectionScope | None) -> LimitExceeded | None:
+    def _makeRoom(
+        self, newcomer: ConnectionScope | None, peer: PeerID | None = None
+    ) -> LimitExceeded | None:
         """
         Make room for one more connection, if the node is full and there are
         connections that give way.
 
         @param newcomer: the scope of the connection; None for a dial that is to
             come.
+        @param peer: the peer of the connection.
         @return: why one more connection would be too many; None if it is not.
         """
         inbound = newcomer is not None and newcomer.inbound
         full = self.limiter.full(inbound)
         if full is None:
             return None
-        self._trim(self._trimming.forNewcomer(newcomer if inbound else None))
+        self._trim(self._trimming.forNewcomer(newcomer if inbound else None, peer))
         return self.limiter.full(inbound)
 
     # Trimming

@@ -243,7 +243,7 @@ class Subnets:
 
     def room(self, subnets: Iterable[Subnet]) -> int:
         """
-        @return: how many more bytes the windows may have.
+        Return how many more bytes the windows may have.
         """
         return min(
             (each.limit.memory - self.memory.get(each, 0) for each in subnets),

@@ -31,6 +31,7 @@ from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.connmanager.tags import Tags
+from twisted_libp2p.identity import PeerID
 
 __all__ = ["Trimming"]
 
@@ -75,9 +76,16 @@ class Trimming:
         self._vain = self._looked = None
         self._held = {}
 
+    def tidy(self) -> None:
+        """
+        Forget an old look: it keeps connections that may have ended.
+        """
+        if self._held and not self._recent(self._looked):
+            self._held = {}
+
     def value(self, connection: Connection) -> float:
         """
-        @return: what the tags of the peer add up to.
+        Return the sum of the tags of a connection's peer.
         """
         return self._tags.value(connection.remotePeer)
 
@@ -94,13 +102,16 @@ class Trimming:
         excess = len(settled) - self._policy.lowWater
         return self._expendable(excess, self._loose(settled))
 
-    def forNewcomer(self, newcomer: ConnectionScope | None) -> list[Connection]:
+    def forNewcomer(
+        self, newcomer: ConnectionScope | None, peer: PeerID | None = None
+    ) -> list[Connection]:
         """
         Choose connections that make place for one more at the hard cap.
 
         @param newcomer: the scope of an inbound connection; None for a dial of
             ours, which may close an inbound connection to a peer without value
             at any time.
+        @param peer: the peer at the other end of the inbound connection.
         """
         if not self._recent(self._vain):
             settled, young = self._settled()
@@ -117,9 +128,11 @@ class Trimming:
             self._vain = self._now()
         if newcomer is None:
             return []
-        return self._ofMost(newcomer)
+        return self._ofMost(newcomer, peer)
 
-    def _ofMost(self, newcomer: ConnectionScope) -> list[Connection]:
+    def _ofMost(
+        self, newcomer: ConnectionScope, peer: PeerID | None
+    ) -> list[Connection]:
         """
         Choose a connection of the peer or network that has most inbound ones,
         if the newcomer will have less than that has then.
@@ -135,7 +148,8 @@ class Trimming:
         def has(holder: Hashable, weight: float) -> float:
             return len(held.get(holder, ())) * weight
 
-        own = max(has(*each) for each in holders(newcomer))
+        # The connection is not counted for its peer yet.
+        own = max(has(peer, 1.0), *(has(*each) for each in holders(newcomer)))
         most, which = own + 1, None
         for holder, connections in held.items():
             if len(connections) > most and connections[0].connected:
@@ -154,7 +168,7 @@ class Trimming:
 
     def _settled(self) -> tuple[list[Connection], list[Connection]]:
         """
-        @return: the connections whose time of grace is over, and those in it.
+        Return the connections whose time of grace is over, and those in it.
         """
         born = self._now() - self._policy.grace
         settled: list[Connection] = []
@@ -166,14 +180,14 @@ class Trimming:
 
     def _loose(self, connections: Iterable[Connection]) -> list[Connection]:
         """
-        @return: those whose peers are not protected.
+        Return the connections to peers that are not protected.
         """
         protected = self._tags.protected
         return [each for each in connections if not protected(each.remotePeer)]
 
     def _worthless(self, connections: Iterable[Connection]) -> list[Connection]:
         """
-        @return: the inbound ones whose peers have no value, and no protection.
+        Return the inbound connections to peers without value and protection.
         """
         return [
             each
@@ -185,7 +199,7 @@ class Trimming:
         self, count: int, connections: Iterable[Connection]
     ) -> list[Connection]:
         """
-        @return: as many of the connections, the most expendable first.
+        Return so many of the connections, the most expendable first.
         """
         key = self._policy.expendability.key
         among = list(connections)
