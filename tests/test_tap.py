@@ -230,6 +230,7 @@ class ServiceOptionsTests(SynchronousTestCase):
             (("--low-water", "9", "--high-water", "5"), "low water mark"),
             (("--block", "nobody"), "nobody"),
             (("--bootstrap", "/ip4/192.0.2.1/tcp/1"), "/p2p/"),
+            (("--bootstrap", "nowhere"), "--bootstrap: 'nowhere' does not begin"),
             (("--peerstore", "mysql:x"), "sqlite:"),
         ):
             error = self.assertRaises(SystemExit, make, *options)

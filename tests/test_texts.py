@@ -344,7 +344,8 @@ class NodeTests(SynchronousTestCase):
             (PeerID.of, f"/p2p/{TEXT}", "/p2p/"),
             (Multiaddr.of, "192.0.2.1:4001", "/ip4/192.0.2.1/tcp/4001"),
             (Multiaddr.of, None, "/ip4/192.0.2.1/tcp/4001"),
-            (Multiaddr.of, "/ipv4/192.0.2.1", "ip4"),
+            (Multiaddr.of, "/ipv4/192.0.2.1", "where ip4 could stand"),
+            (Multiaddr.of, "/zzz/192.0.2.1", "where ip4 or tcp or p2p could stand"),
         ):
             with self.assertRaises(InvalidInput) as caught:
                 read(value)

@@ -22,7 +22,7 @@ from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ListGater
-from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.interfaces import Source
@@ -286,10 +286,14 @@ def _make(options: Options, reactor: Any) -> Node:
     if options["perf"]:
         node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
     for each in options["bootstrap"]:
-        address = Multiaddr(each)
+        try:
+            address = Multiaddr(each)
+        except InvalidMultiaddr as error:
+            raise ConfigurationError(f"--bootstrap: {error}") from None
         if address.peerID is None:
             raise ConfigurationError(
-                f"--bootstrap {each}: it has to end in /p2p/ and the id of the peer"
+                f"--bootstrap {each}: it has to be an address that ends in /p2p/ and"
+                " the id of the peer"
             )
         node.peerstore.addAddresses(
             address.peerID, [address.withoutPeer()], source=Source.CONFIGURED

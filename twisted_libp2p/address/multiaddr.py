@@ -367,9 +367,8 @@ def _parseText(text: str) -> Iterator[Component]:
         protocol = BY_NAME.get(name)
         if protocol is None:
             problem = f"unknown protocol {name!r}" if name else "an empty component"
-            close = get_close_matches(name[:64], BY_NAME)
-            if close:
-                problem += f", but {' and '.join(close)} are known"
+            known = get_close_matches(name[:64], BY_NAME) or ("ip4", "tcp", "p2p")
+            problem += f", where {' or '.join(known)} could stand"
             raise InvalidMultiaddr(f"{text!r}: {problem}")
         value = ""
         if protocol.path:

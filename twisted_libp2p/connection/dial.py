@@ -99,7 +99,10 @@ class Dial:
     def _checked(self, connection: Connection | None) -> Connection:
         if connection is None:
             if not self.causes:
-                raise NoAddresses(f"no address of {self.target} is known")
+                raise NoAddresses(
+                    f"no address of {self.target} is known: dial one that ends in"
+                    " /p2p/ and its id"
+                )
             raise self._failure(CancelledError())
         return connection
 
