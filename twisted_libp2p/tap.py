@@ -87,6 +87,7 @@ class Options(NodeOptions):
         self["bootstrap"] = []
         self["allow"] = []
         self["block"] = []
+        self["page-host"] = []
 
     def opt_listen(self, address: str) -> None:
         """
@@ -117,6 +118,12 @@ class Options(NodeOptions):
         keep out this peer, address or subnet; may be repeated
         """
         self["block"].append(entry)
+
+    def opt_page_host(self, host: str) -> None:
+        """
+        name by which pages and metrics may be asked for too; may be repeated
+        """
+        self["page-host"].append(host)
 
     def nodeArguments(self) -> dict[str, Any]:
         """
@@ -277,7 +284,7 @@ def _make(options: Options, reactor: Any) -> Node:
     node = NodeService(listening, **arguments)
     node.setName("libp2p")
     node.sites = [
-        serve(reactor, node, options[name])
+        serve(reactor, node, options[name], options["page-host"])
         for name, serve in (("status", serveStatus), ("metrics", serveMetrics))
         if options[name] is not None
     ]

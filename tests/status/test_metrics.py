@@ -7,18 +7,22 @@ Tests for L{twisted_libp2p.status.metrics} and L{twisted_libp2p.status.usage}.
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock
 from twisted.python.reflect import requireModule
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, readBody
+from twisted.web.static import Data
 
+from tests.status.browsing import Browsing
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.events import LimitReached
+from twisted_libp2p.events import Event, LimitReached
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
@@ -162,6 +166,57 @@ class MetricsTests(SynchronousTestCase):
         self.assertEqual(self.value(name, dir="inbound", protocol=OTHER), 2)
         self.assertIsNone(self.value(name, dir="inbound", protocol="/x/1"))
 
+    def test_served(self) -> None:
+        """
+        The protocols that strangers think up do not take the places of the served
+        ones, and are not counted one by one where they are in use either.
+        """
+        self.patch(metrics, "MAX_PROTOCOLS", 4)
+        self.node.registry.register(lambda protocol: protocol[1] == "x", EchoFactory())
+        client = self.nodes.start()
+        for number in range(9):
+            self.open(client, f"/x/{number}")
+        self.open(client, "/x/" + "y" * 300)
+        self.open(client, ECHO)
+        self.metrics.refresh()
+        for name, more in (
+            ("libp2p_protocol_streams_total", {}),
+            ("libp2p_rcmgr_streams", {"scope": "protocol"}),
+        ):
+            labels = {"dir": "inbound", **more}
+            self.assertEqual(self.value(name, protocol=ECHO, **labels), 1)
+            self.assertGreaterEqual(self.value(name, protocol=OTHER, **labels) or 0, 7)
+            found = {
+                sample.labels["protocol"]
+                for family in self.metrics.registry.collect()
+                for sample in family.samples
+                if sample.name == name and "protocol" in sample.labels
+            }
+            # With one for a served protocol that came late, OTHER, and none.
+            self.assertLessEqual(len(found), 4 + 3)
+            self.assertLess(max(map(len, found)), 201)
+
+    def test_names(self) -> None:
+        """
+        Neither events nor refusals of the application make any number of series.
+        """
+        for number in range(500):
+            kind = type(f"Event{number}", (Event,), {})
+            self.node.events.publish(kind(time=1.0))
+            self.node.events.publish(
+                LimitReached(
+                    time=1.0, scope="", limit=1, current=1,
+                    option=f"Limits.kind{number}.streams", peer=None, count=1,
+                )
+            )  # fmt: skip
+        series = [
+            sample
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if {"event", "scope"} & sample.labels.keys()
+        ]
+        self.assertLess(len(series), 500)
+
     def test_usage(self) -> None:
         """
         What is in use is told as it was when it was looked up.
@@ -273,6 +328,41 @@ class MissingTests(SynchronousTestCase):
             serveMetrics(nodes.clock, node, "tcp:9100")
         self.assertIn("twisted-libp2p[metrics]", str(caught.exception))
         self.assertEqual(len(node.services), before)
+
+
+class HostTests(SynchronousTestCase):
+    """
+    Who may ask.
+    """
+
+    def test_host(self) -> None:
+        """
+        A name that DNS may lead here from elsewhere gets nothing, unless the user
+        has named it; Prometheus asks for an address, or for this machine's name.
+        """
+        requireClient()
+        module = requireModule("prometheus_client.twisted")
+        self.patch(module, "MetricsResource", lambda _: Data(b"all", "text/plain"))
+        self.patch(socket, "gethostname", lambda: "thishost")
+        nodes = MemoryNodes()
+        self.addCleanup(nodes.stop)
+        memory: Any = MemoryReactorClock()
+        service = serveMetrics(
+            memory, nodes.start(), "tcp:9100", ["metrics.example", "192.0.2.99"]
+        )
+        service.startService()
+        evil = ("evil.example", "127.0.0.1.evil.example", "192.0.2.7:9100", "", None)
+        for host in evil:
+            self.assertEqual(Browsing(memory).ask("/metrics", host)[0], 403, host)
+        for host in (
+            "localhost:9100", "127.0.0.1", "[::1]:9100", "thishost:9100", "THISHOST",
+            "metrics.example:9100", "Metrics.Example", "192.0.2.99:1",
+        ):  # fmt: skip
+            code, headers, body = Browsing(memory).ask("/metrics", host)
+            self.assertEqual((code, body), (200, "all"), host)
+            self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
+        there = Browsing(memory, "::ffff:192.0.2.7")
+        self.assertEqual(there.ask("/metrics", "192.0.2.7:9100")[0], 200)
 
 
 class ScrapeTests(TestCase):

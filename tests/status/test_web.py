@@ -6,12 +6,13 @@ Tests for L{twisted_libp2p.status.web}.
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
@@ -20,6 +21,7 @@ from twisted.web.resource import Resource
 
 from tests.status.browsing import Browsing
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.status import web
 from twisted_libp2p.status.web import MAX_CONNECTIONS, WebService, loopback
 
 
@@ -38,6 +40,9 @@ class LoopbackTests(SynchronousTestCase):
             ("tcp:8080:backlog=9", "tcp:8080:backlog=9:interface=127.0.0.1"),
             ("tcp6:8080", r"tcp6:8080:interface=\:\:1"),
             ("ssl:443:privateKey=k", "ssl:443:privateKey=k:interface=127.0.0.1"),
+            ("tls:/certs:443", r"tls:/certs:443:interface=\:\:1"),
+            ("haproxy:tcp:8080", "haproxy:tcp:8080:interface=127.0.0.1"),
+            ("haproxy:haproxy:tcp:1", "haproxy:haproxy:tcp:1:interface=127.0.0.1"),
         ):
             self.assertEqual(loopback(kind), bound)
 
@@ -51,6 +56,9 @@ class LoopbackTests(SynchronousTestCase):
             r"tcp:8080:interface=\:\:",
             "tcp:8080:0.0.0.0",
             r"tcp6:8080:\:\:",
+            r"tls:/certs:443:50:\:\:",
+            "haproxy:tcp:8080:0.0.0.0",
+            "haproxy:tcp:8080:interface=192.0.2.1",
             "unix:/run/a:mode=600",
             "systemd:domain=INET:index=0",
         ):
@@ -58,12 +66,38 @@ class LoopbackTests(SynchronousTestCase):
 
     def test_bound(self) -> None:
         """
-        It is bound there indeed.
+        It is bound there indeed, whatever wraps the endpoint: kinds of other
+        packages too.
         """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        real = serverFromString
+
+        def parse(reactor: Any, description: str) -> Any:
+            kind, _, rest = description.partition(":")
+            if kind == "strange":
+                return real(reactor, f"tcp:{rest}")
+            if kind == "strange6":
+                return real(reactor, f"tcp6:{rest}")
+            return real(reactor, description)
+
+        self.patch(web, "serverFromString", parse)
         for description, interface in (
             ("tcp:8080", "127.0.0.1"),
             ("tcp6:8080", "::1"),
             ("tcp:8080:interface=0.0.0.0", "0.0.0.0"),
+            ("tcp:8080:0.0.0.0", "0.0.0.0"),
+            (r"tcp6:8080:50:\:\:", "::"),
+            ("tcp6:8080:50", "::1"),
+            ("haproxy:tcp:8080", "127.0.0.1"),
+            ("haproxy:tcp6:8080", "::1"),
+            (r"haproxy:tcp6:8080:interface=\:\:", "::"),
+            ("haproxy:tcp:8080:interface=0.0.0.0", "0.0.0.0"),
+            (f"tls:{folder}:8080", "::1"),
+            (f"tls:{folder}:8080:interface=0.0.0.0", "0.0.0.0"),
+            ("strange:8080", "127.0.0.1"),
+            ("strange6:8080", "::1"),
+            ("strange:8080:interface=0.0.0.0", "0.0.0.0"),
         ):
             memory: Any = MemoryReactorClock()
             WebService(memory, description, site).startService()

@@ -13,6 +13,7 @@ The package C{prometheus_client} is needed: the extra C{metrics}.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -34,6 +35,7 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity.algorithms import KeyType
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
+from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.usage import usage
 from twisted_libp2p.status.web import WebService
 
@@ -42,6 +44,12 @@ __all__ = ["NodeMetrics", "serveMetrics"]
 #: How many protocols have a series of their own: peers may think up protocols
 #: that a match function takes, and a series is for ever.
 MAX_PROTOCOLS = 200
+
+#: How many other names have: of events, transports, security protocols and muxers.
+MAX_PARTS = 200
+
+#: The longest value of a label, in characters.
+MAX_LABEL = 200
 
 #: What stands for all others.
 OTHER = "other"
@@ -108,7 +116,9 @@ class NodeMetrics:
         self.registry = registry
         self._node = node
         self._clock: IReactorTime = node.reactor
-        self._protocols: set[str] = set()
+        self._served = _Values()
+        self._protocols = _Values()
+        self._parts = _Values()
         self._make(client)
         self._usage: list[Any] = []
         registry.register(self)
@@ -194,7 +204,8 @@ class NodeMetrics:
         Look up what is in use.  L{resource} does so for each request; whoever
         exports the registry in another way has to, in the reactor's thread.
         """
-        self._usage = list(usage(self._node, require("prometheus_client.core")))
+        core = require("prometheus_client.core")
+        self._usage = list(usage(self._node, core, self._protocol))
 
     def collect(self) -> list[Any]:
         """
@@ -203,40 +214,58 @@ class NodeMetrics:
         """
         return self._usage
 
-    def resource(self) -> IResource:
+    def resource(self, hosts: Collection[str] = ()) -> IResource:
         """
         Give a web resource that tells all of C{registry}: the one of
         prometheus_client, which writes the text in a thread of the global
         reactor's.
+
+        @param hosts: the hosts, beside this machine's own addresses, by which it may
+            be asked for.
         """
-        return _Metrics(
-            self, require("prometheus_client.twisted").MetricsResource(self.registry)
-        )
+        text = require("prometheus_client.twisted").MetricsResource(self.registry)
+        return _Metrics(self, text, hosts)
 
     # What happens
 
+    def _protocol(self, name: str) -> str:
+        """
+        Return the label of a protocol.  Strangers cannot take the places of the
+        served protocols.
+        """
+        if name in self._served:
+            return name
+        if name in self._node.registry.protocols():
+            return self._served.label(name, MAX_PROTOCOLS)
+        return self._protocols.label(name, MAX_PROTOCOLS - len(self._served))
+
+    def _stack(self, event: OpenedConn | ClosedConn) -> tuple[str, ...]:
+        connection = event.connection
+        return (
+            self._parts.label(connection.transport, MAX_PARTS),
+            self._parts.label(event.security, MAX_PARTS),
+            self._parts.label(event.muxer, MAX_PARTS),
+            "true" if connection.early else "false",
+            ipVersion(event.localAddress),
+        )
+
     def _emitted(self, event: Event) -> None:
-        self._events.labels(type(event).__name__).inc()
+        self._events.labels(self._parts.label(type(event).__name__, MAX_PARTS)).inc()
 
     def _opened(self, event: OpenedConn) -> None:
-        stack = _stack(event)
+        stack = self._stack(event)
         self._openedTotal.labels(event.direction, *stack).inc()
         self._handshake.labels(*stack).observe(event.connection.upgradeTime)
         kind = _KEY_TYPES[event.connection.remoteKey.type]
         self._keyTypes.labels(event.direction, kind).inc()
 
     def _closed(self, event: ClosedConn) -> None:
-        labels = (event.direction, *_stack(event))
+        labels = (event.direction, *self._stack(event))
         self._closedTotal.labels(*labels).inc()
         self._duration.labels(*labels).observe(event.time - event.connection.openedAt)
 
     def _openedStream(self, event: OpenedStream) -> None:
-        protocol = event.protocolID
-        if protocol not in self._protocols:
-            if len(self._protocols) < MAX_PROTOCOLS:
-                self._protocols.add(protocol)
-            else:
-                protocol = OTHER
+        protocol = self._protocol(event.protocolID)
         self._streams.labels(event.direction, protocol).inc()
         # Who opens the stream asks in identify, and tells in a push.
         if protocol == PROTOCOL_ID and event.direction == "inbound":
@@ -263,38 +292,58 @@ class NodeMetrics:
         scope = scope.partition("[")[0]
         self._blocked.labels(
             "inbound" if what.startswith("inbound") or not scope else "unknown",
-            {"peers": "peer", "protocols": "protocol", "": "subnet"}.get(scope, scope),
+            _SCOPES.get(scope, OTHER),
             _RESOURCES.get(what.removeprefix("inbound").lower(), "connection"),
         ).inc(event.count)
 
 
+_SCOPES = {
+    "system": "system",
+    "transient": "transient",
+    "peer": "peer",
+    "peers": "peer",
+    "protocol": "protocol",
+    "protocols": "protocol",
+    "": "subnet",
+}
 _RESOURCES = {"connections": "connection", "streams": "stream", "memory": "memory"}
 
 
-def _stack(event: OpenedConn | ClosedConn) -> tuple[str, ...]:
-    connection = event.connection
-    return (
-        connection.transport,
-        event.security,
-        event.muxer,
-        "true" if connection.early else "false",
-        ipVersion(event.localAddress),
-    )
+class _Values(set[str]):
+    """
+    The values of a label that have a series of their own.
+    """
+
+    def label(self, value: str, most: int) -> str:
+        """
+        Return a value, or L{OTHER} if there are too many already, or it is not
+        worth a series.
+
+        @param most: how many values may have one.
+        """
+        if value in self:
+            return value
+        if len(self) >= most or len(value) > MAX_LABEL or not value.isprintable():
+            return OTHER
+        self.add(value)
+        return value
 
 
-class _Metrics(Resource):
+class _Metrics(Guarded):
     """
     Looks up what is in use, and lets the resource of prometheus_client answer.
     """
 
-    isLeaf = True
+    # The format depends on what the reader accepts.
+    contentType = ""
+    linkable = True
 
-    def __init__(self, metrics: NodeMetrics, text: Any) -> None:
-        super().__init__()
+    def __init__(self, metrics: NodeMetrics, text: Any, hosts: Collection[str]) -> None:
+        super().__init__(hosts)
         self._metrics = metrics
         self._text = text
 
-    def render(self, request: Request) -> Any:
+    def answer(self, request: Request) -> Any:
         """
         Answer.
         """
@@ -302,7 +351,9 @@ class _Metrics(Resource):
         return self._text.render(request)
 
 
-def serveMetrics(reactor: Any, node: Node, description: str) -> WebService:
+def serveMetrics(
+    reactor: Any, node: Node, description: str, hosts: Collection[str] = ()
+) -> WebService:
     """
     Tell the metrics of a node at C{/metrics}, for as long as it runs.
 
@@ -310,13 +361,15 @@ def serveMetrics(reactor: Any, node: Node, description: str) -> WebService:
     @param node: becomes the parent of the service.
     @param description: where, as a server endpoint such as C{tcp:9100}: on
         loopback unless it tells an C{interface}.
+    @param hosts: the hosts, beside this machine's own addresses, by which the
+        metrics may be asked for, such as the name that Prometheus uses.
     @return: the service, whose name is C{metrics}.
     @raise ConfigurationError: there is no such endpoint, or prometheus_client
         is not installed.
     """
     metrics = NodeMetrics(node)
     root = Resource()
-    root.putChild(b"metrics", metrics.resource())
+    root.putChild(b"metrics", metrics.resource(hosts))
     service = WebService(reactor, description, lambda: (root, lambda: None))
     service.setName("metrics")
     service.setServiceParent(node)

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import Any
 
-from twisted.web.http import FORBIDDEN, NOT_ALLOWED, SERVICE_UNAVAILABLE
+from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from twisted_libp2p.node import Node
 from twisted_libp2p.status.feed import Feed
+from twisted_libp2p.status.guard import Guarded, refuse
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.status.web import WebService
 
@@ -63,90 +63,15 @@ _POLICY = "; ".join(
     )
 )
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": _POLICY,
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
-
-def isOurs(request: Request) -> bool:
-    """
-    Tell whether a request names a host that is no name in the DNS: localhost,
-    a loopback address, or the address at which the request has come in.
-    """
-    header = request.getHeader("host") or ""
-    name, _, port = header.rpartition(":")
-    if not name or not port.isdecimal():
-        name = header
-    if name.lower() == "localhost":
-        return True
-    try:
-        address = ip_address(name.removeprefix("[").removesuffix("]"))
-        return address.is_loopback or address == ip_address(request.getHost().host)
-    except (AttributeError, ValueError):
-        return False
-
-
-class _Guarded(Resource):
-    """
-    Something that is read, by its own origin.
-
-    @cvar contentType: what it is.
-    @cvar linkable: whether a link of another origin may lead to it.
-    """
-
-    isLeaf = True
-    contentType = "application/json"
-    linkable = False
-
-    def render(self, request: Request) -> Any:
-        """
-        Answer C{GET}, if it is one of ours.
-        """
-        for name, value in _HEADERS.items():
-            request.setHeader(name, value)
-        if request.method != b"GET":
-            request.setHeader("Allow", "GET")
-            return refuse(request, NOT_ALLOWED, "GET is all there is")
-        if not isOurs(request):
-            return refuse(
-                request,
-                FORBIDDEN,
-                "ask for localhost, or for the address that this is bound to",
-            )
-        origin = request.getHeader("sec-fetch-site")
-        if not self.linkable and origin not in (None, "none", "same-origin"):
-            return refuse(request, FORBIDDEN, "not for pages of other origins")
-        request.setHeader("Content-Type", f"{self.contentType}; charset=utf-8")
-        return self.answer(request)
-
-    def answer(self, request: Request) -> Any:
-        """
-        @return: the body, or C{NOT_DONE_YET}.
-        """
-        raise NotImplementedError
-
-
-def refuse(request: Request, code: int, why: str) -> bytes:
-    """
-    Answer with an error.
-    """
-    request.setResponseCode(code)
-    request.setHeader("Content-Type", "text/plain; charset=utf-8")
-    return f"{why}\n".encode()
-
-
-class _Page(_Guarded):
+class _Page(Guarded):
     """
     The page.
     """
 
     contentType = "text/html"
     linkable = True
+    policy = _POLICY
 
     def answer(self, request: Request) -> bytes:
         """
@@ -155,13 +80,13 @@ class _Page(_Guarded):
         return _PAGE
 
 
-class _Snapshot(_Guarded):
+class _Snapshot(Guarded):
     """
     All that the page shows, for programs.
     """
 
-    def __init__(self, observer: Observer) -> None:
-        super().__init__()
+    def __init__(self, observer: Observer, hosts: Collection[str]) -> None:
+        super().__init__(hosts)
         self._observer = observer
 
     def answer(self, request: Request) -> bytes:
@@ -172,15 +97,15 @@ class _Snapshot(_Guarded):
         return json.dumps({**self._observer.snapshot(), "events": events}).encode()
 
 
-class _Events(_Guarded):
+class _Events(Guarded):
     """
     The feed.
     """
 
     contentType = "text/event-stream"
 
-    def __init__(self, feed: Feed) -> None:
-        super().__init__()
+    def __init__(self, feed: Feed, hosts: Collection[str]) -> None:
+        super().__init__(hosts)
         self._feed = feed
 
     def answer(self, request: Request) -> Any:
@@ -194,18 +119,22 @@ class _Events(_Guarded):
         return NOT_DONE_YET
 
 
-def pages(node: Node) -> tuple[IResource, Callable[[], None]]:
+def pages(
+    node: Node, hosts: Collection[str] = ()
+) -> tuple[IResource, Callable[[], None]]:
     """
     Make the resources of the status page.
 
+    @param hosts: the hosts, beside this machine's own addresses, by which they may
+        be asked for.
     @return: their root, and what closes them.
     """
     observer = Observer(node)
     feed = Feed(node.reactor, observer)
     root = Resource()
-    root.putChild(b"", _Page())
-    root.putChild(b"snapshot", _Snapshot(observer))
-    root.putChild(b"events", _Events(feed))
+    root.putChild(b"", _Page(hosts))
+    root.putChild(b"snapshot", _Snapshot(observer, hosts))
+    root.putChild(b"events", _Events(feed, hosts))
 
     def close() -> None:
         feed.close()
@@ -214,7 +143,9 @@ def pages(node: Node) -> tuple[IResource, Callable[[], None]]:
     return root, close
 
 
-def serveStatus(reactor: Any, node: Node, description: str) -> WebService:
+def serveStatus(
+    reactor: Any, node: Node, description: str, hosts: Collection[str] = ()
+) -> WebService:
     """
     Give a node a status page, for as long as it runs.
 
@@ -222,10 +153,12 @@ def serveStatus(reactor: Any, node: Node, description: str) -> WebService:
     @param node: becomes the parent of the service.
     @param description: where, as a server endpoint such as C{tcp:8080}: on
         loopback unless it tells an C{interface}.
+    @param hosts: the hosts, beside this machine's own addresses, by which the page
+        may be asked for, such as the name that a proxy uses.
     @return: the service, whose name is C{status}.
     @raise ConfigurationError: there is no such endpoint.
     """
-    service = WebService(reactor, description, lambda: pages(node))
+    service = WebService(reactor, description, lambda: pages(node, hosts))
     service.setName("status")
     service.setServiceParent(node)
     return service

@@ -7,7 +7,8 @@ What a node has in use, and how much of it there may be, as metrics.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
@@ -24,11 +25,13 @@ _BYTES = tuple(
 )
 
 
-def usage(node: Node, core: Any) -> Iterator[Any]:
+def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[Any]:
     """
     Tell what is in use.
 
     @param core: the module C{prometheus_client.core}.
+    @param label: returns the label of a protocol; peers may think up as many
+        protocols as they have streams.
     """
     limiter = node.connections.limiter
     connections = core.GaugeMetricFamily(
@@ -55,11 +58,13 @@ def usage(node: Node, core: Any) -> Iterator[Any]:
         for resource, value in zip(_LIMITS, scope.limits, strict=True):
             if value != UNLIMITED:
                 limit.add_metric((name, resource), value)
-    # As many as are kept, which is bounded: see Limiter.leaveProtocol.
+    byProtocol: Counter[tuple[str, str]] = Counter()
     for protocol, scope in limiter.protocols.items():
         used = ScopeLimits(*scope.used)
         for direction, count in _both(used.streams, used.inboundStreams):
-            streams.add_metric((direction, "protocol", protocol), count)
+            byProtocol[direction, label(protocol)] += count
+    for (direction, protocol), count in byProtocol.items():
+        streams.add_metric((direction, "protocol", protocol), count)
     yield from (connections, streams, memory, limit)
 
     peers = [ScopeLimits(*scope.used) for scope in limiter.peers.values()]

@@ -21,6 +21,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Site
+from zope.interface import directlyProvides, providedBy
 
 from twisted_libp2p.errors import ConfigurationError
 
@@ -33,9 +34,16 @@ MAX_CONNECTIONS = 64
 #: arguments by position tell another one.
 _LOOPBACK = {
     "tcp": ("127.0.0.1", 2),
-    "tcp6": (r"\:\:1", 2),
+    "tcp6": (r"\:\:1", 3),
     "ssl": ("127.0.0.1", 5),
+    "tls": (r"\:\:1", 4),
 }
+
+#: Kinds whose arguments are another endpoint.
+_WRAPPERS = ("haproxy",)
+
+#: The loopback interface, by the interface that stands for all.
+_NARROWED = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def loopback(description: str) -> str:
@@ -47,15 +55,67 @@ def loopback(description: str) -> str:
         none.
     """
     kind, *arguments = re.split(r"(?<!\\):", description)
+    if kind in _WRAPPERS and arguments:
+        return f"{kind}:{loopback(description.partition(':')[2])}"
     interface, positions = _LOOPBACK.get(kind, ("", 0))
     named = [each for each in arguments if "=" in each]
     if (
         not interface
+        or _saysWhere(description)
         or len(arguments) - len(named) >= positions
-        or any(each.startswith("interface=") for each in named)
     ):
         return description
     return f"{description}:interface={interface}"
+
+
+class _Loopback:
+    """
+    The reactor, where what does not say on which interface it listens does so on
+    loopback: for kinds of endpoints of other packages, which nobody knows here.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        directlyProvides(self, providedBy(reactor))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenTCP(
+        self, port: int, factory: Any, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        """
+        Listen, as C{IReactorTCP} says.
+        """
+        narrowed = _NARROWED.get(interface, interface)
+        listening: IListeningPort = self._reactor.listenTCP(
+            port, factory, backlog=backlog, interface=narrowed
+        )
+        return listening
+
+    def listenSSL(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+    ) -> IListeningPort:
+        """
+        Listen, as C{IReactorSSL} says.
+        """
+        narrowed = _NARROWED.get(interface, interface)
+        listening: IListeningPort = self._reactor.listenSSL(
+            port, factory, contextFactory, backlog=backlog, interface=narrowed
+        )
+        return listening
+
+
+def _saysWhere(description: str) -> bool:
+    """
+    Return whether a description names an interface, however deep inside.
+    """
+    return bool(re.search(r"\binterface\\*=|(?<![\d.])0\.0\.0\.0|\\:\\+:", description))
 
 
 class _Channel(ProtocolWrapper):
@@ -142,7 +202,10 @@ class WebService(Service):
         """
         self._reactor = reactor
         try:
-            self._endpoint = serverFromString(reactor, loopback(description))
+            self._endpoint = serverFromString(
+                reactor if _saysWhere(description) else _Loopback(reactor),
+                loopback(description),
+            )
         except Exception as error:
             # Parsers are plugins, and raise whatever they like.
             raise ConfigurationError(
