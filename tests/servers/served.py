@@ -13,7 +13,6 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import connectProtocol
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.trial.unittest import TestCase
 
 from twisted_libp2p import Node
@@ -37,7 +36,6 @@ class ServedTestCase(TestCase):
     """
 
     timeout = 30
-    _log = Logger()
 
     def setUp(self) -> None:
         """
