@@ -190,6 +190,23 @@ class FeedTests(PageTestCase):
         browsing.transport.loseConnection()
         self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
 
+    def test_overdue(self) -> None:
+        """
+        A client that has read everything is not dropped when the timer is overdue,
+        since the process was stopped or busy.
+        """
+        browsing = self.browse()
+        browsing.ask("/events")
+        transport: Any = browsing.transport
+        transport.producer.pauseProducing()
+        clock = self.nodes.clock
+        # The reactor serves its sockets after all timers that are due.
+        clock.callLater(PATIENCE * 2, transport.producer.resumeProducing)
+        clock.advance(PATIENCE * 2)
+        self.assertFalse(transport.disconnected)
+        self.nodes.advance(1)
+        self.assertTrue(messages(browsing.more()))
+
     def test_slow(self) -> None:
         """
         For a browser that does not read nothing is kept.  When it reads again

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.status.observer import Observer
 
 __all__ = ["MAX_CLIENTS", "PATIENCE", "Feed"]
@@ -92,7 +93,7 @@ class Feed:
         self.clock = clock
         self._observer = observer
         self._clients: list[_Client] = []
-        self._tickCall: IDelayedCall | None = None
+        self._tickCall: Deadline | None = None
         self._gatherCall: IDelayedCall | None = None
         observer.changed = self._changed
 
@@ -115,7 +116,7 @@ class Feed:
         request.write(self._state())
         self._tell(client)
         if self._tickCall is None:
-            self._tickCall = self.clock.callLater(INTERVAL, self._tick)
+            self._tickCall = Deadline(self.clock, INTERVAL, self._tick)
 
     def close(self) -> None:
         """
@@ -145,11 +146,11 @@ class Feed:
 
     def _gathered(self) -> None:
         self._gatherCall = None
-        for client in self._clients:
+        for client in list(self._clients):
             self._tell(client)
 
     def _tick(self) -> None:
-        self._tickCall = self.clock.callLater(INTERVAL, self._tick)
+        self._tickCall = Deadline(self.clock, INTERVAL, self._tick)
         latest = self.clock.seconds() - PATIENCE
         state = self._state()
         for client in list(self._clients):
