@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -282,6 +282,55 @@ class ReentrancyTests(CallbackTestCase):
             self.nodes.settle()
             self.assertOver(*served.made, *asked.made)
             registration.cancel()
+
+    def replacing(self, proposed: str) -> tuple[Watched, Watched, Deferred[Any]]:
+        """
+        Open a stream whose protocol puts another one in its place as it starts.
+
+        @return: both, and the Deferred of the stream.
+        """
+        replaced = Watched()
+
+        def replace(protocol: Watched) -> None:
+            stream: Any = protocol.transport
+            stream.protocol = replaced
+            replaced.makeConnection(stream)
+
+        factory = Watching(replace)
+        opening = self.near.openStream(proposed, factory)
+        return factory.made[0], replaced, opening
+
+    def test_replacedInConnectionMade(self) -> None:
+        """
+        A protocol that is replaced before the peer has agreed receives nothing more,
+        and its successor no byte of the negotiation.
+        """
+        served = Watching(lambda protocol: protocol.transport.write(b"hello"))
+        self.server.registry.register(ID, served)
+        self.connect()
+        first, second, opening = self.replacing(ID)
+        self.nodes.settle()
+        self.assertIs(self.successResultOf(opening), first)
+        self.assertEqual(second.calls, ["made", "data"])
+        served.made[0].transport.abortConnection()
+        self.nodes.settle()
+        self.assertEqual(first.calls, ["made"])
+        self.assertEqual(second.calls, ["made", "data", "lost"])
+
+    def test_replacedAndRefused(self) -> None:
+        """
+        When the peer does not agree, or the connection ends before, the successor
+        loses the connection, whatever is done about it.
+        """
+        for end in (nothing, *self.ends()):
+            self.connect()
+            first, second, opening = self.replacing("/none")
+            if end is not nothing:
+                end(self.near)
+            opening.addErrback(lambda reason: self.near.close())
+            self.nodes.settle()
+            self.assertEqual(first.calls, ["made"])
+            self.assertEqual(second.calls, ["made", "lost"])
 
     def test_insideMatch(self) -> None:
         """

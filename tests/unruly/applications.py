@@ -47,6 +47,7 @@ class Side:
     """
     One end of one stream, whoever its protocol is.
 
+    @ivar user: the protocol of the application, which may replace it.
     @ivar far: the other end; None if no protocol was ever built there.
     @ivar written: number of bytes that the stream took from the application.
     @ivar received: number of bytes that it gave to the application.
@@ -57,6 +58,7 @@ class Side:
     """
 
     far: Side | None = None
+    user: Unruly | None = None
 
     def __init__(self, world: World, stream: Any, seed: int) -> None:
         self.world = world
@@ -132,6 +134,7 @@ class Unruly(Protocol):
     def connectionMade(self) -> None:
         self.made += 1
         self.side = self.world.side(self.transport)
+        self.side.user = self
         if self.factory is not None and self.factory.cancelled:
             self.side.broken = True
         self.act("connectionMade", self.called("connectionMade"))

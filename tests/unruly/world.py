@@ -314,8 +314,8 @@ class World:
 
     def _replace(self, side: Side, chance: Random) -> None:
         stream = side.stream
-        old = stream.protocol
-        if not isinstance(old, Unruly) or side.reason is not None:
+        old = side.user
+        if old is None or side.reason is not None:
             return
         new = self.build(old.halves)
         stream.protocol = new

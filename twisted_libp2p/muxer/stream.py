@@ -93,6 +93,7 @@ class Stream:
         "_eof",
         "_initiator",
         "_lost",
+        "_negotiator",
         "_offset",
         "_paused",
         "_pieces",
@@ -154,6 +155,7 @@ class Stream:
         self._paused = False
         self._eof = False
         self._lost = False
+        self._negotiator: Any = None
         self._producer: Any = None
         self._streaming = False
         self._producerPaused = False
@@ -517,6 +519,14 @@ class Stream:
 
     # The session's side: receiving
 
+    def lend(self, protocol: IProtocol) -> None:
+        """
+        Connect an application before its protocol is agreed.  The present protocol,
+        a wrapper which negotiates, receives until L{negotiated}, even if the
+        application replaces its own protocol meanwhile.
+        """
+        self._negotiator, self.protocol = self.protocol, protocol
+
     def deliver(self, data: bytes) -> None:
         """
         Hand bytes of the peer to the protocol, now or when it reads again.
@@ -531,8 +541,9 @@ class Stream:
             self.unreadSize += len(data)
             return
         if not self.disconnecting or self.negotiating:
+            receiver = self._negotiator or self.protocol
             try:
-                self.protocol.dataReceived(data)  # type: ignore[union-attr]
+                receiver.dataReceived(data)  # type: ignore[union-attr]
             except Exception:
                 self.failed("dataReceived")
         self.session.delivered(self, len(data))
@@ -565,6 +576,7 @@ class Stream:
         The peer has confirmed the protocol.
         """
         self.negotiating = False
+        self._negotiator = None
         if self.disconnecting:
             self._discard()
         if self._closing:
@@ -681,7 +693,7 @@ class Stream:
         The peer's half has ended, and all of it was delivered.
         """
         if self.negotiating or not self.disconnecting:
-            if IHalfCloseableProtocol.providedBy(self.protocol):
+            if IHalfCloseableProtocol.providedBy(self._negotiator or self.protocol):
                 self._call("readConnectionLost")
             elif not self._writeEnded:
                 self.loseConnection()
@@ -738,6 +750,13 @@ class Stream:
             self._logFailure("stopProducing")
         # The producer may have replaced it.
         protocol = self.protocol
+        negotiator, self._negotiator = self._negotiator, None
+        if negotiator is not None:
+            # It loses the connection first, and then what it wraps by now, if it
+            # has not left that already.
+            if negotiator.wrappedProtocol is not None:
+                negotiator.wrappedProtocol = protocol
+            protocol = negotiator
         try:
             if protocol is not None:
                 protocol.connectionLost(reason)
@@ -750,7 +769,7 @@ class Stream:
         Tell the protocol of the end of a half.
         """
         try:
-            getattr(self.protocol, name)()
+            getattr(self._negotiator or self.protocol, name)()
         except Exception:
             self.failed(name)
 

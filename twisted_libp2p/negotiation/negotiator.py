@@ -91,6 +91,7 @@ class Negotiator(ProtocolWrapper):
     optimistic: str | None = None
     _closing: Deadline | None = None
     _over = False
+    _lent = False
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
         # The base class is told nothing: it would want a protocol.
@@ -177,6 +178,8 @@ class Negotiator(ProtocolWrapper):
             # From here on whatever ends the transport is the inner
             # protocol's to hear, even in its own connectionMade.
             self._replace(inner)
+        else:
+            self._lend(inner)
         try:
             inner.makeConnection(self.transport)
         except Exception:
@@ -212,6 +215,16 @@ class Negotiator(ProtocolWrapper):
             self.transport.protocol = inner
         elif getattr(self.transport, "wrappedProtocol", None) is self:
             self.transport.wrappedProtocol = inner
+
+    def _lend(self, inner: IProtocol) -> None:
+        """
+        Let the application replace its protocol from now on, where the transport
+        knows of two: a stream does.
+        """
+        lend = getattr(type(self.transport), "lend", None)
+        if lend is not None:
+            self._lent = True
+            lend(self.transport, inner)
 
     def _deliver(self, trailing: bytes) -> None:
         """
@@ -258,10 +271,21 @@ class Negotiator(ProtocolWrapper):
         if self._over:
             return
         self._end()
-        inner, self.wrappedProtocol = self.wrappedProtocol, None
-        self._call(self.factory.failed, reason, inner)
+        self._call(self.factory.failed, reason, self.wrappedProtocol)
+        inner = self._leave()
         if inner is not None:
             self._call(inner.connectionLost, reason)
+
+    def _leave(self) -> IProtocol | None:
+        """
+        Return the inner protocol, once: the one that the application has put in its
+        place, if it has.
+        """
+        inner: IProtocol | None = self.wrappedProtocol
+        self.wrappedProtocol = None
+        if inner is not None and self._lent:
+            inner = self.transport.protocol or inner
+        return inner
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """
@@ -292,7 +316,7 @@ class Negotiator(ProtocolWrapper):
             refusal = self._machine.refusal
             self._finish(Failure(refusal or self.factory.explain(reason)))
             return
-        inner, self.wrappedProtocol = self.wrappedProtocol, None
+        inner = self._leave()
         if inner is not None:
             inner.connectionLost(reason)
 
