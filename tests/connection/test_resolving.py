@@ -27,6 +27,7 @@ from twisted_libp2p.errors import (
     AddressRefused,
     DialFailed,
     Gated,
+    InvalidMultiaddr,
     NoAddresses,
     UnsupportedAddress,
 )
@@ -227,6 +228,23 @@ class ResolvingTestCase(SynchronousTestCase):
         """
         self.reactor.pump([0.3] * 30)
         return dict(self.failureResultOf(dial, DialFailed).value.causes)
+
+
+class LengthTests(ResolvingTestCase):
+    """
+    Addresses that are as long as one may be.
+    """
+
+    def test_noRoomForPeer(self) -> None:
+        """
+        A name with so many components that the id of the peer does not fit behind it
+        fails alone: the other addresses of the peer are dialed.
+        """
+        long = "/dnsaddr/example.com" + "/ws" * 15
+        self.told(long, "/ip4/192.0.2.1/tcp/9")
+        causes = self.causes(self.node.connect(PEER))
+        self.assertEqual(self.transport.dialed, ["/ip4/192.0.2.1/tcp/9"])
+        self.assertIsInstance(causes[long], InvalidMultiaddr)
 
 
 class OwnTests(ResolvingTestCase):

@@ -336,8 +336,9 @@ class Dialer:
         trusted than it is.
         """
         origin = dial.known[address]
-        full = address if dial.peer is None else address.withPeer(dial.peer)
         try:
+            # May be too long with the peer's id, which is a fault of its own alone.
+            full = address if dial.peer is None else address.withPeer(dial.peer)
             self._judge(origin, address)
             found = await (
                 self._resolver.resolve(full)
