@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCH",
     "CLOSE_TIMEOUT",
+    "FIRST_DATA",
     "LINGER",
     "MAX_BODY",
     "MAX_CONTROL",
@@ -80,6 +81,9 @@ EARLY = 16
 #: The most control frames that wait for a transport which takes none.
 MAX_CONTROL = 1024
 
+#: Note, in C{Stream.announce}, that no data of an accepted stream has left yet.
+FIRST_DATA = 1 << 16
+
 #: Seconds in which the peer has to end its half after ours has ended.
 LINGER = 30.0
 
@@ -102,6 +106,8 @@ class MuxerSession(Protocol):
     @ivar connection: the owner of the session.
     @ivar initiator: whether our side opened the connection.
     @ivar keepsAlive: whether the session notices by itself that the peer is dead.
+    @cvar apart: the seconds by which the end of an accepted stream follows its first
+        data, if the application has closed it by then; 0 is the next turn.
     @ivar budget: whom it asks for memory beyond what any session may have; None
         lets it have what it wants.
     """
@@ -114,6 +120,7 @@ class MuxerSession(Protocol):
         "_control",
         "_counts",
         "_ended",
+        "_endings",
         "_held",
         "_limits",
         "_lingerCall",
@@ -132,6 +139,7 @@ class MuxerSession(Protocol):
     protocolID: str
     outboundOption = "maxOutboundStreams of the muxer"
     keepsAlive = False
+    apart = 0.0
     budget: IConnectionScope | None = None
     _log = Logger()
 
@@ -161,6 +169,9 @@ class MuxerSession(Protocol):
         self._starving: dict[Stream, None] = {}
         self._lingering: dict[Stream, float] = {}
         self._control: list[bytes] = []
+        # Accepted streams whose first data has just left, and whose end waits; None
+        # where there are none, as nearly always.
+        self._endings: dict[Stream, IDelayedCall] | None = None
         self._held = False
         self._paused = False
         self._ended = False
@@ -233,6 +244,9 @@ class MuxerSession(Protocol):
             self._endStreams(reason)
             return
         if not self._lost and self.transport is not None:
+            self._pump(everything=True)
+            for stream in list(self._endings or ()):
+                self.endNow(stream)
             self._pump(everything=True)
         done = Failure(ClosedHere(code)) if code else connectionDone
         self._end(reason, done, self.farewell(code))
@@ -444,6 +458,35 @@ class MuxerSession(Protocol):
         self._awake[stream] = None
         if not self._held:
             self._callTurn()
+
+    def endLater(self, stream: Stream) -> None:
+        """
+        Let the end of our half leave C{apart} seconds from now, or earlier by
+        L{endNow}: apart from the first data of an accepted stream, if its owner
+        negotiates on it.
+
+        js-libp2p (3.3.11) notifies of an end only the listeners that are there when it
+        comes.  If it comes in one read with the answer of the negotiation, the
+        application has none yet, and its C{for await} never ends.
+        """
+        if self._endings is None:
+            self._endings = {}
+        self._endings[stream] = self.clock.callLater(self.apart, self.endNow, stream)
+
+    def endNow(self, stream: Stream) -> None:
+        """
+        Let the end of our half leave, if L{endLater} holds it back.
+        """
+        endings = self._endings
+        call = endings.pop(stream, None) if endings is not None else None
+        if call is None:
+            return
+        if call.active():
+            call.cancel()
+        if not endings:
+            self._endings = None
+        if stream.writeEnding:
+            self.ready(stream)
 
     def linger(self, stream: Stream) -> None:
         """
@@ -741,6 +784,10 @@ class MuxerSession(Protocol):
         self._control.clear()
         self._ready.clear()
         self._lingering.clear()
+        endings, self._endings = self._endings or {}, None
+        for call in endings.values():
+            if call.active():
+                call.cancel()
         self.sessionEnded(reason)
         self._awake.clear()
         self._endStreams(streamReason, keep)

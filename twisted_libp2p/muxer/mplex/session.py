@@ -24,7 +24,13 @@ from twisted_libp2p.muxer.mplex.frame import (
     FrameReader,
     pack,
 )
-from twisted_libp2p.muxer.session import EARLY, MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.session import (
+    EARLY,
+    FIRST_DATA,
+    MAX_BODY,
+    MuxerSession,
+    SessionFactory,
+)
 from twisted_libp2p.muxer.state import CLOSED, OPEN, REMOTE_CLOSED
 from twisted_libp2p.muxer.stream import Stream
 
@@ -139,7 +145,7 @@ class MplexSession(MuxerSession):
         """
         if self.known(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
-        self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, 0))
+        self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, FIRST_DATA))
 
     def _misused(self, stream: Stream) -> None:
         """
@@ -236,7 +242,7 @@ class MplexSession(MuxerSession):
         """
         Whether the NewStream of the stream, if it is ours, has left.
         """
-        return not stream.announce
+        return not stream.announce & _NEW
 
     # Sending
 
@@ -246,10 +252,13 @@ class MplexSession(MuxerSession):
         """
         streamID, initiator = stream._streamID, stream._initiator
         header = b""
-        if stream.announce:
-            stream.announce = 0
-            header = pack(_NEW_STREAM, streamID, 0)
+        first = stream.announce
         size = stream.unsentSize
+        if first == _NEW:
+            stream.announce = first = 0
+            header = pack(_NEW_STREAM, streamID, 0)
+        elif first and size and not stream._closing:
+            stream.announce = 0
         if size:
             size = min(size, MAX_BODY)
             header += pack(_MESSAGE + initiator, streamID, size)
@@ -258,6 +267,9 @@ class MplexSession(MuxerSession):
             size += len(header)
             header = b""
         if stream.writeEnding:
+            if first and size and stream._scope is not None:
+                self.endLater(stream)
+                return size
             header += pack(_CLOSE + initiator, streamID, 0)
             stream.finSent()
         if header:

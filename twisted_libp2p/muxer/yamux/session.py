@@ -19,7 +19,13 @@ from twisted_libp2p.errors import (
     PeerUnresponsive,
     ProtocolViolation,
 )
-from twisted_libp2p.muxer.session import EARLY, MAX_BODY, MuxerSession, SessionFactory
+from twisted_libp2p.muxer.session import (
+    EARLY,
+    FIRST_DATA,
+    MAX_BODY,
+    MuxerSession,
+    SessionFactory,
+)
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.yamux.frame import (
@@ -47,10 +53,14 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
     from twisted_libp2p.muxer.yamux.muxer import Yamux
 
-__all__ = ["MAX_PONGS", "YamuxSession"]
+__all__ = ["APART", "MAX_PONGS", "YamuxSession"]
 
 #: The most answers to pings that wait to be sent; more pings go unanswered.
 MAX_PONGS = 32
+
+#: Seconds that the pings may take by which the end of an accepted stream is kept apart
+#: from its first data.
+APART = 0.1
 
 _MAX_STREAM_ID = (1 << 32) - 1
 
@@ -80,6 +90,7 @@ class YamuxSession(MuxerSession):
     )
 
     protocolID = PROTOCOL_ID
+    apart = APART
     outboundOption = "Yamux.maxOutboundStreams"
 
     def __init__(
@@ -199,6 +210,19 @@ class YamuxSession(MuxerSession):
             if answered is not None:
                 answered.callback(measured)
 
+    def endLater(self, stream: Stream) -> None:
+        """
+        Let the end of our half leave when the peer has answered two pings, one after
+        the other: the second one comes when it has acted on the data.  A peer that
+        does not answer in time has had its time.
+        """
+        super().endLater(stream)
+        if len(self._pings) < MAX_PONGS:
+            answered: Deferred[float] = Deferred()
+            answered.addCallback(lambda _: self.ping())
+            answered.addCallbacks(lambda _: self.endNow(stream), lambda _: None)
+            self._sendPing(answered)
+
     def flushed(self) -> None:
         """
         The pongs leave.
@@ -289,7 +313,7 @@ class YamuxSession(MuxerSession):
             False,
             INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
-            ACK,
+            ACK | FIRST_DATA,
         )
         if not self.streamReceived(stream):
             return None
@@ -416,7 +440,11 @@ class YamuxSession(MuxerSession):
             return 0
         streamID = stream._streamID
         flags = stream.announce
-        delta = 0
+        first = delta = 0
+        if flags:
+            first = flags & FIRST_DATA
+            flags ^= first
+            stream.announce = 0
         window: ReceiveWindow = stream.receiveWindow
         if window.consumed and window.due and stream.state < REMOTE_CLOSED:
             delta = self._credit(stream, window)
@@ -434,9 +462,13 @@ class YamuxSession(MuxerSession):
             stream.take(size, batch)
             stream.sendWindow -= size
             written += HEADER_SIZE + size
-        stream.announce = 0
+        if first and (not size or stream._closing):
+            stream.announce = first
         ending = stream.writeEnding
         if ending:
+            if first and size and stream._scope is not None:
+                self.endLater(stream)
+                return written
             flags |= FIN
         if flags or delta:
             batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
