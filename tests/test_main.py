@@ -6,11 +6,13 @@ Tests for L{twisted_libp2p.__main__}: the command line tools.
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
 from contextlib import redirect_stdout
 from io import StringIO
+from time import time
 from typing import Any
 
 from twisted.internet import reactor
@@ -544,3 +546,70 @@ class ProgramTests(NetworkTestCase):
         self.assertIn("refused", line)
         await unspoken.ends()
         self.assertIn("/unspoken", self.refused(unspoken))
+
+
+class PeersTests(ProgramTestCase):
+    """
+    C{peers}, as a program.
+    """
+
+    def write(self, name: str, count: int) -> None:
+        """
+        Write a file of peers, whose agent is not plain ASCII.
+        """
+        lines = (
+            json.dumps(
+                {
+                    "peer": str(PeerID.fromBytes(b"\x12\x20" + n.to_bytes(32, "big"))),
+                    "agent": "Zürich",
+                    "identified": time(),
+                }
+            )
+            for n in range(count)
+        )
+        (self.folder / name).write_text("\n".join(lines), encoding="utf-8")
+
+    async def test_missing(self) -> None:
+        """
+        To read a database that is not there does not make one.
+        """
+        for options in ((), ("--export",)):
+            code, out, err = await self.execute(
+                *MODULE, "peers", "--peerstore", "sqlite:typo.db", *options
+            )
+            self.assertEqual((code, out), (1, ""))
+            self.assertEqual(err, "libp2p: there is no file typo.db\n")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    async def test_encoding(self) -> None:
+        """
+        What is exported is UTF-8 whatever the terminal's encoding is; a file that is
+        none is refused in one line.
+        """
+        self.write("peers.jsonl", 1)
+        self.patch(os, "environ", {**os.environ, "PYTHONIOENCODING": "ascii"})
+        code, out, err = await self.execute(
+            *MODULE, "peers", "--peerstore", "sqlite:a.db", "--import", "peers.jsonl",
+            "--export",
+        )  # fmt: skip
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(json.loads(out)["agent"], "Zürich")
+        (self.folder / "bad").write_bytes(b"\xff\xfe")
+        code, _, err = await self.execute(
+            *MODULE, "peers", "--peerstore", "sqlite:a.db", "--import", "bad"
+        )
+        self.assertEqual(code, 1)
+        self.assertRegex(err, r"\Alibp2p: .* UTF-8.*\n\Z")
+
+    async def test_unread(self) -> None:
+        """
+        If nobody reads what is printed it ends, without a word, as other programs
+        do.
+        """
+        self.write("peers.jsonl", 3000)
+        program = self.start(
+            *MODULE, "peers", "--peerstore", "sqlite:a.db", "--import", "peers.jsonl",
+            "--export",
+        )  # fmt: skip
+        program.transport.closeStdout()
+        self.assertEqual((await program.ends(), program.err), (141, b""))

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -380,6 +381,10 @@ async def peers(reactor: Any, options: Any) -> None:
     """
     if options["peerstore"] is None:
         raise ConfigurationError("--peerstore sqlite:PATH or postgresql:DSN is needed")
+    kind, _, file = options["peerstore"].partition(":")
+    if kind == "sqlite" and options["import"] is None and not os.path.exists(file):
+        # To make an empty one would hide the mistake.
+        raise ConfigurationError(f"there is no file {file}")
     # All of it, however large.
     everything = Limits(peers=10**7, memory=2**40)
     store = openPeerStore(reactor, options["peerstore"], everything)
@@ -396,6 +401,9 @@ async def peers(reactor: Any, options: Any) -> None:
             with open(0 if path == "-" else path, encoding="utf-8") as lines:
                 await loadPeers(store, lines)
         if options["export"]:
+            if isinstance(sys.stdout, TextIOWrapper):
+                # As it is read again, whatever the terminal's encoding is.
+                sys.stdout.reconfigure(encoding="utf-8")
             for line in dumpPeers(store):
                 print(line)
         else:
@@ -407,6 +415,9 @@ async def peers(reactor: Any, options: Any) -> None:
 
 #: The exit code that shells give to what Ctrl-C has ended.
 _INTERRUPTED = 130
+
+#: The exit code that shells give to what ends because nobody reads it any more.
+_UNREAD = 141
 
 _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
@@ -423,8 +434,12 @@ def main(arguments: list[str]) -> None:
     Run a tool.
 
     @raise SystemExit: always: 0 if the tool did its work, 1 with one line on
-        stderr if it could not, 130 if it was interrupted.
+        stderr if it could not, 130 if it was interrupted, 141 if nobody
+        reads its stdout any more.
     """
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A character that the terminal does not know is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = ToolOptions()
     try:
         options.parseOptions(arguments)
@@ -434,19 +449,37 @@ def main(arguments: list[str]) -> None:
     try:
         if tool in _IMMEDIATE:
             _IMMEDIATE[tool](chosen)
+            sys.stdout.flush()
             raise SystemExit(0)
+    except BrokenPipeError:
+        raise _unread() from None
     except (Libp2pError, OSError) as error:
         raise SystemExit(f"libp2p: {error}") from None
 
     async def run(reactor: Any) -> None:
         try:
             await _NETWORKED[tool](reactor, chosen)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise _unread() from None
         except (Libp2pError, ConnectionClosed, OSError) as error:
             raise SystemExit(f"libp2p: {error}") from None
         except CancelledError:
             raise SystemExit(_INTERRUPTED) from None
 
     react(lambda reactor: interruptible(reactor, run(reactor)))
+
+
+def _unread() -> SystemExit:
+    """
+    Return the exception that ends the program, without a word, when nobody reads
+    its stdout any more, as in C{libp2p peers ... | head}.
+    """
+    # What is still buffered would be written at the end.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+    return SystemExit(_UNREAD)
 
 
 def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[None]:

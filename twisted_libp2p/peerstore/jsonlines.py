@@ -52,7 +52,7 @@ async def loadPeers(store: IPeerStore, lines: Iterable[str]) -> int:
         have been learnt.
     """
     count = 0
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_decoded(lines), 1):
         if not line.strip():
             continue
         try:
@@ -64,6 +64,18 @@ async def loadPeers(store: IPeerStore, lines: Iterable[str]) -> int:
             await store.flush()
     await store.flush()
     return count
+
+
+def _decoded(lines: Iterable[str]) -> Iterator[str]:
+    """
+    Return lines that come from a file.
+
+    @raise InvalidInput: the file is no text in UTF-8.
+    """
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"this is no text in UTF-8: {error}") from None
 
 
 def _dump(info: PeerInfo) -> dict[str, Any]:
