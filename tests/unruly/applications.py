@@ -76,9 +76,10 @@ class Side:
     @property
     def takes(self) -> bool:
         """
-        Whether the stream takes what is written now.
+        Whether the stream takes what is written now, as far as is known: one that is
+        broken may still take something before it ends.
         """
-        if self.reason is not None or self.broken:
+        if self.reason is not None:
             return False
         closing = self.closed or self.ended or self.stream.disconnecting
         return not closing or self.producer is not None
