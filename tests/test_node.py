@@ -758,6 +758,44 @@ class RejoinChoiceTests(SynchronousTestCase):
         self.assertEqual(dialed[0], str(address.withoutPeer()))
         self.assertEqual(len(dialed), 1 + (REJOINED - 1) * REJOINED_ADDRESSES)
 
+    def test_undialable(self) -> None:
+        """
+        Addresses that no transport dials are not among the few, and peers with no
+        others are not among those that are dialed.
+        """
+        friend = self.nodes.start()
+        quic = [Multiaddr(f"/ip4/192.0.2.1/udp/{n}/quic-v1") for n in range(1, 70)]
+        for peer in (
+            friend.peerID,
+            *(Identity.generate().peerID for _ in range(2 * REJOINED)),
+        ):
+            self.store.connected(peer)
+            self.nodes.advance(1)
+            self.store.addAddresses(peer, quic[:30], Source.IDENTIFY)
+            self.store.disconnected(peer)
+        live = friend.addresses[0].withoutPeer()
+        self.store.addAddresses(friend.peerID, [live], Source.IDENTIFY)
+        self.nodes.advance(1)
+        self.store.addAddresses(friend.peerID, quic[:30], Source.IDENTIFY)
+        node = self.node()
+        node.startService()
+        self.nodes.advance(60)
+        self.assertEqual(len(node.connections.to(friend.peerID)), 1)
+        self.assertEqual(self.transport.dialed, [str(live)])
+
+    def test_manyAddresses(self) -> None:
+        """
+        Of a peer that announces many addresses, those that can be dialed are kept.
+        """
+        client, server = self.nodes.start(), self.nodes.start()
+        self.nodes.result(client.connect(server.addresses[0]))
+        live = [Multiaddr("/memory/71"), Multiaddr("/memory/72")]
+        quic = [Multiaddr(f"/ip4/192.0.2.1/udp/{n}/quic-v1") for n in range(1, 70)]
+        client.peerstore.setAddresses(server.peerID, [*live, *quic], Source.IDENTIFY)
+        known = client.peerstore.addresses(server.peerID)
+        self.assertEqual(len(known), 64)
+        self.assertTrue(set(live) <= set(known))
+
     def test_small(self) -> None:
         """
         A node that may have few connections comes back to few peers.

@@ -492,6 +492,16 @@ class IPeerStore(Interface):
     end it is left out, and an address of another peer is ignored.
     """
 
+    def prefer(dialable: Callable[[Multiaddr], bool]) -> None:
+        """
+        Keep addresses that can be dialed rather than others.
+
+        If more addresses of a peer are known than there is room for, those that
+        cannot be dialed are dropped first.  A node calls this when it is made.
+
+        @param dialable: checks whether a transport of the node dials an address.
+        """
+
     # Addresses
 
     def addresses(peer: PeerID | str) -> list[Multiaddr]:

@@ -396,6 +396,7 @@ class Node(MultiService):
             existing=self.connections.to,
             instead=self.connections.instead,
         )
+        self.peerstore.prefer(self._dialer.dials)
         self.events.subscribe(
             Identified,
             lambda event: self._dialer.hearsay.heard(

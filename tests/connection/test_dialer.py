@@ -34,6 +34,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import ClosedConn, Event, OpenedConn
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Source
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -423,6 +424,22 @@ class AddressesTests(SynchronousTestCase):
             node.stopService()
         self.nodes.advance(10)
         self.nodes.stop()
+
+    def test_useless(self) -> None:
+        """
+        Any number of addresses that no transport dials leaves room for one that
+        leads to the peer, and few of them are kept.
+        """
+        peer = self.server.peerID
+        for address in [
+            *(f"/ip4/192.0.2.1/udp/{n}/quic-v1" for n in range(1, 2000)),
+            *(f"/dns4/{n}.test/udp/1/quic-v1" for n in range(1, 2000)),
+        ]:
+            self.client.peerstore.addAddresses(peer, [address], Source.CONFIGURED)
+        useless = [Multiaddr(f"/ip4/192.0.2.1/udp/{n}/quic-v1") for n in range(1, 500)]
+        dial = self.client._dialer.dial(peer, [*useless, self.live])
+        self.nodes.advance(5)
+        self.assertEqual(self.successResultOf(dial).remotePeer, peer)
 
     def blackHoles(self, count: int) -> list[Multiaddr]:
         """

@@ -108,6 +108,12 @@ class HearsayTests(SynchronousTestCase):
         self.hearsay.heard(PEER, LOOPBACK, names)
         self.assertIs(self.origin(names[-2]), Origin.HOST)
         self.assertIs(self.origin(names[-1]), Origin.PUBLIC)
+        quic = [Multiaddr(f"/dns4/{n}/udp/1/quic-v1") for n in range(MAX_NAMES)]
+        self.hearsay = Hearsay(self.store, lambda each: "udp" not in each.names)
+        self.hearsay.heard(PEER, LOOPBACK, [*quic, names[0]])
+        self.assertIs(self.origin(names[0]), Origin.HOST)
+        self.hearsay = Hearsay(self.store)
+        self.hearsay.heard(PEER, LOOPBACK, names)
         self.hearsay.heard(OTHER, LOOPBACK, names)
         self.hearsay.heard(Identity.generate().peerID, LOOPBACK, names)
         self.assertIs(self.origin(names[0]), Origin.PUBLIC)

@@ -497,6 +497,19 @@ class ToldTests(ResolvingTestCase):
         assert info is not None
         self.assertIsNone(info.addresses[0].failed)
 
+    def test_undialable(self) -> None:
+        """
+        Names at which no transport of the node dials take no place of others.
+        """
+        quic = [f"/dns4/{n}.test/udp/1/quic-v1" for n in range(2 * MAX_NAMES)]
+        self.zone.hosts["good.test"] = ["8.8.8.8"]
+        self.told(*quic, "/dns4/good.test/tcp/22")
+        causes = self.causes(self.node.connect(PEER))
+        self.assertEqual(self.zone.asked, ["good.test"])
+        self.assertIn("/ip4/8.8.8.8/tcp/22", self.transport.dialed)
+        for each in quic:
+            self.assertIsInstance(causes[each], UnsupportedAddress)
+
     def test_bounded(self) -> None:
         """
         Few names of a peer are resolved in one dial, and few at once in all dials.

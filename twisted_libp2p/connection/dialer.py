@@ -10,6 +10,7 @@ and the dial goes on as long as anybody waits for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -134,7 +135,7 @@ class Dialer:
         self._peerNames: Lane[list[Multiaddr]] = Lane(
             MAX_PEER_NAMES, MAX_WAITING_NAMES, _tooManyNames
         )
-        self.hearsay = Hearsay(peerstore)
+        self.hearsay = Hearsay(peerstore, lambda each: self.dials(each, Origin.PUBLIC))
         self._own = own
         self._existing = existing
         self._instead = instead
@@ -162,7 +163,7 @@ class Dialer:
         @param addresses: where to find it; for a peer, what the peerstore
             knows is tried as well.
         @param few: the number of addresses of the peerstore that are tried, the
-            most promising ones; None for all.
+            most promising ones of those that this node can dial; None for all.
         @param origin: the place of the peer that has named these addresses.  A peer
             must not lead us where we would not go by ourselves: each IP address is
             judged just before it is dialed.
@@ -196,7 +197,9 @@ class Dialer:
         try:
             if peer is not None:
                 dial.few = few is not None
-                known = self._peerstore.addresses(peer)[:few]
+                known = self._peerstore.addresses(peer)
+                if few is not None:
+                    known = list(islice(filter(self.dials, known), few))
                 given += self.hearsay.origins(peer, known)
             if given:
                 self._enter(dial, given)
@@ -252,30 +255,30 @@ class Dialer:
                 address = address.withoutPeer()
             if dial.usable >= MAX_ADDRESSES or not _isNew(dial, address, origin):
                 continue
-            if len(dial.known) >= 2 * MAX_ADDRESSES:
-                break
-            dial.known[address] = origin
-            dial.causes[address] = None
             bare = address.withoutPeer()
-            if isDNSAddr(bare) or (isName(bare) and origin is not Origin.OWN):
+            resolved = isDNSAddr(bare)
+            transport = None if resolved else self._transportFor(bare, origin)
+            cause: Exception | None = None
+            if transport is None and not resolved:
+                cause = UnsupportedAddress(f"no transport of this node dials {bare}")
+            elif resolved or (isName(bare) and origin is not Origin.OWN):
                 dial.resolved += 1
                 if dial.resolved > MAX_NAMES:
-                    dial.causes[address] = NoAddresses(
+                    cause = NoAddresses(
                         f"no more than {MAX_NAMES} names are resolved in one dial"
                     )
-                    continue
-            if isDNSAddr(bare):
+            # Addresses of no use leave the room to others.
+            if cause is None or len(dial.known) - dial.usable < MAX_ADDRESSES:
+                dial.known[address] = origin
+                dial.causes[address] = cause
+            if cause is not None:
+                continue
+            if transport is None:
                 names.append((0.0, _attempt(self._resolve, dial, address)))
                 continue
-            transport = self._transportFor(bare, origin)
-            if transport is None:
-                dial.causes[address] = UnsupportedAddress(
-                    f"no transport of this node dials {bare}"
-                )
-            else:
-                dial.usable += 1
-                ways = unlikely if self._unlikely(dial, address, own) else likely
-                ways[address] = transport
+            dial.usable += 1
+            ways = unlikely if self._unlikely(dial, address, own) else likely
+            ways[address] = transport
 
         def attempts(
             transports: dict[Multiaddr, ITransport],
@@ -291,6 +294,14 @@ class Dialer:
             ]
 
         dial.race.enter(names + attempts(likely), attempts(unlikely))
+
+    def dials(self, address: Multiaddr, origin: Origin = Origin.OWN) -> bool:
+        """
+        Check whether an address can be dialed, by a transport of this node or after
+        its name is resolved.
+        """
+        bare = address.withoutPeer()
+        return isDNSAddr(bare) or self._transportFor(bare, origin) is not None
 
     def _transportFor(self, bare: Multiaddr, origin: Origin) -> ITransport | None:
         """

@@ -8,7 +8,8 @@ place tomorrow, so it does not suffice to judge the name when it is announced.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.address.origin import HOST_NAMES
@@ -36,11 +37,18 @@ class Hearsay:
     time, and to public addresses alone if that place is not known.
     """
 
-    def __init__(self, peerstore: IPeerStore) -> None:
+    def __init__(
+        self,
+        peerstore: IPeerStore,
+        dialable: Callable[[Multiaddr], bool] = lambda address: True,
+    ) -> None:
         """
         @param peerstore: says which addresses are our own user's.
+        @param dialable: checks whether this node can dial an address; others are
+            not kept.
         """
         self._peerstore = peerstore
+        self._dialable = dialable
         self._announced: OrderedDict[PeerID, tuple[Origin, frozenset[bytes]]] = (
             OrderedDict()
         )
@@ -57,9 +65,11 @@ class Hearsay:
         origin = Origin.of(remote)
         if origin is Origin.PUBLIC:
             return
-        names = [each.withoutPeer().toBytes() for each in addresses if isName(each)]
+        usable = (each for each in addresses if isName(each) and self._dialable(each))
+        found = islice(usable, MAX_NAMES)
+        names = [each.withoutPeer().toBytes() for each in found]
         if names:
-            self._announced[peer] = origin, frozenset(names[:MAX_NAMES])
+            self._announced[peer] = origin, frozenset(names)
             if len(self._announced) > MAX_REMEMBERED:
                 self._announced.popitem(last=False)
 

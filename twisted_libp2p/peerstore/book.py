@@ -13,7 +13,7 @@ are not in the agenda, and stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf, nextafter
 
 from twisted.internet.interfaces import IReactorTime
@@ -47,6 +47,8 @@ class Book:
 
     @ivar limits: how much is known at the most.
     @ivar journal: is told of each change, if there is one.
+    @ivar dialable: checks whether this node can dial an address; None if that is
+        not known.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
@@ -56,6 +58,7 @@ class Book:
         """
         self.limits = limits
         self.journal: Journal | None = None
+        self.dialable: Callable[[bytes], bool] | None = None
         self._clock = clock
         self._records: dict[PeerID, Record] = {}
         self._agenda: Agenda[PeerID] = Agenda()
@@ -238,7 +241,7 @@ class Book:
         Take away addresses that have expired, and those that are too many.
         """
         now = self._clock.seconds()
-        for name in record.excess(self.limits.addresses, now):
+        for name in record.excess(self.limits.addresses, now, self.dialable):
             known = record.addresses.pop(name)
             # What has expired here may have been prolonged elsewhere.
             if known.expires > now and self.journal is not None:

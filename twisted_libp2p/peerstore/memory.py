@@ -6,8 +6,8 @@ The peerstore in memory, which answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from heapq import nlargest
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from math import inf
 
 from twisted.internet.defer import Deferred, succeed
@@ -58,6 +58,12 @@ class MemoryPeerStore:
         self.clock = clock
         self.limits = limits or Limits()
         self._book = Book(clock, self.limits)
+
+    def prefer(self, dialable: Callable[[Multiaddr], bool]) -> None:
+        """
+        Keep addresses that can be dialed rather than others.
+        """
+        self._book.dialable = lambda name: any(map(dialable, readable([name])))
 
     # Addresses
 
@@ -418,13 +424,25 @@ class MemoryPeerStore:
         Return the peers that were connected, are not now, and can be dialed:
         first those that we have dialed, then those that have stayed.
         """
-        now = self.clock.seconds()
-        met = (
-            (record.merit, record.met, peer)
-            for peer, record in self._book.records()
-            if record.met and not record.connections and record.ranked(now)
+        now, dialable = self.clock.seconds(), self._book.dialable
+        met = sorted(
+            (
+                (record.merit, record.met, peer, record)
+                for peer, record in self._book.records()
+                if record.met and not record.connections
+            ),
+            reverse=True,
         )
-        return [peer for *_, peer in nlargest(count, met)]
+        found = (
+            peer
+            for *_, peer, record in met
+            if (
+                any(map(dialable, record.ranked(now)))
+                if dialable is not None
+                else record.ranked(now)
+            )
+        )
+        return list(islice(found, count))
 
     def info(self, peer: PeerID | str) -> PeerInfo | None:
         """

@@ -9,7 +9,7 @@ texts are shared, and what most peers do not have is None.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from sys import getsizeof
@@ -237,21 +237,45 @@ class Record:
         live.sort(key=lambda pair: pair[0])
         return [name for _, name in live]
 
-    def excess(self, limit: int, now: float) -> list[bytes]:
+    def excess(
+        self,
+        limit: int,
+        now: float,
+        dialable: Callable[[bytes], bool] | None = None,
+    ) -> list[bytes]:
         """
-        Tell which addresses have to go: what has expired, and what is more
-        than the limit allows; of that, the nearest to expiry goes first, and
-        what has worked goes last.
+        Return the addresses that have to go: those that have expired, and those
+        beyond the limit.
+
+        Of the latter, addresses that cannot be dialed go first, then those that
+        are the nearest to expiry, then those that were named last.  An address
+        that has worked, or that our own user has named, goes after all others.
+
+        @param dialable: checks whether this node can dial an address; None if
+            that is not known.
         """
-        gone, left = [], []
+        gone: list[bytes] = []
+        left: list[bytes] = []
         for name, each in self.addresses.items():
             if each.expires <= now and not self.connections:
                 gone.append(name)
             else:
-                left.append((each.rank[0] == 0, each.expires, name))
+                left.append(name)
         if len(left) > limit:
-            left.sort(key=lambda each: each[:2])
-            gone += [name for *_, name in left[: len(left) - limit]]
+
+            def worth(name: bytes) -> tuple[bool, bool, bool, float]:
+                known = self.addresses[name]
+                return (
+                    known.rank[0] == 0,
+                    bool(known.source & Source.CONFIGURED),
+                    dialable is None or dialable(name),
+                    known.expires,
+                )
+
+            # Peers name first what is best.
+            left.reverse()
+            left.sort(key=worth)
+            gone += left[: len(left) - limit]
         return gone
 
     def peerRow(self, peer: bytes, stamp: float, now: float) -> PeerRow:

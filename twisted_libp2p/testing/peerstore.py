@@ -341,6 +341,46 @@ class PeerStoreConformance(_TestCase):
         store.addAddresses(peer, map(_tcp, range(5, 1000)))
         self.assertEqual(len(store.addresses(peer)), 4)
 
+    async def test_undialable(self) -> None:
+        """
+        Of too many addresses, those that the node cannot dial go first, however
+        long they last and wherever they are in the list; then those that were named
+        last.
+        """
+        store, peer = await self.open(Limits(addresses=4)), self._peer()
+        store.prefer(lambda address: "udp" not in address.names)
+        others = [Multiaddr(f"/ip4/192.0.2.1/udp/{port}/quic-v1") for port in range(69)]
+        for usual in ([_tcp(1), _tcp(2), *others], [*others, _tcp(1), _tcp(2)]):
+            store.setAddresses(peer, usual, Source.IDENTIFY)
+            known = store.addresses(peer)
+            self.assertEqual(len(known), 4)
+            self.assertEqual(set(known) - set(others), {_tcp(1), _tcp(2)})
+            self.assertEqual(set(known) & set(others), set(others[:2]))
+        store.addAddresses(peer, others, ttl=1e6)
+        store.addAddresses(peer, [_tcp(3)], ttl=1.0)
+        self.assertIn(_tcp(3), store.addresses(peer))
+        mine = self._peer()
+        store.addAddresses(mine, others[:1], Source.CONFIGURED)
+        store.addAddresses(mine, map(_tcp, range(10)))
+        self.assertIn(others[0], store.addresses(mine))
+
+    async def test_undialableRecent(self) -> None:
+        """
+        Peers without an address that can be dialed are not among the recent ones.
+        """
+        store, good = await self.open(Limits()), self._peer()
+        store.prefer(lambda address: "udp" not in address.names)
+        store.connected(good)
+        store.addAddresses(good, [_tcp(1)])
+        store.disconnected(good)
+        for _ in range(3):
+            peer = Identity.generate().peerID
+            store.connected(peer)
+            store.addAddresses(peer, [Multiaddr("/ip4/192.0.2.1/udp/1/quic-v1")])
+            store.disconnected(peer)
+        self.assertEqual(store.recent(1), [good])
+        self.assertEqual(store.recent(9), [good])
+
     # Signed records
 
     async def test_record(self) -> None:
