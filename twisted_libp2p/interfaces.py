@@ -201,6 +201,9 @@ class IMuxerSession(Interface):
         "The error of C{openStream} while our side has as many streams open as it may"
         " have; None while it may open more."
     )
+    exhausted: bool = Attribute(
+        "Whether our side can never open another stream, although the session goes on."
+    )
     keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
     budget: IConnectionScope | None = Attribute(
         "Whom it asks for memory; set by the owner in C{sessionStarted}."

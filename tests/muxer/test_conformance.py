@@ -66,6 +66,8 @@ class YamuxConformanceTests(MuxerConformance, SynchronousTestCase):
     yamux is a muxer.
     """
 
+    announces = True
+
     def muxer(self, clock: Clock) -> IMuxer:
         """
         Make a yamux.
@@ -79,7 +81,6 @@ class MplexConformanceTests(MuxerConformance, SynchronousTestCase):
     """
 
     windows = False
-    announces = False
 
     def muxer(self, clock: Clock) -> IMuxer:
         """

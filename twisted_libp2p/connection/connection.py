@@ -236,7 +236,8 @@ class Connection:
         """
         Whether streams can be opened.
         """
-        return self._session is not None and not self._session.ended
+        session = self._session
+        return session is not None and not (session.ended or session.exhausted)
 
     @property
     def keepsAlive(self) -> bool:
@@ -274,6 +275,13 @@ class Connection:
         session = self._session
         if session is None:
             return fail(ConnectionClosing(f"the connection to {self.remotePeer} ended"))
+        if session.exhausted:
+            return fail(
+                ConnectionClosing(
+                    f"all stream ids of the connection to {self.remotePeer} are used:"
+                    " connect again"
+                )
+            )
         try:
             proposals = multistream.proposals(protocols)
         except ConfigurationError:
@@ -442,8 +450,12 @@ class Connection:
         Give back what a stream has used, and publish its end if its beginning
         was published.
         """
+        session = self._session
         if self.reason is not None:
             self._leave()
+        elif session is not None and session.exhausted and not session.streams:
+            # Our side opens its streams on another connection.
+            self.close()
         # Read past the properties: this is done for every stream.
         if self._services.waiting and stream._initiator:
             queue = self._services.waiting.get(self)

@@ -105,6 +105,8 @@ class MuxerSession(Protocol):
     @cvar outboundOption: the option that bounds the streams of our side, for errors.
     @ivar connection: the owner of the session.
     @ivar initiator: whether our side opened the connection.
+    @ivar exhausted: whether our side can never open another stream, although the
+        session goes on.
     @ivar keepsAlive: whether the session notices by itself that the peer is dead.
     @cvar apart: the seconds by which the end of an accepted stream follows its first
         data, if the application has closed it by then; 0 is the next turn.
@@ -139,6 +141,7 @@ class MuxerSession(Protocol):
     protocolID: str
     outboundOption = "maxOutboundStreams of the muxer"
     keepsAlive = False
+    exhausted = False
     apart = 0.0
     budget: IConnectionScope | None = None
     _log = Logger()

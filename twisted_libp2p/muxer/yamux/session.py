@@ -371,9 +371,11 @@ class YamuxSession(MuxerSession):
                 "stream ids of a connection",
                 _MAX_STREAM_ID // 2,
                 _MAX_STREAM_ID // 2,
-                "a new connection",
+                "yamux: connect again",
             )
         self._nextID += 2
+        if self._nextID > _MAX_STREAM_ID:
+            self.exhausted = True
         backlogged = len(self._unacknowledged) >= self._muxer.ackBacklog
         stream = Stream(
             self,
