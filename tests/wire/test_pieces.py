@@ -42,9 +42,11 @@ class JoinTests(SynchronousTestCase):
     def test_cost(self) -> None:
         """
         What 64 KiB cost that come in single bytes, or beside large pieces, is little
-        more than 64 KiB.
+        more than 64 KiB; a large piece that comes just when the pieces are looked at
+        hides no small ones.
         """
-        for sizes in ((1,), (2,), (SMALL - 1,), (1, SMALL)):
+        hiding = (2,) * (MANY - 1) + (SMALL,)
+        for sizes in ((1,), (2,), (SMALL - 1,), (1, SMALL), hiding):
             pieces: list[bytes] = []
             total = 0
             while total < 65536:

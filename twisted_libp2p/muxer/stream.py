@@ -271,9 +271,10 @@ class Stream:
         if size:
             if self._pieces is None:
                 self._pieces = []
+            before = len(self._pieces)
             self._pieces.extend(piece for piece in pieces if piece)
-            if len(self._pieces) >= MANY:
-                joinSmall(self._pieces)
+            if before // MANY != len(self._pieces) // MANY:
+                joinSmall(self._pieces, MANY + len(pieces))
             self.unsentSize += size
             self._written()
 

@@ -26,16 +26,29 @@ MANY = 64
 SMALL = 1024
 
 
-def joinSmall(pieces: list[bytes] | deque[bytes]) -> None:
+def joinSmall(pieces: list[bytes] | deque[bytes], new: int = MANY) -> None:
     """
-    Join the small pieces at the end of a sequence, in place.
+    Join the small pieces that follow each other at the end of a sequence, in place.
 
     Called at each L{MANY}th piece, it copies a byte a few times at the most: a joined
     piece is soon no longer small.
+
+    @param new: the number of pieces that may have come since the last call.  A large
+        piece among them hides no small ones before it: a peer could send one in time
+        for each call.
     """
+    joined: list[bytes] = []
     small: list[bytes] = []
-    while pieces and len(pieces[-1]) < SMALL:
-        small.append(pieces.pop())
+    while pieces and (new > 0 or len(pieces[-1]) < SMALL):
+        piece = pieces.pop()
+        new -= 1
+        if len(piece) < SMALL:
+            small.append(piece)
+        else:
+            if small:
+                joined.append(b"".join(reversed(small)))
+                small = []
+            joined.append(piece)
     if small:
-        small.reverse()
-        pieces.append(b"".join(small))
+        joined.append(b"".join(reversed(small)))
+    pieces.extend(reversed(joined))
