@@ -320,7 +320,13 @@ class World:
         new = self.build(old.halves)
         stream.protocol = new
         old.replaced = True
-        new.makeConnection(stream)
+        broken = side.broken
+        try:
+            new.makeConnection(stream)
+        except Raised:
+            # The caller hears of it, who need not be called by this stream.
+            side.broken = broken
+            raise
 
     def _raise(self, side: Side | None, chance: Random) -> None:
         raise Raised(f"action {self.count - 1}")
