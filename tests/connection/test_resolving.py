@@ -95,6 +95,8 @@ class Reactor(Clock):
 class Recording:
     """
     A transport that notes which addresses are dialed, and reaches none.
+
+    @ivar silent: whether it waits for an answer; otherwise it is refused.
     """
 
     name = "recording"
@@ -102,6 +104,7 @@ class Recording:
 
     def __init__(self) -> None:
         self.dialed: list[str] = []
+        self.silent = False
 
     def canDial(self, address: Multiaddr) -> bool:
         """
@@ -124,7 +127,9 @@ class Recording:
         class Endpoint:
             def connect(self, factory: Any) -> Deferred[Any]:
                 transport.dialed.append(str(address))
-                return fail(ConnectionRefusedError())
+                return (
+                    Deferred() if transport.silent else fail(ConnectionRefusedError())
+                )
 
         return Endpoint()
 
@@ -496,6 +501,43 @@ class ToldTests(ResolvingTestCase):
         info = self.node.peerstore.info(PEER)
         assert info is not None
         self.assertIsNone(info.addresses[0].failed)
+
+    def test_few(self) -> None:
+        """
+        Where few addresses of a peer are tried, names do not lead to more, until
+        a caller wants all of them.
+        """
+        hosts = [f"8.8.8.{n}" for n in range(30)]
+        self.zone.hosts["a.test"] = self.zone.hosts["b.test"] = hosts
+        self.records["c.test"] = [
+            f"dnsaddr=/ip4/{each}/tcp/2/p2p/{PEER}" for each in hosts
+        ]
+        for texts in (
+            ["/dns4/a.test/tcp/1", "/dns/b.test/tcp/3"],
+            ["/dnsaddr/c.test", "/ip4/8.8.4.4/tcp/9"],
+        ):
+            self.transport.dialed.clear()
+            self.told(*texts)
+            self.node._dialer.dial(PEER, few=4).addErrback(lambda reason: None)
+            self.reactor.pump([0.3] * 60)
+            self.assertEqual(len(self.transport.dialed), 4, self.transport.dialed)
+
+    def test_fewWidened(self) -> None:
+        """
+        A caller that wants a peer of which few addresses are tried has all those
+        tried to which its names lead.
+        """
+        self.zone.hosts["a.test"] = [f"8.8.8.{n}" for n in range(30)]
+        self.told("/dns4/a.test/tcp/1")
+        self.transport.silent = True
+        few = self.node._dialer.dial(PEER, few=4)
+        few.addErrback(lambda reason: None)
+        self.reactor.pump([0.3] * 10)
+        self.assertEqual(len(self.transport.dialed), 4)
+        self.transport.silent = False
+        self.node.connect(PEER).addErrback(lambda reason: None)
+        self.reactor.pump([0.3] * 200)
+        self.assertEqual(len(set(self.transport.dialed)), 30)
 
     def test_undialable(self) -> None:
         """

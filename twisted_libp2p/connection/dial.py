@@ -41,7 +41,8 @@ class Dial:
     @ivar causes: for each of them why it did not lead to the peer; None as long
         as that is not known.  A name that was resolved leaves it to others.
     @ivar usable: how many of them are tried, sooner or later.
-    @ivar few: whether not all known addresses of the peer are tried.
+    @ivar few: the number of addresses that are still tried, those included to which
+        a name leads; None for all.
     @ivar resolved: how many of them are names that are resolved.
     """
 
@@ -57,7 +58,7 @@ class Dial:
         self.names: dict[Multiaddr, Multiaddr] = {}
         self.causes: dict[Multiaddr, Exception | None] = {}
         self.usable = 0
-        self.few = False
+        self.few: int | None = None
         self.resolved = 0
         self._clock = clock
         self._waiting: dict[Deferred[Connection], None] = {}

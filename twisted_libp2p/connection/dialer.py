@@ -163,7 +163,8 @@ class Dialer:
         @param addresses: where to find it; for a peer, what the peerstore
             knows is tried as well.
         @param few: the number of addresses of the peerstore that are tried, the
-            most promising ones of those that this node can dial; None for all.
+            most promising ones of those that this node can dial, and of the
+            addresses to which their names lead; None for all.
         @param origin: the place of the peer that has named these addresses.  A peer
             must not lead us where we would not go by ourselves: each IP address is
             judged just before it is dialed.
@@ -186,8 +187,11 @@ class Dialer:
         dial = self._dials.get(target)
         if dial is not None:
             share = dial.join()
-            if dial.few and few is None and peer is not None:
-                dial.few = False
+            if dial.few is not None and few is None and peer is not None:
+                dial.few = None
+                # A name may lead to more addresses than were tried.
+                for name in [each for each in dial.known if isName(each)]:
+                    del dial.known[name]
                 given += self.hearsay.origins(peer, self._peerstore.addresses(peer))
             self._enter(dial, given)
             return share
@@ -196,7 +200,7 @@ class Dialer:
         dial.outcome().addBoth(self._finished, dial)
         try:
             if peer is not None:
-                dial.few = few is not None
+                dial.few = few
                 known = self._peerstore.addresses(peer)
                 if few is not None:
                     known = list(islice(filter(self.dials, known), few))
@@ -276,6 +280,11 @@ class Dialer:
             if transport is None:
                 names.append((0.0, _attempt(self._resolve, dial, address)))
                 continue
+            if dial.few is not None and not self._resolves(bare, transport):
+                if not dial.few:
+                    del dial.known[address], dial.causes[address]
+                    continue
+                dial.few -= 1
             dial.usable += 1
             ways = unlikely if self._unlikely(dial, address, own) else likely
             ways[address] = transport
