@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.connmanager.scopes import MEMORY, STREAMS
-from twisted_libp2p.errors import ConnectionClosing
+from twisted_libp2p.errors import ConnectionClosing, PeerUnresponsive
 from twisted_libp2p.events import ClosedConn, ClosedStream
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -134,3 +135,46 @@ class UnreadTests(SynchronousTestCase):
         self.assertEqual(len(self.paused.reasons), 1)
         self.assertEqual(self.paused.data, b"")
         self.assertEqual(self.used(), (0, 0))
+
+
+class UnresponsiveTests(SynchronousTestCase):
+    """
+    A peer has sent something to a paused application, and does not answer any longer.
+    """
+
+    def test_delivered(self) -> None:
+        """
+        What the peer has sent with its end is delivered, since nothing of it is
+        missing, whatever the muxer is; what has not come to its end is not.
+        """
+        for muxer in ("yamux", "mplex"):
+            nodes = MemoryNodes()
+            server, client = nodes.start(muxers=[muxer]), nodes.start(muxers=[muxer])
+            built: list[Paused] = []
+
+            def build(built: list[Paused] = built) -> Paused:
+                built.append(Paused())
+                return built[-1]
+
+            server.registry.register(PROTOCOL, Factory.forProtocol(build))
+            connection, accepted = nodes.connect(client, server)
+            for _ in range(2):
+                mine: Any = nodes.result(
+                    connection.openStream(
+                        PROTOCOL, Factory.forProtocol(HalfCloseCollector)
+                    )
+                )
+                mine.stream.write(b"x" * 1000)
+            mine.stream.loseWriteConnection()
+            nodes.settle()
+            accepted.abort(Failure(PeerUnresponsive(30.0)))
+            nodes.settle()
+            cut, whole = built
+            self.assertEqual((cut.data, len(cut.reasons)), (b"", 1))
+            self.assertEqual(whole.reasons, [])
+            whole.stream.resumeProducing()
+            nodes.settle()
+            self.assertEqual(whole.data, b"x" * 1000)
+            [reason] = whole.reasons
+            self.assertIsNotNone(reason.check(PeerUnresponsive))
+            nodes.stop()

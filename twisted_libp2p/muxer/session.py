@@ -37,6 +37,7 @@ from twisted_libp2p.errors import (
     ConnectionClosing,
     ErrorCode,
     LimitExceeded,
+    PeerUnresponsive,
     ProtocolViolation,
     SessionEnded,
     StreamAborted,
@@ -264,14 +265,18 @@ class MuxerSession(Protocol):
         """
         End the session at once; every stream is lost for this reason.  A close
         that is under way is cut short.
+
+        If the peer is taken for dead, streams whose peer had ended its half stay
+        until their applications have read everything, as if the transport was lost.
         """
         transport: Any = self.transport
+        keep = reason.check(PeerUnresponsive) is not None
         if not self._ended:
-            self._end(reason, reason, None)
+            self._end(reason, reason, None, keep)
             return
         if not self._lost and transport is not None:
             transport.abortConnection()
-        self._endStreams(reason)
+        self._endStreams(reason, keep)
 
     @property
     def ended(self) -> bool:
