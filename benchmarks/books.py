@@ -21,10 +21,10 @@ from tests.account import residentBytes
 from tests.connmanager.doubles import CrowdedClock, FakeConnection, peer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
-from twisted_libp2p.connmanager import Limits as ConnectionLimits
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.limits import Limits as ConnectionLimits
 from twisted_libp2p.peerstore.memory import MemoryPeerStore
 from twisted_libp2p.peerstore.records import TTLS, Limits
 

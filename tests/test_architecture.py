@@ -24,13 +24,14 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     ("printable",),
     ("errors",),
-    ("interfaces",),
-    ("plugin",),
     ("wire",),
     ("pacing",),
     ("identity",),
     ("address",),
+    ("interfaces",),
+    ("plugin",),
     ("events",),
+    ("limits",),
     ("negotiation", "security", "muxer", "transport"),
     ("connection",),
     ("protocols", "peerstore", "connmanager"),
@@ -53,6 +54,7 @@ WITHOUT_IO = (
     "negotiation/bootstrap.py",
     "negotiation/multistream.py",
     "security/machine.py",
+    "security/noise/channel.py",
     "security/noise/handshake.py",
     "security/noise/payload.py",
     "security/noise/xx.py",
@@ -66,7 +68,7 @@ WITHOUT_IO = (
     "security/tls/handshake.py",
     "security/tls/hello.py",
     "security/tls/verdict.py",
-    "transport/xsalsa20.py",
+    "transport/private/xsalsa20.py",
 )
 IO = ("twisted.internet", "twisted.protocols", "asyncio", "select", "socket")
 
@@ -413,7 +415,7 @@ class RuleTests(SynchronousTestCase):
         self.assertEqual(
             self.faultsOf(
                 {
-                    "interfaces.py": (
+                    "identity.py": (
                         "import typing\n"
                         "if typing.TYPE_CHECKING:\n"
                         "    from twisted_libp2p.muxer import Stream\n"
@@ -422,7 +424,7 @@ class RuleTests(SynchronousTestCase):
                     )
                 }
             ),
-            ["interfaces.py:5: interfaces imports address"],
+            ["identity.py:5: identity imports address"],
         )
 
     def test_machines(self) -> None:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import AddressesChanged, Identified, Listen, ListenClose
 from twisted_libp2p.interfaces import ITransport
-from twisted_libp2p.node import INTERFACE_INTERVAL, Node
+from twisted_libp2p.node.node import INTERFACE_INTERVAL, Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
 

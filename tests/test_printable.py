@@ -24,6 +24,7 @@ import twisted_libp2p
 from tests.examples import drawn
 from twisted_libp2p import errors
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import (
     DialFailed,
     Gated,
@@ -41,7 +42,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import ProtocolsChanged
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.negotiation import Registry, bootstrap, multistream
+from twisted_libp2p.negotiation import bootstrap, multistream
 from twisted_libp2p.printable import MAX_TEXT, printable
 from twisted_libp2p.protocols.identify import Identification
 from twisted_libp2p.testing import MemoryNodes

@@ -26,7 +26,7 @@ from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.sql import POSTGRESQL, Schema
 from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.machine import HandshakeMachine
-from twisted_libp2p.security.noise.frame import NoiseChannel
+from twisted_libp2p.security.noise.channel import NoiseChannel
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.security.noise.xx import SymmetricState

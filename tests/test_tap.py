@@ -33,7 +33,7 @@ from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
-from twisted_libp2p.transport.shared import SharedPorts
+from twisted_libp2p.transport.ports import SharedPorts
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 LISTENING = r"listening on (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)"

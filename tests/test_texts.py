@@ -22,14 +22,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.vectors import vector
 from twisted_libp2p import Identity, Libp2pClientEndpoint, Libp2pServerEndpoint, Node
 from twisted_libp2p.address import Multiaddr, PeerAddress, PeerRecord
-from twisted_libp2p.connmanager import Limits, ListGater
+from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.connmanager.gater import AddressList
-from twisted_libp2p.connmanager.limits import ScopeLimits
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.endpoints import parseClient, parseServer
 from twisted_libp2p.errors import InvalidInput, Libp2pError
 from twisted_libp2p.identity import KeyType, PeerID
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.limits import Limits
+from twisted_libp2p.limits.limits import ScopeLimits
 from twisted_libp2p.peerstore import MemoryPeerStore, PeerInfo
 from twisted_libp2p.testing.nodes import MemoryNodes
 

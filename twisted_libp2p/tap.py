@@ -21,18 +21,19 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ListGater
+from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
-from twisted_libp2p.transport.shared import SharedPorts
+from twisted_libp2p.transport.ports import SharedPorts
 
 __all__ = ["NodeService", "Options", "makeService"]
 

@@ -21,7 +21,8 @@ from zope.interface import implementer
 from benchmarks.peers.flood import flood
 from benchmarks.peers.orders import Facts, Order, Work, inLanes
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits
+from twisted_libp2p.connmanager import ConnectionPolicy
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo, perf, ping

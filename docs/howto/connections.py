@@ -9,8 +9,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import react
 
 from twisted_libp2p import Identity, Node, PeerID
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ListGater, halving
+from twisted_libp2p.connmanager import ConnectionPolicy, ListGater, halving
 from twisted_libp2p.events import ConnectionTrimmed, LimitReached, OpenedConn
+from twisted_libp2p.limits import Limits
 
 FRIEND = PeerID.fromText("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
 

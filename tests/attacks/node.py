@@ -22,7 +22,6 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager import Limits
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -32,6 +31,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.transport.private import PrivateNetwork

@@ -17,7 +17,7 @@ from twisted.names import dns
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager import Limits, ListGater, ScopeLimits
+from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.errors import (
     DialFailed,
     DialToSelf,
@@ -35,6 +35,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.events import ClosedConn, Event, OpenedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Source
+from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.testing.nodes import MemoryNodes

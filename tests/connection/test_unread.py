@@ -13,9 +13,9 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.connmanager.scopes import MEMORY, STREAMS
 from twisted_libp2p.errors import ConnectionClosing, PeerUnresponsive
 from twisted_libp2p.events import ClosedConn, ClosedStream
+from twisted_libp2p.limits.scopes import MEMORY, STREAMS
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
 

@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.waiting import MAX_WAITING, WAIT
-from twisted_libp2p.connmanager import Limits
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory

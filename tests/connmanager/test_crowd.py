@@ -18,13 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connmanager.doubles import CrowdedClock, HostTransport
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager import (
-    ConnectionPolicy,
-    Limits,
-    ListGater,
-    OpenGater,
-    ScopeLimits,
-)
+from twisted_libp2p.connmanager import ConnectionPolicy, ListGater, OpenGater
 from twisted_libp2p.errors import (
     ClosedHere,
     DialFailed,
@@ -42,6 +36,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory

@@ -16,11 +16,11 @@ from twisted.python.failure import Failure
 
 from tests.connmanager.test_crowd import CrowdTestCase
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager import Limits, ScopeLimits, SubnetLimit
 from twisted_libp2p.connmanager.displacement import Displacement
-from twisted_libp2p.connmanager.scopes import INBOUND_STREAMS, STREAMS
 from twisted_libp2p.errors import ErrorCode, StreamReset
 from twisted_libp2p.events import OpenedStream
+from twisted_libp2p.limits import Limits, ScopeLimits, SubnetLimit
+from twisted_libp2p.limits.scopes import INBOUND_STREAMS, STREAMS
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID
 

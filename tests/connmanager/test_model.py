@@ -30,10 +30,11 @@ from tests.examples import explore
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.dial import DIAL_LIMIT
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits
-from twisted_libp2p.connmanager.scopes import CONNECTIONS
+from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.limits import Limits
+from twisted_libp2p.limits.scopes import CONNECTIONS
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork

@@ -21,12 +21,9 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import (
     ConnectionManager,
     ConnectionPolicy,
-    Limits,
     OpenGater,
-    ScopeLimits,
     halving,
 )
-from twisted_libp2p.connmanager import limits as scaling
 from twisted_libp2p.connmanager.trimming import Trimming
 from twisted_libp2p.errors import (
     ClosedHere,
@@ -46,6 +43,8 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionManager, IExpendability
+from twisted_libp2p.limits import Limits, ScopeLimits
+from twisted_libp2p.limits import limits as scaling
 
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/4001")
 

@@ -17,7 +17,7 @@ from twisted.names import dns
 from tests.fuzz.target import sameHoweverCut, target
 from tests.vectors import vectorIdentity
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.address.dnsaddr import _matching
+from twisted_libp2p.connection.dnsaddr import _matching
 from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
 from twisted_libp2p.protocols.identify import (
     MAX_ADDRESSES,
@@ -26,13 +26,13 @@ from twisted_libp2p.protocols.identify import (
     Reader,
 )
 from twisted_libp2p.testing.muxer import Collector
-from twisted_libp2p.transport.private import (
+from twisted_libp2p.transport.private.network import (
     PrivateConnection,
     PrivateFactory,
     PrivateNetwork,
     _parse,
 )
-from twisted_libp2p.transport.xsalsa20 import (
+from twisted_libp2p.transport.private.xsalsa20 import (
     NONCE_SIZE,
     Keystream,
     hsalsa20,

@@ -25,7 +25,7 @@ from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolati
 from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.noise import payload as noisePayload
-from twisted_libp2p.security.noise.frame import LONGEST_MESSAGE, NoiseChannel
+from twisted_libp2p.security.noise.channel import LONGEST_MESSAGE, NoiseChannel
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.security.plaintext import PlaintextHandshake

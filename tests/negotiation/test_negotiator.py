@@ -24,12 +24,8 @@ from twisted_libp2p.errors import (
     UnsupportedProtocol,
     UpgradeTimeout,
 )
-from twisted_libp2p.negotiation import (
-    Deadlines,
-    Negotiation,
-    Negotiator,
-    multistream,
-)
+from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
+from twisted_libp2p.pacing import Deadlines
 
 
 class Recorder(Protocol):

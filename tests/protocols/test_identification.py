@@ -27,7 +27,7 @@ from tests.protocols.test_identify import (
     record,
 )
 from twisted_libp2p.address import Multiaddr, PeerRecord
-from twisted_libp2p.connection.allowance import Allowance
+from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import (
     ConnectionClosing,
     Libp2pError,
@@ -38,8 +38,8 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import EventBus, Identified, OpenedConn, OpenedStream
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.negotiation import Registry
 from twisted_libp2p.node import Node
+from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols import identification
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.identification import (

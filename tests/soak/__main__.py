@@ -28,7 +28,7 @@ from tests.account import openFiles, residentBytes
 from tests.interop.ours import serve
 from tests.interop.peers.build import DEFAULT_CACHE, PEERS, available, build
 from tests.interop.process import ForeignPeer, PeerEnded
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits, ScopeLimits
+from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -37,6 +37,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import Limits as KnownPeers
 from twisted_libp2p.peerstore import openPeerStore

@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager import Limits
 from twisted_libp2p.events import Event, LimitReached, ListenClose
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.status import observer

@@ -16,7 +16,7 @@ from twisted.internet.protocol import Factory, Protocol
 
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
-from twisted_libp2p.transport.shared import SharedPorts
+from twisted_libp2p.transport.ports import SharedPorts
 
 
 class Pid(Protocol):

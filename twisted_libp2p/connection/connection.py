@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection.allowance import Allowance
+from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.waiting import StreamQueue
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -42,13 +42,9 @@ from twisted_libp2p.interfaces import (
     IStreamScope,
 )
 from twisted_libp2p.muxer.stream import Stream
-from twisted_libp2p.negotiation import (
-    Deadlines,
-    Negotiation,
-    Negotiator,
-    Registry,
-    multistream,
-)
+from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
+from twisted_libp2p.pacing import Deadlines
+from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.security import Secured
 
 __all__ = ["Connection", "Services"]

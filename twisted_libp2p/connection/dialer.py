@@ -19,11 +19,11 @@ from twisted.internet.error import DNSLookupError
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin, unmapped
-from twisted_libp2p.address.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.dial import Dial, Target
+from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank

@@ -42,13 +42,13 @@ from twisted_libp2p.interfaces import (
     ITransport,
 )
 from twisted_libp2p.negotiation import (
-    Deadlines,
     Machine,
     Negotiation,
     Negotiator,
     bootstrap,
     multistream,
 )
+from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.security import Handshake
 
 __all__ = ["BOOTSTRAP", "MULTISTREAM", "SEQUENTIAL", "Upgrade", "Upgrader"]

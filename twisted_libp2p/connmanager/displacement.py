@@ -30,8 +30,10 @@ from itertools import count
 from typing import Any
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager.limits import SHARES, SITE_SHARES
-from twisted_libp2p.connmanager.scopes import (
+from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.limits import SHARES, SITE_SHARES
+from twisted_libp2p.limits.scopes import (
     INBOUND_STREAMS,
     STREAM,
     STREAMS,
@@ -39,8 +41,6 @@ from twisted_libp2p.connmanager.scopes import (
     ConnectionScope,
     Scope,
 )
-from twisted_libp2p.errors import ErrorCode
-from twisted_libp2p.identity import PeerID
 from twisted_libp2p.muxer.stream import Stream
 
 __all__ = ["Displacement", "holders"]

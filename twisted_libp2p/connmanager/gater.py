@@ -14,10 +14,10 @@ from twisted_libp2p.address import Multiaddr, unmapped
 from twisted_libp2p.address.multiaddr import Component
 from twisted_libp2p.address.scope import ipsOfHost
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager.subnets import BITS, Network, hostOf, parseNetwork
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IGater
+from twisted_libp2p.limits.subnets import BITS, Network, hostOf, parseNetwork
 
 __all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
 

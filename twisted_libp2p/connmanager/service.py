@@ -25,12 +25,8 @@ from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
-from twisted_libp2p.connmanager.limiter import Limiter
-from twisted_libp2p.connmanager.limits import Limits
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.redial import Redialer
-from twisted_libp2p.connmanager.refusals import Refusals
-from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.connmanager.trimming import Trimming
 from twisted_libp2p.errors import (
@@ -48,6 +44,10 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionManager, IGater
+from twisted_libp2p.limits.limiter import Limiter
+from twisted_libp2p.limits.limits import Limits
+from twisted_libp2p.limits.refusallog import Refusals
+from twisted_libp2p.limits.scopes import ConnectionScope
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["ConnectionManager"]

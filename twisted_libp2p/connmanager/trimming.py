@@ -29,9 +29,9 @@ from twisted.logger import Logger
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
-from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.scopes import ConnectionScope
 
 __all__ = ["Trimming"]
 

@@ -14,15 +14,10 @@ dialect of the I{Connection Lifecycle} draft; both are machines without I/O.
 L{negotiator} moves their bytes; L{registry} knows what a node serves.
 """
 
-from twisted_libp2p.negotiation.deadlines import Deadlines
 from twisted_libp2p.negotiation.negotiator import Machine, Negotiation, Negotiator
-from twisted_libp2p.negotiation.registry import Registration, Registry
 
 __all__ = [
-    "Deadlines",
     "Machine",
     "Negotiation",
     "Negotiator",
-    "Registration",
-    "Registry",
 ]

@@ -23,8 +23,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
-from twisted_libp2p.negotiation.deadlines import Deadlines
 from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.pacing.deadlines import Deadlines
 from twisted_libp2p.printable import printable
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, PeerRecord, Scope
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connection.allowance import Allowance
+from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import (
     ConnectionClosing,
     ErrorCode,
@@ -43,7 +43,8 @@ from twisted_libp2p.events import (
     ProtocolsChanged,
 )
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.negotiation import Deadlines, Registry
+from twisted_libp2p.pacing import Deadlines
+from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols.identify import (
     PROTOCOL_ID,
     PUSH_PROTOCOL_ID,

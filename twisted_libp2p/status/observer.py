@@ -16,7 +16,6 @@ from operator import attrgetter
 from typing import Any
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connmanager import UNLIMITED, ScopeLimits
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -29,6 +28,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.status.rate import Rate

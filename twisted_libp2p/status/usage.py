@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
-from twisted_libp2p.connmanager import UNLIMITED, ScopeLimits
+from twisted_libp2p.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.node import Node
 
 __all__ = ["usage"]

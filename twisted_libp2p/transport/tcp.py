@@ -46,7 +46,7 @@ from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
-from twisted_libp2p.transport.shared import SharedPorts
+from twisted_libp2p.transport.ports import SharedPorts
 
 __all__ = ["TCPTransport"]
 

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import InvalidInput
-from twisted_libp2p.security.noise.frame import NoiseChannel
+from twisted_libp2p.security.noise.channel import NoiseChannel
 from twisted_libp2p.security.noise.xx import PROTOCOL_NAME, XXHandshake
 
 # The points of small order of Curve25519, and what is the same modulo the

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.security.handshake import Handshake, Secured
-from twisted_libp2p.security.noise.frame import LENGTH, PROTOCOL_ID, NoiseChannel
+from twisted_libp2p.security.noise.channel import LENGTH, PROTOCOL_ID, NoiseChannel
+from twisted_libp2p.security.noise.ciphercache import Ready
 from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
-from twisted_libp2p.security.noise.ready import Ready
 from twisted_libp2p.security.noise.xx import XXHandshake
 
 __all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]

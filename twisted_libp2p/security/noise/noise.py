@@ -14,10 +14,10 @@ from zope.interface import implementer
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import ISecurity
 from twisted_libp2p.security.handshake import Handshake
-from twisted_libp2p.security.noise.frame import PROTOCOL_ID
+from twisted_libp2p.security.noise.channel import PROTOCOL_ID
+from twisted_libp2p.security.noise.ciphercache import Ready
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
-from twisted_libp2p.security.noise.ready import Ready
 from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["Noise"]

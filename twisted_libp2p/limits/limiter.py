@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.limits import Limits, ScopeLimits
-from twisted_libp2p.connmanager.scopes import (
+from twisted_libp2p.errors import LimitExceeded
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.limits import Limits, ScopeLimits
+from twisted_libp2p.limits.scopes import (
     CONNECTION,
     CONNECTIONS,
     STREAMS,
@@ -22,9 +24,7 @@ from twisted_libp2p.connmanager.scopes import (
     release,
     reserve,
 )
-from twisted_libp2p.connmanager.subnets import Subnets
-from twisted_libp2p.errors import LimitExceeded
-from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.subnets import Subnets
 
 __all__ = ["Limiter"]
 

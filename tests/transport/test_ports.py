@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from tests.processes import Program, ProgramTestCase
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.node import Node
-from twisted_libp2p.transport.shared import SharedPorts
+from twisted_libp2p.transport.ports import SharedPorts
 
 
 class Reader(Protocol):

@@ -42,10 +42,11 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress, isWildcard, unmapped
-from twisted_libp2p.address.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection import Connection, Dialer, Services, Upgrader
+from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
+from twisted_libp2p.connection.registry import Registration, Registry
 from twisted_libp2p.connection.upgrader import MULTISTREAM
-from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy, Limits
+from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.errors import (
     ConfigurationError,
     NodeStopping,
@@ -64,7 +65,7 @@ from twisted_libp2p.interfaces import (
     ITransport,
     ITransportProvider,
 )
-from twisted_libp2p.negotiation import Registration, Registry
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.peerstore import Learner, openPeerStore
 from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.protocols import ping

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.security.noise.ready}.
+Tests for L{twisted_libp2p.security.noise.ciphercache}.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from weakref import ref
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.security.noise.frame import NoiseChannel
-from twisted_libp2p.security.noise.ready import Ready
+from twisted_libp2p.security.noise.channel import NoiseChannel
+from twisted_libp2p.security.noise.ciphercache import Ready
 
 KEYS = b"\x01" * 32, b"\x02" * 32
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.connection.allowance import Allowance
+from twisted_libp2p.pacing.allowance import Allowance
 
 
 class AllowanceTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.negotiation import Deadlines
+from twisted_libp2p.pacing import Deadlines
 
 
 class Late:

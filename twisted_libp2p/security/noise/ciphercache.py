@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import ReferenceType, ref
 
 if TYPE_CHECKING:
-    from twisted_libp2p.security.noise.frame import NoiseChannel
+    from twisted_libp2p.security.noise.channel import NoiseChannel
 
 __all__ = ["MOST_READY", "Ready"]
 

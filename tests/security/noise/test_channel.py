@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.security.noise.frame}.
+Tests for L{twisted_libp2p.security.noise.channel}.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ProtocolViolation
-from twisted_libp2p.security.noise.frame import NoiseChannel
+from twisted_libp2p.security.noise.channel import NoiseChannel
 
 KEYS = b"\x01" * 32, b"\x02" * 32
 LONGEST = 65519

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.transport.xsalsa20}.
+Tests for L{twisted_libp2p.transport.private.xsalsa20}.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.transport import xsalsa20 as module
-from twisted_libp2p.transport.xsalsa20 import hsalsa20, xsalsa20
+from twisted_libp2p.transport.private import xsalsa20 as module
+from twisted_libp2p.transport.private.xsalsa20 import hsalsa20, xsalsa20
 
 KEY = bytes(range(32))
 NONCE = bytes(range(24))

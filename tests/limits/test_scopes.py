@@ -14,12 +14,12 @@ from zope.interface.verify import verifyObject
 
 from tests.connmanager.doubles import peer
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.limiter import Limiter
-from twisted_libp2p.connmanager.limits import Limits, ScopeLimits
-from twisted_libp2p.connmanager.scopes import ConnectionScope
 from twisted_libp2p.errors import ConnectionClosing, ErrorCode, LimitExceeded
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionScope
+from twisted_libp2p.limits.limiter import Limiter
+from twisted_libp2p.limits.limits import Limits, ScopeLimits
+from twisted_libp2p.limits.scopes import ConnectionScope
 
 
 class ScopesTestCase(SynchronousTestCase):

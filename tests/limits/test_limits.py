@@ -12,10 +12,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.connmanager import limits as scaling
-from twisted_libp2p.connmanager import machine
-from twisted_libp2p.connmanager.limits import MIB, UNLIMITED, Limits
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.limits import hostresources as machine
+from twisted_libp2p.limits import limits as scaling
+from twisted_libp2p.limits.limits import MIB, UNLIMITED, Limits
 
 GIB = 1024 * MIB
 

@@ -2,7 +2,7 @@
 
 """
 The limits of a node, and how they fit the machine.
-L{twisted_libp2p.connmanager.scopes} says what is counted where.
+L{twisted_libp2p.limits.scopes} says what is counted where.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from twisted_libp2p.connmanager.machine import descriptors as machineDescriptors
-from twisted_libp2p.connmanager.machine import memory as machineMemory
-from twisted_libp2p.connmanager.subnets import EXEMPT, SUBNETS, SubnetLimit
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.hostresources import descriptors as machineDescriptors
+from twisted_libp2p.limits.hostresources import memory as machineMemory
+from twisted_libp2p.limits.subnets import EXEMPT, SUBNETS, SubnetLimit
 
 __all__ = ["UNLIMITED", "Limits", "ScopeLimits"]
 

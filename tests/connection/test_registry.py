@@ -9,8 +9,8 @@ from __future__ import annotations
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.negotiation import Registry
 
 
 class RegistryTests(SynchronousTestCase):

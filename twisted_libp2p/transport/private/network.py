@@ -44,7 +44,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity.secrets import readSecret
 from twisted_libp2p.interfaces import ITransport
-from twisted_libp2p.transport.xsalsa20 import (
+from twisted_libp2p.transport.private.xsalsa20 import (
     KEY_SIZE,
     NONCE_SIZE,
     Keystream,

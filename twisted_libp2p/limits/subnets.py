@@ -13,8 +13,8 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from twisted_libp2p.address import Multiaddr, ipOf
-from twisted_libp2p.connection.allowance import Allowance
 from twisted_libp2p.errors import ConfigurationError, LimitExceeded
+from twisted_libp2p.pacing.allowance import Allowance
 
 __all__ = [
     "BITS",

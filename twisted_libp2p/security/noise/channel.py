@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from twisted_libp2p.errors import ProtocolViolation
-from twisted_libp2p.security.noise.ready import Ready
+from twisted_libp2p.security.noise.ciphercache import Ready
 from twisted_libp2p.security.noise.xx import NONCE, TAG_SIZE
 
 __all__ = ["LENGTH", "LONGEST_MESSAGE", "PROTOCOL_ID", "NoiseChannel"]

@@ -45,8 +45,8 @@ from twisted_libp2p.protocols import echo
 from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
-from twisted_libp2p.transport import xsalsa20 as cipher
-from twisted_libp2p.transport.private import (
+from twisted_libp2p.transport.private import xsalsa20 as cipher
+from twisted_libp2p.transport.private.network import (
     PrivateConnection,
     PrivateFactory,
     PrivateNetwork,

@@ -25,7 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 from twisted_libp2p.address import Multiaddr, PeerRecord
-from twisted_libp2p.connmanager import ConnectionPolicy, Limits
+from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import (
     ConfigurationError,
     InvalidMultiaddr,
@@ -43,7 +43,8 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Source
-from twisted_libp2p.node import LIFE, REJOINED, REJOINED_ADDRESSES, Life, Node
+from twisted_libp2p.limits import Limits
+from twisted_libp2p.node.node import LIFE, REJOINED, REJOINED_ADDRESSES, Life, Node
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
 from twisted_libp2p.testing.nodes import MemoryNodes

@@ -10,7 +10,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.subnets import (
+from twisted_libp2p.errors import ConfigurationError, LimitExceeded
+from twisted_libp2p.limits.subnets import (
     EXEMPT,
     MAX_REMEMBERED,
     SUBNETS,
@@ -19,7 +20,6 @@ from twisted_libp2p.connmanager.subnets import (
     hostOf,
     parseNetwork,
 )
-from twisted_libp2p.errors import ConfigurationError, LimitExceeded
 
 
 class SubnetsTests(SynchronousTestCase):

@@ -35,15 +35,15 @@ from typing import TYPE_CHECKING
 
 from zope.interface import implementer
 
-from twisted_libp2p.connmanager.limits import UNLIMITED, ScopeLimits
-from twisted_libp2p.connmanager.subnets import Subnet
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionScope, IStreamScope
+from twisted_libp2p.limits.limits import UNLIMITED, ScopeLimits
+from twisted_libp2p.limits.subnets import Subnet
 from twisted_libp2p.printable import printable
 
 if TYPE_CHECKING:
-    from twisted_libp2p.connmanager.limiter import Limiter
+    from twisted_libp2p.limits.limiter import Limiter
 
 __all__ = [
     "CONNECTION",

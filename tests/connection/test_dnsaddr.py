@@ -16,8 +16,9 @@ from twisted.internet.testing import StringTransport
 from twisted.names import dns, error
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.address import Multiaddr, dnsaddr
-from twisted_libp2p.address.dnsaddr import (
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection import dnsaddr
+from twisted_libp2p.connection.dnsaddr import (
     MAX_ADDRESSES,
     MAX_DEPTH,
     MAX_LOOKUPS,
