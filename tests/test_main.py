@@ -237,6 +237,12 @@ class KeyTests(SynchronousTestCase):
             (("perf", "--header", "12", "/a"), "8 or 16"),
             (("pipe", "/a"), "PROTOCOL is missing: libp2p pipe [options] ADDRESS PROT"),
             (("pipe",), "ADDRESS and PROTOCOL are missing"),
+            (("pipe", "/a", ""), "'' is no protocol id: it needs 1 to 1023 bytes"),
+            (("pipe", "/a", "/b\n"), "'/b\\n' is no protocol id"),
+            (("pipe", "/a", "/\udcff"), "is no protocol id: it is not valid Unicode"),
+            (("ping", "/a", "--psk", ""), "--psk needs a value: file of the key of a"),
+            (("ping", "/a", "--psk="), "--psk needs a value: file of the key of a"),
+            (("ping", "/a", "-i", ""), "-i needs a value: file of our private key"),
             (("peers", "all"), "'all': libp2p peers [options]"),
             (("peers", "--export=all"), "--export takes no value"),
         ):
@@ -451,6 +457,30 @@ class ProgramTests(NetworkTestCase):
             self.assertEqual(len(program.out), MIB)
             self.assertEqual(program.out, content)
 
+    async def test_closed(self) -> None:
+        """
+        A program that is started without stdin, stdout or stderr, or without any
+        of them, works as with the null device; no socket or reactor takes their
+        places.
+        """
+        self.node.registry.register("/blob", Factory.forProtocol(Blob))
+        close = "import os, sys; [os.close(int(n)) for n in sys.argv.pop(1)];"
+        run = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+        for closed, *tool in (
+            ("0", "pipe", self.address, "/blob"),
+            ("1", "pipe", self.address, "/blob"),
+            ("2", "pipe", self.address, ECHO),
+            ("1", "ping", "--count", "1", self.address),
+            ("012", "keygen", "new.key"),
+            ("012", "pipe", self.address, "/blob"),
+        ):
+            Blob.ended = Deferred()
+            code, out, err = await self.execute(
+                "-c", close + run, closed, *MODULE, *tool
+            )
+            self.assertEqual((code, err), (0, ""), (closed, tool))
+            self.assertEqual(len(out), 240_000 if closed == "0" else 0)
+
     async def test_pipeReaderLeaves(self) -> None:
         """
         The program ends when nobody reads what it prints, although both halves of
@@ -595,6 +625,13 @@ class PeersTests(ProgramTestCase):
         self.assertEqual((code, err), (0, ""))
         self.assertEqual(json.loads(out)["agent"], "Zürich")
         (self.folder / "bad").write_bytes(b"\xff\xfe")
+        (self.folder / "marked").write_text(
+            (self.folder / "peers.jsonl").read_text("utf-8"), "utf-8-sig"
+        )
+        code, _, err = await self.execute(
+            *MODULE, "peers", "--peerstore", "sqlite:b.db", "--import", "marked"
+        )
+        self.assertEqual((code, err), (0, ""))
         code, _, err = await self.execute(
             *MODULE, "peers", "--peerstore", "sqlite:a.db", "--import", "bad"
         )

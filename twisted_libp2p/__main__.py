@@ -24,6 +24,7 @@ from twisted.python.usage import UsageError
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.negotiation.multistream import proposals
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import CommandOptions, NodeOptions, whole
 from twisted_libp2p.pacing import addTimeout
@@ -128,6 +129,10 @@ class _PipeOptions(_PeerOptions):
     ) -> None:
         self["address"] = address
         self["protocol"] = protocol
+        try:
+            proposals(protocol)
+        except ConfigurationError as error:
+            raise UsageError(str(error)) from None
 
 
 class _PerfOptions(_PeerOptions):
@@ -398,7 +403,8 @@ async def peers(reactor: Any, options: Any) -> None:
         await store.whenLoaded()
         path = options["import"]
         if path is not None:
-            with open(0 if path == "-" else path, encoding="utf-8") as lines:
+            # Editors of Windows write a mark at the beginning of UTF-8.
+            with open(0 if path == "-" else path, encoding="utf-8-sig") as lines:
                 await loadPeers(store, lines)
         if options["export"]:
             if isinstance(sys.stdout, TextIOWrapper):
@@ -437,6 +443,7 @@ def main(arguments: list[str]) -> None:
         stderr if it could not, 130 if it was interrupted, 141 if nobody
         reads its stdout any more.
     """
+    _openStandard()
     if isinstance(sys.stdout, TextIOWrapper):
         # A character that the terminal does not know is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -468,6 +475,24 @@ def main(arguments: list[str]) -> None:
             raise SystemExit(_INTERRUPTED) from None
 
     react(lambda reactor: interruptible(reactor, run(reactor)))
+
+
+def _openStandard() -> None:
+    """
+    Open the null device in place of each standard stream that was closed when the
+    program was started, as by C{libp2p pipe ... >&-}.
+
+    Otherwise the reactor, a socket or a file would get the descriptor, and what is
+    meant for stdout would be written there.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest descriptor that is free, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
 
 
 def _unread() -> SystemExit:

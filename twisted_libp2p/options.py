@@ -161,12 +161,24 @@ class CommandOptions(Options):
 
         @raise UsageError: the option has no such value.
         """
+        if not value and self._takesValue(option):
+            # Mostly a variable of the shell that is not set.  Taken for no option
+            # at all, it would make a private network public.
+            raise UsageError(self._wanted(option))
         dispatch = self._dispatch[self._named(option)]
         if isinstance(dispatch, CoerceParameter):
             try:
                 dispatch.coerce(value)
             except ValueError as error:
                 raise UsageError(f"{option}: {error}") from None
+
+    def _wanted(self, option: str) -> str:
+        """
+        Return the text of the error that an option has no value.
+        """
+        name = self._named(option)
+        meaning = self.docs.get(name) or getattr(self, f"opt_{name}").__doc__
+        return f"{option} needs a value: {meaning.strip()}"
 
     def _correct(self, error: GetoptError) -> str:
         """
@@ -176,9 +188,7 @@ class CommandOptions(Options):
         option = error.opt
         dashed = f"--{option}" if len(option) > 1 else f"-{option}"
         if "requires argument" in error.msg:
-            name = self._named(dashed)
-            meaning = self.docs.get(name) or getattr(self, f"opt_{name}").__doc__
-            return f"{dashed} needs a value: {meaning.strip()}"
+            return self._wanted(dashed)
         if "must not have" in error.msg:
             return f"{dashed} takes no value: write {dashed} alone"
         started = [name for name in long if len(option) > 1 and name.startswith(option)]
@@ -238,5 +248,9 @@ class NodeOptions(CommandOptions):
             "security": security,
             "muxers": self["muxer"].split(","),
             "dialect": self["dialect"],
-            "network": (PrivateNetwork.fromFile(self["psk"]) if self["psk"] else None),
+            "network": (
+                PrivateNetwork.fromFile(self["psk"])
+                if self["psk"] is not None
+                else None
+            ),
         }

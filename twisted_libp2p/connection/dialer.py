@@ -264,7 +264,10 @@ class Dialer:
             transport = None if resolved else self._transportFor(bare, origin)
             cause: Exception | None = None
             if transport is None and not resolved:
-                cause = UnsupportedAddress(f"no transport of this node dials {bare}")
+                cause = UnsupportedAddress(
+                    f"no transport of this node dials {bare};"
+                    " /ip4/127.0.0.1/tcp/4001 is one that TCP dials"
+                )
             elif resolved or (isName(bare) and origin is not Origin.OWN):
                 dial.resolved += 1
                 if dial.resolved > MAX_NAMES:

@@ -123,10 +123,13 @@ class PeerID:
         except InvalidInput:
             raise InvalidPeerID(
                 f"{text!r} is no peer id, such as 12D3KooW…; an address begins with"
-                " a slash"
+                " a slash, as /dns4/localhost/tcp/4001"
             ) from None
         if not cid.startswith(_CID):
-            raise InvalidPeerID(f"not the CID of a libp2p key: {text!r}")
+            raise InvalidPeerID(
+                f"{text!r} is no peer id, such as 12D3KooW…: it is not the CID of a"
+                " libp2p key"
+            )
         return cls(cid[len(_CID) :])
 
     def toBytes(self) -> bytes:
