@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.internet.error import DNSLookupError
+from twisted.internet.error import CannotListenError, DNSLookupError
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.names import dns, error
@@ -301,12 +301,17 @@ class FakeReactor(Clock):
         super().__init__()
         self.ports: list[FakePort] = []
         self.unreachable: set[str] = set()
+        self.unbound: dict[str, int] = {}
         self.connectors: list[FakeConnector] = []
 
     def listenUDP(self, port: int, protocol: Any, **options: Any) -> FakePort:
         """
-        Give a port.
+        Give a port, unless its interface refuses one more time.
         """
+        interface = options.get("interface", "")
+        if self.unbound.get(interface, 0):
+            self.unbound[interface] -= 1
+            raise CannotListenError(interface, port, OSError(99, "not available"))
         self.ports.append(FakePort(protocol, self.unreachable))
         protocol.makeConnection(self.ports[-1])
         return self.ports[-1]
@@ -493,6 +498,28 @@ class NameServersTests(SynchronousTestCase):
         resolving.cancel()
         self.failureResultOf(resolving, CancelledError)
         self.assertFalse(any(port.open for port in reactor.ports))
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_noFamily(self) -> None:
+        """
+        A name server of IPv6 on a host without IPv6, where no port can be opened,
+        leaves its turn to the next one; a port that is taken does not.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"nameserver 2001:db8::1\nnameserver 192.0.2.1\n")
+        for refusals, asked in ((10**6, "192.0.2.1"), (2, "2001:db8::1")):
+            reactor = FakeReactor()
+            reactor.unbound["::"] = refusals
+            resolving = self.resolving(reactor, path)
+            self.assertNoResult(resolving)
+            self.assertEqual(self.asked(reactor), [asked])
+            resolving.cancel()
+            self.failureResultOf(resolving, CancelledError)
+            self.assertFalse(any(port.open for port in reactor.ports))
+        reactor = FakeReactor()
+        reactor.unbound = {"::": 10**6, "": 10**6}
+        self.failureResultOf(self.resolving(reactor, path), DNSLookupError)
         self.assertEqual(reactor.getDelayedCalls(), [])
 
     def test_allUnreachable(self) -> None:

@@ -20,8 +20,9 @@ from twisted.internet.defer import (
     Deferred,
     DeferredList,
     TimeoutError,
+    fail,
 )
-from twisted.internet.error import DNSLookupError
+from twisted.internet.error import CannotListenError, DNSLookupError
 from twisted.internet.interfaces import IResolver
 from twisted.names import client, dns, error
 from twisted.python.failure import Failure
@@ -46,6 +47,9 @@ TIMEOUTS = (1, 3, 6)
 
 #: Where the name servers are written.
 RESOLV_CONF = "/etc/resolv.conf"
+
+# Number of random ports that are tried; nearly all of them are free.
+_PORTS = 9
 
 #: The most bytes of it that are read.
 MAX_RESOLV_CONF = 65_536
@@ -240,10 +244,15 @@ class _Resolver(client.Resolver):
         Send a question to one name server.
 
         Twisted tries the next one after a timeout, but not if the socket refuses
-        to send, as it does without a route to an IPv6 server.
+        to send, as it does without a route to an IPv6 server, or if there is no
+        socket, as on a host without IPv6.
         """
         address = args[0][0]
-        protocol: Any = self._connectedProtocol("::" if isIPv6Address(address) else "")
+        protocol: Any = dns.DNSDatagramProtocol(self, reactor=self._reactor)
+        try:
+            self._bind(protocol, "::" if isIPv6Address(address) else "")
+        except (CannotListenError, OSError):
+            return fail(dns.DNSQueryTimeoutError(dns.randomSource()))
         asked: Deferred[Any] = protocol.query(*args)
 
         def answered(result: Any) -> Any:
@@ -253,6 +262,21 @@ class _Resolver(client.Resolver):
             return result
 
         return asked.addBoth(answered)
+
+    def _bind(self, protocol: Any, interface: str) -> None:
+        """
+        Open a port with a random number.
+
+        @raise CannotListenError: no port can be opened.
+        """
+        for _ in range(_PORTS):
+            # Another program may have the port.
+            with suppress(CannotListenError):
+                self._reactor.listenUDP(
+                    dns.randomSource(), protocol, interface=interface
+                )
+                return
+        self._reactor.listenUDP(dns.randomSource(), protocol, interface=interface)
 
 
 def nameServers(configuration: bytes) -> list[tuple[str, int]]:
