@@ -15,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.errors import ConnectionClosing, PeerUnresponsive
 from twisted_libp2p.events import ClosedConn, ClosedStream
+from twisted_libp2p.limits import Limits
+from twisted_libp2p.limits.limits import SHARES
 from twisted_libp2p.limits.scopes import MEMORY, STREAMS
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -178,3 +180,39 @@ class UnresponsiveTests(SynchronousTestCase):
             [reason] = whole.reasons
             self.assertIsNotNone(reason.check(PeerUnresponsive))
             nodes.stop()
+
+
+class AbsentTests(SynchronousTestCase):
+    """
+    Peers that leave streams with unread bytes, and go.
+    """
+
+    def test_giveWay(self) -> None:
+        """
+        Such streams keep no other peer from a protocol, or from the node.
+        """
+        nodes = MemoryNodes()
+        limits = Limits.scaled(connections=64, memory=4 * 1024 * 1024)
+        server = nodes.start(limits=limits)
+        factory = Factory.forProtocol(HalfCloseCollector)
+        for protocol in (PROTOCOL, "/other/1.0.0"):
+            server.registry.register(protocol, Factory.forProtocol(Paused))
+        used = server.connections.limiter.system.used
+        for number in range(SHARES):
+            absent = nodes.start()
+            connection, _ = nodes.connect(absent, server)
+            protocol = PROTOCOL if number % 2 else "/other/1.0.0"
+            for _ in range(limits.peer.inboundStreams):
+                opening: Any = connection.openStream(protocol, factory)
+                stream = nodes.result(opening).stream
+                stream.write(b"x")
+                stream.loseWriteConnection()
+            nodes.settle()
+            connection.close()
+            nodes.result(absent.stopService())
+        self.assertEqual(len(server.connections), 0)
+        self.assertEqual(used[STREAMS], limits.system.inboundStreams)
+        newcomer = nodes.start()
+        connection, _ = nodes.connect(newcomer, server)
+        self.assertIsNotNone(nodes.result(connection.openStream(PROTOCOL, factory)))
+        nodes.stop()

@@ -106,7 +106,8 @@ class Displacement:
         now: Callable[[], float],
     ) -> None:
         """
-        @param connections: gives all connections.
+        @param connections: gives all connections, and those that have ended but
+            have streams with unread bytes.
         @param protected: whether a peer never gives way.
         @param now: tells the time.
         """
@@ -225,7 +226,7 @@ class Displacement:
         held: dict[Connection, list[Stream]] = {}
         members: defaultdict[Hashable, list[Connection]] = defaultdict(list)
         for connection in self._connections():
-            if not connection.connected or self._protected(connection.remotePeer):
+            if self._protected(connection.remotePeer):
                 continue
             streams = [
                 stream

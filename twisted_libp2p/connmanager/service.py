@@ -7,7 +7,7 @@ The service that owns the connections of a node.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +78,9 @@ class ConnectionManager(Service):
     @ivar limiter: what is in use of all limits.
     @ivar gater: who is dialed and let in.
     @ivar tags: what peers are worth.
+    @ivar unread: connections that have ended, and whose streams have bytes that the
+        application has not read.  Such streams give way as others do: otherwise peers
+        could leave them and hold a scope without being there.
     """
 
     name = "connmanager"
@@ -117,7 +120,7 @@ class ConnectionManager(Service):
         self._refusals = Refusals(clock.seconds, events)
         self.tags = Tags(clock.seconds)
         self._displacement = Displacement(
-            self.__iter__, self.tags.protected, clock.seconds
+            self._withStreams, self.tags.protected, clock.seconds
         )
         self.limiter = Limiter(
             chosen,
@@ -129,6 +132,7 @@ class ConnectionManager(Service):
         )
         self.gater: IGater = gater if gater is not None else OpenGater()
         self._connections: dict[PeerID, list[Connection]] = {}
+        self.unread: Collection[Connection] = ()
         self._count = 0
         self._duplicates = Duplicates(clock, self._idleSince)
         self._pingStream = ping
@@ -151,6 +155,13 @@ class ConnectionManager(Service):
         Go through all connections.
         """
         return iter([each for some in self._connections.values() for each in some])
+
+    def _withStreams(self) -> Iterator[Connection]:
+        """
+        Go through all connections that may have streams.
+        """
+        yield from self
+        yield from tuple(self.unread)
 
     def __len__(self) -> int:
         """

@@ -380,6 +380,7 @@ class Node(MultiService):
         )
         self.connections.setServiceParent(self)
         self._services = Services(self.registry, self.events, reactor, self.connections)
+        self.connections.unread = self._services.unread
         self._upgrader = Upgrader(
             self.identity,
             _provided(ISecurityProvider, security, reactor),
