@@ -415,6 +415,9 @@ class BundleConformanceTests(MuxerConformance, InstalledTestCase):
     The example's muxer is a muxer.
     """
 
+    # It has no message that announces the end of a session.
+    announces = False
+
     def muxer(self, clock: Clock) -> IMuxer:
         """
         Find it as nodes do.

@@ -7,6 +7,7 @@ Tests of a node that has no file descriptor left.
 from __future__ import annotations
 
 import re
+import resource
 import signal
 
 from twisted.internet import reactor
@@ -23,13 +24,8 @@ from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.node import Node
 
 #: The descriptors that the process may have: far fewer than its own limits allow
-#: connections.
+#: connections, as these were scaled to the many that it had when it started.
 DESCRIPTORS = 40
-
-_FEW = (
-    "import resource;"
-    f"resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS}));"
-)
 
 
 class Silent(Protocol):
@@ -70,14 +66,14 @@ class DescriptorTests(ProgramTestCase):
         gone it lets in whoever comes.
         """
         program = self.start(
-            "-c",
-            _FEW + TWIST[1],
+            *TWIST,
             "--log-format=text",
             "libp2p",
             "--listen=/ip4/127.0.0.1/tcp/0",
         )
         address = Multiaddr(await program.says(r"(/ip4/127\S+/p2p/\w+)"))
         process = program.transport.pid
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
         node, late = Node(reactor), Node(reactor)
         for each in (node, late):
             each.startService()

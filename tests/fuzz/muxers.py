@@ -21,6 +21,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.muxer.mplex.frame import MAX_MESSAGE
+from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.yamux.window import INITIAL_WINDOW
 from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxedConnectionDouble
 
@@ -138,6 +139,12 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
         # An answer to a ping or a refusal is no longer than the question.
         assert sink.size <= 64 + 16 * size
         session.connectionLost(Failure(ConnectionLost()))
+        for end in ends:
+            # A reader that has paused is owed only data whose end had come too.
+            if not end.reasons:
+                assert not end._reads and end.stream.state == CLOSED, end
+                end.stream.resumeProducing()
+        clock.advance(0)
         for end in ends:
             assert len(end.reasons) == 1, end
         assert len(owner.ended) == len(ends) and len(owner.lost) == 1

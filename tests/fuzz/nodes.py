@@ -276,6 +276,11 @@ class _World:
             peer.transport.abortConnection()
         self._nodes.advance(patience)
         assert not len(self.node.connections)
+        # An application that has paused keeps what had come whole until it reads on.
+        for application in self._applications:
+            while application.transport is not None and not application.reasons:
+                application.stream.resumeProducing()
+                self._nodes.advance(0)
         assert not any(self._opened.values()), self._opened
         self._nodes.stop()
         assert not self._waiting
