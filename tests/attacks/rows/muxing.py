@@ -159,7 +159,8 @@ def streams(arena: Arena) -> None:
     """
     Play C{negotiation.silent_streams}.
     """
-    count, most = 10_000, 512
+    # As many more than may be in negotiation as a peer may be refused at once.
+    count, most = 1_000, 512
     session = Peer().dial(arena.address)
     pingOn(session)
     began = time.monotonic()

@@ -159,7 +159,7 @@ ROWS = (
     ),
     Row(
         "negotiation.silent_streams",
-        "10 000 streams are opened, and nothing is sent on them",
+        "1000 streams are opened, and nothing is sent on them",
         muxing.streams,
         number=9,
         long=12,
