@@ -119,7 +119,7 @@ class Multiaddr:
 
         @raise InvalidMultiaddr: one is no multiaddr; the text says what would be one.
         """
-        if isinstance(addresses, Multiaddr | str):
+        if isinstance(addresses, Multiaddr | str | bytes):
             return [cls.of(addresses)]
         if not isinstance(addresses, Iterable):
             raise InvalidMultiaddr(_wanted(addresses))

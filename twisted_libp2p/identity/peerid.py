@@ -51,6 +51,11 @@ class PeerID:
         @param multihash: the id in bytes, as for L{fromBytes}.
         @raise InvalidPeerID: these are not the bytes of a peer id.
         """
+        if not isinstance(multihash, bytes | bytearray | memoryview):
+            raise InvalidPeerID(
+                f"{_typeOf(multihash)} is no multihash in bytes; PeerID.fromText reads"
+                " a text such as 12D3KooW…"
+            )
         if multihash[:2] != _SHA256 or len(multihash) != 34:
             if multihash[:1] != b"\x00":
                 raise InvalidPeerID("a peer id is either a SHA-256 hash or a key")

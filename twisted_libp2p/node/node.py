@@ -59,15 +59,15 @@ from twisted_libp2p.interfaces import (
     IMuxer,
     IMuxerProvider,
     IPeerStore,
-    IProvider,
     ISecurity,
     ISecurityProvider,
     ITransport,
     ITransportProvider,
 )
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.node.arguments import check, provided
 from twisted_libp2p.peerstore import Learner, openPeerStore
-from twisted_libp2p.plugin import provide, providers
+from twisted_libp2p.plugin import providers
 from twisted_libp2p.protocols import ping
 from twisted_libp2p.protocols.identification import IdentifyService
 from twisted_libp2p.protocols.identify import Identification
@@ -300,9 +300,9 @@ class Node(MultiService):
         identity: Identity | None = None,
         listen: Iterable[str | Multiaddr] = (),
         *,
-        security: Iterable[str | ISecurity] = SECURITIES,
-        muxers: Iterable[str | IMuxer] = MUXERS,
-        transports: Iterable[ITransport] | None = None,
+        security: str | Iterable[str | ISecurity] = SECURITIES,
+        muxers: str | Iterable[str | IMuxer] = MUXERS,
+        transports: Iterable[str | ITransport] | None = None,
         network: PrivateNetwork | None = None,
         peerstore: IPeerStore | str | None = None,
         policy: ConnectionPolicy | None = None,
@@ -323,8 +323,9 @@ class Node(MultiService):
             L{ISecurity<twisted_libp2p.interfaces.ISecurity>}.
         @param muxers: the muxers, in order of preference: names of plugins,
             or providers of L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
-        @param transports: what it dials and listens with; all plugins, by
-            default.
+        @param transports: what it dials and listens with: names of plugins, or
+            providers of L{ITransport<twisted_libp2p.interfaces.ITransport>}; all
+            plugins, by default.
         @param network: the private network that it belongs to; without its
             key nobody gets in, or out.
         @param peerstore: what it knows of peers: an object, or where it is
@@ -348,6 +349,20 @@ class Node(MultiService):
         @raise InvalidMultiaddr: an address is none.
         """
         super().__init__()
+        for name, value, kind, right in (
+            ("identity", identity, Identity, "Identity.fromFile(path)"),
+            (
+                "network",
+                network,
+                PrivateNetwork,
+                "PrivateNetwork.fromFile(path)",
+            ),
+            ("policy", policy, ConnectionPolicy, "a ConnectionPolicy"),
+            ("limits", limits, Limits, "the Limits of twisted_libp2p.limits"),
+            ("gater", gater, IGater, "an IGater, such as a ListGater"),
+        ):
+            if value is not None:
+                check(name, value, kind, right)
         self.reactor = reactor
         self.identity = identity or Identity.generate()
         self.events = EventBus()
@@ -357,6 +372,7 @@ class Node(MultiService):
             if peerstore is None or isinstance(peerstore, str)
             else peerstore
         )
+        check("peerstore", self.peerstore, IPeerStore, "an IPeerStore or sqlite:PATH")
         # What is learnt is written by a service, if it is kept anywhere.
         kept = IService(self.peerstore, None)
         self._keeps = kept is not None
@@ -365,7 +381,11 @@ class Node(MultiService):
         # It lives in its subscriptions.
         Learner(self.peerstore, self.events)
         self._transports = protect(
-            self._everyTransport(reactor) if transports is None else list(transports),
+            self._everyTransport(reactor)
+            if transports is None
+            else provided(
+                ITransportProvider, "transports", transports, ITransport, reactor
+            ),
             network,
         )
         self.connections = ConnectionManager(
@@ -383,8 +403,8 @@ class Node(MultiService):
         self.connections.unread = self._services.unread
         self._upgrader = Upgrader(
             self.identity,
-            _provided(ISecurityProvider, security, reactor),
-            _provided(IMuxerProvider, muxers, reactor),
+            provided(ISecurityProvider, "security", security, ISecurity, reactor),
+            provided(IMuxerProvider, "muxers", muxers, IMuxer, reactor),
             self._services,
         )
         self._dialer = Dialer(
@@ -913,18 +933,6 @@ class Node(MultiService):
         """
         connection = await self.connect(target)
         return await self.identification.identified(connection)
-
-
-def _provided(kind: type[IProvider], layers: Iterable[Any], reactor: Any) -> list[Any]:
-    """
-    Give layers, of which some are told by the names of plugins.
-
-    @raise ConfigurationError: there is no such plugin, or it cannot be used.
-    """
-    return [
-        provide(kind, each, reactor) if isinstance(each, str) else each
-        for each in layers
-    ]
 
 
 def _parse(
