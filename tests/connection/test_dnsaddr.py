@@ -144,6 +144,24 @@ class ResolveTests(SynchronousTestCase):
             self.resolved("/dnsaddr/a", {"_dnsaddr.a": [f"dnsaddr={long}"]}), [long]
         )
 
+    def test_undialable(self) -> None:
+        """
+        Any number of addresses that the node cannot dial leaves room for those that
+        it can.
+        """
+        texts = [
+            *(f"dnsaddr=/ip4/192.0.2.1/udp/{n}/quic-v1" for n in range(200)),
+            "dnsaddr=/memory/1",
+        ]
+        resolver: Any = Zone(lambda name: texts)
+        found = self.successResultOf(
+            DNSAddrResolver(
+                Clock(), resolver, lambda each: "udp" not in each.names
+            ).resolve(Multiaddr("/dnsaddr/a"))
+        )
+        self.assertEqual(len(found), MAX_ADDRESSES)
+        self.assertEqual(found[0], Multiaddr("/memory/1"))
+
     def test_nested(self) -> None:
         """
         Names stand for names, as those of the public bootstrap peers do; one

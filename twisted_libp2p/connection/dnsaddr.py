@@ -67,13 +67,21 @@ class DNSAddrResolver:
     Gives the addresses that C{/dnsaddr} addresses stand for.
     """
 
-    def __init__(self, reactor: Any, resolver: IResolver | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        resolver: IResolver | None = None,
+        dialable: Callable[[Multiaddr], bool] = lambda address: True,
+    ) -> None:
         """
-        @param reactor: what asks the name servers of the system.
-        @param resolver: whom to ask for TXT records instead.
+        @param reactor: asks the name servers of the system.
+        @param resolver: is asked for TXT records instead.
+        @param dialable: checks whether this node can dial an address; others are
+            left out first.
         """
         self._reactor = reactor
         self._resolver = resolver
+        self._dialable = dialable
 
     def resolve(self, address: Multiaddr) -> Deferred[list[Multiaddr]]:
         """
@@ -95,6 +103,7 @@ class DNSAddrResolver:
             leash = _Leash(self._reactor)
             resolver = _systemResolver(leash)
         found: dict[Multiaddr, None] = {}
+        useless: dict[Multiaddr, None] = {}
         failures: list[BaseException] = []
         asked: dict[Multiaddr, None] = {}
         names = [address]
@@ -119,13 +128,15 @@ class DNSAddrResolver:
                     for each in answer:
                         if isDNSAddr(each):
                             names.append(each)
-                        elif len(found) < MAX_ADDRESSES:
-                            found[each] = None
+                            continue
+                        some = found if self._dialable(each) else useless
+                        if len(some) < MAX_ADDRESSES:
+                            some[each] = None
         finally:
             if leash is not None:
                 leash.end()
-        if found:
-            return list(found)
+        if found or useless:
+            return [*found, *useless][:MAX_ADDRESSES]
         raise (
             failures[0]
             if failures

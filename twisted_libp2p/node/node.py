@@ -412,7 +412,9 @@ class Node(MultiService):
             self._transports,
             self.peerstore,
             dialect,
-            resolver=DNSAddrResolver(reactor, resolver),
+            resolver=DNSAddrResolver(
+                reactor, resolver, lambda each: self._dialer.dials(each)
+            ),
             names=NameResolver(reactor),
             own=lambda: self.addresses,
             existing=self.connections.to,
