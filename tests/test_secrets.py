@@ -152,7 +152,7 @@ class ShowTests(SecretsTestCase):
         key = bytes(range(100, 132))
         network = Network(key)
         factory = PrivateFactory(network, None)  # type: ignore[arg-type]
-        connection = PrivateConnection(factory, None)  # type: ignore[arg-type]
+        connection = PrivateConnection(factory, None)
         for thing in (network, factory, connection, network.fingerprint):
             self.assertHidden(thing, key)
 

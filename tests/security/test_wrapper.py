@@ -34,6 +34,7 @@ from tests.security.application import Application
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import ISecureTransport
+from twisted_libp2p.pacing import Layer
 from twisted_libp2p.security import (
     Channel,
     Handshake,
@@ -1042,14 +1043,14 @@ class TransportTests(WrapperTestCase):
 
     def test_ownMethods(self) -> None:
         """
-        No method of a transport is left to the base class.
+        No method of a transport is left to Twisted's wrapper.
         """
         inherited = {
             name
             for interface in (ITCPTransport, IPushProducer, IConsumer)
             for name in interface.names(all=True)
             if not name.endswith(("TcpNoDelay", "TcpKeepAlive"))
-        } - set(vars(SecureTransport))
+        } - {*vars(SecureTransport), *vars(Layer)}
         self.assertEqual(inherited, set())
 
     def test_addresses(self) -> None:

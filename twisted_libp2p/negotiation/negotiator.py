@@ -18,12 +18,11 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
-from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.pacing import Deadline, Layer
 from twisted_libp2p.pacing.deadlines import Deadlines
 from twisted_libp2p.printable import printable
 
@@ -74,7 +73,7 @@ Build = Callable[[str, Any], "IProtocol | None"]
 
 
 @implementer(IHalfCloseableProtocol)
-class Negotiator(ProtocolWrapper):
+class Negotiator(Layer):
     """
     Runs a L{Machine} over a transport.  When the machine is done, the
     protocol that was agreed is connected to I{the transport itself} and
@@ -86,17 +85,13 @@ class Negotiator(ProtocolWrapper):
     """
 
     factory: Negotiation
-    transport: Any
-    wrappedProtocol: Any
     optimistic: str | None = None
     _closing: Deadline | None = None
     _over = False
     _lent = False
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
-        # The base class is told nothing: it would want a protocol.
-        self.factory = factory
-        self.wrappedProtocol = None
+        super().__init__(factory)
         self._machine = machine
 
     @property

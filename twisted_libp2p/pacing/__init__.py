@@ -1,11 +1,13 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Time that all layers share: deadlines that may be believed, and allowances.
+Time and plumbing that all layers share: deadlines that may be believed, allowances,
+and the base class of the layers.
 """
 
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.pacing.deadline import Deadline, addTimeout
 from twisted_libp2p.pacing.deadlines import Deadlines
+from twisted_libp2p.pacing.layer import Layer
 
-__all__ = ["Allowance", "Deadline", "Deadlines", "addTimeout"]
+__all__ = ["Allowance", "Deadline", "Deadlines", "Layer", "addTimeout"]

@@ -8,22 +8,19 @@ transport, a L{HandshakeMachine} or L{Channel}, and the wrapped protocol.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn
+from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
-    IConsumer,
     IDelayedCall,
-    IProducer,
     IProtocolFactory,
-    IPushProducer,
     IReactorTime,
     IWriteDescriptor,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -34,6 +31,7 @@ from twisted_libp2p.errors import (
     RemoteError,
 )
 from twisted_libp2p.interfaces import ISecureTransport
+from twisted_libp2p.pacing import Layer
 from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.wire.pieces import MANY, joinSmall
@@ -45,8 +43,8 @@ __all__ = ["SecureFactory", "SecureTransport"]
 _JOIN = 32 * 1024
 
 
-@implementer(ISecureTransport, IPushProducer, IConsumer)
-class SecureTransport(ProtocolWrapper):
+@implementer(ISecureTransport)
+class SecureTransport(Layer):
     """
     The transport of a protocol whose peer is authenticated.
 
@@ -71,8 +69,6 @@ class SecureTransport(ProtocolWrapper):
     # it stepped aside, so it is never rebound.
 
     factory: SecureFactory
-    transport: Any
-    wrappedProtocol: Any
     secured: Secured
     disconnecting: bool = False
     announced: bool = False
@@ -88,27 +84,10 @@ class SecureTransport(ProtocolWrapper):
     _pendingSize = 0
 
     def __init__(self, factory: SecureFactory, machine: HandshakeMachine) -> None:
-        # The base class is told nothing: it would want a protocol.
-        self.factory = factory
-        self.wrappedProtocol = None
+        super().__init__(factory)
         self._machine: HandshakeMachine | None = machine
         self._pending: list[bytes] = []
         self._held: list[bytes] = []
-
-    def __getattr__(self, name: str) -> NoReturn:
-        """
-        Refuse what the base class would pass to the transport: nothing gets
-        around the encryption.
-        """
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    def logPrefix(self) -> str:
-        """
-        Name the wrapped protocol, if there is one yet.
-        """
-        if self.wrappedProtocol is None:
-            return type(self).__name__
-        return super().logPrefix()  # type: ignore[no-any-return]
 
     # What the transport below calls.
 
@@ -116,7 +95,7 @@ class SecureTransport(ProtocolWrapper):
         """
         Begin the handshake.
         """
-        Protocol.makeConnection(self, transport)
+        super().makeConnection(transport)
         first = self._machine.start() if self._machine is not None else b""
         if first:
             transport.write(first)
@@ -393,25 +372,6 @@ class SecureTransport(ProtocolWrapper):
         self._pending.clear()
         self.transport.abortConnection()
 
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """
-        Let the transport tell a producer when to pause.
-        """
-        self.transport.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """
-        Forget the producer.
-        """
-        self.transport.unregisterProducer()
-
-    def stopConsuming(self) -> None:
-        """
-        Forget the producer, and close.
-        """
-        self.unregisterProducer()
-        self.loseConnection()
-
     def pauseProducing(self) -> None:
         """
         Deliver nothing until L{resumeProducing}.
@@ -433,21 +393,9 @@ class SecureTransport(ProtocolWrapper):
 
     def stopProducing(self) -> None:
         """
-        Close: nobody wants to receive any more.
+        Close, since nothing more is wanted.
         """
         self.loseConnection()
-
-    def getPeer(self) -> Any:
-        """
-        The address of the peer, as the transport tells it.
-        """
-        return self.transport.getPeer()
-
-    def getHost(self) -> Any:
-        """
-        Our own address, as the transport tells it.
-        """
-        return self.transport.getHost()
 
 
 class SecureFactory(WrappingFactory[SecureTransport]):

@@ -18,32 +18,27 @@ import binascii
 import os
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import shake_128
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
-    IConsumer,
     IHalfCloseableProtocol,
     IListeningPort,
-    IProducer,
     IProtocol,
     IProtocolFactory,
-    IPushProducer,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.internet.interfaces import ITransport as ITwistedTransport
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.python.failure import Failure
+from twisted.protocols.policies import WrappingFactory
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity.secrets import readSecret
 from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.pacing import Layer
 from twisted_libp2p.transport.private.xsalsa20 import (
     KEY_SIZE,
     NONCE_SIZE,
@@ -179,44 +174,27 @@ _ENCODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 
 
-@implementer(ITwistedTransport, IConsumer, IPushProducer, IHalfCloseableProtocol)
-class PrivateConnection(ProtocolWrapper):
+@implementer(IHalfCloseableProtocol)
+class PrivateConnection(Layer):
     """
-    One connection inside a private network: beneath everything else, it
-    encrypts what is written and decrypts what is received, and has no other
-    effect.
+    One connection inside a private network.  Below everything else it encrypts the
+    written bytes and decrypts the received ones, and has no other effect.
 
-    Our nonce leaves as soon as there is a connection, with what the wrapped
-    protocol has to say at once: js-libp2p says nothing before it has come.
+    Our nonce leaves as soon as there is a connection, together with the first bytes of
+    the wrapped protocol: js-libp2p sends nothing before it has received a nonce.
     """
 
     factory: PrivateFactory
-    transport: Any
-    wrappedProtocol: Any
 
     _encrypt: Keystream | None = None
     _decrypt: Keystream | None = None
     _partialNonce = b""
 
-    def __init__(self, factory: PrivateFactory, wrappedProtocol: IProtocol) -> None:
-        self.factory = factory
-        self.wrappedProtocol = wrappedProtocol
-
-    def __getattr__(self, name: str) -> NoReturn:
-        """
-        Refuse what the base class would pass to the transport: nothing gets
-        around the encryption.
-        """
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    # What the transport calls.
-
     def makeConnection(self, transport: Any) -> None:
         """
-        Connect the wrapped protocol.
+        Connect the wrapped protocol, and send our nonce if that has not sent it.
         """
-        Protocol.makeConnection(self, transport)
-        self.wrappedProtocol.makeConnection(self)
+        super().makeConnection(transport)
         if self._encrypt is None:
             nonce, self._encrypt = self.factory.network.begin()
             self.transport.write(nonce)
@@ -235,33 +213,6 @@ class PrivateConnection(ProtocolWrapper):
         if data and self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(self._decrypt(data))
 
-    def readConnectionLost(self) -> None:
-        """
-        The peer sends no more: the wrapped protocol's affair, or else the end.
-        """
-        if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
-            self.wrappedProtocol.readConnectionLost()
-        else:
-            self.transport.loseConnection()
-
-    def writeConnectionLost(self) -> None:
-        """
-        Our side sends no more.
-        """
-        if IHalfCloseableProtocol.providedBy(self.wrappedProtocol):
-            self.wrappedProtocol.writeConnectionLost()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The transport is gone.
-        """
-        self.connected = 0
-        wrapped, self.wrappedProtocol = self.wrappedProtocol, None
-        if wrapped is not None:
-            wrapped.connectionLost(reason)
-
-    # What the wrapped protocol calls.
-
     def write(self, data: bytes) -> None:
         """
         Encrypt and send.
@@ -273,86 +224,6 @@ class PrivateConnection(ProtocolWrapper):
             self.transport.write(nonce + self._encrypt(data))
         else:
             self.transport.write(self._encrypt(data))
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """
-        Encrypt and send several pieces of bytes.
-        """
-        self.write(b"".join(iovec))
-
-    def loseConnection(self) -> None:
-        """
-        Close when everything that was written is sent.
-        """
-        self.transport.loseConnection()
-
-    def loseWriteConnection(self) -> None:
-        """
-        Close our direction when everything that was written is sent.
-        """
-        self.transport.loseWriteConnection()
-
-    def abortConnection(self) -> None:
-        """
-        Close at once.
-        """
-        self.transport.abortConnection()
-
-    @property
-    def disconnecting(self) -> Any:  # type: ignore[override]
-        """
-        Whether our side has begun to close.
-        """
-        return self.transport.disconnecting
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """
-        Let the transport tell a producer when to pause.
-        """
-        self.transport.registerProducer(producer, streaming)
-
-    def unregisterProducer(self) -> None:
-        """
-        Forget the producer.
-        """
-        self.transport.unregisterProducer()
-
-    def stopConsuming(self) -> None:
-        """
-        Forget the producer, and close.
-        """
-        self.unregisterProducer()
-        self.loseConnection()
-
-    def pauseProducing(self) -> None:
-        """
-        Read nothing until L{resumeProducing}.
-        """
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        Read again.
-        """
-        self.transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """
-        Close: nobody wants to receive any more.
-        """
-        self.transport.stopProducing()
-
-    def getPeer(self) -> Any:
-        """
-        The address of the peer, as the transport tells it.
-        """
-        return self.transport.getPeer()
-
-    def getHost(self) -> Any:
-        """
-        Our own address, as the transport tells it.
-        """
-        return self.transport.getHost()
 
 
 class PrivateFactory(WrappingFactory[PrivateConnection]):
