@@ -14,7 +14,12 @@ import ifaddr
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.error import CannotListenError, ConnectError, DNSLookupError
+from twisted.internet.error import (
+    CannotListenError,
+    ConnectError,
+    DNSLookupError,
+    TimeoutError,
+)
 from twisted.internet.interfaces import IHostnameResolver
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
@@ -26,7 +31,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.node import Node
-from twisted_libp2p.transport import TCPTransport
+from twisted_libp2p.transport import TCPTransport, tcp
 
 
 @implementer(IHostnameResolver)
@@ -112,9 +117,13 @@ class AddressTests(SynchronousTestCase):
             ("/ip6/::1/tcp/9", "::1"),
             ("/ip6/::ffff:192.0.2.7/tcp/9", "192.0.2.7"),
         ):
-            self.transport.clientEndpoint(Multiaddr(text)).connect(quiet())
+            connecting = self.transport.clientEndpoint(Multiaddr(text)).connect(quiet())
             self.assertEqual(self.reactor.tcpClients[-1][:2], (host, 9))
-            self.assertEqual(self.reactor.tcpClients[-1][3], 5.0)
+            self.reactor.pump([4.9, 0.0, 0.0])
+            self.assertNoResult(connecting)
+            self.reactor.pump([0.1, 0.0])
+            self.failureResultOf(connecting, TimeoutError)
+            self.assertTrue(self.reactor.connectors[-1].stoppedConnecting)
 
     def test_families(self) -> None:
         """
@@ -227,6 +236,24 @@ class SocketTests(TestCase):
             server.abortConnection()
         finally:
             await maybeDeferred(port.stopListening)
+
+    async def test_overdue(self) -> None:
+        """
+        A connection that is there is not given up, although the timer is overdue when
+        the reactor comes to look, as after a stop of the process; neither by its IP
+        address nor by a name.
+        """
+        self.patch(tcp, "CONNECT_TIMEOUT", 0.0)
+        self.patch(tcp, "ATTEMPT_DELAY", 0.0)
+        await self._roundTrip("/ip4/127.0.0.1/tcp/0")
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            number = listening.getsockname()[1]
+            address = Multiaddr(f"/dns4/localhost/tcp/{number}")
+            endpoint = TCPTransport(reactor).clientEndpoint(address)
+            client: Any = await endpoint.connect(quiet())
+            client.transport.abortConnection()
 
     async def test_ip4(self) -> None:
         """

@@ -25,6 +25,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     TCP6ServerEndpoint,
 )
+from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import (
     IAddress,
     IHostnameResolver,
@@ -37,6 +38,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
@@ -44,6 +46,7 @@ from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.ports import SharedPorts
@@ -52,6 +55,9 @@ __all__ = ["TCPTransport"]
 
 #: Seconds for the connect itself, as in go-libp2p.
 CONNECT_TIMEOUT = 5.0
+
+#: Seconds after which the next address of a name is tried beside those before it.
+ATTEMPT_DELAY = 0.3
 
 #: How many connections the system may hold ready for us to accept.
 BACKLOG = 1024
@@ -135,8 +141,48 @@ class _NamedClient:
         # The endpoint refuses names with underscores: it gets one without, and the
         # addresses of ours.
         reactor = _ReactorThatKnows(self._reactor, hosts)
-        endpoint = HostnameEndpoint(reactor, "resolved", self._port, CONNECT_TIMEOUT)
-        return endpoint.connect(protocolFactory)
+        endpoint = HostnameEndpoint(
+            reactor, "resolved", self._port, None, attemptDelay=ATTEMPT_DELAY
+        )
+        seconds = CONNECT_TIMEOUT + ATTEMPT_DELAY * max(len(hosts) - 1, 0)
+        return _inTime(endpoint.connect(protocolFactory), seconds, self._reactor)
+
+
+@implementer(IStreamClientEndpoint)
+class _PatientClient:
+    """
+    An endpoint whose connection has to be there in time.  The endpoint's own timer
+    would end a connection that is there, if this process was stopped or busy.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint, reactor: Any) -> None:
+        self._endpoint = endpoint
+        self._reactor = reactor
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect, as the endpoint does.
+        """
+        connecting = self._endpoint.connect(protocolFactory)
+        return _inTime(connecting, CONNECT_TIMEOUT, self._reactor)
+
+
+def _inTime(
+    connecting: Deferred[IProtocol], seconds: float, reactor: Any
+) -> Deferred[IProtocol]:
+    """
+    Cancel an attempt to connect that takes too long.
+    """
+    return addTimeout(connecting, seconds, reactor, _late)
+
+
+def _late(result: IProtocol | Failure, seconds: float) -> IProtocol:
+    """
+    Name the reason for which an attempt to connect was cancelled.
+    """
+    if isinstance(result, Failure):
+        raise TimeoutError(string=f"no connection in {seconds:g} seconds")
+    return result
 
 
 @implementer(IStreamClientEndpoint)
@@ -256,9 +302,11 @@ class TCPTransport:
         family, host, port = self._parts(unmapped(address))
         endpoint: IStreamClientEndpoint
         if family == "ip4":
-            endpoint = TCP4ClientEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
+            endpoint = TCP4ClientEndpoint(self._reactor, host, port, None)
+            endpoint = _PatientClient(endpoint, self._reactor)
         elif family == "ip6":
-            endpoint = TCP6ClientEndpoint(self._reactor, host, port, CONNECT_TIMEOUT)
+            endpoint = TCP6ClientEndpoint(self._reactor, host, port, None)
+            endpoint = _PatientClient(endpoint, self._reactor)
         elif family in HOST_NAMES:
             endpoint = _NamedClient(self._reactor, self._names, family, host, port)
         else:
