@@ -14,7 +14,8 @@ The contracts between the rooms of twisted_libp2p::
     IStreamScope        the use of all limits by one stream
     IGater              says who is dialed and who is let in
     IExpendability      says which connections can be done without
-    IPeerStore          what is known of peers, whether connected or not
+    IPeerStore          everything that is known about peers: an IAddressBook, an
+                        IKeyBook, an IProtocolBook and an IMetadataBook in one
     IProvider           a plugin that provides one of these by its name
 
 Everything else that passes between rooms is Twisted's own: C{IProtocol},
@@ -34,9 +35,19 @@ from twisted_libp2p.interfaces.muxer import (
     IMuxer,
     IMuxerSession,
 )
-from twisted_libp2p.interfaces.peerstore import (
-    IPeerStore,
+from twisted_libp2p.interfaces.peerinfo import (
+    AddressInfo,
+    Identification,
+    PeerInfo,
     Source,
+    TagInfo,
+)
+from twisted_libp2p.interfaces.peerstore import (
+    IAddressBook,
+    IKeyBook,
+    IMetadataBook,
+    IPeerStore,
+    IProtocolBook,
 )
 from twisted_libp2p.interfaces.providers import (
     IMuxerProvider,
@@ -53,16 +64,21 @@ from twisted_libp2p.interfaces.transport import (
 )
 
 __all__ = [
+    "AddressInfo",
     "Direction",
+    "IAddressBook",
     "IConnectionManager",
     "IConnectionScope",
     "IExpendability",
     "IGater",
+    "IKeyBook",
+    "IMetadataBook",
     "IMuxedConnection",
     "IMuxer",
     "IMuxerProvider",
     "IMuxerSession",
     "IPeerStore",
+    "IProtocolBook",
     "IProvider",
     "ISecureTransport",
     "ISecurity",
@@ -70,6 +86,9 @@ __all__ = [
     "IStreamScope",
     "ITransport",
     "ITransportProvider",
+    "Identification",
+    "PeerInfo",
     "Role",
     "Source",
+    "TagInfo",
 ]

@@ -26,7 +26,7 @@ writes behind to a database, and reads what other nodes have written there::
 
 from __future__ import annotations
 
-from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
+from twisted_libp2p.interfaces import AddressInfo, PeerInfo, TagInfo
 from twisted_libp2p.peerstore.jsonlines import dumpPeers, loadPeers
 from twisted_libp2p.peerstore.learning import Learner
 from twisted_libp2p.peerstore.memory import MemoryPeerStore

@@ -17,8 +17,13 @@ from typing import Any, TypeVar
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import IPeerStore, Source
-from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
+from twisted_libp2p.interfaces import (
+    AddressInfo,
+    IPeerStore,
+    PeerInfo,
+    Source,
+    TagInfo,
+)
 
 __all__ = ["dumpPeers", "loadPeers"]
 

@@ -17,9 +17,8 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import InvalidKey, LimitExceeded
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import IPeerStore, Source
+from twisted_libp2p.interfaces import IPeerStore, PeerInfo, Source
 from twisted_libp2p.peerstore.book import Book
-from twisted_libp2p.peerstore.info import PeerInfo
 from twisted_libp2p.peerstore.records import FACTS_TTL, Limits, Note, Record
 from twisted_libp2p.peerstore.rows import AddressRow, MetadataRow, PeerRow, TagRow
 from twisted_libp2p.peerstore.snapshot import (

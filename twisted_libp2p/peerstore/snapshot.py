@@ -14,8 +14,7 @@ from math import inf
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import Source
-from twisted_libp2p.peerstore.info import AddressInfo, PeerInfo, TagInfo
+from twisted_libp2p.interfaces import AddressInfo, PeerInfo, Source, TagInfo
 from twisted_libp2p.peerstore.records import Limits, Note, Record
 from twisted_libp2p.peerstore.rows import AddressRow, PeerRow, Row, TagRow
 from twisted_libp2p.peerstore.texts import share

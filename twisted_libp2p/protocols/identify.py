@@ -12,7 +12,7 @@ before; what it does not mention stays.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -29,8 +29,9 @@ from twisted_libp2p.address import (
 from twisted_libp2p.address.record import MAX_ADDRESSES
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
+from twisted_libp2p.interfaces import Identification
 from twisted_libp2p.negotiation.multistream import MAX_PROTOCOL_ID
-from twisted_libp2p.printable import brief, printable
+from twisted_libp2p.printable import printable
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
 
@@ -70,33 +71,6 @@ MAX_PROTOCOLS = 1024
 #: The most characters of a name that are taken, and the bytes that hold them.
 _MAX_NAME = 256
 _MAX_BYTES = 4 * _MAX_NAME
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Identification:
-    """
-    What a peer told; None, or nothing, where it did not.
-
-    @ivar agent: the software it says it is.
-    @ivar protocolVersion: the network it says it belongs to.
-    @ivar protocols: the protocols it serves.
-    @ivar listenAddresses: where it says it listens; from its signed record if
-        there is one.
-    @ivar observedAddress: how it sees our end of the connection.
-    @ivar record: its signed record, verified; the bytes of the envelope.
-    @ivar sequence: the number of that record.
-    """
-
-    agent: str = ""
-    protocolVersion: str = ""
-    protocols: tuple[str, ...] = ()
-    listenAddresses: tuple[Multiaddr, ...] = ()
-    observedAddress: Multiaddr | None = None
-    record: bytes | None = None
-    sequence: int | None = None
-
-    def __repr__(self) -> str:
-        return brief(self)
 
 
 def visible(addresses: Iterable[Multiaddr], at: Multiaddr | None) -> list[Multiaddr]:
