@@ -194,6 +194,36 @@ class JournalTests(SynchronousTestCase):
             self.assertLessEqual(named, 100)
             self.assertLessEqual(gone, 50)
 
+    def test_boundOfRetries(self) -> None:
+        """
+        Entries that cannot be written, time and again, are bounded with all others,
+        though their peers change meanwhile.
+        """
+        self.patch(journal, "MAX_NAMED", 100)
+        self.patch(journal, "MAX_GONE", 50)
+        peers = [
+            PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
+            for number in range(90)
+        ]
+        for number in range(50):
+            for peer in peers:
+                self.journal.note(peer, (TagRow, str(number)))
+            self.journal.take(100)
+            if number == 25:
+                for peer in peers:
+                    self.journal.drop(peer, lambda key: False)
+            self.journal.failed()
+            waiting = [
+                *self.journal._waiting.values(),
+                *self.journal._writing.values(),
+            ]
+            named = sum(each.named for each in waiting)
+            gone = sum(each.gone for each in waiting)
+            self.assertLessEqual(named, 100)
+            self.assertEqual((named, gone), (self.journal._named, self.journal._gone))
+            self.assertLessEqual(gone, 50)
+            self.assertEqual(self.journal.waiting, len(waiting))
+
     def test_trimmed(self) -> None:
         """
         What memory had no room for is deleted, unless it is there again.

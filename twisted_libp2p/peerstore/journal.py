@@ -123,9 +123,6 @@ class Journal:
         self._changed = changed
         self._waiting: dict[PeerID, Entry] = {}
         self._writing: dict[PeerID, Entry] = {}
-        # Whether what is in _writing could not be written, and is to be
-        # taken again.
-        self._failed = False
         # Of the waiting entries: how many rows they name, and how many are of
         # peers that have left memory.
         self._named = 0
@@ -142,7 +139,7 @@ class Journal:
         """
         The number of entries that wait.
         """
-        return len(self._waiting) + (len(self._writing) if self._failed else 0)
+        return len(self._waiting)
 
     def holds(self, peer: PeerID, key: Key | None = None) -> bool:
         """
@@ -224,13 +221,15 @@ class Journal:
                     self._gone -= 1
             elif entries is self._waiting:
                 self._leave(entry)
+            else:
+                entry.gone = True
 
     def _entry(self, peer: PeerID) -> Entry:
         entry = self._waiting.get(peer)
         if entry is None:
             entry = self._waiting[peer] = Entry()
-            # After a failure the next attempt has its own time.
-            if len(self._waiting) == 1 and not self._failed:
+            # After a failure entries wait already: the next attempt has its own time.
+            if len(self._waiting) == 1:
                 self._changed()
         return entry
 
@@ -250,13 +249,19 @@ class Journal:
 
     def _leave(self, entry: Entry) -> None:
         """
-        Count an entry of a peer that is not in memory; if there are too many
-        the oldest are given up.
+        Count an entry of a peer that is not in memory.
         """
         if entry.gone:
             return
         entry.gone = True
         self._gone += 1
+        self._boundGone()
+
+    def _boundGone(self) -> None:
+        """
+        Give up the oldest entries of peers that are not in memory, if there are too
+        many.
+        """
         if self._gone > MAX_GONE:
             for peer, each in list(self._waiting.items()):
                 if each.gone:
@@ -282,18 +287,11 @@ class Journal:
         @param rows: how many rows to write, roughly; always the changes of one
             peer at least.
         """
-        self._failed = False
-        for peer, earlier in list(self._writing.items()):
-            later = self._remove(peer)
-            if later is not None:
-                if later.forgotten:
-                    self._writing[peer] = later
-                else:
-                    earlier.merge(later)
-        left = rows - sum(each.weight for each in self._writing.values())
+        self.failed()
+        left = rows
         taken: list[PeerID] = []
         for peer, entry in self._waiting.items():
-            if left < entry.weight and (taken or self._writing):
+            if left < entry.weight and taken:
                 break
             left -= entry.weight
             taken.append(peer)
@@ -312,6 +310,19 @@ class Journal:
     def failed(self) -> None:
         """
         Record that the taken changes are not written: they wait again, before
-        all others.
+        all others, and within the same bounds.
         """
-        self._failed = bool(self._writing)
+        writing, self._writing = self._writing, {}
+        if not writing:
+            return
+        for peer, earlier in writing.items():
+            later = self._remove(peer)
+            if later is not None and later.forgotten:
+                writing[peer] = later
+            elif later is not None:
+                earlier.merge(later)
+        self._named += sum(each.named for each in writing.values())
+        self._gone += sum(each.gone for each in writing.values())
+        self._waiting = {**writing, **self._waiting}
+        self._grown(0)
+        self._boundGone()
