@@ -59,6 +59,9 @@ CONNECT_TIMEOUT = 5.0
 #: Seconds after which the next address of a name is tried beside those before it.
 ATTEMPT_DELAY = 0.3
 
+# Endpoints take it, although their types do not say so: they start no timer then.
+_UNTIMED: Any = None
+
 #: How many connections the system may hold ready for us to accept.
 BACKLOG = 1024
 
@@ -142,7 +145,7 @@ class _NamedClient:
         # addresses of ours.
         reactor = _ReactorThatKnows(self._reactor, hosts)
         endpoint = HostnameEndpoint(
-            reactor, "resolved", self._port, None, attemptDelay=ATTEMPT_DELAY
+            reactor, "resolved", self._port, _UNTIMED, attemptDelay=ATTEMPT_DELAY
         )
         seconds = CONNECT_TIMEOUT + ATTEMPT_DELAY * max(len(hosts) - 1, 0)
         return _inTime(endpoint.connect(protocolFactory), seconds, self._reactor)
@@ -302,10 +305,10 @@ class TCPTransport:
         family, host, port = self._parts(unmapped(address))
         endpoint: IStreamClientEndpoint
         if family == "ip4":
-            endpoint = TCP4ClientEndpoint(self._reactor, host, port, None)
+            endpoint = TCP4ClientEndpoint(self._reactor, host, port, _UNTIMED)
             endpoint = _PatientClient(endpoint, self._reactor)
         elif family == "ip6":
-            endpoint = TCP6ClientEndpoint(self._reactor, host, port, None)
+            endpoint = TCP6ClientEndpoint(self._reactor, host, port, _UNTIMED)
             endpoint = _PatientClient(endpoint, self._reactor)
         elif family in HOST_NAMES:
             endpoint = _NamedClient(self._reactor, self._names, family, host, port)
