@@ -291,6 +291,22 @@ class HardCapTests(CrowdTestCase):
         self.nodes.clock.advance(60)
         self.assertTrue(self.connect(self.come()).connected)
 
+    def test_defaultMarks(self) -> None:
+        """
+        The same without water marks of our own, where only 24 inbound connections
+        fit, and the low mark is 26.
+        """
+        self.serve(limits=Limits.scaled(connections=32))
+        policy = self.server.connections.policy
+        self.assertGreater(policy.lowWater, 24)
+        for _ in range(24):
+            self.assertTrue(self.connect(self.come()).connected)
+        self.refused(self.connect(self.come()))
+        self.nodes.clock.advance(policy.grace)
+        self.assertTrue(self.connect(self.come()).connected)
+        # Some more come before anybody has to give way again.
+        self.assertEqual(len(self.server.connections), 21)
+
     def test_dialer(self) -> None:
         """
         Our own connections are refused at the cap as well, and the error says

@@ -250,6 +250,19 @@ class VolumeTests(SynchronousTestCase):
             self.refuse(fcntl, "flock", number)
             self.assertKept()
 
+    def test_noOwners(self) -> None:
+        """
+        Nothing can be given to another user: neither the file nor a new folder.
+        """
+        for number in (errno.EPERM, errno.EINVAL, errno.ENOSYS):
+            self.refuse(os, "fchown", number)
+            folder = self.folder / str(number)
+            secrets.createFolder(folder, (65534, 65534))
+            path = folder / "node.key"
+            me = Identity.fromFile(path, (65534, 65534))
+            self.assertEqual(Identity.fromFile(path).peerID, me.peerID)
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
     def test_noSync(self) -> None:
         """
         Nothing can be synchronized: neither the file nor its folder.

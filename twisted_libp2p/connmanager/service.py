@@ -357,7 +357,9 @@ class ConnectionManager(Service):
         full = self.limiter.full(inbound)
         if full is None:
             return None
-        self._trim(self._trimming.forNewcomer(newcomer if inbound else None, peer))
+        most = self.limiter.limits.system.inboundConnections
+        asking = newcomer if inbound else None
+        self._trim(self._trimming.forNewcomer(asking, peer, most))
         return self.limiter.full(inbound)
 
     # Trimming

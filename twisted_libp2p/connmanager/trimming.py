@@ -31,6 +31,7 @@ from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.limits import UNLIMITED
 from twisted_libp2p.limits.scopes import ConnectionScope
 
 __all__ = ["Trimming"]
@@ -103,7 +104,10 @@ class Trimming:
         return self._expendable(excess, self._loose(settled))
 
     def forNewcomer(
-        self, newcomer: ConnectionScope | None, peer: PeerID | None = None
+        self,
+        newcomer: ConnectionScope | None,
+        peer: PeerID | None = None,
+        inbound: int = UNLIMITED,
     ) -> list[Connection]:
         """
         Choose connections that make place for one more at the hard cap.
@@ -112,6 +116,7 @@ class Trimming:
             ours, which may close an inbound connection to a peer without value
             at any time.
         @param peer: the peer at the other end of the inbound connection.
+        @param inbound: the number of inbound connections that there may be.
         """
         if not self._recent(self._vain):
             settled, young = self._settled()
@@ -122,6 +127,10 @@ class Trimming:
                 not each.initiator for each in young
             ):
                 excess = 0
+            else:
+                # Inbound connections alone may never come up to the marks.
+                came = sum(not each.initiator for each in settled)
+                excess = max(excess, came - inbound * 5 // 6)
             chosen = self._expendable(excess, self._worthless(settled))
             if chosen:
                 return chosen

@@ -133,7 +133,7 @@ def createFolder(
         # The folder itself, whatever has this name by now.
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
-            os.fchown(descriptor, *owner)
+            _give(descriptor, owner)
         finally:
             os.close(descriptor)
 
@@ -171,10 +171,22 @@ def _fill(descriptor: int, content: bytes, owner: tuple[int, int] | None) -> Non
     """
     with open(descriptor, "wb") as file:
         if owner is not None:
-            os.fchown(descriptor, *owner)
+            _give(descriptor, owner)
         file.write(content)
         file.flush()
         _sync(descriptor)
+
+
+def _give(descriptor: int, owner: tuple[int, int]) -> None:
+    """
+    Change the owner of a file or a folder, if its volume has owners.  Where it has
+    none, everything belongs to the user for whom the volume was mounted.
+    """
+    try:
+        os.fchown(descriptor, *owner)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
 
 
 def _sync(descriptor: int) -> None:
