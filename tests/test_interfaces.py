@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import AddressesChanged, Identified, Listen, ListenClose
-from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
 from twisted_libp2p.node.node import INTERFACE_INTERVAL, Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
@@ -46,7 +46,7 @@ class Interfaces:
     """
 
     name = "interfaces"
-    stream = True
+    byteStream = True
 
     def __init__(self) -> None:
         self.hosts: list[str] | Exception = ["192.168.1.2"]
@@ -65,7 +65,9 @@ class Interfaces:
         """
         return address.host is not None
 
-    def clientEndpoint(self, address: Multiaddr) -> Any:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Any:
         """
         There is none.
         """

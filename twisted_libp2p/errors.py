@@ -55,6 +55,7 @@ __all__ = [
     "LegacyPeer",
     "Libp2pError",
     "LimitExceeded",
+    "LimitedConnection",
     "LocalError",
     "NegotiationFailed",
     "NoAddresses",
@@ -218,6 +219,13 @@ class NodeStopping(ConnectionClosing):
         message: str = "the node is stopping, or has stopped: start it again first",
     ) -> None:
         super().__init__(message)
+
+
+class LimitedConnection(LocalError):
+    """
+    A stream was refused on a connection that leads through a relay, which limits its
+    time and bytes.
+    """
 
 
 class StreamAborted(LocalError, ConnectionAborted):

@@ -79,6 +79,7 @@ class _ConnectionEvent(Event):
     @ivar localAddress: our end of it; None where the transport has no address.
     @ivar remoteAddress: the peer's end of it; None likewise.
     @ivar direction: C{"inbound"} or C{"outbound"}.
+    @ivar limited: whether it leads through a relay, which limits its time and bytes.
     @ivar security: the security protocol.
     @ivar muxer: the muxer.
     """
@@ -88,6 +89,7 @@ class _ConnectionEvent(Event):
     localAddress: Multiaddr | None
     remoteAddress: Multiaddr | None
     direction: str
+    limited: bool = False
     security: str
     muxer: str
 

@@ -34,7 +34,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import ClosedConn, Event, OpenedConn
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Direction, Source
 from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import MemoryPeerStore
@@ -147,7 +147,7 @@ class DialTests(SynchronousTestCase):
         self.nodes.advance(20)
         target = self.client.addresses[0].withoutPeer()
         back = self.nodes.result(self.server.connect(target))
-        self.assertFalse(back.initiator)
+        self.assertIs(back.direction, Direction.INBOUND)
         self.assertEqual(self.connections(), (1, 1))
 
     def test_anybodyAtOnce(self) -> None:
@@ -717,7 +717,7 @@ class AddressesTests(SynchronousTestCase):
         self.nodes.advance(11)
         self.successResultOf(back)
         connection = self.successResultOf(dial)
-        self.assertFalse(connection.initiator)
+        self.assertIs(connection.direction, Direction.INBOUND)
 
     def test_lookup(self) -> None:
         """

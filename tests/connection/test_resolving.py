@@ -33,7 +33,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import Identified
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import ITransport, Source
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport, Source
 from twisted_libp2p.node import Node
 from twisted_libp2p.transport.names import MAX_STRANGERS
 
@@ -100,7 +100,7 @@ class Recording:
     """
 
     name = "recording"
-    stream = True
+    byteStream = True
 
     def __init__(self) -> None:
         self.dialed: list[str] = []
@@ -118,7 +118,9 @@ class Recording:
         """
         return False
 
-    def clientEndpoint(self, address: Multiaddr) -> Any:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Any:
         """
         Give an endpoint that is refused.
         """

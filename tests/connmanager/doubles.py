@@ -29,6 +29,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionManager
 from twisted_libp2p.errors import ClosedHere
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, Direction
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 from twisted_libp2p.transport.memory import MemoryAddress
 
@@ -114,6 +115,7 @@ class FakeConnection:
     keepsAlive = True
     localPeer = peer(0)
     remoteKey = None
+    limited = False
     transport, upgradeTime = "memory", 0.0
 
     def __init__(
@@ -121,8 +123,7 @@ class FakeConnection:
     ) -> None:
         self._manager = manager
         self.remotePeer = remotePeer
-        self.initiator = initiator
-        self.direction = "outbound" if initiator else "inbound"
+        self.direction = Direction.OUTBOUND if initiator else Direction.INBOUND
         self.openedAt = manager.limiter.now()
         self.streams: list[FakeStream] = []
         self.connected = True
@@ -215,12 +216,14 @@ class HostTransport(MemoryTransport):
             kind = IPv6Address if ":" in host else IPv4Address
             self._source = kind("TCP", host, 4001)
 
-    def clientEndpoint(self, address: Multiaddr) -> Any:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Any:
         """
         Connect from our address, if there is one.
         """
         if self._source is None:
-            return super().clientEndpoint(address)
+            return super().clientEndpoint(address, options)
         number = int(address.value("memory") or 0)
         return _Endpoint(self._network, self._source, number)
 

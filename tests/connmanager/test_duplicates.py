@@ -27,6 +27,7 @@ from twisted_libp2p.connmanager.duplicates import (
 from twisted_libp2p.errors import ErrorCode, SessionEnded
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -49,9 +50,11 @@ class FakeConnection:
         *,
         initiator: bool,
         openedAt: float = 0.0,
+        limited: bool = False,
     ) -> None:
         self.localPeer, self.remotePeer = local, remote
-        self.initiator, self.openedAt = initiator, openedAt
+        self.direction = Direction.OUTBOUND if initiator else Direction.INBOUND
+        self.openedAt, self.limited = openedAt, limited
         self.connected = True
         self.closedWith: int | None = None
 
@@ -116,6 +119,17 @@ class SupplantedTests(SynchronousTestCase):
         third = FakeConnection(initiator=False, openedAt=WINDOW + 0.1)
         self.assertEqual(self.goes(first, second), "other")
         self.assertIsNone(self.goes(first, third))
+
+    def test_limited(self) -> None:
+        """
+        A connection that leads through a relay gives way to a direct one, whichever
+        side has opened them, and whenever.
+        """
+        for ours, theirs in ((True, True), (True, False), (False, True)):
+            relayed = FakeConnection(initiator=ours, limited=True)
+            direct = FakeConnection(initiator=theirs, openedAt=9 * WINDOW)
+            self.assertEqual(self.goes(relayed, direct), "one")
+            self.assertEqual(self.goes(direct, relayed), "other")
 
 
 class DuplicatesTests(SynchronousTestCase):
@@ -380,12 +394,12 @@ class SimultaneousTests(SynchronousTestCase):
             for each in (near, far):
                 self.assertTrue(each.connected)
             self.assertEqual(near.localAddress, far.remoteAddress)
-            self.assertNotEqual(near.initiator, far.initiator)
+            self.assertNotEqual(near.direction, far.direction)
             for index in (0, 1):
                 self.assertEqual(pair.opened[index] - pair.closed[index], 1)
             if pair.opened[0] > 1:
                 smaller = near.localPeer.toBytes() < near.remotePeer.toBytes()
-                self.assertEqual(near.initiator, smaller)
+                self.assertEqual(near.direction is Direction.OUTBOUND, smaller)
             self.assertEqual(
                 {type(each) for each in pair.dialed}, {Connection}, pair.dialed
             )
@@ -411,7 +425,11 @@ class SimultaneousTests(SynchronousTestCase):
         other.connect(one.addresses[0])
         nodes.advance(1)
         self.assertEqual(len(own), 2)
-        return nodes, both, sorted(own, key=lambda each: not each.initiator)
+        return (
+            nodes,
+            both,
+            sorted(own, key=lambda each: each.direction is Direction.INBOUND),
+        )
 
     def test_code(self) -> None:
         """
@@ -459,7 +477,7 @@ class SimultaneousTests(SynchronousTestCase):
         self.assertEqual(b"".join(received), b"still here")
         for node, peer in ((one, other), (other, one)):
             connection = self.successResultOf(node.connect(peer.peerID))
-            self.assertEqual(connection.initiator, node is one)
+            self.assertEqual(connection.direction is Direction.OUTBOUND, node is one)
         transport.loseConnection()
         nodes.advance(11)
         self.assertFalse(goes.connected)

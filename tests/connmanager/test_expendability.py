@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from twisted_libp2p.connmanager.expendability import ByValue
-from twisted_libp2p.interfaces import IExpendability
+from twisted_libp2p.interfaces import Direction, IExpendability
 
 
 class Candidate:
@@ -31,7 +31,7 @@ class Candidate:
         self.name = name
         self.value = value
         self.streams = [None] * streams
-        self.initiator = initiator
+        self.direction = Direction.OUTBOUND if initiator else Direction.INBOUND
         self.openedAt = openedAt
 
 

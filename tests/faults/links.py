@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 __all__ = ["CutTransport", "SlowTransport"]
@@ -75,11 +76,13 @@ class LinkTransport(MemoryTransport):
 
     end: ClassVar[type[ProtocolWrapper]]
 
-    def clientEndpoint(self, address: Multiaddr) -> IStreamClientEndpoint:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
         """
         Give the endpoint that connects to an address.
         """
-        return _Endpoint(self, super().clientEndpoint(address))
+        return _Endpoint(self, super().clientEndpoint(address, options))
 
 
 class _CutEnd(ProtocolWrapper):

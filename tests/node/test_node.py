@@ -42,7 +42,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.node import LIFE, REJOINED, REJOINED_ADDRESSES, Life, Node
 from twisted_libp2p.peerstore import MemoryPeerStore
@@ -691,12 +691,14 @@ class CountingTransport(MemoryTransport):
         super().__init__(network)
         self.dialed: list[str] = []
 
-    def clientEndpoint(self, address: Multiaddr) -> Any:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Any:
         """
         Note the address.
         """
         self.dialed.append(str(address))
-        return super().clientEndpoint(address)
+        return super().clientEndpoint(address, options)
 
 
 class RejoinChoiceTests(SynchronousTestCase):

@@ -34,6 +34,7 @@ from tests.unruly.applications import (
 from tests.unruly.moods import GENTLE, WILD
 from tests.unruly.witness import Witness
 from twisted_libp2p.identity import Identity, PrivateKey
+from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing import MemoryNodes
 
@@ -161,8 +162,9 @@ class World:
             side = self.sides[stream] = Side(self, stream, len(self.sides) + 1)
             connection = stream.connection
             near, far = connection.localAddress, connection.remoteAddress
-            dialer = near if connection.initiator else far
-            opened = connection.initiator is stream.initiator
+            ours = connection.direction is Direction.OUTBOUND
+            dialer = near if ours else far
+            opened = ours is stream.initiator
             pair = self.pairs.setdefault((dialer, opened, stream.streamID), [])
             pair.append(side)
             if len(pair) == 2:

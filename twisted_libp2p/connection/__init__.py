@@ -9,8 +9,8 @@ for a peer and dials its addresses.  What leaves this room is a
 L{Connection}: authenticated, encrypted, and open for streams on both sides.
 """
 
-from twisted_libp2p.connection.connection import Connection, Services
+from twisted_libp2p.connection.connection import Connection, ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.upgrader import Upgrader
 
-__all__ = ["Connection", "Dialer", "Services", "Upgrader"]
+__all__ = ["Connection", "ConnectionContext", "Dialer", "Upgrader"]

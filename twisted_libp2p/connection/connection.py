@@ -28,6 +28,7 @@ from twisted_libp2p.errors import (
     ConnectionClosing,
     ErrorCode,
     Libp2pError,
+    LimitedConnection,
     LimitExceeded,
     NodeStopping,
     untraced,
@@ -35,11 +36,13 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Direction,
     IConnectionManager,
     IConnectionScope,
     IMuxedConnection,
     IMuxerSession,
     IStreamScope,
+    Role,
 )
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
@@ -47,7 +50,7 @@ from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.security import Secured
 
-__all__ = ["Connection", "Services"]
+__all__ = ["Connection", "ConnectionContext"]
 
 #: How many inbound streams of one connection may be in negotiation at once;
 #: one more is reset (rust-libp2p's bound).
@@ -64,7 +67,7 @@ STREAM_DEADLINE = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Services:
+class ConnectionContext:
     """
     What the connections of one node share.
 
@@ -133,7 +136,10 @@ class Connection:
     @ivar remoteKey: the key that proved it.
     @ivar localAddress: our end of the transport; None if it has no address.
     @ivar remoteAddress: the peer's end of it; None likewise.
-    @ivar initiator: whether our side opened it.
+    @ivar direction: the side that opened it.
+    @ivar role: the part of our side in the upgrade.  It follows from the direction,
+        except in hole punching, where both sides dial and one of them is the server.
+    @ivar limited: whether it leads through a relay, which limits its time and bytes.
     @ivar transport: the name of the transport, such as C{tcp}.
     @ivar security: the security protocol.
     @ivar muxer: the muxer.
@@ -153,8 +159,9 @@ class Connection:
         "_services",
         "_session",
         "_waiting",
+        "direction",
         "early",
-        "initiator",
+        "limited",
         "localAddress",
         "localPeer",
         "muxer",
@@ -163,6 +170,7 @@ class Connection:
         "remoteAddress",
         "remoteKey",
         "remotePeer",
+        "role",
         "scope",
         "security",
         "transport",
@@ -171,12 +179,13 @@ class Connection:
 
     def __init__(
         self,
-        services: Services,
+        services: ConnectionContext,
         localPeer: PeerID,
         secured: Secured,
         muxer: str,
         *,
-        initiator: bool,
+        direction: Direction,
+        role: Role,
         transport: str,
         localAddress: Multiaddr | None,
         remoteAddress: Multiaddr | None,
@@ -191,10 +200,14 @@ class Connection:
         self.security = secured.protocolID
         self.muxer = muxer
         self.early = secured.muxer is not None
-        self.initiator = initiator
+        self.direction = direction
+        self.role = role
         self.transport = transport
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
+        self.limited = remoteAddress is not None and "p2p-circuit" in (
+            remoteAddress.names
+        )
         self.upgradeTime = upgradeTime
         self.openedAt = services.clock.seconds()
         self.scope: IConnectionScope = scope
@@ -212,13 +225,6 @@ class Connection:
             f"<Connection {self.direction} {self.remotePeer}"
             f" {self.remoteAddress} {self.security} {self.muxer}>"
         )
-
-    @property
-    def direction(self) -> str:
-        """
-        C{"outbound"} if our side opened the connection, else C{"inbound"}.
-        """
-        return "outbound" if self.initiator else "inbound"
 
     @property
     def streams(self) -> Collection[Stream]:
@@ -243,7 +249,11 @@ class Connection:
         return self._session is not None and self._session.keepsAlive
 
     def openStream(
-        self, protocols: str | Sequence[str], factory: IProtocolFactory
+        self,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+        *,
+        allowLimited: bool = False,
     ) -> Deferred[IProtocol]:
         """
         Open a stream and agree on its protocol.
@@ -261,10 +271,14 @@ class Connection:
         @param factory: builds the protocol; it is called with a
             L{PeerAddress<twisted_libp2p.address.PeerAddress>} that tells the
             id that was agreed.
+        @param allowLimited: whether the stream may be opened on a connection that
+            leads through a relay (L{limited}).  Protocols that are registered with
+            C{allowLimited} may in any case.
         @return: fires with the protocol when the peer has agreed.  Fails with
             L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>},
             L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} after 10
             seconds, L{LimitExceeded<twisted_libp2p.errors.LimitExceeded>},
+            L{LimitedConnection<twisted_libp2p.errors.LimitedConnection>},
             L{ConnectionClosing}, L{ConfigurationError} if a protocol id is none,
             or what ended the stream.  To cancel it is to reset the stream.
         """
@@ -282,6 +296,15 @@ class Connection:
             proposals = multistream.proposals(protocols)
         except ConfigurationError:
             return fail(Failure())
+        if self.limited and not (
+            allowLimited or all(map(self._services.registry.allowsLimited, proposals))
+        ):
+            return fail(
+                LimitedConnection(
+                    f"the connection to {self.remotePeer} leads through a relay:"
+                    " connect directly, or pass allowLimited=True"
+                )
+            )
         opening = _Opening(self, proposals, factory, self._services.clock)
         if not self._begin(opening):
             self._wait(opening)

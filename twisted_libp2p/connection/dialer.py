@@ -536,7 +536,8 @@ class Dialer:
             transport, peer, dialect, self._instead if anybody else None
         )
         try:
-            await transport.clientEndpoint(address).connect(upgrade)
+            endpoint = transport.clientEndpoint(address)
+            await endpoint.connect(upgrade)
         except BaseException:
             upgrade.abandon()
             raise

@@ -25,8 +25,10 @@ class Registration:
 
     @ivar protocols: the exact ids; empty where a match function decides.
     @ivar factory: builds a protocol for each inbound stream; it is called
-        with a L{PeerAddress<twisted_libp2p.address.PeerAddress>}, which tells
-        the id that was agreed.
+        with a L{PeerAddress<twisted_libp2p.address.PeerAddress>}, which has the
+        negotiated id.
+    @ivar allowLimited: whether our side may open streams of these ids on a connection
+        that leads through a relay.
     """
 
     _log = Logger()
@@ -37,11 +39,13 @@ class Registration:
         protocols: tuple[str, ...],
         match: Match | None,
         factory: IProtocolFactory,
+        allowLimited: bool = False,
     ) -> None:
         self._registry: Registry | None = registry
         self.protocols = protocols
         self.match = match
         self.factory = factory
+        self.allowLimited = allowLimited
 
     def matches(self, protocol: str) -> bool:
         """
@@ -81,19 +85,25 @@ class Registry:
         self._watchers: list[Callable[[], None]] = []
 
     def register(
-        self, protocols: str | Iterable[str] | Match, factory: IProtocolFactory
+        self,
+        protocols: str | Iterable[str] | Match,
+        factory: IProtocolFactory,
+        *,
+        allowLimited: bool = False,
     ) -> Registration:
         """
         Serve a protocol.
 
         @param protocols: an id; or several, which one factory serves; or a
             function that tells for an id whether it is served.
-        @param factory: what serves it.
-        @return: what ends it again.
+        @param factory: builds a protocol for each inbound stream.
+        @param allowLimited: whether our side may open streams of these ids on a
+            connection that leads through a relay, with its limits on time and bytes.
+        @return: the registration; to cancel it ends the service.
         @raise ConfigurationError: an id is taken, or is no protocol id.
         """
         if callable(protocols):
-            registration = Registration(self, (), protocols, factory)
+            registration = Registration(self, (), protocols, factory, allowLimited)
             self._matching = [*self._matching, registration]
         else:
             # An id that is given twice is served once.
@@ -101,7 +111,7 @@ class Registry:
             for name in names:
                 if name in self._exact:
                     raise ConfigurationError(f"protocol {name} is served already")
-            registration = Registration(self, names, None, factory)
+            registration = Registration(self, names, None, factory, allowLimited)
             self._exact.update(dict.fromkeys(names, registration))
         self._changed()
         return registration
@@ -120,6 +130,14 @@ class Registry:
             if registration.matches(protocol):
                 return registration.factory
         return None
+
+    def allowsLimited(self, protocol: str) -> bool:
+        """
+        Check whether our side may open a stream of this protocol on a connection that
+        leads through a relay.
+        """
+        registration = self._exact.get(protocol)
+        return registration is not None and registration.allowLimited
 
     def protocols(self) -> tuple[str, ...]:
         """

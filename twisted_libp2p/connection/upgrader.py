@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection.connection import Connection, Services
+from twisted_libp2p.connection.connection import Connection, ConnectionContext
 from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
@@ -36,10 +36,12 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
+    Direction,
     IConnectionScope,
     IMuxer,
     ISecurity,
     ITransport,
+    Role,
 )
 from twisted_libp2p.negotiation import (
     Machine,
@@ -83,7 +85,7 @@ class Upgrader:
         identity: Identity,
         securities: Iterable[ISecurity],
         muxers: Iterable[IMuxer],
-        services: Services,
+        services: ConnectionContext,
         deadline: float = 10.0,
     ) -> None:
         """
@@ -112,6 +114,7 @@ class Upgrader:
         expected: PeerID | None,
         dialect: str = MULTISTREAM,
         instead: Callable[[Connection], Connection | None] | None = None,
+        role: Role = Role.CLIENT,
     ) -> Upgrade:
         """
         Prepare to upgrade a connection that our side opens.
@@ -122,9 +125,10 @@ class Upgrader:
         @param instead: returns the connection to use instead of the new one,
             which is closed then, before anybody has heard of it; None keeps the
             new one.
+        @param role: the part of our side: in hole punching it may be the server.
         @return: a factory to connect an endpoint with.
         """
-        upgrade = Upgrade(self, transport, True, expected, dialect)
+        upgrade = Upgrade(self, transport, Direction.OUTBOUND, role, expected, dialect)
         upgrade.scope = self.services.connections.dialed()
         if instead is not None:
             upgrade.instead = instead
@@ -181,7 +185,14 @@ class _Inbound(Factory):
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> Negotiator | None:
-        upgrade = Upgrade(self._upgrader, self._transport, False, None, MULTISTREAM)
+        upgrade = Upgrade(
+            self._upgrader,
+            self._transport,
+            Direction.INBOUND,
+            Role.SERVER,
+            None,
+            MULTISTREAM,
+        )
         try:
             upgrade.scope = self._upgrader.services.connections.accepted(
                 None if addr is None else self._transport.toMultiaddr(addr),
@@ -239,13 +250,16 @@ class Upgrade(Factory):
         self,
         upgrader: Upgrader,
         transport: ITransport,
-        initiator: bool,
+        direction: Direction,
+        role: Role,
         expected: PeerID | None,
         dialect: str,
     ) -> None:
         self._upgrader = upgrader
         self._transport = transport
-        self._initiator = initiator
+        self._direction = direction
+        self._role = role
+        self._initiator = role is Role.CLIENT
         self._expected = expected
         self._dialect = dialect
         # A bootstrap is answered by whoever knows it.
@@ -375,7 +389,7 @@ class Upgrade(Factory):
             self._upgrader.services.connections.secured(
                 secured.remotePeer,
                 self._remoteAddress,
-                "outbound" if self._initiator else "inbound",
+                self._direction,
             )
             if self.connection.called:
                 raise ConnectionClosing("the dial was given up")
@@ -417,7 +431,8 @@ class Upgrade(Factory):
             self._upgrader.identity.peerID,
             secure.secured,
             muxer,
-            initiator=self._initiator,
+            direction=self._direction,
+            role=self._role,
             transport=self._transport.name,
             localAddress=self._transport.toMultiaddr(secure.getHost()),
             remoteAddress=self._remoteAddress,

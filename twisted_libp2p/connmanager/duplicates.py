@@ -12,6 +12,9 @@ taken for a simultaneous dial.  Later on a second connection has its reason: the
 peer may have lost the first, and we not have noticed.  Connections in the same
 direction are nobody's accident, and stay.
 
+A connection that leads through a relay gives way to a direct one, whichever side has
+opened them, and whenever.
+
 Nothing is lost.  New streams go to the connection that stays; the other one is
 closed when its streams have ended, and none has been there for L{GRACE}
 seconds: by then the peer knows of both connections as well.  A stream that does
@@ -26,6 +29,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
@@ -45,10 +49,13 @@ def supplanted(one: Connection, other: Connection) -> Connection | None:
 
     @return: None if both may stay.
     """
-    if one.initiator == other.initiator or abs(one.openedAt - other.openedAt) > WINDOW:
+    if one.limited != other.limited:
+        return one if one.limited else other
+    if one.direction is other.direction or abs(one.openedAt - other.openedAt) > WINDOW:
         return None
     oursStays = one.localPeer.toBytes() < one.remotePeer.toBytes()
-    return other if one.initiator == oursStays else one
+    ours = one.direction is Direction.OUTBOUND
+    return other if ours == oursStays else one
 
 
 class Duplicates:

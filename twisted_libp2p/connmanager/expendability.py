@@ -9,7 +9,7 @@ from __future__ import annotations
 from zope.interface import implementer
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.interfaces import IExpendability
+from twisted_libp2p.interfaces import Direction, IExpendability
 
 __all__ = ["ByValue"]
 
@@ -39,7 +39,7 @@ class ByValue:
         return (
             value,
             streams > 0,
-            connection.initiator,
+            connection.direction is Direction.OUTBOUND,
             streams,
             -connection.openedAt,
         )

@@ -513,6 +513,7 @@ class ConnectionManager(Service):
             "localAddress": connection.localAddress,
             "remoteAddress": connection.remoteAddress,
             "direction": connection.direction,
+            "limited": connection.limited,
             "security": connection.security,
             "muxer": connection.muxer,
         }

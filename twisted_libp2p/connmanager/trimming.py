@@ -31,6 +31,7 @@ from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.limits.limits import UNLIMITED
 from twisted_libp2p.limits.scopes import ConnectionScope
 
@@ -124,12 +125,12 @@ class Trimming:
             if newcomer is None:
                 excess = max(excess, 1)
             elif len(settled) <= self._policy.highWater and any(
-                not each.initiator for each in young
+                each.direction is Direction.INBOUND for each in young
             ):
                 excess = 0
             else:
                 # Inbound connections alone may never come up to the marks.
-                came = sum(not each.initiator for each in settled)
+                came = sum(each.direction is Direction.INBOUND for each in settled)
                 excess = max(excess, came - inbound * 5 // 6)
             chosen = self._expendable(excess, self._worthless(settled))
             if chosen:
@@ -201,7 +202,9 @@ class Trimming:
         return [
             each
             for each in self._loose(connections)
-            if each.connected and not each.initiator and self.value(each) <= 0
+            if each.connected
+            and each.direction is Direction.INBOUND
+            and self.value(each) <= 0
         ]
 
     def _expendable(

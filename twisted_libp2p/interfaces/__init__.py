@@ -4,6 +4,8 @@
 The contracts between the rooms of twisted_libp2p::
 
     ITransport          a multiaddr becomes Twisted endpoints
+    IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
+    IUpgrade            takes such a session over
     ISecurity           wraps a factory: bytes in, authenticated bytes out
     ISecureTransport    what such a wrapper is to the protocol above it
     IMuxer              wraps a factory: one connection in, many streams out
@@ -29,6 +31,7 @@ from twisted_libp2p.interfaces.connections import (
     IGater,
     IStreamScope,
 )
+from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.muxer import (
     IMuxedConnection,
@@ -60,13 +63,20 @@ from twisted_libp2p.interfaces.security import (
     ISecurity,
 )
 from twisted_libp2p.interfaces.transport import (
+    IAddressing,
+    IMuxedTransport,
+    INativeSession,
     ITransport,
+    IUpgrade,
 )
 
 __all__ = [
+    "DEFAULT_OPTIONS",
     "AddressInfo",
+    "DialOptions",
     "Direction",
     "IAddressBook",
+    "IAddressing",
     "IConnectionManager",
     "IConnectionScope",
     "IExpendability",
@@ -74,9 +84,11 @@ __all__ = [
     "IKeyBook",
     "IMetadataBook",
     "IMuxedConnection",
+    "IMuxedTransport",
     "IMuxer",
     "IMuxerProvider",
     "IMuxerSession",
+    "INativeSession",
     "IPeerStore",
     "IProtocolBook",
     "IProvider",
@@ -86,6 +98,7 @@ __all__ = [
     "IStreamScope",
     "ITransport",
     "ITransportProvider",
+    "IUpgrade",
     "Identification",
     "PeerInfo",
     "Role",

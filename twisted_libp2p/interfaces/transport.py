@@ -1,70 +1,189 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A way to reach peers: multiaddrs become Twisted endpoints.
+Ways to reach peers: multiaddrs become Twisted endpoints, or secured sessions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
 
+from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
+from twisted_libp2p.interfaces.muxer import IMuxedConnection, IMuxerSession
+
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import (
         IAddress,
         IListeningPort,
         IStreamClientEndpoint,
         IStreamServerEndpoint,
     )
+    from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.security import Handshake, Secured
 
-__all__ = ["ITransport"]
+__all__ = [
+    "IAddressing",
+    "IMuxedTransport",
+    "INativeSession",
+    "ITransport",
+    "IUpgrade",
+]
 
 
-class ITransport(Interface):
+class IAddressing(Interface):
     """
-    A way to reach peers: turns multiaddrs into Twisted endpoints.
+    The multiaddrs of a transport: the part that all kinds of transports share.
 
     The addresses given to a transport never end in C{/p2p/...}.
 
     The dialer resolves the names of hosts, C{/dns}, C{/dns4} and C{/dns6}, and gives
-    the IP addresses to a transport that dials these: so that what was judged is what
-    is dialed.  Only a transport that dials names alone gets names.
+    the IP addresses to a transport that dials these: so that the judged address is the
+    dialed address.  Only a transport that dials names alone gets names.
     """
 
     name: str = Attribute("A short name for events and logs, such as C{tcp}.")
+    byteStream: bool = Attribute(
+        "Whether its connections are plain streams of bytes, which encrypt nothing by"
+        " themselves.  Private networks need such transports."
+    )
 
     def canDial(address: Multiaddr) -> bool:
         """
-        Tell whether L{clientEndpoint} takes this address.
+        Check whether the transport dials this address.
         """
 
     def canListen(address: Multiaddr) -> bool:
         """
-        Tell whether L{serverEndpoint} takes this address.
-        """
-
-    def clientEndpoint(address: Multiaddr) -> IStreamClientEndpoint:
-        """
-        @return: an endpoint that connects to the address.
-        """
-
-    def serverEndpoint(address: Multiaddr) -> IStreamServerEndpoint:
-        """
-        @return: an endpoint that listens on the address.
+        Check whether the transport listens on this address.
         """
 
     def listeningOn(address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
-        @param address: what was asked for, with port 0 or a wildcard maybe.
-        @param port: what the endpoint's C{listen} gave.
-        @return: the real addresses on which peers reach the port.
+        Return the real addresses on which peers reach a port.
+
+        @param address: the requested address, possibly with port 0 or a wildcard.
+        @param port: the port that listens on it.
         """
 
     def toMultiaddr(address: IAddress) -> Multiaddr | None:
         """
-        @param address: C{getPeer()} or C{getHost()} of a connection.
-        @return: the same as a multiaddr; None where it has no such form.
+        Translate C{getPeer()} or C{getHost()} of a connection.
+
+        @return: None for an address that has no such form.
+        """
+
+
+class ITransport(IAddressing):
+    """
+    A way to reach peers with bytes: turns multiaddrs into Twisted endpoints.
+    """
+
+    def clientEndpoint(
+        address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
+        """
+        Return an endpoint that connects to an address.
+
+        @param options: of these a transport heeds C{local}.
+        @raise twisted_libp2p.errors.UnsupportedAddress: the transport cannot dial
+            from C{options.local}, or cannot dial the address.
+        """
+
+    def serverEndpoint(address: Multiaddr) -> IStreamServerEndpoint:
+        """
+        Return an endpoint that listens on an address.
+        """
+
+
+class IMuxedTransport(IAddressing):
+    """
+    A way to reach peers that secures and multiplexes by itself, such as QUIC.
+
+    Its connections skip the stack of negotiation, security and muxer.  The transport
+    proves the peer's identity, and hands the session to an L{IUpgrade}, which applies
+    the same deadline, limits and gater as to any other connection.
+    """
+
+    def dial(
+        address: Multiaddr, upgrade: IUpgrade, options: DialOptions = DEFAULT_OPTIONS
+    ) -> None:
+        """
+        Begin to connect to an address.
+
+        The transport calls C{upgrade.begin} at once, and then C{upgrade.upgraded} or
+        C{upgrade.fail}.
+
+        @param options: of these a transport heeds C{local} and C{role}.
+        @raise twisted_libp2p.errors.UnsupportedAddress: the transport cannot dial
+            from C{options.local}, or cannot dial the address.
+        """
+
+    def listen(
+        address: Multiaddr, accept: Callable[[IAddress | None], IUpgrade | None]
+    ) -> Deferred[IListeningPort]:
+        """
+        Listen on an address.
+
+        @param accept: called with the address of each peer that begins to connect,
+            before any other byte of it is read.  It returns the upgrade of this
+            connection, or None to refuse the peer.
+        """
+
+
+class INativeSession(IMuxerSession):
+    """
+    A session that is secure and multiplexed by the nature of its transport.
+    """
+
+    def getHost() -> IAddress:
+        """
+        Return the address of our end.
+        """
+
+    def getPeer() -> IAddress:
+        """
+        Return the address of the peer's end.
+        """
+
+    def start(connection: IMuxedConnection) -> None:
+        """
+        Connect the session with its owner, and call C{sessionStarted} there.  The
+        session keeps streams of the peer that arrive earlier until then.
+        """
+
+
+class IUpgrade(Interface):
+    """
+    One connection on its way, as a natively muxed transport sees it.
+    """
+
+    handshake: Handshake = Attribute(
+        "Our identity, our role and the expected peer: the inputs of the handshake."
+    )
+
+    def begin(drop: Callable[[], object]) -> bool:
+        """
+        Start the deadline of the upgrade.
+
+        @param drop: drops the transport at once; called if the upgrade is cancelled,
+            refused, or too slow.  A transport that is gone ignores it.
+        @return: False if nobody wants the connection any longer: the transport gives
+            it up.
+        """
+
+    def upgraded(secured: Secured, session: INativeSession) -> None:
+        """
+        Take over a session whose peer has proven its identity.  It is started here, or
+        aborted if the peer is not wanted.
+        """
+
+    def fail(reason: Failure) -> None:
+        """
+        Report the typed error with which the connection has failed.
         """

@@ -42,7 +42,7 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress, isWildcard, unmapped
-from twisted_libp2p.connection import Connection, Dialer, Services, Upgrader
+from twisted_libp2p.connection import Connection, ConnectionContext, Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection.registry import Registration, Registry
 from twisted_libp2p.connection.upgrader import MULTISTREAM
@@ -399,7 +399,9 @@ class Node(MultiService):
             random=random,
         )
         self.connections.setServiceParent(self)
-        self._services = Services(self.registry, self.events, reactor, self.connections)
+        self._services = ConnectionContext(
+            self.registry, self.events, reactor, self.connections
+        )
         self.connections.unread = self._services.unread
         self._upgrader = Upgrader(
             self.identity,

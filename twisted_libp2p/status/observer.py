@@ -28,6 +28,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
@@ -167,7 +168,9 @@ class Observer:
             "peers": len({each.remotePeer for each in connections}),
             "connections": {
                 "count": len(connections),
-                "inbound": sum(not each.initiator for each in connections),
+                "inbound": sum(
+                    each.direction is Direction.INBOUND for each in connections
+                ),
                 "limit": bounded(limits.connections),
                 "shown": [
                     self._connection(each, now)

@@ -39,7 +39,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.errors import UnsupportedAddress
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
 
 __all__ = ["MemoryAddress", "MemoryNetwork", "MemoryTransport"]
 
@@ -303,9 +304,12 @@ class _ClientEndpoint:
     Connects to a number in a network.
     """
 
-    def __init__(self, network: MemoryNetwork, number: int) -> None:
+    def __init__(
+        self, network: MemoryNetwork, number: int, source: MemoryAddress | None
+    ) -> None:
         self._network = network
         self._number = number
+        self._source = source
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -327,7 +331,7 @@ class _ClientEndpoint:
         client = protocolFactory.buildProtocol(address)
         if client is None:
             return fail(ConnectionRefusedError("the factory gave no protocol"))
-        self._network.join(client, server, self._number)
+        self._network.join(client, server, self._number, self._source)
         return succeed(client)
 
 
@@ -361,7 +365,7 @@ class MemoryTransport:
     """
 
     name = "memory"
-    stream = True
+    byteStream = True
 
     def __init__(self, network: MemoryNetwork) -> None:
         """
@@ -377,17 +381,24 @@ class MemoryTransport:
 
     canListen = canDial
 
-    def clientEndpoint(self, address: Multiaddr) -> IStreamClientEndpoint:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
         """
-        Give the endpoint that connects to an address.
+        Return the endpoint that connects to an address.
+
+        @raise UnsupportedAddress: C{options.local} is no address of memory.
         """
-        return _ClientEndpoint(self._network, int(address.value("memory") or 0))
+        source = None
+        if options.local is not None:
+            source = MemoryAddress(self._number(options.local))
+        return _ClientEndpoint(self._network, self._number(address), source)
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
         Give the endpoint that listens on an address.
         """
-        return _ServerEndpoint(self._network, int(address.value("memory") or 0))
+        return _ServerEndpoint(self._network, self._number(address))
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
@@ -403,3 +414,10 @@ class MemoryTransport:
         if isinstance(address, MemoryAddress):
             return Multiaddr(f"/memory/{address.number}")
         return None
+
+    def _number(self, address: Multiaddr) -> int:
+        if not self.canDial(address):
+            raise UnsupportedAddress(
+                f"{address} is no address of memory: /memory/7 is one"
+            )
+        return int(address.value("memory") or 0)

@@ -45,7 +45,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
-from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
@@ -122,13 +122,20 @@ class _NamedClient:
     """
 
     def __init__(
-        self, reactor: Any, names: NameResolver, protocol: str, host: str, port: int
+        self,
+        reactor: Any,
+        names: NameResolver,
+        protocol: str,
+        host: str,
+        port: int,
+        local: tuple[str, int] | None,
     ) -> None:
         self._reactor = reactor
         self._names = names
         self._protocol = protocol
         self._host = host
         self._port = port
+        self._local = local
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -145,7 +152,12 @@ class _NamedClient:
         # addresses of ours.
         reactor = _ReactorThatKnows(self._reactor, hosts)
         endpoint = HostnameEndpoint(
-            reactor, "resolved", self._port, _UNTIMED, attemptDelay=ATTEMPT_DELAY
+            reactor,
+            "resolved",
+            self._port,
+            _UNTIMED,
+            self._local,
+            attemptDelay=ATTEMPT_DELAY,
         )
         seconds = CONNECT_TIMEOUT + ATTEMPT_DELAY * max(len(hosts) - 1, 0)
         return _inTime(endpoint.connect(protocolFactory), seconds, self._reactor)
@@ -272,7 +284,7 @@ class TCPTransport:
     """
 
     name = "tcp"
-    stream = True
+    byteStream = True
 
     def __init__(self, reactor: Any) -> None:
         """
@@ -298,20 +310,28 @@ class TCPTransport:
         """
         return address.names in (("ip4", "tcp"), ("ip6", "tcp"))
 
-    def clientEndpoint(self, address: Multiaddr) -> IStreamClientEndpoint:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
         """
-        Give the endpoint that connects to an address.
+        Return the endpoint that connects to an address.
+
+        @raise UnsupportedAddress: the address, or C{options.local}, has no IP address
+            with a TCP port, or they are of different families.
         """
         family, host, port = self._parts(unmapped(address))
+        local = self._local(family, options.local)
         endpoint: IStreamClientEndpoint
         if family == "ip4":
-            endpoint = TCP4ClientEndpoint(self._reactor, host, port, _UNTIMED)
+            endpoint = TCP4ClientEndpoint(self._reactor, host, port, _UNTIMED, local)
             endpoint = _PatientClient(endpoint, self._reactor)
         elif family == "ip6":
-            endpoint = TCP6ClientEndpoint(self._reactor, host, port, _UNTIMED)
+            endpoint = TCP6ClientEndpoint(self._reactor, host, port, _UNTIMED, local)
             endpoint = _PatientClient(endpoint, self._reactor)
         elif family in HOST_NAMES:
-            endpoint = _NamedClient(self._reactor, self._names, family, host, port)
+            endpoint = _NamedClient(
+                self._reactor, self._names, family, host, port, local
+            )
         else:
             raise UnsupportedAddress(f"{address} cannot be dialed over TCP")
         return _Client(endpoint)
@@ -358,6 +378,22 @@ class TCPTransport:
             prefix = f"/ip6zone/{zone}" if zone else ""
             return unmapped(Multiaddr(f"{prefix}/ip6/{host}/tcp/{address.port}"))
         return None
+
+    def _local(self, family: str, address: Multiaddr | None) -> tuple[str, int] | None:
+        """
+        Read the address to dial from.
+
+        @param family: the first protocol of the address to dial.
+        """
+        if address is None:
+            return None
+        own, host, port = self._parts(unmapped(address))
+        if own not in ("ip4", "ip6") or (own != family and family in ("ip4", "ip6")):
+            raise UnsupportedAddress(
+                f"cannot dial from {address} here: an address such as"
+                f" /{family if family in ('ip4', 'ip6') else 'ip4'}/.../tcp/0 is needed"
+            )
+        return host, port
 
     def _parts(self, address: Multiaddr) -> tuple[str, str, int]:
         zone, first, port = None, address, address.value("tcp")

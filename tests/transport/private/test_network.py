@@ -614,7 +614,7 @@ class PrivateTransportTests(SynchronousTestCase):
             """
 
             name = "packets"
-            stream = False
+            byteStream = False
 
         for wrap in (
             lambda: PrivateTransport(Packets(self.memory), self.network),

@@ -37,7 +37,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity.secrets import readSecret
-from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
 from twisted_libp2p.pacing import Layer
 from twisted_libp2p.transport.private.xsalsa20 import (
     KEY_SIZE,
@@ -312,18 +312,18 @@ class PrivateTransport:
 
     def __init__(self, transport: ITransport, network: PrivateNetwork) -> None:
         """
-        @param transport: what carries the bytes.  It has to say, by an
-            attribute C{stream} that is true, that its connections are plain
-            streams of bytes: one that encrypts by itself cannot be private.
+        @param transport: carries the bytes.  Its C{byteStream} has to be true: a
+            transport that encrypts by itself cannot be private.
         @param network: whose members to reach.
         @raise ConfigurationError: the transport does not say so.
         """
-        if not getattr(transport, "stream", False):
+        if not transport.byteStream:
             raise ConfigurationError(
                 f"the transport {transport.name} cannot be used in a private"
                 " network: its connections are not plain streams of bytes"
             )
         self.name: str = transport.name
+        self.byteStream = True
         self._transport = transport
         self._network = network
 
@@ -339,11 +339,14 @@ class PrivateTransport:
         """
         return self._transport.canListen(address)
 
-    def clientEndpoint(self, address: Multiaddr) -> IStreamClientEndpoint:
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
         """
-        Give the endpoint that connects to an address.
+        Return the endpoint that connects to an address.
         """
-        return _ClientEndpoint(self._network, self._transport.clientEndpoint(address))
+        endpoint = self._transport.clientEndpoint(address, options)
+        return _ClientEndpoint(self._network, endpoint)
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """

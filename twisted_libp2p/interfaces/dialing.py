@@ -1,0 +1,44 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How a caller wants a peer to be dialed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twisted_libp2p.interfaces.direction import Role
+
+if TYPE_CHECKING:
+    from twisted_libp2p.address import Multiaddr
+
+__all__ = ["DEFAULT_OPTIONS", "DialOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class DialOptions:
+    """
+    What a caller may ask of one dial.
+
+    @ivar role: the part that our side plays in the upgrade.  It is the client, except
+        in hole punching, where both sides dial and one of them has to be the server.
+    @ivar local: the address to dial from, such as C{/ip4/0.0.0.0/tcp/4001}; None leaves
+        the choice to the system.  A transport that cannot do this refuses the address
+        with L{UnsupportedAddress<twisted_libp2p.errors.UnsupportedAddress>}.
+    @ivar fresh: whether to open a new connection even if one exists.
+    @ivar timeout: seconds that this caller waits for the connection; None for 60.
+    @ivar allowLimited: whether a stream may be opened on a connection that leads
+        through a relay, with its limits on time and bytes.
+    """
+
+    role: Role = Role.CLIENT
+    local: Multiaddr | None = None
+    fresh: bool = False
+    timeout: float | None = None
+    allowLimited: bool = False
+
+
+#: The options of a caller that asks for nothing special.
+DEFAULT_OPTIONS = DialOptions()
