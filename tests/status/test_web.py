@@ -42,6 +42,15 @@ class LoopbackTests(SynchronousTestCase):
             ("ssl:443:privateKey=k", "ssl:443:privateKey=k:interface=127.0.0.1"),
             ("tls:/certs:443", r"tls:/certs:443:interface=\:\:1"),
             ("haproxy:tcp:8080", "haproxy:tcp:8080:interface=127.0.0.1"),
+            (
+                "ssl:443:privateKey=/etc/0.0.0.0.pem",
+                "ssl:443:privateKey=/etc/0.0.0.0.pem:interface=127.0.0.1",
+            ),
+            (
+                "ssl:443:privateKey=/etc/interface=a/k",
+                "ssl:443:privateKey=/etc/interface=a/k:interface=127.0.0.1",
+            ),
+            (r"tls:/a\:\:b:443", r"tls:/a\:\:b:443:interface=\:\:1"),
             ("haproxy:haproxy:tcp:1", "haproxy:haproxy:tcp:1:interface=127.0.0.1"),
         ):
             self.assertEqual(loopback(kind), bound)

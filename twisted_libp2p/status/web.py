@@ -115,7 +115,12 @@ def _saysWhere(description: str) -> bool:
     """
     Return whether a description names an interface, however deep inside.
     """
-    return bool(re.search(r"\binterface\\*=|(?<![\d.])0\.0\.0\.0|\\:\\+:", description))
+    return _WHERE.search(description) is not None
+
+
+# An argument C{interface}, or a wildcard by its position; no part of another argument,
+# such as the path of a key.
+_WHERE = re.compile(r"(?:^|:)(?:interface\\*=|(?:0\.0\.0\.0|\\+:\\+:)(?=$|\\*:))")
 
 
 class _Channel(ProtocolWrapper):
