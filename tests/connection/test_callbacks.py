@@ -766,6 +766,16 @@ class AccountTests(CallbackTestCase):
         self.assertFalse(any(self.server.connections.limiter.protocols[ID].used))
         self.assertOver(*served.made)
 
+    def test_connection(self) -> None:
+        """
+        Nor can it change what tells whose connection it is, and since when.
+        """
+        nodes = MemoryNodes()
+        _, far = nodes.connect(nodes.start(), nodes.start())
+        for name in ("remotePeer", "openedAt", "scope"):
+            self.assertRaises(AttributeError, setattr, far, name, None)
+        nodes.stop()
+
     def test_name(self) -> None:
         """
         The stream has the name that was agreed on it, before and after its end.

@@ -132,7 +132,6 @@ class Connection:
     A connection to an authenticated peer: both sides open streams on it.
 
     @ivar localPeer: who we are.
-    @ivar remotePeer: who the peer has proven to be.
     @ivar remoteKey: the key that proved it.
     @ivar localAddress: our end of the transport; None if it has no address.
     @ivar remoteAddress: the peer's end of it; None likewise.
@@ -145,8 +144,6 @@ class Connection:
     @ivar muxer: the muxer.
     @ivar early: whether the muxer was agreed inside the security handshake.
     @ivar upgradeTime: seconds from the transport's connect to readiness.
-    @ivar openedAt: when it was ready, in seconds since the epoch.
-    @ivar scope: what it has of all limits.
     @ivar reason: why it has ended; None while it has not.
     """
 
@@ -155,7 +152,10 @@ class Connection:
         "__weakref__",
         "_abandoned",
         "_asked",
+        "_openedAt",
         "_ready",
+        "_remotePeer",
+        "_scope",
         "_services",
         "_session",
         "_waiting",
@@ -165,13 +165,10 @@ class Connection:
         "localAddress",
         "localPeer",
         "muxer",
-        "openedAt",
         "reason",
         "remoteAddress",
         "remoteKey",
-        "remotePeer",
         "role",
-        "scope",
         "security",
         "transport",
         "upgradeTime",
@@ -195,7 +192,7 @@ class Connection:
     ) -> None:
         self._services = services
         self.localPeer = localPeer
-        self.remotePeer = secured.remotePeer
+        self._remotePeer = secured.remotePeer
         self.remoteKey = secured.remoteKey
         self.security = secured.protocolID
         self.muxer = muxer
@@ -209,8 +206,8 @@ class Connection:
             remoteAddress.names
         )
         self.upgradeTime = upgradeTime
-        self.openedAt = services.clock.seconds()
-        self.scope: IConnectionScope = scope
+        self._openedAt = services.clock.seconds()
+        self._scope: IConnectionScope = scope
         self._ready: Callable[[Connection], None] | None = ready
         self._session: IMuxerSession | None = None
         # How many of the peer's streams are in negotiation: ours do not take their
@@ -225,6 +222,29 @@ class Connection:
             f"<Connection {self.direction} {self.remotePeer}"
             f" {self.remoteAddress} {self.security} {self.muxer}>"
         )
+
+    # What an application may read, and may not change: the counts depend on it
+
+    @property
+    def remotePeer(self) -> PeerID:
+        """
+        The peer at the other end, as its key has proven.
+        """
+        return self._remotePeer
+
+    @property
+    def openedAt(self) -> float:
+        """
+        The time at which the connection was ready, in seconds since the epoch.
+        """
+        return self._openedAt
+
+    @property
+    def scope(self) -> IConnectionScope:
+        """
+        The use of all limits by this connection.
+        """
+        return self._scope
 
     @property
     def streams(self) -> Collection[Stream]:
@@ -326,7 +346,7 @@ class Connection:
         if session.full is not None and not session.ended:
             return False
         try:
-            scope = opening.scope = self.scope.openStream(False)
+            scope = opening.scope = self._scope.openStream(False)
         except Libp2pError:
             opening.failed(Failure(), None)
             return True
@@ -433,7 +453,7 @@ class Connection:
         """
         The connection is ready.
         """
-        session.budget = self.scope
+        session.budget = self._scope
         self._session = session
         ready, self._ready = self._ready, None
         if ready is not None:
@@ -448,7 +468,7 @@ class Connection:
             self._abandon()
             return None
         try:
-            scope = self.scope.openStream(True)
+            scope = self._scope.openStream(True)
         except Libp2pError:
             self._abandon()
             return None
@@ -520,7 +540,7 @@ class Connection:
             queue.fail(self._ended())
         self._services.deadlines.rest()
         self._services.connections.closed(self, reason)
-        self.scope.close(kept)
+        self._scope.close(kept)
         waiting, self._waiting = self._waiting, None
         for each in waiting or ():
             each.callback(None)
