@@ -206,6 +206,8 @@ class ParserTests(SynchronousTestCase):
             file.write("garbage")
         for path in (garbage, os.path.dirname(garbage), garbage + "/none"):
             self.assertIn(path, self.refused(f"{LOCAL}/a:identity={path}"))
+        # As from a variable that is not set.
+        self.assertIn("identity=node.key", self.refused(f"{LOCAL}/a:identity="))
 
     def test_unsupportedAddress(self) -> None:
         """

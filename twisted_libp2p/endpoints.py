@@ -218,7 +218,7 @@ def parseServer(
     /,
     *address: str,
     protocol: str = "",
-    identity: str = "",
+    identity: str | None = None,
     node: str = "",
     **unknown: str,
 ) -> Libp2pServerEndpoint:
@@ -244,7 +244,7 @@ def parseClient(
     /,
     *address: str,
     protocol: str = "",
-    identity: str = "",
+    identity: str | None = None,
     node: str = "",
     **unknown: str,
 ) -> Libp2pClientEndpoint:
@@ -282,5 +282,10 @@ def _check(protocol: str, unknown: dict[str, str]) -> None:
         )
 
 
-def _load(path: str) -> Identity | None:
-    return Identity.fromFile(path) if path else None
+def _load(path: str | None) -> Identity | None:
+    if path == "":
+        # Mostly a variable that is not set.  A fresh key would be another peer.
+        raise ConfigurationError(
+            "libp2p: identity= needs the file of a key, such as identity=node.key"
+        )
+    return Identity.fromFile(path) if path is not None else None
