@@ -747,7 +747,7 @@ class AccountTests(CallbackTestCase):
         refused: list[str] = []
 
         def act(protocol: Watched) -> None:
-            for name in ("protocolID", "initiator", "streamID", "connection", "scope"):
+            for name in ("protocolID", "direction", "streamID", "connection", "scope"):
                 try:
                     setattr(protocol.transport, name, None)
                 except AttributeError:

@@ -67,8 +67,9 @@ class UnreadTests(SynchronousTestCase):
         mine.stream.loseWriteConnection()
         self.nodes.settle()
         (self.paused,) = self.built
-        session: Any = self.paused.stream.session
-        window: Any = self.paused.stream.receiveWindow
+        stream: Any = self.paused.stream
+        session = stream.session
+        window: Any = stream.receiveWindow
         window.size += 5000
         session._growth += 5000
         session.budget.hold(5000)

@@ -382,7 +382,7 @@ class WindowTests(DisplacementTestCase):
         (far,) = self.server.connections.to(connection.localPeer)
         client: Any = held.transport
         session: Any = far._session
-        (stream,) = (each for each in far.streams if each._streamID == client._streamID)
+        stream = session.find(client.streamID)
         window: Any = stream.receiveWindow
         window.size += size
         window.available += size

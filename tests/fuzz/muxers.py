@@ -18,7 +18,7 @@ from zope.interface import implementer
 from tests.fuzz.target import sameHoweverCut, target
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.interfaces import IMuxer, Role
 from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.muxer.mplex.frame import MAX_MESSAGE
 from twisted_libp2p.muxer.state import CLOSED
@@ -96,7 +96,7 @@ class _Reader(HalfCloseCollector):
         """
         Begin, or do not.
         """
-        self.name = (self.stream.streamID, self.stream.initiator)
+        self.name = (self.stream.streamID, self.stream.direction)
         if not self._reads:
             self.stream.pauseProducing()
 
@@ -108,7 +108,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
 
     @param bound: how many bytes of one stream may be unread.
     """
-    initiator = bool(data[:1]) and data[0] & 0x80 != 0
+    role = Role.CLIENT if data[:1] >= b"\x80" else Role.SERVER
 
     def run(pieces: Iterator[bytes]) -> object:
         # Others in this process may have failed, and meant to.
@@ -122,7 +122,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
             return end
 
         owner.build = build
-        session: Any = muxer.wrap(initiator, owner).buildProtocol(PeerAddress(_BOB))
+        session: Any = muxer.wrap(role, owner).buildProtocol(PeerAddress(_BOB))
         sink = _Sink()
         session.makeConnection(sink)
         session.openStream(build())

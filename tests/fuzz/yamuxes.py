@@ -31,6 +31,7 @@ from tests.fuzz.target import differential
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Role
 from twisted_libp2p.muxer import Yamux
 from twisted_libp2p.muxer.state import CLOSED, LOCAL_CLOSED, OPEN, REMOTE_CLOSED
 from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxedConnectionDouble
@@ -229,7 +230,7 @@ class _Ours:
         self._owner.build = self._build
         self._ends: list[_End] = []
         muxer = Yamux(self._clock, keepAlive=None)
-        factory = muxer.wrap(initiator, self._owner)
+        factory = muxer.wrap(Role.CLIENT if initiator else Role.SERVER, self._owner)
         self.session: Any = factory.buildProtocol(PeerAddress(_BOB))
         self._transport = StringTransport()
         self.session.makeConnection(self._transport)

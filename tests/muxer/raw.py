@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.interfaces import IMuxer, Role
 from twisted_libp2p.testing.muxer import MuxedConnectionDouble
 from twisted_libp2p.testing.pump import Pump, pieces
 
@@ -82,12 +82,12 @@ class RawPeer(Protocol):
     @ivar lost: why the connection was lost, if it was.
     """
 
-    def __init__(self, muxer: IMuxer, clock: Clock, initiator: bool = False) -> None:
+    def __init__(self, muxer: IMuxer, clock: Clock, role: Role = Role.SERVER) -> None:
         self.received = bytearray()
         self.lost: Failure | None = None
         alice, bob = PeerID(b"\x00\x01a"), PeerID(b"\x00\x01b")
         self.owner = MuxedConnectionDouble(alice, bob)
-        factory = muxer.wrap(initiator, self.owner)
+        factory = muxer.wrap(role, self.owner)
         self.session = cast(Any, factory.buildProtocol(PeerAddress(bob)))
         # What is sent in one piece arrives in one read, whatever its size.
         self.pump = Pump(self, self.session, clock=clock, split=pieces(1 << 30))

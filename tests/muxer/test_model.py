@@ -35,7 +35,7 @@ from zope.interface import implementer
 from tests.examples import explore
 from tests.speaker import Speaker
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
-from twisted_libp2p.interfaces import IMuxer
+from twisted_libp2p.interfaces import Direction, IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.muxer.session import CLOSE_TIMEOUT, LINGER
 from twisted_libp2p.muxer.state import CLOSED, OPEN
@@ -290,7 +290,9 @@ class SessionModel(RuleBasedStateMachine):
         self.kinds[0] = far
         session = self.owners[side].session
         end = (HalfCloseEnd if halves else PassiveEnd)(self, True)
-        mine = [each for each in session.streams if each.initiator]
+        mine = [
+            each for each in session.streams if each.direction is Direction.OUTBOUND
+        ]
         try:
             stream = session.openStream(end)
         except LimitExceeded:

@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from tests.protocols.connected import ConnectedTestCase
 from twisted_libp2p.errors import StreamReset
-from twisted_libp2p.muxer import Stream
+from twisted_libp2p.interfaces import IMuxedStream
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.testing.muxer import Collector, HalfCloseCollector
 
@@ -97,7 +97,7 @@ class ForwardTests(ConnectedTestCase):
         self.caller = self.open(FORWARDED, HalfCloseCollector())
         self.nodes.settle()
 
-    def forwarded(self) -> Sequence[Stream]:
+    def forwarded(self) -> Sequence[IMuxedStream]:
         """
         Give the streams that are being forwarded.
         """

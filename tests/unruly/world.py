@@ -164,7 +164,7 @@ class World:
             near, far = connection.localAddress, connection.remoteAddress
             ours = connection.direction is Direction.OUTBOUND
             dialer = near if ours else far
-            opened = ours is stream.initiator
+            opened = connection.direction is stream.direction
             pair = self.pairs.setdefault((dialer, opened, stream.streamID), [])
             pair.append(side)
             if len(pair) == 2:

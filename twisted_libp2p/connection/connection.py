@@ -40,17 +40,19 @@ from twisted_libp2p.interfaces import (
     IConnectionManager,
     IConnectionScope,
     IMuxedConnection,
+    IMuxedStream,
     IMuxerSession,
     IStreamScope,
     Role,
 )
-from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.security import Secured
 
 __all__ = ["Connection", "ConnectionContext"]
+
+INBOUND, OUTBOUND = Direction
 
 #: How many inbound streams of one connection may be in negotiation at once;
 #: one more is reset (rust-libp2p's bound).
@@ -91,7 +93,7 @@ class ConnectionContext:
     connections: IConnectionManager
     open: bool = field(init=False, default=True)
     deadlines: Deadlines = field(init=False)
-    negotiating: set[Stream] = field(init=False, default_factory=set)
+    negotiating: set[IMuxedStream] = field(init=False, default_factory=set)
     unread: set[Connection] = field(init=False, default_factory=set)
     waiting: dict[Connection, StreamQueue[_Opening]] = field(
         init=False, default_factory=dict
@@ -247,7 +249,7 @@ class Connection:
         return self._scope
 
     @property
-    def streams(self) -> Collection[Stream]:
+    def streams(self) -> Collection[IMuxedStream]:
         """
         The streams that are not closed yet.
         """
@@ -387,7 +389,7 @@ class Connection:
     def _ended(self) -> ConnectionClosing:
         return ConnectionClosing(f"the connection to {self.remotePeer} ended")
 
-    def idleGrowth(self, since: float) -> Stream | None:
+    def idleGrowth(self, since: float) -> IMuxedStream | None:
         """
         Return the stream with the largest grown window that was of little use
         since a time; None if there is none.
@@ -484,7 +486,7 @@ class Connection:
         """
         self._abandon()
 
-    def streamClosed(self, stream: Stream, reason: Failure) -> None:
+    def streamClosed(self, stream: IMuxedStream, reason: Failure) -> None:
         """
         Give back what a stream has used, and publish its end if its beginning
         was published.
@@ -495,12 +497,11 @@ class Connection:
         elif session is not None and session.exhausted and not session.streams:
             # Our side opens its streams on another connection.
             self.close()
-        # Read past the properties: this is done for every stream.
-        if self._services.waiting and stream._initiator:
+        if self._services.waiting and stream.direction is OUTBOUND:
             queue = self._services.waiting.get(self)
             if queue is not None:
                 queue.freed()
-        scope = stream._scope
+        scope = stream.scope
         if scope is None:
             # It was not opened by way of this class, and never counted.
             return
@@ -508,7 +509,7 @@ class Connection:
         if stream in self._services.negotiating:
             self._settled(stream)
             # Whoever ended it, it has cost a negotiation.
-            if not stream._initiator:
+            if stream.direction is INBOUND:
                 self._abandon()
         elif self._services.events.wants(ClosedStream):
             self._services.events.publish(
@@ -560,13 +561,13 @@ class Connection:
         unread.discard(self)
         return True
 
-    def serve(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+    def serve(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """
         The peer has asked for a protocol on its stream.
 
         @return: who serves it; None if there are too many streams that speak it.
         """
-        scope = stream._scope
+        scope = stream.scope
         assert scope is not None
         try:
             scope.agree(protocol)
@@ -575,7 +576,7 @@ class Connection:
             return None
         return self._services.registry.lookup(protocol)
 
-    def agreed(self, protocol: IProtocol, stream: Stream) -> None:
+    def agreed(self, protocol: IProtocol, stream: IMuxedStream) -> None:
         """
         Publish that the protocol of a stream was agreed, unless the application
         has ended the stream, or its connection, as it began.
@@ -586,26 +587,26 @@ class Connection:
         if self._services.events.wants(OpenedStream):
             self._services.events.publish(OpenedStream(**self._describe(stream)))
 
-    def _settled(self, stream: Stream) -> None:
+    def _settled(self, stream: IMuxedStream) -> None:
         """
         Take a stream from those in negotiation.
         """
         self._services.negotiating.discard(stream)
-        if not stream._initiator:
+        if stream.direction is INBOUND:
             self._asked -= 1
 
-    def _describe(self, stream: Stream) -> dict[str, Any]:
+    def _describe(self, stream: IMuxedStream) -> dict[str, Any]:
         return {
             "time": self._services.clock.seconds(),
             "stream": stream,
             "connection": self,
             "peer": self.remotePeer,
             "protocolID": stream.protocolID,
-            "direction": "outbound" if stream.initiator else "inbound",
+            "direction": stream.direction,
         }
 
 
-def _serve(protocol: str, stream: Stream) -> IProtocolFactory | None:
+def _serve(protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
     """
     Have the connection of a stream serve it.
     """
@@ -614,7 +615,7 @@ def _serve(protocol: str, stream: Stream) -> IProtocolFactory | None:
     return served
 
 
-def _agreed(protocol: IProtocol, stream: Stream) -> None:
+def _agreed(protocol: IProtocol, stream: IMuxedStream) -> None:
     """
     Tell the connection of a stream.
     """
@@ -629,7 +630,7 @@ class _Proposer(Negotiator):
 
     factory: _Opening
 
-    def makeConnection(self, transport: Stream) -> None:
+    def makeConnection(self, transport: IMuxedStream) -> None:
         """
         Note the stream before anything of the application is called, which may
         end it.
@@ -651,7 +652,7 @@ class _Opening(Negotiation):
     """
 
     scope: IStreamScope
-    stream: Stream | None = None
+    stream: IMuxedStream | None = None
 
     def __init__(
         self,
@@ -681,7 +682,7 @@ class _Opening(Negotiation):
         negotiator.optimistic = self.optimistic
         return negotiator
 
-    def choose(self, protocol: str, stream: Stream) -> IProtocolFactory | None:
+    def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         try:
             self.scope.agree(protocol)
         except Libp2pError as error:
@@ -694,7 +695,7 @@ class _Opening(Negotiation):
         stream.negotiating = self.optimistic is not None
         return self._factory
 
-    def agreed(self, protocol: IProtocol, stream: Stream) -> None:
+    def agreed(self, protocol: IProtocol, stream: IMuxedStream) -> None:
         stream.negotiated()
         self.connection.agreed(protocol, stream)
         if self.result.called:

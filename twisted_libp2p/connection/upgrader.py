@@ -293,7 +293,8 @@ class Upgrade(Factory):
                 Negotiation(
                     self._onSecured,
                     lambda muxer, secure: upgrader.muxers[muxer].wrap(
-                        self._initiator, self._connect(muxer, secure)
+                        Role.CLIENT if self._initiator else Role.SERVER,
+                        self._connect(muxer, secure),
                     ),
                     already=self._secured,
                     failed=self._failed,

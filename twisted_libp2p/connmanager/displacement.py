@@ -32,6 +32,7 @@ from typing import Any
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Direction, IMuxedStream
 from twisted_libp2p.limits.limits import SHARES, SITE_SHARES
 from twisted_libp2p.limits.scopes import (
     INBOUND_STREAMS,
@@ -41,7 +42,6 @@ from twisted_libp2p.limits.scopes import (
     ConnectionScope,
     Scope,
 )
-from twisted_libp2p.muxer.stream import Stream
 
 __all__ = ["Displacement", "holders"]
 
@@ -75,7 +75,7 @@ class _Look:
         self.at = at
         self.vain = False
         self.held: defaultdict[Hashable, float] = defaultdict(float)
-        self.chosen: list[tuple[Stream, Connection, Hashable]] = []
+        self.chosen: list[tuple[IMuxedStream, Connection, Hashable]] = []
 
     def count(self, scope: Any, amount: int) -> None:
         """
@@ -223,7 +223,7 @@ class Displacement:
         """
         look = _Look(self._now())
         oldest = scope.kind == TRANSIENT
-        held: dict[Connection, list[Stream]] = {}
+        held: dict[Connection, list[IMuxedStream]] = {}
         members: defaultdict[Hashable, list[Connection]] = defaultdict(list)
         for connection in self._connections():
             if self._protected(connection.remotePeer):
@@ -231,7 +231,7 @@ class Displacement:
             streams = [
                 stream
                 for stream in connection.streams
-                if not stream.initiator and _holds(stream, scope)
+                if stream.direction is Direction.INBOUND and _holds(stream, scope)
             ]
             if not streams:
                 continue
@@ -268,7 +268,7 @@ def _isFull(scope: Scope) -> bool:
     return any(scope.used[each] >= scope.limits[each] for each in STREAM[True])
 
 
-def _holds(stream: Stream, scope: Scope) -> bool:
+def _holds(stream: IMuxedStream, scope: Scope) -> bool:
     """
     Return whether a stream takes a place in a scope.
     """

@@ -10,6 +10,8 @@ The contracts between the rooms of twisted_libp2p::
     ISecureTransport    what such a wrapper is to the protocol above it
     IMuxer              wraps a factory: one connection in, many streams out
     IMuxerSession       the muxer of one connection, as its owner uses it
+    IStream             a stream, as applications and services use it
+    IMuxedStream        a stream, as the owner of its connection uses it
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IConnectionManager  is asked before there is a connection, and owns it then
     IConnectionScope    what one connection may have, and has, of all limits
@@ -62,6 +64,10 @@ from twisted_libp2p.interfaces.security import (
     ISecureTransport,
     ISecurity,
 )
+from twisted_libp2p.interfaces.stream import (
+    IMuxedStream,
+    IStream,
+)
 from twisted_libp2p.interfaces.transport import (
     IAddressing,
     IMuxedTransport,
@@ -84,6 +90,7 @@ __all__ = [
     "IKeyBook",
     "IMetadataBook",
     "IMuxedConnection",
+    "IMuxedStream",
     "IMuxedTransport",
     "IMuxer",
     "IMuxerProvider",
@@ -95,6 +102,7 @@ __all__ = [
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
+    "IStream",
     "IStreamScope",
     "ITransport",
     "ITransportProvider",

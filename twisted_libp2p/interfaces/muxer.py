@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from twisted_libp2p.errors import LimitExceeded
     from twisted_libp2p.identity import PeerID
     from twisted_libp2p.interfaces.connections import IConnectionScope
-    from twisted_libp2p.muxer.stream import Stream
+    from twisted_libp2p.interfaces.direction import Role
+    from twisted_libp2p.interfaces.stream import IMuxedStream
 
 __all__ = ["IMuxedConnection", "IMuxer", "IMuxerSession"]
 
@@ -36,7 +37,7 @@ class IMuxer(Interface):
 
     protocolID: str = Attribute("What is proposed on the wire.")
 
-    def wrap(initiator: bool, connection: IMuxedConnection) -> IProtocolFactory:
+    def wrap(role: Role, connection: IMuxedConnection) -> IProtocolFactory:
         """
         Give a factory whose protocol is the L{IMuxerSession} of one
         connection.
@@ -48,7 +49,7 @@ class IMuxer(Interface):
         paused stream whose peer has ended its half may come later: when the
         application has read what came, or leaves.
 
-        @param initiator: whether our side opened the connection.
+        @param role: the part of our side in the upgrade of the connection.
         """
 
 
@@ -57,7 +58,9 @@ class IMuxerSession(Interface):
     The muxer of one connection, as its owner uses it.
     """
 
-    streams: Collection[Stream] = Attribute("The streams that are not closed yet.")
+    streams: Collection[IMuxedStream] = Attribute(
+        "The streams that are not closed yet."
+    )
     ended: bool = Attribute(
         "Whether the session has ended; its transport may still be closing."
     )
@@ -73,7 +76,7 @@ class IMuxerSession(Interface):
         "Whom it asks for memory; set by the owner in C{sessionStarted}."
     )
 
-    def openStream(protocol: IProtocol) -> Stream:
+    def openStream(protocol: IProtocol) -> IMuxedStream:
         """
         Open a stream and connect the protocol to it.
 
@@ -81,7 +84,7 @@ class IMuxerSession(Interface):
         @raise twisted_libp2p.errors.LimitExceeded: too many streams are open.
         """
 
-    def idleGrowth(since: float) -> Stream | None:
+    def idleGrowth(since: float) -> IMuxedStream | None:
         """
         @return: the stream with the largest grown window of which not even half
             was used since a time; None if there is none.
@@ -111,7 +114,7 @@ class IMuxerSession(Interface):
 class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
     """
     The owner of a muxer's session: C{buildProtocol} is called with the
-    L{Stream} for every inbound stream, and gives its protocol, or None to
+    stream for every inbound stream, and gives its protocol, or None to
     refuse (the stream is reset).
     """
 
@@ -131,7 +134,7 @@ class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
         many are open.
         """
 
-    def streamClosed(stream: Stream, reason: Failure) -> None:
+    def streamClosed(stream: IMuxedStream, reason: Failure) -> None:
         """
         Both directions of the stream have ended, and its protocol was told.
         """

@@ -43,7 +43,7 @@ from twisted_libp2p.errors import (
     StreamAborted,
     Truncated,
 )
-from twisted_libp2p.interfaces import IMuxerSession
+from twisted_libp2p.interfaces import Direction, IMuxerSession, Role
 from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.pacing import Deadline
@@ -61,6 +61,8 @@ __all__ = [
     "MuxerSession",
     "SessionFactory",
 ]
+
+INBOUND, OUTBOUND = Direction
 
 #: The most bytes of a stream in one frame.  With what each layer adds it fits a
 #: Noise message, one read of Twisted's, which takes 64 KiB, and one segment of
@@ -105,7 +107,7 @@ class MuxerSession(Protocol):
     @cvar protocolID: the muxer's name on the wire, for errors.
     @cvar outboundOption: the option that bounds the streams of our side, for errors.
     @ivar connection: the owner of the session.
-    @ivar initiator: whether our side opened the connection.
+    @ivar role: the part of our side in the upgrade of the connection.
     @ivar exhausted: whether our side can never open another stream, although the
         session goes on.
     @ivar keepsAlive: whether the session notices by itself that the peer is dead.
@@ -136,7 +138,7 @@ class MuxerSession(Protocol):
         "_turnCall",
         "clock",
         "connection",
-        "initiator",
+        "role",
     )
 
     protocolID: str
@@ -151,18 +153,17 @@ class MuxerSession(Protocol):
         self,
         factory: SessionFactory,
         clock: IReactorTime,
-        initiator: bool,
+        role: Role,
         connection: IMuxedConnection,
         maxInboundStreams: int,
         maxOutboundStreams: int,
     ) -> None:
         self.factory: SessionFactory = factory
         self.clock: IReactorTime = clock
-        self.initiator = initiator
+        self.role: Role = role
         self.connection: IMuxedConnection = connection
-        # By whether our side has opened the streams.
-        self._limits = (maxInboundStreams, maxOutboundStreams)
-        self._counts = [0, 0]
+        self._limits = {INBOUND: maxInboundStreams, OUTBOUND: maxOutboundStreams}
+        self._counts = {INBOUND: 0, OUTBOUND: 0}
         self._streams: dict[int, Stream] = {}
         # Ordered, so that streams take turns; a mapping, so that a stream
         # which ends leaves at once: a queue of the dead could be made to grow.
@@ -200,7 +201,7 @@ class MuxerSession(Protocol):
         The error of L{openStream} while our side has as many streams open as it
         may have; None while it may open more.
         """
-        limit, current = self._limits[True], self._counts[True]
+        limit, current = self._limits[OUTBOUND], self._counts[OUTBOUND]
         if current < limit:
             return None
         return LimitExceeded(
@@ -325,10 +326,9 @@ class MuxerSession(Protocol):
         """
 
     @abstractmethod
-    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+    def resetFrame(self, stream: Stream, code: int) -> bytes:
         """
-        @param initiator: whether our side opened the stream.
-        @return: the frame that resets a stream.
+        Return the frame that resets a stream.
         """
 
     @abstractmethod
@@ -527,7 +527,7 @@ class MuxerSession(Protocol):
             # Not there any more if the session is ending.
             self._ready.pop(stream, None)
         if self.announced(stream):
-            self.urge(self.resetFrame(stream._streamID, stream._initiator, code))
+            self.urge(self.resetFrame(stream, code))
 
     def closed(self, stream: Stream, reason: Failure) -> None:
         """
@@ -539,7 +539,7 @@ class MuxerSession(Protocol):
             key = _aside(stream)
         if self._streams.pop(key, None) is None:
             return
-        self._counts[stream._initiator] -= 1
+        self._counts[stream._direction] -= 1
         if stream.queued:
             self._ready.pop(stream, None)
         self._awake.pop(stream, None)
@@ -592,7 +592,7 @@ class MuxerSession(Protocol):
         """
         protocol: IProtocol | None = None
         try:
-            if self._counts[False] < self._limits[False]:
+            if self._counts[INBOUND] < self._limits[INBOUND]:
                 # The contract gives the stream where others give an address.
                 protocol = self.connection.buildProtocol(stream)  # type: ignore[arg-type]
             else:
@@ -606,7 +606,7 @@ class MuxerSession(Protocol):
                 self.connection.streamClosed(stream, self._reason or connectionDone)
             return False
         if protocol is None:
-            self.urge(self.resetFrame(stream.streamID, False, ErrorCode.LIMIT_EXCEEDED))
+            self.urge(self.resetFrame(stream, ErrorCode.LIMIT_EXCEEDED))
             return False
         self._connect(stream, protocol)
         return True
@@ -641,7 +641,7 @@ class MuxerSession(Protocol):
         Put a stream into the table and connect its protocol.
         """
         self._streams[self.key(stream)] = stream
-        self._counts[stream._initiator] += 1
+        self._counts[stream._direction] += 1
         stream.protocol = protocol
         try:
             protocol.makeConnection(stream)

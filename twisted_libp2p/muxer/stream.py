@@ -15,13 +15,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import (
-    IConsumer,
-    IHalfCloseableProtocol,
-    IProtocol,
-    IPushProducer,
-    ITransport,
-)
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -29,6 +23,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import ErrorCode, StreamAborted, StreamReset
+from twisted_libp2p.interfaces import Direction, IMuxedStream
 from twisted_libp2p.muxer.state import (
     CLOSED,
     FIN_RECEIVED,
@@ -54,7 +49,7 @@ LOW_WATER = 16 * 1024
 _log = Logger()
 
 
-@implementer(ITransport, IConsumer, IPushProducer)
+@implementer(IMuxedStream)
 class Stream:
     """
     One stream of a muxed connection.
@@ -90,8 +85,8 @@ class Stream:
 
     __slots__ = (
         "_closing",
+        "_direction",
         "_eof",
-        "_initiator",
         "_lost",
         "_negotiator",
         "_offset",
@@ -124,14 +119,14 @@ class Stream:
         self,
         session: MuxerSession,
         streamID: int,
-        initiator: bool,
+        direction: Direction,
         sendWindow: int,
         receiveWindow: Any,
         announce: int,
     ) -> None:
         self.session = session
         self._streamID = streamID
-        self._initiator = initiator
+        self._direction: Direction = direction
         self.protocol: IProtocol | None = None
         self._scope: IStreamScope | None = None
         self.negotiating = False
@@ -162,20 +157,12 @@ class Stream:
         self._reason: Failure | None = None
 
     def __repr__(self) -> str:
-        opener = "outbound" if self.initiator else "inbound"
         return (
-            f"<{type(self).__name__} {self.streamID} {opener}"
+            f"<{type(self).__name__} {self.streamID} {self.direction}"
             f" {self.protocolID or 'not negotiated'} {self.state.name}>"
         )
 
-    # What an application may read, and may not change: the counts depend on it
-
-    @property
-    def connection(self) -> IMuxedConnection:
-        """
-        The owner of the session.
-        """
-        return self.session.connection
+    # Read-only: the counts depend on these.
 
     @property
     def streamID(self) -> int:
@@ -185,18 +172,11 @@ class Stream:
         return self._streamID
 
     @property
-    def initiator(self) -> bool:
+    def direction(self) -> Direction:
         """
-        Whether our side opened the stream.
+        Which side opened the stream.
         """
-        return self._initiator
-
-    @property
-    def protocolID(self) -> str | None:
-        """
-        The protocol negotiated for this stream; None until then.
-        """
-        return None if self._scope is None else self._scope.protocol
+        return self._direction
 
     @property
     def scope(self) -> IStreamScope | None:
@@ -204,6 +184,20 @@ class Stream:
         The use of all limits by this stream; None where its owner counts nothing.
         """
         return self._scope
+
+    @property
+    def connection(self) -> IMuxedConnection:
+        """
+        The owner of the session.
+        """
+        return self.session.connection
+
+    @property
+    def protocolID(self) -> str | None:
+        """
+        The protocol negotiated for this stream; None until then.
+        """
+        return None if self._scope is None else self._scope.protocol
 
     def adopt(self, scope: IStreamScope) -> None:
         """

@@ -16,7 +16,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IProtocol,
+    IPullProducer,
+    IPushProducer,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -33,12 +38,14 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Direction,
     IMuxedConnection,
+    IMuxedStream,
     IMuxer,
     IMuxerSession,
     IStreamScope,
+    Role,
 )
-from twisted_libp2p.muxer import Stream
 from twisted_libp2p.testing.pump import Pump, byteByByte, inReads
 
 if TYPE_CHECKING:
@@ -73,11 +80,11 @@ class Collector(Protocol):
         self.reasons: list[Failure] = []
 
     @property
-    def stream(self) -> Stream:
+    def stream(self) -> IMuxedStream:
         """
-        The transport, as what it is.
+        The transport, as a stream.
         """
-        assert isinstance(self.transport, Stream)
+        assert IMuxedStream.providedBy(self.transport)
         return self.transport
 
     def dataReceived(self, data: bytes) -> None:
@@ -131,6 +138,7 @@ class HalfCloseCollector(Collector):
         self.ends.append("write")
 
 
+@implementer(IPushProducer)
 class PushProducer:
     """
     Writes pieces of one size until it is paused.
@@ -141,7 +149,7 @@ class PushProducer:
     @ivar wrote: called after each piece.
     """
 
-    def __init__(self, stream: Stream, piece: bytes, count: int) -> None:
+    def __init__(self, stream: IMuxedStream, piece: bytes, count: int) -> None:
         self.stream = stream
         self.piece = piece
         self.left = count
@@ -179,6 +187,7 @@ class PushProducer:
         self.stopped = True
 
 
+@implementer(IPullProducer)
 class PullProducer:
     """
     Writes one piece whenever it is asked.
@@ -187,7 +196,7 @@ class PullProducer:
     @ivar stopped: whether it was told to stop.
     """
 
-    def __init__(self, stream: Stream, piece: bytes, count: int) -> None:
+    def __init__(self, stream: IMuxedStream, piece: bytes, count: int) -> None:
         self.stream = stream
         self.piece = piece
         self.left = count
@@ -264,8 +273,8 @@ class MuxedConnectionDouble:
         self.events: list[str] = []
         self.build: Callable[[], Any] = Collector
         self.protocols: list[Any] = []
-        self.opened: list[Stream] = []
-        self.ended: list[tuple[Stream, Failure]] = []
+        self.opened: list[IMuxedStream] = []
+        self.ended: list[tuple[IMuxedStream, Failure]] = []
         self.refused = 0
         self.lost: list[Failure] = []
 
@@ -286,7 +295,7 @@ class MuxedConnectionDouble:
         self.session = session
         self.events.append("sessionStarted")
 
-    def openStream(self, protocol: IProtocol) -> Stream:
+    def openStream(self, protocol: IProtocol) -> IMuxedStream:
         """
         Open a stream, and note it.
         """
@@ -310,7 +319,7 @@ class MuxedConnectionDouble:
         """
         self.refused += 1
 
-    def streamClosed(self, stream: Stream, reason: Failure) -> None:
+    def streamClosed(self, stream: IMuxedStream, reason: Failure) -> None:
         """
         Note it.
         """
@@ -347,8 +356,8 @@ class MuxerPair:
         self.client = MuxedConnectionDouble(alice, bob)
         self.server = MuxedConnectionDouble(bob, alice)
         protocols: list[Any] = [
-            client.wrap(True, self.client).buildProtocol(PeerAddress(bob)),
-            server.wrap(False, self.server).buildProtocol(PeerAddress(alice)),
+            client.wrap(Role.CLIENT, self.client).buildProtocol(PeerAddress(bob)),
+            server.wrap(Role.SERVER, self.server).buildProtocol(PeerAddress(alice)),
         ]
         self.pump = Pump(*protocols, clock=clock, split=split, record=record)
         self.pump.connect()
@@ -466,8 +475,8 @@ class MuxerConformance(_TestCase):
             (pair.server, pair.client),
         ):
             mine, theirs = pair.open(owner)
-            self.assertTrue(mine.stream.initiator)
-            self.assertFalse(theirs.stream.initiator)
+            self.assertIs(mine.stream.direction, Direction.OUTBOUND)
+            self.assertIs(theirs.stream.direction, Direction.INBOUND)
             self.assertIs(mine.stream.protocol, mine)
             self.assertEqual(len(other.protocols), 1)
         self.assertEqual(len(pair.clientSession.streams), 2)
@@ -1059,7 +1068,7 @@ class MuxerConformance(_TestCase):
                 pair.pump.client.stalled = True
             most = 0
 
-            def note(stream: Stream = mine.stream) -> None:
+            def note(stream: IMuxedStream = mine.stream) -> None:
                 nonlocal most
                 most = max(most, stream.unsentSize)
 
@@ -1280,7 +1289,7 @@ class MuxerConformance(_TestCase):
         bystander, _ = pair.open(pair.client)
         double, told = pair.client, pair.client.streamClosed
 
-        def broken(stream: Stream, reason: Failure) -> None:
+        def broken(stream: IMuxedStream, reason: Failure) -> None:
             told(stream, reason)
             raise ZeroDivisionError
 
@@ -1354,7 +1363,7 @@ class MuxerConformance(_TestCase):
         class Quitter(Collector):
             def dataReceived(self, data: bytes) -> None:
                 super().dataReceived(data)
-                self.stream.session.close()
+                pair.serverSession.close()
 
         pair = self.pair()
         pair.server.build = Quitter

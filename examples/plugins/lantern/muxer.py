@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.errors import LimitExceeded
-from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
+from twisted_libp2p.interfaces import Direction, IMuxedConnection, IMuxer, Role
 from twisted_libp2p.muxer import Stream
 from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
 from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
@@ -50,14 +50,12 @@ class BundleSession(MuxerSession):
         self,
         factory: SessionFactory,
         clock: IReactorTime,
-        initiator: bool,
+        role: Role,
         connection: IMuxedConnection,
     ) -> None:
-        super().__init__(
-            factory, clock, initiator, connection, MAX_STREAMS, MAX_STREAMS
-        )
+        super().__init__(factory, clock, role, connection, MAX_STREAMS, MAX_STREAMS)
         self._partial = b""
-        self._nextID = 1 if initiator else 2
+        self._nextID = 1 if role is Role.CLIENT else 2
 
     # Receiving
 
@@ -84,9 +82,11 @@ class BundleSession(MuxerSession):
     ) -> None:
         stream = self.find(streamID)
         if kind == START:
-            if stream is not None or streamID % 2 == self.initiator:
+            if stream is not None or streamID % 2 == self._nextID % 2:
                 raise self.violation(streamID, "it cannot be opened")
-            self.streamReceived(Stream(self, streamID, False, WINDOW, WINDOW, 0))
+            self.streamReceived(
+                Stream(self, streamID, Direction.INBOUND, WINDOW, WINDOW, 0)
+            )
         elif stream is None or stream.state == CLOSED:
             pass  # The frame and our reset have crossed.
         elif kind == DATA:
@@ -124,7 +124,7 @@ class BundleSession(MuxerSession):
             used = MAX_STREAM_ID // 2
             raise LimitExceeded("stream ids", used, used, "a new connection")
         self._nextID += 2
-        return Stream(self, streamID, True, WINDOW, WINDOW, 1)
+        return Stream(self, streamID, Direction.OUTBOUND, WINDOW, WINDOW, 1)
 
     def key(self, stream: Stream) -> int:
         """
@@ -158,11 +158,11 @@ class BundleSession(MuxerSession):
             stream.finSent()
         return sum(map(len, batch[before:]))
 
-    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+    def resetFrame(self, stream: Stream, code: int) -> bytes:
         """
         The frame that resets a stream.
         """
-        return HEADER.pack(streamID, RESET, code)
+        return HEADER.pack(stream.streamID, RESET, code)
 
 
 @implementer(IMuxer)
@@ -176,11 +176,11 @@ class Bundle:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
 
-    def wrap(self, initiator: bool, connection: IMuxedConnection) -> SessionFactory:
+    def wrap(self, role: Role, connection: IMuxedConnection) -> SessionFactory:
         """
         Give a factory whose protocol is the session of one connection.
         """
         return SessionFactory(
             connection,
-            lambda factory: BundleSession(factory, self._clock, initiator, connection),
+            lambda factory: BundleSession(factory, self._clock, role, connection),
         )

@@ -28,6 +28,7 @@ from twisted_libp2p.errors import (
     SessionEnded,
     StreamReset,
 )
+from twisted_libp2p.interfaces import Role
 from twisted_libp2p.muxer import Yamux
 from twisted_libp2p.muxer.session import MAX_BODY, MAX_CONTROL
 from twisted_libp2p.muxer.yamux.frame import (
@@ -68,7 +69,7 @@ class SessionTestCase(SynchronousTestCase):
     A session with a raw peer.
     """
 
-    initiator = False
+    role = Role.SERVER
     options: Mapping[str, Any] = MappingProxyType({})
 
     def setUp(self) -> None:
@@ -76,9 +77,7 @@ class SessionTestCase(SynchronousTestCase):
         Connect, and answer the first ping after a tenth of a second.
         """
         self.clock = Clock()
-        self.peer = RawPeer(
-            Yamux(self.clock, **self.options), self.clock, self.initiator
-        )
+        self.peer = RawPeer(Yamux(self.clock, **self.options), self.clock, self.role)
         self.owner = self.peer.owner
         self.first = self.peer.take()
         self.clock.advance(0.1)
@@ -738,14 +737,14 @@ class OutboundTests(SessionTestCase):
     Streams that we open.
     """
 
-    initiator = True
+    role = Role.CLIENT
 
     def test_ids(self) -> None:
         """
         The connection's initiator has the odd ids, the listener the even.
         """
-        for initiator, expected in ((True, [1, 3]), (False, [2, 4])):
-            self.initiator = initiator
+        for role, expected in ((Role.CLIENT, [1, 3]), (Role.SERVER, [2, 4])):
+            self.role = role
             self.setUp()
             for _ in expected:
                 self.owner.openStream(Collector())

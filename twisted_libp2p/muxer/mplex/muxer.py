@@ -9,7 +9,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
+from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, Role
 from twisted_libp2p.muxer.mplex.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.mplex.session import MplexSession
 from twisted_libp2p.muxer.session import SessionFactory
@@ -51,13 +51,13 @@ class Mplex:
         self.maxUnread = maxUnread
         self.patience = patience
 
-    def wrap(self, initiator: bool, connection: IMuxedConnection) -> SessionFactory:
+    def wrap(self, role: Role, connection: IMuxedConnection) -> SessionFactory:
         """
         Give a factory whose protocol is the session of one connection.
 
-        @param initiator: whether our side opened the connection.
+        @param role: the part of our side in the upgrade of the connection.
         """
         return SessionFactory(
             connection,
-            lambda factory: MplexSession(factory, self, initiator, connection),
+            lambda factory: MplexSession(factory, self, role, connection),
         )

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.interfaces import Direction, Role
 from twisted_libp2p.muxer.mplex.frame import (
     PROTOCOL_ID,
     Flag,
@@ -71,13 +72,13 @@ class MplexSession(MuxerSession):
         self,
         factory: SessionFactory,
         muxer: Mplex,
-        initiator: bool,
+        role: Role,
         connection: IMuxedConnection,
     ) -> None:
         super().__init__(
             factory,
             muxer.clock,
-            initiator,
+            role,
             connection,
             muxer.maxInboundStreams,
             muxer.maxOutboundStreams,
@@ -145,13 +146,15 @@ class MplexSession(MuxerSession):
         """
         if self.known(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
-        self.streamReceived(Stream(self, streamID, False, _BOUNDLESS, None, FIRST_DATA))
+        self.streamReceived(
+            Stream(self, streamID, Direction.INBOUND, _BOUNDLESS, None, FIRST_DATA)
+        )
 
     def _misused(self, stream: Stream) -> None:
         """
         The peer broke the rules of one stream: that one ends.
         """
-        error = self.violation(stream.streamID, "a frame out of place")
+        error = self.violation(stream._streamID, "a frame out of place")
         stream.fail(Failure(error), error.wireCode)
 
     # Unread bytes
@@ -230,13 +233,13 @@ class MplexSession(MuxerSession):
         """
         streamID = self._nextID
         self._nextID += 1
-        return Stream(self, streamID, True, _BOUNDLESS, None, _NEW)
+        return Stream(self, streamID, Direction.OUTBOUND, _BOUNDLESS, None, _NEW)
 
     def key(self, stream: Stream) -> int:
         """
         Both sides may use the same id: whose it is goes into the key.
         """
-        return stream._streamID << 1 | stream._initiator
+        return stream._streamID << 1 | (stream._direction is Direction.OUTBOUND)
 
     def announced(self, stream: Stream) -> bool:
         """
@@ -250,7 +253,7 @@ class MplexSession(MuxerSession):
         """
         Append the frames that a stream needs.  Its name is left empty.
         """
-        streamID, initiator = stream._streamID, stream._initiator
+        streamID, ours = stream._streamID, stream._direction is Direction.OUTBOUND
         header = b""
         first = stream.announce
         size = stream.unsentSize
@@ -261,7 +264,7 @@ class MplexSession(MuxerSession):
             stream.announce = 0
         if size:
             size = min(size, MAX_BODY)
-            header += pack(_MESSAGE + initiator, streamID, size)
+            header += pack(_MESSAGE + ours, streamID, size)
             batch.append(header)
             stream.take(size, batch)
             size += len(header)
@@ -270,17 +273,18 @@ class MplexSession(MuxerSession):
             if first and size and stream._scope is not None:
                 self.endLater(stream)
                 return size
-            header += pack(_CLOSE + initiator, streamID, 0)
+            header += pack(_CLOSE + ours, streamID, 0)
             stream.finSent()
         if header:
             batch.append(header)
         return size + len(header)
 
-    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+    def resetFrame(self, stream: Stream, code: int) -> bytes:
         """
         A reset has no place for a code.
         """
-        return pack(_RESET + initiator, streamID, 0)
+        ours = stream._direction is Direction.OUTBOUND
+        return pack(_RESET + ours, stream._streamID, 0)
 
     # The end
 
@@ -291,7 +295,7 @@ class MplexSession(MuxerSession):
         session.
         """
         return b"".join(
-            self.resetFrame(stream.streamID, stream.initiator, code)
+            self.resetFrame(stream, code)
             for stream in self._streams.values()
             if stream.state in (OPEN, REMOTE_CLOSED) and self.announced(stream)
         )

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.interfaces import IMuxedConnection, IMuxer
+from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, Role
 from twisted_libp2p.muxer.session import SessionFactory
 from twisted_libp2p.muxer.yamux.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.yamux.session import YamuxSession
@@ -63,13 +63,13 @@ class Yamux:
         self.ackBacklog = ackBacklog
         self.keepAlive = keepAlive
 
-    def wrap(self, initiator: bool, connection: IMuxedConnection) -> SessionFactory:
+    def wrap(self, role: Role, connection: IMuxedConnection) -> SessionFactory:
         """
         Give a factory whose protocol is the session of one connection.
 
-        @param initiator: whether our side opened the connection.
+        @param role: the part of our side in the upgrade of the connection.
         """
         return SessionFactory(
             connection,
-            lambda factory: YamuxSession(factory, self, initiator, connection),
+            lambda factory: YamuxSession(factory, self, role, connection),
         )

@@ -19,6 +19,7 @@ from twisted_libp2p.errors import (
     PeerUnresponsive,
     ProtocolViolation,
 )
+from twisted_libp2p.interfaces import Direction, Role
 from twisted_libp2p.muxer.session import (
     EARLY,
     FIRST_DATA,
@@ -97,13 +98,13 @@ class YamuxSession(MuxerSession):
         self,
         factory: SessionFactory,
         muxer: Yamux,
-        initiator: bool,
+        role: Role,
         connection: IMuxedConnection,
     ) -> None:
         super().__init__(
             factory,
             muxer.clock,
-            initiator,
+            role,
             connection,
             muxer.maxInboundStreams,
             muxer.maxOutboundStreams,
@@ -112,7 +113,7 @@ class YamuxSession(MuxerSession):
         self._reader = FrameReader(self)
         self._receiver: Stream | None = None
         self._bodyFlags = 0
-        self._nextID = 1 if initiator else 2
+        self._nextID = 1 if role is Role.CLIENT else 2
         self._unacknowledged: set[int] = set()
         self._waiting: OrderedDict[Stream, None] = OrderedDict()
         self._growth = 0
@@ -301,7 +302,7 @@ class YamuxSession(MuxerSession):
 
         @return: the stream; None if it is refused.
         """
-        if (streamID & 1 == 1) == self.initiator:
+        if streamID & 1 == self._nextID & 1:
             raise self.violation(streamID, "the peer opened a stream of our parity")
         if self.known(streamID) is not None:
             raise self.violation(streamID, "the peer opened it twice")
@@ -310,7 +311,7 @@ class YamuxSession(MuxerSession):
         stream = Stream(
             self,
             streamID,
-            False,
+            Direction.INBOUND,
             INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
             ACK | FIRST_DATA,
@@ -326,9 +327,9 @@ class YamuxSession(MuxerSession):
         @return: why the body of a Data frame may not come.
         """
         if stream.state == REMOTE_CLOSED:
-            return self.violation(stream.streamID, "data came after the end")
+            return self.violation(stream._streamID, "data came after the end")
         return self.violation(
-            stream.streamID,
+            stream._streamID,
             f"{length} bytes exceed the window of {stream.receiveWindow.available}",
         )
 
@@ -338,7 +339,7 @@ class YamuxSession(MuxerSession):
         """
         window = stream.sendWindow + delta
         if window > MAX_SEND_WINDOW:
-            raise self.violation(stream.streamID, "its window exceeds 32 bits")
+            raise self.violation(stream._streamID, "its window exceeds 32 bits")
         blocked = not stream.sendWindow
         stream.sendWindow = window
         if blocked and stream.unsentSize:
@@ -380,7 +381,7 @@ class YamuxSession(MuxerSession):
         stream = Stream(
             self,
             streamID,
-            True,
+            Direction.OUTBOUND,
             0 if backlogged else INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
             SYN,
@@ -398,7 +399,7 @@ class YamuxSession(MuxerSession):
         self._unacknowledged.discard(streamID)
         if self._waiting:
             stream = self._waiting.popitem(last=False)[0]
-            self._unacknowledged.add(stream.streamID)
+            self._unacknowledged.add(stream._streamID)
             stream.sendWindow = INITIAL_WINDOW
             self.ready(stream)
 
@@ -515,11 +516,11 @@ class YamuxSession(MuxerSession):
                 found, most = stream, window.growth
         return found
 
-    def resetFrame(self, streamID: int, initiator: bool, code: int) -> bytes:
+    def resetFrame(self, stream: Stream, code: int) -> bytes:
         """
         A reset carries its code in the length, as go-libp2p does.
         """
-        return pack(WINDOW_UPDATE, RST, streamID, code)
+        return pack(WINDOW_UPDATE, RST, stream._streamID, code)
 
     # The end
 
