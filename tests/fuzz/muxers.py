@@ -131,8 +131,8 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
             session.dataReceived(piece)
             size += len(piece)
             assert len(session.streams) <= _STREAMS + 1
-            for stream in session.streams:
-                assert stream.unreadSize <= bound
+            for each in session.streams:
+                assert each.unreadSize <= bound
             if session.ended:
                 break
         assert session.ended or not sink.closed
@@ -142,8 +142,9 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
         for end in ends:
             # A reader that has paused is owed only data whose end had come too.
             if not end.reasons:
-                assert not end._reads and end.stream.state == CLOSED, end
-                end.stream.resumeProducing()
+                stream: Any = end.stream
+                assert not end._reads and stream.state == CLOSED, end
+                stream.resumeProducing()
         clock.advance(0)
         for end in ends:
             assert len(end.reasons) == 1, end

@@ -293,7 +293,7 @@ class Upgrade(Factory):
                 Negotiation(
                     self._onSecured,
                     lambda muxer, secure: upgrader.muxers[muxer].wrap(
-                        Role.CLIENT if self._initiator else Role.SERVER,
+                        self._role,
                         self._connect(muxer, secure),
                     ),
                     already=self._secured,
