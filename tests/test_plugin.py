@@ -42,7 +42,12 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.plugin import MuxerProvider, provide, providers
 from twisted_libp2p.protocols import echo
 from twisted_libp2p.security import Handshake
-from twisted_libp2p.testing import MemoryNodes, MuxerConformance, SecurityConformance
+from twisted_libp2p.testing import (
+    HostDouble,
+    MemoryNodes,
+    MuxerConformance,
+    SecurityConformance,
+)
 from twisted_libp2p.testing.muxer import Collector, HalfCloseCollector, MuxerPair
 
 EXAMPLE = ROOT / "examples" / "plugins"
@@ -144,7 +149,7 @@ class ProviderTests(SynchronousTestCase):
             for name, provider in found.items():
                 verifyObject(kind, provider)
                 self.assertEqual(provider.name, name)
-                verifyObject(provided, provide(kind, name, Clock()))
+                verifyObject(provided, provide(kind, name, HostDouble()))
 
     def test_found(self) -> None:
         """
@@ -159,7 +164,7 @@ class ProviderTests(SynchronousTestCase):
         self.assertIn("bundle", providers(IMuxerProvider))
         self.assertIn("example", found["lantern"].description)
         self.assertNotIn("lantern", sys.modules)
-        security = provide(ISecurityProvider, "lantern", Clock())
+        security = provide(ISecurityProvider, "lantern", HostDouble())
         self.assertEqual(security.protocolID, "/lantern/1.0.0")
 
     def test_unknown(self) -> None:
@@ -232,14 +237,14 @@ class ProviderTests(SynchronousTestCase):
             self.assertIn(name, str(error))
             self.assertIn(reason, str(error))
             self.assertEqual(len(str(error).splitlines()), 1)
-        provide(IMuxerProvider, "yamux", Clock())
+        provide(IMuxerProvider, "yamux", HostDouble())
 
     def test_raises(self) -> None:
         """
         An error that is no import's is not taken for one.
         """
         broken = MuxerProvider("broken", f"{__name__}.misconfigured", "")
-        self.assertRaises(ZeroDivisionError, broken.provide, Clock())
+        self.assertRaises(ZeroDivisionError, broken.provide, HostDouble())
 
 
 def misconfigured(reactor: Clock) -> None:
@@ -339,7 +344,9 @@ class LanternConformanceTests(SecurityConformance, InstalledTestCase):
         """
         Find it as nodes do.
         """
-        security: ISecurity = provide(ISecurityProvider, "lantern", self.clock)
+        security: ISecurity = provide(
+            ISecurityProvider, "lantern", HostDouble(self.clock)
+        )
         return security
 
 
@@ -422,7 +429,7 @@ class BundleConformanceTests(MuxerConformance, InstalledTestCase):
         """
         Find it as nodes do.
         """
-        muxer: IMuxer = provide(IMuxerProvider, "bundle", clock)
+        muxer: IMuxer = provide(IMuxerProvider, "bundle", HostDouble(clock))
         return muxer
 
 
@@ -437,7 +444,7 @@ class BundleTests(InstalledTestCase):
         """
         super().setUp()
         clock = Clock()
-        muxer: IMuxer = provide(IMuxerProvider, "bundle", clock)
+        muxer: IMuxer = provide(IMuxerProvider, "bundle", HostDouble(clock))
         self.pair = MuxerPair(muxer, muxer, clock)
 
     def send(self, data: bytes) -> Any:

@@ -42,9 +42,9 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import ProtocolsChanged
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Identification
 from twisted_libp2p.negotiation import bootstrap, multistream
 from twisted_libp2p.printable import MAX_TEXT, printable
-from twisted_libp2p.protocols.identify import Identification
 from twisted_libp2p.testing import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
 from twisted_libp2p.wire import varint

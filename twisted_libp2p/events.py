@@ -31,9 +31,11 @@ from typing import Any, Generic, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.interfaces import IEventBus, ISubscription
 from twisted_libp2p.printable import brief
 
 __all__ = [
@@ -273,6 +275,7 @@ class AddressesChanged(Event):
 E = TypeVar("E", bound=Event)
 
 
+@implementer(ISubscription)
 class Subscription(Generic[E]):
     """
     One subscriber of one type of event (and of the types derived from it).
@@ -305,6 +308,7 @@ class Subscription(Generic[E]):
             self._callback(event)
 
 
+@implementer(IEventBus)
 class EventBus:
     """
     Where events are published, and whence they reach the subscribers.

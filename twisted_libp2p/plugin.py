@@ -12,7 +12,7 @@ as::
 
 From then on C{--security rot13} and C{Node(security=["rot13"])} find it.  The
 file is read by every C{twist --help}, so it must be light: a provider imports
-what it provides when that is asked for, not before.
+its security, muxer or transport when a node uses it, not before.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import (
+    IHost,
     IMuxerProvider,
     IProvider,
     ISecurityProvider,
@@ -46,9 +47,9 @@ __all__ = [
 @dataclass(frozen=True)
 class _Provider:
     """
-    Provides what a dotted name names, by calling it with the reactor.
+    Provides the result of a function, which is named and not imported yet.
 
-    @ivar name: what users call it; one word.
+    @ivar name: the name for users; one word.
     @ivar where: the dotted name of a class, or function, of one argument.
     @ivar description: one line for users.
     """
@@ -57,9 +58,9 @@ class _Provider:
     where: str
     description: str
 
-    def provide(self, reactor: Any) -> Any:
+    def provide(self, host: IHost) -> Any:
         """
-        Import it, and make one.
+        Import the function and call it.
 
         @raise ConfigurationError: it cannot be imported.
         """
@@ -69,36 +70,53 @@ class _Provider:
             raise ConfigurationError(
                 f"{self.name} cannot be used: {self.where}: {error}"
             ) from error
-        return make(reactor)
+        return make(self._argument(host))
+
+    def _argument(self, host: IHost) -> Any:
+        """
+        Return the part of a node that a layer is made with: layers know no nodes, and
+        need a clock.
+        """
+        return host.clock
 
 
 @implementer(IPlugin, ISecurityProvider)
 class SecurityProvider(_Provider):
     """
-    Provides an L{ISecurity<twisted_libp2p.interfaces.ISecurity>}.
+    Provides an L{ISecurity<twisted_libp2p.interfaces.ISecurity>}, by a function of
+    the clock.
     """
 
 
 @implementer(IPlugin, IMuxerProvider)
 class MuxerProvider(_Provider):
     """
-    Provides an L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
+    Provides an L{IMuxer<twisted_libp2p.interfaces.IMuxer>}, by a function of the
+    clock.
     """
 
 
 @implementer(IPlugin, ITransportProvider)
 class TransportProvider(_Provider):
     """
-    Provides an L{ITransport<twisted_libp2p.interfaces.ITransport>}.
+    Provides an L{ITransport<twisted_libp2p.interfaces.ITransport>}, by a function of
+    the node, an L{IHost<twisted_libp2p.interfaces.IHost>}: a transport may need
+    sockets, or streams.
     """
+
+    def _argument(self, host: IHost) -> Any:
+        """
+        Return the node itself.
+        """
+        return host
 
 
 @cache
 def providers(kind: type[IProvider]) -> Mapping[str, Any]:
     """
-    Find what there is of one kind; looked up once in a process.
+    Find the plugins of one kind; they are looked up once in a process.
 
-    @param kind: the interface: of a security, a muxer or a transport.
+    @param kind: the interface of the provider of securities, muxers or transports.
     @return: the providers by name, in the order of their names.
     @raise ConfigurationError: two plugins have the same name.
     """
@@ -113,15 +131,14 @@ def providers(kind: type[IProvider]) -> Mapping[str, Any]:
     return dict(sorted(found.items()))
 
 
-def provide(kind: type[IProvider], name: str, reactor: Any) -> Any:
+def provide(kind: type[IProvider], name: str, host: IHost) -> Any:
     """
-    Provide one by its name.
+    Make a security, a muxer or a transport by its name.
 
-    @raise ConfigurationError: there is none of this name, or it cannot be
-        imported.
+    @raise ConfigurationError: no plugin has this name, or it cannot be imported.
     """
     known = providers(kind)
     if name not in known:
         what = kind.__name__.removeprefix("I").removesuffix("Provider").lower()
         raise ConfigurationError(f"no {what} {name!r}: choose from {', '.join(known)}")
-    return known[name].provide(reactor)
+    return known[name].provide(host)

@@ -39,6 +39,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.interfaces import IExpendability
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.testing.muxer import PushProducer
 from twisted_libp2p.testing.nodes import MemoryNodes
 
@@ -611,7 +612,9 @@ class RaisingTests(CallbackTestCase):
 
         def opened(event: OpenedConn) -> None:
             for _ in range(4):
-                waiting.append(self.client.identification.identified(event.connection))
+                waiting.append(
+                    self.client.service(IdentifyService).identified(event.connection)
+                )
             waiting[0].addCallback(lambda _: waiting[1].cancel())
             waiting[1].addErrback(lambda reason: reason.trap(CancelledError))
             for each in waiting[2:]:

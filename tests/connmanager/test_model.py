@@ -36,6 +36,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.limits.scopes import CONNECTIONS
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork
 from twisted_libp2p.transport.memory import MemoryAddress, _End, _Port
@@ -234,7 +235,7 @@ class DialModel(RuleBasedStateMachine):
         elif action == "abort":
             connection.abort(Failure(ConnectionLost()))
         elif connection.connected:
-            self.watch(self.all[node]._pingOn(connection))
+            self.watch(self.all[node].service(PingService).ping(connection))
 
     @rule(node=NODES)
     def trim(self, node: int) -> None:

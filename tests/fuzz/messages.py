@@ -19,10 +19,10 @@ from tests.vectors import vectorIdentity
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.dnsaddr import _matching
 from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
-from twisted_libp2p.protocols.identify import (
+from twisted_libp2p.interfaces import Identification
+from twisted_libp2p.protocols.identify.reader import (
     MAX_ADDRESSES,
     MAX_PROTOCOLS,
-    Identification,
     Reader,
 )
 from twisted_libp2p.testing.muxer import Collector

@@ -108,5 +108,5 @@ mplex = MuxerProvider(
 )
 
 tcp = TransportProvider(
-    "tcp", "twisted_libp2p.transport.tcp.TCPTransport", "TCP over IPv4 and IPv6"
+    "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"
 )

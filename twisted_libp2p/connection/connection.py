@@ -37,6 +37,7 @@ from twisted_libp2p.events import ClosedStream, EventBus, OpenedStream
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
+    IConnection,
     IConnectionManager,
     IConnectionScope,
     IMuxedConnection,
@@ -128,7 +129,7 @@ class ConnectionContext:
         object.__setattr__(self, "open", open)
 
 
-@implementer(IMuxedConnection)
+@implementer(IMuxedConnection, IConnection)
 class Connection:
     """
     A connection to an authenticated peer: both sides open streams on it.

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IRegistration, IRegistry
 from twisted_libp2p.negotiation import multistream
 
 __all__ = ["Registration", "Registry"]
@@ -19,6 +21,7 @@ __all__ = ["Registration", "Registry"]
 Match = Callable[[str], bool]
 
 
+@implementer(IRegistration)
 class Registration:
     """
     One factory, and the protocol ids for which it is asked.
@@ -69,6 +72,7 @@ class Registration:
             registry._remove(self)
 
 
+@implementer(IRegistry)
 class Registry:
     """
     The protocols that a node serves on inbound streams.

@@ -43,7 +43,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnectionManager, IGater
+from twisted_libp2p.interfaces import IConnectionManager, IConnections, IGater
 from twisted_libp2p.limits.limiter import Limiter
 from twisted_libp2p.limits.limits import Limits
 from twisted_libp2p.limits.refusallog import Refusals
@@ -58,7 +58,7 @@ _log = Logger()
 CLOSING_TIME = 2.0
 
 
-@implementer(IConnectionManager)
+@implementer(IConnectionManager, IConnections)
 class ConnectionManager(Service):
     """
     Keeps the connections of a node by peer, publishes their beginning and

@@ -13,6 +13,8 @@ The contracts between the rooms of twisted_libp2p::
     IStream             a stream, as applications and services use it
     IMuxedStream        a stream, as the owner of its connection uses it
     IMuxedConnection    the owner: a factory of protocols for inbound streams
+    IHost               what a service may use of a node
+    IHostService        what a node expects of a service
     IConnectionManager  is asked before there is a connection, and owns it then
     IConnectionScope    what one connection may have, and has, of all limits
     IStreamScope        the use of all limits by one stream
@@ -35,6 +37,16 @@ from twisted_libp2p.interfaces.connections import (
 )
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
+from twisted_libp2p.interfaces.host import (
+    IConnection,
+    IConnections,
+    IEventBus,
+    IHost,
+    IHostService,
+    IRegistration,
+    IRegistry,
+    ISubscription,
+)
 from twisted_libp2p.interfaces.muxer import (
     IMuxedConnection,
     IMuxer,
@@ -83,10 +95,15 @@ __all__ = [
     "Direction",
     "IAddressBook",
     "IAddressing",
+    "IConnection",
     "IConnectionManager",
     "IConnectionScope",
+    "IConnections",
+    "IEventBus",
     "IExpendability",
     "IGater",
+    "IHost",
+    "IHostService",
     "IKeyBook",
     "IMetadataBook",
     "IMuxedConnection",
@@ -99,11 +116,14 @@ __all__ = [
     "IPeerStore",
     "IProtocolBook",
     "IProvider",
+    "IRegistration",
+    "IRegistry",
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
     "IStream",
     "IStreamScope",
+    "ISubscription",
     "ITransport",
     "ITransportProvider",
     "IUpgrade",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
-    pass
+    from twisted_libp2p.interfaces.host import IHost
 
 __all__ = ["IMuxerProvider", "IProvider", "ISecurityProvider", "ITransportProvider"]
 
@@ -22,12 +22,16 @@ class IProvider(Interface):
     L{twisted_libp2p.plugin}.
     """
 
-    name: str = Attribute("What users call it; one word.")
+    name: str = Attribute("The name for users; one word.")
     description: str = Attribute("One line for users.")
 
-    def provide(reactor: Any) -> Any:
+    def provide(host: IHost) -> Any:
         """
-        Make one, for the nodes that run on a reactor.
+        Make a security, a muxer or a transport for a node.
+
+        @param host: the node.  It is not complete yet: keep it, and use nothing but
+            its C{reactor}, C{clock}, C{identity}, C{events} and C{registry} until the
+            first dial.
         """
 
 
@@ -45,6 +49,6 @@ class IMuxerProvider(IProvider):
 
 class ITransportProvider(IProvider):
     """
-    Provides an L{ITransport}.  All that are there are used by nodes that are
-    not told which.
+    Provides an L{ITransport}.  A node that is not given transports uses those of all
+    plugins.
     """

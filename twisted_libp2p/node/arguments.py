@@ -14,6 +14,7 @@ from typing import Any
 from zope.interface.interface import InterfaceClass
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IHost
 from twisted_libp2p.plugin import provide
 
 __all__ = ["check", "provided"]
@@ -36,9 +37,7 @@ def check(name: str, value: Any, kind: Any, right: str) -> None:
         raise ConfigurationError(f"{name}={_kind(value)}: it has to be {right}")
 
 
-def provided(
-    plugins: Any, name: str, layers: Any, kind: Any, reactor: Any
-) -> list[Any]:
+def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> list[Any]:
     """
     Return the layers of a node, some of which may be given by the names of plugins.
 
@@ -46,6 +45,7 @@ def provided(
     @param name: the name of the argument.
     @param layers: one layer or name, or several.
     @param kind: the interface of the layers.
+    @param host: the node.
     @raise ConfigurationError: there is no such plugin, it cannot be used, or
         something is neither a layer nor a name.
     """
@@ -54,7 +54,7 @@ def provided(
     found = []
     for each in layers:
         if isinstance(each, str):
-            found.append(provide(plugins, each, reactor))
+            found.append(provide(plugins, each, host))
         else:
             right = f"names of plugins or objects that provide {kind.__name__}"
             check(name, each, kind, right)

@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from random import random
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
-    DeferredLock,
     fail,
     maybeDeferred,
     succeed,
@@ -30,11 +28,11 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IProtocol,
     IProtocolFactory,
+    IReactorTime,
     IResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -52,10 +50,19 @@ from twisted_libp2p.errors import (
     NodeStopping,
     UnsupportedAddress,
 )
-from twisted_libp2p.events import EventBus, Identified, Listen, ListenClose
+from twisted_libp2p.events import (
+    AddressesChanged,
+    EventBus,
+    Identified,
+    Listen,
+    ListenClose,
+)
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
+    Identification,
     IGater,
+    IHost,
+    IHostService,
     IMuxer,
     IMuxerProvider,
     IPeerStore,
@@ -68,12 +75,12 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check, provided
 from twisted_libp2p.peerstore import Learner, openPeerStore
 from twisted_libp2p.plugin import providers
-from twisted_libp2p.protocols import ping
-from twisted_libp2p.protocols.identification import IdentifyService
-from twisted_libp2p.protocols.identify import Identification
-from twisted_libp2p.protocols.ping import Ping
+from twisted_libp2p.protocols.identify import IdentifyService
+from twisted_libp2p.protocols.ping import Ping, PingService
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.private import PrivateNetwork, protect
+
+S = TypeVar("S", bound=IService)
 
 __all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
 
@@ -278,18 +285,21 @@ class _ProtocolClient:
         return await connection.openStream(self._protocols, protocolFactory)
 
 
+@implementer(IHost)
 class Node(MultiService):
     """
     A libp2p peer.
 
     Start it as any service, or below one; then it listens.
 
-    @ivar identity: who it is.
-    @ivar events: where to learn what happens.
-    @ivar registry: which protocols it serves.
-    @ivar peerstore: what it knows of peers.
+    @ivar reactor: the reactor, for sockets and names.
+    @ivar clock: the reactor, for times and timers.
+    @ivar identity: its private key.
+    @ivar events: its events.
+    @ivar registry: the protocols that it serves.
+    @ivar peerstore: the known peers.
     @ivar connections: the service that owns its connections.
-    @ivar life: where it is in its life.
+    @ivar life: its state.
     """
 
     _log = Logger()
@@ -312,6 +322,7 @@ class Node(MultiService):
         dialect: str = MULTISTREAM,
         agent: str = AGENT,
         protocolVersion: str = PROTOCOL_VERSION,
+        services: Iterable[IHostService] = (),
         random: Callable[[], float] = random,
     ) -> None:
         """
@@ -342,6 +353,8 @@ class Node(MultiService):
             draft, C{"auto"} to try the latter.
         @param agent: the software that it says it is.
         @param protocolVersion: the network that it says it belongs to.
+        @param services: further services, as for L{add}; identify and ping are always
+            there.
         @param random: returns numbers from 0 to 1, which spread the waits before a
             lost peer is dialed again; a test makes these waits certain with
             C{lambda: 0.0}.
@@ -364,6 +377,7 @@ class Node(MultiService):
             if value is not None:
                 check(name, value, kind, right)
         self.reactor = reactor
+        self.clock: IReactorTime = reactor
         self.identity = identity or Identity.generate()
         self.events = EventBus()
         self.registry = Registry()
@@ -380,14 +394,6 @@ class Node(MultiService):
             kept.setServiceParent(self)
         # It lives in its subscriptions.
         Learner(self.peerstore, self.events)
-        self._transports = protect(
-            self._everyTransport(reactor)
-            if transports is None
-            else provided(
-                ITransportProvider, "transports", transports, ITransport, reactor
-            ),
-            network,
-        )
         self.connections = ConnectionManager(
             reactor,
             self.events,
@@ -395,18 +401,26 @@ class Node(MultiService):
             limits=limits,
             gater=gater,
             dial=self.connect,
-            ping=self._pingOn,
+            ping=lambda connection: self.service(PingService).ping(connection),
             random=random,
         )
         self.connections.setServiceParent(self)
+        self._transports = protect(
+            self._everyTransport()
+            if transports is None
+            else provided(
+                ITransportProvider, "transports", transports, ITransport, self
+            ),
+            network,
+        )
         self._services = ConnectionContext(
             self.registry, self.events, reactor, self.connections
         )
         self.connections.unread = self._services.unread
         self._upgrader = Upgrader(
             self.identity,
-            provided(ISecurityProvider, "security", security, ISecurity, reactor),
-            provided(IMuxerProvider, "muxers", muxers, IMuxer, reactor),
+            provided(ISecurityProvider, "security", security, ISecurity, self),
+            provided(IMuxerProvider, "muxers", muxers, IMuxer, self),
             self._services,
         )
         self._dialer = Dialer(
@@ -432,18 +446,6 @@ class Node(MultiService):
         self._requested = [self._listenable(each) for each in Multiaddr.several(listen)]
         self._listeners: list[Listener] = []
         self._looking: IDelayedCall | None = None
-        self.identification = IdentifyService(
-            reactor,
-            self.identity,
-            self.registry,
-            self.events,
-            lambda: [each.withoutPeer() for each in self.addresses],
-            agent=agent,
-            protocolVersion=protocolVersion,
-        )
-        self.identification.setServiceParent(self)
-        self.registry.register(ping.PROTOCOL_ID, ping.PingFactory(reactor))
-        self._pinging: WeakKeyDictionary[Connection, DeferredLock] = WeakKeyDictionary()
         self._rejoining: Deferred[None] | None = None
         self._starting: Deferred[Exception | None] | None = None
         self.life = Life.STOPPED
@@ -455,26 +457,64 @@ class Node(MultiService):
         # addresses it has listened.
         self._binding: Deferred[None] | None = None
         self._bound = 0
+        # What the subscribers of AddressesChanged know.
+        self._announced: tuple[Multiaddr, ...] = ()
+        self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
+        self.add(PingService())
+        for each in services:
+            self.add(each)
 
-    def _everyTransport(self, reactor: Any) -> list[ITransport]:
+    def _everyTransport(self) -> list[ITransport]:
         """
-        Make every transport that is there.  One that cannot be made is left
-        out: nobody has asked for it by name.
+        Make the transports of all plugins, without those that cannot be made: no
+        user has asked for them by name.
         """
         found = []
         for provider in providers(ITransportProvider).values():
             try:
-                found.append(provider.provide(reactor))
+                found.append(provider.provide(self))
             except ConfigurationError as error:
                 self._log.warn("{error}", error=str(error))
         return found
 
+    def add(self, service: IHostService) -> None:
+        """
+        Attach a service to this node; it starts and stops with the node, and starts
+        at once if the node runs.
+
+        @raise Exception: the service cannot be attached, such as when its protocol is
+            served already; it is no service of the node then.
+        """
+        service.attach(self)
+        service.setServiceParent(self)
+
+    def service(self, kind: type[S]) -> S:
+        """
+        Return the service of a class.
+
+        @param kind: such as L{PingService}.
+        @raise ConfigurationError: this node has no such service.
+        """
+        for each in self.services:
+            if isinstance(each, kind):
+                return each
+        raise ConfigurationError(
+            f"this node has no {kind.__name__}: node.add({kind.__name__}(...)) adds one"
+        )
+
     @property
     def peerID(self) -> PeerID:
         """
-        Who this node is.
+        The peer id of this node.
         """
         return self.identity.peerID
+
+    @property
+    def limits(self) -> Limits:
+        """
+        The limits of this node.
+        """
+        return self.connections.limiter.limits
 
     @property
     def addresses(self) -> list[Multiaddr]:
@@ -660,7 +700,7 @@ class Node(MultiService):
         if listener.wildcard and self._looking is None:
             self._lookLater()
         self._announce(added, [])
-        self.identification.changed()
+        self._addressesChanged()
         return listener
 
     def _announce(self, added: list[Multiaddr], gone: list[Multiaddr]) -> None:
@@ -677,6 +717,19 @@ class Node(MultiService):
                 return
             self._log.info("listening on {address}", address=str(each))
             self.events.publish(Listen(time=self.reactor.seconds(), address=each))
+
+    def _addressesChanged(self) -> None:
+        """
+        Publish the addresses on which we listen, if they have changed.
+        """
+        addresses = tuple(each.withoutPeer() for each in self.addresses)
+        before, self._announced = self._announced, addresses
+        if set(before) != set(addresses):
+            self.events.publish(
+                AddressesChanged(
+                    time=self.clock.seconds(), peer=self.peerID, addresses=addresses
+                )
+            )
 
     def _lookLater(self) -> None:
         self._looking = self.reactor.callLater(INTERFACE_INTERVAL, self._lookAgain)
@@ -707,7 +760,7 @@ class Node(MultiService):
             self._announce(added, gone)
             changed = changed or bool(added or gone)
         if changed:
-            self.identification.changed()
+            self._addressesChanged()
 
     async def stopListeningOn(self, address: str | Multiaddr) -> None:
         """
@@ -722,7 +775,7 @@ class Node(MultiService):
             if listener in self._listeners:
                 self._listeners.remove(listener)
                 await self._close(listener)
-        self.identification.changed()
+        self._addressesChanged()
 
     async def share(self, address: str | Multiaddr) -> Listener:
         """
@@ -745,7 +798,7 @@ class Node(MultiService):
         if not listener.users and listener in self._listeners:
             self._listeners.remove(listener)
             await self._close(listener)
-            self.identification.changed()
+            self._addressesChanged()
 
     async def _close(self, listener: Listener) -> None:
         """
@@ -871,6 +924,22 @@ class Node(MultiService):
                     return succeed(connection)
         return self._dialer.dial(peer, addresses)
 
+    def openStream(
+        self,
+        target: str | Multiaddr | PeerID,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+    ) -> Deferred[IProtocol]:
+        """
+        Connect to a peer, unless that is done, and open a stream.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol of the stream.
+        @return: fires with the connected protocol.
+        """
+        return self.connector(target, protocols).connect(factory)
+
     def listener(
         self, protocols: str | Iterable[str] | Callable[[str], bool]
     ) -> IStreamServerEndpoint:
@@ -900,43 +969,24 @@ class Node(MultiService):
 
     async def ping(self, target: str | Multiaddr | PeerID) -> float:
         """
-        Ping a peer once.  Pings of one connection go one after the other:
-        peers take no more than one stream of pings, or two.
+        Ping a peer once.
 
         @return: the round trip in seconds.
         """
-        return await self._pingOn(await self.connect(target))
-
-    def _pingOn(self, connection: Connection) -> Deferred[float]:
-        lock = self._pinging.setdefault(connection, DeferredLock())
-        return lock.run(lambda: Deferred.fromCoroutine(self._ping(connection)))
-
-    async def _ping(self, connection: Connection) -> float:
-        pinger = await self._openPinger(connection)
-        try:
-            return await pinger.ping()
-        finally:
-            pinger.transport.loseConnection()
+        return await self.service(PingService).ping(await self.connect(target))
 
     async def pinger(self, target: str | Multiaddr | PeerID) -> Ping:
         """
-        Open a stream to ping a peer on, any number of times.
+        Open a stream for any number of pings.
         """
-        return await self._openPinger(await self.connect(target))
-
-    async def _openPinger(self, connection: Connection) -> Ping:
-        factory = Factory.forProtocol(lambda: Ping(self.reactor))
-        factory.noisy = False
-        protocol = await connection.openStream(ping.PROTOCOL_ID, factory)
-        assert isinstance(protocol, Ping)
-        return protocol
+        return await self.service(PingService).open(await self.connect(target))
 
     async def identify(self, target: str | Multiaddr | PeerID) -> Identification:
         """
-        Learn what a peer says it is.
+        Return the description that a peer gives of itself.
         """
         connection = await self.connect(target)
-        return await self.identification.identified(connection)
+        return await self.service(IdentifyService).identified(connection)
 
 
 def _parse(

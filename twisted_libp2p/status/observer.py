@@ -32,6 +32,7 @@ from twisted_libp2p.interfaces import Direction
 from twisted_libp2p.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
+from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.status.rate import Rate
 
 __all__ = ["Happening", "Observer"]
@@ -162,7 +163,7 @@ class Observer:
         return {
             "time": now,
             "peer": str(node.peerID),
-            "agent": printable(node.identification.agent),
+            "agent": printable(node.service(IdentifyService).agent),
             "addresses": [str(each) for each in node.addresses],
             "uptime": now - self._since,
             "peers": len({each.remotePeer for each in connections}),

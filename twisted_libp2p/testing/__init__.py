@@ -3,12 +3,14 @@
 """
 Doubles and conformance suites, for the tests of those who use this package.
 
-L{nodes} has whole nodes in memory, for tests of protocols; L{pump} joins two
+L{nodes} has whole nodes in memory, for tests of protocols; L{host} has a node without
+a network, for tests of services; L{pump} joins two
 protocols in memory and moves their bytes by hand; L{producer} notes when a
 transport is full; L{muxer}, L{security} and L{peerstore} state what every muxer,
 security protocol and peerstore must do, as mixins for test cases.
 """
 
+from twisted_libp2p.testing.host import HostDouble
 from twisted_libp2p.testing.muxer import MuxerConformance
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.testing.peerstore import PeerStoreConformance
@@ -16,6 +18,7 @@ from twisted_libp2p.testing.pump import Pump
 from twisted_libp2p.testing.security import SecurityConformance
 
 __all__ = [
+    "HostDouble",
     "MemoryNodes",
     "MuxerConformance",
     "PeerStoreConformance",

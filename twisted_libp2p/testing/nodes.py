@@ -33,6 +33,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 __all__ = ["MemoryNodes"]
@@ -99,7 +100,9 @@ class MemoryNodes:
         far = listener.connections.to(dialer.peerID)[-1]
         identified: list[object] = []
         for node, connection in ((dialer, near), (listener, far)):
-            node.identification.identified(connection).addBoth(identified.append)
+            node.service(IdentifyService).identified(connection).addBoth(
+                identified.append
+            )
         self._pass(lambda: len(identified) == 2)
         return near, far
 

@@ -45,7 +45,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
-from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, IHost, ITransport
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
@@ -292,6 +292,13 @@ class TCPTransport:
         """
         self._reactor = reactor
         self._names = NameResolver(reactor)
+
+    @classmethod
+    def ofHost(cls, host: IHost) -> TCPTransport:
+        """
+        Make the transport of a node.
+        """
+        return cls(host.reactor)
 
     def canDial(self, address: Multiaddr) -> bool:
         """

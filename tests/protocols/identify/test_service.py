@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.protocols.connected import ConnectedTestCase
-from tests.protocols.test_identify import (
+from tests.protocols.identify.described import (
     ALL,
     LOOPBACK,
     NAMED,
@@ -27,7 +27,6 @@ from tests.protocols.test_identify import (
     record,
 )
 from twisted_libp2p.address import Multiaddr, PeerRecord
-from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import (
     ConnectionClosing,
     Libp2pError,
@@ -36,25 +35,21 @@ from twisted_libp2p.errors import (
     UnsupportedProtocol,
     UpgradeTimeout,
 )
-from twisted_libp2p.events import EventBus, Identified, OpenedConn, OpenedStream
+from twisted_libp2p.events import Identified, OpenedConn, OpenedStream
 from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.interfaces import Identification
 from twisted_libp2p.node import Node
 from twisted_libp2p.pacing.allowance import Allowance
-from twisted_libp2p.protocols import identification
 from twisted_libp2p.protocols.echo import EchoFactory
-from twisted_libp2p.protocols.identification import (
+from twisted_libp2p.protocols.identify import PUSH_PROTOCOL_ID, IdentifyService
+from twisted_libp2p.protocols.identify.protocol import TIMEOUT, Sender
+from twisted_libp2p.protocols.identify.reader import MAX_ADDRESSES, MAX_PROTOCOLS
+from twisted_libp2p.protocols.identify.service import (
     PUSH_BURST,
     PUSH_DELAY,
     PUSH_INTERVAL,
-    TIMEOUT,
-    IdentifyService,
 )
-from twisted_libp2p.protocols.identify import (
-    MAX_ADDRESSES,
-    MAX_PROTOCOLS,
-    PUSH_PROTOCOL_ID,
-    Identification,
-)
+from twisted_libp2p.testing.host import HostDouble
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.wire.frames import FrameBuffer
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
@@ -104,16 +99,17 @@ class AskingTests(SynchronousTestCase):
         """
         Connect to a server that says something else of itself.
         """
-        self.patch(self.server.identification, "message", lambda _: content)
+        self.patch(self.server.service(IdentifyService), "message", lambda _: content)
         return self.nodes.result(self.client.identify(self.server.addresses[0]))
 
     def test_service(self) -> None:
         """
         It is a service of its node.
         """
-        verifyObject(IService, self.server.identification)
+        verifyObject(IService, self.server.service(IdentifyService))
         self.assertIs(
-            self.server.getServiceNamed("identify"), self.server.identification
+            self.server.getServiceNamed("identify"),
+            self.server.service(IdentifyService),
         )
 
     def test_both(self) -> None:
@@ -127,7 +123,9 @@ class AskingTests(SynchronousTestCase):
             (self.client, self.server, near),
             (self.server, self.client, far),
         ):
-            told = self.nodes.result(asking.identification.identified(connection))
+            told = self.nodes.result(
+                asking.service(IdentifyService).identified(connection)
+            )
             (event,) = seen[asking]
             self.assertEqual(event.peer, asked.peerID)
             self.assertIs(event.connection, connection)
@@ -158,7 +156,9 @@ class AskingTests(SynchronousTestCase):
 
         def opened(event: OpenedConn) -> None:
             for _ in range(3):
-                waiting.append(self.client.identification.identified(event.connection))
+                waiting.append(
+                    self.client.service(IdentifyService).identified(event.connection)
+                )
             waiting[1].cancel()
             self.assertNoResult(waiting[0])
 
@@ -176,14 +176,17 @@ class AskingTests(SynchronousTestCase):
         waiting: list[Deferred[Identification]] = []
 
         def opened(event: OpenedConn) -> None:
-            waiting.append(self.client.identification.identified(event.connection))
+            waiting.append(
+                self.client.service(IdentifyService).identified(event.connection)
+            )
             event.connection.abort(Failure(StreamReset(7)))
 
         self.client.events.subscribe(OpenedConn, opened)
         connection = self.nodes.result(self.client.connect(self.server.addresses[0]))
         self.failureResultOf(waiting[0], StreamReset)
         self.failureResultOf(
-            self.client.identification.identified(connection), ConnectionClosing
+            self.client.service(IdentifyService).identified(connection),
+            ConnectionClosing,
         )
 
     def test_silent(self) -> None:
@@ -191,7 +194,7 @@ class AskingTests(SynchronousTestCase):
         A peer that does not answer within 5 seconds is not waited for; the
         connection goes on.
         """
-        self.patch(identification._Tell, "connectionMade", lambda _: None)
+        self.patch(Sender, "connectionMade", lambda _: None)
         asking = Deferred.fromCoroutine(self.client.identify(self.server.addresses[0]))
         self.nodes.advance(TIMEOUT - 0.1)
         self.assertNoResult(asking)
@@ -247,7 +250,7 @@ class AskingTests(SynchronousTestCase):
         with self.assertRaises(ProtocolViolation) as caught:
             self.ask(message(agentVersion="x" * 8000) + b"\xff" * 8000)
         self.nodes.settle()
-        (peer,) = self.client.identification._peers.values()
+        (peer,) = self.client.service(IdentifyService)._peers.values()
         assert isinstance(peer.result, Failure)
         self.assertIs(peer.result.value, caught.exception)
         self.assertIsNone(peer.result.getTracebackObject())
@@ -320,7 +323,9 @@ class PushTests(ConnectedTestCase):
         """
         Tell what the server knows of the client.
         """
-        return self.nodes.result(self.server.identification.identified(self.accepted))
+        return self.nodes.result(
+            self.server.service(IdentifyService).identified(self.accepted)
+        )
 
     def test_delay(self) -> None:
         """
@@ -380,8 +385,12 @@ class PushTests(ConnectedTestCase):
         says so.
         """
         other = self.nodes.start()
-        describe = other.identification.message
-        self.patch(other.identification, "message", lambda _: message(agentVersion="x"))
+        describe = other.service(IdentifyService).message
+        self.patch(
+            other.service(IdentifyService),
+            "message",
+            lambda _: message(agentVersion="x"),
+        )
         near, _ = self.nodes.connect(other, self.server)
         opened: list[str] = []
         other.events.subscribe(
@@ -497,22 +506,17 @@ class MessageTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.identity = Identity.generate(KeyType.ECDSA)
-        self.registry = Registry()
         self.service = self.start()
 
     def start(self) -> IdentifyService:
         """
         Make a service without a node.
         """
-        return IdentifyService(
-            self.clock,
-            self.identity,
-            self.registry,
-            EventBus(),
-            lambda: ALL,
-            agent="test/1",
-            protocolVersion="test",
-        )
+        host = HostDouble(self.clock, self.identity, ALL)
+        self.registry = host.registry
+        service = IdentifyService(agent="test/1", protocolVersion="test")
+        service.attach(host)
+        return service
 
     def message(self, remote: Multiaddr = PUBLIC) -> Message:
         """
@@ -555,7 +559,6 @@ class MessageTests(SynchronousTestCase):
         second = self.sequence()
         self.assertGreater(second, first)
         self.clock.advance(60)
-        self.registry = Registry()
         self.service = self.start()
         self.assertGreater(self.sequence(), second)
 
@@ -565,5 +568,5 @@ class MessageTests(SynchronousTestCase):
         """
         records = {self.message().signedPeerRecord for _ in range(3)}
         self.assertEqual(len(records), 1)
-        self.service.changed()
+        self.registry.register("/a", EchoFactory())
         self.assertNotIn(self.message().signedPeerRecord, records)

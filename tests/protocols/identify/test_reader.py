@@ -1,224 +1,44 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests of what identify says, and of how it is read.
+Tests of how the message of a peer is read.
 """
 
 from __future__ import annotations
 
 import gc
 import tracemalloc
-from typing import Any
 
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
-from twisted_libp2p.address import Multiaddr, PeerRecord
+from tests.protocols.identify.described import (
+    ALL,
+    LOOPBACK,
+    NAMED,
+    NOTHING,
+    PEER,
+    PRIVATE,
+    PUBLIC,
+    STRANGER,
+    message,
+    public,
+    read,
+    record,
+)
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.protocols.identify import (
+from twisted_libp2p.interfaces import Identification
+from twisted_libp2p.protocols.identify.reader import (
     MAX_ADDRESSES,
     MAX_MESSAGE,
     MAX_MESSAGES,
-    MAX_OWN_MESSAGE,
     MAX_PROTOCOLS,
-    Identification,
     Reader,
-    describe,
-    visible,
 )
-from twisted_libp2p.wire.frames import FrameBuffer, delimit
-from twisted_libp2p.wire.identify_pb2 import Identify as Message
-
-PEER = Identity.generate()
-STRANGER = Identity.generate()
-NOTHING = Identification()
-
-LOOPBACK = Multiaddr("/ip4/127.0.0.1/tcp/4001")
-LOOPBACK6 = Multiaddr("/ip6/::1/tcp/4001")
-LINK_LOCAL = Multiaddr("/ip4/169.254.7.7/tcp/4001")
-PRIVATE = Multiaddr("/ip4/192.168.1.7/tcp/4001")
-PUBLIC = Multiaddr("/ip4/8.8.8.8/tcp/4001")
-NAMED = Multiaddr("/dns4/example.org/tcp/4001")
-ALL = [LOOPBACK, LOOPBACK6, LINK_LOCAL, PRIVATE, PUBLIC, NAMED]
-
-
-def message(**fields: Any) -> bytes:
-    """
-    Encode a message, with its length before it.
-    """
-    return delimit(Message(**fields).SerializeToString())
-
-
-def record(
-    *addresses: Multiaddr, sequence: int = 1, identity: Identity = PEER
-) -> bytes:
-    """
-    Sign a record.
-    """
-    return PeerRecord(identity.peerID, sequence, addresses).seal(identity)
-
-
-def public(number: int) -> Multiaddr:
-    """
-    Give one of many public addresses.
-    """
-    return Multiaddr(f"/ip4/8.8.{number >> 8}.{number & 255}/tcp/4001")
-
-
-def read(
-    data: bytes,
-    before: Identification = NOTHING,
-    remote: Multiaddr | None = PUBLIC,
-    peer: Identity = PEER,
-) -> Identification:
-    """
-    Read all that a peer tells.
-    """
-    reader = Reader(peer.publicKey, remote)
-    reader.feed(data)
-    return reader.finish(before)
-
-
-class VisibleTests(SynchronousTestCase):
-    """
-    Tests for L{visible}.
-    """
-
-    def test_scopes(self) -> None:
-        """
-        Whoever is public is told of the public, whoever is near of all but
-        loopback, and this host of all.
-        """
-        for at, expected in (
-            (PUBLIC, [PUBLIC, NAMED]),
-            (PRIVATE, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
-            (LINK_LOCAL, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
-            (LOOPBACK, ALL),
-            (LOOPBACK6, ALL),
-            (None, ALL),
-        ):
-            self.assertEqual(visible(ALL, at), expected)
-
-
-class DescribeTests(SynchronousTestCase):
-    """
-    Tests for L{describe}.
-    """
-
-    def describe(
-        self,
-        addresses: list[Multiaddr],
-        protocols: list[str],
-        identity: Identity = PEER,
-        observed: Multiaddr | None = None,
-    ) -> Message:
-        """
-        Describe somebody, and decode that.
-        """
-        frames = FrameBuffer(MAX_OWN_MESSAGE)
-        frames.feed(
-            describe(
-                identity,
-                agent="test/1",
-                protocolVersion="test",
-                protocols=protocols,
-                addresses=addresses,
-                room=0 if observed is None else len(observed.toBytes()),
-                seal=lambda some: record(*some, sequence=7, identity=identity),
-            ).message(observed)
-        )
-        (frame,) = frames
-        return Message.FromString(frame)
-
-    def test_fields(self) -> None:
-        """
-        All is said, the addresses once more in a signed record.
-        """
-        told = self.describe([PUBLIC, NAMED], ["/a", "/b"], observed=PRIVATE)
-        self.assertEqual(told.publicKey, PEER.publicKey.toBytes())
-        self.assertEqual(told.agentVersion, "test/1")
-        self.assertEqual(told.protocolVersion, "test")
-        self.assertEqual(list(told.protocols), ["/a", "/b"])
-        self.assertEqual(list(told.listenAddrs), [PUBLIC.toBytes(), NAMED.toBytes()])
-        self.assertEqual(told.observedAddr, PRIVATE.toBytes())
-        self.assertEqual(
-            PeerRecord.open(told.signedPeerRecord),
-            PeerRecord(PEER.peerID, 7, (PUBLIC, NAMED)),
-        )
-
-    def test_unobservable(self) -> None:
-        """
-        Where the peer has no address, nothing is said of one.
-        """
-        self.assertFalse(self.describe([], ["/a"]).HasField("observedAddr"))
-
-    def test_manyAddresses(self) -> None:
-        """
-        Of too many addresses the first are said; of the protocols all.
-        """
-        addresses = [public(number) for number in range(1000)]
-        told = self.describe(addresses, ["/a", "/b"])
-        count = len(told.listenAddrs)
-        self.assertGreater(count, 50)
-        self.assertEqual(
-            list(told.listenAddrs), [each.toBytes() for each in addresses[:count]]
-        )
-        self.assertEqual(
-            PeerRecord.open(told.signedPeerRecord).addresses, tuple(addresses[:count])
-        )
-        self.assertEqual(list(told.protocols), ["/a", "/b"])
-
-    def test_manyProtocols(self) -> None:
-        """
-        Of too many protocols the first are said; of the addresses all.
-        """
-        protocols = [f"/protocol/{number}" for number in range(1000)]
-        told = self.describe([PUBLIC], protocols)
-        self.assertGreater(len(told.protocols), 100)
-        self.assertEqual(list(told.protocols), protocols[: len(told.protocols)])
-        self.assertEqual(list(told.listenAddrs), [PUBLIC.toBytes()])
-
-    def test_manyOfBoth(self) -> None:
-        """
-        Even with a large key, and too many of both, something is left of both.
-        """
-        told = self.describe(
-            [public(number) for number in range(1000)],
-            [f"/protocol/{number}" for number in range(1000)],
-            Identity.generate(KeyType.RSA),
-        )
-        self.assertGreater(len(told.protocols), 10)
-        self.assertGreater(len(told.listenAddrs), 10)
-
-    def test_readBack(self) -> None:
-        """
-        A reader understands it.
-        """
-        told = read(
-            describe(
-                PEER,
-                agent="test/1",
-                protocolVersion="test",
-                protocols=["/a"],
-                addresses=[PUBLIC],
-                room=len(NAMED.toBytes()),
-                seal=lambda some: record(*some, sequence=7),
-            ).message(NAMED)
-        )
-        self.assertEqual(
-            told,
-            Identification(
-                agent="test/1",
-                protocolVersion="test",
-                protocols=("/a",),
-                listenAddresses=(PUBLIC,),
-                observedAddress=NAMED,
-                record=record(PUBLIC, sequence=7),
-                sequence=7,
-            ),
-        )
+from twisted_libp2p.wire.frames import delimit
 
 
 class ReaderTests(SynchronousTestCase):

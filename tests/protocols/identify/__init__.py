@@ -1,0 +1,1 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.

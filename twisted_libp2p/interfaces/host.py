@@ -1,0 +1,286 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+What a service may use of a node, and what a node expects of a service.
+
+A service of a third party needs these contracts and nothing else of this package::
+
+    @implementer(IHostService)
+    class Greeter(Service):
+        name = "greeter"
+
+        def attach(self, host):
+            host.registry.register("/greeter/1.0.0", GreeterFactory())
+
+    node.add(Greeter())
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import IService
+from zope.interface import Attribute, Interface
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import (
+        IProtocol,
+        IProtocolFactory,
+        IReactorTime,
+    )
+    from twisted.python.failure import Failure
+
+    from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.identity import Identity, PeerID, PublicKey
+    from twisted_libp2p.interfaces.peerstore import IPeerStore
+
+__all__ = [
+    "IConnection",
+    "IConnections",
+    "IEventBus",
+    "IHost",
+    "IHostService",
+    "IRegistration",
+    "IRegistry",
+    "ISubscription",
+]
+
+
+class ISubscription(Interface):
+    """
+    One subscriber of one type of event.
+    """
+
+    def cancel() -> None:
+        """
+        Receive no further event.  Calling it again does nothing.
+        """
+
+
+class IEventBus(Interface):
+    """
+    The events of a node; L{twisted_libp2p.events} defines them and their order.
+    """
+
+    def subscribe(
+        type: type[Any],
+        callback: Callable[[Any], object],
+        where: Callable[[Any], bool] | None = None,
+    ) -> ISubscription:
+        """
+        Call a function for each event of a type.
+
+        @param type: an event class; a base class stands for all classes below it.
+        @param callback: called with the event; its exceptions are logged.
+        @param where: returns whether an event is wanted; None for all of them.
+        """
+
+    def publish(event: Any) -> None:
+        """
+        Deliver an event to all subscribers.
+        """
+
+
+class IRegistration(Interface):
+    """
+    A factory that serves protocols.
+    """
+
+    protocols: tuple[str, ...] = Attribute(
+        "The ids that it serves; empty where a function matches them."
+    )
+
+    def cancel() -> None:
+        """
+        Serve no further stream; open streams go on.
+        """
+
+
+class IRegistry(Interface):
+    """
+    The protocols that a node serves on inbound streams.
+    """
+
+    def register(
+        protocols: str | Iterable[str] | Callable[[str], bool],
+        factory: IProtocolFactory,
+    ) -> IRegistration:
+        """
+        Serve a protocol.
+
+        @param protocols: an id; several ids, which one factory serves; or a function
+            that returns whether an id is served.
+        @param factory: builds a protocol for each inbound stream.
+        @raise twisted_libp2p.errors.ConfigurationError: an id is served already, or
+            is no protocol id.
+        """
+
+    def lookup(protocol: str) -> IProtocolFactory | None:
+        """
+        Return the factory that serves an id; None if the id is not served.
+        """
+
+    def protocols() -> tuple[str, ...]:
+        """
+        Return the ids that are registered literally.
+        """
+
+    def watch(changed: Callable[[], None]) -> None:
+        """
+        Call a function after each change of the served protocols.
+        """
+
+
+class IConnection(Interface):
+    """
+    A connection to an authenticated peer, as services use it.
+    """
+
+    localPeer: PeerID = Attribute("Our peer id.")
+    remotePeer: PeerID = Attribute("The peer id that the handshake has proven.")
+    remoteKey: PublicKey = Attribute("The key of the peer.")
+    localAddress: Multiaddr | None = Attribute(
+        "Our end of the transport; None if it has no address."
+    )
+    remoteAddress: Multiaddr | None = Attribute(
+        "The peer's end of the transport; None if it has no address."
+    )
+    connected: bool = Attribute("Whether streams can still be opened.")
+
+    def openStream(
+        protocols: str | Sequence[str], factory: IProtocolFactory
+    ) -> Deferred[IProtocol]:
+        """
+        Open a stream and negotiate its protocol.
+
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol of the stream.
+        @return: fires with the connected protocol.  Fails with
+            L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>} if the
+            peer serves none of them.
+        """
+
+    def ping() -> Deferred[float]:
+        """
+        Measure the round trip below the streams.
+
+        @return: fires with seconds.  Fails with C{NotImplementedError} where the
+            muxer has no such message.
+        """
+
+    def close(code: int = 0) -> Deferred[None]:
+        """
+        End the connection in order.
+        """
+
+    def abort(reason: Failure) -> None:
+        """
+        End the connection at once.
+        """
+
+
+class IConnections(Interface):
+    """
+    The connections of a node, as services use them.
+    """
+
+    def __iter__() -> Iterator[IConnection]:
+        """
+        Iterate over all connections.
+        """
+
+    def __len__() -> int:
+        """
+        Return the number of connections.
+        """
+
+    def to(peer: PeerID | str) -> Sequence[IConnection]:
+        """
+        Return the connections to a peer, the preferred one for new streams first.
+        """
+
+    def protect(peer: PeerID | str, tag: str, redial: bool = True) -> None:
+        """
+        Keep a peer: never trim its connections.
+
+        @param tag: the name of the protector, which has to L{unprotect} the peer
+            again.
+        @param redial: whether to dial the peer whenever it is not connected.
+        """
+
+    def unprotect(peer: PeerID | str, tag: str) -> bool:
+        """
+        End L{protect}.
+
+        @return: whether another protector still keeps the peer.
+        """
+
+
+class IHost(Interface):
+    """
+    What a service, or a transport that needs streams, may use of a node.
+    """
+
+    identity: Identity = Attribute("The private key of the node.")
+    peerID: PeerID = Attribute("The peer id of the node.")
+    reactor: Any = Attribute(
+        "The reactor, for sockets and names; its time is C{clock}."
+    )
+    clock: IReactorTime = Attribute("The time, and the timers.")
+    events: IEventBus = Attribute("The events of the node.")
+    registry: IRegistry = Attribute("The protocols that the node serves.")
+    peerstore: IPeerStore = Attribute("The known peers.")
+    connections: IConnections = Attribute("The connections of the node.")
+    addresses: list[Multiaddr] = Attribute(
+        "The addresses at which peers can dial the node now, with its peer id."
+    )
+    limits: Any = Attribute(
+        "The limits of the node: L{Limits<twisted_libp2p.limits.Limits>}."
+    )
+
+    def connect(target: str | Multiaddr | PeerID) -> Deferred[Any]:
+        """
+        Return an existing connection to a peer, or open one.
+
+        @param target: a peer id, or an address of the peer.
+        @return: fires with an L{IConnection}.  Fails with
+            L{DialFailed<twisted_libp2p.errors.DialFailed>},
+            L{NoAddresses<twisted_libp2p.errors.NoAddresses>},
+            L{DialToSelf<twisted_libp2p.errors.DialToSelf>} or
+            L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
+        """
+
+    def openStream(
+        target: str | Multiaddr | PeerID,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+    ) -> Deferred[IProtocol]:
+        """
+        Connect to a peer, unless that is done, and open a stream.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol of the stream.
+        @return: fires with the connected protocol.  Fails as L{connect} and
+            L{IConnection.openStream} do.
+        """
+
+
+class IHostService(IService):
+    """
+    A service of a node, such as identify: C{Node(services=[...])} and C{node.add}
+    take it.
+
+    It starts after the node has begun to start, and before the node listens.  When
+    the node stops, its services are stopped before the connections are closed.
+    """
+
+    def attach(host: IHost) -> None:
+        """
+        Take the node: subscribe to its events and register protocols.
+
+        It is called once, before the service is started.  The node may not be
+        complete by then: it has no addresses, and refuses to connect.
+        """
