@@ -20,6 +20,9 @@ The contracts between the rooms of twisted_libp2p::
     IStreamScope        the use of all limits by one stream
     IGater              says who is dialed and who is let in
     IExpendability      says which connections can be done without
+    IPeerRouting        finds the addresses of a peer
+    IContentRouting     finds the peers that provide a key
+    IDiscovery          finds the peers of a namespace
     IPeerStore          everything that is known about peers: an IAddressBook, an
                         IKeyBook, an IProtocolBook and an IMetadataBook in one
     IProvider           a plugin that provides one of these by its name
@@ -72,6 +75,11 @@ from twisted_libp2p.interfaces.providers import (
     ISecurityProvider,
     ITransportProvider,
 )
+from twisted_libp2p.interfaces.routing import (
+    IContentRouting,
+    IDiscovery,
+    IPeerRouting,
+)
 from twisted_libp2p.interfaces.security import (
     ISecureTransport,
     ISecurity,
@@ -99,6 +107,8 @@ __all__ = [
     "IConnectionManager",
     "IConnectionScope",
     "IConnections",
+    "IContentRouting",
+    "IDiscovery",
     "IEventBus",
     "IExpendability",
     "IGater",
@@ -113,6 +123,7 @@ __all__ = [
     "IMuxerProvider",
     "IMuxerSession",
     "INativeSession",
+    "IPeerRouting",
     "IPeerStore",
     "IProtocolBook",
     "IProvider",
