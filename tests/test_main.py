@@ -411,14 +411,14 @@ class TimeoutTests(SynchronousTestCase):
         clock: Any = MemoryReactorClock()
         options = ToolOptions()
         address = "/ip4/192.0.2.1/tcp/4001"
-        options.parseOptions(["ping", "--timeout", "7", address])
+        options.parseOptions(["ping", "--timeout", "4", address])
         waiting = Deferred.fromCoroutine(__main__.ping(clock, options.subOptions))
-        clock.advance(6.9)
+        clock.advance(3.9)
         self.assertNoResult(waiting)
         clock.advance(0.1)
         reason = self.failureResultOf(waiting, UpgradeTimeout)
         self.assertIn(address, reason.getErrorMessage())
-        self.assertIn("7 seconds", reason.getErrorMessage())
+        self.assertIn("4 seconds", reason.getErrorMessage())
         self.assertEqual(clock.getDelayedCalls(), [])
 
 
