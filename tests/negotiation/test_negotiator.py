@@ -26,6 +26,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.pacing import Deadlines
+from twisted_libp2p.pacing.below import Switchable
 
 
 class Recorder(Protocol):
@@ -64,7 +65,7 @@ class HalfRecorder(Recorder):
         self.calls.append("write lost")
 
 
-class Transport(StringTransport):
+class Transport(StringTransport, Switchable):
     """
     A transport whose protocol can be exchanged, as that of TCP.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
@@ -20,20 +20,19 @@ from twisted.internet.interfaces import (
     IProtocol,
     IPushProducer,
     ITCPTransport,
-    IWriteDescriptor,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import directlyProvides
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.security.application import Application
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import ISecureTransport
+from twisted_libp2p.interfaces import IFlushable, ISecureTransport
 from twisted_libp2p.pacing import Layer
 from twisted_libp2p.security import (
     Channel,
@@ -133,7 +132,7 @@ class Wire(StringTransport):
         """
         self.writes.append(data)
 
-    def writeSequence(self, data: Sequence[bytes]) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         """
         Take one write, in pieces.
         """
@@ -166,22 +165,27 @@ class Wire(StringTransport):
         raise AssertionError("reached around the encryption")
 
 
-class Descriptor(Wire):
+@implementer(IFlushable)
+class Prompt(Wire):
     """
-    A transport as the reactor has it: what is written leaves when it is asked to
-    try.
+    A transport that sends at once if it is asked to, and otherwise waits for the
+    reactor.
     """
-
-    connected = True
 
     def __init__(self) -> None:
         super().__init__()
-        directlyProvides(self, IWriteDescriptor)
         self.sent: list[bytes] = []
 
-    def doWrite(self) -> None:
+    def writeNow(self, data: bytes) -> None:
         """
-        Try.
+        Send after the earlier writes.
+        """
+        self.write(data)
+        self.flush()
+
+    def flush(self) -> None:
+        """
+        Send the earlier writes.
         """
         self.sent += self.writes
         self.writes.clear()
@@ -793,8 +797,8 @@ class PromptTests(WrapperTestCase):
     A socket is tried at once, not in the reactor's next turn.
     """
 
-    wire = Descriptor
-    transport: Descriptor
+    wire = Prompt
+    transport: Prompt
 
     def test_handshake(self) -> None:
         """
@@ -852,11 +856,12 @@ class PromptTests(WrapperTestCase):
 
     def test_nothing(self) -> None:
         """
-        A read that leads to nothing is none of the socket's business.
+        The transport is not asked to send after a read that leads to no writing.
         """
         self.secure()
-        tried: list[None] = []
-        self.patch(self.transport, "doWrite", lambda: tried.append(None))
+        tried: list[object] = []
+        self.patch(self.transport, "flush", lambda: tried.append(None))
+        self.patch(self.transport, "writeNow", tried.append)
         self.wrapper.dataReceived(b"[one]")
         self.assertEqual(tried, [])
 

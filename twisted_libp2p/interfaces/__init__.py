@@ -15,6 +15,8 @@ The contracts between the rooms of twisted_libp2p::
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IHost               what a service may use of a node
     IHostService        what a node expects of a service
+    IFlushable          a transport that can send at once
+    ISwitchable         a transport whose protocol can be replaced
     IConnectionManager  is asked before there is a connection, and owns it then
     IConnectionScope    what one connection may have, and has, of all limits
     IStreamScope        the use of all limits by one stream
@@ -50,6 +52,7 @@ from twisted_libp2p.interfaces.host import (
     IRegistry,
     ISubscription,
 )
+from twisted_libp2p.interfaces.layer import IFlushable, ISwitchable
 from twisted_libp2p.interfaces.muxer import (
     IMuxedConnection,
     IMuxer,
@@ -111,6 +114,7 @@ __all__ = [
     "IDiscovery",
     "IEventBus",
     "IExpendability",
+    "IFlushable",
     "IGater",
     "IHost",
     "IHostService",
@@ -135,6 +139,7 @@ __all__ = [
     "IStream",
     "IStreamScope",
     "ISubscription",
+    "ISwitchable",
     "ITransport",
     "ITransportProvider",
     "IUpgrade",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from twisted.internet import interfaces as twisted_interfaces
 from zope.interface import Attribute, Interface
 
+from twisted_libp2p.interfaces.layer import IFlushable
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import (
         IProtocolFactory,
@@ -50,7 +52,7 @@ class ISecurity(Interface):
         """
 
 
-class ISecureTransport(twisted_interfaces.ITransport, Interface):
+class ISecureTransport(IFlushable, twisted_interfaces.ITransport):
     """
     An authenticated byte transport.
     """
@@ -60,9 +62,3 @@ class ISecureTransport(twisted_interfaces.ITransport, Interface):
         "Whether the peer has announced the end of the transport, in a way that nobody"
         " in the middle can forge."
     )
-
-    def flush() -> None:
-        """
-        Send at once what was written, instead of at the end of the read or of the
-        reactor's turn.  A producer may be resumed before it returns.
-        """

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from twisted.internet import interfaces as twisted_interfaces
 from zope.interface import Attribute, Interface
 
+from twisted_libp2p.interfaces.layer import ISwitchable
+
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol
 
@@ -64,7 +66,7 @@ class IStream(
         """
 
 
-class IMuxedStream(IStream):
+class IMuxedStream(IStream, ISwitchable):
     """
     A stream, as the owner of its connection uses it, who negotiates on it and
     counts it.
@@ -97,11 +99,13 @@ class IMuxedStream(IStream):
         Report that the peer has confirmed the protocol.
         """
 
-    def lend(protocol: IProtocol) -> None:
+    def lend(protocol: IProtocol) -> bool:
         """
         Connect an application before its protocol is confirmed.  The present
         protocol, which negotiates, receives until L{negotiated}, even if the
         application replaces its own protocol meanwhile.
+
+        @return: true.
         """
 
     def unread(data: bytes) -> None:

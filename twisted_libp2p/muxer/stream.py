@@ -514,13 +514,21 @@ class Stream:
 
     # The session's side: receiving
 
-    def lend(self, protocol: IProtocol) -> None:
+    def switchProtocol(self, present: IProtocol, successor: IProtocol) -> None:
+        """
+        Deliver to another protocol from now on, if the caller receives.
+        """
+        if self.protocol is present:
+            self.protocol = successor
+
+    def lend(self, protocol: IProtocol) -> bool:
         """
         Connect an application before its protocol is agreed.  The present protocol,
         a wrapper which negotiates, receives until L{negotiated}, even if the
         application replaces its own protocol meanwhile.
         """
         self._negotiator, self.protocol = self.protocol, protocol
+        return True
 
     def deliver(self, data: bytes) -> None:
         """

@@ -22,7 +22,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
+from twisted_libp2p.interfaces import ISwitchable
 from twisted_libp2p.pacing import Deadline, Layer
+from twisted_libp2p.pacing.below import switchable
 from twisted_libp2p.pacing.deadlines import Deadlines
 from twisted_libp2p.printable import printable
 
@@ -89,6 +91,7 @@ class Negotiator(Layer):
     _closing: Deadline | None = None
     _over = False
     _lent = False
+    _switch: ISwitchable | None = None
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
         super().__init__(factory)
@@ -108,6 +111,7 @@ class Negotiator(Layer):
         """
         self.connected = 1
         self.transport = transport
+        self._switch = switchable(transport)
         factory = self.factory
         if factory.already is not None:
             try:
@@ -173,8 +177,8 @@ class Negotiator(Layer):
             # From here on whatever ends the transport is the inner
             # protocol's to hear, even in its own connectionMade.
             self._replace(inner)
-        else:
-            self._lend(inner)
+        elif self._switch is not None:
+            self._lent = self._switch.lend(inner)
         try:
             inner.makeConnection(self.transport)
         except Exception:
@@ -206,31 +210,15 @@ class Negotiator(Layer):
         elsewhere what is received is passed on.
         """
         self._end()
-        if getattr(self.transport, "protocol", None) is self:
-            self.transport.protocol = inner
-        elif getattr(self.transport, "wrappedProtocol", None) is self:
-            self.transport.wrappedProtocol = inner
-
-    def _lend(self, inner: IProtocol) -> None:
-        """
-        Let the application replace its protocol from now on, where the transport
-        knows of two: a stream does.
-        """
-        lend = getattr(type(self.transport), "lend", None)
-        if lend is not None:
-            self._lent = True
-            lend(self.transport, inner)
+        if self._switch is not None:
+            self._switch.switchProtocol(self, inner)
 
     def _deliver(self, trailing: bytes) -> None:
         """
         Hand on the bytes that came with the last message.
-
-        A stream is asked to do it, since it knows whether its new protocol
-        wants to receive yet.
         """
-        unread = getattr(type(self.transport), "unread", None)
-        if unread is not None:
-            unread(self.transport, trailing)
+        if self._switch is not None:
+            self._switch.unread(trailing)
         elif self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(trailing)
 
@@ -278,8 +266,8 @@ class Negotiator(Layer):
         """
         inner: IProtocol | None = self.wrappedProtocol
         self.wrappedProtocol = None
-        if inner is not None and self._lent:
-            inner = self.transport.protocol or inner
+        if inner is not None and self._lent and self._switch is not None:
+            inner = self._switch.protocol or inner
         return inner
 
     def _call(self, function: Callable[..., object], *args: object) -> None:

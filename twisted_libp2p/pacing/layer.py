@@ -23,11 +23,14 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.interfaces import IFlushable
+from twisted_libp2p.pacing.below import Switchable, flushable
+
 __all__ = ["Layer"]
 
 
-@implementer(ITransport, IConsumer, IPushProducer)
-class Layer(ProtocolWrapper):
+@implementer(ITransport, IConsumer, IPushProducer, IFlushable)
+class Layer(ProtocolWrapper, Switchable):
     """
     A protocol to the transport below it, and a transport to the protocol above it.
 
@@ -39,11 +42,13 @@ class Layer(ProtocolWrapper):
     methods are here.  Without the declaration Twisted's transports close instead.
 
     @ivar transport: the transport below; None before there is a connection.
+    @ivar below: the same transport, as the object through which all bytes are written.
     @ivar wrappedProtocol: the protocol above; None before there is one, and after the
         connection.
     """
 
     transport: Any
+    below: IFlushable
     wrappedProtocol: Any
 
     def __init__(self, factory: Any, wrappedProtocol: IProtocol | None = None) -> None:
@@ -76,6 +81,7 @@ class Layer(ProtocolWrapper):
         """
         self.connected = 1
         self.transport = transport
+        self.below = flushable(transport)
         if self.wrappedProtocol is not None:
             self.wrappedProtocol.makeConnection(self)
 
@@ -126,13 +132,26 @@ class Layer(ProtocolWrapper):
         """
         Send bytes.
         """
-        self.transport.write(data)
+        self.below.write(data)
 
     def writeSequence(self, iovec: Iterable[bytes]) -> None:
         """
         Send several pieces of bytes.
         """
         self.write(b"".join(iovec))
+
+    def writeNow(self, data: bytes) -> None:
+        """
+        Send bytes at once, as far as the transport takes them.
+        """
+        self.write(data)
+        self.flush()
+
+    def flush(self) -> None:
+        """
+        Send the written bytes at once, as far as the transport takes them.
+        """
+        self.below.flush()
 
     def loseConnection(self) -> None:
         """
@@ -200,3 +219,16 @@ class Layer(ProtocolWrapper):
         Return our own address, as the transport knows it.
         """
         return self.transport.getHost()
+
+    # What a negotiator above calls.
+
+    @property
+    def protocol(self) -> Any:
+        """
+        The wrapped protocol.
+        """
+        return self.wrappedProtocol
+
+    @protocol.setter
+    def protocol(self, protocol: IProtocol | None) -> None:
+        self.wrappedProtocol = protocol

@@ -16,7 +16,6 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IProtocolFactory,
     IReactorTime,
-    IWriteDescriptor,
 )
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
@@ -98,7 +97,7 @@ class SecureTransport(Layer):
         super().makeConnection(transport)
         first = self._machine.start() if self._machine is not None else b""
         if first:
-            transport.write(first)
+            self.below.write(first)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -186,8 +185,7 @@ class SecureTransport(Layer):
             self._ahead = answer
             self._secure(machine)
         elif answer:
-            self.transport.write(answer)
-            self._push()
+            self.below.writeNow(answer)
 
     def _refuse(self, error: Exception) -> None:
         """
@@ -227,7 +225,7 @@ class SecureTransport(Layer):
         while self._held and not self._paused and self._channel is not None:
             self._open(self._channel, self._held.pop(0))
         self._busy = False
-        self.flush()
+        self._flush(now=True)
 
     def _open(self, channel: Channel, data: bytes) -> None:
         """
@@ -270,15 +268,15 @@ class SecureTransport(Layer):
             self._reason = reason
             self.abortConnection()
 
-    def _flush(self) -> bool:
+    def _flush(self, now: bool) -> None:
         """
-        Send what is held back, in one write.
+        Send the joined writes.
 
-        @return: whether there was anything.
+        @param now: whether the transport has to send them at once, as far as it can.
         """
         channel = self._channel
         if channel is None:
-            return False
+            return
         frames: list[bytes] = []
         if self._ahead:
             frames.append(self._ahead)
@@ -287,27 +285,16 @@ class SecureTransport(Layer):
             pending, self._pending = self._pending, []
             self._pendingSize = 0
             frames += channel.seal(pending)
-        if frames:
-            self.transport.writeSequence(frames)
-        return bool(frames)
-
-    def _push(self) -> None:
-        """
-        Try the socket at once.
-
-        The reactor would do it in its next turn, when all that is ready now was
-        read and acted upon: so the peer would wait for our work, and then we for
-        the peer's.
-        """
-        transport = self.transport
-        isDescriptor = IWriteDescriptor.providedBy(transport)
-        if isDescriptor and transport.connected and not transport.disconnecting:
-            # Of an error the reactor is told when it tries, as it still will.
-            transport.doWrite()
+        if not frames:
+            return
+        if now:
+            self.below.writeNow(frames[0] if len(frames) == 1 else b"".join(frames))
+        else:
+            self.below.writeSequence(frames)
 
     def _flushTurn(self) -> None:
         self._flushing = None
-        self.flush()
+        self._flush(now=True)
 
     def _resumeTurn(self) -> None:
         self._resuming = None
@@ -329,7 +316,7 @@ class SecureTransport(Layer):
         self._pending.append(data)
         self._pendingSize += len(data)
         if self._pendingSize >= _JOIN or self.disconnecting:
-            self._flush()
+            self._flush(now=False)
         elif not self._busy and self._flushing is None:
             self._flushing = self.factory.clock.callLater(0, self._flushTurn)
 
@@ -343,14 +330,13 @@ class SecureTransport(Layer):
         """
         Send what is held back, as far as the socket takes it at once.
         """
-        if self._flush():
-            self._push()
+        self._flush(now=True)
 
     def loseConnection(self) -> None:
         """
         Close when everything that was written is sent.
         """
-        self._flush()
+        self._flush(now=False)
         self.disconnecting = True
         self.transport.loseConnection()
 
@@ -359,7 +345,7 @@ class SecureTransport(Layer):
         Send everything that was written, and then close this direction of the
         transport.
         """
-        self._flush()
+        self._flush(now=False)
         self.transport.loseWriteConnection()
 
     def abortConnection(self) -> None:

@@ -27,6 +27,9 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.interfaces import IFlushable
+from twisted_libp2p.pacing.below import Switchable
+
 __all__ = ["Pump", "PumpAddress", "PumpTransport", "byteByByte", "inReads", "pieces"]
 
 
@@ -62,8 +65,8 @@ class PumpAddress:
     name: str
 
 
-@implementer(ITransport, IConsumer, IPushProducer)
-class PumpTransport:
+@implementer(ITransport, IConsumer, IPushProducer, IFlushable)
+class PumpTransport(Switchable):
     """
     One end of a connection in memory.
 
@@ -81,6 +84,7 @@ class PumpTransport:
 
     capacity = 64 * 1024
     peer: PumpTransport
+    protocol: IProtocol
 
     def __init__(self, pump: Pump, name: str, protocol: IProtocol) -> None:
         self._address = PumpAddress(name)
@@ -126,9 +130,15 @@ class PumpTransport:
         if self.waiting > self.capacity:
             self._pauseProducer()
 
+    def writeNow(self, data: bytes) -> None:
+        """
+        Let these bytes wait for the pump: nothing moves by itself.
+        """
+        self.writeSequence((data,))
+
     def flush(self) -> None:
         """
-        Nothing is held back here: what was written waits for the pump.
+        Do nothing: the written bytes wait for the pump.
         """
 
     def _checked(self, data: bytes) -> bytes:

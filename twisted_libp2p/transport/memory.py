@@ -41,6 +41,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
+from twisted_libp2p.pacing.below import Switchable
 
 __all__ = ["MemoryAddress", "MemoryNetwork", "MemoryTransport"]
 
@@ -61,7 +62,7 @@ class MemoryAddress:
 
 
 @implementer(ITwistedTransport, IConsumer, IPushProducer)
-class _End:
+class _End(Switchable):
     """
     One end: what is written here is delivered at the other end, in a later
     turn of the clock, in pieces of at most L{HIGH_WATER} bytes.

@@ -97,7 +97,7 @@ class TLSTransport(SecureTransport):
         self._ahead += b"".join(channel.late())
         if channel.ended:
             self.announced = True
-            self._flush()
+            self._flush(now=False)
             if self._channel is not None:
                 self._hangUp(channel.close())
         elif waited and self._closing and not channel.waiting:
@@ -112,17 +112,16 @@ class TLSTransport(SecureTransport):
         if not self.disconnecting:
             super()._hand(plaintext)
 
-    def _flush(self) -> bool:
+    def _flush(self, now: bool) -> None:
         """
-        Send what is held back, unless the peer keeps it from being sent.
+        Send the joined writes, unless the peer keeps them from being sent.
         """
-        sent = super()._flush()
+        super()._flush(now)
         channel: Any = self._channel
         if channel is not None and channel.overdue:
             self._violated(
                 ProtocolViolation(PROTOCOL_ID, "messages without data, and no end")
             )
-        return sent
 
     # How it ends.
 
@@ -164,7 +163,7 @@ class TLSTransport(SecureTransport):
         producer, self._producer = self._producer, None
         last, self._ahead = self._ahead + last, b""
         if last:
-            self.transport.write(last)
+            self.below.write(last)
         if producer is not None:
             self.transport.unregisterProducer()
         self._hangingUp = Deadline(
@@ -198,12 +197,12 @@ class TLSTransport(SecureTransport):
         """
         Tell the peer of our end, when no producer has anything to say any more.
         """
-        self._flush()
+        self._flush(now=False)
         channel: Any = self._channel
         if channel is not None and self._producer is None:
             last = channel.close()
             if last:
-                self.transport.write(last)
+                self.below.write(last)
             if self.disconnecting and not channel.waiting:
                 self._halfClose()
 

@@ -197,7 +197,7 @@ class PrivateConnection(Layer):
         super().makeConnection(transport)
         if self._encrypt is None:
             nonce, self._encrypt = self.factory.network.begin()
-            self.transport.write(nonce)
+            self.below.write(nonce)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -217,13 +217,24 @@ class PrivateConnection(Layer):
         """
         Encrypt and send.
         """
-        if not data:
-            return
+        if data:
+            self.below.write(self._seal(data))
+
+    def writeNow(self, data: bytes) -> None:
+        """
+        Encrypt and send, at once as far as the transport takes it.
+        """
+        if data:
+            self.below.writeNow(self._seal(data))
+
+    def _seal(self, data: bytes) -> bytes:
+        """
+        Encrypt; our nonce goes before the first bytes.
+        """
         if self._encrypt is None:
             nonce, self._encrypt = self.factory.network.begin()
-            self.transport.write(nonce + self._encrypt(data))
-        else:
-            self.transport.write(self._encrypt(data))
+            return nonce + self._encrypt(data)
+        return self._encrypt(data)
 
 
 class PrivateFactory(WrappingFactory[PrivateConnection]):
