@@ -32,22 +32,24 @@ __all__ = ["IMuxedConnection", "IMuxer", "IMuxerSession"]
 
 class IMuxer(Interface):
     """
-    A stream multiplexer: yamux, mplex, and whatever third parties add.
+    A stream multiplexer: yamux, mplex, or that of a third party.
     """
 
-    protocolID: str = Attribute("What is proposed on the wire.")
+    protocolID: str = Attribute(
+        "The protocol id that is proposed on the wire, such as C{/yamux/1.0.0}."
+    )
 
     def wrap(role: Role, connection: IMuxedConnection) -> IProtocolFactory:
         """
-        Give a factory whose protocol is the L{IMuxerSession} of one
+        Return a factory whose protocol is the L{IMuxerSession} of one
         connection.
 
-        The session tells the connection, in this order: C{sessionStarted}
+        The session calls the connection in this order: C{sessionStarted}
         once from its C{makeConnection}; C{buildProtocol} for every inbound
         stream; C{streamClosed} for every stream, inbound or outbound, that
         has ended; C{sessionLost} once, after all of these.  Only C{streamClosed} of a
         paused stream whose peer has ended its half may come later: when the
-        application has read what came, or leaves.
+        application has read the rest, or leaves.
 
         @param role: the part of our side in the upgrade of the connection.
         """
@@ -73,7 +75,8 @@ class IMuxerSession(Interface):
     )
     keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
     budget: IConnectionScope | None = Attribute(
-        "Whom it asks for memory; set by the owner in C{sessionStarted}."
+        "Grants the memory for windows and unread bytes; set by the owner in"
+        " C{sessionStarted}."
     )
 
     def openStream(protocol: IProtocol) -> IMuxedStream:
@@ -86,8 +89,8 @@ class IMuxerSession(Interface):
 
     def idleGrowth(since: float) -> IMuxedStream | None:
         """
-        @return: the stream with the largest grown window of which not even half
-            was used since a time; None if there is none.
+        Return the stream with the largest grown window that its peer has used by less
+        than half since a time; None if no window has grown.
         """
 
     def ping() -> Deferred[float]:
@@ -95,13 +98,16 @@ class IMuxerSession(Interface):
         Measure the round trip below the streams.
 
         @return: fires with seconds, or fails with C{NotImplementedError}
-            where the muxer has no such message.
+            if the muxer has no such message.
         """
 
     def close(code: int = 0) -> None:
         """
-        End the session: streams are told, the peer is told, what was written
-        is flushed, the transport is closed.
+        End the session: send the written bytes, announce the end to the peer, lose
+        all streams and close the transport.
+
+        @param code: the reason, for the peer, if the muxer has a place for it; 0 is a
+            normal end.
         """
 
     def abort(reason: Failure) -> None:
@@ -113,34 +119,36 @@ class IMuxerSession(Interface):
 
 class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
     """
-    The owner of a muxer's session: C{buildProtocol} is called with the
-    stream for every inbound stream, and gives its protocol, or None to
-    refuse (the stream is reset).
+    The owner of a muxer's session: C{buildProtocol} is called with every inbound
+    L{IMuxedStream}, and returns its protocol, or None to refuse the stream, which is
+    reset then.
     """
 
-    localPeer: PeerID = Attribute("Who we are.")
-    remotePeer: PeerID = Attribute("Who the handshake has proven the peer to be.")
+    localPeer: PeerID = Attribute("Our own peer id.")
+    remotePeer: PeerID = Attribute("The peer id that the handshake has proven.")
     localAddress: Multiaddr | None = Attribute("Our end of the transport.")
     remoteAddress: Multiaddr | None = Attribute("The peer's end of it.")
 
     def sessionStarted(session: IMuxerSession) -> None:
         """
-        The session is connected; streams may be opened.
+        Note that the session is connected: streams may be opened.
         """
 
     def streamRefused() -> None:
         """
-        The session has refused a stream of the peer without asking, since too
-        many are open.
+        Note that the session has refused a stream of the peer without asking, since
+        too many are open.
         """
 
     def streamClosed(stream: IMuxedStream, reason: Failure) -> None:
         """
-        Both directions of the stream have ended, and its protocol was told.
+        Note that both halves of a stream have ended, and that its protocol was
+        notified.
         """
 
     def sessionLost(reason: Failure) -> None:
         """
-        The session is over, and so is every stream of it but those in C{streams},
-        whose applications have paused them and may still read what came.
+        Note that the session is over, and so is every stream of it but those in
+        C{streams}: their applications have paused them, and may still read received
+        bytes.
         """

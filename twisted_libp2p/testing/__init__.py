@@ -6,12 +6,16 @@ Doubles and conformance suites, for the tests of those who use this package.
 L{nodes} has whole nodes in memory, for tests of protocols; L{host} has a node without
 a network, for tests of services; L{pump} joins two
 protocols in memory and moves their bytes by hand; L{producer} notes when a
-transport is full; L{muxer}, L{security} and L{peerstore} state what every muxer,
-security protocol and peerstore must do, as mixins for test cases.
+transport is full; L{muxer}, L{security} and L{peerstore} have the tests that every
+muxer, stream, security protocol and peerstore must pass, as mixins for test cases.
 """
 
 from twisted_libp2p.testing.host import HostDouble
-from twisted_libp2p.testing.muxer import MuxerConformance
+from twisted_libp2p.testing.muxer import (
+    MuxerConformance,
+    SessionConformance,
+    StreamConformance,
+)
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.testing.peerstore import PeerStoreConformance
 from twisted_libp2p.testing.pump import Pump
@@ -24,4 +28,6 @@ __all__ = [
     "PeerStoreConformance",
     "Pump",
     "SecurityConformance",
+    "SessionConformance",
+    "StreamConformance",
 ]
