@@ -42,8 +42,16 @@ ORDER = (
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
-# What other people's tests use stands on the node and all below it, and nothing
-# of the package stands on it.
+# Imports for type checkers that break the order.  The list may only get shorter: an
+# entry that no longer breaks it fails the test.
+PENDING = {
+    "interfaces/connections.py: interfaces imports connection",
+    "interfaces/security.py: interfaces imports security",
+    "interfaces/transport.py: interfaces imports security",
+}
+
+# Other people's tests use this room.  It imports the node and everything that the
+# node stands on, and nothing of the package imports it.
 UNUSED_BY_OTHERS = {"testing"}
 
 # State machines that are fed with bytes.
@@ -167,13 +175,13 @@ def faults(path: Path, root: Path) -> Iterator[str]:
     for found in imports(path.read_text(), package):
         where = f"{relative}:{found.line}"
         if found.typesOnly:
-            continue
-        if found.within(REACTOR):
+            where = str(relative)
+        elif found.within(REACTOR):
             if not found.nested or room not in WAYS_IN:
                 yield f"{where}: the global reactor is imported"
         elif found.nested:
             yield f"{where}: {found.name} is imported inside a function"
-        if machine and found.within(*IO):
+        elif machine and found.within(*IO):
             yield f"{where}: a machine without I/O imports {found.name}"
         if not found.within(PACKAGE) or frontDoor:
             continue
@@ -207,9 +215,12 @@ class HouseTests(SynchronousTestCase):
 
     def test_package(self) -> None:
         """
-        No module of the package breaks a rule.
+        No module of the package breaks a rule, except for the pending imports, all
+        of which still exist.
         """
-        self.assertEqual(allFaults(ROOT / PACKAGE), [])
+        found = set(allFaults(ROOT / PACKAGE))
+        self.assertEqual(sorted(found - PENDING), [])
+        self.assertEqual(sorted(PENDING - found), [], "fixed: remove from PENDING")
 
     def test_patterns(self) -> None:
         """
@@ -410,7 +421,9 @@ class RuleTests(SynchronousTestCase):
 
     def test_typesOnly(self) -> None:
         """
-        An import for type checkers ties nothing together; its C{else} does.
+        An import for type checkers keeps the order of the rooms, so that contracts
+        are not defined in terms of their implementations.  It may be one of I/O, or
+        of the reactor.
         """
         self.assertEqual(
             self.faultsOf(
@@ -421,10 +434,16 @@ class RuleTests(SynchronousTestCase):
                         "    from twisted_libp2p.muxer import Stream\n"
                         "else:\n"
                         "    from twisted_libp2p.address import Multiaddr\n"
-                    )
+                    ),
+                    "wire/frames.py": (
+                        "if TYPE_CHECKING:\n    from twisted.internet import reactor\n"
+                    ),
                 }
             ),
-            ["identity.py:5: identity imports address"],
+            [
+                "identity.py: identity imports muxer",
+                "identity.py:5: identity imports address",
+            ],
         )
 
     def test_machines(self) -> None:
