@@ -19,7 +19,7 @@ from twisted.python.usage import CoerceParameter, Options, UsageError
 
 from twisted_libp2p import __version__
 from twisted_libp2p.connection.dialer import DIALECTS
-from twisted_libp2p.connection.upgrader import MULTISTREAM
+from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IMuxerProvider, IProvider, ISecurityProvider
 from twisted_libp2p.node import MUXERS, SECURITIES

@@ -18,7 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_libp2p.connection import Connection
-from twisted_libp2p.connection.connection import MAX_ABANDONED, STREAM_DEADLINE
+from twisted_libp2p.connection.context import STREAM_DEADLINE
+from twisted_libp2p.connection.streams import MAX_ABANDONED
 from twisted_libp2p.connmanager import ConnectionPolicy, OpenGater
 from twisted_libp2p.errors import (
     ClosedHere,
@@ -541,7 +542,7 @@ class RaisingTests(CallbackTestCase):
             self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
             self.nodes.advance(20)
             self.assertEqual(used(listener), [])
-            self.assertEqual(listener._upgrader.upgrading, 0)
+            self.assertEqual(len(listener._upgrader.upgrades), 0)
             self.assertOver()
 
     def test_transport(self) -> None:

@@ -15,11 +15,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import PeerAddress
-from twisted_libp2p.connection.connection import (
+from twisted_libp2p.connection import Connection
+from twisted_libp2p.connection.streams import (
     ABANDONED_RATE,
     MAX_ABANDONED,
     MAX_NEGOTIATING,
-    Connection,
 )
 from twisted_libp2p.errors import (
     ConnectionClosing,

@@ -511,7 +511,7 @@ class AddressesTests(SynchronousTestCase):
         self.assertTakes(0.25, self.dial(hole, self.live))
         self.nodes.advance(1)
         self.assertEqual(self.silent.accepted, 1)
-        self.assertEqual(len(self.client._upgrader._pending), 0)
+        self.assertEqual(len(self.client._upgrader.upgrades), 0)
 
     def test_order(self) -> None:
         """
@@ -567,7 +567,7 @@ class AddressesTests(SynchronousTestCase):
         self.assertEqual({type(cause) for _, cause in error.causes}, {UpgradeTimeout})
         self.assertIn("the dial", str(error.causes[-1][1]))
         self.nodes.advance(1)
-        self.assertEqual(len(self.client._upgrader._pending), 0)
+        self.assertEqual(len(self.client._upgrader.upgrades), 0)
 
     def test_addressLimit(self) -> None:
         """
@@ -699,7 +699,7 @@ class AddressesTests(SynchronousTestCase):
                 return Deferred()
 
         transport = self.client._transports[0]
-        self.patch(transport, "clientEndpoint", lambda address: Deaf())
+        self.patch(transport, "clientEndpoint", lambda address, options: Deaf())
         dial = self.dial(self.live)
         dial.cancel()
         self.failureResultOf(dial, CancelledError)

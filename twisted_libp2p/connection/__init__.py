@@ -3,13 +3,14 @@
 """
 Connections: from an address, or an accepted transport, to a peer.
 
-L{upgrader} turns a raw transport into a L{Connection} by stacking the rooms
-below: negotiate, secure, negotiate, multiplex.  L{dialer} finds the transport
-for a peer and dials its addresses.  What leaves this room is a
-L{Connection}: authenticated, encrypted, and open for streams on both sides.
+L{dialer} finds a transport for each address of a peer, and L{upgrader} connects and
+listens over it.  L{stack} is the way of a byte over a raw transport; L{upgrade} is the
+life of one connection until its session has started.  What leaves this room is a
+L{Connection}: authenticated, encrypted, and open for L{streams} on both sides.
 """
 
-from twisted_libp2p.connection.connection import Connection, ConnectionContext
+from twisted_libp2p.connection.connection import Connection
+from twisted_libp2p.connection.context import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.upgrader import Upgrader
 

@@ -27,12 +27,8 @@ from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
-from twisted_libp2p.connection.upgrader import (
-    BOOTSTRAP,
-    MULTISTREAM,
-    SEQUENTIAL,
-    Upgrader,
-)
+from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
+from twisted_libp2p.connection.upgrader import Upgrader
 from twisted_libp2p.errors import (
     AddressRefused,
     ConfigurationError,
@@ -125,7 +121,7 @@ class Dialer:
                 f"no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
             )
         self._upgrader = upgrader
-        self._clock = upgrader.services.clock
+        self._clock = upgrader.context.clock
         self._securities = tuple(upgrader.securities)
         self._transports = transports
         self._peerstore = peerstore
@@ -172,7 +168,7 @@ class Dialer:
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which tells for
             each address why; with L{NoAddresses}; with L{DialToSelf}.
         """
-        if not self._upgrader.open:
+        if not self._upgrader.context.open:
             return fail(NodeStopping())
         if peer == self._upgrader.identity.peerID:
             return fail(DialToSelf(f"{peer} is this node itself"))
@@ -389,7 +385,7 @@ class Dialer:
         first = next(iter(address))
         try:
             self._judge(origin, address)
-            self._upgrader.services.connections.dialing(peer, bare)
+            self._upgrader.context.connections.dialing(peer, bare)
             hosts = await addTimeout(
                 self._names.resolve(
                     first.value or "", first.name, origin is Origin.OWN
@@ -446,7 +442,7 @@ class Dialer:
         origin = dial.known[address]
         try:
             self._judge(origin, bare)
-            self._upgrader.services.connections.dialing(peer, bare)
+            self._upgrader.context.connections.dialing(peer, bare)
             connection = await addTimeout(
                 Deferred.fromCoroutine(
                     self._reach(transport, peer, bare, dial.peer is None)
@@ -533,15 +529,9 @@ class Dialer:
         @param anybody: whether the caller has named no peer.
         """
         upgrade = self._upgrader.outbound(
-            transport, peer, dialect, self._instead if anybody else None
+            transport, peer, instead=self._instead if anybody else None
         )
-        try:
-            endpoint = transport.clientEndpoint(address)
-            await endpoint.connect(upgrade)
-        except BaseException:
-            upgrade.abandon()
-            raise
-        connection = await upgrade.connection
+        connection = await self._upgrader.connect(upgrade, transport, address, dialect)
         if connection.scope is not upgrade.scope:
             # There was one before, which tells nothing of this dialect.
             return connection

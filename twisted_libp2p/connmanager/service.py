@@ -132,7 +132,7 @@ class ConnectionManager(Service):
         )
         self.gater: IGater = gater if gater is not None else OpenGater()
         self._connections: dict[PeerID, list[Connection]] = {}
-        self.unread: Collection[Connection] = ()
+        self.unread: Collection[Any] = ()
         self._count = 0
         self._duplicates = Duplicates(clock, self._idleSince)
         self._pingStream = ping

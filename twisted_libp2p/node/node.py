@@ -43,7 +43,7 @@ from twisted_libp2p.address import Multiaddr, PeerAddress, isWildcard, unmapped
 from twisted_libp2p.connection import Connection, ConnectionContext, Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection.registry import Registration, Registry
-from twisted_libp2p.connection.upgrader import MULTISTREAM
+from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -883,9 +883,9 @@ class Node(MultiService):
         listeners, self._listeners = self._listeners, []
         for listener in listeners:
             await self._close(listener)
-        upgrading = self._upgrader.upgrading
+        upgrading = len(self._upgrader.upgrades)
         self._dialer.stop()
-        self._upgrader.abortAll()
+        self._upgrader.upgrades.abortAll()
         await self.connections.stopService()
         # Those that had ended before, and whose streams nobody has read.
         for connection in list(self._services.unread):

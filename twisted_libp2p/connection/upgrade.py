@@ -1,0 +1,362 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The upgrade: one connection on its way, from its transport to its first stream.
+
+An L{Upgrade} has one deadline, one scope, one gate and one outcome.  It does not know
+how the bytes travel.  There are two ways in:
+
+  - a raw transport goes through the layers of
+    L{Stack<twisted_libp2p.connection.stack.Stack>}, which calls L{Upgrade.judge} and
+    L{Upgrade.connect};
+  - a natively muxed transport calls L{Upgrade.upgraded} with a session that is secure
+    already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.connection import Connection
+from twisted_libp2p.connection.context import ConnectionContext
+from twisted_libp2p.errors import (
+    ConnectionClosing,
+    DialToSelf,
+    ErrorCode,
+    Gated,
+    Libp2pError,
+    NodeStopping,
+    StreamAborted,
+    UpgradeTimeout,
+)
+from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.interfaces import (
+    Direction,
+    IAddressing,
+    IConnectionScope,
+    INativeSession,
+    IUpgrade,
+    Role,
+)
+from twisted_libp2p.pacing import Deadlines
+from twisted_libp2p.security import Handshake, Secured
+
+__all__ = ["Instead", "Upgrade", "Upgrades"]
+
+#: Returns the connection to use instead of a new one; None to keep the new one.
+Instead = Callable[[Connection], Connection | None]
+
+
+class Upgrades:
+    """
+    The upgrades of a node that are under way, and what they share.
+
+    @ivar identity: our identity.
+    @ivar muxers: the ids of the muxers, in order of preference, to offer inside
+        handshakes.
+    @ivar context: the objects that all connections of the node share.
+    @ivar deadlines: the time from the beginning of a transport to a connection.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        muxers: tuple[str, ...],
+        context: ConnectionContext,
+        deadline: float,
+    ) -> None:
+        """
+        @param deadline: seconds from the beginning of a transport to a connection.
+        """
+        self.identity = identity
+        self.muxers = muxers
+        self.context = context
+        self.clock = context.clock
+        self.connections = context.connections
+        self.deadlines = Deadlines(context.clock, deadline)
+        self._pending: set[Upgrade] = set()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def began(self, upgrade: Upgrade) -> None:
+        """
+        Start the deadline of an upgrade.
+        """
+        self.deadlines.begin(upgrade)
+        self._pending.add(upgrade)
+
+    def closing(self, upgrade: Upgrade) -> None:
+        """
+        Count an upgrade whose connection is being closed, until L{ended}.
+        """
+        self._pending.add(upgrade)
+
+    def ended(self, upgrade: Upgrade) -> None:
+        """
+        Forget an upgrade, and stop the timer if it was the last one.
+        """
+        self._pending.discard(upgrade)
+        self.deadlines.end(upgrade)
+        self.deadlines.rest()
+
+    def abortAll(self) -> None:
+        """
+        Give up all upgrades.
+        """
+        for upgrade in list(self._pending):
+            upgrade.cancel()
+
+
+def _keep(connection: Connection) -> None:
+    """
+    Keep each new connection.
+    """
+
+
+@implementer(IUpgrade)
+class Upgrade:
+    """
+    One connection on its way.
+
+    @ivar transport: the kind of transport that carries it.
+    @ivar direction: the side that opened it.
+    @ivar role: the part of our side.
+    @ivar expected: the peer that has to answer; None accepts any peer.
+    @ivar scope: the use of all limits by the connection.
+    @ivar connection: fires with the L{Connection} when it is ready, or fails with the
+        typed error of the failed step.  To cancel it is to drop the transport.
+    """
+
+    def __init__(
+        self,
+        upgrades: Upgrades,
+        transport: IAddressing,
+        direction: Direction,
+        role: Role,
+        expected: PeerID | None,
+        scope: IConnectionScope,
+        instead: Instead | None = None,
+    ) -> None:
+        """
+        @param upgrades: the upgrades of the node.
+        @param instead: called with the new connection when it is ready.  If it returns
+            another connection, the new one is closed before it is announced.
+        """
+        self._upgrades = upgrades
+        self.transport = transport
+        self.direction = direction
+        self.role = role
+        self.expected = expected
+        self.scope = scope
+        self._instead: Instead = instead or _keep
+        self._startedAt = 0.0
+        self._remoteAddress: Multiaddr | None = None
+        # The reason for which the peer, although it has proven its identity, is
+        # refused.
+        self._refusal: Gated | None = None
+        self._dropTransport: Callable[[], object] | None = None
+        self.connection: Deferred[Connection] = Deferred(self._cancelled)
+
+    @property
+    def handshake(self) -> Handshake:
+        """
+        The inputs of the security handshake.
+        """
+        upgrades = self._upgrades
+        return Handshake(
+            upgrades.identity,
+            self.role is Role.CLIENT,
+            self.expected,
+            upgrades.muxers,
+            self.fail,
+        )
+
+    # The way of the transport: begin, judge, connect
+
+    def begin(self, drop: Callable[[], object]) -> bool:
+        """
+        Start the deadline: there is a transport.
+
+        @param drop: drops the transport at once.
+        @return: False if nobody wants the connection any longer.
+        """
+        if self.connection.called:
+            # Some endpoints do not notice that they were cancelled.
+            return False
+        if not self._upgrades.context.open:
+            self.refuse(NodeStopping())
+            return False
+        self._dropTransport = drop
+        self._startedAt = self._upgrades.clock.seconds()
+        self._upgrades.began(self)
+        return True
+
+    def judge(self, secured: Secured, address: IAddress) -> None:
+        """
+        Decide whether the peer, which has proven its identity, is wanted.
+
+        A peer that the gater refuses gets its muxer as well: there is no other way to
+        send it the code of the refusal.
+
+        @param address: the peer's end of the transport.
+        @raise Exception: the peer is not wanted.  The upgrade has ended, and the caller
+            of the dial has the error.
+        """
+        try:
+            if secured.remotePeer == self._upgrades.identity.peerID:
+                raise DialToSelf(f"{secured.remotePeer} is this node itself")
+            self._remoteAddress = self.transport.toMultiaddr(address)
+            self._upgrades.connections.secured(
+                secured.remotePeer, self._remoteAddress, self.direction
+            )
+            if self.connection.called:
+                raise ConnectionClosing("the dial was given up")
+        except Gated as refusal:
+            self._refusal = refusal
+        except Exception as error:
+            self.refuse(error)
+            raise
+
+    def connect(self, muxer: str, secured: Secured, address: IAddress) -> Connection:
+        """
+        Make the connection, since everything is negotiated.  It is ready when its
+        session has started.
+
+        @param muxer: the name of the muxer.
+        @param address: our end of the transport.
+        """
+        upgrades = self._upgrades
+        return Connection(
+            upgrades.context,
+            upgrades.identity.peerID,
+            secured,
+            muxer,
+            direction=self.direction,
+            role=self.role,
+            transport=self.transport.name,
+            localAddress=self.transport.toMultiaddr(address),
+            remoteAddress=self._remoteAddress,
+            upgradeTime=upgrades.clock.seconds() - self._startedAt,
+            scope=self.scope,
+            ready=self._ready,
+        )
+
+    def upgraded(self, secured: Secured, session: INativeSession) -> None:
+        """
+        Take over a session that is secure and multiplexed already.
+        """
+        try:
+            if self.connection.called:
+                raise ConnectionClosing("the dial was given up")
+            self.judge(secured, session.getPeer())
+        except Exception:
+            session.abort(Failure(StreamAborted("the peer is not wanted")))
+            return
+        muxer = secured.muxer or self.transport.name
+        session.start(self.connect(muxer, secured, session.getHost()))
+
+    # Outcome
+
+    def _ready(self, connection: Connection) -> None:
+        """
+        Announce the connection, whose session has started, unless it is refused.
+        """
+        if self.connection.called:
+            return
+        self._upgrades.ended(self)
+        try:
+            if self._refusal is not None:
+                raise self._refusal
+            other = self._instead(connection)
+            if other is not None:
+                self._close(connection, ErrorCode.SUPPLANTED)
+                self.connection.callback(other)
+                return
+            self._upgrades.connections.opened(connection)
+        except Exception as error:
+            code = error.wireCode if isinstance(error, Libp2pError) else ErrorCode.NONE
+            self._close(connection, code)
+            # The code that was just called may have given up the dial.
+            if not self.connection.called:
+                self.connection.errback(Failure(error))
+            return
+        self._dropTransport = None
+        # A subscriber of the event may have given up the dial.
+        if not self.connection.called:
+            self.connection.callback(connection)
+
+    def _close(self, connection: Connection, code: int) -> None:
+        """
+        Close a connection that only this upgrade knows of, and count it until it has
+        ended.
+        """
+        self._upgrades.closing(self)
+        connection.close(code).addCallback(lambda _: self._upgrades.ended(self))
+
+    def fail(self, reason: Failure, _: object = None) -> None:
+        """
+        End the upgrade, because one of its steps has failed.
+        """
+        if self.connection.called:
+            return
+        self._upgrades.ended(self)
+        self._release()
+        if self._refusal is not None and not reason.check(CancelledError):
+            # The peer was refused before anything else has failed.
+            reason = Failure(self._refusal)
+        self.connection.errback(reason)
+
+    def refuse(self, error: Exception) -> None:
+        """
+        Drop the transport for a reason of our own.
+        """
+        self.fail(Failure(error))
+        self._drop()
+
+    def cancel(self) -> None:
+        """
+        Give up, unless the connection is ready and announced.
+        """
+        if self.connection.called:
+            self._drop()
+        else:
+            self.connection.cancel()
+
+    def abandon(self) -> None:
+        """
+        Give up an upgrade whose outcome nobody waits for.
+        """
+        self.connection.addErrback(lambda _: None)
+        self.cancel()
+
+    def timedOut(self) -> None:
+        """
+        End the upgrade, which has taken too long.
+        """
+        self.refuse(UpgradeTimeout("the upgrade", self._upgrades.deadlines.seconds))
+
+    def _cancelled(self, connection: Deferred[Connection]) -> None:
+        self._release()
+        connection.errback(CancelledError())
+        self._drop()
+
+    def _release(self) -> None:
+        """
+        Give back the scope.  Once the connection is admitted only the end of its
+        session does this, after the end of its streams.
+        """
+        if not self.scope.admitted:
+            self.scope.close()
+
+    def _drop(self) -> None:
+        self._upgrades.ended(self)
+        drop, self._dropTransport = self._dropTransport, None
+        if drop is not None:
+            drop()
