@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import IService
@@ -543,9 +545,20 @@ class StartTests(ProgramTestCase):
         self.assertEqual(code, 1, err)
         self.assertIn(str(number), err)
         self.assertNotIn("Traceback", err)
-        self.assertEqual(
-            [each for each in os.listdir(self.folder) if each == "pid"], []
-        )
+        self.awaitDaemon()
+        self.assertFalse((self.folder / "pid").exists())
+
+    def awaitDaemon(self) -> None:
+        """
+        Wait for the end of a daemon: C{twistd} ends as soon as the daemon has
+        reported why it cannot start, and only then does the daemon remove its files.
+        """
+        with suppress(FileNotFoundError, ValueError, ProcessLookupError):
+            handle = os.pidfd_open(int((self.folder / "pid").read_text()))
+            try:
+                select.select([handle], [], [], 60)
+            finally:
+                os.close(handle)
 
     async def test_taken(self) -> None:
         """
