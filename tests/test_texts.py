@@ -28,7 +28,7 @@ from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.endpoints import parseClient, parseServer
 from twisted_libp2p.errors import InvalidInput, Libp2pError
 from twisted_libp2p.identity import KeyType, PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.limits.limits import ScopeLimits
 from twisted_libp2p.peerstore import MemoryPeerStore, PeerInfo
@@ -81,7 +81,7 @@ class PeerStoreTests(SynchronousTestCase):
             "succeeded": (address,),
             "failed": (address,),
             "addRecord": (b"", [address]),
-            "identified": ("agent", "network", ["/a"]),
+            "learn": (Identification("agent", "network", ("/a",)),),
             "setPublicKey": (Identity.generate(KeyType.ED25519).publicKey,),
             "setDialect": ("multistream",),
             "connected": (address,),

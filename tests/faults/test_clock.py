@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.peerstore.stores import NOW, OnSQLite
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.peerstore import Limits, MemoryPeerStore, PeerStoreService
 
 YEAR = 365 * 86_400.0
@@ -58,7 +58,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(self.store.addresses(TWO), [A])
         self.store.setAddresses(TWO, [B], Source.DISCOVERED)
         self.assertEqual(self.store.addresses(TWO), [B])
-        self.store.identified(TWO, "agent/2", "", ["/a"])
+        self.store.learn(TWO, Identification("agent/2", "", ("/a",)))
         self.assertEqual(self.store.protocols(TWO), ("/a",))
         self.store.setTag(TWO, "good", 2)
         self.assertEqual(self.store.tags(TWO), {"good": 2})
@@ -101,7 +101,7 @@ class DatabaseTests(OnSQLite, TestCase):
         """
         Learn one thing of each kind.
         """
-        store.identified(ONE, f"agent/{number}", "", [])
+        store.learn(ONE, Identification(f"agent/{number}", "", ()))
         store.setMetadata(ONE, "name", str(number).encode())
         store.setTag(ONE, "good", number)
         store.addAddresses(ONE, [A], Source.CONFIGURED)

@@ -157,7 +157,7 @@ class KillTests(TestCase):
         kept = {
             found
             for (found,) in connection.execute(
-                "SELECT peer FROM peers NATURAL JOIN addresses WHERE name = ?",
+                "SELECT peer FROM peers NATURAL JOIN addresses WHERE address = ?",
                 (ADDRESS.toBytes(),),
             )
         }

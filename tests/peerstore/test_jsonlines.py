@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.peerstore import MemoryPeerStore, dumpPeers, loadPeers
 
 NOW = 1_750_000_000.5
@@ -43,7 +43,7 @@ class JSONLinesTests(SynchronousTestCase):
         self.store.setPublicKey(peer, self.identity.publicKey)
         self.store.addRecord(peer, PeerRecord(peer, 1, (ADDRESS,)).seal(self.identity))
         self.store.addAddresses(peer, [Multiaddr("/dns4/ä")], Source.CONFIGURED)
-        self.store.identified(peer, "ägent", "net", ["/a", "/b"])
+        self.store.learn(peer, Identification("ägent", "net", ("/a", "/b")))
         self.store.setDialect(peer, "multistream")
         self.store.setTag(peer, "tag", -1)
         self.store.setTag(peer, "short", 2, 10.0)
@@ -101,6 +101,23 @@ class JSONLinesTests(SynchronousTestCase):
         self.assertEqual(count, 1)
         self.assertEqual(store.addresses(self.peer), [])
 
+    def test_formerNames(self) -> None:
+        """
+        Exports of earlier programs are read, whose names of some facts differ.
+        """
+        self.store.connected(self.peer)
+        self.store.disconnected(self.peer)
+        (line,) = dumpPeers(self.store)
+        entry = json.loads(line)
+        for now, before in (
+            ("lastConnected", "met"),
+            ("identifiedAt", "identified"),
+            ("dialectLearntAt", "dialectLearnt"),
+        ):
+            entry[before] = entry.pop(now)
+        store, _ = self.load(json.dumps(entry))
+        self.assertEqual(list(dumpPeers(store)), [line])
+
     def test_flush(self) -> None:
         """
         A long text is written to the database bit by bit.
@@ -138,13 +155,13 @@ class JSONLinesTests(SynchronousTestCase):
             ("addresses", 0, "learnt"),
             ("addresses", 0, "expires"),
             ("addresses", 0, "succeeded"),
-            ("met",),
+            ("lastConnected",),
             ("publicKey",),
             ("agent",),
             ("protocols",),
             ("protocols", 0),
             ("record",),
-            ("dialectLearnt",),
+            ("dialectLearntAt",),
             ("tags",),
             ("tags", "tag"),
             ("tags", "tag", "value"),

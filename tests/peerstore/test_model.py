@@ -30,7 +30,7 @@ from tests.examples import explore
 from tests.peerstore.stores import NOW
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.peerstore import FACTS_TTL, TTLS, PeerStoreService
 from twisted_libp2p.peerstore.backends import sqlite
 from twisted_libp2p.peerstore.service import POLL_INTERVAL, SWEEP_INTERVAL, WRITE_DELAY
@@ -306,14 +306,24 @@ class StoreModel(RuleBasedStateMachine):
         elif peer in self.known:
             self.known[peer].metadata.pop(name, None)
 
-    @rule(peer=PEERS, protocols=st.lists(st.sampled_from(["/a", "/b"]), unique=True))
-    def identify(self, peer: int, protocols: list[str]) -> None:
+    @rule(
+        peer=PEERS,
+        protocols=st.lists(st.sampled_from(["/a", "/b"]), unique=True),
+        addresses=SOME,
+    )
+    def identify(
+        self, peer: int, protocols: list[str], addresses: list[Multiaddr]
+    ) -> None:
         """
-        What a peer is.
+        A peer reports what it is, and where.
         """
-        self.store.identified(IDENTITIES[peer].peerID, "agent", "", protocols)
+        self.store.learn(
+            IDENTITIES[peer].peerID,
+            Identification("agent", "", tuple(protocols), tuple(addresses)),
+        )
         facts = self.of(peer)
         facts.protocols, facts.facts = tuple(protocols), self.now
+        self.replaced(facts, addresses, Source.IDENTIFY)
 
     @rule(peer=PEERS, dialect=st.sampled_from(["multistream", "bootstrap"]))
     def speak(self, peer: int, dialect: str) -> None:

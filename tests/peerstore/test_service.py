@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.peerstore import Limits, PeerStoreService, journal
 from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.book import Book
@@ -579,7 +579,7 @@ class ServiceTests(ServiceTestCase):
                     (b"strange", peer(2).toBytes()),
                 )
             self.connection.execute(
-                "UPDATE addresses SET name = ? WHERE name = ?",
+                "UPDATE addresses SET address = ? WHERE address = ?",
                 (b"\xff\x7f", OTHER.toBytes()),
             )
         self.start()
@@ -729,7 +729,7 @@ class ClockTests(ServiceTestCase):
             store.addAddresses(peer(1), [ADDRESS, OTHER])
             store.setTag(peer(1), "tag", n)
             store.setMetadata(peer(1), "name", bytes([n]))
-            store.identified(peer(1), f"agent {n}", "net", ["/a"])
+            store.learn(peer(1), Identification(f"agent {n}", "net", ("/a",)))
             store.setDialect(peer(1), f"dialect {n}")
             (store.succeeded if n % 2 else store.failed)(peer(1), ADDRESS)
             self.exchange()
@@ -800,8 +800,8 @@ class ClockTests(ServiceTestCase):
         assert merged is not None
         self.assertEqual((merged.dialect, store.tags(peer(1))), ("new", {"tag": 2}))
         for time in (
-            merged.met,
-            merged.dialectLearnt,
+            merged.lastConnected,
+            merged.dialectLearntAt,
             merged.addresses[0].learnt,
             merged.addresses[0].succeeded,
         ):
@@ -837,7 +837,9 @@ class BoundTests(ServiceTestCase):
                 self.store.setAddresses(peer(1), told, Source.IDENTIFY)
                 self.clock.advance(0.001)
             self.clock.advance(1)
-        found = self.connection.execute("SELECT name FROM addresses WHERE expires > 0")
+        found = self.connection.execute(
+            "SELECT address FROM addresses WHERE expires > 0"
+        )
         self.assertEqual(len(found.fetchall()), 64)
         (removed,) = self.connection.execute(
             "SELECT count(*) FROM addresses WHERE expires = 0"
@@ -917,7 +919,7 @@ class BoundTests(ServiceTestCase):
         other = self.other(Limits(addresses=64))
         costs: list[int] = []
         spent = [0]
-        made, took = Book.rows, Book.take
+        made, took = Book.rows, Book.merge
         ran = Pool.runWithConnection
 
         def rows(book: Book, *arguments: Any) -> Any:
@@ -935,7 +937,7 @@ class BoundTests(ServiceTestCase):
             return ran(pool, *arguments)
 
         self.patch(Book, "rows", rows)
-        self.patch(Book, "take", take)
+        self.patch(Book, "merge", take)
         self.patch(Pool, "runWithConnection", run)
         for number in range(100):
             self.store.connected(peer(number))
@@ -958,17 +960,17 @@ class BoundTests(ServiceTestCase):
         for number in range(60):
             other.addAddresses(peer(number), told)
         self.successResultOf(other.flush())
-        took = Book.take
+        took = Book.merge
 
         def take(book: Book, rows: Any) -> None:
             took(book, rows)
             self.pool.error = sqlite3.OperationalError("no")
 
-        self.patch(Book, "take", take)
+        self.patch(Book, "merge", take)
         with capturedLogs():
             self.clock.advance(5)
         self.assertLess(len(self.store.peers()), 61)
-        self.patch(Book, "take", took)
+        self.patch(Book, "merge", took)
         self.pool.error = None
         self.clock.advance(5)
         for number in range(60):

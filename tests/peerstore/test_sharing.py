@@ -15,9 +15,9 @@ from twisted.trial.unittest import TestCase
 from tests.peerstore.stores import OnPostgreSQL, OnSQLite, StoresMixin
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.node import Node
-from twisted_libp2p.peerstore import Learner, PeerStoreService, openPeerStore
+from twisted_libp2p.peerstore import PeerStoreService, PeerStoreUpdater, openPeerStore
 
 
 def tcp(port: int) -> Multiaddr:
@@ -49,12 +49,12 @@ class SharingTests(StoresMixin):
         one.addAddresses(id, [tcp(1)])
         self.clock.advance(0.1)
         two.addAddresses(id, [tcp(2)])
-        one.identified(id, "old", "net", [])
+        one.learn(id, Identification("old", "net", ()))
         records = [PeerRecord(id, n, ()).seal(identity) for n in (5, 4)]
         one.addRecord(id, records[0])
         two.addRecord(id, records[1])
         self.clock.advance(0.1)
-        two.identified(id, "new", "net", ["/a"])
+        two.learn(id, Identification("new", "net", ("/a",)))
         one.setTag(id, "one", 1)
         two.setMetadata(id, "two", b"2")
         await two.flush()
@@ -169,13 +169,13 @@ class NodesMixin(StoresMixin):
         """
         store = openPeerStore(reactor, description)
         node = Node(reactor, listen=listen, peerstore=store)
-        learner = Learner(store, node.events)
+        updater = PeerStoreUpdater(store, node.events)
         if isinstance(store, PeerStoreService):
             store.startService()
 
         async def stop() -> None:
             await node.stopService()
-            learner.stop()
+            updater.stop()
             if isinstance(store, PeerStoreService):
                 await store.stopService()
 

@@ -14,9 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.peerstore.merging import mergeRow
 from twisted_libp2p.peerstore.records import Record
 from twisted_libp2p.peerstore.rows import AddressRow, MetadataRow, PeerRow, Row, TagRow
-from twisted_libp2p.peerstore.sql import MIGRATIONS, SQLITE, Batch, Schema
+from twisted_libp2p.peerstore.sql import SQLITE, Batch, Schema
+from twisted_libp2p.peerstore.tables import MIGRATIONS
 
 NOW = 1000.0
 PEER = b"\x12\x20" + bytes(32)
@@ -26,20 +28,20 @@ expiries = st.sampled_from([0.0, NOW + 1, NOW + 2])
 
 # Two different values are never learnt at the same time.
 peerRows = st.builds(
-    lambda noted, met, key, told, sequence, spoken: PeerRow(
+    lambda recorded, connected, key, identified, sequence, learnt: PeerRow(
         PEER,
-        noted=noted,
-        due=NOW + noted,
-        met=met,
-        key=key,
-        told=told,
-        agent=f"agent {told}",
-        network=f"network {told}",
-        protocols=f"protocols {told}",
+        recordedAt=recorded,
+        expires=NOW + recorded,
+        lastConnected=connected,
+        publicKey=key,
+        identifiedAt=identified,
+        agent=f"agent {identified}",
+        protocolVersion=f"network {identified}",
+        protocols=f"protocols {identified}",
         sequence=sequence,
         envelope=b"envelope" + sequence,
-        spoken=spoken,
-        dialect=f"dialect {spoken}",
+        dialectLearntAt=learnt,
+        dialect=f"dialect {learnt}",
     ),
     times,
     times,
@@ -137,9 +139,9 @@ class MergeTests(SynchronousTestCase):
         # What memory holds has no trace of what was taken away, so that has to
         # come last to be seen.
         for row in sorted(rows, key=lambda row: row[2] if len(row) != 13 else 0.0):
-            direct.take(row, NOW)
+            mergeRow(direct, row, NOW)
         for row in schema._between(connection.cursor(), 0, 99):
-            kept.take(row, NOW)
+            mergeRow(kept, row, NOW)
         for record in (direct, kept):
             # It may be told of an address before and after it was gone.
             for address in record.addresses.values():
@@ -195,8 +197,8 @@ class SchemaTests(SynchronousTestCase):
             connection.close()
         with self.assertRaises(ConfigurationError) as caught:
             openDatabase(path)
-        self.assertIn("version 3", str(caught.exception))
-        self.assertIn("knows 1", str(caught.exception))
+        self.assertIn("version 4", str(caught.exception))
+        self.assertIn("knows 2", str(caught.exception))
         self.assertNotIn("\n", str(caught.exception))
 
     def test_failedUpgrade(self) -> None:

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Identification, Source
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.peerstore.records import Limits, Note, Record
 from twisted_libp2p.peerstore.texts import MAX_SHARED, MAX_SIZE, share, weigh
@@ -82,7 +82,9 @@ class ShareTests(SynchronousTestCase):
         """
         store = MemoryPeerStore(Clock())
         peer = PeerID.fromBytes(b"\x12\x20" + bytes(32))
-        store.identified(peer, fresh("agent-x"), fresh("net-x"), [fresh("/proto-x")])
+        store.learn(
+            peer, Identification(fresh("agent-x"), fresh("net-x"), (fresh("/proto-x"),))
+        )
         info = store.info(peer)
         assert info is not None
         for text in (info.agent, info.protocolVersion):
@@ -137,7 +139,7 @@ class RecordSizeTests(SynchronousTestCase):
         for text in MIXED:
             for make in (
                 lambda n, text=text: Record(agent=f"{n}{text}"),
-                lambda n, text=text: Record(network=f"{n}{text}"),
+                lambda n, text=text: Record(protocolVersion=f"{n}{text}"),
                 lambda n, text=text: Record(dialect=f"{n}{text}"),
                 lambda n, text=text: Record(protocols=f"{n}{text * 40}"),
                 lambda n, text=text: Record(tags={f"{n}{text}": Note(0.0, n)}),
@@ -152,7 +154,7 @@ class RecordSizeTests(SynchronousTestCase):
         So are its signed record, its key and its addresses.
         """
         self.assertReckoned(
-            lambda n: Record(envelope=bytes(4000 + n), key=bytes(1000 + n))
+            lambda n: Record(envelope=bytes(4000 + n), publicKey=bytes(1000 + n))
         )
 
     def test_addresses(self) -> None:
@@ -200,11 +202,13 @@ class RecordSizeTests(SynchronousTestCase):
             store = MemoryPeerStore(Clock(), Limits(memory=limit))
             for number in range(1000):
                 peer = PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
-                store.identified(
+                store.learn(
                     peer,
-                    f"{number}{wide * 200}",
-                    f"{number}{wide * 200}",
-                    [f"/{number}/{each}{wide * 20}" for each in range(50)],
+                    Identification(
+                        f"{number}{wide * 200}",
+                        f"{number}{wide * 200}",
+                        tuple([f"/{number}/{each}{wide * 20}" for each in range(50)]),
+                    ),
                 )
                 store.addAddresses(
                     peer, [Multiaddr(f"/ip4/8.8.8.8/tcp/{number + 1}")], Source.IDENTIFY

@@ -115,16 +115,16 @@ class PeerInfo:
     @ivar peer: its id.
     @ivar addresses: the addresses where it may be dialed, most promising first.
     @ivar connected: whether it is connected now.
-    @ivar met: when it was last connected.
+    @ivar lastConnected: when it was last connected.
     @ivar publicKey: its key.
-    @ivar identified: when it last identified itself.
+    @ivar identifiedAt: when it last identified itself.
     @ivar agent: the software that it says it is.
     @ivar protocolVersion: the network that it says it belongs to.
     @ivar protocols: the protocols that it serves.
     @ivar record: the envelope of its signed record.
     @ivar dialect: how it negotiates on a fresh transport: C{"multistream"},
         C{"sequential"} or C{"bootstrap"}.
-    @ivar dialectLearnt: when its dialect was learnt.
+    @ivar dialectLearntAt: when its dialect was learnt.
     @ivar tags: its tags by name.
     @ivar metadata: the application's notes on the peer, by name.
     """
@@ -132,15 +132,15 @@ class PeerInfo:
     peer: PeerID
     addresses: tuple[AddressInfo, ...] = ()
     connected: bool = False
-    met: float | None = None
+    lastConnected: float | None = None
     publicKey: PublicKey | None = None
-    identified: float | None = None
+    identifiedAt: float | None = None
     agent: str = ""
     protocolVersion: str = ""
     protocols: tuple[str, ...] = ()
     record: bytes | None = None
     dialect: str | None = None
-    dialectLearnt: float | None = None
+    dialectLearntAt: float | None = None
     tags: Mapping[str, TagInfo] = field(default_factory=lambda: MappingProxyType({}))
     metadata: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
 

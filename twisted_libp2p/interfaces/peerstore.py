@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from zope.interface import Interface
 
-from twisted_libp2p.interfaces.peerinfo import PeerInfo, Source
+from twisted_libp2p.interfaces.peerinfo import Identification, PeerInfo, Source
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -163,13 +163,6 @@ class IProtocolBook(Interface):
     The protocols that peers speak.
     """
 
-    def identified(
-        peer: PeerID | str, agent: str, protocolVersion: str, protocols: Iterable[str]
-    ) -> None:
-        """
-        Store what a peer says it is; it replaces the earlier facts.
-        """
-
     def protocols(peer: PeerID | str) -> tuple[str, ...]:
         """
         Return the protocols that a peer serves; empty if they are not known.
@@ -239,6 +232,19 @@ class IPeerStore(IAddressBook, IKeyBook, IProtocolBook, IMetadataBook):
     The store is bounded.  If it is full, the facts that would expire next are dropped;
     facts about connected and protected peers stay.
     """
+
+    def learn(peer: PeerID | str, identification: Identification) -> None:
+        """
+        Store everything that a peer reports about itself.
+
+        Its software, its network, its protocols and its addresses replace those that
+        it reported before.  If it reports a signed record, signed addresses that it no
+        longer reports are dropped; only addresses that it reports are taken from the
+        record.
+
+        @raise twisted_libp2p.errors.InvalidRecord: the signed record is not one.
+        @raise twisted_libp2p.errors.InvalidSignature: its signature is wrong.
+        """
 
     # Connections
 

@@ -73,7 +73,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check, provided
-from twisted_libp2p.peerstore import Learner, openPeerStore
+from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
@@ -393,7 +393,7 @@ class Node(MultiService):
         if kept is not None and kept.parent is None:
             kept.setServiceParent(self)
         # It lives in its subscriptions.
-        Learner(self.peerstore, self.events)
+        PeerStoreUpdater(self.peerstore, self.events)
         self.connections = ConnectionManager(
             reactor,
             self.events,

@@ -3,12 +3,12 @@
 """
 The book: the records of all peers, within bounds.
 
-Each record is in an agenda at the time when nothing of it will be worth
-keeping any more.  There those are found that have expired, and those that go
-when there is no more room: the next to expire.  As what a peer has told itself
-is good for a day, and what others tell of it for an hour, peers that were
-really met outlive any flood of invented ones.  Connected and protected peers
-are not in the agenda, and stay.
+The agenda has each record at the time when no fact in it will be worth keeping any
+longer.  It yields the records that have expired, and, when the book is full, the
+record to drop: the next to expire.  As facts that a peer itself reported are valid for
+a day, and facts that others report about it for an hour, peers to which there was a
+connection outlive any flood of invented peers.  Connected and protected peers are not
+in the agenda, and stay.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.peerstore.agenda import Agenda
 from twisted_libp2p.peerstore.journal import Entry, Journal
+from twisted_libp2p.peerstore.merging import (
+    childKeys,
+    childRow,
+    hasRow,
+    mergeRow,
+    peerRow,
+)
 from twisted_libp2p.peerstore.records import (
     RECENTLY_CONNECTED,
     TTLS,
@@ -32,29 +39,57 @@ from twisted_libp2p.peerstore.records import (
 )
 from twisted_libp2p.peerstore.rows import FORGOTTEN, AddressRow, Key, PeerRow, Row
 
-__all__ = ["Book"]
+__all__ = ["Book", "Change"]
 
-#: How many peers that have expired are let go with each one that comes: more
-#: than one, so that they cannot pile up, and few, so that nobody waits.
+#: How many expired peers are dropped for each new one: more than one, so that they
+#: cannot pile up, and few, so that no caller waits.
 _COLLECT = 8
+
+
+class Change:
+    """
+    A change of one record: a context manager that indexes the record again at the
+    end.
+    """
+
+    __slots__ = ("_peer", "_record", "_reindex")
+
+    def __init__(
+        self,
+        reindex: Callable[[PeerID, Record], None],
+        peer: PeerID,
+        record: Record,
+    ) -> None:
+        """
+        @param reindex: called with the peer and its record at the end.
+        """
+        self._reindex = reindex
+        self._peer = peer
+        self._record = record
+
+    def __enter__(self) -> Record:
+        return self._record
+
+    def __exit__(self, *raised: object) -> None:
+        self._reindex(self._peer, self._record)
 
 
 class Book:
     """
     The records of all peers.
 
-    Whoever changes a record tells L{settle} afterwards.
+    L{get} returns a record to be read, and L{changing} one to be changed.
 
-    @ivar limits: how much is known at the most.
-    @ivar journal: is told of each change, if there is one.
+    @ivar limits: the bounds.
+    @ivar journal: records each change, if there is one.
     @ivar dialable: checks whether this node can dial an address; None if that is
         not known.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
         """
-        @param clock: tells what has expired.
-        @param limits: how much is known at the most.
+        @param clock: the source of the time.
+        @param limits: the bounds.
         """
         self.limits = limits
         self.journal: Journal | None = None
@@ -68,10 +103,10 @@ class Book:
 
     def stamp(self) -> float:
         """
-        Return the time for what is learnt now.  As the newer wins, here and in
-        a database, it is not earlier than any stamp before, and later than each
-        stamp that was read, even if the clock was put back or another
-        program's clock is ahead.
+        Return the time for a fact that is learnt now.  As the newer fact wins, here
+        and in a database, it is not earlier than any stamp before, and later than each
+        stamp that was read, even if the clock was put back or another program's clock
+        is ahead.
         """
         now = self._clock.seconds()
         if now < self._stamp:
@@ -88,26 +123,31 @@ class Book:
 
     def peers(self) -> list[PeerID]:
         """
-        Give all peers.
+        Return all peers.
         """
         return list(self._records)
 
     def records(self) -> Iterable[tuple[PeerID, Record]]:
         """
-        Give all peers, with their records; nothing may change meanwhile.
+        Return all peers with their records, to be read; the book may not change
+        during the iteration.
         """
         return self._records.items()
 
     def get(self, peer: PeerID) -> Record | None:
         """
-        Give the record of a peer, if there is one.
+        Return the record of a peer, to be read, if there is one.
         """
         return self._records.get(peer)
 
-    def open(self, peer: PeerID) -> Record:
+    def changing(self, peer: PeerID) -> Change:
         """
-        Give the record of a peer, a new one if need be.
+        Open the record of a peer, to be changed in a C{with} statement; a new one if
+        there is none.
         """
+        return Change(self._reindex, peer, self._open(peer))
+
+    def _open(self, peer: PeerID) -> Record:
         record = self._records.get(peer)
         if record is None:
             self.collect(_COLLECT)
@@ -116,17 +156,17 @@ class Book:
 
     def note(self, peer: PeerID, key: Key | None = None) -> None:
         """
-        A row has changed.
+        Enter a changed row in the journal.
 
-        @param key: which; None for the peer's own.
+        @param key: the row; None for the peer's own.
         """
         if self.journal is not None:
             self.journal.note(peer, key)
 
-    def settle(self, peer: PeerID, record: Record) -> None:
+    def _reindex(self, peer: PeerID, record: Record) -> None:
         """
-        A record has changed: reckon anew when it is due and how big it is, and
-        make room if there is too much.
+        Calculate again when a changed record is due and how big it is, and drop
+        others if the book is too full.
         """
         if record.kept:
             self._kept[peer] = record
@@ -144,20 +184,20 @@ class Book:
 
     def collect(self, count: int) -> int:
         """
-        Let peers go that have expired.
+        Drop peers that have expired.
 
-        @param count: how many at the most.
-        @return: how many have gone.
+        @param count: the most peers to drop.
+        @return: how many were dropped.
         """
         now = self._clock.seconds()
-        for gone in range(count):
+        for dropped in range(count):
             if not self._dropNext(now):
-                return gone
+                return dropped
         return count
 
     def _dropNext(self, *now: float) -> bool:
         """
-        Let the peer go that is the next in the agenda.
+        Drop the next peer of the agenda.
         """
         peer = self._agenda.pop(*now)
         if peer is None:
@@ -165,12 +205,12 @@ class Book:
         record = self._records.pop(peer)
         self._size -= record.size
         if self.journal is not None:
-            self.journal.drop(peer, record.has)
+            self.journal.drop(peer, lambda key: hasRow(record, key))
         return True
 
     def forget(self, peer: PeerID) -> None:
         """
-        Forget a peer: all but that it is connected, or protected.
+        Forget a peer, except that it is connected or protected.
         """
         self._clear(peer)
         if self.journal is not None:
@@ -185,9 +225,9 @@ class Book:
         if record.kept:
             bare = Record(connections=record.connections, protected=record.protected)
             self._records[peer] = bare
-            self.settle(peer, bare)
+            self._reindex(peer, bare)
 
-    # Addresses
+    # Addresses of an open record
 
     def add(
         self,
@@ -222,36 +262,44 @@ class Book:
         ttl: float | None = None,
     ) -> None:
         """
-        Add the addresses that a source has told, and take away those that it
-        has told before and tells no more.
+        Add the addresses that a source reports, and drop those that only this source
+        reported before.
         """
         stamp = self.stamp()
-        told = dict.fromkeys(names)
+        reported = dict.fromkeys(names)
         for name, known in list(record.addresses.items()):
-            if known.source & source and name not in told:
+            if known.source & source and name not in reported:
                 known.source &= ~source
                 known.learnt = stamp
                 if not known.source:
                     del record.addresses[name]
                 self.note(peer, (AddressRow, name))
-        self.add(peer, record, told, source, ttl)
+        self.add(peer, record, reported, source, ttl)
+
+    def reached(self, peer: PeerID, record: Record, name: bytes) -> None:
+        """
+        Add the address at which a peer was just reached.
+        """
+        self.add(peer, record, [name], Source.DIALED)
+        if name in record.addresses:
+            record.addresses[name].succeeded = self.stamp()
 
     def trim(self, peer: PeerID, record: Record) -> None:
         """
-        Take away addresses that have expired, and those that are too many.
+        Drop addresses that have expired, and those over the limit.
         """
         now = self._clock.seconds()
         for name in record.excess(self.limits.addresses, now, self.dialable):
             known = record.addresses.pop(name)
-            # What has expired here may have been prolonged elsewhere.
+            # Another program may have prolonged an address that has expired here.
             if known.expires > now and self.journal is not None:
                 self.journal.trim(peer, (AddressRow, name), known.learnt)
 
     def prolong(self, peer: PeerID, record: Record) -> None:
         """
-        A peer was connected until now: its addresses are good for a while.
+        Prolong the addresses of a peer that was connected until now.
         """
-        stamp = record.met = self.stamp()
+        stamp = record.lastConnected = self.stamp()
         self.note(peer)
         expires = self._clock.seconds() + RECENTLY_CONNECTED
         for name, known in record.addresses.items():
@@ -268,7 +316,8 @@ class Book:
 
     def refresh(self, peers: Iterable[PeerID]) -> None:
         """
-        Note that peers are still wanted, those that are connected or protected.
+        Prolong the facts about those of the given peers that are connected or
+        protected.
         """
         for peer in peers:
             record = self._kept.get(peer)
@@ -281,23 +330,25 @@ class Book:
 
     def rows(self, peer: PeerID, entry: Entry) -> list[Row]:
         """
-        Give the rows that are to be written for an entry of the journal.
+        Return the rows to write for an entry of the journal.
         """
         record = self._records.get(peer)
         if record is None:
             if entry.forgotten:
                 return []
-            # It has gone meanwhile; what was removed before is named here.
+            # The record was dropped meanwhile; the entry names removed rows only.
             record = Record()
         stamp, id = self.stamp(), peer.toBytes()
-        rows: list[Row] = [record.peerRow(id, stamp, self._clock.seconds())]
-        keys = entry.keys | dict.fromkeys(record.keys()) if entry.whole else entry.keys
-        rows += (record.row(id, key, stamp) for key in keys)
+        rows: list[Row] = [peerRow(record, id, stamp, self._clock.seconds())]
+        keys = (
+            entry.keys | dict.fromkeys(childKeys(record)) if entry.whole else entry.keys
+        )
+        rows += (childRow(record, id, key, stamp) for key in keys)
         return rows
 
-    def take(self, rows: Iterable[Row]) -> None:
+    def merge(self, rows: Iterable[Row]) -> None:
         """
-        Learn what is newer in rows from elsewhere.
+        Merge rows from elsewhere into the records.
         """
         now = self._clock.seconds()
         touched: dict[bytes, tuple[PeerID, Record]] = {}
@@ -311,33 +362,28 @@ class Book:
                 try:
                     peer = PeerID.fromBytes(row.peer)
                 except InvalidPeerID:
-                    # Of a program that knows other ids than this one.
+                    # A program that knows other kinds of ids has written it.
                     continue
                 record = self._records.get(peer)
-            if isinstance(row, PeerRow):
-                lasts = row.due > now
-                if row.due == FORGOTTEN:
-                    if record is not None and record.latest() < row.noted:
-                        self._clear(peer)
-                    continue
-            else:
-                lasts = row.expires > now
-            if self.isPending(peer, row) or (record is None and not lasts):
+            if isinstance(row, PeerRow) and row.expires == FORGOTTEN:
+                if record is not None and record.latest() < row.recordedAt:
+                    self._clear(peer)
+                continue
+            if self.isPending(peer, row) or (record is None and row.expires <= now):
                 continue
             if record is None:
-                record = self.open(peer)
+                record = self._open(peer)
             touched[row.peer] = peer, record
-            record.take(row, now)
+            mergeRow(record, row, now)
         for peer, record in touched.values():
-            # It may have had to make room for another one by now.
+            # It may have been dropped to make room for another one.
             if self._records.get(peer) is record:
                 self.trim(peer, record)
-                self.settle(peer, record)
+                self._reindex(peer, record)
 
     def isPending(self, peer: PeerID, row: Row) -> bool:
         """
-        Tell whether a row from elsewhere is out of date, for what has changed
-        here is not there yet.
+        Check whether a row from elsewhere is out of date, because a change of it here
+        is not written yet.
         """
-        key = None if isinstance(row, PeerRow) else (type(row), row.name)
-        return self.journal is not None and self.journal.holds(peer, key)
+        return self.journal is not None and self.journal.holds(peer, row.key)

@@ -1,9 +1,9 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What is known of peers as text: one JSON object a line for each peer.
+The facts about peers as text: one JSON object a line for each peer.
 
-Metadata is the application's own, and is left out.
+Metadata belongs to the application, and is left out.
 """
 
 from __future__ import annotations
@@ -27,18 +27,25 @@ from twisted_libp2p.interfaces import (
 
 __all__ = ["dumpPeers", "loadPeers"]
 
-#: After how many peers a store is asked to write what it has learnt.
+#: The number of peers after which a store is flushed.
 _FLUSH = 1000
+
+#: Names in earlier exports, and those in use now.
+_RENAMED = {
+    "met": "lastConnected",
+    "identified": "identifiedAt",
+    "dialectLearnt": "dialectLearntAt",
+}
 
 T = TypeVar("T")
 
 
 def dumpPeers(store: IPeerStore) -> Iterator[str]:
     """
-    Write what a store knows.
+    Export all facts of a store.
 
     @param store: a store that has loaded.
-    @return: lines, without their ends.
+    @return: the lines, without their ends.
     """
     for peer in store.peers():
         info = store.info(peer)
@@ -48,13 +55,12 @@ def dumpPeers(store: IPeerStore) -> Iterator[str]:
 
 async def loadPeers(store: IPeerStore, lines: Iterable[str]) -> int:
     """
-    Let a store learn what another one knew; what is newer wins.
+    Merge the exported facts of another store into a store; newer facts win.
 
     @param store: a store that has loaded.
-    @param lines: what L{dumpPeers} has given; empty lines are left out.
-    @return: how many peers there were.
-    @raise InvalidInput: a line is not what it ought to be; those before it
-        have been learnt.
+    @param lines: the lines that L{dumpPeers} returned; empty lines are ignored.
+    @return: the number of peers.
+    @raise InvalidInput: a line is wrong; the lines before it have been merged.
     """
     count = 0
     for number, line in enumerate(_decoded(lines), 1):
@@ -73,18 +79,18 @@ async def loadPeers(store: IPeerStore, lines: Iterable[str]) -> int:
 
 def _decoded(lines: Iterable[str]) -> Iterator[str]:
     """
-    Return lines that come from a file.
+    Return the lines of a file.
 
-    @raise InvalidInput: the file is no text in UTF-8.
+    @raise InvalidInput: the file is not a text in UTF-8.
     """
     try:
         yield from lines
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"this is no text in UTF-8: {error}") from None
+        raise InvalidInput(f"this is not a text in UTF-8: {error}") from None
 
 
 def _dump(info: PeerInfo) -> dict[str, Any]:
-    told = {
+    known = {
         "peer": str(info.peer),
         "addresses": [
             _some(
@@ -98,16 +104,16 @@ def _dump(info: PeerInfo) -> dict[str, Any]:
             for each in info.addresses
         ],
     }
-    return told | _some(
-        met=info.met,
+    return known | _some(
+        lastConnected=info.lastConnected,
         publicKey=_text(None if info.publicKey is None else info.publicKey.toBytes()),
-        identified=info.identified,
+        identifiedAt=info.identifiedAt,
         agent=info.agent,
         protocolVersion=info.protocolVersion,
         protocols=info.protocols,
         record=_text(info.record),
         dialect=info.dialect,
-        dialectLearnt=info.dialectLearnt,
+        dialectLearntAt=info.dialectLearntAt,
         tags={
             name: _some(value=tag.value, learnt=tag.learnt, expires=_time(tag.expires))
             for name, tag in info.tags.items()
@@ -117,7 +123,7 @@ def _dump(info: PeerInfo) -> dict[str, Any]:
 
 def _some(**values: Any) -> dict[str, Any]:
     """
-    Leave out what is not known.
+    Return those values that are known.
     """
     return {
         name: value for name, value in values.items() if value not in (None, "", (), {})
@@ -132,83 +138,85 @@ def _time(time: float) -> float | None:
     return None if time == inf else time
 
 
-def _load(told: Any) -> PeerInfo:
-    peer = _get(told, "peer", str)
+def _load(line: Any) -> PeerInfo:
+    found: dict[str, Any] = _is(line, "this", dict)
+    entry = {_RENAMED.get(name, name): value for name, value in found.items()}
+    peer = _get(entry, "peer", str)
     if peer is None:
-        raise InvalidInput("there is no peer")
-    key, record = _bytes(told, "publicKey"), _bytes(told, "record")
-    addresses = _get(told, "addresses", list) or ()
-    protocols = _get(told, "protocols", list) or ()
-    tags = _get(told, "tags", dict) or {}
+        raise InvalidInput("the peer is missing")
+    key, record = _bytes(entry, "publicKey"), _bytes(entry, "record")
+    addresses = _get(entry, "addresses", list) or ()
+    protocols = _get(entry, "protocols", list) or ()
+    tags = _get(entry, "tags", dict) or {}
     return PeerInfo(
         peer=PeerID.fromText(peer),
         addresses=tuple(_loadAddress(each) for each in addresses),
-        met=_seconds(told, "met"),
+        lastConnected=_seconds(entry, "lastConnected"),
         publicKey=None if key is None else PublicKey.fromBytes(key),
-        identified=_seconds(told, "identified"),
-        agent=_get(told, "agent", str) or "",
-        protocolVersion=_get(told, "protocolVersion", str) or "",
+        identifiedAt=_seconds(entry, "identifiedAt"),
+        agent=_get(entry, "agent", str) or "",
+        protocolVersion=_get(entry, "protocolVersion", str) or "",
         protocols=tuple(_is(each, "protocols", str) for each in protocols),
         record=record,
-        dialect=_get(told, "dialect", str),
-        dialectLearnt=_seconds(told, "dialectLearnt"),
+        dialect=_get(entry, "dialect", str),
+        dialectLearntAt=_seconds(entry, "dialectLearntAt"),
         tags={name: _loadTag(each) for name, each in tags.items()},
     )
 
 
-def _loadAddress(told: Any) -> AddressInfo:
-    text = _get(told, "address", str)
+def _loadAddress(entry: Any) -> AddressInfo:
+    text = _get(entry, "address", str)
     if text is None:
-        raise InvalidInput("an address without an address")
+        raise InvalidInput("an entry of addresses lacks its address")
     source = Source(0)
-    for name in _get(told, "source", list) or ():
+    for name in _get(entry, "source", list) or ():
         flag = Source.__members__.get(_is(name, "source", str).upper())
         if flag is None:
-            raise InvalidInput(f"no source {name!r}")
+            raise InvalidInput(f"{name!r} is not a source of addresses")
         source |= flag
-    expires = _seconds(told, "expires")
+    expires = _seconds(entry, "expires")
     return AddressInfo(
         address=Multiaddr(text),
         source=source or Source.DISCOVERED,
-        learnt=_seconds(told, "learnt") or 0.0,
+        learnt=_seconds(entry, "learnt") or 0.0,
         expires=inf if expires is None else expires,
-        succeeded=_seconds(told, "succeeded"),
-        failed=_seconds(told, "failed"),
+        succeeded=_seconds(entry, "succeeded"),
+        failed=_seconds(entry, "failed"),
     )
 
 
-def _loadTag(told: Any) -> TagInfo:
-    value = _get(told, "value", int)
-    expires = _seconds(told, "expires")
+def _loadTag(entry: Any) -> TagInfo:
+    value = _get(entry, "value", int)
+    expires = _seconds(entry, "expires")
     return TagInfo(
         value=value or 0,
-        learnt=_seconds(told, "learnt") or 0.0,
+        learnt=_seconds(entry, "learnt") or 0.0,
         expires=inf if expires is None else expires,
     )
 
 
-def _get(told: Any, name: str, type: type[T]) -> T | None:
-    value = _is(told, "this", dict).get(name)
+def _get(entry: Any, name: str, type: type[T]) -> T | None:
+    value = _is(entry, "this", dict).get(name)
     return None if value is None else _is(value, name, type)
 
 
 def _is(value: Any, name: str, type: type[T]) -> T:
     if not isinstance(value, type) or isinstance(value, bool):
-        raise InvalidInput(f"{name} has to be of type {type.__name__}")
+        raise InvalidInput(f"{name} must be of type {type.__name__}")
     return value
 
 
-def _seconds(told: Mapping[str, Any], name: str) -> float | None:
-    value = told.get(name)
+def _seconds(entry: Mapping[str, Any], name: str) -> float | None:
+    value = entry.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(f"{name} has to be a number of seconds")
+        raise InvalidInput(f"{name} must be a number of seconds")
     if not 0 <= value < 1e15 or not isfinite(value):
-        raise InvalidInput(f"{name} is no time")
+        raise InvalidInput(f"{name} is not a time")
     return float(value)
 
 
-def _bytes(told: Mapping[str, Any], name: str) -> bytes | None:
-    text = _get(told, name, str)
+def _bytes(entry: Mapping[str, Any], name: str) -> bytes | None:
+    text = _get(entry, name, str)
     return None if text is None else b64decode(text, validate=True)

@@ -1,15 +1,15 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Rows: what is known of peers, in the pieces in which stores tell each other.
+Rows: the facts about peers, in the pieces that stores exchange.
 
 A row holds groups of values, each with the time (or, for signed records, the
-number) at which it was learnt.  Of two versions of a group the later one wins,
-in memory as in the database, so it does not matter in which order rows arrive,
-nor how often.
+sequence number) at which it was learnt.  Of two versions of a group the later one
+wins, in memory and in the database, so the order in which rows arrive does not
+matter, nor how often they do.
 
-Times are seconds since the epoch; 0 is never.  What expires at 0 was removed:
-such a row has to be told, or others would go on believing the earlier one.
+Times are seconds since the epoch; 0 is never.  A row that expires at 0 was removed:
+such a row has to be passed on, or other programs would keep the earlier version.
 """
 
 from __future__ import annotations
@@ -18,68 +18,86 @@ from typing import Final, NamedTuple
 
 __all__ = ["FORGOTTEN", "AddressRow", "Key", "MetadataRow", "PeerRow", "Row", "TagRow"]
 
-#: When a peer is due that was forgotten on purpose.
+#: When the row of a peer expires that was forgotten on purpose.
 FORGOTTEN: Final = 0.0
 
 
 class PeerRow(NamedTuple):
     """
-    What is known of a peer itself.
+    The facts about a peer itself.
 
     @ivar peer: its id.
-    @ivar noted: when C{due} was reckoned.
-    @ivar due: when nothing of it will be worth keeping any more.
-    @ivar met: when it was connected last.
-    @ivar key: its public key; empty if that is not known, or is in the id.
-    @ivar told: when it has identified itself last.
-    @ivar agent: the software it says it is.
-    @ivar network: the network it says it belongs to.
-    @ivar protocols: the protocols it serves, one a line.
-    @ivar sequence: the number of its signed record, in eight bytes; empty if
+    @ivar recordedAt: when C{expires} was calculated.
+    @ivar expires: when no fact about the peer will be worth keeping any longer.
+    @ivar lastConnected: when it was last connected.
+    @ivar publicKey: its public key; empty if the key is not known, or is in the id.
+    @ivar identifiedAt: when it last identified itself.
+    @ivar agent: the software that it says it is.
+    @ivar protocolVersion: the network that it says it belongs to.
+    @ivar protocols: the protocols that it serves, one a line.
+    @ivar sequence: the sequence number of its signed record, in eight bytes; empty if
         there is none.
-    @ivar envelope: that record.
-    @ivar spoken: when its dialect was learnt.
-    @ivar dialect: how it negotiates.
+    @ivar envelope: the signed record in its envelope.
+    @ivar dialectLearntAt: when its dialect was learnt.
+    @ivar dialect: how it negotiates on a fresh transport.
     """
 
     peer: bytes
-    noted: float
-    due: float
-    met: float
-    key: bytes
-    told: float
+    recordedAt: float
+    expires: float
+    lastConnected: float
+    publicKey: bytes
+    identifiedAt: float
     agent: str
-    network: str
+    protocolVersion: str
     protocols: str
     sequence: bytes
     envelope: bytes
-    spoken: float
+    dialectLearntAt: float
     dialect: str
 
     @property
     def latest(self) -> float:
         """
-        The latest of its stamps.
+        The latest of its times of learning.
         """
-        return max(self.noted, self.met, self.told, self.spoken)
+        return max(
+            self.recordedAt, self.lastConnected, self.identifiedAt, self.dialectLearntAt
+        )
+
+    @property
+    def key(self) -> None:
+        """
+        None: a peer has one such row.
+        """
+        return None
+
+    @classmethod
+    def forgotten(cls, peer: bytes, stamp: float) -> PeerRow:
+        """
+        Return the row of a peer that was forgotten.
+
+        @param stamp: the time, later than all that was read.
+        """
+        return cls(peer, stamp, FORGOTTEN, 0.0, b"", 0.0, "", "", "", b"", b"", 0.0, "")
 
 
 class AddressRow(NamedTuple):
     """
-    What is known of one address of a peer.
+    The facts about one address of a peer.
 
     @ivar peer: the id of the peer.
-    @ivar name: the address.
-    @ivar learnt: when it was told of last.
-    @ivar source: by whom: flags of
+    @ivar address: the address in binary form, without C{/p2p/...}.
+    @ivar learnt: when it was last reported.
+    @ivar source: the sources that reported it: flags of
         L{Source<twisted_libp2p.interfaces.Source>}.
     @ivar expires: when it expires.
-    @ivar succeeded: when the peer was reached there last.
-    @ivar failed: when it could not be reached there last.
+    @ivar succeeded: when the peer was last reached there.
+    @ivar failed: when an attempt to reach the peer there last failed.
     """
 
     peer: bytes
-    name: bytes
+    address: bytes
     learnt: float
     source: int
     expires: float
@@ -89,9 +107,16 @@ class AddressRow(NamedTuple):
     @property
     def latest(self) -> float:
         """
-        The latest of its stamps.
+        The latest of its times of learning.
         """
         return max(self.learnt, self.succeeded, self.failed)
+
+    @property
+    def key(self) -> Key:
+        """
+        The row among those of its peer.
+        """
+        return AddressRow, self.address
 
 
 class TagRow(NamedTuple):
@@ -108,14 +133,21 @@ class TagRow(NamedTuple):
     @property
     def latest(self) -> float:
         """
-        Its stamp.
+        The time at which it was set.
         """
         return self.learnt
+
+    @property
+    def key(self) -> Key:
+        """
+        The row among those of its peer.
+        """
+        return TagRow, self.name
 
 
 class MetadataRow(NamedTuple):
     """
-    Something that the application has said of a peer.
+    Metadata of a peer under one name: the application's own note.
     """
 
     peer: bytes
@@ -127,12 +159,19 @@ class MetadataRow(NamedTuple):
     @property
     def latest(self) -> float:
         """
-        Its stamp.
+        The time at which it was set.
         """
         return self.learnt
+
+    @property
+    def key(self) -> Key:
+        """
+        The row among those of its peer.
+        """
+        return MetadataRow, self.name
 
 
 Row = PeerRow | AddressRow | TagRow | MetadataRow
 
-#: Which row of a peer: its type, and its name among those of this type.
+#: A row among those of one peer: its type, and its address or name.
 Key = tuple[type[Row], bytes | str]

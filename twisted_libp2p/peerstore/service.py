@@ -1,11 +1,11 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The service that keeps a peerstore in a database, which other nodes may share.
+The peerstore on a database, which several nodes may share.
 
-Memory answers; the database follows.  What changes is written together with
-whatever else has changed within a quarter of a second, and what other programs
-have written is read at the same time, or every five seconds.
+Memory answers, and the database follows.  All changes within a quarter of a second
+are written together; the changes of other programs are read at the same time, or every
+five seconds.
 """
 
 from __future__ import annotations
@@ -29,46 +29,48 @@ from twisted.python.failure import Failure
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.peerstore.backends import Backend, postgresql, sqlite
+from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.journal import Entry, Journal
 from twisted_libp2p.peerstore.memory import MemoryPeerStore
+from twisted_libp2p.peerstore.merging import mergeRow
 from twisted_libp2p.peerstore.records import Limits, Record
 from twisted_libp2p.peerstore.rows import Row
 from twisted_libp2p.peerstore.snapshot import readable
 from twisted_libp2p.peerstore.sql import Batch, Place
 
-__all__ = ["PeerStoreService", "openPeerStore"]
+__all__ = ["PeerStoreService"]
 
-#: Seconds from a change until it is written; what is left of the second, after
-#: which nothing may be lost, is for the writing.
+#: Seconds from a change until it is written.  A change must not be lost after a
+#: second; the rest of the second is for writing it.
 WRITE_DELAY: Final = 0.25
 
-#: Seconds between two looks at what others have written; and until the next
-#: attempt when the database is out of reach.
+#: Seconds between two reads of the changes of other programs, and until the next
+#: attempt if the database cannot be reached.
 POLL_INTERVAL: Final = 5.0
 
-#: Seconds between two clearings of what has expired.
+#: Seconds between two sweeps, which delete expired rows.
 SWEEP_INTERVAL: Final = 300.0
 
-#: How many peers are read at once: they take a few milliseconds of the reactor's
+#: The number of peers that are read at once: a few milliseconds of the reactor's
 #: time.
 _PAGE: Final = 250
 
-#: How many rows are written at once, roughly: many, for it is the end of a
-#: transaction that takes long.
+#: The number of rows that are written at once, roughly: many, because the end of a
+#: transaction takes long.
 _BATCH: Final = 4000
 
-#: How many rows are made or learnt in one turn of the reactor: they take a few
+#: The number of rows that are made or merged in one turn of the reactor: a few
 #: milliseconds.
 _SLICE: Final = 1000
 
-#: How many kept peers, with up to 64 addresses each, are prolonged in one turn.
+#: The number of kept peers, with up to 64 addresses each, whose facts are prolonged
+#: in one turn.
 _KEPT: Final = 50
 
 
 class PeerStoreService(MemoryPeerStore, Service):
     """
-    A peerstore that is kept in a database.
+    A peerstore whose facts are also in a database.
     """
 
     name = "peerstore"
@@ -82,10 +84,10 @@ class PeerStoreService(MemoryPeerStore, Service):
         clock: IReactorTime | None = None,
     ) -> None:
         """
-        @param reactor: what its thread reports to.
+        @param reactor: the reactor that gets the results of the database's thread.
         @param backend: the database.
-        @param limits: how much is known, and kept, at the most.
-        @param clock: tells the time, if the reactor does not.
+        @param limits: the bounds, of memory and of the database.
+        @param clock: the source of the time; the reactor by default.
         """
         super().__init__(reactor if clock is None else clock, limits)
         self._reactor = reactor
@@ -93,18 +95,18 @@ class PeerStoreService(MemoryPeerStore, Service):
         self._journal = self._book.journal = Journal(self._schedule)
         self._lock = DeferredLock()
         self._pool: Any = None
-        # The number up to which all is read; None before the first time.
+        # The number up to which everything was read; None before the first time.
         self._known: int | None = None
         self._loading: Deferred[None] | None = None
         self._loaded: Failure | bool = False
         self._waiting: list[Deferred[None]] = []
         self._writing: IDelayedCall | None = None
         self._loops: list[LoopingCall] = []
-        self._complained = False
+        self._logged = False
 
     def startService(self) -> None:
         """
-        Start to load; L{whenLoaded} tells when that is done.
+        Start to load; L{whenLoaded} fires at the end.
         """
         if self.running:
             return
@@ -122,7 +124,7 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Write what is not written yet, and close the database.
+        Write the remaining changes, and close the database.
         """
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
@@ -140,18 +142,18 @@ class PeerStoreService(MemoryPeerStore, Service):
             try:
                 await self._locked(self._exchangeLast)
             except Exception:
-                self._complain(Failure())
+                self._logOnce(Failure())
         self._known, self._loaded = None, False
-        self._tell(Failure(ConfigurationError("the peerstore has stopped")))
+        self._notify(Failure(ConfigurationError("the peerstore has stopped")))
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
 
-    # What is kept
+    # Storage
 
     def whenLoaded(self) -> Deferred[None]:
         """
-        Wait until all that was kept is known.
+        Return a Deferred that fires when all stored facts are in memory.
         """
         if self._loaded is True:
             return succeed(None)
@@ -163,7 +165,7 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     def flush(self) -> Deferred[None]:
         """
-        Write what is not written yet.
+        Write all changes.
         """
         if not self.running:
             return fail(ConfigurationError("the peerstore is not running"))
@@ -171,37 +173,37 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     def lookup(self, peer: PeerID | str) -> Deferred[list[Multiaddr]]:
         """
-        Look into the database, if memory knows no address of the peer.
+        Look into the database if memory has no address of the peer.
         """
         peer = PeerID.of(peer)
         known = self.addresses(peer)
         if known or self._pool is None:
             return succeed(known)
         looking: Deferred[Any] = self._run(self._backend.schema.find, peer.toBytes())
-        looking.addCallbacks(self._found, self._missed, callbackArgs=(peer,))
+        looking.addCallbacks(self._found, self._lookupFailed, callbackArgs=(peer,))
         return looking.addCallback(lambda found: self.addresses(peer) or found or [])
 
     def _found(self, rows: Sequence[Row], peer: PeerID) -> list[Multiaddr]:
         """
-        Learn what was looked up of a peer.
+        Merge the rows that were looked up.
 
-        @return: the addresses, for there may be no room for them in memory.
+        @return: the addresses in them, for which memory may have no room.
         """
         now = self.clock.seconds()
         record = Record()
         for row in rows:
             if not self._book.isPending(peer, row):
-                record.take(row, now)
-        self._book.take(rows)
+                mergeRow(record, row, now)
+        self._book.merge(rows)
         return readable(record.ranked(now))
 
-    def _missed(self, failure: Failure) -> Failure | None:
+    def _lookupFailed(self, failure: Failure) -> Failure | None:
         """
-        Nothing could be looked up, or is wanted any more.
+        Log a failed lookup; pass on that one was cancelled.
         """
         if failure.check(CancelledError):
             return failure
-        self._complain(failure)
+        self._logOnce(failure)
         return None
 
     # Loading
@@ -224,21 +226,21 @@ class PeerStoreService(MemoryPeerStore, Service):
                 if not self.running:
                     return
                 rows, place = await self._run(schema.page, place, now, _PAGE)
-                await self._learn(rows)
+                await self._merge(rows)
                 left -= _PAGE
         except Exception:
             failure = Failure()
-            self._complain(failure)
+            self._logOnce(failure)
             self._loaded = Failure(ConfigurationError(self._reason(failure)))
-            self._tell(self._loaded)
+            self._notify(self._loaded)
         else:
-            self._complained = False
+            self._logged = False
             self._loaded = True
-            self._tell(None)
+            self._notify(None)
             if self._journal:
                 self._schedule()
 
-    def _tell(self, result: Failure | None) -> None:
+    def _notify(self, result: Failure | None) -> None:
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             if result is None:
@@ -250,21 +252,21 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     def _schedule(self) -> None:
         """
-        Something has changed: write it soon.
+        Write a change soon.
         """
         if self.running and self._loaded is True and self._writing is None:
             self._writing = self.clock.callLater(WRITE_DELAY, self._write)
 
     def _write(self) -> None:
         self._writing = None
-        self._locked(self._exchange).addErrback(self._complain)
+        self._locked(self._exchange).addErrback(self._logOnce)
 
     def _poll(self) -> Deferred[None] | None:
         """
-        See what others have written, and try again what has failed.
+        Read the changes of other programs; load again if loading has failed.
         """
         if self._loaded is True:
-            return self._locked(self._exchange).addErrback(self._complain)
+            return self._locked(self._exchange).addErrback(self._logOnce)
         if self._loading is None:
             self._load()
         return None
@@ -272,11 +274,12 @@ class PeerStoreService(MemoryPeerStore, Service):
     def _sweep(self) -> Deferred[None] | None:
         if self._loaded is not True:
             return None
-        return self._locked(self._clear).addErrback(self._complain)
+        return self._locked(self._sweepAll).addErrback(self._logOnce)
 
-    async def _clear(self) -> None:
+    async def _sweepAll(self) -> None:
         """
-        Prolong what is kept, and let go of what has expired, here and there.
+        Prolong the facts about kept peers, and drop expired ones, in memory and in the
+        database.
         """
         kept = self._book.kept()
         for start in range(0, len(kept), _KEPT):
@@ -293,12 +296,12 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     async def _exchange(self) -> None:
         """
-        Write all that waits, and read all that is new.
+        Write all waiting changes, and read all new ones.
         """
         left = self._journal.waiting
         more = True
         while more or left > 0:
-            # Some may have been dropped, or become one, while others were written.
+            # Entries may have been dropped, or merged, while others were written.
             entries = (left > 0 and self._journal.take(_BATCH)) or None
             left = left - len(entries) if entries else 0
             more = await self._exchangeOnce(entries)
@@ -307,7 +310,7 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     async def _exchangeLast(self) -> None:
         """
-        Do so for the last time, and leave the time in the database.
+        Write and read for the last time, and leave the time in the database.
         """
         await self._exchange()
         await self._exchangeOnce({})
@@ -316,7 +319,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         Write and read once.
 
-        @param entries: what was taken out of the journal; None to read only.
+        @param entries: the entries that were taken from the journal; None to read only.
         @return: whether there is more to read.
         """
         try:
@@ -330,19 +333,19 @@ class PeerStoreService(MemoryPeerStore, Service):
             self._journal.failed()
             raise
         self._journal.done()
-        self._complained = False
-        await self._learn(rows)
-        # Not before all of it is known here: otherwise it is read again.
+        self._logged = False
+        await self._merge(rows)
+        # Only now: if merging fails, these rows have to be read again.
         self._known = known
         return bool(more)
 
     async def _batch(self, entries: dict[PeerID, Entry]) -> Batch:
         """
-        Make the rows of changed peers, a few in each turn of the reactor.
+        Make the rows of changed peers, some in each turn of the reactor.
         """
         rows: list[Row] = []
         made = 0
-        # Peers may leave memory, and so the entries, in between.
+        # Between two turns, peers may be dropped, and their entries too.
         for peer, entry in list(entries.items()):
             if len(rows) - made >= _SLICE:
                 await self._pause()
@@ -361,40 +364,41 @@ class PeerStoreService(MemoryPeerStore, Service):
             self._book.stamp(),
         )
 
-    async def _learn(self, rows: Sequence[Row]) -> None:
+    async def _merge(self, rows: Sequence[Row]) -> None:
         """
-        Learn what others have written, a few rows in each turn of the reactor.
+        Merge the rows of other programs, some in each turn of the reactor.
         """
         for start in range(0, len(rows), _SLICE):
             if start:
                 await self._pause()
-            self._book.take(rows[start : start + _SLICE])
+            self._book.merge(rows[start : start + _SLICE])
 
     def _pause(self) -> Deferred[None]:
         """
-        Let others have the reactor.
+        Give other work a turn of the reactor.
         """
         return self._run(_nothing)
 
     def _locked(self, work: Callable[[], Any]) -> Deferred[None]:
         """
-        Do something when nothing else is being done.
+        Run a coroutine when no other one runs.
         """
         return self._lock.run(lambda: Deferred.fromCoroutine(work()))
 
     def _run(self, work: Callable[..., Any], *arguments: object) -> Deferred[Any]:
         """
-        Do something to the database, on its thread.
+        Run a transaction on the thread of the database.
         """
         running: Deferred[Any] = self._pool.runWithConnection(work, *arguments)
         return running
 
-    def _complain(self, failure: Failure) -> None:
+    def _logOnce(self, failure: Failure) -> None:
         """
-        Tell once that the database does not work; memory goes on.
+        Log, until it works again only once, that the database does not work; memory
+        goes on.
         """
-        if not self._complained:
-            self._complained = True
+        if not self._logged:
+            self._logged = True
             self._log.error("{reason}", reason=self._reason(failure))
 
     def _reason(self, failure: Failure) -> str:
@@ -404,38 +408,5 @@ class PeerStoreService(MemoryPeerStore, Service):
 
 def _nothing(connection: Any) -> None:
     """
-    Do nothing to a database.
+    A transaction that does nothing.
     """
-
-
-def openPeerStore(
-    reactor: Any,
-    description: str,
-    limits: Limits | None = None,
-    clock: IReactorTime | None = None,
-) -> MemoryPeerStore:
-    """
-    Make a peerstore as it is described.
-
-    @param reactor: what it runs on.
-    @param description: C{memory:}, C{sqlite:PATH}, or C{postgresql:DSN}, where
-        the DSN is as libpq takes it; a URL C{postgresql://...} is one, too.
-    @param limits: how much it knows at the most.
-    @param clock: tells the time, if the reactor does not.
-    @return: the peerstore; if it is kept somewhere it is a
-        L{PeerStoreService}, to be started.
-    @raise ConfigurationError: it cannot be, and why, in one line.
-    """
-    kind, colon, rest = description.partition(":")
-    if kind == "memory" and not rest:
-        return MemoryPeerStore(reactor if clock is None else clock, limits)
-    if kind == "sqlite" and colon:
-        return PeerStoreService(reactor, sqlite(rest), limits, clock)
-    if kind == "postgresql" and colon:
-        dsn = description if rest.startswith("//") else rest
-        return PeerStoreService(reactor, postgresql(dsn), limits, clock)
-    raise ConfigurationError(
-        # What follows may hold a password.
-        f"no peerstore of the kind {kind!r}: it has to be memory:, sqlite:PATH or"
-        " postgresql:DSN"
-    )

@@ -1,41 +1,42 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Between what is kept and what is told: addresses as bytes and as multiaddrs,
-protocols in one text and one by one, records and what people see of them.
+Conversions between stored and public forms: addresses as bytes and as multiaddrs,
+protocols as one text and as a list, records and L{PeerInfo}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
 from math import inf
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import AddressInfo, PeerInfo, Source, TagInfo
-from twisted_libp2p.peerstore.records import Limits, Note, Record
+from twisted_libp2p.peerstore.records import Limits, Record
 from twisted_libp2p.peerstore.rows import AddressRow, PeerRow, Row, TagRow
 from twisted_libp2p.peerstore.texts import share
-from twisted_libp2p.printable import printable as shown
+from twisted_libp2p.printable import printable
 
 __all__ = [
     "checkName",
     "checkValue",
     "describe",
     "namesOf",
-    "printable",
     "readable",
     "rowsOf",
     "splitLines",
     "toLines",
+    "toPrintable",
+    "toSequence",
 ]
 
 
 def namesOf(peer: PeerID, addresses: Iterable[Multiaddr | str]) -> list[bytes]:
     """
-    Write addresses of a peer as they are kept, each once.
+    Convert addresses of a peer to their stored form, each once.
     """
     return list(
         dict.fromkeys(
@@ -50,8 +51,8 @@ def namesOf(peer: PeerID, addresses: Iterable[Multiaddr | str]) -> list[bytes]:
 
 def readable(names: Iterable[bytes]) -> list[Multiaddr]:
     """
-    Read addresses as they are kept; an older program may not know a protocol
-    that a newer one, on the same database, does.
+    Convert stored addresses to multiaddrs.  Those with an unknown protocol are left
+    out: a newer program on the same database may have stored them.
     """
     addresses = []
     for name in names:
@@ -64,7 +65,7 @@ def readable(names: Iterable[bytes]) -> list[Multiaddr]:
 
 def toLines(protocols: Iterable[str], limits: Limits) -> str:
     """
-    Write protocols one a line.
+    Join protocols, one a line.
     """
     names = (name for name in dict.fromkeys(protocols) if name.isprintable())
     # Most peers run one of a few programs, and share the text.
@@ -73,32 +74,40 @@ def toLines(protocols: Iterable[str], limits: Limits) -> str:
 
 def splitLines(text: str) -> tuple[str, ...]:
     """
-    Read protocols that are one a line.
+    Split protocols that stand one a line.
     """
     return tuple(text.split("\n")) if text else ()
 
 
-def printable(text: str) -> str:
+def toPrintable(text: str) -> str:
     """
-    Leave out of a text the characters that are not seen.
+    Remove invisible characters from a text.
     """
-    return share(shown(text, hidden=""))
+    return share(printable(text, hidden=""))
+
+
+def toSequence(record: PeerRecord) -> bytes:
+    """
+    Return the sequence number of a signed record in its stored form, which is ordered
+    like the numbers.
+    """
+    return record.sequence.to_bytes(8, "big")
 
 
 def checkName(name: str) -> None:
     """
-    Refuse names that not every database can keep.
+    Refuse names that some databases cannot store.
 
     @raise ValueError: it has characters that are not printable.
     """
-    # PostgreSQL has no zero bytes in texts, and no half characters.
+    # PostgreSQL has no zero bytes in texts, and no halves of surrogate pairs.
     if not name.isprintable():
         raise ValueError(f"{name!r} is not printable")
 
 
 def checkValue(value: int) -> None:
     """
-    Refuse values of tags that not every database can keep.
+    Refuse values of tags that some databases cannot store.
 
     @raise ValueError: it does not fit into 32 bits.
     """
@@ -107,17 +116,13 @@ def checkValue(value: int) -> None:
 
 
 def describe(
-    peer: PeerID,
-    record: Record,
-    key: PublicKey | None,
-    tags: Mapping[str, Note[int]],
-    now: float,
+    peer: PeerID, record: Record, key: PublicKey | None, now: float
 ) -> PeerInfo:
     """
-    Tell what is known of a peer.
+    Return all facts about a peer.
 
-    @param key: its key, from wherever it is known.
-    @param tags: those that have not expired.
+    @param key: its key, from the record or from its id.
+    @param now: the time; facts that have expired are left out.
     """
     return PeerInfo(
         peer=peer,
@@ -135,18 +140,18 @@ def describe(
             for address in readable([name])
         ),
         connected=record.connections > 0,
-        met=record.met or None,
+        lastConnected=record.lastConnected or None,
         publicKey=key,
-        identified=record.told or None,
+        identifiedAt=record.identifiedAt or None,
         agent=record.agent,
-        protocolVersion=record.network,
+        protocolVersion=record.protocolVersion,
         protocols=splitLines(record.protocols),
         record=record.envelope or None,
         dialect=record.dialect or None,
-        dialectLearnt=record.spoken or None,
+        dialectLearntAt=record.dialectLearntAt or None,
         tags={
             name: TagInfo(value=tag.value, learnt=tag.learnt, expires=tag.expires)
-            for name, tag in tags.items()
+            for name, tag in record.liveTags(now).items()
         },
         metadata={name: note.value for name, note in (record.metadata or {}).items()},
     )
@@ -154,12 +159,12 @@ def describe(
 
 def rowsOf(info: PeerInfo, limits: Limits, latest: float) -> list[Row]:
     """
-    Split the facts of another store into rows, except for those that have to be
-    verified, and for the metadata.
+    Split the facts of another store into rows, except for the key and the signed
+    record, which have to be verified, and for the metadata.
 
-    @param latest: the time: nothing was learnt after it, whatever the clock of
-        the other store has said.
-    @raise ValueError: a tag is none that can be kept.
+    @param latest: the time: no fact was learnt after it, whatever the clock of the
+        other store said.
+    @raise ValueError: a tag cannot be stored.
     """
     peer = info.peer.toBytes()
 
@@ -169,18 +174,18 @@ def rowsOf(info: PeerInfo, limits: Limits, latest: float) -> list[Row]:
     rows: list[Row] = [
         PeerRow(
             peer,
-            noted=0.0,
-            due=inf,
-            met=past(info.met),
-            key=b"",
-            told=past(info.identified),
-            agent=printable(info.agent),
-            network=printable(info.protocolVersion),
+            recordedAt=0.0,
+            expires=inf,
+            lastConnected=past(info.lastConnected),
+            publicKey=b"",
+            identifiedAt=past(info.identifiedAt),
+            agent=toPrintable(info.agent),
+            protocolVersion=toPrintable(info.protocolVersion),
             protocols=toLines(info.protocols, limits),
             sequence=b"",
             envelope=b"",
-            spoken=past(info.dialectLearnt),
-            dialect=printable(info.dialect or ""),
+            dialectLearntAt=past(info.dialectLearntAt),
+            dialect=toPrintable(info.dialect or ""),
         )
     ]
     rows += (

@@ -1,117 +1,43 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The schema, and all SQL there is: the same for SQLite and PostgreSQL.
+The transactions, in SQL that SQLite and PostgreSQL share.
 
-What runs here runs on a thread, with a DB-API connection whose transaction
-ends well, or is rolled back, when the method has.
+They run on a thread, with a DB-API connection whose transaction is committed when the
+method has returned, or rolled back when it has raised.
 
-Each transaction that writes first takes the next number from the table
-C{store}, and leaves it in the C{version} of all rows that it touches.  The
-lock on that one row lasts until the commit, so that numbers are committed in
-their order: whoever has read all up to a number has missed nothing, and finds
-what is new by the index.
+Each transaction that writes first takes the next number from the table C{store}, and
+writes it into the column C{version} of all rows that it touches.  The lock on that
+one row lasts until the commit, so numbers are committed in their order: a program
+that has read everything up to a number has missed nothing, and finds newer rows by the
+index.
 
-The expiry of what is kept is by the clock of the store, which stands still
-while no program uses it: L{Schema.prepare} moves it on.
+Facts expire by the clock of the store, which stands still while no program uses it:
+L{Schema.prepare} moves it on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, NamedTuple
 
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.peerstore.rows import (
-    FORGOTTEN,
-    AddressRow,
-    MetadataRow,
-    PeerRow,
-    Row,
-    TagRow,
-)
+from twisted_libp2p.peerstore.rows import PeerRow, Row
+from twisted_libp2p.peerstore.tables import MIGRATIONS, TABLES
 
-__all__ = ["MIGRATIONS", "POSTGRESQL", "SQLITE", "Batch", "Dialect", "Place", "Schema"]
-
-#: What makes the schema of each version out of the one before.  To change the
-#: schema is to add to this; what was released stays as it is.
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (
-    (
-        """
-        CREATE TABLE peers (
-            peer {blob} NOT NULL PRIMARY KEY,
-            noted DOUBLE PRECISION NOT NULL,
-            due DOUBLE PRECISION NOT NULL,
-            met DOUBLE PRECISION NOT NULL,
-            key {blob} NOT NULL,
-            told DOUBLE PRECISION NOT NULL,
-            agent TEXT NOT NULL,
-            network TEXT NOT NULL,
-            protocols TEXT NOT NULL,
-            sequence {blob} NOT NULL,
-            envelope {blob} NOT NULL,
-            spoken DOUBLE PRECISION NOT NULL,
-            dialect TEXT NOT NULL,
-            version BIGINT NOT NULL
-        )
-        """,
-        "CREATE INDEX peers_version ON peers (version)",
-        "CREATE INDEX peers_due ON peers (due, peer)",
-        """
-        CREATE TABLE addresses (
-            peer {blob} NOT NULL,
-            name {blob} NOT NULL,
-            learnt DOUBLE PRECISION NOT NULL,
-            source INTEGER NOT NULL,
-            expires DOUBLE PRECISION NOT NULL,
-            succeeded DOUBLE PRECISION NOT NULL,
-            failed DOUBLE PRECISION NOT NULL,
-            version BIGINT NOT NULL,
-            PRIMARY KEY (peer, name)
-        )
-        """,
-        "CREATE INDEX addresses_version ON addresses (version)",
-        "CREATE INDEX addresses_expires ON addresses (expires)",
-        """
-        CREATE TABLE tags (
-            peer {blob} NOT NULL,
-            name TEXT NOT NULL,
-            learnt DOUBLE PRECISION NOT NULL,
-            value INTEGER NOT NULL,
-            expires DOUBLE PRECISION NOT NULL,
-            version BIGINT NOT NULL,
-            PRIMARY KEY (peer, name)
-        )
-        """,
-        "CREATE INDEX tags_version ON tags (version)",
-        "CREATE INDEX tags_expires ON tags (expires)",
-        """
-        CREATE TABLE metadata (
-            peer {blob} NOT NULL,
-            name TEXT NOT NULL,
-            learnt DOUBLE PRECISION NOT NULL,
-            value {blob} NOT NULL,
-            expires DOUBLE PRECISION NOT NULL,
-            version BIGINT NOT NULL,
-            PRIMARY KEY (peer, name)
-        )
-        """,
-        "CREATE INDEX metadata_version ON metadata (version)",
-        "CREATE INDEX metadata_expires ON metadata (expires)",
-    ),
-)
+__all__ = ["POSTGRESQL", "SQLITE", "Batch", "Engine", "Place", "Schema"]
 
 #: Seconds without any program that count as a pause of the store's clock.
-_NAP: Final = 60.0
+_PAUSE: Final = 60.0
 
-#: Seconds after which a program that only reads leaves the time in the store: with
-#: the interval in which it looks, well below L{_NAP}.
-_WAKEFUL: Final = 20.0
+#: Seconds after which a program that only reads writes the time into the store: with
+#: the interval in which it looks, well below L{_PAUSE}.
+_AWAKE_INTERVAL: Final = 20.0
 
-#: Seconds for which what has expired, or was removed, is still there for others
-#: to learn of it.
+#: Seconds for which rows that have expired, or were removed, stay for other programs
+#: to read them.
 _GRACE: Final = 600.0
 
 #: The most transactions of others that are read at once.
@@ -120,21 +46,18 @@ _STEP: Final = 2
 #: The most peers that are deleted at once.
 _SWEEP: Final = 1000
 
-#: The most values in one statement.
-_VALUES: Final = 999
-
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class Engine:
     """
-    In what two databases differ.
+    The differences between two database engines.
 
     @ivar blob: the type of bytes.
-    @ivar placeholder: what stands for a value.
-    @ivar lock: the statement that begins a transaction none other of which
-        runs at the same time.
-    @ivar analyze: the statement that makes the database look at what it has
-        to plan queries by; None where it needs none.
+    @ivar placeholder: the placeholder of a value.
+    @ivar lock: the statement that begins a transaction while no other such
+        transaction runs.
+    @ivar analyze: the statement that lets the database gather statistics for its
+        query plans; None if it needs none.
     """
 
     blob: str
@@ -143,12 +66,11 @@ class Dialect:
     analyze: str | None
 
 
-SQLITE: Final = Dialect("BLOB", "?", "BEGIN IMMEDIATE", None)
+SQLITE: Final = Engine("BLOB", "?", "BEGIN IMMEDIATE", None)
 
-# The number is our own, and means nothing.  After much was written it takes
-# PostgreSQL a minute to look for itself; until then each page that is read of a
-# large table would be looked for in all of it.
-POSTGRESQL: Final = Dialect(
+# The number is arbitrary.  After many writes PostgreSQL takes a minute to gather
+# statistics by itself; until then it would search a large table in full for each page.
+POSTGRESQL: Final = Engine(
     "BYTEA",
     "%s",
     "SELECT pg_advisory_xact_lock(7813594206911240)",
@@ -156,103 +78,26 @@ POSTGRESQL: Final = Dialect(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """
-    A table of rows.
-
-    @ivar name: its name.
-    @ivar row: the type of its rows.
-    @ivar keys: how many columns make the primary key.
-    @ivar groups: the other columns, by the one that tells when they were
-        learnt.
-    """
-
-    name: str
-    row: type[Row]
-    keys: int
-    groups: Mapping[str, Sequence[str]]
-
-    @property
-    def columns(self) -> str:
-        """
-        The names of the columns, without the version.
-        """
-        return ", ".join(self.row._fields)
-
-    @property
-    def rowsAtOnce(self) -> int:
-        """
-        How many rows one statement writes at the most: as many as the oldest
-        SQLite has room for.
-        """
-        return _VALUES // (len(self.row._fields) + 1)
-
-    def upsert(self, count: int) -> str:
-        """
-        The statement that writes some rows, each group of them if it is not
-        older than the one that is there.
-        """
-        columns = (*self.row._fields, "version")
-        values = f"({', '.join('?' * len(columns))})"
-        updates = [
-            f"{column} = CASE WHEN excluded.{clock} >= {self.name}.{clock}"
-            f" THEN excluded.{column} ELSE {self.name}.{column} END"
-            for clock, group in self.groups.items()
-            for column in (*group, clock)
-        ]
-        return (
-            f"INSERT INTO {self.name} ({', '.join(columns)})"
-            f" VALUES {', '.join([values] * count)}"
-            f" ON CONFLICT ({', '.join(columns[: self.keys])}) DO UPDATE SET"
-            f" {', '.join(updates)}, version = excluded.version"
-        )
-
-
-_PEERS: Final = _Table(
-    "peers",
-    PeerRow,
-    1,
-    {
-        "noted": ("due",),
-        "met": (),
-        "key": (),
-        "told": ("agent", "network", "protocols"),
-        "sequence": ("envelope",),
-        "spoken": ("dialect",),
-    },
-)
-_CHILDREN: Final = (
-    _Table(
-        "addresses",
-        AddressRow,
-        2,
-        {"learnt": ("source", "expires"), "succeeded": (), "failed": ()},
-    ),
-    _Table("tags", TagRow, 2, {"learnt": ("value", "expires")}),
-    _Table("metadata", MetadataRow, 2, {"learnt": ("value", "expires")}),
-)
-_TABLES: Final = (_PEERS, *_CHILDREN)
+_PEERS, *_CHILDREN = TABLES
 
 
 class Place(NamedTuple):
     """
-    A place in the order in which peers are read: those first that are worth
-    keeping for longest.
+    A place in the order in which peers are read: the last to expire come first.
     """
 
-    due: float = inf
+    expires: float = inf
     peer: bytes = b"\xff"
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """
-    What is to be written.
+    The changes to write in one transaction.
 
-    @ivar forgotten: the ids of peers that are forgotten before.
-    @ivar rows: what is known.
-    @ivar trimmed: addresses to delete: peer, name, and the latest stamp at which
+    @ivar forgotten: the ids of the peers to forget before anything else.
+    @ivar rows: the rows to write.
+    @ivar trimmed: addresses to delete: peer, address, and the latest time at which
         the address may have been learnt.
     @ivar stamp: when the batch was made, later than all that was read.
     """
@@ -265,28 +110,31 @@ class Batch:
 
 class Schema:
     """
-    What is done to a database.
+    The transactions of the peerstore.
     """
 
     def __init__(
-        self, dialect: Dialect, migrations: Sequence[Sequence[str]] = MIGRATIONS
+        self,
+        engine: Engine,
+        migrations: Sequence[Sequence[str]] = MIGRATIONS,
     ) -> None:
         """
-        @param dialect: of which database.
-        @param migrations: what makes the schema.
+        @param engine: the database engine.
+        @param migrations: the statements that make the schema.
         """
-        self._dialect = dialect
+        self._engine = engine
         self._migrations = migrations
 
     def prepare(self, connection: Any, now: float) -> int:
         """
-        Make the schema what it has to be, and set the clock of the store.
+        Bring the schema up to date, and set the clock of the store.
 
         @return: the number of the last transaction.
         @raise ConfigurationError: a newer program has made the schema.
         """
         cursor = connection.cursor()
-        cursor.execute(self._dialect.lock)
+        cursor.execute(self._engine.lock)
+        # This table keeps its names: programs of all versions read the format here.
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS store (format INTEGER NOT NULL,"
             " number BIGINT NOT NULL, awake DOUBLE PRECISION NOT NULL)"
@@ -303,16 +151,12 @@ class Schema:
             )
         for migration in self._migrations[format:]:
             for statement in migration:
-                cursor.execute(statement.format(blob=self._dialect.blob))
-        if now - awake > _NAP:
-            for table, column in (
-                ("peers", "due"),
-                ("addresses", "expires"),
-                ("tags", "expires"),
-            ):
+                cursor.execute(statement.format(blob=self._engine.blob))
+        if now - awake > _PAUSE:
+            for table in ("peers", "addresses", "tags"):
                 self._execute(
                     cursor,
-                    f"UPDATE {table} SET {column} = {column} + ? WHERE {column} > 0",
+                    f"UPDATE {table} SET expires = expires + ? WHERE expires > 0",
                     (now - awake,),
                 )
         self._execute(
@@ -320,57 +164,56 @@ class Schema:
             "UPDATE store SET format = ?, awake = ?",
             (len(self._migrations), now),
         )
-        if self._dialect.analyze is not None:
-            cursor.execute(self._dialect.analyze)
+        if self._engine.analyze is not None:
+            cursor.execute(self._engine.analyze)
         return int(number)
 
     def page(
         self, connection: Any, after: Place, now: float, count: int
     ) -> tuple[list[Row], Place | None]:
         """
-        Read some peers, with all that is known of them.
+        Read peers with all rows about them.
 
-        @param after: where to go on.
-        @param now: what is due by then is left out.
-        @param count: how many.
-        @return: the rows, and where to go on; None for nowhere.
+        @param after: the place after which to read.
+        @param now: the time; peers that have expired are left out.
+        @param count: the most peers to read.
+        @return: the rows, and the place after which to continue; None at the end.
         """
         cursor = connection.cursor()
         peers = [
             PeerRow(*found)
             for found in self._all(
                 cursor,
-                f"SELECT {_PEERS.columns} FROM peers"
-                " WHERE (due, peer) < (?, ?) AND due > ?"
-                " ORDER BY due DESC, peer DESC LIMIT ?",
+                _PEERS.select(
+                    "WHERE (expires, peer) < (?, ?) AND expires > ?"
+                    " ORDER BY expires DESC, peer DESC LIMIT ?"
+                ),
                 (*after, now, count),
             )
         ]
         rows = self._family(cursor, peers)
         if len(peers) < count:
             return rows, None
-        return rows, Place(peers[-1].due, peers[-1].peer)
+        return rows, Place(peers[-1].expires, peers[-1].peer)
 
     def find(self, connection: Any, peer: bytes) -> list[Row]:
         """
-        Read all that is known of one peer.
+        Read all rows about one peer.
         """
         cursor = connection.cursor()
-        found = self._one(
-            cursor, f"SELECT {_PEERS.columns} FROM peers WHERE peer = ?", (peer,)
-        )
+        found = self._one(cursor, _PEERS.select("WHERE peer = ?"), (peer,))
         return [] if found is None else self._family(cursor, [PeerRow(*found)])
 
     def exchange(
         self, connection: Any, batch: Batch | None, known: int, now: float
     ) -> tuple[list[Row], int, bool]:
         """
-        Write what is new here, and read what is new there.
+        Write changes, and read the changes of other programs.
 
-        @param batch: what to write; None for nothing.
-        @param known: the number up to which all was read.
-        @return: what was written, unless all of that was by us; up to which
-            number; and whether there is more.
+        @param batch: the changes to write; None for none.
+        @param known: the number up to which everything was read.
+        @return: the rows that were read, none if we have written all of them; the
+            number up to which everything was read; and whether there is more.
         """
         cursor = connection.cursor()
         if batch is not None:
@@ -378,13 +221,13 @@ class Schema:
                 cursor, "UPDATE store SET number = number + 1, awake = ?", (now,)
             )
         number, awake = self._state(cursor)
-        if abs(now - awake) > _WAKEFUL:
+        if abs(now - awake) > _AWAKE_INTERVAL:
             # Nothing is written, but a program runs.
             self._execute(cursor, "UPDATE store SET awake = ?", (now,))
         if batch is not None:
             self._write(cursor, batch, number)
             if number == known + 1:
-                # All of it is our own.
+                # We have written everything that is new.
                 return [], number, False
         until = min(number, known + _STEP)
         rows = self._between(cursor, known, until) if until > known else []
@@ -392,9 +235,9 @@ class Schema:
 
     def sweep(self, connection: Any, now: float, peers: int) -> bool:
         """
-        Delete what has expired, and what is too much.
+        Delete rows that have expired, and peers over the limit.
 
-        @param peers: how many there may be.
+        @param peers: the most peers to keep.
         @return: whether there is more to do.
         """
         cursor = connection.cursor()
@@ -408,71 +251,65 @@ class Schema:
         count = self._one(cursor, "SELECT count(*) FROM peers")
         assert count is not None
         excess = max(0, count[0] - peers)
-        gone = self._all(
+        dropped = self._all(
             cursor,
-            "SELECT peer FROM peers WHERE due < ? AND noted < ? ORDER BY due LIMIT ?",
+            "SELECT peer FROM peers WHERE expires < ? AND recorded_at < ?"
+            " ORDER BY expires LIMIT ?",
             (now - _GRACE, now - _GRACE, _SWEEP),
         )
-        if len(gone) < excess:
-            gone = self._all(
+        if len(dropped) < excess:
+            dropped = self._all(
                 cursor,
-                "SELECT peer FROM peers ORDER BY due LIMIT ?",
+                "SELECT peer FROM peers ORDER BY expires LIMIT ?",
                 (min(excess, _SWEEP),),
             )
-        self._delete(cursor, gone)
-        return len(gone) == _SWEEP
+        self._delete(cursor, dropped)
+        return len(dropped) == _SWEEP
 
     def _write(self, cursor: Any, batch: Batch, number: int) -> None:
         self._delete(cursor, [(peer,) for peer in batch.forgotten])
         if batch.trimmed:
             self._executeMany(
                 cursor,
-                "DELETE FROM addresses WHERE peer = ? AND name = ? AND learnt <= ?",
+                "DELETE FROM addresses WHERE peer = ? AND address = ? AND learnt <= ?",
                 batch.trimmed,
             )
         rows = list(batch.rows)
         alive = {row.peer for row in rows}
         rows += (
-            PeerRow(
-                peer,
-                batch.stamp,
-                FORGOTTEN,
-                0.0,
-                b"",
-                0.0,
-                "",
-                "",
-                "",
-                b"",
-                b"",
-                0.0,
-                "",
-            )
+            PeerRow.forgotten(peer, batch.stamp)
             for peer in batch.forgotten
             if peer not in alive
         )
-        for table in _TABLES:
+        for table in TABLES:
             mine = [row for row in rows if type(row) is table.row]
-            # A statement for each row would have the reactor's thread and this
-            # one wait for each other at every row.
+            # With a statement for each row, the reactor's thread and this one would
+            # wait for each other at every row.
             for start in range(0, len(mine), table.rowsAtOnce):
                 some = mine[start : start + table.rowsAtOnce]
                 values = [value for row in some for value in (*row, number)]
                 self._execute(cursor, table.upsert(len(some)), values)
 
     def _between(self, cursor: Any, after: int, until: int) -> list[Row]:
+        """
+        Read the rows that some transactions have written.
+        """
         return [
             table.row(*found)
-            for table in _TABLES
+            for table in TABLES
             for found in self._all(
                 cursor,
-                f"SELECT {table.columns} FROM {table.name}"
-                " WHERE version > ? AND version <= ?",
+                table.select("WHERE version > ? AND version <= ?"),
                 (after, until),
             )
         ]
 
     def _family(self, cursor: Any, peers: Sequence[PeerRow]) -> list[Row]:
+        """
+        Read the other rows about some peers.
+
+        @return: these rows, after those of the peers themselves.
+        """
         rows: list[Row] = list(peers)
         if peers:
             places = ", ".join("?" * len(peers))
@@ -481,8 +318,7 @@ class Schema:
                     table.row(*found)
                     for found in self._all(
                         cursor,
-                        f"SELECT {table.columns} FROM {table.name}"
-                        f" WHERE peer IN ({places})",
+                        table.select(f"WHERE peer IN ({places})"),
                         [row.peer for row in peers],
                     )
                 )
@@ -490,7 +326,7 @@ class Schema:
 
     def _delete(self, cursor: Any, peers: Sequence[Sequence[bytes]]) -> None:
         if peers:
-            for table in _TABLES:
+            for table in TABLES:
                 self._executeMany(
                     cursor, f"DELETE FROM {table.name} WHERE peer = ?", peers
                 )
@@ -504,12 +340,12 @@ class Schema:
         return int(found[0]), float(found[1])
 
     def _execute(self, cursor: Any, sql: str, values: Sequence[object] = ()) -> None:
-        cursor.execute(sql.replace("?", self._dialect.placeholder), values)
+        cursor.execute(sql.replace("?", self._engine.placeholder), values)
 
     def _executeMany(
         self, cursor: Any, sql: str, values: Iterable[Sequence[object]]
     ) -> None:
-        cursor.executemany(sql.replace("?", self._dialect.placeholder), values)
+        cursor.executemany(sql.replace("?", self._engine.placeholder), values)
 
     def _all(
         self, cursor: Any, sql: str, values: Sequence[object] = ()

@@ -33,7 +33,7 @@ from twisted_libp2p.errors import (
     LimitExceeded,
 )
 from twisted_libp2p.identity import Identity, KeyType, PeerID
-from twisted_libp2p.interfaces import IPeerStore, Source
+from twisted_libp2p.interfaces import Identification, IPeerStore, Source
 from twisted_libp2p.peerstore import AddressInfo, Limits, PeerInfo, TagInfo
 
 if TYPE_CHECKING:
@@ -447,18 +447,65 @@ class PeerStoreConformance(_TestCase):
         """
         store, peer = await self.open(Limits()), self._peer()
         for turn in range(1000):
-            store.identified(peer, f"agent/{turn}", "net/1", [f"/{turn}", "/a"])
+            store.learn(
+                peer, Identification(f"agent/{turn}", "net/1", (f"/{turn}", "/a"))
+            )
             store.setAddresses(peer, [_tcp(turn + 1)], Source.IDENTIFY)
         for _ in range(2):
             info = store.info(peer)
             assert info is not None
             self.assertEqual(info.agent, "agent/999")
             self.assertEqual(info.protocolVersion, "net/1")
-            self.assertEqual(info.identified, _NOW)
+            self.assertEqual(info.identifiedAt, _NOW)
             self.assertEqual(info.protocols, ("/999", "/a"))
             self.assertEqual(store.protocols(peer), ("/999", "/a"))
             self._assertAddresses(store, peer, [1000])
             store = await self.reopen(store)
+
+    async def test_learnRecord(self) -> None:
+        """
+        Only those addresses of a signed record are stored that the peer reports too; a
+        signed address that it no longer reports is dropped, with the same record as
+        with a newer one.
+        """
+        store, peer = await self.open(Limits()), self._identity.peerID
+        first = self._record(7, 1, 2, 3)
+        for record, reported in (
+            (first, [1, 2, 4]),
+            (first, [2, 4]),
+            (self._record(8, 4, 5), [2, 4]),
+        ):
+            self.clock.advance(1)
+            addresses = tuple(map(_tcp, reported))
+            store.learn(peer, Identification(listenAddresses=addresses, record=record))
+            self.assertEqual(set(store.addresses(peer)), set(addresses))
+            self.assertEqual(store.record(peer), record)
+            signed = {1, 2, 3} if record is first else {4, 5}
+            self.assertEqual(
+                set(store.certifiedAddresses(peer)),
+                {_tcp(port) for port in signed.intersection(reported)},
+            )
+        store = await self.reopen(store)
+        self.assertEqual(store.certifiedAddresses(peer), [_tcp(4)])
+        self.clock.advance(1)
+        store.learn(peer, Identification(listenAddresses=(_tcp(2),)))
+        self.assertEqual(store.certifiedAddresses(peer), [_tcp(4)])
+
+    async def test_learnWrongRecord(self) -> None:
+        """
+        With a record that is not one nothing is stored; another peer's record is
+        ignored.
+        """
+        store, peer = await self.open(Limits()), self._identity.peerID
+        with self.assertRaises(InvalidRecord):
+            store.learn(peer, Identification(agent="agent", record=b"\xff"))
+        self.assertEqual(store.peers(), [])
+        foreign = self._record(9, 1, identity=Identity.generate())
+        listening = (_tcp(1),)
+        store.learn(peer, Identification(listenAddresses=listening, record=foreign))
+        self.assertEqual(store.addresses(peer), [_tcp(1)])
+        self.assertEqual(store.certifiedAddresses(peer), [])
+        self.assertIsNone(store.record(peer))
 
     async def test_strangeNames(self) -> None:
         """
@@ -466,7 +513,7 @@ class PeerStoreConformance(_TestCase):
         """
         store, peer = await self.open(Limits(protocols=3)), self._peer()
         names = ["/a\n/b", "/c", "/\x00", "/\ud800", "/d", "/c", "/ö", "/e"]
-        store.identified(peer, "age\x00nt\ud800", "n\x1bet", names)
+        store.learn(peer, Identification("age\x00nt\ud800", "n\x1bet", tuple(names)))
         for _ in range(2):
             info = store.info(peer)
             assert info is not None
@@ -675,7 +722,7 @@ class PeerStoreConformance(_TestCase):
         store.disconnected(configured)
         for peer, seconds in ((stayed, _MINUTE), (guest, _MINUTE - 1)):
             store.connected(peer)
-            store.identified(peer, "agent", "net", ["/a"])
+            store.learn(peer, Identification("agent", "net", ("/a",)))
             store.addAddresses(peer, [_tcp(1)], Source.IDENTIFY)
             self.clock.advance(seconds)
             store.disconnected(peer)
@@ -700,7 +747,7 @@ class PeerStoreConformance(_TestCase):
         store.connected(peer, _tcp(1))
         store.addRecord(peer, envelope)
         store.addAddresses(peer, [_tcp(2)], Source.CONFIGURED)
-        store.identified(peer, "agent", "net", ["/a"])
+        store.learn(peer, Identification("agent", "net", ("/a",)))
         store.setDialect(peer, "bootstrap")
         store.setTag(peer, "tag", 3)
         store.setMetadata(peer, "name", b"value")
@@ -721,15 +768,15 @@ class PeerStoreConformance(_TestCase):
                     expires=inf,
                 ),
             ),
-            "met": _NOW,
+            "lastConnected": _NOW,
             "publicKey": self._identity.publicKey,
-            "identified": _NOW,
+            "identifiedAt": _NOW,
             "agent": "agent",
             "protocolVersion": "net",
             "protocols": ("/a",),
             "record": envelope,
             "dialect": "bootstrap",
-            "dialectLearnt": _NOW,
+            "dialectLearntAt": _NOW,
             "tags": {"tag": TagInfo(value=3, learnt=_NOW, expires=inf)},
             "metadata": {"name": b"value"},
         }
@@ -745,7 +792,7 @@ class PeerStoreConformance(_TestCase):
         """
         store, peer = await self.open(Limits()), self._identity.peerID
         store.addAddresses(peer, [_tcp(1)])
-        store.identified(peer, "new", "new", [])
+        store.learn(peer, Identification("new", "new", ()))
         envelope = self._record(1, 2)
         info = PeerInfo(
             peer=peer,
@@ -759,15 +806,15 @@ class PeerStoreConformance(_TestCase):
                 )
                 for port, expires in ((1, _NOW + 1), (3, _NOW + 2), (4, _NOW))
             ),
-            met=_NOW - 5,
+            lastConnected=_NOW - 5,
             publicKey=self._identity.publicKey,
-            identified=_NOW - 5,
+            identifiedAt=_NOW - 5,
             agent="old",
             protocolVersion="old",
             protocols=("/old",),
             record=envelope,
             dialect="multistream",
-            dialectLearnt=_NOW - 5,
+            dialectLearntAt=_NOW - 5,
             tags={"tag": TagInfo(value=1, learnt=_NOW - 1, expires=inf)},
             metadata={"name": b"value"},
         )
@@ -780,8 +827,8 @@ class PeerStoreConformance(_TestCase):
                 {_tcp(1): _NOW + _HOUR, _tcp(3): _NOW + 2},
             )
             self.assertEqual({each.failed for each in known.addresses}, {_NOW - 2})
-            self.assertEqual(known.met, _NOW - 5)
-            self.assertEqual((known.agent, known.identified), ("new", _NOW))
+            self.assertEqual(known.lastConnected, _NOW - 5)
+            self.assertEqual((known.agent, known.identifiedAt), ("new", _NOW))
             self.assertEqual(known.record, envelope)
             self.assertEqual(known.dialect, "multistream")
             self.assertEqual(store.tags(peer), {"tag": 1})
@@ -815,7 +862,7 @@ class PeerStoreConformance(_TestCase):
         store, peer = await self.open(Limits()), self._identity.peerID
         for _ in range(2):
             store.connected(peer, _tcp(1))
-            store.identified(peer, "agent", "net", ["/a"])
+            store.learn(peer, Identification("agent", "net", ("/a",)))
             store.addRecord(peer, self._record(7, 1))
             store.setTag(peer, "tag")
             store.setMetadata(peer, "name", b"value")

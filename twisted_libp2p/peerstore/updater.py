@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Learning: a peerstore is told what happens on the connections of a node.
+The updater: stores in a peerstore what happens on the connections of a node.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from twisted_libp2p.events import (
     OpenedConn,
     Subscription,
 )
-from twisted_libp2p.interfaces import IPeerStore, Source
+from twisted_libp2p.interfaces import Identification, IPeerStore
 
-__all__ = ["Learner"]
+__all__ = ["PeerStoreUpdater"]
 
 
-class Learner:
+class PeerStoreUpdater:
     """
-    Tells a peerstore of connections, and of what their peers say they are.
+    Stores connections, and the facts that their peers report about themselves.
     """
 
     def __init__(self, store: IPeerStore, events: EventBus) -> None:
         """
-        @param store: what is told.
-        @param events: where it is learnt.
+        @param store: the peerstore to update.
+        @param events: the events of the node.
         """
         self._store = store
         self._subscriptions: list[Subscription[Any]] = [
@@ -39,29 +39,29 @@ class Learner:
 
     def stop(self) -> None:
         """
-        Learn no more.
+        Stop updating the store.
         """
         for each in self._subscriptions:
             each.cancel()
 
     def _opened(self, event: OpenedConn) -> None:
-        # Where an inbound connection comes from nobody listens.
+        # A peer does not listen at the port from which it has dialed.
         outbound = event.direction == "outbound"
         self._store.connected(event.peer, event.remoteAddress if outbound else None)
         self._store.setPublicKey(event.peer, event.connection.remoteKey)
 
     def _identified(self, event: Identified) -> None:
-        self._store.identified(
-            event.peer, event.agent, event.protocolVersion, event.protocols
+        self._store.learn(
+            event.peer,
+            Identification(
+                agent=event.agent,
+                protocolVersion=event.protocolVersion,
+                protocols=event.protocols,
+                listenAddresses=event.listenAddresses,
+                observedAddress=event.observedAddress,
+                record=event.record,
+            ),
         )
-        store, peer, listening = self._store, event.peer, event.listenAddresses
-        store.setAddresses(peer, listening, Source.IDENTIFY)
-        if event.record is not None:
-            store.addRecord(peer, event.record, listening)
-            # What was signed once and is told no more is not there any more.
-            signed = set(store.certifiedAddresses(peer))
-            still = [each for each in listening if each in signed]
-            store.setAddresses(peer, still, Source.RECORD)
 
     def _closed(self, event: ClosedConn) -> None:
         self._store.disconnected(event.peer)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.peerstore.learning}.
+Tests for L{twisted_libp2p.peerstore.updater}.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.peerstore import Learner, MemoryPeerStore
+from twisted_libp2p.peerstore import MemoryPeerStore, PeerStoreUpdater
 from twisted_libp2p.testing.nodes import MemoryNodes
 
 AN_HOUR = 3600.0
 
 
-class LearnerTests(SynchronousTestCase):
+class PeerStoreUpdaterTests(SynchronousTestCase):
     """
     What is learnt from the connections of a node.
     """
@@ -30,8 +30,8 @@ class LearnerTests(SynchronousTestCase):
         self.client = self.nodes.start()
         self.nodes.advance(1000.0)
         self.stores = [MemoryPeerStore(self.nodes.clock) for _ in range(2)]
-        self.learners = [
-            Learner(store, node.events)
+        self.updaters = [
+            PeerStoreUpdater(store, node.events)
             for store, node in zip(self.stores, (self.client, self.server), strict=True)
         ]
         self.connection, _ = self.nodes.connect(self.client, self.server)
@@ -50,7 +50,7 @@ class LearnerTests(SynchronousTestCase):
         self.assertEqual(info.publicKey, self.server.identity.publicKey)
         self.assertIn("/ipfs/ping/1.0.0", info.protocols)
         self.assertIn("twisted_libp2p", info.agent)
-        self.assertEqual(info.identified, 1000.0)
+        self.assertEqual(info.identifiedAt, 1000.0)
 
     def test_accepted(self) -> None:
         """
@@ -90,9 +90,9 @@ class LearnerTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        It can be told to learn no more.
+        It can be stopped.
         """
-        self.learners[0].stop()
+        self.updaters[0].stop()
         self.nodes.result(self.connection.close())
         info = self.stores[0].info(self.server.peerID)
         assert info is not None
