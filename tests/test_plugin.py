@@ -31,6 +31,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
+    Handshake,
     IMuxer,
     IMuxerProvider,
     IProvider,
@@ -38,10 +39,10 @@ from twisted_libp2p.interfaces import (
     ISecurityProvider,
     ITransport,
     ITransportProvider,
+    Role,
 )
 from twisted_libp2p.plugin import MuxerProvider, provide, providers
 from twisted_libp2p.protocols import echo
-from twisted_libp2p.security import Handshake
 from twisted_libp2p.testing import (
     HostDouble,
     MemoryNodes,
@@ -366,7 +367,13 @@ class LanternTests(InstalledTestCase):
         """
         Make one side of a handshake.
         """
-        ours = Handshake(Identity.generate(), initiator, None, (), self.fail)
+        ours = Handshake(
+            Identity.generate(),
+            Role.CLIENT if initiator else Role.SERVER,
+            None,
+            (),
+            self.fail,
+        )
         return self.handshake(ours)
 
     def test_lowOrder(self) -> None:

@@ -20,11 +20,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import PeerStoreService
 from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.sql import POSTGRESQL, Schema
-from twisted_libp2p.security.handshake import Handshake
 from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.noise.channel import NoiseChannel
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
@@ -103,7 +103,7 @@ class ShowTests(SecretsTestCase):
         for type in KeyType:
             identity = Identity.generate(type)
             secret = identity.privateKey.toBytes()[4:36]
-            handshake = Handshake(identity, True, None, (), print)
+            handshake = Handshake(identity, Role.CLIENT, None, (), print)
             node = Node(Clock(), identity=identity)
             for thing in (identity, identity.privateKey, handshake, node):
                 self.assertHidden(thing, secret)
@@ -116,7 +116,7 @@ class ShowTests(SecretsTestCase):
         secret = private.private_bytes_raw()
         identity = Identity.generate()
         static = StaticKey.sign(identity, private)
-        handshake = Handshake(identity, True, None, (), print)
+        handshake = Handshake(identity, Role.CLIENT, None, (), print)
         machine = NoiseHandshake(handshake, static, private)
         state = SymmetricState(b"")
         state.mixKey(secret)
@@ -140,7 +140,7 @@ class ShowTests(SecretsTestCase):
         number = ephemeral._private.private_numbers().private_value
         ours, theirs = stretch(b"secret" * 8, SUITE)
         channel = SecioChannel("SHA256", ours, theirs)
-        handshake = Handshake(Identity.generate(), True, None, (), print)
+        handshake = Handshake(Identity.generate(), Role.CLIENT, None, (), print)
         machine = SecioHandshake(handshake, OFFER)
         for thing in (ephemeral, ours, theirs, channel, machine):
             self.assertHidden(thing, number.to_bytes(32, "big"), *ours, *theirs)
@@ -190,7 +190,7 @@ class LogTests(SecretsTestCase):
         @return: all that is told of it, and could be.
         """
         failures: list[Failure] = []
-        handshake = Handshake(IDENTITY, False, None, (), failures.append)
+        handshake = Handshake(IDENTITY, Role.SERVER, None, (), failures.append)
         factory = SecureFactory(
             handshake,
             None,  # type: ignore[arg-type]
@@ -263,7 +263,7 @@ class LogTests(SecretsTestCase):
 
 
 def _proposal() -> bytes:
-    handshake = Handshake(Identity.generate(), True, None, (), print)
+    handshake = Handshake(Identity.generate(), Role.CLIENT, None, (), print)
     return SecioHandshake(handshake, OFFER).start()
 
 

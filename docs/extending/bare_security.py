@@ -8,8 +8,8 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security import Secured, SecureFactory
+from twisted_libp2p.interfaces import ISecurity, Secured
+from twisted_libp2p.security import SecureFactory
 from twisted_libp2p.wire import FrameBuffer, delimit
 
 PROTOCOL_ID = "/bare/1.0.0"

@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from tests.fuzz.target import cut, drive, headed, sameHoweverCut, target
 from tests.vectors import vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolation
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.noise import payload as noisePayload
 from twisted_libp2p.security.noise.channel import LONGEST_MESSAGE, NoiseChannel
@@ -65,7 +65,13 @@ def _handshake(initiator: bool) -> Handshake:
     def failed(reason: Failure) -> None:
         raise AssertionError("a machine tells of its failure by raising")
 
-    return Handshake(_OURS, initiator, None, ("/yamux/1.0.0",), failed)
+    return Handshake(
+        _OURS,
+        Role.CLIENT if initiator else Role.SERVER,
+        None,
+        ("/yamux/1.0.0",),
+        failed,
+    )
 
 
 def _framed(message: bytes) -> bytes:

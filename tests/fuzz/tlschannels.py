@@ -26,7 +26,7 @@ from tests.fuzz.target import cut, headed, target
 from tests.security.tls.forgery import IDENTITY, NOW
 from tests.security.tls.sealer import ALERT, DATA, HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import ProtocolViolation
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.channel import TLSChannel, said
 from twisted_libp2p.security.tls.context import Contexts
@@ -94,7 +94,13 @@ class _Pairs:
                 # It leaves a session behind.
                 pass
         self._secrets.clear()
-        handshake = Handshake(IDENTITY, self._initiator, None, (), _unexpected)
+        handshake = Handshake(
+            IDENTITY,
+            Role.CLIENT if self._initiator else Role.SERVER,
+            None,
+            (),
+            _unexpected,
+        )
         machine = TLSHandshake(handshake, lambda: NOW, self._contexts)
         ours = self._contexts.connect(machine, self._initiator)
         theirs = SSL.Connection(self._theirs, None)

@@ -20,8 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import explained, seeds
 from tests.speaker import Speaker
 from tests.vectors import vectorIdentity
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity, Role
 from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.security.plaintext import Plaintext
 from twisted_libp2p.security.secio import SECIO
@@ -184,7 +183,7 @@ class _Model:
         for number, side in enumerate(self._sides):
             handshake = Handshake(
                 vectorIdentity(number + 1),
-                initiator=number == 0,
+                role=Role.CLIENT if number == 0 else Role.SERVER,
                 expected=None,
                 muxers=(),
                 failed=side.failures.append,

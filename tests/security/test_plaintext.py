@@ -14,9 +14,8 @@ from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import DialFailed, HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
-from twisted_libp2p.interfaces import ISecurity
+from twisted_libp2p.interfaces import Handshake, ISecurity, Role
 from twisted_libp2p.node import Node
-from twisted_libp2p.security import Handshake
 from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.security.plaintext import (
     LONGEST_EXCHANGE,
@@ -88,7 +87,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         Make our side of a handshake.
         """
         peer = None if expected is None else expected.peerID
-        return PlaintextHandshake(Handshake(IDENTITY, True, peer, (), self.fail))
+        return PlaintextHandshake(Handshake(IDENTITY, Role.CLIENT, peer, (), self.fail))
 
     def assertRefused(self, said: bytes, about: str) -> None:
         """

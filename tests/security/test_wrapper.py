@@ -32,15 +32,15 @@ from zope.interface.verify import verifyObject
 from tests.security.application import Application
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IFlushable, ISecureTransport
-from twisted_libp2p.pacing import Layer
-from twisted_libp2p.security import (
-    Channel,
+from twisted_libp2p.interfaces import (
     Handshake,
+    IFlushable,
+    ISecureTransport,
+    Role,
     Secured,
-    SecureFactory,
-    SecureTransport,
 )
+from twisted_libp2p.pacing import Layer
+from twisted_libp2p.security import Channel, SecureFactory, SecureTransport
 
 IDENTITY = Identity.generate()
 SECURED = Secured("/bang", IDENTITY.peerID, IDENTITY.publicKey)
@@ -230,7 +230,13 @@ class WrapperTestCase(SynchronousTestCase):
 
         self.transport = self.wire()
         factory = SecureFactory(
-            Handshake(IDENTITY, self.initiator, None, (), self.failures.append),
+            Handshake(
+                IDENTITY,
+                Role.CLIENT if self.initiator else Role.SERVER,
+                None,
+                (),
+                self.failures.append,
+            ),
             Applications(),
             lambda: Greeting(self.initiator),
             self.clock,

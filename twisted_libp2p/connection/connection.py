@@ -25,8 +25,8 @@ from twisted_libp2p.interfaces import (
     IMuxedStream,
     IMuxerSession,
     Role,
+    Secured,
 )
-from twisted_libp2p.security import Secured
 
 __all__ = ["Connection", "isRelayed"]
 

@@ -38,14 +38,15 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     Direction,
+    Handshake,
     IAddressing,
     IConnectionScope,
     INativeSession,
     IUpgrade,
     Role,
+    Secured,
 )
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.security import Handshake, Secured
 
 __all__ = ["Instead", "Upgrade", "Upgrades"]
 
@@ -172,7 +173,7 @@ class Upgrade:
         upgrades = self._upgrades
         return Handshake(
             upgrades.identity,
-            self.role is Role.CLIENT,
+            self.role,
             self.expected,
             upgrades.muxers,
             self.fail,

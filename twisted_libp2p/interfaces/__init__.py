@@ -84,8 +84,10 @@ from twisted_libp2p.interfaces.routing import (
     IPeerRouting,
 )
 from twisted_libp2p.interfaces.security import (
+    Handshake,
     ISecureTransport,
     ISecurity,
+    Secured,
 )
 from twisted_libp2p.interfaces.stream import (
     IMuxedStream,
@@ -104,6 +106,7 @@ __all__ = [
     "AddressInfo",
     "DialOptions",
     "Direction",
+    "Handshake",
     "IAddressBook",
     "IAddressing",
     "IConnection",
@@ -146,6 +149,7 @@ __all__ = [
     "Identification",
     "PeerInfo",
     "Role",
+    "Secured",
     "Source",
     "TagInfo",
 ]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.security import Handshake, Secured
+    from twisted_libp2p.interfaces.security import Handshake, Secured
 
 __all__ = [
     "IAddressing",

@@ -3,24 +3,19 @@
 """
 Security: bytes of a transport go in, bytes of an authenticated peer come out.
 
-Each security protocol is an L{ISecurity<twisted_libp2p.interfaces.ISecurity>}
-in a room of its own.  What is its own are two machines without I/O: a
-L{HandshakeMachine} and the L{Channel} that comes out of it.  All share
-L{Handshake}, L{Secured}, and the wrapper that carries the machines,
-L{SecureTransport}.
+Each security protocol is an L{ISecurity<twisted_libp2p.interfaces.ISecurity>} in a room
+of its own, with two machines without I/O: a L{HandshakeMachine} and the L{Channel} that
+comes out of it.  All share the wrapper that carries the machines, L{SecureTransport}.
 """
 
 from __future__ import annotations
 
-from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.wrapper import SecureFactory, SecureTransport
 
 __all__ = [
     "Channel",
-    "Handshake",
     "HandshakeMachine",
     "SecureFactory",
     "SecureTransport",
-    "Secured",
 ]

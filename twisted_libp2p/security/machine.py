@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from twisted_libp2p.security.handshake import Secured
+from twisted_libp2p.interfaces import Secured
 
 __all__ = ["Channel", "HandshakeMachine", "OpenChannel"]
 

@@ -18,8 +18,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, ISecurity, Secured
 from twisted_libp2p.security.machine import OpenChannel
 from twisted_libp2p.security.wrapper import SecureFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit

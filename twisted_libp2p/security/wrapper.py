@@ -29,9 +29,8 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     RemoteError,
 )
-from twisted_libp2p.interfaces import ISecureTransport
+from twisted_libp2p.interfaces import Handshake, ISecureTransport, Secured
 from twisted_libp2p.pacing import Layer
-from twisted_libp2p.security.handshake import Handshake, Secured
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.wire.pieces import MANY, joinSmall
 

@@ -24,8 +24,13 @@ from zope.interface.verify import verifyObject
 
 from twisted_libp2p.errors import Libp2pError, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PeerID
-from twisted_libp2p.interfaces import ISecureTransport, ISecurity
-from twisted_libp2p.security import Handshake, Secured
+from twisted_libp2p.interfaces import (
+    Handshake,
+    ISecureTransport,
+    ISecurity,
+    Role,
+    Secured,
+)
 from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import Pump, byteByByte, inReads, pieces
 
@@ -308,7 +313,7 @@ class SecurityConformance(_TestCase):
             side.greeting = greeting
             handshake = Handshake(
                 identity=side.identity,
-                initiator=side is initiator,
+                role=Role.CLIENT if side is initiator else Role.SERVER,
                 expected=expects,
                 muxers=offers,
                 failed=side.failures.append,

@@ -32,8 +32,8 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
 )
 from twisted_libp2p.identity import Envelope, PeerID
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security import Handshake, Secured, SecureFactory
+from twisted_libp2p.interfaces import Handshake, ISecurity, Role, Secured
+from twisted_libp2p.security import SecureFactory
 
 PROTOCOL_ID = "/lantern/1.0.0"
 
@@ -107,6 +107,7 @@ class LanternHandshake:
         self.channel: LanternChannel | None = None
         self.trailing = b""
         self._handshake = handshake
+        self._initiator = handshake.role is Role.CLIENT
         self._key = x25519.X25519PrivateKey.generate()
         self._hello = self._key.public_key().public_bytes_raw()
         self._hellos = b""
@@ -130,7 +131,7 @@ class LanternHandshake:
                 self._handshake.identity,
                 PROTOCOL_ID,
                 b"",
-                self._claim(self._handshake.initiator),
+                self._claim(self._initiator),
             )
             answer = b"".join(self.channel.seal([envelope.toBytes()]))
         if self.channel is not None and len(self.trailing) >= 2:
@@ -147,7 +148,7 @@ class LanternHandshake:
         Make one key for each direction, of this exchange and no other.
         """
         ours = (self._hello, hello)
-        self._hellos = b"".join(ours if self._handshake.initiator else ours[::-1])
+        self._hellos = b"".join(ours if self._initiator else ours[::-1])
         peer = x25519.X25519PublicKey.from_public_bytes(hello)
         try:
             shared = self._key.exchange(peer)
@@ -155,7 +156,7 @@ class LanternHandshake:
             raise HandshakeFailed(PROTOCOL_ID, "the peer's key is no key") from None
         info = PROTOCOL_ID.encode()
         keys = HKDF(SHA256(), 64, self._hellos, info).derive(shared)
-        if self._handshake.initiator:
+        if self._initiator:
             return LanternChannel(keys[:32], keys[32:])
         return LanternChannel(keys[32:], keys[:32])
 
@@ -176,7 +177,7 @@ class LanternHandshake:
             claim = envelope.open(PROTOCOL_ID)
         except (ProtocolViolation, InvalidInput) as error:
             raise HandshakeFailed(PROTOCOL_ID, str(error)) from error
-        if claim != self._claim(not self._handshake.initiator):
+        if claim != self._claim(not self._initiator):
             raise HandshakeFailed(PROTOCOL_ID, "the envelope is of another exchange")
         peer = PeerID.fromKey(envelope.publicKey)
         self._handshake.meet(PROTOCOL_ID, peer)

@@ -18,7 +18,7 @@ from tests.examples import drawn
 from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.noise.handshake import (
     LONGEST_HANDSHAKE_MESSAGE,
     NoiseHandshake,
@@ -49,7 +49,13 @@ def machine(
         raise AssertionError("a machine tells of its failure by raising")
 
     return NoiseHandshake(
-        Handshake(identity, side == "initiator", expected, muxers, failed),
+        Handshake(
+            identity,
+            Role.CLIENT if side == "initiator" else Role.SERVER,
+            expected,
+            muxers,
+            failed,
+        ),
         StaticKey.sign(identity, static),
         ephemeral,
     )

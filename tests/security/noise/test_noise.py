@@ -12,8 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.identity import Identity, PrivateKey
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity, Role
 from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.testing.security import SecurityConformance
 
@@ -53,7 +52,13 @@ class NoiseTests(SynchronousTestCase):
         identities = [Identity.generate(), Identity.generate()]
         for number, identity in enumerate(identities, 1):
             for initiator in (True, False, True):
-                handshake = Handshake(identity, initiator, None, (), self.fail)
+                handshake = Handshake(
+                    identity,
+                    Role.CLIENT if initiator else Role.SERVER,
+                    None,
+                    (),
+                    self.fail,
+                )
                 noise.wrap(handshake, Factory.forProtocol(Protocol))
             self.assertEqual(len(signed), number)
         self.assertNotEqual(*signed)
@@ -101,7 +106,13 @@ class NoiseTests(SynchronousTestCase):
         ends = [Counting(), Counting()]
         protocols = []
         for initiator, end in zip((True, False), ends, strict=True):
-            handshake = Handshake(Identity.generate(), initiator, None, (), self.fail)
+            handshake = Handshake(
+                Identity.generate(),
+                Role.CLIENT if initiator else Role.SERVER,
+                None,
+                (),
+                self.fail,
+            )
             factory = noise.wrap(handshake, Factory.forProtocol(Eager))
             protocol = factory.buildProtocol(None)
             protocol.makeConnection(end)

@@ -17,7 +17,7 @@ from tests.security.secio.peer import Peer, cut, frame, xCoordinate
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, KeyType, PrivateKey
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.handshake import (
     LONGEST_HANDSHAKE_MESSAGE,
@@ -59,7 +59,7 @@ class SecioHandshakeTests(SynchronousTestCase):
         Make our side.
         """
         peer = None if expected is None else expected.peerID
-        handshake = Handshake(OURS, True, peer, (), self.fail)
+        handshake = Handshake(OURS, Role.CLIENT, peer, (), self.fail)
         return SecioHandshake(handshake, offer, nonce)
 
     def exchanged(self) -> None:

@@ -21,7 +21,7 @@ from tests.security.tls.foreign import Foreign
 from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.tls import TLS
 from twisted_libp2p.security.tls.transport import TLSTransport
 from twisted_libp2p.testing.pump import Pump, PumpTransport
@@ -90,7 +90,11 @@ class Meeting(SynchronousTestCase):
                 return application
 
         handshake = Handshake(
-            self.identity, initiator, expected, muxers, self.failures.append
+            self.identity,
+            Role.CLIENT if initiator else Role.SERVER,
+            expected,
+            muxers,
+            self.failures.append,
         )
         layer = self.tls.wrap(handshake, Applications()).buildProtocol(None)
         assert isinstance(layer, TLSTransport)

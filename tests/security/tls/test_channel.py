@@ -15,7 +15,7 @@ from tests.security.tls.forgery import NOW
 from tests.security.tls.sealer import ALERT, DATA, HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.machine import Channel
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.channel import (
@@ -82,7 +82,13 @@ class Ends(SynchronousTestCase):
         """
         Begin a handshake.
         """
-        handshake = Handshake(self.identity, initiator, None, (), self.fail)
+        handshake = Handshake(
+            self.identity,
+            Role.CLIENT if initiator else Role.SERVER,
+            None,
+            (),
+            self.fail,
+        )
         return TLSHandshake(handshake, lambda: NOW, self.contexts)
 
     def connect(self) -> None:

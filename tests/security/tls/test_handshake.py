@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.channel import TLSChannel
@@ -40,7 +40,13 @@ class TLSHandshakeTests(SynchronousTestCase):
         """
         client, server = (
             TLSHandshake(
-                Handshake(identity, initiator, None, ("/a",), self.fail),
+                Handshake(
+                    identity,
+                    Role.CLIENT if initiator else Role.SERVER,
+                    None,
+                    ("/a",),
+                    self.fail,
+                ),
                 lambda: NOW,
                 contexts,
             )

@@ -19,7 +19,7 @@ from tests.examples import drawn
 from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import LONGEST_HANDSHAKE, TLSHandshake
@@ -172,7 +172,13 @@ class CostTests(SynchronousTestCase):
         Begin on one side.
         """
         return TLSHandshake(
-            Handshake(self.identity, initiator, None, ("/a",), self.fail),
+            Handshake(
+                self.identity,
+                Role.CLIENT if initiator else Role.SERVER,
+                None,
+                ("/a",),
+                self.fail,
+            ),
             lambda: NOW,
             self.contexts,
         )

@@ -15,8 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.security.tls.forgery import NOW
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity, Role
 from twisted_libp2p.security.tls import TLS
 from twisted_libp2p.testing.security import SecurityConformance
 
@@ -76,13 +75,17 @@ class TLSTests(SynchronousTestCase):
         """
         Begin a connection.
         """
-        handshake = Handshake(identity, initiator, None, muxers, self.fail)
+        handshake = Handshake(
+            identity, Role.CLIENT if initiator else Role.SERVER, None, muxers, self.fail
+        )
         factory = self.tls.wrap(handshake, Factory.forProtocol(Protocol))
         machine: Any = factory.buildProtocol(None)._machine
         first = machine.start()
         if not initiator:
             # A server has no connection before it knows the client's first message.
-            client = Handshake(Identity.generate(), True, None, muxers, self.fail)
+            client = Handshake(
+                Identity.generate(), Role.CLIENT, None, muxers, self.fail
+            )
             other: Any = TLS(Clock(), lambda: NOW).wrap(client, Factory())
             first = other.buildProtocol(None)._machine.start()
             machine.receive(first)

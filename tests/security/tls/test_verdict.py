@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.security.tls.forgery import IDENTITY, NOW, UNLAWFUL, forge
 from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.security import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, Role, Secured
 from twisted_libp2p.security.tls.verdict import Verdict
 
 GOOD = forge()[0].public_bytes(Encoding.DER)
@@ -31,7 +31,13 @@ class VerdictTests(SynchronousTestCase):
         Begin a handshake.
         """
         identity = Identity.generate()
-        handshake = Handshake(identity, initiator, expected, muxers, self.fail)
+        handshake = Handshake(
+            identity,
+            Role.CLIENT if initiator else Role.SERVER,
+            expected,
+            muxers,
+            self.fail,
+        )
         return Verdict(handshake, lambda: NOW)
 
     def assertRefused(self, verdict: Verdict, message: str) -> None:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, Role, Secured
 from twisted_libp2p.security.noise.channel import LENGTH, PROTOCOL_ID, NoiseChannel
 from twisted_libp2p.security.noise.ciphercache import Ready
 from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
@@ -75,7 +75,8 @@ class NoiseHandshake:
         self._handshake = handshake
         self._static = static
         self._ready = ready
-        self._xx = XXHandshake(handshake.initiator, static.private, ephemeral, prologue)
+        self._initiator = handshake.role is Role.CLIENT
+        self._xx = XXHandshake(self._initiator, static.private, ephemeral, prologue)
         # The number of messages that were sent or received.
         self._turn = 0
         self._buffer = bytearray()
@@ -84,7 +85,7 @@ class NoiseHandshake:
         """
         The first message, if we are the initiator.
         """
-        return self._write(b"") if self._handshake.initiator else b""
+        return self._write(b"") if self._initiator else b""
 
     def receive(self, data: bytes) -> bytes:
         """
@@ -145,7 +146,7 @@ class NoiseHandshake:
         if self._turn == 2:
             answer = self._write(self._static.payload(self._handshake.muxers))
         keys = self._xx.symmetric.split()
-        sendKey, receiveKey = keys if self._handshake.initiator else reversed(keys)
+        sendKey, receiveKey = keys if self._initiator else reversed(keys)
         self.channel = NoiseChannel(sendKey, receiveKey, self._ready)
         self.handshakeHash = self._xx.symmetric.hash
         self.secured = secured
@@ -165,7 +166,7 @@ class NoiseHandshake:
         key, muxers = decode(payload, self._xx.remoteStatic)
         peer = PeerID.fromKey(key)
         handshake.meet(PROTOCOL_ID, peer)
-        if handshake.initiator:
+        if self._initiator:
             muxer = chooseMuxer(handshake.muxers, muxers)
         else:
             muxer = chooseMuxer(muxers, handshake.muxers)

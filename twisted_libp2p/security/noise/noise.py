@@ -12,8 +12,7 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity
 from twisted_libp2p.security.noise.channel import PROTOCOL_ID
 from twisted_libp2p.security.noise.ciphercache import Ready
 from twisted_libp2p.security.noise.handshake import NoiseHandshake

@@ -27,7 +27,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
 )
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, Secured
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.frame import LENGTH, PROTOCOL_ID, SecioChannel
 from twisted_libp2p.security.secio.stretch import stretch

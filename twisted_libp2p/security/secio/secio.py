@@ -12,8 +12,7 @@ from functools import partial
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity
 from twisted_libp2p.security.secio.frame import PROTOCOL_ID
 from twisted_libp2p.security.secio.handshake import SecioHandshake
 from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer

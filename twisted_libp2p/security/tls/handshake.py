@@ -18,7 +18,7 @@ from typing import Final
 from OpenSSL import SSL
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
-from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, Role, Secured
 from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.hello import Hello
@@ -62,9 +62,9 @@ class TLSHandshake:
         self.secured: Secured | None = None
         self.channel: TLSChannel | None = None
         self.farewell = b""
-        self._initiator = handshake.initiator
+        self._initiator = handshake.role is Role.CLIENT
         self._contexts = contexts
-        self._hello = None if handshake.initiator else Hello()
+        self._hello = None if self._initiator else Hello()
         self._received = 0
         self._tls: SSL.Connection
 

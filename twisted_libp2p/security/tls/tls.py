@@ -14,8 +14,7 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import ISecurity
-from twisted_libp2p.security.handshake import Handshake
+from twisted_libp2p.interfaces import Handshake, ISecurity
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake

@@ -19,6 +19,7 @@ from twisted_libp2p.errors import (
     RemoteError,
     Truncated,
 )
+from twisted_libp2p.interfaces import Role
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
@@ -145,7 +146,7 @@ class TLSTransport(SecureTransport):
         if channel is None:
             return
         alert = channel.alert is not None
-        if alert and not self._heard and self.factory.handshake.initiator:
+        if alert and not self._heard and self.factory.handshake.role is Role.CLIENT:
             error = HandshakeFailed(PROTOCOL_ID, str(error.args[1]))
         self._reason = Failure(error)
         self._hangUp(channel.farewell)

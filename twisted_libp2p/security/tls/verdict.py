@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.security.handshake import Handshake, Secured
+from twisted_libp2p.interfaces import Handshake, Secured
 from twisted_libp2p.security.tls.certificate import authenticate
 
 __all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "Verdict"]
