@@ -7,11 +7,11 @@ C{twistd}.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
 import socket
-from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import IService
@@ -553,7 +553,7 @@ class StartTests(ProgramTestCase):
         Wait for the end of a daemon: C{twistd} ends as soon as the daemon has
         reported why it cannot start, and only then does the daemon remove its files.
         """
-        with suppress(FileNotFoundError, ValueError, ProcessLookupError):
+        with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             handle = os.pidfd_open(int((self.folder / "pid").read_text()))
             try:
                 select.select([handle], [], [], 60)
