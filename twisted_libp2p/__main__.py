@@ -21,9 +21,9 @@ from twisted.internet.task import react
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.negotiation.multistream import proposals
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import CommandOptions, NodeOptions, whole
@@ -215,7 +215,7 @@ def tellID(options: Any) -> None:
 
 
 async def _withConnection(
-    reactor: Any, options: Any, use: Callable[[Node, Connection], Awaitable[None]]
+    reactor: Any, options: Any, use: Callable[[Node, IConnection], Awaitable[None]]
 ) -> None:
     """
     Connect to a peer, and do something with the connection.
@@ -241,7 +241,7 @@ async def ping(reactor: Any, options: Any) -> None:
     Ping a peer, and print how long it took each time.
     """
 
-    async def use(node: Node, connection: Connection) -> None:
+    async def use(node: Node, connection: IConnection) -> None:
         pinger = await node.pinger(connection.remotePeer)
         times = []
         try:
@@ -265,7 +265,7 @@ async def identify(reactor: Any, options: Any) -> None:
     Print what a peer says it is.
     """
 
-    async def use(node: Node, connection: Connection) -> None:
+    async def use(node: Node, connection: IConnection) -> None:
         told = await node.identify(connection.remotePeer)
         _print("peer", [connection.remotePeer])
         _print("agent", [told.agent])
@@ -298,7 +298,7 @@ async def perf(reactor: Any, options: Any) -> None:
             flush=True,
         )
 
-    async def use(node: Node, connection: Connection) -> None:
+    async def use(node: Node, connection: IConnection) -> None:
         told = await measure(
             reactor,
             connection,
@@ -367,7 +367,7 @@ async def pipe(reactor: Any, options: Any) -> None:
     Join stdin and stdout with a stream, until both directions have ended.
     """
 
-    async def use(node: Node, connection: Connection) -> None:
+    async def use(node: Node, connection: IConnection) -> None:
         stream: Any = await connection.openStream(options["protocol"], _StreamFactory())
         console = _Console()
         StandardIO(console, reactor=reactor)

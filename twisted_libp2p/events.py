@@ -35,7 +35,13 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import IEventBus, ISubscription
+from twisted_libp2p.interfaces import (
+    Direction,
+    IConnection,
+    IEventBus,
+    IStream,
+    ISubscription,
+)
 from twisted_libp2p.printable import brief
 
 __all__ = [
@@ -75,22 +81,21 @@ class _ConnectionEvent(Event):
     """
     What all events of a connection tell.
 
-    @ivar connection: the
-        L{Connection<twisted_libp2p.connection.connection.Connection>}.
-    @ivar peer: who is at the other end.
+    @ivar connection: the connection.
+    @ivar peer: the peer at the other end.
     @ivar localAddress: our end of it; None where the transport has no address.
     @ivar remoteAddress: the peer's end of it; None likewise.
-    @ivar direction: C{"inbound"} or C{"outbound"}.
+    @ivar direction: which side opened it; equal to C{"inbound"} or C{"outbound"}.
     @ivar limited: whether it leads through a relay, which limits its time and bytes.
     @ivar security: the security protocol.
     @ivar muxer: the muxer.
     """
 
-    connection: Any
+    connection: IConnection
     peer: PeerID
     localAddress: Multiaddr | None
     remoteAddress: Multiaddr | None
-    direction: str
+    direction: Direction
     limited: bool = False
     security: str
     muxer: str
@@ -139,18 +144,18 @@ class _StreamEvent(Event):
     """
     What all events of a stream tell.
 
-    @ivar stream: the L{Stream<twisted_libp2p.muxer.stream.Stream>}.
+    @ivar stream: the stream.
     @ivar connection: the connection that carries it.
-    @ivar peer: who is at the other end.
-    @ivar protocolID: what was agreed on it.
-    @ivar direction: C{"inbound"} if the peer opened it, else C{"outbound"}.
+    @ivar peer: the peer at the other end.
+    @ivar protocolID: the negotiated protocol.
+    @ivar direction: which side opened it; equal to C{"inbound"} or C{"outbound"}.
     """
 
-    stream: Any
-    connection: Any
+    stream: IStream
+    connection: IConnection
     peer: PeerID
     protocolID: str
-    direction: str
+    direction: Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -211,7 +216,7 @@ class Identified(Event):
     @ivar push: whether it told by itself, after a change.
     """
 
-    connection: Any
+    connection: IConnection
     peer: PeerID
     agent: str
     protocolVersion: str

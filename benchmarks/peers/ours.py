@@ -20,8 +20,8 @@ from zope.interface import implementer
 
 from benchmarks.peers.flood import flood
 from benchmarks.peers.orders import Facts, Order, Work, inLanes
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager import ConnectionPolicy
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
@@ -277,7 +277,7 @@ class OurDialer:
         return node
 
     async def _transferOn(
-        self, connection: Connection, send: int, want: int, block: int
+        self, connection: IConnection, send: int, want: int, block: int
     ) -> None:
         """
         Send and receive bytes on a stream of their own.
@@ -307,7 +307,7 @@ class OurDialer:
         """
         return await self._transfer(order, 0, order.share)
 
-    async def _echoed(self, connection: Connection, data: bytes) -> Echoed:
+    async def _echoed(self, connection: IConnection, data: bytes) -> Echoed:
         """
         Have a few bytes echoed on a stream of their own.
         """

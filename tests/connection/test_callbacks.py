@@ -572,7 +572,7 @@ class RaisingTests(CallbackTestCase):
             An order that is none.
             """
 
-            def key(self, connection: Connection, value: float) -> float:
+            def key(self, connection: Any, value: float) -> float:
                 """
                 Raise.
                 """

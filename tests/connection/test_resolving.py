@@ -6,6 +6,7 @@ Tests of where names, and the addresses that peers tell, may lead a dialer.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -209,15 +210,15 @@ class ResolvingTestCase(SynchronousTestCase):
         """
         addresses = tuple(map(Multiaddr, texts))
 
-        class Told:
-            remotePeer = PEER
-            remoteAddress = None if remote is None else Multiaddr(remote)
-
+        told: Any = SimpleNamespace(
+            remotePeer=PEER,
+            remoteAddress=None if remote is None else Multiaddr(remote),
+        )
         self.node.peerstore.setAddresses(PEER, addresses, Source.IDENTIFY)
         self.node.events.publish(
             Identified(
                 time=0.0,
-                connection=Told(),
+                connection=told,
                 peer=PEER,
                 agent="",
                 protocolVersion="",

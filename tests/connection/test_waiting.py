@@ -15,9 +15,9 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.waiting import MAX_WAITING, WAIT
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
@@ -50,7 +50,7 @@ class WaitingTests(SynchronousTestCase):
         self.server.registry.register(PROTOCOL_ID, EchoFactory())
         self.connection, _ = self.nodes.connect(self.client, self.server)
 
-    def open(self, connection: Connection | None = None) -> Deferred[Any]:
+    def open(self, connection: IConnection | None = None) -> Deferred[Any]:
         """
         Begin to open a stream.
         """

@@ -17,7 +17,6 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.connmanager.doubles import CrowdedClock, HostTransport
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater, OpenGater
 from twisted_libp2p.errors import (
     ClosedHere,
@@ -36,6 +35,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
@@ -71,7 +71,7 @@ class Silent(Protocol):
         self.lost = True
 
 
-def transport(connection: Connection) -> Any:
+def transport(connection: Any) -> Any:
     """
     Give our end of what is below everything.
     """
@@ -132,7 +132,7 @@ class CrowdTestCase(SynchronousTestCase):
         self.nodes.settle()
         return node
 
-    def dial(self, node: Node) -> Deferred[Connection]:
+    def dial(self, node: Node) -> Deferred[IConnection]:
         """
         Dial the server, and let happen what will.
         """
@@ -140,13 +140,13 @@ class CrowdTestCase(SynchronousTestCase):
         self.nodes.settle()
         return dialed
 
-    def connect(self, node: Node) -> Connection:
+    def connect(self, node: Node) -> IConnection:
         """
         Dial the server, successfully as the dialer sees it.
         """
         return self.successResultOf(self.dial(node))
 
-    def refused(self, connection: Connection) -> Exception:
+    def refused(self, connection: IConnection) -> Exception:
         """
         Give the reason why a connection has ended for its dialer.
         """
@@ -322,7 +322,7 @@ class HardCapTests(CrowdTestCase):
         assert isinstance(error, LimitExceeded)
         self.assertEqual(error.option, "Limits.system.connections")
 
-    def dialFrom(self, other: Node) -> Deferred[Connection]:
+    def dialFrom(self, other: Node) -> Deferred[IConnection]:
         """
         Have the server dial another node.
         """
@@ -622,8 +622,8 @@ class StreamLimitTests(CrowdTestCase):
         The windows of a connection are paid from its scope.
         """
         self.serve()
-        connection = self.connect(self.come())
-        session: Any = connection._session
+        connection: Any = self.connect(self.come())
+        session = connection._session
         self.assertIs(session.budget, connection.scope)
 
 

@@ -15,7 +15,6 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from tests.connmanager.test_crowd import CrowdTestCase
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.errors import ErrorCode, StreamReset
 from twisted_libp2p.events import OpenedStream
@@ -58,18 +57,18 @@ class DisplacementTestCase(CrowdTestCase):
         """
         return self.serve(limits=replace(Limits.none(), **scopes))
 
-    def hold(self, connection: Connection, count: int = 1) -> list[Held]:
+    def hold(self, connection: Any, count: int = 1) -> list[Held]:
         """
         Open streams on which nothing is negotiated.
         """
         held = [Held() for _ in range(count)]
-        session: Any = connection._session
+        session = connection._session
         for each in held:
             session.openStream(each)
             self.nodes.settle()
         return held
 
-    def use(self, connection: Connection, count: int = 1) -> list[Held]:
+    def use(self, connection: Any, count: int = 1) -> list[Held]:
         """
         Open streams that speak echo, one after the other.
         """
@@ -97,7 +96,7 @@ class DisplacementTestCase(CrowdTestCase):
         self.nodes.settle()
         return [each.lost is None for each in held]
 
-    def peers(self, *hosts: str | None) -> list[Connection]:
+    def peers(self, *hosts: str | None) -> list[Any]:
         """
         Connect peers to the server.
         """
@@ -183,7 +182,7 @@ class TransientTests(DisplacementTestCase):
         server = self.limited(transient=ScopeLimits(streams=4))
         holder, other = self.peers(None, None)
         held = self.hold(holder, 4)
-        session: Any = other._session
+        session = other._session
         fresh = [Held() for _ in range(50)]
         for each in fresh:
             session.openStream(each)
@@ -373,15 +372,16 @@ class WindowTests(DisplacementTestCase):
     The memory for windows.
     """
 
-    def grow(self, connection: Connection, held: Held, size: int) -> Any:
+    def grow(self, connection: Any, held: Held, size: int) -> Any:
         """
         Grow the window of a stream at the server.
 
         @return: the connection at the server.
         """
+        far: Any
         (far,) = self.server.connections.to(connection.localPeer)
         client: Any = held.transport
-        session: Any = far._session
+        session = far._session
         stream = session.find(client.streamID)
         window: Any = stream.receiveWindow
         window.size += size

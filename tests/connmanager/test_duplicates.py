@@ -27,7 +27,7 @@ from twisted_libp2p.connmanager.duplicates import (
 from twisted_libp2p.errors import ErrorCode, SessionEnded
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import Direction
+from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -357,7 +357,7 @@ class Pair:
         protocol.done.addCallback(lambda echo: self.echoes.append(echo == message))
 
     @property
-    def connections(self) -> list[list[Connection]]:
+    def connections(self) -> list[list[IManagedConnection]]:
         """
         The connections of each.
         """

@@ -15,7 +15,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager.gater import AddressList, ListGater, OpenGater
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IGater
+from twisted_libp2p.interfaces import Direction, IGater
 
 ALICE = PeerID.fromText("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")
 BOB = PeerID.fromText("QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N")
@@ -135,7 +135,7 @@ class ListGaterTests(SynchronousTestCase):
             for answer in (
                 gater.beforeDial(peer, address),
                 gater.accepted(address),
-                gater.secured(peer, address, "inbound"),
+                gater.secured(peer, address, Direction.INBOUND),
             )
         ]
 
@@ -156,7 +156,7 @@ class ListGaterTests(SynchronousTestCase):
         gater = OpenGater()
         self.assertIsNone(gater.beforeDial(ALICE, HERE))
         self.assertIsNone(gater.accepted(HERE))
-        self.assertIsNone(gater.secured(ALICE, HERE, "inbound"))
+        self.assertIsNone(gater.secured(ALICE, HERE, Direction.INBOUND))
 
     def test_blockedPeer(self) -> None:
         """
@@ -238,6 +238,6 @@ class ListGaterTests(SynchronousTestCase):
         """
         gater = ListGater()
         gater.blocked.add(ALICE)
-        self.assertIsNotNone(gater.secured(ALICE, HERE, "inbound"))
+        self.assertIsNotNone(gater.secured(ALICE, HERE, Direction.INBOUND))
         gater.blocked.remove(ALICE)
-        self.assertIsNone(gater.secured(ALICE, HERE, "inbound"))
+        self.assertIsNone(gater.secured(ALICE, HERE, Direction.INBOUND))

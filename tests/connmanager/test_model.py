@@ -28,11 +28,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import explore
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connection.dial import DIAL_LIMIT
 from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.limits.scopes import CONNECTIONS
 from twisted_libp2p.node import Node
@@ -110,7 +110,7 @@ class DialModel(RuleBasedStateMachine):
         self.results: list[list[Any]] = []
         self.wrong: list[str] = []
         # For each node, its connections between both of their events.
-        self.alive: list[list[Connection]] = []
+        self.alive: list[list[IConnection]] = []
 
     @initialize()
     def start(self) -> None:
@@ -149,7 +149,7 @@ class DialModel(RuleBasedStateMachine):
         node = self.nodes.start(
             [f"/memory/{number + 1}"], identity=IDENTITIES[number], **options
         )
-        alive: list[Connection] = []
+        alive: list[IConnection] = []
         self.alive.append(alive)
 
         def opened(event: OpenedConn) -> None:

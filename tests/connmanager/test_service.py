@@ -42,7 +42,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnectionManager, IExpendability
+from twisted_libp2p.interfaces import Direction, IConnectionManager, IExpendability
 from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.limits import limits as scaling
 
@@ -600,7 +600,7 @@ class GaterTests(ManagerTestCase):
             (lambda: self.manager.dialing(peer(1), ADDRESS), f"dial {ADDRESS}"),
             (lambda: self.manager.accepted(ADDRESS, self.fail), f"accept {ADDRESS}"),
             (
-                lambda: self.manager.secured(peer(1), ADDRESS, "inbound"),
+                lambda: self.manager.secured(peer(1), ADDRESS, Direction.INBOUND),
                 "secured inbound",
             ),
             (lambda: self.open(1), "upgraded /noise"),

@@ -21,10 +21,10 @@ from twisted.python.failure import Failure
 from tests import tun
 from tests.interop.ours import Tasks, serve
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import PeerUnresponsive
 from twisted_libp2p.events import ClosedConn
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
@@ -115,7 +115,7 @@ class Trial:
         if len(self.reasons) == 2:
             self.closed.callback(None)
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> IConnection:
         """
         Connect, through the network.
         """
@@ -132,7 +132,7 @@ class Trial:
         await self._server.stopService()
 
 
-async def transfer(connection: Connection) -> None:
+async def transfer(connection: IConnection) -> None:
     """
     Have bytes echoed on several streams, and compare them.
     """

@@ -30,7 +30,6 @@ from tests.fuzz.muxers import failures
 from tests.fuzz.target import target
 from tests.vectors import hexBytes, vector, vectorIdentity
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.events import (
     ClosedConn,
@@ -39,6 +38,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.protocols import echo, identify, ping
 from twisted_libp2p.security import plaintext
 from twisted_libp2p.testing.muxer import HalfCloseCollector
@@ -231,7 +231,7 @@ class _World:
         """
         end = self._peers[-1].transport
         connections = list(self.node.connections)
-        connection: Connection | None = connections[-1] if connections else None
+        connection: IConnection | None = connections[-1] if connections else None
         match number:
             case 0:
                 end.loseConnection()

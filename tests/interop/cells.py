@@ -16,9 +16,9 @@ from tests.interop.matrix import IDS, TASKS, Cell, reasons
 from tests.interop.ours import BACK, ECHO, RESET, SINK, Tasks, Watch, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.results import Results
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import ClosedConn, ClosedStream, Identified, OpenedConn
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
@@ -101,7 +101,7 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
     watch = Watch(node)
     node.startService()
 
-    async def dial() -> Connection:
+    async def dial() -> IConnection:
         hello = await foreign.line()
         connection = await node.connect(hello["addrs"][0])
         assert str(connection.remotePeer) == hello["peerId"]

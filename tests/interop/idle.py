@@ -21,8 +21,8 @@ from tests.interop.matrix import Cell
 from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 
@@ -66,7 +66,7 @@ class Idler:
             await self.node.stopService()
         self.watch.balanced()
 
-    async def _open(self) -> tuple[Connection, ForeignPeer]:
+    async def _open(self) -> tuple[IConnection, ForeignPeer]:
         options = [*self._cell.options, "--defaults"]
         if self._weDial:
             foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
@@ -91,7 +91,7 @@ class Idler:
         )
         return connection, foreign
 
-    async def _wait(self, connection: Connection, foreign: ForeignPeer) -> None:
+    async def _wait(self, connection: IConnection, foreign: ForeignPeer) -> None:
         tasks = Tasks(connection)
         # rust-libp2p closes a connection without streams.
         held = self._cell.peer == "rust"

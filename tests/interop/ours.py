@@ -18,7 +18,6 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -27,6 +26,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo, perf
 
@@ -267,7 +267,7 @@ class Tasks:
     What a dialer does on a connection; each raises if it goes wrong.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: IConnection) -> None:
         self._connection = connection
 
     async def open(self, protocol: str, client: Client) -> Any:

@@ -26,8 +26,8 @@ from twisted.python.failure import Failure
 from zope.interface import provider
 
 from tests.interop.ours import ECHO, QuietFactory, Upload, serve
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 
 reactor: Any = installed
@@ -129,7 +129,7 @@ class Crowd:
         await deferLater(reactor, random.uniform(0, STAY))
         await connection.close()
 
-    async def _transfer(self, connection: Connection, address: str) -> None:
+    async def _transfer(self, connection: IConnection, address: str) -> None:
         size = 1 << random.randint(0, LARGEST)
         data = random.randbytes(size)
         client = Compared(data, random.choice((1400, 65507)))

@@ -24,8 +24,8 @@ from tests.unified.application import Application
 from tests.unified.environment import whole
 from tests.unified.redis import Redis
 from tests.unified.summary import Summary
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.protocols.perf import (
     PROTOCOL_ID,
     Header,
@@ -43,7 +43,7 @@ POLL = 0.25
 MOST_WANTED = 1 << 40
 
 
-async def headerOf(clock: IReactorTime, connection: Connection) -> Header:
+async def headerOf(clock: IReactorTime, connection: IConnection) -> Header:
     """
     Find out which header the listener expects.
 

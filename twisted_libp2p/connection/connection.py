@@ -19,8 +19,8 @@ from twisted_libp2p.errors import Libp2pError, untraced
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
-    IConnection,
     IConnectionScope,
+    IManagedConnection,
     IMuxedConnection,
     IMuxedStream,
     IMuxerSession,
@@ -31,7 +31,7 @@ from twisted_libp2p.interfaces import (
 __all__ = ["Connection", "isRelayed"]
 
 
-@implementer(IMuxedConnection, IConnection)
+@implementer(IMuxedConnection, IManagedConnection)
 class Connection(Streams):
     """
     A connection to an authenticated peer: both sides open streams on it.

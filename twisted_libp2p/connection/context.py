@@ -17,7 +17,7 @@ from twisted_libp2p.connection.negotiations import (
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.waiting import StreamQueue
 from twisted_libp2p.events import EventBus
-from twisted_libp2p.interfaces import IConnection, IConnectionManager
+from twisted_libp2p.interfaces import IConnectionManager
 from twisted_libp2p.pacing import Deadlines
 
 __all__ = ["STREAM_DEADLINE", "ConnectionContext"]
@@ -78,7 +78,7 @@ class ConnectionContext:
         self.open = True
         self.deadlines = Deadlines(clock, STREAM_DEADLINE)
         self.negotiating: Negotiating = {}
-        self.unread: set[IConnection] = set()
+        self.unread: set[IManagedConnection] = set()
         self.waiting: dict[StreamOwner, StreamQueue[Outbound]] = {}
         self.inbound = Inbound(registry, self.negotiating, clock, self.deadlines)
 

@@ -11,10 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
-from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
@@ -53,7 +53,7 @@ class Dial:
         """
         self.target = target
         self.peer = target if isinstance(target, PeerID) else None
-        self.race: Race[Connection] = Race(clock, WIDTH)
+        self.race: Race[IConnection] = Race(clock, WIDTH)
         self.known: dict[Multiaddr, Origin] = {}
         self.names: dict[Multiaddr, Multiaddr] = {}
         self.causes: dict[Multiaddr, Exception | None] = {}
@@ -61,18 +61,18 @@ class Dial:
         self.few: int | None = None
         self.resolved = 0
         self._clock = clock
-        self._waiting: dict[Deferred[Connection], None] = {}
+        self._waiting: dict[Deferred[IConnection], None] = {}
 
-    def join(self) -> Deferred[Connection]:
+    def join(self) -> Deferred[IConnection]:
         """
         Wait with the others.  When the last one has cancelled his share, the
         dial is given up.
         """
-        share: Deferred[Connection] = Deferred(self._leave)
+        share: Deferred[IConnection] = Deferred(self._leave)
         self._waiting[share] = None
         return share
 
-    def _leave(self, share: Deferred[Connection]) -> None:
+    def _leave(self, share: Deferred[IConnection]) -> None:
         self._waiting.pop(share, None)
         if not self._waiting:
             self.stop()
@@ -83,7 +83,7 @@ class Dial:
         """
         self.race.result.cancel()
 
-    def outcome(self) -> Deferred[Connection]:
+    def outcome(self) -> Deferred[IConnection]:
         """
         @return: fires once with the connection, or fails with what all who wait
             are to be told, L{DIAL_LIMIT} seconds from now at the latest.
@@ -97,7 +97,7 @@ class Dial:
             result.trap(CancelledError)
         raise self._failure(UpgradeTimeout("the dial", seconds))
 
-    def _checked(self, connection: Connection | None) -> Connection:
+    def _checked(self, connection: IConnection | None) -> IConnection:
         if connection is None:
             if not self.causes:
                 raise NoAddresses(
@@ -113,7 +113,7 @@ class Dial:
             [(str(address), why or untold) for address, why in self.causes.items()],
         )
 
-    def finish(self, result: Connection | Failure) -> None:
+    def finish(self, result: IConnection | Failure) -> None:
         """
         Tell all who still wait.
         """

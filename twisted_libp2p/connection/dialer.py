@@ -21,13 +21,13 @@ from twisted.python.failure import Failure
 from twisted_libp2p.address import Multiaddr, Origin, unmapped
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.connection.backoff import AddressBackoff
-from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.dial import Dial, Target
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
 from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
+from twisted_libp2p.connection.upgrade import Instead
 from twisted_libp2p.connection.upgrader import Upgrader
 from twisted_libp2p.errors import (
     AddressRefused,
@@ -43,7 +43,11 @@ from twisted_libp2p.errors import (
     untraced,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IPeerStore, ITransport
+from twisted_libp2p.interfaces import (
+    IConnection,
+    IPeerStore,
+    ITransport,
+)
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.lane import Lane
 from twisted_libp2p.transport.names import NameResolver
@@ -72,7 +76,7 @@ MAX_WAITING_NAMES = 64
 ADDRESS_LIMIT = 15.0
 
 
-def _nobody(peer: PeerID) -> Sequence[Connection]:
+def _nobody(peer: PeerID) -> Sequence[IConnection]:
     """
     Where no connections are known.
     """
@@ -99,8 +103,8 @@ class Dialer:
         resolver: DNSAddrResolver,
         names: NameResolver,
         own: Callable[[], Iterable[Multiaddr]] = tuple,
-        existing: Callable[[PeerID], Iterable[Connection]] = _nobody,
-        instead: Callable[[Connection], Connection | None] | None = None,
+        existing: Callable[[PeerID], Iterable[IConnection]] = _nobody,
+        instead: Instead | None = None,
     ) -> None:
         """
         @param upgrader: makes connections of transports.
@@ -137,7 +141,7 @@ class Dialer:
         self._instead = instead
         # What the dials of addresses without a peer id have led to, as long as
         # it is there.
-        self._found: WeakValueDictionary[Multiaddr, Connection] = WeakValueDictionary()
+        self._found: WeakValueDictionary[Multiaddr, IConnection] = WeakValueDictionary()
         self._backoff = AddressBackoff(self._clock.seconds)
         self._dials: dict[Target, Dial] = {}
 
@@ -147,7 +151,7 @@ class Dialer:
         addresses: Iterable[Multiaddr] = (),
         few: int | None = None,
         origin: Origin = Origin.OWN,
-    ) -> Deferred[Connection]:
+    ) -> Deferred[IConnection]:
         """
         Open a connection to a peer.  An address without a peer id leads to the
         connection that its last dial has led to, as long as that is there.
@@ -220,7 +224,7 @@ class Dialer:
         for dial in list(self._dials.values()):
             dial.stop()
 
-    def _finished(self, result: Connection | Failure, dial: Dial) -> None:
+    def _finished(self, result: IConnection | Failure, dial: Dial) -> None:
         """
         A dial is over.  The peer may have dialed us meanwhile, and of two
         connections one is preferred.
@@ -248,7 +252,7 @@ class Dialer:
         own = [each.withoutPeer() for each in self._own()]
         likely: dict[Multiaddr, ITransport] = {}
         unlikely: dict[Multiaddr, ITransport] = {}
-        names: list[tuple[float, Attempt[Connection]]] = []
+        names: list[tuple[float, Attempt[IConnection]]] = []
         for address, origin in addresses:
             address = unmapped(address)
             if dial.peer is not None:
@@ -290,7 +294,7 @@ class Dialer:
 
         def attempts(
             transports: dict[Multiaddr, ITransport],
-        ) -> list[tuple[float, Attempt[Connection]]]:
+        ) -> list[tuple[float, Attempt[IConnection]]]:
             return [
                 (
                     delay,
@@ -429,7 +433,7 @@ class Dialer:
 
     async def _try(
         self, dial: Dial, address: Multiaddr, transport: ITransport
-    ) -> Connection | None:
+    ) -> IConnection | None:
         """
         Try one address, and learn from it.
         """
@@ -487,7 +491,7 @@ class Dialer:
         peer: PeerID | None,
         address: Multiaddr,
         anybody: bool,
-    ) -> Connection:
+    ) -> IConnection:
         """
         Try one address in the dialect, or dialects, that fit the peer.  Neither
         side can go on with a transport on which it has heard the wrong one, nor
@@ -522,7 +526,7 @@ class Dialer:
         address: Multiaddr,
         dialect: str,
         anybody: bool,
-    ) -> Connection:
+    ) -> IConnection:
         """
         Connect and upgrade once.
 
@@ -591,9 +595,9 @@ def _tooManyNames() -> NoAddresses:
 
 
 def _attempt(
-    function: Callable[..., Coroutine[Deferred[Any], Any, Connection | None]],
+    function: Callable[..., Coroutine[Deferred[Any], Any, IConnection | None]],
     *args: object,
-) -> Attempt[Connection]:
+) -> Attempt[IConnection]:
     """
     Make an attempt of a coroutine function.
     """
@@ -601,8 +605,8 @@ def _attempt(
 
 
 async def _run(
-    attempt: Coroutine[Deferred[Any], Any, Connection | None],
-) -> Connection | None:
+    attempt: Coroutine[Deferred[Any], Any, IConnection | None],
+) -> IConnection | None:
     """
     An attempt that is given up has come to nothing.
     """
@@ -621,7 +625,7 @@ def _notResolved(result: object, seconds: float) -> Any:
     raise DNSLookupError(f"the name was not resolved within {seconds:g} s")
 
 
-def _timedOut(result: object, seconds: float) -> Connection:
+def _timedOut(result: object, seconds: float) -> IConnection:
     """
     Name what C{addTimeout} has ended.
     """

@@ -24,7 +24,7 @@ from twisted_libp2p.errors import (
     UnsupportedProtocol,
     UpgradeTimeout,
 )
-from twisted_libp2p.interfaces import IMuxer, ISecurity, Role
+from twisted_libp2p.interfaces import IManagedConnection, IMuxer, ISecurity, Role
 from twisted_libp2p.negotiation import (
     Machine,
     Negotiation,
@@ -133,8 +133,8 @@ class Stack(Factory):
         return negotiator
 
     def _ended(
-        self, result: Connection | Failure, bootstrap: Deadlines
-    ) -> Connection | Failure:
+        self, result: IManagedConnection | Failure, bootstrap: Deadlines
+    ) -> IManagedConnection | Failure:
         """
         Stop the deadline of the draft's dialect.
         """

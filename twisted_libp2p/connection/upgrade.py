@@ -41,6 +41,7 @@ from twisted_libp2p.interfaces import (
     Handshake,
     IAddressing,
     IConnectionScope,
+    IManagedConnection,
     INativeSession,
     IUpgrade,
     Role,
@@ -51,7 +52,7 @@ from twisted_libp2p.pacing import Deadlines
 __all__ = ["Instead", "Upgrade", "Upgrades"]
 
 #: Returns the connection to use instead of a new one; None to keep the new one.
-Instead = Callable[[Connection], Connection | None]
+Instead = Callable[[IManagedConnection], IManagedConnection | None]
 
 
 class Upgrades:
@@ -115,7 +116,7 @@ class Upgrades:
             upgrade.cancel()
 
 
-def _keep(connection: Connection) -> None:
+def _keep(connection: IManagedConnection) -> None:
     """
     Keep each new connection.
     """
@@ -131,7 +132,7 @@ class Upgrade:
     @ivar role: the part of our side.
     @ivar expected: the peer that has to answer; None accepts any peer.
     @ivar scope: the use of all limits by the connection.
-    @ivar connection: fires with the L{Connection} when it is ready, or fails with the
+    @ivar connection: fires with the connection when it is ready, or fails with the
         typed error of the failed step.  To cancel it is to drop the transport.
     """
 
@@ -163,7 +164,7 @@ class Upgrade:
         # refused.
         self._refusal: Gated | None = None
         self._dropTransport: Callable[[], object] | None = None
-        self.connection: Deferred[Connection] = Deferred(self._cancelled)
+        self.connection: Deferred[IManagedConnection] = Deferred(self._cancelled)
 
     @property
     def handshake(self) -> Handshake:
@@ -343,7 +344,7 @@ class Upgrade:
         """
         self.refuse(UpgradeTimeout("the upgrade", self._upgrades.deadlines.seconds))
 
-    def _cancelled(self, connection: Deferred[Connection]) -> None:
+    def _cancelled(self, connection: Deferred[IManagedConnection]) -> None:
         self._release()
         connection.errback(CancelledError())
         self._drop()

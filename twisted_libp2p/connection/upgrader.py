@@ -14,7 +14,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.context import ConnectionContext
 from twisted_libp2p.connection.stack import MULTISTREAM, AcceptingFactory, Stack
 from twisted_libp2p.connection.upgrade import Instead, Upgrade, Upgrades
@@ -31,6 +30,7 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     Direction,
     IAddressing,
+    IManagedConnection,
     IMuxedTransport,
     IMuxer,
     ISecurity,
@@ -119,7 +119,7 @@ class Upgrader:
         address: Multiaddr,
         dialect: str = MULTISTREAM,
         options: DialOptions = DEFAULT_OPTIONS,
-    ) -> Connection:
+    ) -> IManagedConnection:
         """
         Connect to an address, and upgrade.
 

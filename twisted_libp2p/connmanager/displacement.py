@@ -29,10 +29,9 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Direction, IMuxedStream
+from twisted_libp2p.interfaces import Direction, IManagedConnection, IMuxedStream
 from twisted_libp2p.limits.limits import SHARES, SITE_SHARES
 from twisted_libp2p.limits.scopes import (
     INBOUND_STREAMS,
@@ -75,7 +74,7 @@ class _Look:
         self.at = at
         self.vain = False
         self.held: defaultdict[Hashable, float] = defaultdict(float)
-        self.chosen: list[tuple[IMuxedStream, Connection, Hashable]] = []
+        self.chosen: list[tuple[IMuxedStream, IManagedConnection, Hashable]] = []
 
     def count(self, scope: Any, amount: int) -> None:
         """
@@ -101,7 +100,7 @@ class Displacement:
 
     def __init__(
         self,
-        connections: Callable[[], Iterable[Connection]],
+        connections: Callable[[], Iterable[IManagedConnection]],
         protected: Callable[[PeerID], bool],
         now: Callable[[], float],
     ) -> None:
@@ -156,7 +155,7 @@ class Displacement:
             for holder, weight in holders(scope):
                 held[holder] += weight * scope.memory
 
-        def most(connection: Connection) -> float:
+        def most(connection: IManagedConnection) -> float:
             return max(held[holder] for holder, _ in holders(connection.scope))
 
         for connection in sorted(growing, key=most, reverse=True):
@@ -223,8 +222,8 @@ class Displacement:
         """
         look = _Look(self._now())
         oldest = scope.kind == TRANSIENT
-        held: dict[Connection, list[IMuxedStream]] = {}
-        members: defaultdict[Hashable, list[Connection]] = defaultdict(list)
+        held: dict[IManagedConnection, list[IMuxedStream]] = {}
+        members: defaultdict[Hashable, list[IManagedConnection]] = defaultdict(list)
         for connection in self._connections():
             if self._protected(connection.remotePeer):
                 continue

@@ -27,9 +27,8 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ErrorCode
-from twisted_libp2p.interfaces import Direction
+from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
@@ -43,7 +42,9 @@ WINDOW = 15.0
 GRACE = 5.0
 
 
-def supplanted(one: Connection, other: Connection) -> Connection | None:
+def supplanted(
+    one: IManagedConnection, other: IManagedConnection
+) -> IManagedConnection | None:
     """
     Decide which of two connections to a peer has to go.
 
@@ -64,7 +65,9 @@ class Duplicates:
     """
 
     def __init__(
-        self, clock: IReactorTime, idleSince: Callable[[Connection], float | None]
+        self,
+        clock: IReactorTime,
+        idleSince: Callable[[IManagedConnection], float | None],
     ) -> None:
         """
         @param clock: runs the time of grace.
@@ -74,9 +77,11 @@ class Duplicates:
         self._clock = clock
         self._idleSince = idleSince
         # By the one that goes: the one that stays, and when to look again.
-        self._going: dict[Connection, tuple[Connection, Deadline]] = {}
+        self._going: dict[IManagedConnection, tuple[IManagedConnection, Deadline]] = {}
 
-    def opened(self, connection: Connection, others: Iterable[Connection]) -> None:
+    def opened(
+        self, connection: IManagedConnection, others: Iterable[IManagedConnection]
+    ) -> None:
         """
         A connection is ready.
 
@@ -91,7 +96,7 @@ class Duplicates:
             if goes is connection:
                 break
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: IManagedConnection) -> None:
         """
         A connection has ended.  Those that it supplanted are wanted again.
         """
@@ -99,7 +104,9 @@ class Duplicates:
             if connection in (going, staying):
                 self._going.pop(going)[1].cancel()
 
-    def ranked(self, connections: Iterable[Connection]) -> list[Connection]:
+    def ranked(
+        self, connections: Iterable[IManagedConnection]
+    ) -> list[IManagedConnection]:
         """
         Put those that were supplanted behind the others.
         """
@@ -107,8 +114,8 @@ class Duplicates:
 
     def _supplant(
         self,
-        going: Connection,
-        staying: Connection,
+        going: IManagedConnection,
+        staying: IManagedConnection,
         delay: float = GRACE,
         since: float | None = None,
     ) -> None:
@@ -116,7 +123,10 @@ class Duplicates:
         self._going[going] = staying, call
 
     def _graceIsOver(
-        self, going: Connection, staying: Connection, awaited: float | None
+        self,
+        going: IManagedConnection,
+        staying: IManagedConnection,
+        awaited: float | None,
     ) -> None:
         """
         Look whether it is.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from twisted_libp2p.connection import Connection
-from twisted_libp2p.interfaces import Direction, IExpendability
+from twisted_libp2p.interfaces import Direction, IConnection, IExpendability
 
 __all__ = ["ByValue"]
 
@@ -30,7 +29,7 @@ class ByValue:
     """
 
     def key(
-        self, connection: Connection, value: float
+        self, connection: IConnection, value: float
     ) -> tuple[float, bool, bool, int, float]:
         """
         @return: what connections are sorted by.

@@ -13,10 +13,9 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr, unmapped
 from twisted_libp2p.address.multiaddr import Component
 from twisted_libp2p.address.scope import ipsOfHost
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IGater
+from twisted_libp2p.interfaces import Direction, IConnection, IGater
 from twisted_libp2p.limits.subnets import BITS, Network, hostOf, parseNetwork
 
 __all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
@@ -46,14 +45,14 @@ class OpenGater:
         return None
 
     def secured(
-        self, peer: PeerID, address: Multiaddr | None, direction: str
+        self, peer: PeerID, address: Multiaddr | None, direction: Direction
     ) -> str | None:
         """
         Go on with the upgrade.
         """
         return None
 
-    def upgraded(self, connection: Connection) -> str | None:
+    def upgraded(self, connection: IConnection) -> str | None:
         """
         Keep the connection.
         """
@@ -206,7 +205,7 @@ class ListGater(OpenGater):
         return self._judge(None, address)
 
     def secured(
-        self, peer: PeerID, address: Multiaddr | None, direction: str
+        self, peer: PeerID, address: Multiaddr | None, direction: Direction
     ) -> str | None:
         """
         Look up the peer and the address.

@@ -12,15 +12,15 @@ from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import LocalError, PeerUnresponsive, UpgradeTimeout
+from twisted_libp2p.interfaces import IManagedConnection
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["KeepAlive", "Ping"]
 
 #: Measures the round trip of a connection.  A peer that does not speak ping has
 #: answered too.
-Ping = Callable[[Connection], Deferred[float]]
+Ping = Callable[[IManagedConnection], Deferred[float]]
 
 #: So many pings in a row without an answer, and the peer is dead.
 MISSES = 2
@@ -57,7 +57,7 @@ class KeepAlive:
         self._clock = clock
         self._interval = interval
         self._ping = ping
-        self._watched: dict[Connection, _Watch] = {}
+        self._watched: dict[IManagedConnection, _Watch] = {}
 
     def __len__(self) -> int:
         """
@@ -65,7 +65,7 @@ class KeepAlive:
         """
         return len(self._watched)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: IManagedConnection) -> None:
         """
         Watch a connection, unless its muxer does.
         """
@@ -73,7 +73,7 @@ class KeepAlive:
             watch = self._watched[connection] = _Watch(self._clock.seconds())
             self._wait(connection, watch)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: IManagedConnection) -> None:
         """
         Watch a connection no more; it does not matter whether it was.
         """
@@ -85,10 +85,10 @@ class KeepAlive:
         if watch.asked is not None:
             watch.asked.cancel()
 
-    def _wait(self, connection: Connection, watch: _Watch) -> None:
+    def _wait(self, connection: IManagedConnection, watch: _Watch) -> None:
         watch.call = self._clock.callLater(self._interval, self._ask, connection, watch)
 
-    def _ask(self, connection: Connection, watch: _Watch) -> None:
+    def _ask(self, connection: IManagedConnection, watch: _Watch) -> None:
         """
         Ping once.
         """
@@ -97,7 +97,9 @@ class KeepAlive:
         addTimeout(asked, self._interval, self._clock)
         asked.addBoth(self._answered, connection, watch)
 
-    def _answered(self, result: object, connection: Connection, watch: _Watch) -> None:
+    def _answered(
+        self, result: object, connection: IManagedConnection, watch: _Watch
+    ) -> None:
         """
         Whatever the peer answers is a sign of life, be it a refusal; what our
         own side has refused tells nothing of the peer.

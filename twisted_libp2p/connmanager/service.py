@@ -20,7 +20,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gater import OpenGater
@@ -43,7 +42,13 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnectionManager, IConnections, IGater
+from twisted_libp2p.interfaces import (
+    Direction,
+    IConnectionManager,
+    IConnections,
+    IGater,
+    IManagedConnection,
+)
 from twisted_libp2p.limits.limiter import Limiter
 from twisted_libp2p.limits.limits import Limits
 from twisted_libp2p.limits.refusallog import Refusals
@@ -131,8 +136,8 @@ class ConnectionManager(Service):
             self._displacement.freeMemory,
         )
         self.gater: IGater = gater if gater is not None else OpenGater()
-        self._connections: dict[PeerID, list[Connection]] = {}
-        self.unread: Collection[Any] = ()
+        self._connections: dict[PeerID, list[IManagedConnection]] = {}
+        self.unread: Collection[IManagedConnection] = ()
         self._count = 0
         self._duplicates = Duplicates(clock, self._idleSince)
         self._pingStream = ping
@@ -150,13 +155,13 @@ class ConnectionManager(Service):
 
     # The connections
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[IManagedConnection]:
         """
         Go through all connections.
         """
         return iter([each for some in self._connections.values() for each in some])
 
-    def _withStreams(self) -> Iterator[Connection]:
+    def _withStreams(self) -> Iterator[IManagedConnection]:
         """
         Go through all connections that may have streams.
         """
@@ -169,7 +174,7 @@ class ConnectionManager(Service):
         """
         return self._count
 
-    def to(self, peer: PeerID | str) -> list[Connection]:
+    def to(self, peer: PeerID | str) -> list[IManagedConnection]:
         """
         @return: the connections to a peer, those for new streams first: the
             oldest, but one that another has supplanted only at the end.
@@ -177,7 +182,7 @@ class ConnectionManager(Service):
         peer = PeerID.of(peer)
         return self._duplicates.ranked(self._connections.get(peer, ()))
 
-    def instead(self, connection: Connection) -> Connection | None:
+    def instead(self, connection: IManagedConnection) -> IManagedConnection | None:
         """
         Return the connection to use instead of a new one, when the peer was not
         known before its handshake.
@@ -260,7 +265,9 @@ class ConnectionManager(Service):
         self._gate(self._ask("accepted", address), None, address)
         return self.limiter.accept(address, drop)
 
-    def secured(self, peer: PeerID, address: Multiaddr | None, direction: str) -> None:
+    def secured(
+        self, peer: PeerID, address: Multiaddr | None, direction: Direction
+    ) -> None:
         """
         Ask the gater.
 
@@ -268,7 +275,7 @@ class ConnectionManager(Service):
         """
         self._gate(self._ask("secured", peer, address, direction), peer, address)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: IManagedConnection) -> None:
         """
         A connection is ready: admit it, and tell.
 
@@ -305,7 +312,7 @@ class ConnectionManager(Service):
             )
         )
 
-    def closed(self, connection: Connection, reason: Failure) -> None:
+    def closed(self, connection: IManagedConnection, reason: Failure) -> None:
         """
         A connection has ended; one that was refused nobody knew.
         """
@@ -364,7 +371,7 @@ class ConnectionManager(Service):
 
     # Trimming
 
-    def trim(self) -> list[Connection]:
+    def trim(self) -> list[IManagedConnection]:
         """
         Close the most expendable connections, down to the low water mark.
         Connections in their time of grace are neither closed nor counted.
@@ -373,7 +380,7 @@ class ConnectionManager(Service):
         """
         return self._trim(self._trimming.surplus(self.policy.lowWater))
 
-    def _trim(self, chosen: list[Connection]) -> list[Connection]:
+    def _trim(self, chosen: list[IManagedConnection]) -> list[IManagedConnection]:
         """
         Close connections, and publish why.
         """
@@ -416,7 +423,7 @@ class ConnectionManager(Service):
             if since is not None and since <= latest:
                 connection.close()
 
-    def _idleSince(self, connection: Connection) -> float | None:
+    def _idleSince(self, connection: IManagedConnection) -> float | None:
         """
         @return: when the last stream has ended; None as long as there is one.
         """
@@ -427,7 +434,7 @@ class ConnectionManager(Service):
 
     # Signs of life
 
-    def _ping(self, connection: Connection) -> Deferred[float]:
+    def _ping(self, connection: IManagedConnection) -> Deferred[float]:
         """
         Ask by the muxer, or on a stream.
         """
@@ -505,7 +512,7 @@ class ConnectionManager(Service):
         for connection in self:
             connection.abort(Failure(ConnectionAborted("the node has stopped")))
 
-    def _describe(self, connection: Connection) -> dict[str, Any]:
+    def _describe(self, connection: IManagedConnection) -> dict[str, Any]:
         return {
             "time": self._clock.seconds(),
             "connection": connection,
@@ -552,7 +559,7 @@ def _fitting(
     return replace(policy, lowWater=low, highWater=cap)
 
 
-def _scope(connection: Connection) -> ConnectionScope:
+def _scope(connection: IManagedConnection) -> ConnectionScope:
     """
     @return: what we gave to the connection, with all that we know of it.
     """

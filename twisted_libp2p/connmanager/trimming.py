@@ -26,12 +26,11 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.displacement import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Direction
+from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.limits.limits import UNLIMITED
 from twisted_libp2p.limits.scopes import ConnectionScope
 
@@ -53,7 +52,7 @@ class Trimming:
         self,
         policy: ConnectionPolicy,
         tags: Tags,
-        connections: Callable[[], Iterable[Connection]],
+        connections: Callable[[], Iterable[IManagedConnection]],
         now: Callable[[], float],
     ) -> None:
         """
@@ -69,7 +68,7 @@ class Trimming:
         # When nobody could be closed last, and who held what at the last look.
         self._vain: float | None = None
         self._looked: float | None = None
-        self._held: dict[Hashable, list[Connection]] = {}
+        self._held: dict[Hashable, list[IManagedConnection]] = {}
 
     def changed(self) -> None:
         """
@@ -85,13 +84,13 @@ class Trimming:
         if self._held and not self._recent(self._looked):
             self._held = {}
 
-    def value(self, connection: Connection) -> float:
+    def value(self, connection: IManagedConnection) -> float:
         """
         Return the sum of the tags of a connection's peer.
         """
         return self._tags.value(connection.remotePeer)
 
-    def surplus(self, mark: int) -> list[Connection]:
+    def surplus(self, mark: int) -> list[IManagedConnection]:
         """
         Choose the most expendable of the settled connections, down to the low
         water mark.
@@ -109,7 +108,7 @@ class Trimming:
         newcomer: ConnectionScope | None,
         peer: PeerID | None = None,
         inbound: int = UNLIMITED,
-    ) -> list[Connection]:
+    ) -> list[IManagedConnection]:
         """
         Choose connections that make place for one more at the hard cap.
 
@@ -142,7 +141,7 @@ class Trimming:
 
     def _ofMost(
         self, newcomer: ConnectionScope, peer: PeerID | None
-    ) -> list[Connection]:
+    ) -> list[IManagedConnection]:
         """
         Choose a connection of the peer or network that has most inbound ones,
         if the newcomer will have less than that has then.
@@ -176,26 +175,30 @@ class Trimming:
                     held[holder].remove(each)
         return chosen
 
-    def _settled(self) -> tuple[list[Connection], list[Connection]]:
+    def _settled(self) -> tuple[list[IManagedConnection], list[IManagedConnection]]:
         """
         Return the connections whose time of grace is over, and those in it.
         """
         born = self._now() - self._policy.grace
-        settled: list[Connection] = []
-        young: list[Connection] = []
+        settled: list[IManagedConnection] = []
+        young: list[IManagedConnection] = []
         for each in self._connections():
             if each.connected:
                 (settled if each.openedAt <= born else young).append(each)
         return settled, young
 
-    def _loose(self, connections: Iterable[Connection]) -> list[Connection]:
+    def _loose(
+        self, connections: Iterable[IManagedConnection]
+    ) -> list[IManagedConnection]:
         """
         Return the connections to peers that are not protected.
         """
         protected = self._tags.protected
         return [each for each in connections if not protected(each.remotePeer)]
 
-    def _worthless(self, connections: Iterable[Connection]) -> list[Connection]:
+    def _worthless(
+        self, connections: Iterable[IManagedConnection]
+    ) -> list[IManagedConnection]:
         """
         Return the inbound connections to peers without value and protection.
         """
@@ -208,8 +211,8 @@ class Trimming:
         ]
 
     def _expendable(
-        self, count: int, connections: Iterable[Connection]
-    ) -> list[Connection]:
+        self, count: int, connections: Iterable[IManagedConnection]
+    ) -> list[IManagedConnection]:
         """
         Return so many of the connections, the most expendable first.
         """

@@ -17,11 +17,13 @@ The contracts between the rooms of twisted_libp2p::
     IHostService        what a node expects of a service
     IFlushable          a transport that can send at once
     ISwitchable         a transport whose protocol can be replaced
-    IConnectionManager  is asked before there is a connection, and owns it then
-    IConnectionScope    what one connection may have, and has, of all limits
+    IConnection         a connection, as applications and services use it
+    IManagedConnection  a connection, as its manager uses it
+    IConnectionManager  approves each connection before it exists, and owns it then
+    IConnectionScope    the use of all limits by one connection
     IStreamScope        the use of all limits by one stream
-    IGater              says who is dialed and who is let in
-    IExpendability      says which connections can be done without
+    IGater              decides which peers are dialed and which are let in
+    IExpendability      orders connections by how well the node can do without them
     IPeerRouting        finds the addresses of a peer
     IContentRouting     finds the peers that provide a key
     IDiscovery          finds the peers of a namespace
@@ -34,16 +36,17 @@ C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 """
 
 from twisted_libp2p.interfaces.connections import (
+    IConnection,
     IConnectionManager,
     IConnectionScope,
     IExpendability,
     IGater,
+    IManagedConnection,
     IStreamScope,
 )
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.host import (
-    IConnection,
     IConnections,
     IEventBus,
     IHost,
@@ -122,6 +125,7 @@ __all__ = [
     "IHost",
     "IHostService",
     "IKeyBook",
+    "IManagedConnection",
     "IMetadataBook",
     "IMuxedConnection",
     "IMuxedStream",

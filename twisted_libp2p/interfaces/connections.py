@@ -1,104 +1,214 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The owner of a node's connections, and the rules that it applies to them.
+Connections, the manager that owns those of a node, and the rules that it applies to
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+    from twisted.internet.interfaces import IProtocol, IProtocolFactory
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.connection import Connection
-    from twisted_libp2p.identity import PeerID
+    from twisted_libp2p.identity import PeerID, PublicKey
+    from twisted_libp2p.interfaces.direction import Direction, Role
+    from twisted_libp2p.interfaces.stream import IMuxedStream, IStream
 
 __all__ = [
+    "IConnection",
     "IConnectionManager",
     "IConnectionScope",
     "IExpendability",
     "IGater",
+    "IManagedConnection",
     "IStreamScope",
 ]
 
 
+class IConnection(Interface):
+    """
+    A connection to an authenticated peer, as applications, services, gaters and
+    subscribers of events use it.
+    """
+
+    localPeer: PeerID = Attribute("Our peer id.")
+    remotePeer: PeerID = Attribute("The peer id that the handshake has proven.")
+    remoteKey: PublicKey = Attribute("The key of the peer.")
+    localAddress: Multiaddr | None = Attribute(
+        "Our end of the transport; None if it has no address."
+    )
+    remoteAddress: Multiaddr | None = Attribute(
+        "The peer's end of the transport; None if it has no address."
+    )
+    direction: Direction = Attribute("Which side opened the connection.")
+    role: Role = Attribute("The part of our side in the upgrade.")
+    limited: bool = Attribute(
+        "Whether it leads through a relay, which limits its time and bytes."
+    )
+    transport: str = Attribute("The name of the transport, such as C{tcp}.")
+    security: str = Attribute("The security protocol.")
+    muxer: str = Attribute("The muxer.")
+    early: bool = Attribute(
+        "Whether the muxer was negotiated inside the security handshake."
+    )
+    upgradeTime: float = Attribute("Seconds from the transport's connect to readiness.")
+    openedAt: float = Attribute(
+        "The time at which the connection was ready, in seconds since the epoch."
+    )
+    streams: Collection[IStream] = Attribute("The streams that are not closed.")
+    connected: bool = Attribute("Whether streams can still be opened.")
+    reason: Failure | None = Attribute(
+        "The side that ended the connection, and why; None before the end."
+    )
+
+    def openStream(
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+        *,
+        allowLimited: bool = False,
+    ) -> Deferred[IProtocol]:
+        """
+        Open a stream and negotiate its protocol.
+
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol of the stream.
+        @param allowLimited: whether to open the stream on a connection that leads
+            through a relay.
+        @return: fires with the connected protocol.  Fails with
+            L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>} if the
+            peer serves none of them.
+        """
+
+    def ping() -> Deferred[float]:
+        """
+        Measure the round trip below the streams.
+
+        @return: fires with seconds.  Fails with C{NotImplementedError} where the
+            muxer has no such message.
+        """
+
+    def close(code: int = 0) -> Deferred[None]:
+        """
+        End the connection in order: written bytes are flushed.
+
+        @param code: the reason for the peer; 0 is a normal end.
+        @return: fires at the end of the connection, as L{whenClosed} does.
+        """
+
+    def abort(reason: Failure) -> None:
+        """
+        End the connection at once.
+
+        @param reason: the reason that streams and events report.
+        """
+
+    def whenClosed() -> Deferred[None]:
+        """
+        Wait for the end of the connection.
+
+        @return: fires at once if the connection has ended.
+        """
+
+
+class IManagedConnection(IConnection):
+    """
+    A connection, as its L{IConnectionManager} uses it.
+    """
+
+    scope: IConnectionScope = Attribute("The use of all limits by the connection.")
+    streams: Collection[IMuxedStream] = Attribute("The streams that are not closed.")
+    keepsAlive: bool = Attribute(
+        "Whether the muxer notices by itself that the peer is dead."
+    )
+
+    def idleGrowth(since: float) -> IMuxedStream | None:
+        """
+        Return the stream with the largest grown window of which not even half was
+        used since a time; None if there is none.
+        """
+
+
 class IConnectionManager(Interface):
     """
-    Who owns the connections of a node: it is asked on the way to each of them,
-    and told of its beginning and its end.
+    The owner of the connections of a node.  It approves each step on the way to a
+    connection, and is notified of the beginning and the end of the connection.
 
-    What it raises is a L{Libp2pError<twisted_libp2p.errors.Libp2pError>}: the
-    connection is not to be, and the peer is told its C{wireCode} if it can be
-    told anything by then.
+    A method that refuses the connection raises a
+    L{Libp2pError<twisted_libp2p.errors.Libp2pError>}; the peer receives its
+    C{wireCode} if the muxer is there by then.
     """
 
     def dialing(peer: PeerID | None, address: Multiaddr) -> None:
         """
-        An address is about to be dialed.
+        Approve an address that is about to be dialed.
 
-        @raise Libp2pError: it must not be.
+        @raise Libp2pError: the address must not be dialed.
         """
 
     def dialed() -> IConnectionScope:
         """
-        @return: the scope of a connection that our side opens.
+        Return the scope of a connection that our side opens.
         """
 
     def accepted(
         address: Multiaddr | None, drop: Callable[[Exception], None]
     ) -> IConnectionScope:
         """
-        A transport was accepted, and nothing was read from it.
+        Approve a transport that was accepted, before anything is read from it.
 
-        @param address: where it comes from.
-        @param drop: gives the upgrade up, if another one needs its place.
-        @return: the scope of the connection that may come of it.
-        @raise Libp2pError: it is to be closed.
+        @param address: the other end of the transport.
+        @param drop: called to end the upgrade, if another connection needs its
+            place.
+        @return: the scope of the future connection.
+        @raise Libp2pError: the transport is to be closed.
         """
 
-    def secured(peer: PeerID, address: Multiaddr | None, direction: str) -> None:
+    def secured(peer: PeerID, address: Multiaddr | None, direction: Direction) -> None:
         """
-        A peer has proven who it is.
+        Approve a peer that has proven its id.
 
-        @raise Libp2pError: it is not wanted.
-        """
-
-    def opened(connection: Connection) -> None:
-        """
-        A connection is ready.
-
-        @raise Libp2pError: it is refused, and C{closed} will not be of interest.
+        @raise Libp2pError: the peer is refused.
         """
 
-    def closed(connection: Connection, reason: Failure) -> None:
+    def opened(connection: IManagedConnection) -> None:
         """
-        A connection has ended, were it refused or not.
+        Take a connection that is ready.
+
+        @raise Libp2pError: the connection is refused; C{closed} is still called and
+            may be ignored.
+        """
+
+    def closed(connection: IManagedConnection, reason: Failure) -> None:
+        """
+        Drop a connection that has ended, whether it was refused or not.
         """
 
 
 class IConnectionScope(Interface):
     """
-    What one connection may have, and has, of all limits, from the first byte of
-    its transport to the last.
+    The use of all limits by one connection, from the first byte of its transport to
+    the last.
     """
 
-    room: int = Attribute("How many more bytes the windows may have.")
+    room: int = Attribute("The number of bytes by which the windows may grow.")
+    admitted: bool = Attribute("Whether the connection is counted for its peer.")
 
     def claim() -> int:
         """
         Ask for more memory for windows.  If little is left, peers that hold much
         have to give some back.
 
-        @return: how many more bytes the windows may have; negative if so many
-            are to be given back as far as that can be done.
+        @return: the number of bytes by which the windows may grow; a negative number
+            of bytes is to be given back as far as possible.
         """
-
-    admitted: bool = Attribute("Whether the connection is counted for its peer.")
 
     def openStream(inbound: bool) -> IStreamScope:
         """
@@ -112,12 +222,12 @@ class IConnectionScope(Interface):
 
     def hold(size: int) -> None:
         """
-        Windows have grown by so many bytes, of those that C{room} tells.
+        Count bytes by which windows have grown, of those that C{room} offers.
         """
 
     def free(size: int) -> None:
         """
-        So many bytes are needed no more.
+        Give bytes back that are no longer needed.
         """
 
     def close(kept: bool = False) -> None:
@@ -160,50 +270,54 @@ class IStreamScope(Interface):
 
 class IGater(Interface):
     """
-    Says who is dialed and who is let in.
+    Decides which peers are dialed and which are let in.
 
-    Each method gives None to go on, or one line that tells why not.
+    Each method returns None to go on, or one line with the reason to refuse.
     """
 
     def beforeDial(peer: PeerID | None, address: Multiaddr) -> str | None:
         """
-        An address is about to be dialed.
+        Decide about an address that is about to be dialed.
 
-        @param peer: who has to answer there; None if anybody may.
+        @param peer: the peer that has to answer there; None if any peer may.
         """
 
     def accepted(address: Multiaddr | None) -> str | None:
         """
-        A transport was accepted.  To refuse it costs least: it is closed, and
-        no byte of it was read.
+        Decide about an accepted transport.  A refusal at this step is the cheapest:
+        the transport is closed before anything is read from it.
 
-        @param address: where it comes from; None if that has no such form.
+        @param address: the other end; None if it has no such form.
         """
 
-    def secured(peer: PeerID, address: Multiaddr | None, direction: str) -> str | None:
+    def secured(
+        peer: PeerID, address: Multiaddr | None, direction: Direction
+    ) -> str | None:
         """
-        The peer has proven who it is.  A refused peer gets the code C{GATED}
-        when its muxer is agreed, if the muxer has a place for a code, and
-        nobody here hears of the connection.
+        Decide about a peer that has proven its id.  A refused peer receives the code
+        C{GATED} once its muxer is negotiated, if the muxer has a place for a code,
+        and no event mentions the connection.
 
-        @param direction: C{"inbound"} or C{"outbound"}.
+        @param direction: which side opened the connection; equal to C{"inbound"} or
+            C{"outbound"}.
         """
 
-    def upgraded(connection: Connection) -> str | None:
+    def upgraded(connection: IConnection) -> str | None:
         """
-        The connection is ready, and nobody has been told.  A peer that is
-        refused learns that it was (code C{GATED}), if the muxer can tell.
+        Decide about a connection that is ready, before its event is published.  A
+        refused peer receives the code C{GATED}, if the muxer has a place for it.
         """
 
 
 class IExpendability(Interface):
     """
-    Says which connections can be done without.
+    Orders connections by how well the node can do without them.
     """
 
-    def key(connection: Connection, value: float) -> Any:
+    def key(connection: IConnection, value: float) -> Any:
         """
-        @param value: what the tags of the peer add up to.
-        @return: what connections are sorted by: the one with the least goes
-            first.
+        Return the key by which connections are sorted: the one with the smallest key
+        is closed first.
+
+        @param value: the sum of the tags of the peer.
         """

@@ -30,14 +30,13 @@ if TYPE_CHECKING:
         IProtocolFactory,
         IReactorTime,
     )
-    from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.identity import Identity, PeerID, PublicKey
+    from twisted_libp2p.identity import Identity, PeerID
+    from twisted_libp2p.interfaces.connections import IConnection
     from twisted_libp2p.interfaces.peerstore import IPeerStore
 
 __all__ = [
-    "IConnection",
     "IConnections",
     "IEventBus",
     "IHost",
@@ -130,54 +129,6 @@ class IRegistry(Interface):
     def watch(changed: Callable[[], None]) -> None:
         """
         Call a function after each change of the served protocols.
-        """
-
-
-class IConnection(Interface):
-    """
-    A connection to an authenticated peer, as services use it.
-    """
-
-    localPeer: PeerID = Attribute("Our peer id.")
-    remotePeer: PeerID = Attribute("The peer id that the handshake has proven.")
-    remoteKey: PublicKey = Attribute("The key of the peer.")
-    localAddress: Multiaddr | None = Attribute(
-        "Our end of the transport; None if it has no address."
-    )
-    remoteAddress: Multiaddr | None = Attribute(
-        "The peer's end of the transport; None if it has no address."
-    )
-    connected: bool = Attribute("Whether streams can still be opened.")
-
-    def openStream(
-        protocols: str | Sequence[str], factory: IProtocolFactory
-    ) -> Deferred[IProtocol]:
-        """
-        Open a stream and negotiate its protocol.
-
-        @param protocols: a protocol id, or several in order of preference.
-        @param factory: builds the protocol of the stream.
-        @return: fires with the connected protocol.  Fails with
-            L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>} if the
-            peer serves none of them.
-        """
-
-    def ping() -> Deferred[float]:
-        """
-        Measure the round trip below the streams.
-
-        @return: fires with seconds.  Fails with C{NotImplementedError} where the
-            muxer has no such message.
-        """
-
-    def close(code: int = 0) -> Deferred[None]:
-        """
-        End the connection in order.
-        """
-
-    def abort(reason: Failure) -> None:
-        """
-        End the connection at once.
         """
 
 

@@ -40,7 +40,7 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress, isWildcard, unmapped
-from twisted_libp2p.connection import Connection, ConnectionContext, Dialer, Upgrader
+from twisted_libp2p.connection import ConnectionContext, Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection.registry import Registration, Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
@@ -59,6 +59,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
+    IConnection,
     Identification,
     IGater,
     IHost,
@@ -897,7 +898,7 @@ class Node(MultiService):
 
     # Connecting
 
-    def connect(self, target: str | Multiaddr | PeerID) -> Deferred[Connection]:
+    def connect(self, target: str | Multiaddr | PeerID) -> Deferred[IConnection]:
         """
         Give a connection to a peer: one that is there, or a new one.
 

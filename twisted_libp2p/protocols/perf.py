@@ -35,8 +35,8 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.errors import PeerUnresponsive, ProtocolViolation
+from twisted_libp2p.interfaces import IConnection
 
 __all__ = [
     "PROTOCOL_ID",
@@ -432,7 +432,7 @@ class Perf(_Half):
 
 async def measure(
     clock: IReactorTime,
-    connection: Connection,
+    connection: IConnection,
     upload: int,
     download: int,
     *,
@@ -447,7 +447,7 @@ async def measure(
     @param connection: to the peer.
     @raise UnsupportedProtocol: the peer does not serve it.
     @raise Exception: as L{Perf.measured}, or
-        L{Connection.openStream<twisted_libp2p.connection.Connection.openStream>},
+        L{openStream<twisted_libp2p.interfaces.connections.IConnection.openStream>},
         fail with.
     """
     perf = Perf(clock, upload, download, header=header, progress=progress)

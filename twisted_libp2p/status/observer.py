@@ -15,7 +15,6 @@ from heapq import merge
 from operator import attrgetter
 from typing import Any
 
-from twisted_libp2p.connection import Connection
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -28,7 +27,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
-from twisted_libp2p.interfaces import Direction
+from twisted_libp2p.interfaces import Direction, IConnection
 from twisted_libp2p.limits import UNLIMITED, ScopeLimits
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
@@ -95,7 +94,7 @@ class Observer:
         self._recent: deque[Happening] = deque(maxlen=RECENT)
         self._recentOfStreams: deque[Happening] = deque(maxlen=RECENT)
         self._opened, self._closed, self._streams = Rate(), Rate(), Rate()
-        self._agents: dict[Connection, str] = {}
+        self._agents: dict[IConnection, str] = {}
         self._subscription = node.events.subscribe(Event, self._happened)
 
     def close(self) -> None:
@@ -199,7 +198,7 @@ class Observer:
             },
         }
 
-    def _connection(self, connection: Connection, now: float) -> dict[str, Any]:
+    def _connection(self, connection: IConnection, now: float) -> dict[str, Any]:
         peer = connection.remotePeer
         tags = self._node.connections.tags
         return {

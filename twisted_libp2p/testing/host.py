@@ -28,10 +28,17 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.connection.registry import Registry
-from twisted_libp2p.errors import NoAddresses, UnsupportedProtocol
+from twisted_libp2p.errors import ClosedHere, NoAddresses, UnsupportedProtocol
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
-from twisted_libp2p.interfaces import IConnection, IConnections, IHost, IPeerStore
+from twisted_libp2p.interfaces import (
+    Direction,
+    IConnection,
+    IConnections,
+    IHost,
+    IPeerStore,
+    Role,
+)
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.peerstore import MemoryPeerStore
 
@@ -100,13 +107,28 @@ class ConnectionDouble:
         self.remotePeer = PeerID.fromKey(remoteKey)
         self.localAddress: Multiaddr | None = None
         self.remoteAddress = remoteAddress
+        self.direction = Direction.OUTBOUND
+        self.role = Role.CLIENT
+        self.limited = False
+        self.transport = "memory"
+        self.security = "/noise"
+        self.muxer = "/yamux/1.0.0"
+        self.early = True
+        self.upgradeTime = 0.0
+        self.openedAt = 0.0
+        self.streams: list[Any] = []
         self.connected = True
+        self.reason: Failure | None = None
         self.serves = list(serves)
         self.opened: list[StreamDouble] = []
         self.roundTrip = 0.0
 
     def openStream(
-        self, protocols: str | Sequence[str], factory: IProtocolFactory
+        self,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+        *,
+        allowLimited: bool = False,
     ) -> Deferred[IProtocol]:
         """
         Open a stream, with the first protocol that the peer serves.
@@ -129,7 +151,7 @@ class ConnectionDouble:
         """
         End the connection.
         """
-        self.connected = False
+        self.abort(Failure(ClosedHere(code)))
         return succeed(None)
 
     def abort(self, reason: Failure) -> None:
@@ -137,6 +159,13 @@ class ConnectionDouble:
         End the connection.
         """
         self.connected = False
+        self.reason = self.reason or reason
+
+    def whenClosed(self) -> Deferred[None]:
+        """
+        Fire at once: the double has ended when it is closed.
+        """
+        return succeed(None)
 
 
 @implementer(IConnections)

@@ -98,6 +98,7 @@ class MemoryNodes:
         # The dialer is ready first: its last message is still on its way.
         self._pass(lambda: bool(listener.connections.to(dialer.peerID)))
         far = listener.connections.to(dialer.peerID)[-1]
+        assert isinstance(near, Connection) and isinstance(far, Connection)
         identified: list[object] = []
         for node, connection in ((dialer, near), (listener, far)):
             node.service(IdentifyService).identified(connection).addBoth(
