@@ -17,7 +17,7 @@ from twisted_libp2p.connection.negotiations import (
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.waiting import StreamQueue
 from twisted_libp2p.events import EventBus
-from twisted_libp2p.interfaces import IConnectionManager
+from twisted_libp2p.interfaces import IConnectionManager, IManagedConnection
 from twisted_libp2p.pacing import Deadlines
 
 __all__ = ["STREAM_DEADLINE", "ConnectionContext"]
