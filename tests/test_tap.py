@@ -112,7 +112,7 @@ class OptionsTests(SynchronousTestCase):
         node.startService()
         self.assertEqual(len(memory.tcpServers), 3)
         self.successResultOf(node.whenListening())
-        self.assertEqual(len(node._listeners), 2)
+        self.assertEqual(len(list(node.listeners)), 2)
         self.successResultOf(node.stopService())
         node.startService()
         self.assertEqual(len(memory.tcpServers), 6)

@@ -110,7 +110,7 @@ class _Port:
         await maybeDeferred(self._port.stopListening)
         listener, self._listener = self._listener, None
         if listener is not None:
-            await self._node.release(listener)
+            await self._node.listeners.release(listener)
 
     def getHost(self) -> PeerAddress:
         """
@@ -162,7 +162,9 @@ class Libp2pServerEndpoint:
         port = await node.listener(self._protocol).listen(protocolFactory)
         try:
             listener = (
-                await node.share(self._address) if self._address is not None else None
+                await node.listeners.open(self._address, shared=True)
+                if self._address is not None
+                else None
             )
         except BaseException:
             await maybeDeferred(port.stopListening)

@@ -224,7 +224,7 @@ class NodeService(Node):
         @raise Failed: an address or the port of a page cannot be listened on.
         """
         super().startService()
-        if not self._requested:
+        if not self.listeners.requested:
             self._log.info(
                 "this node is {peer} and listens nowhere: --listen"
                 " /ip4/0.0.0.0/tcp/4001 lets peers dial it",

@@ -44,7 +44,9 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, Source
 from twisted_libp2p.limits import Limits
-from twisted_libp2p.node.node import LIFE, REJOINED, REJOINED_ADDRESSES, Life, Node
+from twisted_libp2p.node import Node
+from twisted_libp2p.node.life import LIFE, Life
+from twisted_libp2p.node.rejoin import REJOINED, REJOINED_ADDRESSES
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, Echo
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -415,7 +417,7 @@ class LifeTests(NodeTestCase):
         @return: the end of the stop, and what closes the port.
         """
         closing: Any = Deferred()
-        [listener] = node._listeners
+        [listener] = node.listeners
         stop = listener.port.stopListening
 
         def stopListening() -> Any:
@@ -441,7 +443,7 @@ class LifeTests(NodeTestCase):
                 node.connect(other.addresses[0]),
                 node.connect(third.addresses[0]),
                 node.listenOn("/memory/0"),
-                ensureDeferred(node.share("/memory/0")),
+                ensureDeferred(node.listeners.open("/memory/0", shared=True)),
                 ensureDeferred(node.ping(third.addresses[0])),
                 node.connector(third.addresses[0], PROTOCOL_ID).connect(Factory()),
             ]
@@ -613,7 +615,7 @@ class LifeTests(NodeTestCase):
         def fail() -> None:
             raise RuntimeError("on purpose")
 
-        self.patch(node._listeners[0].port, "stopListening", fail)
+        self.patch(next(iter(node.listeners)).port, "stopListening", fail)
         self.nodes.result(node.stopService())
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assertEqual((len(node.connections), node.addresses), (0, []))
@@ -641,7 +643,7 @@ class LifeTests(NodeTestCase):
         """
         for (state, _), (following, effect) in LIFE.items():
             self.assertIsNot(state, following)
-            self.assertTrue(effect is None or hasattr(Node, effect))
+            self.assertIn(effect, (None, "begin", "end"))
         self.assertEqual({state for state, _ in LIFE}, {*Life})
 
 

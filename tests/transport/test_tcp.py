@@ -394,7 +394,7 @@ class SocketTests(TestCase):
         node.startService()
         try:
             self.assertEqual(await node.whenListening(), [])
-            port: Any = node._listeners[0].port
+            port: Any = next(iter(node.listeners)).port
             address = Multiaddr(f"/ip4/127.0.0.1/tcp/{port.getHost().port}")
             client: Any = (
                 await TCPTransport(reactor).clientEndpoint(address).connect(quiet())

@@ -17,6 +17,8 @@ The contracts between the rooms of twisted_libp2p::
     IHostService        what a node expects of a service
     IFlushable          a transport that can send at once
     ISwitchable         a transport whose protocol can be replaced
+    IOwnAddresses       the addresses at which peers reach a node
+    IMovingPort         a port whose addresses change while it listens
     IConnection         a connection, as applications and services use it
     IManagedConnection  a connection, as its manager uses it
     IConnectionManager  approves each connection before it exists, and owns it then
@@ -60,6 +62,13 @@ from twisted_libp2p.interfaces.muxer import (
     IMuxedConnection,
     IMuxer,
     IMuxerSession,
+)
+from twisted_libp2p.interfaces.ownaddresses import (
+    AddressSource,
+    Confidence,
+    IMovingPort,
+    IOwnAddresses,
+    OwnAddress,
 )
 from twisted_libp2p.interfaces.peerinfo import (
     AddressInfo,
@@ -107,6 +116,8 @@ from twisted_libp2p.interfaces.transport import (
 __all__ = [
     "DEFAULT_OPTIONS",
     "AddressInfo",
+    "AddressSource",
+    "Confidence",
     "DialOptions",
     "Direction",
     "Handshake",
@@ -127,6 +138,7 @@ __all__ = [
     "IKeyBook",
     "IManagedConnection",
     "IMetadataBook",
+    "IMovingPort",
     "IMuxedConnection",
     "IMuxedStream",
     "IMuxedTransport",
@@ -134,6 +146,7 @@ __all__ = [
     "IMuxerProvider",
     "IMuxerSession",
     "INativeSession",
+    "IOwnAddresses",
     "IPeerRouting",
     "IPeerStore",
     "IProtocolBook",
@@ -151,6 +164,7 @@ __all__ = [
     "ITransportProvider",
     "IUpgrade",
     "Identification",
+    "OwnAddress",
     "PeerInfo",
     "Role",
     "Secured",

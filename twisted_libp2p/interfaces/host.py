@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 from twisted.application.service import IService
 from zope.interface import Attribute, Interface
 
+from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
+
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import (
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr
     from twisted_libp2p.identity import Identity, PeerID
     from twisted_libp2p.interfaces.connections import IConnection
+    from twisted_libp2p.interfaces.ownaddresses import IOwnAddresses
     from twisted_libp2p.interfaces.peerstore import IPeerStore
 
 __all__ = [
@@ -187,15 +190,21 @@ class IHost(Interface):
     addresses: list[Multiaddr] = Attribute(
         "The addresses at which peers can dial the node now, with its peer id."
     )
+    ownAddresses: IOwnAddresses = Attribute(
+        "The owner of these addresses, to which services add others."
+    )
     limits: Any = Attribute(
         "The limits of the node: L{Limits<twisted_libp2p.limits.Limits>}."
     )
 
-    def connect(target: str | Multiaddr | PeerID) -> Deferred[Any]:
+    def connect(
+        target: str | Multiaddr | PeerID, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Deferred[Any]:
         """
         Return an existing connection to a peer, or open one.
 
         @param target: a peer id, or an address of the peer.
+        @param options: how to dial.
         @return: fires with an L{IConnection}.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>},
             L{NoAddresses<twisted_libp2p.errors.NoAddresses>},
@@ -207,6 +216,7 @@ class IHost(Interface):
         target: str | Multiaddr | PeerID,
         protocols: str | Sequence[str],
         factory: IProtocolFactory,
+        options: DialOptions = DEFAULT_OPTIONS,
     ) -> Deferred[IProtocol]:
         """
         Connect to a peer, unless that is done, and open a stream.
@@ -214,6 +224,7 @@ class IHost(Interface):
         @param target: as for L{connect}.
         @param protocols: a protocol id, or several in order of preference.
         @param factory: builds the protocol of the stream.
+        @param options: how to dial, and whether the stream may run over a relay.
         @return: fires with the connected protocol.  Fails as L{connect} and
             L{IConnection.openStream} do.
         """

@@ -4,6 +4,8 @@
 The node: the object that an application holds.
 """
 
-from twisted_libp2p.node.node import MUXERS, SECURITIES, Listener, Node, ProtocolPort
+from twisted_libp2p.node.listeners import Listener, Listeners
+from twisted_libp2p.node.node import MUXERS, SECURITIES, Node
+from twisted_libp2p.node.serving import ProtocolPort
 
-__all__ = ["MUXERS", "SECURITIES", "Listener", "Node", "ProtocolPort"]
+__all__ = ["MUXERS", "SECURITIES", "Listener", "Listeners", "Node", "ProtocolPort"]

@@ -11,13 +11,20 @@ from collections.abc import Iterable
 from inspect import isclass
 from typing import Any
 
+from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
+from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.interfaces import IHost
-from twisted_libp2p.plugin import provide
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IGater, IHost, ITransport, ITransportProvider
+from twisted_libp2p.limits import Limits
+from twisted_libp2p.plugin import provide, providers
+from twisted_libp2p.transport.private import PrivateNetwork, protect
 
-__all__ = ["check", "provided"]
+__all__ = ["check", "checkKinds", "networked", "provided"]
+
+_log = Logger()
 
 
 def check(name: str, value: Any, kind: Any, right: str) -> None:
@@ -60,6 +67,49 @@ def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> li
             check(name, each, kind, right)
             found.append(each)
     return found
+
+
+def checkKinds(
+    identity: Any, network: Any, policy: Any, limits: Any, gater: Any
+) -> None:
+    """
+    Check the arguments of a node that are objects, as far as they are given.
+
+    @raise ConfigurationError: one of them is something else.
+    """
+    for name, value, kind, right in (
+        ("identity", identity, Identity, "Identity.fromFile(path)"),
+        ("network", network, PrivateNetwork, "PrivateNetwork.fromFile(path)"),
+        ("policy", policy, ConnectionPolicy, "a ConnectionPolicy"),
+        ("limits", limits, Limits, "the Limits of twisted_libp2p.limits"),
+        ("gater", gater, IGater, "an IGater, such as a ListGater"),
+    ):
+        if value is not None:
+            check(name, value, kind, right)
+
+
+def networked(
+    transports: Iterable[str | ITransport] | None,
+    network: PrivateNetwork | None,
+    host: IHost,
+) -> list[ITransport]:
+    """
+    Return the transports of a node, in its private network if it has one.
+
+    @param transports: names of plugins, or transports; None for all plugins, without
+        those that cannot be made: no user has asked for them by name.
+    @raise ConfigurationError: as for L{provided}, or one of them cannot be private.
+    """
+    if transports is not None:
+        given = provided(ITransportProvider, "transports", transports, ITransport, host)
+        return protect(given, network)
+    found = []
+    for provider in providers(ITransportProvider).values():
+        try:
+            found.append(provider.provide(host))
+        except ConfigurationError as error:
+            _log.warn("{error}", error=str(error))
+    return protect(found, network)
 
 
 def _kind(value: object) -> str:

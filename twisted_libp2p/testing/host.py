@@ -32,6 +32,9 @@ from twisted_libp2p.errors import ClosedHere, NoAddresses, UnsupportedProtocol
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID, PublicKey
 from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    AddressSource,
+    DialOptions,
     Direction,
     IConnection,
     IConnections,
@@ -40,6 +43,8 @@ from twisted_libp2p.interfaces import (
     Role,
 )
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.node.addresses import OwnAddresses
+from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.peerstore import MemoryPeerStore
 
 __all__ = ["ConnectionDouble", "ConnectionsDouble", "HostDouble", "StreamDouble"]
@@ -241,9 +246,10 @@ class HostDouble:
         self.registry = Registry()
         self.peerstore: IPeerStore = MemoryPeerStore(self.clock)
         self.connections = ConnectionsDouble()
-        self.addresses = list(addresses)
+        self.ownAddresses = OwnAddresses(self.peerID, self.clock, self.events)
+        self.ownAddresses.update(AddressSource.BOUND, addresses)
         self.limits = Limits.scaled()
-        self.asked: list[str | Multiaddr | PeerID] = []
+        self.asked: list[Target] = []
 
     @property
     def peerID(self) -> PeerID:
@@ -251,6 +257,13 @@ class HostDouble:
         The peer id of the node.
         """
         return self.identity.peerID
+
+    @property
+    def addresses(self) -> list[Multiaddr]:
+        """
+        The addresses of the node.
+        """
+        return self.ownAddresses.full()
 
     def meet(
         self,
@@ -288,14 +301,16 @@ class HostDouble:
         stream.join(factory)
         return stream
 
-    def connect(self, target: str | Multiaddr | PeerID) -> Deferred[Any]:
+    def connect(
+        self, target: Target, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Deferred[Any]:
         """
         Return a connection that L{meet} has made.
 
         @return: fails with L{NoAddresses} if there is none.
         """
         self.asked.append(target)
-        peer = _peerOf(target)
+        peer, _ = parse(target)
         for each in self.connections:
             if each.remotePeer == peer:
                 return succeed(each)
@@ -303,9 +318,10 @@ class HostDouble:
 
     def openStream(
         self,
-        target: str | Multiaddr | PeerID,
+        target: Target,
         protocols: str | Sequence[str],
         factory: IProtocolFactory,
+        options: DialOptions = DEFAULT_OPTIONS,
     ) -> Deferred[IProtocol]:
         """
         Open a stream on a connection that L{meet} has made.
@@ -313,14 +329,3 @@ class HostDouble:
         return self.connect(target).addCallback(
             lambda connection: connection.openStream(protocols, factory)
         )
-
-
-def _peerOf(target: str | Multiaddr | PeerID) -> PeerID | None:
-    """
-    Return the peer id of a target.
-    """
-    if isinstance(target, PeerID):
-        return target
-    if isinstance(target, str) and not target.startswith("/"):
-        return PeerID.fromText(target)
-    return Multiaddr.of(target).peerID

@@ -16,7 +16,8 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import AddressesChanged, Identified, Listen, ListenClose
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
-from twisted_libp2p.node.node import INTERFACE_INTERVAL, Node
+from twisted_libp2p.node import Node
+from twisted_libp2p.node.listeners import INTERFACE_INTERVAL
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
 

@@ -1,0 +1,360 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The addresses on which a node listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address import Multiaddr, isWildcard, unmapped
+from twisted_libp2p.errors import NodeStopping, UnsupportedAddress
+from twisted_libp2p.events import Listen, ListenClose
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import AddressSource, IMovingPort, ITransport
+from twisted_libp2p.node.addresses import OwnAddresses, withoutOwnPeer
+
+__all__ = ["Listener", "Listeners"]
+
+#: Seconds after which a node that listens on a wildcard looks at the interfaces of
+#: this host again, as go-libp2p.
+INTERFACE_INTERVAL = 5.0
+
+
+class Listener:
+    """
+    An address on which a node listens.
+
+    @ivar requested: the address as it was asked for.
+    @ivar port: the port that accepts connections.
+    @ivar addresses: the real addresses, with the peer id.  They may change: those of a
+        wildcard with the interfaces of this host, others with their port.
+    @ivar wildcard: whether the requested address stands for all of this host.
+    @ivar users: the number of users that share it.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        requested: Multiaddr,
+        port: IListeningPort,
+        transport: ITransport,
+        peerID: PeerID,
+    ) -> None:
+        self.requested = requested
+        self.port = port
+        self.addresses: list[Multiaddr] = []
+        self.wildcard = isWildcard(unmapped(requested))
+        self.users = 1
+        self._transport = transport
+        self._peerID = peerID
+        self._blind = False
+
+    def look(self) -> tuple[list[Multiaddr], list[Multiaddr]]:
+        """
+        Find out the real addresses.  If the interfaces of this host cannot be listed,
+        the known addresses stay.
+
+        @return: the new addresses, and those that are gone.
+        """
+        try:
+            found = self._transport.listeningOn(self.requested, self.port)
+        except OSError as error:
+            if not self._blind:
+                self._blind = True
+                self._log.warn(
+                    "listening on {address}, but at which addresses of this host is"
+                    " not known: {error}",
+                    address=str(self.requested),
+                    error=str(error),
+                )
+            return [], []
+        self._blind = False
+        before = self.addresses
+        self.addresses = [each.withPeer(self._peerID) for each in found]
+        return (
+            [each for each in self.addresses if each not in before],
+            [each for each in before if each not in self.addresses],
+        )
+
+
+class Listeners:
+    """
+    Opens and closes the listeners of a node, and reports their addresses to
+    L{OwnAddresses}.
+
+    @ivar requested: the addresses on which the node listens when it starts.
+    @ivar stops: number of times that all of them were stopped.  Anything that was
+        begun before the last stop is void.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        own: OwnAddresses,
+        transports: Sequence[ITransport],
+        listen: Callable[[ITransport, Multiaddr], Deferred[IListeningPort]],
+        requested: Iterable[str | Multiaddr] = (),
+    ) -> None:
+        """
+        @param own: gets the addresses of all listeners.
+        @param transports: the transports of the node.
+        @param listen: opens a port of a transport.
+        @param requested: the addresses on which the node listens when it starts.
+        @raise UnsupportedAddress: no transport can listen on one of them.
+        @raise ConfigurationError: one of them ends in the id of another peer.
+        """
+        self._own = own
+        self._peerID = own.peerID
+        self._clock = own.clock
+        self._events = own.events
+        self._transports = transports
+        self._listen = listen
+        self._all: list[Listener] = []
+        self._looking: IDelayedCall | None = None
+        self._open = True
+        self.stops = 0
+        self.requested = [self.parse(each) for each in Multiaddr.several(requested)]
+        # What bind() has begun, and the number of requested addresses that are open.
+        self._binding: Deferred[None] | None = None
+        self._bound = 0
+
+    def __iter__(self) -> Any:
+        """
+        Iterate over all listeners.
+        """
+        return iter(list(self._all))
+
+    def parse(self, address: str | Multiaddr) -> Multiaddr:
+        """
+        Read an address to listen on.
+
+        @raise UnsupportedAddress: no transport of this node can listen on it.
+        @raise ConfigurationError: it ends in the id of another peer.
+        """
+        parsed = withoutOwnPeer(address, self._peerID, "listen")
+        if not any(each.canListen(parsed) for each in self._transports):
+            raise UnsupportedAddress(
+                f"no transport of this node listens on {parsed};"
+                " /ip4/127.0.0.1/tcp/4001 is one that TCP listens on"
+            )
+        return parsed
+
+    # The requested addresses
+
+    def bind(self) -> None:
+        """
+        Open the requested addresses now, before the node starts.
+
+        @raise Exception: one of them cannot be opened.
+        """
+        failures: list[Failure] = []
+        self._binding = Deferred.fromCoroutine(self._bindAll())
+        self._binding.addErrback(failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    async def _bindAll(self) -> None:
+        for address in self.requested:
+            await self.open(address)
+            self._bound += 1
+
+    async def openRequested(self) -> None:
+        """
+        Open the requested addresses that L{bind} has not opened yet.
+
+        @raise Exception: one of them cannot be opened.
+        """
+        stops = self.stops
+        binding, self._binding = self._binding, None
+        if binding is not None:
+            await binding
+        bound, self._bound = self._bound, 0
+        for address in self.requested[bound:]:
+            if stops != self.stops:
+                raise NodeStopping
+            await self.open(address)
+
+    # Opening
+
+    async def open(self, address: str | Multiaddr, shared: bool = False) -> Listener:
+        """
+        Listen on an address.
+
+        @param shared: whether a listener that was opened for the same address may be
+            used; L{release} ends the use.
+        @raise Exception: it is no address to listen on, or its endpoint has failed.
+        """
+        requested = self.parse(address)
+        if shared:
+            for listener in self._all:
+                if listener.requested == requested:
+                    listener.users += 1
+                    return listener
+        if not self._open:
+            raise NodeStopping
+        stops = self.stops
+        transport = next(each for each in self._transports if each.canListen(requested))
+        port = await self._listen(transport, requested)
+        if stops != self.stops:
+            # The node was stopped in the meantime, and does not know this port.
+            await maybeDeferred(port.stopListening)
+            raise NodeStopping
+        listener = Listener(requested, port, transport, self._peerID)
+        try:
+            added, _ = listener.look()
+        except BaseException:
+            # No other object knows this port.
+            await maybeDeferred(port.stopListening)
+            raise
+        self._all.append(listener)
+        moving = IMovingPort(port, None)
+        if moving is not None:
+            moving.watch(lambda: self._look([listener]))
+        if listener.wildcard and self._looking is None:
+            self._lookLater()
+        self._report(added, [])
+        self._own.publish()
+        return listener
+
+    # Changes of the addresses
+
+    def _update(self) -> None:
+        """
+        Report the addresses of all listeners to their owner.
+        """
+        self._own.update(
+            AddressSource.BOUND,
+            [address for each in self._all for address in each.addresses],
+        )
+
+    def _report(self, added: list[Multiaddr], gone: list[Multiaddr]) -> None:
+        """
+        Log and publish the addresses on which we listen now, and those on which we no
+        longer do.
+        """
+        self._update()
+        for each in gone:
+            self._log.info("no longer listening on {address}", address=str(each))
+            self._publishClose(each)
+        stops = self.stops
+        for each in added:
+            if stops != self.stops:
+                # A subscriber has stopped the node, and so closed them all.
+                return
+            self._log.info("listening on {address}", address=str(each))
+            self._events.publish(Listen(time=self._clock.seconds(), address=each))
+
+    def _publishClose(self, address: Multiaddr) -> None:
+        self._events.publish(ListenClose(time=self._clock.seconds(), address=address))
+
+    def _lookLater(self) -> None:
+        self._looking = self._clock.callLater(INTERFACE_INTERVAL, self._lookAgain)
+
+    def _lookAgain(self) -> None:
+        """
+        Look at the interfaces of this host again, as long as any listener depends on
+        them.
+        """
+        self._looking = None
+        listeners = [each for each in self._all if each.wildcard]
+        if listeners:
+            self._lookLater()
+            self._look(listeners)
+
+    def _look(self, listeners: Iterable[Listener]) -> None:
+        """
+        Find out whether the addresses of some listeners have changed.
+        """
+        for listener in listeners:
+            if listener not in self._all:
+                # A subscriber has closed it when another one has changed.
+                continue
+            try:
+                added, gone = listener.look()
+            except Exception:
+                self._log.failure(
+                    "the addresses of {address} are not known",
+                    address=str(listener.requested),
+                )
+                continue
+            self._report(added, gone)
+        self._own.publish()
+
+    # Closing
+
+    async def release(self, listener: Listener) -> None:
+        """
+        End one use of a listener; the last one closes it.
+        """
+        listener.users -= 1
+        if not listener.users and listener in self._all:
+            await self._closeOne(listener)
+            self._own.publish()
+
+    async def close(self, address: str | Multiaddr) -> None:
+        """
+        Close the listeners of an address; their connections go on.
+
+        @param address: the address that was given to L{open}.
+        """
+        requested = self.parse(address)
+        for listener in [each for each in self._all if each.requested == requested]:
+            if listener in self._all:
+                await self._closeOne(listener)
+        self._own.publish()
+
+    async def _closeOne(self, listener: Listener) -> None:
+        self._all.remove(listener)
+        self._update()
+        await self._stop(listener)
+
+    def admit(self, open: bool) -> None:
+        """
+        Let listeners be opened, or refuse them from now on.
+        """
+        self._open = open
+        if not open:
+            self.stops += 1
+
+    async def closeAll(self) -> None:
+        """
+        Close all listeners, and give up those that are being opened.
+        """
+        self._bound = 0
+        binding, self._binding = self._binding, None
+        if binding is not None:
+            binding.cancel()
+        looking, self._looking = self._looking, None
+        if looking is not None:
+            looking.cancel()
+        listeners, self._all = self._all, []
+        self._update()
+        for listener in listeners:
+            await self._stop(listener)
+        self._own.publish()
+
+    async def _stop(self, listener: Listener) -> None:
+        """
+        Close a port; an error is logged, and keeps the others from nothing.
+        """
+        try:
+            await maybeDeferred(listener.port.stopListening)
+        except Exception:
+            self._log.failure(
+                "{address} cannot be closed", address=str(listener.requested)
+            )
+        for address in listener.addresses:
+            self._publishClose(address)

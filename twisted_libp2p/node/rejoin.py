@@ -1,0 +1,48 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The first connections of a node that was started before.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from twisted_libp2p.connection import Dialer
+from twisted_libp2p.connmanager import ConnectionManager
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IPeerStore
+
+__all__ = ["rejoin"]
+
+#: Number of known peers to which a node connects when it starts, if its peerstore
+#: outlives it; but not more than an eighth of its connections.
+REJOINED = 16
+
+#: Number of addresses of each of them that are tried.
+REJOINED_ADDRESSES = 4
+
+_log = Logger()
+
+
+async def rejoin(
+    peerstore: IPeerStore, connections: ConnectionManager, dialer: Dialer
+) -> None:
+    """
+    Connect to a few known peers, as soon as the peerstore has loaded them: to peers
+    that we had dialed, or that had stayed connected, rather than to the stranger that
+    came last.
+    """
+    try:
+        await peerstore.whenLoaded()
+    except (CancelledError, ConfigurationError) as error:
+        _log.debug("no peer is known: {error}", error=str(error))
+        return
+    cap = connections.limiter.limits.system.connections
+    for peer in peerstore.recent(min(REJOINED, max(cap // 8, 1))):
+        if connections.to(peer):
+            continue
+        dialer.dial(peer, few=REJOINED_ADDRESSES).addErrback(
+            lambda reason: _log.debug("{reason}", reason=reason.getErrorMessage())
+        )
