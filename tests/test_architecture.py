@@ -58,6 +58,7 @@ WITHOUT_IO = (
     "negotiation/bootstrap.py",
     "negotiation/multistream.py",
     "security/machine.py",
+    "security/messages.py",
     "security/noise/channel.py",
     "security/noise/handshake.py",
     "security/noise/payload.py",

@@ -24,12 +24,13 @@ from tests.vectors import vectorIdentity
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolation
 from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
+from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.noise import payload as noisePayload
 from twisted_libp2p.security.noise.channel import LONGEST_MESSAGE, NoiseChannel
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.security.plaintext import PlaintextHandshake
-from twisted_libp2p.security.secio.frame import SecioChannel
+from twisted_libp2p.security.secio.frame import LENGTH, SecioChannel
 from twisted_libp2p.security.secio.handshake import SecioHandshake
 from twisted_libp2p.security.secio.stretch import Keys
 from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer
@@ -232,7 +233,7 @@ def secioExchanges(data: bytes) -> None:
     def build() -> SecioHandshake:
         # To propose takes longer than all the rest.
         machine = copy.copy(_PROPOSED)
-        machine._buffer = bytearray()
+        machine._buffer = MessageBuffer(LENGTH)
         return machine
 
     _shake(headed(data, _framed(exchange) + rest), build)

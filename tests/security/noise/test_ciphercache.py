@@ -11,23 +11,23 @@ from weakref import ref
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.security.noise.channel import NoiseChannel
-from twisted_libp2p.security.noise.ciphercache import Ready
+from twisted_libp2p.security.noise.ciphercache import CipherCache
 
 KEYS = b"\x01" * 32, b"\x02" * 32
 
 
 class ReadyTests(SynchronousTestCase):
     """
-    Of many channels only some have their ciphers ready.
+    Of many channels only some have their ciphers.
     """
 
     def test_crowd(self) -> None:
         """
-        Whoever had to give up his ciphers goes on where he was.
+        A channel that had to drop its ciphers continues where it was.
         """
-        ready = Ready(3)
+        ciphers = CipherCache(3)
         pairs = [
-            (NoiseChannel(*KEYS, ready), NoiseChannel(*KEYS[::-1], ready))
+            (NoiseChannel(*KEYS, ciphers), NoiseChannel(*KEYS[::-1], ciphers))
             for _ in range(5)
         ]
         for number in range(4):
@@ -44,8 +44,8 @@ class ReadyTests(SynchronousTestCase):
         """
         A channel that has ended is not kept.
         """
-        ready = Ready()
-        channel = NoiseChannel(*KEYS, ready)
+        ciphers = CipherCache()
+        channel = NoiseChannel(*KEYS, ciphers)
         channel.seal([b"a"])
         known = ref(channel)
         del channel

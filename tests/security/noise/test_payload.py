@@ -73,6 +73,28 @@ class PayloadTests(SynchronousTestCase):
         other = X25519PrivateKey.generate().public_key().public_bytes_raw()
         self.assertRaises(InvalidSignature, decode, self.static.payload(()), other)
 
+    def test_again(self) -> None:
+        """
+        The proof of a peer that returns is not verified again; a bad one is, each time.
+        """
+        verified: list[bytes] = []
+        verify = PublicKey.verify
+
+        def counted(key: PublicKey, signature: bytes, data: bytes) -> None:
+            verified.append(data)
+            verify(key, signature, data)
+
+        self.patch(PublicKey, "verify", counted)
+        good, bad = self.static.payload(()), self.message()
+        bad.identity_sig = bytes(64)
+        for _ in range(2):
+            key, _ = decode(good, self.public)
+            self.assertEqual(key, self.identity.publicKey)
+            self.assertRaises(
+                InvalidSignature, decode, bad.SerializeToString(), self.public
+            )
+        self.assertEqual(len(verified), 3)
+
     def test_otherIdentity(self) -> None:
         """
         An identity that did not sign is nobody's.

@@ -71,6 +71,29 @@ class HostCertificateTests(SynchronousTestCase):
             datetime.fromtimestamp(NOW - 3600, UTC),
         )
 
+    def test_again(self) -> None:
+        """
+        The certificate of a peer that returns is not checked again, except for the
+        time.
+        """
+        data = made().certificate.public_bytes(Encoding.DER)
+        verified: list[bytes] = []
+        verify = PublicKey.verify
+
+        def counted(key: PublicKey, signature: bytes, data: bytes) -> None:
+            verified.append(data)
+            verify(key, signature, data)
+
+        self.patch(PublicKey, "verify", counted)
+        for _ in range(2):
+            self.assertEqual(authenticate(data, NOW), IDENTITY.publicKey)
+        self.assertEqual(len(verified), 1)
+        late = NOW + 101 * 365 * 86400
+        error = self.assertRaises(InvalidInput, authenticate, data, late)
+        self.assertIn("expired", str(error))
+        error = self.assertRaises(InvalidInput, authenticate, data, NOW - 7200)
+        self.assertIn("not valid before", str(error))
+
     def test_ownKey(self) -> None:
         """
         Each certificate has a key of its own, on the curve P-256, and says

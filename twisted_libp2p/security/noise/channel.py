@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from twisted_libp2p.errors import ProtocolViolation
-from twisted_libp2p.security.noise.ciphercache import Ready
+from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.xx import NONCE, TAG_SIZE
 
 __all__ = ["LENGTH", "LONGEST_MESSAGE", "PROTOCOL_ID", "NoiseChannel"]
@@ -40,16 +40,15 @@ class NoiseChannel:
     """
     A connection after its handshake.
 
-    Of what was received only the beginning of one frame is held: at most 64
-    KiB.
+    It holds at most the beginning of one received frame, of 64 KiB.
     """
 
     __slots__ = (
         "__weakref__",
+        "_ciphers",
         "_decrypt",
         "_encrypt",
         "_partial",
-        "_ready",
         "_receiveKey",
         "_received",
         "_sendKey",
@@ -57,17 +56,17 @@ class NoiseChannel:
     )
 
     def __init__(
-        self, sendKey: bytes, receiveKey: bytes, ready: Ready | None = None
+        self, sendKey: bytes, receiveKey: bytes, ciphers: CipherCache | None = None
     ) -> None:
         """
-        @param ready: with whom it shares how many may have their ciphers ready.
+        @param ciphers: bounds the channels that keep their ciphers.
         """
-        self._ready = Ready() if ready is None else ready
+        self._ciphers = CipherCache() if ciphers is None else ciphers
         self._sendKey = sendKey
         self._receiveKey = receiveKey
         self._encrypt: _Cipher | None = None
         self._decrypt: _Cipher | None = None
-        # How many messages there were in each direction.  2 ** 64 - 1, where
+        # The number of messages in each direction.  2 ** 64 - 1, where
         # Noise has to stop, is beyond what a connection lives to see.
         self._sent = 0
         self._received = 0
@@ -76,12 +75,12 @@ class NoiseChannel:
     def _prepare(self) -> tuple[_Cipher, _Cipher]:
         encrypt = self._encrypt = ChaCha20Poly1305(self._sendKey).encrypt
         decrypt = self._decrypt = ChaCha20Poly1305(self._receiveKey).decrypt
-        self._ready.add(self)
+        self._ciphers.add(self)
         return encrypt, decrypt
 
     def rest(self) -> None:
         """
-        Give up the ciphers; whoever wants something of this makes them anew.
+        Drop the ciphers; the next call that needs them makes them again.
         """
         self._encrypt = self._decrypt = None
 
@@ -94,7 +93,7 @@ class NoiseChannel:
 
     def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
         """
-        Put what is to be sent into as few frames as possible.
+        Put the pieces into as few frames as possible.
         """
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         view = memoryview(data)
@@ -173,6 +172,6 @@ class NoiseChannel:
 
 def _tooShort(length: int) -> ProtocolViolation:
     """
-    A message of this length was never sealed.
+    Return the error for a length that no sealed message has.
     """
     return ProtocolViolation(PROTOCOL_ID, f"a frame of {length} bytes")

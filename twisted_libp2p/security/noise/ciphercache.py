@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which channels have their ciphers ready.
+The channels that keep their ciphers.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ from weakref import ReferenceType, ref
 if TYPE_CHECKING:
     from twisted_libp2p.security.noise.channel import NoiseChannel
 
-__all__ = ["MOST_READY", "Ready"]
+__all__ = ["MOST_READY", "CipherCache"]
 
-#: How many channels of a node have their ciphers ready: 4.5 KiB for each, a third
-#: of what an idle connection takes.  Others make them anew, in a microsecond.
+#: The number of channels of a node that keep their ciphers: 4.5 KiB for each, a third
+#: of the size of an idle connection.  Other channels make them again, in a microsecond.
 MOST_READY: Final = 256
 
 
-class Ready:
+class CipherCache:
     """
-    The channels that have their ciphers, of all that share this.
+    The channels that keep their ciphers, of all channels that share this.
     """
 
-    __slots__ = ("_channels", "_most")
+    __slots__ = ("_channels", "_maximum")
 
-    def __init__(self, most: int = MOST_READY) -> None:
+    def __init__(self, maximum: int = MOST_READY) -> None:
         """
-        @param most: how many there may be.
+        @param maximum: the number of such channels.
         """
-        self._most = most
-        # Who made them first is in front; some have ended since.
+        self._maximum = maximum
+        # The longest-serving first; some have ended since.
         self._channels: deque[ReferenceType[NoiseChannel]] = deque()
 
     def add(self, channel: NoiseChannel) -> None:
         """
-        One more has them: who has had them for longest gives up his.
+        Add a channel that has made its ciphers; the channel that has kept its own for
+        longest drops them.
         """
         self._channels.append(ref(channel))
-        if len(self._channels) > self._most:
+        if len(self._channels) > self._maximum:
             oldest = self._channels.popleft()()
             if oldest is not None:
                 oldest.rest()

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Handshake, Role, Secured
+from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.noise.channel import LENGTH, PROTOCOL_ID, NoiseChannel
-from twisted_libp2p.security.noise.ciphercache import Ready
+from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
 from twisted_libp2p.security.noise.xx import XXHandshake
 
@@ -31,7 +32,7 @@ __all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]
 #: 2 KiB, and the names of some muxers.
 LONGEST_HANDSHAKE_MESSAGE: Final = 8 * 1024
 
-# The least and the most bytes of each message.  The first has no payload:
+# The minimum and maximum size of each message, in bytes.  The first has no payload:
 # nothing in it would be secret or proven (rust-libp2p refuses one, too).
 _SIZES: Final = (
     (32, 32),
@@ -43,11 +44,10 @@ _SIZES: Final = (
 class NoiseHandshake:
     """
     One side of one handshake: a L{HandshakeMachine
-    <twisted_libp2p.security.machine.HandshakeMachine>}.
+    <twisted_libp2p.security.machine.HandshakeMachine>}.  It holds at most one message
+    and one read of the transport.
 
-    What it holds is bounded by one message and one read of the transport.
-
-    @ivar handshakeHash: what is unique to this handshake, when it is done.
+    @ivar handshakeHash: the hash that only this handshake has, when it is complete.
     """
 
     protocolID = PROTOCOL_ID
@@ -58,15 +58,15 @@ class NoiseHandshake:
         static: StaticKey,
         ephemeral: X25519PrivateKey | None = None,
         prologue: bytes = b"",
-        ready: Ready | None = None,
+        ciphers: CipherCache | None = None,
     ) -> None:
         """
         @param static: our static key, signed by C{handshake.identity}.
         @param ephemeral: our key for this handshake alone, to repeat a known
             handshake in a test; None makes one.
-        @param prologue: what both sides have to know beforehand; empty but in
+        @param prologue: bytes that both sides have to know beforehand; empty except in
             WebRTC.
-        @param ready: what the channels of a node share.
+        @param ciphers: bounds the channels of a node that keep their ciphers.
         """
         self.secured: Secured | None = None
         self.channel: NoiseChannel | None = None
@@ -74,16 +74,16 @@ class NoiseHandshake:
         self.handshakeHash = b""
         self._handshake = handshake
         self._static = static
-        self._ready = ready
+        self._ciphers = ciphers
         self._initiator = handshake.role is Role.CLIENT
         self._xx = XXHandshake(self._initiator, static.private, ephemeral, prologue)
         # The number of messages that were sent or received.
         self._turn = 0
-        self._buffer = bytearray()
+        self._buffer = MessageBuffer(LENGTH)
 
     def start(self) -> bytes:
         """
-        The first message, if we are the initiator.
+        Return the first message, if we are the initiator.
         """
         return self._write(b"") if self._initiator else b""
 
@@ -92,10 +92,10 @@ class NoiseHandshake:
         Take in bytes of the peer.
 
         @return: our next message, or nothing.
-        @raise HandshakeFailed: the peer did not do its part; where it is
-            somebody else than expected, a L{PeerMismatch}.
+        @raise HandshakeFailed: the peer did not follow the protocol; L{PeerMismatch}
+            if it is not the expected peer.
         """
-        self._buffer += data
+        self._buffer.feed(data)
         answer = b""
         while self.secured is None:
             message = self._nextMessage()
@@ -107,7 +107,7 @@ class NoiseHandshake:
                 raise HandshakeFailed(
                     PROTOCOL_ID, f"handshake message {self._turn}: {error}"
                 ) from error
-        self.trailing = bytes(self._buffer)
+        self.trailing = self._buffer.rest()
         return answer
 
     def _nextMessage(self) -> bytes | None:
@@ -116,25 +116,21 @@ class NoiseHandshake:
 
         @return: None if it is not complete.
         """
-        buffer = self._buffer
-        if len(buffer) < LENGTH.size:
+        length = self._buffer.length
+        if length is None:
             return None
-        (length,) = LENGTH.unpack_from(buffer)
-        least, most = _SIZES[self._turn]
-        if not least <= length <= most:
+        minimum, maximum = _SIZES[self._turn]
+        if not minimum <= length <= maximum:
             raise HandshakeFailed(
                 PROTOCOL_ID,
                 f"handshake message {self._turn + 1} of {length} bytes",
             )
-        end = LENGTH.size + length
-        if len(buffer) < end:
-            return None
-        message = bytes(buffer[LENGTH.size : end])
-        del buffer[:end]
-        return message
+        return self._buffer.take()
 
     def _take(self, message: bytes) -> bytes:
         """
+        Read a complete message.
+
         @return: the answer.
         """
         self._turn += 1
@@ -147,7 +143,7 @@ class NoiseHandshake:
             answer = self._write(self._static.payload(self._handshake.muxers))
         keys = self._xx.symmetric.split()
         sendKey, receiveKey = keys if self._initiator else reversed(keys)
-        self.channel = NoiseChannel(sendKey, receiveKey, self._ready)
+        self.channel = NoiseChannel(sendKey, receiveKey, self._ciphers)
         self.handshakeHash = self._xx.symmetric.hash
         self.secured = secured
         return answer
@@ -159,7 +155,7 @@ class NoiseHandshake:
 
     def _authenticate(self, payload: bytes) -> Secured:
         """
-        Find out who the peer is, and what it agrees to.
+        Check the identity of the peer, and choose the muxer.
         """
         handshake = self._handshake
         assert self._xx.remoteStatic is not None

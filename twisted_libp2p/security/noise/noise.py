@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Noise as the rest of the house sees it.
+Noise, as nodes use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zope.interface import implementer
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import Handshake, ISecurity
 from twisted_libp2p.security.noise.channel import PROTOCOL_ID
-from twisted_libp2p.security.noise.ciphercache import Ready
+from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.security.wrapper import SecureFactory
@@ -29,7 +29,7 @@ class Noise:
 
     The static keys live as long as this object, one for each identity: making
     and signing a new one for each connection would add nothing to the secrecy,
-    which is the ephemeral keys' business.
+    which the ephemeral keys provide.
     """
 
     protocolID = PROTOCOL_ID
@@ -37,21 +37,20 @@ class Noise:
 
     def __init__(self, clock: IReactorTime) -> None:
         """
-        @param clock: what ends a turn of the reactor, in which small writes are
-            joined.
+        @param clock: the reactor, which ends the turn in which small writes are joined.
         """
         self._clock = clock
         self._statics: dict[PeerID, StaticKey] = {}
-        self._ready = Ready()
+        self._ciphers = CipherCache()
 
     def wrap(
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
     ) -> SecureFactory:
         """
-        Give a factory whose protocols shake hands on their transport.
+        Return a factory whose protocols do the handshake on their transport.
         """
         static = self._staticKey(handshake.identity)
-        machine = partial(NoiseHandshake, handshake, static, ready=self._ready)
+        machine = partial(NoiseHandshake, handshake, static, ciphers=self._ciphers)
         return SecureFactory(handshake, wrappedFactory, machine, self._clock)
 
     def _staticKey(self, identity: Identity) -> StaticKey:

@@ -1,8 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What libp2p says inside a Noise handshake: who we are, and which muxers we
-have.
+The payload of libp2p inside a Noise handshake: our identity, and our muxers.
 
 See libp2p/specs, noise/README.md and connections/inlined-muxer-negotiation.md.
 """
@@ -23,10 +22,14 @@ from twisted_libp2p.wire.noise_pb2 import NoiseExtensions, NoiseHandshakePayload
 
 __all__ = ["MOST_MUXERS", "StaticKey", "chooseMuxer", "decode"]
 
-#: How many muxers a peer may name.
+#: The number of muxers that a peer may name.
 MOST_MUXERS: Final = 100
 
 _PREFIX: Final = b"noise-libp2p-static-key:"
+
+# Peers that keep their static key return with the same proof, and to verify it takes as
+# long as three shared secrets: docs/internals.rst.
+_KEPT_PROOFS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class StaticKey:
 
     def payload(self, muxers: Sequence[str]) -> bytes:
         """
-        @param muxers: what to offer; nothing is said about muxers if empty.
+        Make our payload.
+
+        @param muxers: the muxers to offer; if empty, the payload does not mention any.
         """
         return _encode(self.identityKey, self.signature, tuple(muxers))
 
@@ -69,7 +74,7 @@ class StaticKey:
 @lru_cache(64)
 def _encode(identityKey: bytes, signature: bytes, muxers: tuple[str, ...]) -> bytes:
     """
-    Make a payload, which is the same in all handshakes of a node.
+    Encode a payload, which is the same in all handshakes of a node.
     """
     message = NoiseHandshakePayload(identity_key=identityKey, identity_sig=signature)
     if muxers:
@@ -92,22 +97,32 @@ def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
     except DecodeError:
         raise InvalidInput("the payload is not a protobuf message") from None
     key = PublicKey.fromBytes(message.identity_key)
-    key.verify(message.identity_sig, _PREFIX + static)
+    _verify(key, message.identity_sig, static)
     muxers: tuple[str, ...] = tuple(message.extensions.stream_muxers)
     if len(muxers) > MOST_MUXERS:
         # go-libp2p ignores such a list; but then the peer, which has read
         # ours, may believe in an agreement.
         raise InvalidInput(f"the payload names {len(muxers)} muxers")
     if not all(isinstance(muxer, str) for muxer in muxers):
-        # What protobuf does with a string that is not UTF-8.
+        # Protobuf returns bytes for a string that is not UTF-8.
         raise InvalidInput("the payload names a muxer that is not text")
     return key, muxers
 
 
+@lru_cache(_KEPT_PROOFS)
+def _verify(key: PublicKey, signature: bytes, static: bytes) -> None:
+    """
+    Check that an identity has signed a static key.  Only good proofs are kept.
+
+    @raise InvalidInput: it has not.
+    """
+    key.verify(signature, _PREFIX + static)
+
+
 def chooseMuxer(initiators: Sequence[str], responders: Sequence[str]) -> str | None:
     """
-    Find the muxer that both sides come to: the first of the initiator's that
-    the responder has.
+    Choose the muxer by the rule of both sides: the first of the initiator's that the
+    responder has.
 
     js-libp2p as the initiator takes the first of I{our} list that it has; so it
     comes to the same where both sides order theirs alike, and all
@@ -129,7 +144,7 @@ def chooseMuxer(initiators: Sequence[str], responders: Sequence[str]) -> str | N
 
 def _listing(names: Sequence[str]) -> str:
     """
-    Names for an error: a peer's may be many, long, and not printable.
+    Format names for an error; those of a peer may be many, long, and not printable.
     """
     text = ", ".join(map(repr, names))
     return text if len(text) <= 200 else text[:200] + "..."

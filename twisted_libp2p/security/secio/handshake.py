@@ -28,6 +28,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, Secured
+from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.frame import LENGTH, PROTOCOL_ID, SecioChannel
 from twisted_libp2p.security.secio.stretch import stretch
@@ -50,9 +51,9 @@ class SecioHandshake:
     One side of one handshake: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>}.
 
-    What it holds is bounded by one message and one read of the transport.
+    It holds at most one message and one read of the transport.
 
-    @ivar suite: the algorithms that were agreed; None so far.
+    @ivar suite: the negotiated algorithms; None so far.
     """
 
     protocolID = PROTOCOL_ID
@@ -62,7 +63,7 @@ class SecioHandshake:
     ) -> None:
         """
         @param offer: our algorithms.
-        @param nonce: what nobody has said before, to repeat a known handshake
+        @param nonce: a number that no one has sent before, to repeat a known handshake
             in a test; None makes one.
         """
         self.secured: Secured | None = None
@@ -81,8 +82,8 @@ class SecioHandshake:
         ).SerializeToString()
         # How many messages were received.
         self._turn = 0
-        self._buffer = bytearray()
-        # What the first two steps find out.
+        self._buffer = MessageBuffer(LENGTH)
+        # The results of the first two steps.
         self._remoteProposal = b""
         self._remoteNonce = b""
         self._preferred = False
@@ -91,7 +92,7 @@ class SecioHandshake:
 
     def start(self) -> bytes:
         """
-        Our proposal.
+        Return our proposal.
         """
         return _frame(self._proposal)
 
@@ -100,10 +101,10 @@ class SecioHandshake:
         Take in bytes of the peer.
 
         @return: our next message, or messages, or nothing.
-        @raise HandshakeFailed: the peer did not do its part; where it is
-            somebody else than expected, a L{PeerMismatch}.
+        @raise HandshakeFailed: the peer did not follow the protocol; L{PeerMismatch}
+            if it is not the expected peer.
         """
-        self._buffer += data
+        self._buffer.feed(data)
         answer = b""
         while self.secured is None:
             message = self._nextMessage()
@@ -117,7 +118,7 @@ class SecioHandshake:
                 raise HandshakeFailed(
                     PROTOCOL_ID, f"the peer's {name}: {error}"
                 ) from error
-        self.trailing = bytes(self._buffer)
+        self.trailing = self._buffer.rest()
         return answer
 
     def _nextMessage(self) -> bytes | None:
@@ -126,10 +127,9 @@ class SecioHandshake:
 
         @return: None if it is not complete.
         """
-        buffer = self._buffer
-        if len(buffer) < LENGTH.size:
+        length = self._buffer.length
+        if length is None:
             return None
-        (length,) = LENGTH.unpack_from(buffer)
         if self.channel is None:
             fits = length <= LONGEST_HANDSHAKE_MESSAGE
         else:
@@ -139,12 +139,7 @@ class SecioHandshake:
                 PROTOCOL_ID,
                 f"the peer's {self._steps[self._turn][0]} has {length} bytes",
             )
-        end = LENGTH.size + length
-        if len(buffer) < end:
-            return None
-        message = bytes(buffer[LENGTH.size : end])
-        del buffer[:end]
-        return message
+        return self._buffer.take()
 
     def _takeProposal(self, message: bytes) -> bytes:
         """
@@ -185,7 +180,7 @@ class SecioHandshake:
 
     def _takeExchange(self, message: bytes) -> bytes:
         """
-        Check who the peer is, and agree on keys.
+        Check the identity of the peer, and agree on keys.
 
         @return: the peer's nonce, in a packet.
         """
@@ -206,7 +201,7 @@ class SecioHandshake:
 
     def _takeNonce(self, message: bytes) -> bytes:
         """
-        Check that the peer speaks to us.
+        Check that the peer answers our own nonce.
         """
         assert self.channel is not None
         if not hmac.compare_digest(self.channel.openPacket(message), self._nonce):
@@ -216,7 +211,7 @@ class SecioHandshake:
         )
         return b""
 
-    # What the peer has to say, in this order, and what takes it.
+    # The messages of the peer, in this order, and the methods that take them.
     _steps = (
         ("proposal", _takeProposal),
         ("exchange", _takeExchange),
@@ -233,6 +228,6 @@ def _names(listed: str | bytes) -> tuple[str, ...]:
     Take apart a list of names.
     """
     if not isinstance(listed, str):
-        # What protobuf does with a string that is not UTF-8.
+        # Protobuf returns bytes for a string that is not UTF-8.
         raise InvalidInput("a list of names that is not text")
     return tuple(listed.split(","))

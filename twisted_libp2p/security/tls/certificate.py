@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography import x509
@@ -51,6 +52,12 @@ _SMALLEST_RSA: Final = 2048
 _LARGEST_RSA: Final = 8192
 
 _SHORTEST_DIGEST: Final = 32
+
+# Peers return with the same certificate, and to check one takes longer than everything
+# else of a handshake on its side: docs/internals.rst.  Certificates over the usual size
+# are not kept, since OpenSSL accepts 100 KiB.
+_KEPT_CERTIFICATES: Final = 256
+_USUAL_SIZE: Final = 2048
 
 _OCTET_STRING: Final = 0x04
 _SEQUENCE: Final = 0x30
@@ -110,13 +117,32 @@ class HostCertificate:
 
 def authenticate(data: bytes, now: float) -> PublicKey:
     """
-    Find out whose certificate this is.  That the peer owns the certificate's
-    key is not said here: this is proven by the handshake.
+    Check a certificate and return its identity.  The handshake proves that the peer
+    owns the key of the certificate, not this function.
 
     @param data: the certificate in DER.
     @param now: seconds since 1970.
     @return: the public key of the identity.
     @raise InvalidInput: the certificate breaks a rule; the text names it.
+    """
+    check = _check if len(data) <= _USUAL_SIZE else _check.__wrapped__
+    key, begin, end = check(data)
+    moment = datetime.fromtimestamp(now, UTC)
+    if moment < begin:
+        raise InvalidInput(f"it is not valid before {begin}")
+    if moment > end:
+        raise InvalidInput(f"it has expired: it was valid until {end}")
+    return key
+
+
+@lru_cache(_KEPT_CERTIFICATES)
+def _check(data: bytes) -> tuple[PublicKey, datetime, datetime]:
+    """
+    Check everything in a certificate except the time.  Only the results of good
+    certificates are kept.
+
+    @return: the public key of the identity, and the times between which the certificate
+        is valid.
     """
     try:
         certificate = x509.load_der_x509_certificate(data)
@@ -126,11 +152,6 @@ def authenticate(data: bytes, now: float) -> PublicKey:
         end = certificate.not_valid_after_utc
     except _UNREADABLE as error:
         raise InvalidInput(f"it cannot be read: {error}") from None
-    moment = datetime.fromtimestamp(now, UTC)
-    if moment < begin:
-        raise InvalidInput(f"it is not valid before {begin}")
-    if moment > end:
-        raise InvalidInput(f"it has expired: it was valid until {end}")
     value = None
     for extension in extensions:
         if extension.oid == EXTENSION:
@@ -151,7 +172,7 @@ def authenticate(data: bytes, now: float) -> PublicKey:
         key.verify(signature, _PREFIX + _subjectPublicKeyInfo(public))
     except InvalidInput as error:
         raise InvalidInput(f"the identity in its libp2p extension: {error}") from None
-    return key
+    return key, begin, end
 
 
 def _subjectPublicKeyInfo(public: CertificatePublicKeyTypes) -> bytes:
