@@ -52,18 +52,13 @@ class Change:
     end.
     """
 
-    __slots__ = ("_peer", "_record", "_reindex")
+    __slots__ = ("_book", "_peer", "_record")
 
-    def __init__(
-        self,
-        reindex: Callable[[PeerID, Record], None],
-        peer: PeerID,
-        record: Record,
-    ) -> None:
+    def __init__(self, book: Book, peer: PeerID, record: Record) -> None:
         """
-        @param reindex: called with the peer and its record at the end.
+        @param book: the book that has the record.
         """
-        self._reindex = reindex
+        self._book = book
         self._peer = peer
         self._record = record
 
@@ -71,7 +66,7 @@ class Change:
         return self._record
 
     def __exit__(self, *raised: object) -> None:
-        self._reindex(self._peer, self._record)
+        self._book._reindex(self._peer, self._record)
 
 
 class Book:
@@ -145,13 +140,12 @@ class Book:
         Open the record of a peer, to be changed in a C{with} statement; a new one if
         there is none.
         """
-        return Change(self._reindex, peer, self._open(peer))
-
-    def _open(self, peer: PeerID) -> Record:
         record = self._records.get(peer)
-        if record is None:
-            self.collect(_COLLECT)
-            record = self._records[peer] = Record()
+        return Change(self, peer, self._make(peer) if record is None else record)
+
+    def _make(self, peer: PeerID) -> Record:
+        self.collect(_COLLECT)
+        record = self._records[peer] = Record()
         return record
 
     def note(self, peer: PeerID, key: Key | None = None) -> None:
@@ -242,6 +236,7 @@ class Book:
         """
         stamp = self.stamp()
         expires = self._clock.seconds() + (TTLS[source] if ttl is None else ttl)
+        journal = self.journal
         for name in names:
             known = record.addresses.get(name)
             if known is None:
@@ -250,7 +245,8 @@ class Book:
                 known.learnt = stamp
                 known.source |= source
                 known.expires = max(known.expires, expires)
-            self.note(peer, (AddressRow, name))
+            if journal is not None:
+                journal.note(peer, (AddressRow, name))
         self.trim(peer, record)
 
     def replace(
@@ -372,7 +368,7 @@ class Book:
             if self.isPending(peer, row) or (record is None and row.expires <= now):
                 continue
             if record is None:
-                record = self._open(peer)
+                record = self._make(peer)
             touched[row.peer] = peer, record
             mergeRow(record, row, now)
         for peer, record in touched.values():
