@@ -33,7 +33,7 @@ from twisted_libp2p.errors import (
     UpgradeTimeout,
 )
 from twisted_libp2p.events import ClosedConn, Event, OpenedConn
-from twisted_libp2p.identity import Identity
+from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import Direction, Source
 from twisted_libp2p.limits import Limits, ScopeLimits
 from twisted_libp2p.node import Node
@@ -718,6 +718,27 @@ class AddressesTests(SynchronousTestCase):
         self.successResultOf(back)
         connection = self.successResultOf(dial)
         self.assertIs(connection.direction, Direction.INBOUND)
+
+    def test_reportedOnce(self) -> None:
+        """
+        The address of a new connection is reported to the peerstore once; one that
+        led to an existing connection is reported too.
+        """
+        store = MemoryPeerStore(self.nodes.clock)
+        reports: list[Any] = []
+        reached = store._book.reached
+
+        def report(peer: PeerID, record: Any, name: bytes) -> None:
+            reports.append(Multiaddr.fromBytes(name))
+            reached(peer, record, name)
+
+        self.patch(store._book, "reached", report)
+        client = self.nodes.start(peerstore=store)
+        connection = self.nodes.result(client.connect(self.live))
+        self.assertEqual(reports, [self.live.withoutPeer()])
+        other = self.nodes.result(self.server.listenOn("/memory/0"))[0].withoutPeer()
+        self.assertIs(self.nodes.result(client.connect(other)), connection)
+        self.assertEqual(reports, [self.live.withoutPeer(), other])
 
     def test_lookup(self) -> None:
         """

@@ -461,7 +461,9 @@ class Dialer:
             self._missed(dial, address, error)
             return None
         self._backoff.succeeded(peer, bare)
-        self._peerstore.succeeded(connection.remotePeer, bare)
+        # A new connection has reported its address to the peerstore when it opened.
+        if connection.remoteAddress != bare:
+            self._peerstore.succeeded(connection.remotePeer, bare)
         name = dial.names.get(address)
         # A success makes an address ours.  A name of a peer stays the peer's: it may
         # lead elsewhere the next time.

@@ -1,10 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-An agenda: what is due when.
+An agenda: keys in the order in which they are due.
 
-It finds what is due next among millions without looking at the others, for the
-price of knowing the time to a minute only.
+It finds the next key among millions without looking at the others; the price is that
+it knows the time to a minute only.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ class Agenda(Generic[K]):
     """
     Keys, each on the page of the minute in which it is due.
 
-    Whoever uses it keeps the page of each key, which saves a dictionary of
-    them.
+    The caller keeps the page of each key, which saves a dictionary of all pages.
 
-    @ivar count: how many keys there are.
+    @ivar count: the number of keys.
     """
 
     __slots__ = ("_order", "_pages", "count")
@@ -36,17 +35,17 @@ class Agenda(Generic[K]):
     def __init__(self) -> None:
         self.count = 0
         self._pages: dict[float, dict[K, None]] = {}
-        # A heap of the pages.  An empty page stays until it is the first one,
-        # so none is ever in it twice.
+        # A heap of the pages.  An empty page stays until it is the first one, so no
+        # page is ever in it twice.
         self._order: list[float] = []
 
     def move(self, key: K, page: float | None, due: float | None) -> float | None:
         """
-        Enter a key, move it, or strike it out.
+        Add, move or remove a key.
 
-        @param page: the page on which it is now; None for none.
-        @param due: when it is due; None for never, and not on any page.
-        @return: the page on which it is from now on.
+        @param page: its present page; None if it has none.
+        @param due: when it is due; None to remove it.
+        @return: its new page; None if it has none.
         """
         after = None if due is None else due if due == inf else due // _PAGE
         if after == page:
@@ -64,9 +63,9 @@ class Agenda(Generic[K]):
 
     def pop(self, now: float = inf) -> K | None:
         """
-        Strike out a key of the first page that has any.
+        Remove a key from the first page that has any.
 
-        @param now: only if the whole page is due by this time.
+        @param now: the time by which the whole page has to be due.
         @return: the key; None if there is none.
         """
         while self._order and not self._pages[self._order[0]]:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Where SQL is spoken: in a file of SQLite's, or with a server of PostgreSQL's.
+The databases: a file of SQLite's, or a database on a server of PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from twisted_libp2p.peerstore.sql import POSTGRESQL, SQLITE, Schema
 
 __all__ = ["Backend", "postgresql", "sqlite"]
 
-#: Who we are for the server, and when it is taken for dead; a DSN may say
-#: otherwise.
+#: Our name for the server, and the times after which a connection to it is taken for
+#: dead; a DSN may override them.
 _POSTGRESQL_OPTIONS: Final = {
     "application_name": "twisted_libp2p",
     "connect_timeout": "10",
     "tcp_user_timeout": "30000",
 }
 
-# A node that hangs in the midst of a transaction holds a lock that all need.
+# A node that hangs during a transaction holds a lock that all nodes need.
 _POSTGRESQL_SETTINGS: Final = (
     "SET idle_in_transaction_session_timeout = '30s'",
     "SET lock_timeout = '30s'",
 )
 
-# A batch is on the disk when it is committed, or it is not there at all, even
-# if the power fails; with a journal of either kind.
+# After the commit a batch is on the disk; before, none of it is, even if the power
+# fails, with either kind of journal.
 _SQLITE_SETTINGS: Final = (
     "PRAGMA synchronous = FULL",
-    # In KiB, for it is negative; keys of peers are all over the place.
+    # In KiB, because it is negative; the keys of peers are spread over all pages.
     "PRAGMA cache_size = -16384",
 )
 
-# How SQLite says that a volume cannot share memory between programs, which
-# writing ahead needs: input or output error, cannot open, locking protocol.
+# The errors by which SQLite reports that programs cannot share memory on a volume,
+# which a write-ahead log needs: input or output error, cannot open, locking protocol.
 _NO_SHARED_MEMORY: Final = frozenset({10, 14, 15})
 
 #: Seconds to wait for another program that writes to the same file.
@@ -55,13 +55,13 @@ _SQLITE_PATIENCE: Final = 30.0
 
 class _Connection(adbapi.Connection):
     """
-    A connection that is given up when it is broken: the next transaction opens
-    another.
+    A connection that is dropped when it is broken: the next transaction opens
+    another one.
     """
 
     def rollback(self) -> None:
         """
-        Undo what was done.
+        Roll the transaction back.
         """
         connection: Any = self._connection
         try:
@@ -72,7 +72,7 @@ class _Connection(adbapi.Connection):
 
 class _Pool(adbapi.ConnectionPool):
     """
-    A pool that does something before it connects.
+    A pool that can make the database before it connects.
 
     @ivar create: called on the thread of the database before each connection is
         opened.
@@ -94,15 +94,15 @@ class Backend:
     """
     A database, and how to connect to it.
 
-    @ivar label: what it is called in messages; without passwords.
-    @ivar schema: what is done to it.
+    @ivar label: its name in messages, without passwords.
+    @ivar schema: the transactions.
     @ivar module: the name of the DB-API module.
-    @ivar arguments: what its C{connect} takes.
-    @ivar keywords: what it takes by name.
-    @ivar settings: the statements that each connection begins with.
-    @ivar create: makes the database, if there is none; called on the thread of
-        the database before each connection is opened.
-    @ivar adapt: is given each new connection before the settings are.
+    @ivar arguments: the arguments of its C{connect}.
+    @ivar keywords: the keyword arguments of its C{connect}.
+    @ivar settings: the first statements on each connection.
+    @ivar create: makes the database if there is none; called on the thread of the
+        database before each connection is opened.
+    @ivar adapt: called with each new connection before the settings are made.
     """
 
     label: str
@@ -117,9 +117,9 @@ class Backend:
 
     def pool(self, reactor: Any) -> Any:
         """
-        Make a pool with one connection, so that all happens in order.
+        Make a pool with one connection, so that transactions run in their order.
 
-        @return: a started C{adbapi.ConnectionPool}, to be closed.
+        @return: a started C{adbapi.ConnectionPool}, which has to be closed.
         """
         pool = _Pool(
             self.module,
@@ -148,10 +148,10 @@ class Backend:
 
 def sqlite(path: str) -> Backend:
     """
-    Use a file of SQLite's, which nobody else may read.  If there is none it is
-    made when the store starts: by the user as whom the program then runs.
+    Use a file of SQLite's, which other users may not read.  If there is none, it is
+    made when the store starts, and belongs to the user as whom the program then runs.
 
-    @raise ConfigurationError: there cannot be such a file.
+    @raise ConfigurationError: the file cannot be made or written.
     """
     if not path:
         raise ConfigurationError("sqlite: needs a path, such as sqlite:peers.db")
@@ -175,10 +175,10 @@ def sqlite(path: str) -> Backend:
 
 def _check(path: str) -> None:
     """
-    Look whether a file is there and can be written, or can be made.
+    Check whether a file can be written, or can be made.
 
     @raise OSError: it cannot.
-    @raise ConfigurationError: there is something else.
+    @raise ConfigurationError: the path leads to something else than a file.
     """
     try:
         mode = os.stat(path).st_mode
@@ -198,12 +198,12 @@ def _check(path: str) -> None:
 
 def _makePrivate(path: str) -> None:
     """
-    Make the file, if there is none, and let nobody else read it.
+    Make the file if there is none, and let no other user read it.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
-        # It is not opened here: to close it would drop the locks that this
+        # The file is not opened here: closing it would drop the locks that this
         # process may hold on it.  SQLite gives its own files the mode of the
         # database, but only when it makes them.
         for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal"):
@@ -212,17 +212,17 @@ def _makePrivate(path: str) -> None:
                 if stat.S_IMODE(os.stat(name).st_mode) != 0o600:
                     os.chmod(name, 0o600)
     else:
-        # Now, while nobody else has the file: SQLite does not wait for a
-        # lock to change the mode, and two nodes may come at once.
+        # The mode is set now, while no other program has opened the file: SQLite does
+        # not wait for the lock that this takes, and two nodes may start at once.
         with closing(sqlite3.connect(path)) as fresh:
             _writeAhead(fresh)
 
 
 def _writeAhead(connection: sqlite3.Connection) -> None:
     """
-    Let a database be written ahead (WAL); on a volume where programs cannot
-    share memory, such as a shared folder of a virtual machine or a network share,
-    by the older journal.
+    Give a database a write-ahead log (WAL), or the older journal on a volume where
+    programs cannot share memory, such as a shared folder of a virtual machine or a
+    network share.
     """
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -230,8 +230,8 @@ def _writeAhead(connection: sqlite3.Connection) -> None:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
             raise
-        # A program that has the file to itself needs no shared memory, and can
-        # change the journal of a file that was written ahead elsewhere.
+        # A program that locks the file for itself needs no shared memory, and can
+        # change the journal of a file that got a write-ahead log elsewhere.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -241,12 +241,12 @@ def _writeAhead(connection: sqlite3.Connection) -> None:
 
 def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
     """
-    Use a database of PostgreSQL's, with others maybe.
+    Use a database of PostgreSQL's, which other nodes may use too.
 
-    @param dsn: the database, as libpq takes it: C{host=... dbname=...}, or a
-        URL; what it leaves out is taken from the environment.
-    @param load: loads the module psycopg.
-    @raise ConfigurationError: this is no DSN, or psycopg is not installed.
+    @param dsn: the database in the form of libpq: C{host=... dbname=...}, or a URL;
+        missing parts are taken from the environment.
+    @param load: imports a module of psycopg.
+    @raise ConfigurationError: this is not a DSN, or psycopg is not installed.
     """
     try:
         conninfo = load("psycopg.conninfo")
@@ -259,7 +259,7 @@ def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
     try:
         given = conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:
-        # What psycopg says of it quotes it, and there may be a password in it.
+        # The message of psycopg quotes the DSN, which may have a password in it.
         raise ConfigurationError(
             "postgresql: that is no DSN, as 'host=... dbname=...' or"
             " postgresql://... is one"

@@ -1,15 +1,15 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The journal: what has changed in memory and is not in the database yet.
+The journal: the changes in memory that are not in the database yet.
 
-It names the changed rows and holds no values, so that a thousand changes of
-one row are one entry, and the written value is the latest one.
+It names the changed rows and holds no values, so a thousand changes of one row are one
+entry, and the latest value is written.
 
-It is bounded, however long the database is away.  Beyond the bounds the oldest
-entries name no rows any longer: they stand for all rows that memory has of
-their peer, and only the fact that a row was removed is lost.  Of peers that have
-left memory the oldest entries are given up.
+It is bounded, however long the database is out of reach.  Over the bounds the oldest
+entries no longer name rows: they stand for all rows that memory has about their peer,
+and only the removal of rows is lost.  The oldest entries of peers that have left memory
+are dropped.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MAX_KEYS: Final = 1024
 #: The most rows that all waiting entries name together.
 MAX_NAMED: Final = 131_072
 
-#: The most waiting entries of peers that are not in memory any more.
+#: The most waiting entries of peers that have left memory.
 MAX_GONE: Final = 65_536
 
-#: How many rows an entry that names none is reckoned to stand for.
+#: The number of rows that an entry which names none counts for.
 _WHOLE: Final = 64
 
 
@@ -41,11 +41,12 @@ class Entry:
     """
     The changes of one peer: its own row always, and others.
 
-    @ivar forgotten: whether all that was before is to be forgotten.
+    @ivar forgotten: whether all earlier rows have to be deleted.
     @ivar keys: the other rows.
     @ivar trimmed: addresses that memory had no room for, and the time at which
-        each was learnt: the database forgets them, and nobody is notified.
-    @ivar whole: whether every row of the peer is to be written.
+        each was learnt: they are deleted from the database, and other programs are
+        not notified.
+    @ivar whole: whether every row about the peer has to be written.
     @ivar gone: whether the peer has left memory.
     """
 
@@ -58,20 +59,20 @@ class Entry:
     @property
     def named(self) -> int:
         """
-        How many rows it names.
+        The number of rows that it names.
         """
         return len(self.keys) + (len(self.trimmed) if self.trimmed else 0)
 
     @property
     def weight(self) -> int:
         """
-        How many rows it takes to write it, roughly.
+        The number of rows to write for it, roughly.
         """
         return 1 + self.named + (_WHOLE if self.whole else 0)
 
     def add(self, key: Key) -> None:
         """
-        Name one more row, and no longer the oldest if there are too many.
+        Name one more row; if there are too many, stop naming the oldest.
         """
         if self.trimmed:
             self.trimmed.pop(key, None)
@@ -93,7 +94,7 @@ class Entry:
 
     def merge(self, later: Entry) -> None:
         """
-        Take in what has changed since.
+        Add the changes of a later entry.
         """
         for key in later.keys:
             self.add(key)
@@ -104,7 +105,7 @@ class Entry:
 
     def collapse(self) -> None:
         """
-        Name no row any longer, and stand for all of them.
+        Stop naming rows, and stand for all of them.
         """
         self.whole = True
         self.keys = {}
@@ -118,34 +119,34 @@ class Journal:
 
     def __init__(self, changed: Callable[[], object]) -> None:
         """
-        @param changed: called when something waits that did not before.
+        @param changed: called with the first change after all were written.
         """
         self._changed = changed
         self._waiting: dict[PeerID, Entry] = {}
         self._writing: dict[PeerID, Entry] = {}
-        # Of the waiting entries: how many rows they name, and how many are of
+        # The number of rows that waiting entries name, and of waiting entries of
         # peers that have left memory.
         self._named = 0
         self._gone = 0
 
     def __bool__(self) -> bool:
         """
-        Return whether anything is not written.
+        Return whether any change is not written.
         """
         return bool(self._waiting or self._writing)
 
     @property
     def waiting(self) -> int:
         """
-        The number of entries that wait.
+        The number of waiting entries.
         """
         return len(self._waiting)
 
     def holds(self, peer: PeerID, key: Key | None = None) -> bool:
         """
-        Return whether what is said of a row elsewhere is out of date.
+        Return whether another version of a row is out of date.
 
-        @param key: which row; None for all of the peer.
+        @param key: the row; None for the peer's own.
         """
         for entries in (self._waiting, self._writing):
             if entries:
@@ -162,7 +163,7 @@ class Journal:
         """
         Record that a row has changed.
 
-        @param key: which; None for the peer's own.
+        @param key: the row; None for the peer's own.
         """
         entry = self._entry(peer)
         if entry.gone:
@@ -177,8 +178,8 @@ class Journal:
         """
         Record that memory had no room for an address.
 
-        @param learnt: when it was learnt: if another program has learnt it
-            again since, it stays.
+        @param learnt: when it was learnt: the address stays if another program has
+            learnt it again since.
         """
         entry = self._entry(peer)
         before = entry.named
@@ -199,10 +200,10 @@ class Journal:
 
     def drop(self, peer: PeerID, has: Callable[[Key], bool]) -> None:
         """
-        Record that a peer had to leave memory: nothing is left to write but
-        that rows were removed before.
+        Record that a peer had to leave memory: only earlier removals of rows are
+        left to write.
 
-        @param has: returns whether the peer had a row at the end.
+        @param has: checks whether the peer had a row at the end.
         """
         for entries in (self._waiting, self._writing):
             entry = entries.get(peer)
@@ -235,11 +236,11 @@ class Journal:
 
     def _grown(self, rows: int) -> None:
         """
-        Count named rows; if there are too many the oldest entries name none.
+        Count named rows; if there are too many, the oldest entries stop naming any.
         """
         self._named += rows
         if self._named > MAX_NAMED:
-            # By a quarter, so that this seldom looks at all of them.
+            # Down to three quarters, so that this loop seldom runs.
             for entry in self._waiting.values():
                 if entry.named:
                     self._named -= entry.named
@@ -249,7 +250,7 @@ class Journal:
 
     def _leave(self, entry: Entry) -> None:
         """
-        Count an entry of a peer that is not in memory.
+        Count an entry of a peer that has left memory.
         """
         if entry.gone:
             return
@@ -259,8 +260,7 @@ class Journal:
 
     def _boundGone(self) -> None:
         """
-        Give up the oldest entries of peers that are not in memory, if there are too
-        many.
+        Drop the oldest entries of peers that have left memory, if there are too many.
         """
         if self._gone > MAX_GONE:
             for peer, each in list(self._waiting.items()):
@@ -271,7 +271,7 @@ class Journal:
 
     def _remove(self, peer: PeerID) -> Entry | None:
         """
-        Take one entry out of those that wait.
+        Remove a waiting entry.
         """
         entry = self._waiting.pop(peer, None)
         if entry is not None:
@@ -281,11 +281,11 @@ class Journal:
 
     def take(self, rows: int) -> dict[PeerID, Entry]:
         """
-        Return changes to be written, the oldest first; L{done} or L{failed}
-        has to follow.
+        Return the changes to write next, oldest first; L{done} or L{failed} has to
+        follow.
 
-        @param rows: how many rows to write, roughly; always the changes of one
-            peer at least.
+        @param rows: the number of rows to write, roughly; the changes of at least one
+            peer are returned.
         """
         self.failed()
         left = rows

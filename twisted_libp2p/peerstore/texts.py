@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The texts of peers that a peerstore keeps: equal ones are shared, and all are
-reckoned by the memory that they take.
+The texts of peers in a peerstore: equal texts are shared, and all are measured by the
+memory that they take.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from sys import getsizeof
 
 __all__ = ["MAX_SHARED", "MAX_SIZE", "share", "weigh"]
 
-#: How many texts are kept to be shared, and up to which size, in bytes of memory.
-#: Most peers run one of a few programs; the names and protocols of these fit.
+#: The most texts that are kept to be shared, and the largest size of one, in bytes of
+#: memory.  Most peers run one of a few programs; the names and protocols of these fit.
 MAX_SHARED = 512
 MAX_SIZE = 2048
 
 
 def share(text: str) -> str:
     """
-    Return the text itself, or an equal one that was here before.
+    Return an equal text that was given before, or the text itself.
 
-    C{sys.intern} would do the same, but without a bound: CPython 3.12.0 to
-    3.12.6 never frees a text that was interned.
+    C{sys.intern} would do the same without a bound: CPython 3.12.0 to 3.12.6 never
+    free an interned text.
     """
     return _shared(text) if getsizeof(text) <= MAX_SIZE else text
 
@@ -31,17 +31,17 @@ def share(text: str) -> str:
 @lru_cache(MAX_SHARED)
 def _shared(text: str) -> str:
     """
-    Return the text that is in the cache, or put this one there.
+    Return the text in the cache; add this one if there is none.
     """
     return text
 
 
 def weigh(text: str) -> int:
     """
-    Return how many bytes of memory a text takes, or will take once a database has
-    been given it: from then on it holds its UTF-8 form as well.
+    Return how many bytes of memory a text takes, including its UTF-8 form, which it
+    holds from the moment when it is first written to a database.
 
-    Its characters have one, two or four bytes each, as the widest one needs.
+    Each character takes one, two or four bytes, depending on the widest one.
     """
     if not text:
         return 0
