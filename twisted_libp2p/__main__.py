@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectionClosed, ConnectionDone
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import react
 from twisted.python.failure import Failure
@@ -38,6 +38,7 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.forward import Half
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
+from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
 
@@ -357,18 +358,14 @@ class _Console(Half):
             self.written.callback(None)
 
 
-class _StreamFactory(Factory):
-    protocol = _Stream
-    noisy = False
-
-
 async def pipe(reactor: Any, options: Any) -> None:
     """
     Join stdin and stdout with a stream, until both directions have ended.
     """
 
     async def use(node: Node, connection: IConnection) -> None:
-        stream: Any = await connection.openStream(options["protocol"], _StreamFactory())
+        stream = _Stream()
+        await connection.openStream(options["protocol"], StreamFactory(lambda: stream))
         console = _Console()
         StandardIO(console, reactor=reactor)
         stream.join(console)

@@ -4,6 +4,7 @@
 Protocols: Twisted protocols that run on streams.
 
 L{ping} and L{identify} are services that every node has; L{echo} and L{perf} are
-protocols that a node serves on request; L{forward} joins a stream with any Twisted
+protocols that a node serves on request; L{exchange} is the form of most others, a
+request and its answer; L{forward} joins a stream with any Twisted
 endpoint.
 """

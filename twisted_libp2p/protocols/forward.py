@@ -28,6 +28,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
+from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["ForwardFactory", "Half"]
 
@@ -123,15 +124,6 @@ def _canHalfClose(transport: Any) -> bool:
     )
 
 
-class _Outbound(Factory):
-    """
-    Builds the half that is connected to the endpoint.
-    """
-
-    protocol = Half
-    noisy = False
-
-
 class _Inbound(Half):
     """
     The half on the accepted side: it waits for the other half to be connected.
@@ -146,7 +138,7 @@ class _Inbound(Half):
         Connect the other half; until that is done nothing is received.
         """
         self.transport.pauseProducing()
-        self._connecting = maybeDeferred(self._endpoint.connect, _Outbound())
+        self._connecting = maybeDeferred(self._endpoint.connect, StreamFactory(Half))
         # The failure of the joint itself ends this half, too.
         self._connecting.addCallback(self._connected).addErrback(self._failed)
 

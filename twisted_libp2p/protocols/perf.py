@@ -37,6 +37,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import PeerUnresponsive, ProtocolViolation
 from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = [
     "PROTOCOL_ID",
@@ -451,7 +452,5 @@ async def measure(
         fail with.
     """
     perf = Perf(clock, upload, download, header=header, progress=progress)
-    factory = Factory.forProtocol(lambda: perf)
-    factory.noisy = False
-    await connection.openStream(PROTOCOL_ID, factory)
+    await connection.openStream(PROTOCOL_ID, StreamFactory(lambda: perf))
     return await perf.measured()

@@ -42,12 +42,13 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.identify import PUSH_PROTOCOL_ID, IdentifyService
-from twisted_libp2p.protocols.identify.protocol import TIMEOUT, Sender
+from twisted_libp2p.protocols.identify.protocol import DescriptionSender
 from twisted_libp2p.protocols.identify.reader import MAX_ADDRESSES, MAX_PROTOCOLS
 from twisted_libp2p.protocols.identify.service import (
     PUSH_BURST,
     PUSH_DELAY,
     PUSH_INTERVAL,
+    TIMEOUT,
 )
 from twisted_libp2p.testing.host import HostDouble
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -194,7 +195,7 @@ class AskingTests(SynchronousTestCase):
         A peer that does not answer within 5 seconds is not waited for; the
         connection goes on.
         """
-        self.patch(Sender, "connectionMade", lambda _: None)
+        self.patch(DescriptionSender, "connectionMade", lambda _: None)
         asking = Deferred.fromCoroutine(self.client.identify(self.server.addresses[0]))
         self.nodes.advance(TIMEOUT - 0.1)
         self.assertNoResult(asking)

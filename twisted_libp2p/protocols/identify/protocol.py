@@ -6,27 +6,22 @@ The two ends of an identify stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from twisted_libp2p.errors import ErrorCode, Libp2pError, UpgradeTimeout
+from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.protocols.exchange import Receiver
 from twisted_libp2p.protocols.identify.reader import Reader
 
 if TYPE_CHECKING:
     from twisted_libp2p.protocols.identify.service import IdentifyService
 
-__all__ = ["Receiver", "Sender", "StreamFactory"]
-
-#: Seconds that a peer has to send its complete message.
-TIMEOUT = 5.0
+__all__ = ["DescriptionReceiver", "DescriptionSender"]
 
 
-class Sender(Protocol):
+class DescriptionSender(Protocol):
     """
     Writes our message and closes.
     """
@@ -41,18 +36,20 @@ class Sender(Protocol):
         self.transport.loseConnection()
 
 
-@implementer(IHalfCloseableProtocol)
-class Receiver(Protocol):
+class DescriptionReceiver(Receiver):
     """
-    Reads the peer's message up to the end of the stream.
+    Reads the messages of the peer up to the end of the stream.
     """
 
-    transport: Any
+    _reader: Reader
 
     def __init__(self, service: IdentifyService, push: bool) -> None:
+        """
+        @param push: whether the peer sends them unasked.
+        """
+        super().__init__(service.deadlines, "identify")
         self._service = service
         self._push = push
-        self._reader: Reader | None = None
 
     def connectionMade(self) -> None:
         connection = self.transport.connection
@@ -60,59 +57,20 @@ class Receiver(Protocol):
             self.transport.abortConnection(ErrorCode.RATE_LIMITED)
             return
         self._reader = Reader(connection.remoteKey, connection.remoteAddress)
-        self._service.deadlines.begin(self)
+        super().connectionMade()
 
-    def dataReceived(self, data: bytes) -> None:
-        if self._reader is not None:
-            try:
-                self._reader.feed(data)
-            except Libp2pError:
-                self._end(Failure())
-                self.transport.abortConnection()
+    def feed(self, data: bytes) -> None:
+        """
+        Read some bytes.
+        """
+        self._reader.feed(data)
 
-    def readConnectionLost(self) -> None:
-        self._end(None)
-        self.transport.loseConnection()
-
-    def writeConnectionLost(self) -> None:
+    def ended(self, reason: Failure | None) -> None:
         """
-        Do nothing: only our own close leads here.
+        Report the messages, or why they are not complete.
         """
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._end(reason)
-
-    def timedOut(self) -> None:
-        """
-        Reset a stream whose message was not complete in time.
-        """
-        self._end(Failure(UpgradeTimeout("identify", TIMEOUT)))
-        self.transport.abortConnection()
-
-    def _end(self, reason: Failure | None) -> None:
-        """
-        Report once the message, or why there is none.
-        """
-        reader, self._reader = self._reader, None
-        if reader is None:
-            return
-        self._service.deadlines.end(self)
         connection = self.transport.connection
         if reason is None:
-            self._service.received(connection, reader, self._push)
+            self._service.received(connection, self._reader, self._push)
         elif not self._push:
             self._service.failed(connection, reason)
-
-
-class StreamFactory(Factory):
-    """
-    Builds a protocol by a function.
-    """
-
-    noisy = False
-
-    def __init__(self, build: Callable[[], Protocol]) -> None:
-        self._build = build
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        return self._build()

@@ -49,15 +49,17 @@ from twisted_libp2p.protocols.identify.messages import (
     PUSH_PROTOCOL_ID,
 )
 from twisted_libp2p.protocols.identify.protocol import (
-    TIMEOUT,
-    Receiver,
-    Sender,
-    StreamFactory,
+    DescriptionReceiver,
+    DescriptionSender,
 )
 from twisted_libp2p.protocols.identify.reader import Reader
 from twisted_libp2p.protocols.identify.version import Version
+from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["IdentifyService"]
+
+#: Seconds that a peer has to send its complete description.
+TIMEOUT = 5.0
 
 #: Seconds between a change of ours and the push of it, so that several changes make
 #: one push.
@@ -162,9 +164,12 @@ class IdentifyService(Service):
         self._host = host
         self.deadlines = Deadlines(host.clock, TIMEOUT)
         self._version = Version(host.clock.seconds())
-        host.registry.register(PROTOCOL_ID, StreamFactory(lambda: Sender(self)))
         host.registry.register(
-            PUSH_PROTOCOL_ID, StreamFactory(lambda: Receiver(self, push=True))
+            PROTOCOL_ID, StreamFactory(lambda: DescriptionSender(self))
+        )
+        host.registry.register(
+            PUSH_PROTOCOL_ID,
+            StreamFactory(lambda: DescriptionReceiver(self, push=True)),
         )
         self._protocols = host.registry.protocols()
         host.registry.watch(self._protocolsChanged)
@@ -250,7 +255,7 @@ class IdentifyService(Service):
                 and connection.connected
             ):
                 connection.openStream(
-                    PUSH_PROTOCOL_ID, StreamFactory(lambda: Sender(self))
+                    PUSH_PROTOCOL_ID, StreamFactory(lambda: DescriptionSender(self))
                 ).addErrback(lambda reason: None)
 
     def stopService(self) -> None:
@@ -385,7 +390,7 @@ class IdentifyService(Service):
             return
         self._peers[connection] = _Peer()
         asking = connection.openStream(
-            PROTOCOL_ID, StreamFactory(lambda: Receiver(self, push=False))
+            PROTOCOL_ID, StreamFactory(lambda: DescriptionReceiver(self, push=False))
         )
         asking.addErrback(lambda reason: self.failed(connection, reason))
 

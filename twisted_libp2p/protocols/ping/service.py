@@ -10,12 +10,12 @@ from weakref import WeakKeyDictionary
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.protocol import Factory
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IConnection, IHost, IHostService
 from twisted_libp2p.protocols.ping.protocol import PROTOCOL_ID, Ping
 from twisted_libp2p.protocols.ping.responder import PingFactory
+from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["PingService"]
 
@@ -60,8 +60,6 @@ class PingService(Service):
         """
         Open a stream for any number of pings.
         """
-        factory = Factory.forProtocol(lambda: Ping(self._host.clock))
-        factory.noisy = False
-        protocol = await connection.openStream(PROTOCOL_ID, factory)
-        assert isinstance(protocol, Ping)
-        return protocol
+        pinger = Ping(self._host.clock)
+        await connection.openStream(PROTOCOL_ID, StreamFactory(lambda: pinger))
+        return pinger
