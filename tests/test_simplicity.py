@@ -88,7 +88,6 @@ PENDING = {
     "security/tls/transport.py: channel: Any = self._channel",
     "security/tls/transport.py: machine: Any = self._machine",
     "tap.py: parent: Any = self.parent",
-    "testing/peerstore.py: over 500 lines",
     "testing/pump.py: stroke has a complexity over 15",
     "testing/security.py: over 500 lines",
     "testing/security.py: wrapper: Any = self.security",
