@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from twisted.python.usage import CoerceParameter, Options, UsageError
 
 from twisted_libp2p import __version__
-from twisted_libp2p.connection.dialer import DIALECTS
+from twisted_libp2p.connection.attempts import DIALECTS
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IMuxerProvider, IProvider, ISecurityProvider

@@ -22,7 +22,8 @@ from zope.interface import implementer
 from tests.address.spellings import farIPv4, literals, names, nearIPv4
 from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr, Origin
-from twisted_libp2p.connection.dialer import MAX_NAMES, MAX_PEER_NAMES
+from twisted_libp2p.connection.candidates import MAX_NAMES
+from twisted_libp2p.connection.naming import MAX_PEER_NAMES
 from twisted_libp2p.connmanager.gater import ListGater
 from twisted_libp2p.errors import (
     AddressRefused,

@@ -485,7 +485,7 @@ class LifeTests(NodeTestCase):
         A port that is opened while the node stops is closed again.
         """
         node = self.nodes.start()
-        [transport] = node._transports
+        transport: Any = node._transports[0]
         endpoint = transport.serverEndpoint(Multiaddr("/memory/0"))
         opened: Any = Deferred()
         ports: list[Any] = []

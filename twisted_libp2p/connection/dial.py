@@ -1,25 +1,28 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-One dial of one peer, and those who wait for it.
+One dial of one peer, and the callers that wait for it.
 """
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.candidates import Candidates
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.interfaces import DialOptions, IConnection
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
 
-#: What is dialed: a peer of which all addresses do, or one address of anybody.
+#: What is dialed: a peer at any of its addresses, or any peer at one address.
 Target = PeerID | Multiaddr
 
 #: How many addresses of one peer are tried at once.
@@ -34,42 +37,51 @@ class Dial:
     A dial under way.
 
     @ivar target: what is dialed.
-    @ivar peer: who has to answer; None where an address tells, or anybody does.
+    @ivar options: how it is dialed.
     @ivar race: the attempts.
-    @ivar known: the addresses that came up, and who has named each.
-    @ivar names: for each address to which a name led, that name.
-    @ivar causes: for each of them why it did not lead to the peer; None as long
-        as that is not known.  A name that was resolved leaves it to others.
-    @ivar usable: how many of them are tried, sooner or later.
-    @ivar few: the number of addresses that are still tried, those included to which
-        a name leads; None for all.
-    @ivar resolved: how many of them are names that are resolved.
+    @ivar candidates: the addresses.
     """
 
-    def __init__(self, target: Target, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        target: Target,
+        options: DialOptions,
+        clock: IReactorTime,
+        few: int | None = None,
+    ) -> None:
         """
         @param target: what is dialed.
+        @param options: how it is dialed.
         @param clock: runs the timers.
+        @param few: the number of addresses to try; None for all.
         """
+        peer = target if isinstance(target, PeerID) else None
         self.target = target
-        self.peer = target if isinstance(target, PeerID) else None
+        self.options = options
         self.race: Race[IConnection] = Race(clock, WIDTH)
-        self.known: dict[Multiaddr, Origin] = {}
-        self.names: dict[Multiaddr, Multiaddr] = {}
-        self.causes: dict[Multiaddr, Exception | None] = {}
-        self.usable = 0
-        self.few: int | None = None
-        self.resolved = 0
+        self.candidates = Candidates(peer, few)
         self._clock = clock
         self._waiting: dict[Deferred[IConnection], None] = {}
 
-    def join(self) -> Deferred[IConnection]:
+    @property
+    def peer(self) -> PeerID | None:
         """
-        Wait with the others.  When the last one has cancelled his share, the
-        dial is given up.
+        The peer that has to answer; None if the end of an address says so, or any peer
+        may.
+        """
+        return self.candidates.peer
+
+    def join(self, timeout: float | None = None) -> Deferred[IConnection]:
+        """
+        Wait together with the other callers.  When the last caller has cancelled its
+        share, the dial is given up.
+
+        @param timeout: seconds after which this share fails; None for L{DIAL_LIMIT}.
         """
         share: Deferred[IConnection] = Deferred(self._leave)
         self._waiting[share] = None
+        if timeout is not None:
+            addTimeout(share, timeout, self._clock, self._late)
         return share
 
     def _leave(self, share: Deferred[IConnection]) -> None:
@@ -85,21 +97,23 @@ class Dial:
 
     def outcome(self) -> Deferred[IConnection]:
         """
-        @return: fires once with the connection, or fails with what all who wait
-            are to be told, L{DIAL_LIMIT} seconds from now at the latest.
+        Begin to wait for the outcome.
+
+        @return: fires once with the connection, or fails with the error for all
+            callers, L{DIAL_LIMIT} seconds from now at the latest.
         """
         return addTimeout(
-            self.race.result, DIAL_LIMIT, self._clock, self._timedOut
+            self.race.result, DIAL_LIMIT, self._clock, self._late
         ).addCallback(self._checked)
 
-    def _timedOut(self, result: object, seconds: float) -> None:
+    def _late(self, result: object, seconds: float) -> NoReturn:
         if isinstance(result, Failure):
             result.trap(CancelledError)
         raise self._failure(UpgradeTimeout("the dial", seconds))
 
     def _checked(self, connection: IConnection | None) -> IConnection:
         if connection is None:
-            if not self.causes:
+            if self.candidates.empty:
                 raise NoAddresses(
                     f"no address of {self.target} is known: dial one that ends in"
                     " /p2p/ and its id"
@@ -107,19 +121,16 @@ class Dial:
             raise self._failure(CancelledError())
         return connection
 
-    def _failure(self, untold: Exception) -> DialFailed:
-        return DialFailed(
-            str(self.target),
-            [(str(address), why or untold) for address, why in self.causes.items()],
-        )
+    def _failure(self, unknown: Exception) -> DialFailed:
+        return DialFailed(str(self.target), self.candidates.causes(unknown))
 
     def finish(self, result: IConnection | Failure) -> None:
         """
-        Tell all who still wait.
+        Give the outcome to all callers that still wait.
         """
         waiting, self._waiting = self._waiting, {}
         for share in waiting:
-            # Whoever was told first may have cancelled the share of another.
+            # A caller that has its outcome may have cancelled the share of another.
             if share.called:
                 continue
             if isinstance(result, Failure):

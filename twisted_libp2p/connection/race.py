@@ -52,6 +52,7 @@ class Race(Generic[T]):
         self._running: dict[Deferred[T | None], None] = {}
         self._queue: list[_Entrant[T]] = []
         self._reserve: list[tuple[float, Attempt[T]]] = []
+        self._last: list[tuple[float, Attempt[T]]] = []
         self._count = count()
         # How much of the queue's time is over.  It stands still while all who
         # run have their time, and jumps where somebody gives way: so no clock
@@ -62,14 +63,20 @@ class Race(Generic[T]):
         self._advancing = False
         self._over = False
 
-    def enter(self, entrants: Entrants[T], reserve: Entrants[T] = ()) -> None:
+    def enter(
+        self,
+        entrants: Entrants[T],
+        reserve: Entrants[T] = (),
+        last: Entrants[T] = (),
+    ) -> None:
         """
-        Have more attempts.
+        Add attempts.
 
         @param entrants: the attempts, and for each the seconds from now at
             which it starts at the latest, if there is room.
-        @param reserve: those that start only when all others have come to
+        @param reserve: the attempts that start only when all others have come to
             nothing, with the seconds from then.
+        @param last: the attempts that start only when these have come to nothing too.
         """
         if self._over:
             return
@@ -77,6 +84,7 @@ class Race(Generic[T]):
             entrant = (self._position + delay, next(self._count), attempt)
             heappush(self._queue, entrant)
         self._reserve += reserve
+        self._last += last
         self._advance()
 
     def _advance(self, hurry: bool = False) -> None:
@@ -93,9 +101,8 @@ class Race(Generic[T]):
             return
         self._advancing = True
         while not self._over:
-            if not self._queue and not self._running and self._reserve:
-                reserve, self._reserve = self._reserve, []
-                self.enter(reserve)
+            if not self._queue and not self._running:
+                self._callReserve()
             if not self._queue or len(self._running) >= self._width:
                 self._await(None)
                 break
@@ -109,6 +116,15 @@ class Race(Generic[T]):
         if not self._over and not self._running and not self._queue:
             self._over = True
             self.result.callback(None)
+
+    def _callReserve(self) -> None:
+        """
+        Enter the attempts that were kept for the case that all others fail.
+        """
+        reserve, self._reserve = self._reserve, []
+        if not reserve:
+            reserve, self._last = self._last, []
+        self.enter(reserve)
 
     def _await(self, head: _Entrant[T] | None) -> None:
         """
@@ -159,6 +175,7 @@ class Race(Generic[T]):
         self._over = True
         self._queue.clear()
         self._reserve.clear()
+        self._last.clear()
         self._await(None)
         running, self._running = self._running, {}
         for each in running:

@@ -1,35 +1,95 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Ranking: in which order, and how soon after each other, addresses are dialed.
+Ranking: the order in which addresses are dialed, and the times between them.
 
-The spirit is that of RFC 8305 (Happy Eyeballs), the numbers are those of
-go-libp2p: nobody waits for an address that does not answer for longer than one
-step, and yet few connections are begun for nothing.
+The idea is that of RFC 8305 (Happy Eyeballs), the numbers are those of
+go-libp2p.  An address that does not answer delays the dial by one step only, and yet
+few connections are begun without need.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from itertools import zip_longest
 
 from twisted_libp2p.address import Multiaddr, Scope
 
 __all__ = ["FAR_STEP", "NEAR_STEP", "RELAY_STEP", "rank"]
 
-#: Seconds that an address in a network of our own is given before the next one
-#: is dialed as well.
+#: Seconds after an address in a network of our own until the next one is dialed as
+#: well.
 NEAR_STEP = 0.03
 
-#: Seconds that any other address is given.
+#: Seconds after any other address.
 FAR_STEP = 0.25
 
-#: Seconds that all of these are given before a relay is asked.
+#: Seconds after all of these until a relay is dialed.
 RELAY_STEP = 0.5
 
 _NEAR = (Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE)
 
 _FAMILIES = {"ip6": "ip6", "ip6zone": "ip6", "dns6": "ip6", "ip4": "ip4", "dns4": "ip4"}
+
+
+class _Group(IntEnum):
+    """
+    How promising an address is.
+    """
+
+    #: In a network of our own that fits.
+    NEAR = 0
+    #: Public, or a name.
+    FAR = 1
+    #: In a private network that is none of ours.
+    UNFIT = 2
+    #: By way of a relay.
+    RELAYED = 3
+
+
+# For each group: the seconds before its first address, and those before the next ones.
+_STEPS = {
+    _Group.NEAR: (0.0, NEAR_STEP),
+    _Group.FAR: (NEAR_STEP, FAR_STEP),
+    _Group.UNFIT: (FAR_STEP, FAR_STEP),
+    _Group.RELAYED: (RELAY_STEP, FAR_STEP),
+}
+
+
+class _Place:
+    """
+    Where we are, as far as that is known.
+
+    @ivar here: whether the peer is on this host, or may be.
+    @ivar families: the families of IP, the preferred one first.
+    """
+
+    def __init__(self, given: Sequence[Multiaddr], own: Sequence[Multiaddr]) -> None:
+        hosts = {each.host for each in own} - {None}
+        self._known = bool(own)
+        self._networks = {(Scope.of(each), _family(each)) for each in own}
+        abroad = {family for scope, family in self._networks if scope != Scope.LOOPBACK}
+        self.here = (self._known and not abroad) or any(
+            each.host in hosts for each in given if Scope.of(each) != Scope.LOOPBACK
+        )
+        onlyIPv4 = abroad == {"ip4"}
+        self.families = ("ip4", "ip6", "") if onlyIPv4 else ("ip6", "ip4", "")
+
+    def group(self, address: Multiaddr) -> _Group:
+        """
+        Judge how promising an address is.
+        """
+        scope = Scope.of(address)
+        if "p2p-circuit" in address.names:
+            return _Group.RELAYED
+        if scope not in _NEAR:
+            return _Group.FAR
+        if scope == Scope.LOOPBACK:
+            fits = self.here
+        else:
+            fits = not self._known or (scope, _family(address)) in self._networks
+        return _Group.NEAR if fits else _Group.UNFIT
 
 
 def rank(
@@ -38,57 +98,33 @@ def rank(
     """
     Order the addresses of one peer:
 
-      1. private ones that fit: we have such an address too, or do not know of
-         any that we have; loopback fits where we have no other ones, or the
-         peer has an IP address of ours, which tells that it is on this host;
-      2. public ones, and names;
-      3. private ones that do not fit;
-      4. those by way of a relay.
+      1. private addresses that fit: we have such an address too, or none of our
+         addresses is known.  Loopback fits if we have no other addresses, or if the
+         peer has an IP address of ours, so that it is on this host;
+      2. public addresses, and names;
+      3. private addresses that do not fit;
+      4. addresses by way of a relay.
 
-    In each of these IPv6 and IPv4 take turns, IPv6 first unless only the other
-    is known to be ours.  Beyond that the order remains as it was.
+    In each of these IPv6 and IPv4 take turns, IPv6 first unless only IPv4
+    is known to be ours.  Otherwise the given order remains.
 
     @param addresses: without repetitions.
-    @param own: where we are ourselves, as far as that is known.
+    @param own: our own addresses, as far as they are known.
     @return: for each the seconds from the beginning at which to dial it, if
-        nothing has come of those before it by then.
+        the addresses before it have not led to the peer by then.
     """
-    given, own = list(addresses), list(own)
+    given = list(addresses)
     if len(given) < 2:
         return [(0.0, each) for each in given]
-    hosts = {each.host for each in own} - {None}
-    here = any(each.host in hosts for each in given if Scope.of(each) != Scope.LOOPBACK)
-    networks = {(Scope.of(each), _family(each)) for each in own}
-    abroad = {family for scope, family in networks if scope != Scope.LOOPBACK}
-    here = here or (bool(own) and not abroad)
-    near: list[Multiaddr] = []
-    far: list[Multiaddr] = []
-    unfit: list[Multiaddr] = []
-    relayed: list[Multiaddr] = []
+    place = _Place(given, list(own))
+    groups: dict[_Group, list[Multiaddr]] = {group: [] for group in _Group}
     for address in given:
-        scope = Scope.of(address)
-        if "p2p-circuit" in address.names:
-            relayed.append(address)
-        elif scope not in _NEAR:
-            far.append(address)
-        elif (
-            here
-            if scope == Scope.LOOPBACK
-            else (not own or (scope, _family(address)) in networks)
-        ):
-            near.append(address)
-        else:
-            unfit.append(address)
-    families = ("ip4", "ip6", "") if abroad == {"ip4"} else ("ip6", "ip4", "")
+        groups[place.group(address)].append(address)
     ranked: list[tuple[float, Multiaddr]] = []
     delay = 0.0
-    for group, first, step in (
-        (near, 0.0, NEAR_STEP),
-        (far, NEAR_STEP, FAR_STEP),
-        (unfit, FAR_STEP, FAR_STEP),
-        (relayed, RELAY_STEP, FAR_STEP),
-    ):
-        for index, address in enumerate(_alternate(group, families)):
+    for group, members in groups.items():
+        first, step = _STEPS[group]
+        for index, address in enumerate(_alternate(members, place.families)):
             if ranked:
                 delay += step if index else first
             ranked.append((delay, address))
@@ -99,7 +135,7 @@ def _alternate(
     addresses: Sequence[Multiaddr], families: Sequence[str]
 ) -> Iterator[Multiaddr]:
     """
-    Let the families take turns.
+    Let the families of IP take turns.
     """
     queues = [
         [each for each in addresses if _family(each) == family] for family in families
@@ -110,6 +146,6 @@ def _alternate(
 
 def _family(address: Multiaddr) -> str:
     """
-    Give the family of IP that an address needs; empty where it is not known.
+    Return the family of IP that an address needs; an empty text if it is not known.
     """
     return next((_FAMILIES.get(each.name, "") for each in address), "")

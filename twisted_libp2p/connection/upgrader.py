@@ -27,6 +27,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
+    AnyTransport,
     DialOptions,
     Direction,
     IAddressing,
@@ -34,14 +35,10 @@ from twisted_libp2p.interfaces import (
     IMuxedTransport,
     IMuxer,
     ISecurity,
-    ITransport,
     Role,
 )
 
-__all__ = ["AnyTransport", "Upgrader"]
-
-#: What a node dials and listens with.
-AnyTransport = ITransport | IMuxedTransport
+__all__ = ["Upgrader"]
 
 
 class Upgrader:

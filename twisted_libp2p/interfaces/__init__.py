@@ -106,6 +106,7 @@ from twisted_libp2p.interfaces.stream import (
     IStream,
 )
 from twisted_libp2p.interfaces.transport import (
+    AnyTransport,
     IAddressing,
     IMuxedTransport,
     INativeSession,
@@ -117,6 +118,7 @@ __all__ = [
     "DEFAULT_OPTIONS",
     "AddressInfo",
     "AddressSource",
+    "AnyTransport",
     "Confidence",
     "DialOptions",
     "Direction",

@@ -31,6 +31,8 @@ class DialOptions:
     @ivar timeout: seconds that this caller waits for the connection; None for 60.
     @ivar allowLimited: whether a stream may be opened on a connection that leads
         through a relay, with its limits on time and bytes.
+    @ivar routed: whether routings may be asked for addresses of the peer.  A routing
+        sets this to False for its own dials: otherwise it would ask itself.
     """
 
     role: Role = Role.CLIENT
@@ -38,6 +40,7 @@ class DialOptions:
     fresh: bool = False
     timeout: float | None = None
     allowLimited: bool = False
+    routed: bool = True
 
 
 #: The options of a caller that asks for nothing special.

@@ -108,6 +108,8 @@ class IRegistry(Interface):
     def register(
         protocols: str | Iterable[str] | Callable[[str], bool],
         factory: IProtocolFactory,
+        *,
+        allowLimited: bool = False,
     ) -> IRegistration:
         """
         Serve a protocol.
@@ -115,6 +117,8 @@ class IRegistry(Interface):
         @param protocols: an id; several ids, which one factory serves; or a function
             that returns whether an id is served.
         @param factory: builds a protocol for each inbound stream.
+        @param allowLimited: whether our side may open streams of these ids on a
+            connection that leads through a relay, with its limits on time and bytes.
         @raise twisted_libp2p.errors.ConfigurationError: an id is served already, or
             is no protocol id.
         """

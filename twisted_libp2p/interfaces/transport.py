@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.security import Handshake, Secured
 
 __all__ = [
+    "AnyTransport",
     "IAddressing",
     "IMuxedTransport",
     "INativeSession",
@@ -134,6 +135,10 @@ class IMuxedTransport(IAddressing):
             before any other byte of it is read.  It returns the upgrade of this
             connection, or None to refuse the peer.
         """
+
+
+#: A transport of either kind.
+AnyTransport = ITransport | IMuxedTransport
 
 
 class INativeSession(IMuxerSession):

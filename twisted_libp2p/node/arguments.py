@@ -17,7 +17,13 @@ from zope.interface.interface import InterfaceClass
 from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IGater, IHost, ITransport, ITransportProvider
+from twisted_libp2p.interfaces import (
+    AnyTransport,
+    IAddressing,
+    IGater,
+    IHost,
+    ITransportProvider,
+)
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.transport.private import PrivateNetwork, protect
@@ -63,7 +69,8 @@ def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> li
         if isinstance(each, str):
             found.append(provide(plugins, each, host))
         else:
-            right = f"names of plugins or objects that provide {kind.__name__}"
+            contract = plugins.__name__.removesuffix("Provider")
+            right = f"names of plugins or objects that provide {contract}"
             check(name, each, kind, right)
             found.append(each)
     return found
@@ -89,19 +96,23 @@ def checkKinds(
 
 
 def networked(
-    transports: Iterable[str | ITransport] | None,
+    transports: Iterable[str | AnyTransport] | None,
     network: PrivateNetwork | None,
     host: IHost,
-) -> list[ITransport]:
+) -> list[AnyTransport]:
     """
     Return the transports of a node, in its private network if it has one.
 
     @param transports: names of plugins, or transports; None for all plugins, without
         those that cannot be made: no user has asked for them by name.
-    @raise ConfigurationError: as for L{provided}, or one of them cannot be private.
+        In a private network those that cannot be private are left out too.
+    @raise ConfigurationError: as for L{provided}, or one that was asked for by name
+        cannot be private.
     """
     if transports is not None:
-        given = provided(ITransportProvider, "transports", transports, ITransport, host)
+        given = provided(
+            ITransportProvider, "transports", transports, IAddressing, host
+        )
         return protect(given, network)
     found = []
     for provider in providers(ITransportProvider).values():
@@ -109,7 +120,7 @@ def networked(
             found.append(provider.provide(host))
         except ConfigurationError as error:
             _log.warn("{error}", error=str(error))
-    return protect(found, network)
+    return protect(found, network, chosen=False)
 
 
 def _kind(value: object) -> str:

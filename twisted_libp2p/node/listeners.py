@@ -21,7 +21,7 @@ from twisted_libp2p.address import Multiaddr, isWildcard, unmapped
 from twisted_libp2p.errors import NodeStopping, UnsupportedAddress
 from twisted_libp2p.events import Listen, ListenClose
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import AddressSource, IMovingPort, ITransport
+from twisted_libp2p.interfaces import AddressSource, AnyTransport, IMovingPort
 from twisted_libp2p.node.addresses import OwnAddresses, withoutOwnPeer
 
 __all__ = ["Listener", "Listeners"]
@@ -49,7 +49,7 @@ class Listener:
         self,
         requested: Multiaddr,
         port: IListeningPort,
-        transport: ITransport,
+        transport: AnyTransport,
         peerID: PeerID,
     ) -> None:
         self.requested = requested
@@ -104,8 +104,8 @@ class Listeners:
     def __init__(
         self,
         own: OwnAddresses,
-        transports: Sequence[ITransport],
-        listen: Callable[[ITransport, Multiaddr], Deferred[IListeningPort]],
+        transports: Sequence[AnyTransport],
+        listen: Callable[[AnyTransport, Multiaddr], Deferred[IListeningPort]],
         requested: Iterable[str | Multiaddr] = (),
     ) -> None:
         """

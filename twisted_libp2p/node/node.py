@@ -44,6 +44,7 @@ from twisted_libp2p.events import EventBus, Identified
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
+    AnyTransport,
     DialOptions,
     IConnection,
     Identification,
@@ -56,7 +57,6 @@ from twisted_libp2p.interfaces import (
     IPeerStore,
     ISecurity,
     ISecurityProvider,
-    ITransport,
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
@@ -109,7 +109,9 @@ class Node(LivingService):
     @param muxers: the muxers, in order of preference: names of plugins, or providers
         of L{IMuxer<twisted_libp2p.interfaces.IMuxer>}.
     @param transports: the transports: names of plugins, or providers of
-        L{ITransport<twisted_libp2p.interfaces.ITransport>}; all plugins by default.
+        L{ITransport<twisted_libp2p.interfaces.ITransport>} or
+        L{IMuxedTransport<twisted_libp2p.interfaces.IMuxedTransport>}; all plugins by
+        default.
     @param network: its private network; only peers with the same key can connect.
     @param peerstore: the store of known peers: an object, or C{sqlite:PATH} or
         C{postgresql:DSN}; in memory by default.
@@ -157,7 +159,7 @@ class Node(LivingService):
         *,
         security: str | Iterable[str | ISecurity] = SECURITIES,
         muxers: str | Iterable[str | IMuxer] = MUXERS,
-        transports: Iterable[str | ITransport] | None = None,
+        transports: Iterable[str | AnyTransport] | None = None,
         network: PrivateNetwork | None = None,
         peerstore: IPeerStore | str | None = None,
         policy: ConnectionPolicy | None = None,
@@ -248,6 +250,7 @@ class Node(LivingService):
             own=self.ownAddresses.full,
             existing=self.connections.to,
             instead=self.connections.instead,
+            routings=self.routings,
         )
         self.peerstore.prefer(dialer.dials)
         self.events.subscribe(
@@ -496,7 +499,7 @@ class Node(LivingService):
             for connection in self.connections.to(peer):
                 if connection.connected:
                     return succeed(connection)
-        return self._dialer.dial(peer, addresses)
+        return self._dialer.dial(peer, addresses, options=options)
 
     def openStream(
         self,

@@ -77,12 +77,8 @@ class MemoryNodes:
         @param options: further ones for L{Node}.
         """
         options.setdefault("random", lambda: 0.0)
-        node = Node(
-            self.clock,
-            listen=listen,
-            transports=[MemoryTransport(self.network)],
-            **options,
-        )
+        options.setdefault("transports", [MemoryTransport(self.network)])
+        node = Node(self.clock, listen=listen, **options)
         self._nodes.append(node)
         node.startService()
         self.settle()

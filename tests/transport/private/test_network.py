@@ -27,7 +27,7 @@ from twisted.internet.interfaces import ITransport as ITwistedTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
@@ -529,6 +529,15 @@ class PrivateConnectionTests(SynchronousTestCase):
         self.assertEqual(inner.received, b"hello again")
 
 
+class Packets(MemoryTransport):
+    """
+    A transport whose connections are secured already.
+    """
+
+    name = "packets"
+    byteStream = False
+
+
 class PrivateTransportTests(SynchronousTestCase):
     """
     Tests for L{PrivateTransport} and L{protect}, in memory.
@@ -608,14 +617,6 @@ class PrivateTransportTests(SynchronousTestCase):
         its name.
         """
 
-        class Packets(MemoryTransport):
-            """
-            Has connections that are secured already.
-            """
-
-            name = "packets"
-            byteStream = False
-
         for wrap in (
             lambda: PrivateTransport(Packets(self.memory), self.network),
             lambda: protect([Packets(self.memory)], self.network, {}),
@@ -623,6 +624,17 @@ class PrivateTransportTests(SynchronousTestCase):
             error = self.assertRaises(ConfigurationError, wrap)
             self.assertIn("packets", str(error))
             self.assertNotIn("\n", str(error))
+
+    def test_leftOut(self) -> None:
+        """
+        If nobody has asked for it, it is left out, with one line in the log.
+        """
+        given = [Packets(self.memory), MemoryTransport(self.memory)]
+        with capturedLogs() as logged:
+            (private,) = protect(given, self.network, {}, chosen=False)
+        self.assertEqual(private.name, "memory")
+        (event, _) = logged
+        self.assertIn("packets is left out", formatEvent(event))
 
     def test_protect(self) -> None:
         """

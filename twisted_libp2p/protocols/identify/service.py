@@ -164,12 +164,16 @@ class IdentifyService(Service):
         self._host = host
         self.deadlines = Deadlines(host.clock, TIMEOUT)
         self._version = Version(host.clock.seconds())
+        # Both take few bytes, and tell a peer behind a relay how to reach us directly.
         host.registry.register(
-            PROTOCOL_ID, StreamFactory(lambda: DescriptionSender(self))
+            PROTOCOL_ID,
+            StreamFactory(lambda: DescriptionSender(self)),
+            allowLimited=True,
         )
         host.registry.register(
             PUSH_PROTOCOL_ID,
             StreamFactory(lambda: DescriptionReceiver(self, push=True)),
+            allowLimited=True,
         )
         self._protocols = host.registry.protocols()
         host.registry.watch(self._protocolsChanged)

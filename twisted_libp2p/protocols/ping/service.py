@@ -37,7 +37,7 @@ class PingService(Service):
         Answer the pings of the peers of a node.
         """
         self._host = host
-        host.registry.register(PROTOCOL_ID, PingFactory(host.clock))
+        host.registry.register(PROTOCOL_ID, PingFactory(host.clock), allowLimited=True)
 
     def ping(self, connection: IConnection) -> Deferred[float]:
         """

@@ -37,7 +37,12 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity.secrets import readSecret
-from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    AnyTransport,
+    DialOptions,
+    ITransport,
+)
 from twisted_libp2p.pacing import Layer
 from twisted_libp2p.transport.private.xsalsa20 import (
     KEY_SIZE,
@@ -321,14 +326,14 @@ class PrivateTransport:
     members reach.
     """
 
-    def __init__(self, transport: ITransport, network: PrivateNetwork) -> None:
+    def __init__(self, transport: AnyTransport, network: PrivateNetwork) -> None:
         """
         @param transport: carries the bytes.  Its C{byteStream} has to be true: a
             transport that encrypts by itself cannot be private.
         @param network: whose members to reach.
         @raise ConfigurationError: the transport does not say so.
         """
-        if not transport.byteStream:
+        if not transport.byteStream or not ITransport.providedBy(transport):
             raise ConfigurationError(
                 f"the transport {transport.name} cannot be used in a private"
                 " network: its connections are not plain streams of bytes"
@@ -379,29 +384,37 @@ class PrivateTransport:
 
 
 def protect(
-    transports: Iterable[ITransport],
+    transports: Iterable[AnyTransport],
     network: PrivateNetwork | None,
     environment: Mapping[str, str] = os.environ,
-) -> list[ITransport]:
+    chosen: bool = True,
+) -> list[AnyTransport]:
     """
     Put all transports of a node into its private network, if it has one, and
     log which one that is.
 
     @param network: None for a node of the public network.
     @param environment: where L{FORCE} is looked up.
-    @raise ConfigurationError: one of the transports cannot be private, or there
+    @param chosen: whether the user has asked for these transports.  Otherwise those
+        that cannot be private are left out, with one line in the log.
+    @raise ConfigurationError: one of the chosen transports cannot be private, or there
         is no network, but L{FORCE} demands one.
     """
-    if network is not None:
-        private: list[ITransport] = [
-            PrivateTransport(each, network) for each in transports
-        ]
-        _log.info(
-            "in the private network {fingerprint}", fingerprint=network.fingerprint
-        )
-        return private
-    if environment.get(FORCE) == "1":
-        raise ConfigurationError(
-            f"{FORCE} is 1, but there is no key of a private network"
-        )
-    return list(transports)
+    if network is None:
+        if environment.get(FORCE) == "1":
+            raise ConfigurationError(
+                f"{FORCE} is 1, but there is no key of a private network"
+            )
+        return list(transports)
+    private: list[AnyTransport] = []
+    for each in transports:
+        if chosen or each.byteStream:
+            private.append(PrivateTransport(each, network))
+        else:
+            _log.info(
+                "the transport {name} is left out: its connections are not plain"
+                " streams of bytes, which a private network needs",
+                name=each.name,
+            )
+    _log.info("in the private network {fingerprint}", fingerprint=network.fingerprint)
+    return private

@@ -1,0 +1,231 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+One attempt to reach a peer at one address, in the dialect that fits the peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.connection.backoff import AddressBackoff
+from twisted_libp2p.connection.candidates import Candidates
+from twisted_libp2p.connection.naming import Judge
+from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
+from twisted_libp2p.connection.upgrade import Instead
+from twisted_libp2p.connection.upgrader import Upgrader
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    LegacyPeer,
+    LocalError,
+    UnsupportedProtocol,
+    UpgradeTimeout,
+)
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import (
+    AnyTransport,
+    DialOptions,
+    IConnection,
+    IManagedConnection,
+    IPeerStore,
+)
+from twisted_libp2p.pacing import addTimeout
+
+__all__ = ["ADDRESS_LIMIT", "AUTO", "DIALECTS", "Attempts"]
+
+#: Try the draft's dialect with peers that are not known to be legacy ones.
+AUTO = "auto"
+
+#: The dialects that a user can choose for a fresh transport.
+DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
+
+#: Seconds for one address: for the connect, and in each dialect the upgrade.
+ADDRESS_LIMIT = 15.0
+
+
+class Attempts:
+    """
+    Reaches peers at addresses, and keeps what is learnt of these.
+    """
+
+    def __init__(
+        self,
+        upgrader: Upgrader,
+        peerstore: IPeerStore,
+        dialect: str,
+        backoff: AddressBackoff,
+        judge: Judge,
+        existing: Callable[[PeerID], Iterable[IConnection]],
+        instead: Instead | None,
+    ) -> None:
+        """
+        @param upgrader: makes connections of transports.
+        @param peerstore: has the dialects of peers, and gets the outcome.
+        @param dialect: one of L{DIALECTS}.
+        @param backoff: gets the outcome too.
+        @param judge: decides where the addresses that peers name may lead.
+        @param existing: returns the connections to a peer.
+        @param instead: returns the connection to use instead of a new one, when
+            it turns out only after the handshake that a peer is connected.
+        @raise ConfigurationError: there is no such dialect.
+        """
+        if dialect not in DIALECTS:
+            raise ConfigurationError(
+                f"no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
+            )
+        self._upgrader = upgrader
+        self._clock = upgrader.context.clock
+        self._connections = upgrader.context.connections
+        self._securities = tuple(upgrader.securities)
+        self._peerstore = peerstore
+        self._dialect = dialect
+        self._backoff = backoff
+        self._judge = judge
+        self._existing = existing
+        self._instead = instead
+
+    def check(self, candidates: Candidates, address: Multiaddr) -> None:
+        """
+        Check whether an address may be dialed, or its name be resolved.
+
+        @raise twisted_libp2p.errors.AddressRefused: the peer that has named it must
+            not lead us there.
+        @raise twisted_libp2p.errors.Libp2pError: the gater refuses it, or there are
+            too many connections.
+        """
+        peer, bare = candidates.way(address)
+        self._judge.check(candidates.origin(address), bare)
+        self._connections.dialing(peer, bare)
+
+    async def reach(
+        self,
+        candidates: Candidates,
+        address: Multiaddr,
+        transport: AnyTransport,
+        options: DialOptions,
+    ) -> IConnection | None:
+        """
+        Try one address, and keep what is learnt of it.
+
+        @return: None if it did not lead to the peer.
+        """
+        peer, bare = candidates.way(address)
+        if peer is not None and candidates.peer is None and not options.fresh:
+            # The name has led to a peer that may be connected.
+            for existing in self._existing(peer):
+                if existing.connected:
+                    return existing
+        anybody = candidates.peer is None and not options.fresh
+        instead = self._instead if anybody else None
+        try:
+            self.check(candidates, address)
+            connection = await addTimeout(
+                Deferred.fromCoroutine(
+                    self._speak(transport, peer, bare, instead, options)
+                ),
+                ADDRESS_LIMIT,
+                self._clock,
+                _late,
+            )
+        except CancelledError:
+            raise
+        except Exception as error:
+            self.missed(candidates, address, error)
+            return None
+        self._backoff.succeeded(peer, bare)
+        # A new connection has reported its address to the peerstore when it opened.
+        if connection.remoteAddress != bare:
+            self._peerstore.succeeded(connection.remotePeer, bare)
+        name = candidates.name(address)
+        # A success makes an address ours.  A name of a peer stays the peer's: it may
+        # lead elsewhere the next time.
+        if name is not None and candidates.origin(address) is Origin.OWN:
+            self._peerstore.succeeded(connection.remotePeer, name.withoutPeer())
+        return connection
+
+    def missed(
+        self, candidates: Candidates, address: Multiaddr, error: Exception
+    ) -> None:
+        """
+        Keep that an address, or a name, did not lead to the peer.
+        """
+        candidates.failed(address, error)
+        # A refusal of our own side says nothing about the address.
+        if isinstance(error, LocalError):
+            return
+        peer, bare = candidates.way(address)
+        self._backoff.failed(peer, bare)
+        if peer is not None:
+            self._peerstore.failed(peer, bare)
+            name = candidates.name(address)
+            if name is not None:
+                self._peerstore.failed(peer, name.withoutPeer())
+
+    async def _speak(
+        self,
+        transport: AnyTransport,
+        peer: PeerID | None,
+        address: Multiaddr,
+        instead: Instead | None,
+        options: DialOptions,
+    ) -> IManagedConnection:
+        """
+        Try one address in the dialect, or dialects, that fit the peer.  Neither
+        side can go on with a transport on which it has received the wrong dialect, nor
+        with one on which a handshake followed a proposal that was refused.
+        """
+        dialect = self._firstDialect(peer)
+        while True:
+            upgrade = self._upgrader.outbound(transport, peer, options, instead)
+            try:
+                connection = await self._upgrader.connect(
+                    upgrade, transport, address, dialect, options
+                )
+            except LegacyPeer:
+                if self._dialect != AUTO:
+                    raise
+                dialect = MULTISTREAM
+            except UnsupportedProtocol as refusal:
+                first, *others = self._securities
+                if dialect != MULTISTREAM or refusal.proposed != (first,) or not others:
+                    raise
+                dialect = SEQUENTIAL
+            else:
+                # An older connection says nothing of this dialect, and a transport
+                # that is muxed natively speaks none.
+                if connection.scope is upgrade.scope and transport.byteStream:
+                    self._learn(connection, dialect)
+                return connection
+
+    def _firstDialect(self, peer: PeerID | None) -> str:
+        """
+        Return the dialect to begin with.
+        """
+        known = self._peerstore.dialect(peer) if peer is not None else None
+        if self._dialect == AUTO:
+            return known or BOOTSTRAP
+        if self._dialect == MULTISTREAM and known == SEQUENTIAL:
+            return SEQUENTIAL
+        return self._dialect
+
+    def _learn(self, connection: IManagedConnection, dialect: str) -> None:
+        """
+        Keep the dialect of a peer.
+        """
+        if dialect == SEQUENTIAL and connection.security == self._securities[0]:
+            dialect = MULTISTREAM
+        self._peerstore.setDialect(connection.remotePeer, dialect)
+
+
+def _late(result: object, seconds: float) -> NoReturn:
+    """
+    Raise the error of an attempt that has taken too long.
+    """
+    if isinstance(result, Failure):
+        result.trap(CancelledError)
+    raise UpgradeTimeout("the connection", seconds)
