@@ -113,6 +113,12 @@ _LARGE = _Known("a body of more than 1 MiB", False)
 #: as the application has not read the end.
 _UNREAD = _Known("a frame for a stream that has ended, and is not read", False)
 
+#: To us the id of such a stream is free again, to rust only when the application has
+#: read the end.
+_REUSED = _Known(
+    "a stream opened with the id of one that is not read to its end", False
+)
+
 #: rust does not tell the application of a reset behind its own end from an end, and
 #: lets it read what came before, which we drop.
 _DROPPED = _Known("a reset behind our end of a stream that is not read", False)
@@ -279,9 +285,12 @@ class _Ours:
 
     def lose(self) -> None:
         """
-        Lose the transport: nothing is left.
+        Lose the transport: nothing is left when those that had paused read on.
         """
         self.session.connectionLost(Failure(ConnectionLost()))
+        for stream in list(self.session.streams):
+            stream.resumeProducing()
+        self._clock.advance(0)
         assert not self.session.streams
         assert all(len(end.reasons) == 1 for end in self._ends)
         assert not self._clock.calls, self._clock.calls
@@ -409,6 +418,8 @@ class _Script:
             theirs = (number & 1 == 1) != self._ours.initiator
             if flags & _RST and (stream is not None or not theirs):
                 return _BOTH
+            if theirs and stream is not None and stream.state == CLOSED:
+                return _REUSED
             return None
         if stream is None:
             return None
