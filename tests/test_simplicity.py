@@ -76,7 +76,6 @@ PENDING = {
     "negotiation/multistream.py: over 500 lines",
     "negotiation/multistream.py: receive has a complexity over 15",
     "node/node.py: __init__ has over 60 lines",
-    "node/node.py: over 500 lines",
     "options.py: _checked has a complexity over 15",
     "peerstore/backends.py: connection: Any = self._connection",
     "security/tls/transport.py: 1 probes with getattr or hasattr, not 0",

@@ -96,6 +96,19 @@ class OptionsTests(SynchronousTestCase):
         )
         self.successResultOf(node.stopService())
 
+    def test_announce(self) -> None:
+        """
+        It states further addresses to peers, each option one; a wrong one ends the
+        program.
+        """
+        announced = ["/ip4/192.0.2.1/tcp/4001", "/dns4/example.org/tcp/4001"]
+        node = make(*(f"--announce={each}" for each in announced))
+        self.assertEqual(
+            [str(each.withoutPeer()) for each in node.addresses], announced
+        )
+        error = self.assertRaises(SystemExit, make, "--announce", "192.0.2.1")
+        self.assertIn("192.0.2.1", str(error))
+
     def test_privileged(self) -> None:
         """
         It listens before C{twistd} changes its user, once; after a stop it listens

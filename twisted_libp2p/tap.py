@@ -84,6 +84,7 @@ class Options(NodeOptions):
     def __init__(self) -> None:
         super().__init__()
         self["listen"] = []
+        self["announce"] = []
         self["serve"] = []
         self["bootstrap"] = []
         self["allow"] = []
@@ -95,6 +96,12 @@ class Options(NodeOptions):
         listen here, such as on /ip4/0.0.0.0/tcp/4001; may be repeated
         """
         self["listen"].append(address)
+
+    def opt_announce(self, address: str) -> None:
+        """
+        state this address of ours to peers too, such as a gateway's; may be repeated
+        """
+        self["announce"].append(address)
 
     def opt_serve(self, forward: str) -> None:
         """
@@ -139,6 +146,7 @@ class Options(NodeOptions):
         return {
             **super().nodeArguments(),
             "listen": self["listen"],
+            "announce": self["announce"],
             "peerstore": self["peerstore"],
             # Marks that nobody has asked for stay below the cap.
             "policy": ConnectionPolicy.scaled(limits.system.connections, **marks),

@@ -15,19 +15,42 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import AddressesChanged, Identified, Listen, ListenClose
-from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    IMovingPort,
+    ITransport,
+)
 from twisted_libp2p.node import Node
 from twisted_libp2p.node.listeners import INTERFACE_INTERVAL
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
 
 
+@implementer(IMovingPort)
 class Port:
     """
-    A listening port.
+    A listening port, which may move.
     """
 
     open = True
+    moved: Any = None
+
+    def watch(self, changed: Any) -> None:
+        """
+        Keep the function.
+        """
+        self.moved = changed
+
+    def startListening(self) -> None:
+        """
+        Do nothing.
+        """
+
+    def getHost(self) -> Any:
+        """
+        Return nothing.
+        """
 
     def stopListening(self) -> None:
         """
@@ -187,6 +210,28 @@ class InterfacesTests(SynchronousTestCase):
         self.assertTrue(event.push)
         self.assertIn(Multiaddr("/ip4/10.0.0.7/tcp/1"), event.listenAddresses)
         self.assertNotIn(Multiaddr("/ip4/192.168.1.2/tcp/1"), event.listenAddresses)
+
+    def test_moved(self) -> None:
+        """
+        A port that says that its addresses have changed is asked for them at once.
+        """
+        node = self.start("/ip4/192.168.1.2/tcp/1")
+        events: list[Any] = []
+        for kind in (Listen, ListenClose, AddressesChanged):
+            node.events.subscribe(kind, events.append)
+        self.transport.hosts = ["10.0.0.7", "10.0.0.8"]
+        (port,) = self.transport.ports
+        port.moved()
+        self.assertEqual(self.hosts(node), ["10.0.0.7", "10.0.0.8"])
+        self.assertEqual(
+            [type(each) for each in events],
+            [ListenClose, Listen, Listen, AddressesChanged],
+        )
+        self.nodes.result(node.stopListeningOn("/ip4/192.168.1.2/tcp/1"))
+        events.clear()
+        self.transport.hosts = []
+        port.moved()
+        self.assertEqual(events, [])
 
     def test_same(self) -> None:
         """

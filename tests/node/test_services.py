@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -25,6 +26,7 @@ from twisted_libp2p.interfaces import (
     IRegistration,
     IRegistry,
 )
+from twisted_libp2p.node.node import SERVICES_TIME
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import PingService
@@ -154,3 +156,84 @@ class ServicesTests(SynchronousTestCase):
         )
         self.assertEqual(protocol.transport.protocolID, PROTOCOL_ID)
         protocol.transport.loseConnection()
+
+
+@implementer(IHostService)
+class Farewell(Service):
+    """
+    Takes its time to stop.
+
+    @ivar stopping: fires when it has stopped.
+    @ivar connections: the number of connections at its stop.
+    """
+
+    name = "farewell"
+    host: Any = None
+
+    def __init__(self) -> None:
+        self.stopping: Deferred[None] = Deferred()
+        self.connections = 0
+
+    def attach(self, host: IHost) -> None:
+        """
+        Keep the node.
+        """
+        self.host = host
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Record the connections, and wait for the test.
+        """
+        super().stopService()
+        self.connections = len(self.host.connections)
+        return self.stopping
+
+
+class StoppingTests(SynchronousTestCase):
+    """
+    Services end before the connections of their node.
+    """
+
+    def setUp(self) -> None:
+        """
+        Connect a node with such a service.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        self.service = Farewell()
+        self.node = self.nodes.start(services=[self.service])
+        peer = self.nodes.start()
+        self.nodes.connect(peer, self.node)
+
+    def test_waits(self) -> None:
+        """
+        The connections stay until a service has stopped.
+        """
+        stopping = self.node.stopService()
+        self.nodes.settle()
+        self.assertEqual(self.service.connections, 1)
+        self.assertEqual(len(self.node.connections), 1)
+        self.service.stopping.callback(None)
+        self.nodes.result(stopping)
+        self.assertEqual(len(self.node.connections), 0)
+
+    def test_late(self) -> None:
+        """
+        A service that takes longer than a second is cancelled.
+        """
+        stopping = self.node.stopService()
+        self.nodes.advance(SERVICES_TIME - 0.1)
+        self.assertNoResult(stopping)
+        self.nodes.advance(0.1)
+        self.nodes.result(stopping)
+        self.assertTrue(self.service.stopping.called)
+        self.assertEqual(len(self.node.connections), 0)
+
+    def test_fails(self) -> None:
+        """
+        The error of a service is logged, and keeps the node from nothing.
+        """
+        self.service.stopping.errback(ZeroDivisionError())
+        self.nodes.result(self.node.stopService())
+        self.assertEqual(len(self.node.connections), 0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

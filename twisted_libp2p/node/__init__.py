@@ -4,7 +4,8 @@
 The node: the object that an application holds.
 """
 
-from twisted_libp2p.node.listeners import Listener, Listeners
+from twisted_libp2p.node.listener import Listener
+from twisted_libp2p.node.listeners import Listeners
 from twisted_libp2p.node.node import MUXERS, SECURITIES, Node
 from twisted_libp2p.node.serving import ProtocolPort
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IListeningPort,
@@ -17,76 +17,22 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_libp2p.address import Multiaddr, isWildcard, unmapped
-from twisted_libp2p.errors import NodeStopping, UnsupportedAddress
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    NodeStopping,
+    UnsupportedAddress,
+)
 from twisted_libp2p.events import Listen, ListenClose
-from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import AddressSource, AnyTransport, IMovingPort
 from twisted_libp2p.node.addresses import OwnAddresses, withoutOwnPeer
+from twisted_libp2p.node.listener import Listener
 
-__all__ = ["Listener", "Listeners"]
+__all__ = ["Listeners"]
 
 #: Seconds after which a node that listens on a wildcard looks at the interfaces of
 #: this host again, as go-libp2p.
 INTERFACE_INTERVAL = 5.0
-
-
-class Listener:
-    """
-    An address on which a node listens.
-
-    @ivar requested: the address as it was asked for.
-    @ivar port: the port that accepts connections.
-    @ivar addresses: the real addresses, with the peer id.  They may change: those of a
-        wildcard with the interfaces of this host, others with their port.
-    @ivar wildcard: whether the requested address stands for all of this host.
-    @ivar users: the number of users that share it.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        requested: Multiaddr,
-        port: IListeningPort,
-        transport: AnyTransport,
-        peerID: PeerID,
-    ) -> None:
-        self.requested = requested
-        self.port = port
-        self.addresses: list[Multiaddr] = []
-        self.wildcard = isWildcard(unmapped(requested))
-        self.users = 1
-        self._transport = transport
-        self._peerID = peerID
-        self._blind = False
-
-    def look(self) -> tuple[list[Multiaddr], list[Multiaddr]]:
-        """
-        Find out the real addresses.  If the interfaces of this host cannot be listed,
-        the known addresses stay.
-
-        @return: the new addresses, and those that are gone.
-        """
-        try:
-            found = self._transport.listeningOn(self.requested, self.port)
-        except OSError as error:
-            if not self._blind:
-                self._blind = True
-                self._log.warn(
-                    "listening on {address}, but at which addresses of this host is"
-                    " not known: {error}",
-                    address=str(self.requested),
-                    error=str(error),
-                )
-            return [], []
-        self._blind = False
-        before = self.addresses
-        self.addresses = [each.withPeer(self._peerID) for each in found]
-        return (
-            [each for each in self.addresses if each not in before],
-            [each for each in before if each not in self.addresses],
-        )
 
 
 class Listeners:
@@ -127,6 +73,7 @@ class Listeners:
         self._open = True
         self.stops = 0
         self.requested = [self.parse(each) for each in Multiaddr.several(requested)]
+        self._starting: Deferred[Exception | None] | None = None
         # What bind() has begun, and the number of requested addresses that are open.
         self._binding: Deferred[None] | None = None
         self._bound = 0
@@ -171,13 +118,60 @@ class Listeners:
             await self.open(address)
             self._bound += 1
 
-    async def openRequested(self) -> None:
+    def start(self, done: Callable[[], None]) -> None:
         """
         Open the requested addresses that L{bind} has not opened yet.
 
-        @raise Exception: one of them cannot be opened.
+        @param done: called at the end, unless the listeners were stopped by then.
         """
         stops = self.stops
+        starting = Deferred.fromCoroutine(self._startAll(done))
+        if stops == self.stops:
+            self._starting = starting
+        else:
+            # A subscriber of L{Listen} has stopped the node.
+            starting.cancel()
+
+    def whenStarted(self) -> Deferred[None]:
+        """
+        Wait until the requested addresses are open.
+
+        @return: fails with the error of one that cannot be opened.
+        """
+        if self._starting is None:
+            return fail(ConfigurationError("the node is not started"))
+        waiting: Deferred[None] = Deferred()
+
+        def started(error: Exception | None) -> Exception | None:
+            if error is not None:
+                waiting.errback(error)
+            else:
+                waiting.callback(None)
+            return error
+
+        self._starting.addCallback(started)
+        return waiting
+
+    async def _startAll(self, done: Callable[[], None]) -> Exception | None:
+        """
+        Open the requested addresses.
+
+        @return: the error of one that cannot be opened; None if all can.
+        """
+        stops = self.stops
+        failure: Exception | None = None
+        try:
+            await self._openRequested(stops)
+        except (CancelledError, NodeStopping) as error:
+            failure = error
+        except Exception as error:
+            failure = error
+            self._log.error("cannot listen: {error}", error=str(error))
+        if stops == self.stops:
+            done()
+        return failure
+
+    async def _openRequested(self, stops: int) -> None:
         binding, self._binding = self._binding, None
         if binding is not None:
             await binding
@@ -334,9 +328,11 @@ class Listeners:
         Close all listeners, and give up those that are being opened.
         """
         self._bound = 0
+        starting, self._starting = self._starting, None
         binding, self._binding = self._binding, None
-        if binding is not None:
-            binding.cancel()
+        for pending in (starting, binding):
+            if pending is not None:
+                pending.cancel()
         looking, self._looking = self._looking, None
         if looking is not None:
             looking.cancel()

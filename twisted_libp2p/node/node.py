@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import (
-    CancelledError,
     Deferred,
     fail,
     succeed,
@@ -34,13 +33,12 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress
-from twisted_libp2p.connection import ConnectionContext, Dialer, Upgrader
-from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
+from twisted_libp2p.connection import ConnectionContext, Upgrader
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError, NodeStopping
-from twisted_libp2p.events import EventBus, Identified
+from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
@@ -60,16 +58,15 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
-from twisted_libp2p.node.arguments import check, checkKinds, networked, provided
+from twisted_libp2p.node.arguments import checkKinds, networked, provided
 from twisted_libp2p.node.life import Life, LivingService, stopAll
 from twisted_libp2p.node.listeners import Listeners
+from twisted_libp2p.node.parts import makeDialer, openStore
 from twisted_libp2p.node.rejoin import rejoin
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
 from twisted_libp2p.node.targets import Target, parse
-from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
-from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.private import PrivateNetwork
 
 S = TypeVar("S", bound=IService)
@@ -183,7 +180,7 @@ class Node(LivingService):
         self.registry = Registry()
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
         self.routings: list[IPeerRouting] = list(routings)
-        self._openPeerStore(peerstore)
+        self.peerstore = openStore(peerstore, self)
         self.connections = ConnectionManager(
             reactor,
             self.events,
@@ -206,60 +203,17 @@ class Node(LivingService):
             provided(IMuxerProvider, "muxers", muxers, IMuxer, self),
             self._context,
         )
-        self._dialer = self._makeDialer(dialect, resolver)
+        self._dialer = makeDialer(
+            self, self._upgrader, self._transports, dialect, resolver
+        )
         self.listeners = Listeners(
             self.ownAddresses, self._transports, self._upgrader.listen, listen
         )
         self._rejoining: Deferred[None] | None = None
-        self._starting: Deferred[Exception | None] | None = None
         self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
         self.add(PingService())
         for each in services:
             self.add(each)
-
-    def _openPeerStore(self, peerstore: IPeerStore | str | None) -> None:
-        """
-        Open the peerstore; if it is a service, run it.
-        """
-        self.peerstore: IPeerStore = (
-            openPeerStore(self.reactor, peerstore or "memory:")
-            if peerstore is None or isinstance(peerstore, str)
-            else peerstore
-        )
-        check("peerstore", self.peerstore, IPeerStore, "an IPeerStore or sqlite:PATH")
-        writer = IService(self.peerstore, None)
-        self._outlives = writer is not None
-        if writer is not None and writer.parent is None:
-            writer.setServiceParent(self)
-        # Its subscriptions keep it alive.
-        PeerStoreUpdater(self.peerstore, self.events)
-
-    def _makeDialer(self, dialect: str, resolver: IResolver | None) -> Dialer:
-        """
-        Make the dialer of this node.
-        """
-        dialer = Dialer(
-            self._upgrader,
-            self._transports,
-            self.peerstore,
-            dialect,
-            resolver=DNSAddrResolver(
-                self.reactor, resolver, lambda each: dialer.dials(each)
-            ),
-            names=NameResolver(self.reactor),
-            own=self.ownAddresses.full,
-            existing=self.connections.to,
-            instead=self.connections.instead,
-            routings=self.routings,
-        )
-        self.peerstore.prefer(dialer.dials)
-        self.events.subscribe(
-            Identified,
-            lambda event: dialer.hearsay.heard(
-                event.peer, event.connection.remoteAddress, event.listenAddresses
-            ),
-        )
-        return dialer
 
     # Its parts
 
@@ -341,13 +295,8 @@ class Node(LivingService):
         if stops != self.listeners.stops:
             # A service has stopped the node as it was started.
             return
-        starting = Deferred.fromCoroutine(self._listenAll())
-        if stops != self.listeners.stops:
-            # A subscriber of L{Listen} has.
-            starting.cancel()
-            return
-        self._starting = starting
-        if self._outlives:
+        self.listeners.start(lambda: self.happened("listening"))
+        if stops == self.listeners.stops and IService.providedBy(self.peerstore):
             self._rejoining = Deferred.fromCoroutine(
                 rejoin(self.peerstore, self.connections, self._dialer)
             )
@@ -359,25 +308,6 @@ class Node(LivingService):
         self._context.admit(open)
         self.listeners.admit(open)
 
-    async def _listenAll(self) -> Exception | None:
-        """
-        Listen on the addresses that the node was made with.
-
-        @return: the error of one that cannot be listened on; None if all can.
-        """
-        stops = self.listeners.stops
-        failure: Exception | None = None
-        try:
-            await self.listeners.openRequested()
-        except (CancelledError, NodeStopping) as error:
-            failure = error
-        except Exception as error:
-            failure = error
-            self._log.error("cannot listen: {error}", error=str(error))
-        if stops == self.listeners.stops:
-            self.happened("listening")
-        return failure
-
     def whenListening(self) -> Deferred[list[Multiaddr]]:
         """
         Wait until the started node listens on all its addresses.
@@ -387,19 +317,7 @@ class Node(LivingService):
         """
         if self.life is Life.RESTARTING:
             return self.whenStopped().addCallback(lambda _: self.whenListening())
-        if self._starting is None:
-            return fail(ConfigurationError("the node is not started"))
-        waiting: Deferred[list[Multiaddr]] = Deferred()
-
-        def started(error: Exception | None) -> Exception | None:
-            if error is not None:
-                waiting.errback(error)
-            else:
-                waiting.callback(self.addresses)
-            return error
-
-        self._starting.addCallback(started)
-        return waiting
+        return self.listeners.whenStarted().addCallback(lambda _: self.addresses)
 
     def refuse(self) -> None:
         """
@@ -413,11 +331,9 @@ class Node(LivingService):
         Stop the listeners, the dials and the upgrades, then the services, within a
         second, then the connections, within two seconds, then the rest.
         """
-        starting, self._starting = self._starting, None
         rejoining, self._rejoining = self._rejoining, None
-        for pending in (starting, rejoining):
-            if pending is not None:
-                pending.cancel()
+        if rejoining is not None:
+            rejoining.cancel()
         await self.listeners.closeAll()
         upgrading = len(self._upgrader.upgrades)
         self._dialer.stop()
