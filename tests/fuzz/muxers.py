@@ -21,7 +21,6 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IMuxer, Role
 from twisted_libp2p.muxer import Mplex, Yamux
 from twisted_libp2p.muxer.mplex.frame import MAX_MESSAGE
-from twisted_libp2p.muxer.state import CLOSED
 from twisted_libp2p.muxer.yamux.window import INITIAL_WINDOW
 from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxedConnectionDouble
 
@@ -143,7 +142,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
             # A reader that has paused is owed only data whose end had come too.
             if not end.reasons:
                 stream: Any = end.stream
-                assert not end._reads and stream.state == CLOSED, end
+                assert not end._reads and stream.state.closed, end
                 stream.resumeProducing()
         clock.advance(0)
         for end in ends:

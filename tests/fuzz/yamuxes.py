@@ -33,7 +33,6 @@ from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Role
 from twisted_libp2p.muxer import Yamux
-from twisted_libp2p.muxer.state import CLOSED, LOCAL_CLOSED, OPEN, REMOTE_CLOSED
 from twisted_libp2p.testing.muxer import HalfCloseCollector, MuxedConnectionDouble
 
 _ALICE, _BOB = PeerID(b"\x00\x01a"), PeerID(b"\x00\x01b")
@@ -354,14 +353,14 @@ class _Script:
         """
         number = self._stream()
         stream = self._ours.streams.get(number)
-        if stream is None or stream.state == CLOSED:
+        if stream is None or stream.state.closed:
             return None
         match action:
-            case 11 | 12 if not stream._closing:
+            case 11 | 12 if not stream.state.sending:
                 return Record(b"w", number, self._text())
-            case 13 if not stream._closing:
+            case 13 if not stream.state.sending:
                 return Record(b"c", number)
-            case 14 if stream.state == OPEN:
+            case 14 if not (stream.state.sent or stream.state.peerEnded):
                 # With one half ended, rust sends no reset of what is dropped.
                 return Record(b"r", number)
             case 15:
@@ -423,12 +422,12 @@ class _Script:
             return None
         if stream is None:
             return None
-        if stream.state == CLOSED:
+        if stream.state.closed:
             return _UNREAD
         if flags & _RST:
-            held = stream.state == LOCAL_CLOSED and stream._paused
+            held = stream.state.sent and stream._paused
             return _DROPPED if held else None
-        if kind == _DATA and length and stream.state == REMOTE_CLOSED:
+        if kind == _DATA and length and stream.state.peerEnded:
             return _BEHIND
         return None
 
@@ -453,7 +452,7 @@ class _Script:
         numbers = sorted(
             number
             for number, stream in self._ours.streams.items()
-            if not open or stream.state in (OPEN, LOCAL_CLOSED)
+            if not open or not stream.state.peerEnded
         )
         if byte >= _ODD or not numbers:
             return byte % 7 + 1

@@ -37,9 +37,9 @@ from tests.speaker import Speaker
 from twisted_libp2p.errors import ConnectionClosing, LimitExceeded
 from twisted_libp2p.interfaces import Direction, IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
-from twisted_libp2p.muxer.session import CLOSE_TIMEOUT, LINGER
-from twisted_libp2p.muxer.state import CLOSED, OPEN
+from twisted_libp2p.muxer.session import CLOSE_TIMEOUT
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.table import LINGER
 from twisted_libp2p.testing.muxer import MuxedConnectionDouble, MuxerPair
 
 # How many streams each side may have open, and lets the other have.
@@ -65,6 +65,13 @@ SIZES = st.sampled_from(
         400_000,
     ]
 )
+
+
+def ended(stream: Stream) -> bool:
+    """
+    Check whether a half of a stream has ended on the wire.
+    """
+    return stream.state.sent or stream.state.peerEnded
 
 
 class End(Speaker):
@@ -131,7 +138,7 @@ class End(Speaker):
         """
         Reset, unless only the notification of the end is missing.
         """
-        if not self.stream._settled:
+        if not self.stream.state.settled:
             self.aborted = True
         self.stream.abortConnection(size)
 
@@ -395,7 +402,7 @@ class SessionModel(RuleBasedStateMachine):
         """
         self.clock.advance(0)
         for end in self.all:
-            if (end.closing or end.aborted) and end.stream.state == CLOSED:
+            if (end.closing or end.aborted) and end.stream.state.closed:
                 assert end.reasons, f"{end} has left, and was not notified"
 
     @rule()
@@ -586,7 +593,7 @@ class YamuxModel(SessionModel):
             stream = end.stream
             window = stream.receiveWindow
             known = window.available + window.consumed + stream.unreadSize
-            assert 0 <= window.available <= known <= window.size or stream.state, end
+            assert 0 <= window.available <= known <= window.size or ended(stream), end
             assert stream.sendWindow >= 0
         for owner in getattr(self, "owners", ()):
             session: Any = owner.session
@@ -601,7 +608,7 @@ class YamuxModel(SessionModel):
         """
         for end in self.all:
             far = end.far
-            if far is not None and end.stream.state == far.stream.state == OPEN:
+            if far is not None and not (ended(end.stream) or ended(far.stream)):
                 assert end.stream.sendWindow == far.stream.receiveWindow.available
 
 

@@ -3,15 +3,22 @@
 """
 Muxers: one authenticated connection becomes many streams.
 
-What enters is the byte transport that a security wrapper gives, and the owner
-of the connection, an
-L{IMuxedConnection<twisted_libp2p.interfaces.IMuxedConnection>}.  What leaves
-are L{Stream}s, each the transport of one protocol::
+A muxer gets the byte transport of a security wrapper, and the owner of the
+connection, an L{IMuxedConnection<twisted_libp2p.interfaces.IMuxedConnection>}.  It
+makes L{Stream}s, each the transport of one protocol::
 
-    state       which halves of a stream have ended, as a table
-    stream      the stream, one for all muxers: what applications see
-    session     what the muxers share: the streams' table, send order,
-                back-pressure, the order of ends
+    state       which halves of a stream have ended, as tables
+    outbox      written bytes that wait to be sent
+    inbox       received bytes that wait to be read
+    facts       who opened a stream, its protocol and its addresses
+    stream      these joined: the stream of all muxers, and its ends
+    table       the streams of a session: counts, limits, deadlines of closed streams
+    turns       when streams are sent, and their applications notified
+    ends        ends that are held back for a moment
+    frames      the part of a session that each muxer brings
+    top         the layer that a session is
+    session     all of this joined: a session over a transport of bytes
+    factory     its factory
     yamux       streams with windows
     mplex       streams without
 

@@ -3,16 +3,19 @@
 """
 The stream that all muxers share: a Twisted transport inside of a connection.
 
-Calls go one way at a time.  What the application calls (C{write},
-C{loseConnection}, C{resumeProducing}, ...) never calls the application back
-before it returns; the session does that in its own turn, which is the end of
-the read in progress, or the next turn of the reactor.
+Calls go one way at a time.  A method that the application calls (C{write},
+C{loseConnection}, C{resumeProducing}, ...) never calls the application back before it
+returns.  It notes the event in the stream's state, and asks the session for a turn; the
+session calls L{Stream.deliverPending} in that turn, which is the end of the read in
+progress, or the next turn of the reactor.
+
+Written bytes wait in the L{outbox<twisted_libp2p.muxer.outbox>}, unread bytes in the
+L{inbox<twisted_libp2p.muxer.inbox>}: these are base classes, so that a stream is one
+object.  The ends of both halves are a table, in L{state<twisted_libp2p.muxer.state>}.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
@@ -21,36 +24,23 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import ErrorCode, StreamAborted, StreamReset
 from twisted_libp2p.interfaces import Direction, IMuxedStream
-from twisted_libp2p.muxer.state import (
-    CLOSED,
-    FIN_RECEIVED,
-    FIN_SENT,
-    OPEN,
-    TRANSITIONS,
-    StreamState,
-)
-from twisted_libp2p.wire.pieces import MANY, SMALL, joinSmall
+from twisted_libp2p.muxer.facts import StreamFacts
+from twisted_libp2p.muxer.inbox import Inbox, StreamSession
+from twisted_libp2p.muxer.outbox import HIGH_WATER
+from twisted_libp2p.muxer.state import Effect, Event
 
 if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IMuxedConnection, IStreamScope
-    from twisted_libp2p.muxer.session import MuxerSession
+    from twisted_libp2p.interfaces import IStreamScope
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "Stream"]
-
-#: A producer is paused when more bytes than this wait in its stream.
-HIGH_WATER = 64 * 1024
-
-#: A paused producer is resumed when no more bytes than this are left.
-LOW_WATER = 16 * 1024
+__all__ = ["Stream"]
 
 _log = Logger()
 
 
 @implementer(IMuxedStream)
-class Stream:
+class Stream(Inbox, StreamFacts):
     """
     One stream of a muxed connection.
 
@@ -59,275 +49,89 @@ class Stream:
     the peer's.  A protocol that does not provide that interface and whose peer
     has closed its half loses the connection as soon as its own bytes are sent.
 
-    C{loseConnection} waits until what was written is sent, and until a
-    registered producer is unregistered.  It then ends our half and tells the
-    protocol; what the peer still sends is discarded.
+    C{loseConnection} waits until all written bytes are sent, and until a
+    registered producer is unregistered.  It then ends our half and notifies the
+    protocol; bytes that the peer still sends are discarded.
 
-    @ivar session: the session that this stream is part of.
-    @ivar protocol: who receives.  May be replaced at any time; None after the
-        end.
-    @ivar negotiating: whether the protocol is taken for agreed, but the peer
-        has not confirmed it.  Until L{negotiated} our half does not end, and
-        what arrives is delivered even if the application is not reading.
-    @ivar disconnecting: whether our side is closing it, or has.
-    @ivar disconnected: whether the protocol has been notified of its end.
-    @ivar state: which halves have ended, on the wire.  The application may have
-        bytes, and the end of the other half, still to read when both have.
-    @ivar unsentSize: how many written bytes wait here.
-    @ivar unreadSize: how many received bytes wait here for the application.
-    @ivar sendWindow: how many bytes the peer is ready to take.
-    @ivar receiveWindow: the muxer's own record of what we have allowed the
-        peer to send; None where it knows no windows.
-    @ivar announce: the muxer's own note of what its next frame for the stream
-        has to carry.
-    @ivar queued: whether the stream is in its session's send queue.
+    @ivar key: the place of the stream in the table of its session.
+    @ivar receiveWindow: the muxer's own record of the bytes that the peer may still
+        send; None if it has no windows.
+    @ivar announce: the muxer's own note of the flags that its next frame for the
+        stream has to carry.
     """
 
     __slots__ = (
-        "_closing",
         "_direction",
-        "_eof",
-        "_lost",
-        "_negotiator",
-        "_offset",
-        "_paused",
-        "_pieces",
-        "_producer",
-        "_producerPaused",
         "_reason",
-        "_received",
         "_scope",
         "_streamID",
-        "_streaming",
-        "_writeEnded",
-        "_writeTold",
         "announce",
-        "disconnected",
-        "disconnecting",
-        "negotiating",
-        "protocol",
-        "queued",
+        "key",
         "receiveWindow",
-        "sendWindow",
-        "session",
-        "state",
-        "unreadSize",
-        "unsentSize",
     )
 
     def __init__(
         self,
-        session: MuxerSession,
+        session: StreamSession,
         streamID: int,
         direction: Direction,
         sendWindow: int,
         receiveWindow: Any,
         announce: int,
     ) -> None:
-        self.session = session
+        super().__init__(session, sendWindow)
+        self.key = streamID
         self._streamID = streamID
         self._direction: Direction = direction
-        self.protocol: IProtocol | None = None
         self._scope: IStreamScope | None = None
-        self.negotiating = False
-        self.disconnecting = False
-        self.disconnected = False
-        self.state: StreamState = OPEN
-        self.unsentSize = 0
-        self.unreadSize = 0
-        self.sendWindow = sendWindow
         self.receiveWindow: Any = receiveWindow
         self.announce = announce
-        self.queued = False
-        # None when nothing waits: most streams of a crowd are idle, and an empty
-        # deque takes more than all the rest of a stream.
-        self._pieces: list[bytes] | deque[bytes] | None = None
-        self._offset = 0
-        self._closing = False
-        self._writeEnded = False
-        self._writeTold = False
-        self._received: deque[bytes] | None = None
-        self._paused = False
-        self._eof = False
-        self._lost = False
-        self._negotiator: Any = None
-        self._producer: Any = None
-        self._streaming = False
-        self._producerPaused = False
         self._reason: Failure | None = None
 
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {self.streamID} {self.direction}"
-            f" {self.protocolID or 'not negotiated'} {self.state.name}>"
+            f" {self.protocolID or 'not negotiated'} {self.state!r}>"
         )
-
-    # Read-only: the counts depend on these.
-
-    @property
-    def streamID(self) -> int:
-        """
-        The number of the stream on the wire.
-        """
-        return self._streamID
-
-    @property
-    def direction(self) -> Direction:
-        """
-        Which side opened the stream.
-        """
-        return self._direction
-
-    @property
-    def scope(self) -> IStreamScope | None:
-        """
-        The use of all limits by this stream; None where its owner counts nothing.
-        """
-        return self._scope
-
-    @property
-    def connection(self) -> IMuxedConnection:
-        """
-        The owner of the session.
-        """
-        return self.session.connection
-
-    @property
-    def protocolID(self) -> str | None:
-        """
-        The protocol negotiated for this stream; None until then.
-        """
-        return None if self._scope is None else self._scope.protocol
-
-    def adopt(self, scope: IStreamScope) -> None:
-        """
-        Keep what the owner has counted for this stream.
-
-        @raise RuntimeError: the stream has a scope already.
-        """
-        if self._scope is not None:
-            raise RuntimeError(f"{self} is counted already")
-        self._scope = scope
 
     # ITransport
 
-    def getPeer(self) -> PeerAddress:
+    @property
+    def disconnecting(self) -> bool:
         """
-        Tell who is at the other end.
+        Whether our side is closing the stream, or has closed it.
         """
-        connection = self.connection
-        return PeerAddress(
-            connection.remotePeer, connection.remoteAddress, self.protocolID
-        )
+        return self.state.left
 
-    def getHost(self) -> PeerAddress:
+    @property
+    def disconnected(self) -> bool:
         """
-        Tell who is at our end.
+        Whether the protocol has been notified of the end of the stream.
         """
-        connection = self.connection
-        return PeerAddress(
-            connection.localPeer, connection.localAddress, self.protocolID
-        )
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """
-        Send these bytes, as soon as the peer and the transport take them.
-
-        After C{loseConnection} or C{loseWriteConnection} only what a
-        registered producer writes is still sent.
-        """
-        if type(data) is not bytes:
-            data = _copy(data)
-        if self._closing and (self._writeEnded or self._producer is None):
-            return
-        size = len(data)
-        if size:
-            pieces = self._pieces
-            if pieces is None:
-                self._pieces = [data]
-            else:
-                pieces.append(data)
-                if not len(pieces) % MANY:
-                    joinSmall(pieces)
-            self.unsentSize = size = self.unsentSize + size
-            # Less than that matters to nobody, once the session knows.
-            if not self.queued or size > LOW_WATER:
-                self._written()
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """
-        Send these pieces one after the other.
-        """
-        if self._closing and (self._writeEnded or self._producer is None):
-            return
-        pieces = [data if type(data) is bytes else _copy(data) for data in iovec]
-        size = sum(map(len, pieces))
-        if size:
-            if self._pieces is None:
-                self._pieces = []
-            before = len(self._pieces)
-            self._pieces.extend(piece for piece in pieces if piece)
-            if before // MANY != len(self._pieces) // MANY:
-                joinSmall(self._pieces, MANY + len(pieces))
-            self.unsentSize += size
-            self._written()
-
-    def _written(self) -> None:
-        """
-        Ask to be sent, and pause the producer if too much is left here: the
-        session wakes it when enough of that has gone.
-        """
-        if self.sendWindow:
-            self.session.ready(self)
-        if (
-            self._producer is not None
-            and self._streaming
-            and self.unsentSize > HIGH_WATER
-            and not self._producerPaused
-        ):
-            self._producerPaused = True
-            self._producer.pauseProducing()
+        return self.state.lost
 
     def loseConnection(self) -> None:
         """
-        End the stream when what was written is sent.  The protocol is told
-        C{ConnectionDone} then.  What the peer sends from now on is discarded.
+        End the stream when all written bytes are sent.  The protocol is notified
+        with C{ConnectionDone} then.  Bytes that the peer sends from now on are
+        discarded.
         """
-        if self.disconnecting or self.disconnected:
-            return
-        self.disconnecting = True
-        self._paused = False
-        self._eof = False
-        if not self.negotiating:
-            self._discard()
-        if self._writeEnded:
-            # Nothing is left to be sent, so nothing else will wake the stream.
-            self.session.wake(self)
-        self._close()
+        if not self.state.left:
+            self._paused = False
+            self._happened(Event.LEAVE if self.negotiating else Event.CLOSE)
 
     def loseWriteConnection(self) -> None:
         """
-        End our half of the stream when what was written is sent.
+        End our half of the stream when all written bytes are sent.
         """
-        if not self._closing:
-            self._close()
-
-    def _close(self) -> None:
-        """
-        Let our half end behind the last byte.
-        """
-        self._closing = True
-        if self.writeEnding:
-            self.session.ready(self)
-        if self.disconnecting and self._producer is None:
-            self.session.linger(self)
+        self._happened(Event.SHUT)
 
     def abortConnection(self, code: int = ErrorCode.NONE) -> None:
         """
-        Reset the stream: what waits to be sent or read is dropped, and both
+        Reset the stream: bytes that wait to be sent or read are dropped, and both
         sides lose the connection.
 
-        @param code: why; told to the peer where the muxer has a place for it.
+        @param code: the reason; the peer sees it if the muxer has a place for it.
         """
         self.fail(Failure(StreamAborted()), code)
 
@@ -335,38 +139,13 @@ class Stream:
         """
         Reset the stream for a reason of its own.
         """
-        if self._settled:
+        state = self.state
+        if state.settled:
             return
-        if self.state != CLOSED:
+        if not state.closed:
             self.session.reset(self, code)
         self._over(reason)
-        self.disconnecting = True
-        self.session.wake(self)
-
-    # ITCPTransport: options of a socket, which a stream does not have
-
-    def getTcpNoDelay(self) -> bool:
-        """
-        Return True: a stream never holds back small writes, as Nagle does.
-        """
-        return True
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """
-        Do nothing.  Servers such as conch call this on any transport.
-        """
-
-    def getTcpKeepAlive(self) -> bool:
-        """
-        Return True: the connection is probed, and all its streams with it.
-        """
-        return True
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """
-        Do nothing.  The policy of the connection manager says how connections
-        are kept alive.
-        """
+        self.session.turns.notify(self)
 
     def stopConsuming(self) -> None:
         """
@@ -374,145 +153,23 @@ class Stream:
         """
         self.loseConnection()
 
-    # IPushProducer: the application as a reader
-
-    def pauseProducing(self) -> None:
-        """
-        Deliver nothing from now on.  The peer may fill its window.
-        """
-        if not self.disconnecting:
-            self._paused = True
-
-    def resumeProducing(self) -> None:
-        """
-        Deliver again, beginning with what came in the meantime.
-        """
-        if self._paused:
-            self._paused = False
-            if self._received or self._eof:
-                self.session.wake(self)
-
     def stopProducing(self) -> None:
         """
         Lose the connection.
         """
         self.loseConnection()
 
-    # IConsumer: the application as a writer
+    # The owner's side: limits and negotiation
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
+    def adopt(self, scope: IStreamScope) -> None:
         """
-        Let a producer write: a push producer is paused while more than
-        L{HIGH_WATER} bytes wait here, a pull producer is asked whenever no
-        more than L{LOW_WATER} do.
+        Keep the use of all limits by this stream.
 
-        @raise RuntimeError: there is one already.
+        @raise RuntimeError: the stream has a scope already.
         """
-        if self._producer is not None:
-            raise RuntimeError(
-                f"cannot register {producer!r}: {self._producer!r} is registered"
-            )
-        kept = self._reason is not None and self._eof
-        if self._writeEnded and not kept:
-            producer.stopProducing()
-            return
-        self._producer = producer
-        self._streaming = bool(streaming)
-        self._producerPaused = False
-        if not streaming:
-            if not kept:
-                producer.resumeProducing()
-        elif kept or self.unsentSize > HIGH_WATER:
-            self._producerPaused = True
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """
-        The producer has no more to write.
-        """
-        self._producer = None
-        if self._closing:
-            self._close()
-
-    # The session's side: sending
-
-    @property
-    def writeEnding(self) -> bool:
-        """
-        Whether all is sent but the end of our half.
-        """
-        return (
-            self._closing
-            and not self.unsentSize
-            and self._producer is None
-            and not self._writeEnded
-            and not self.negotiating
-        )
-
-    def take(self, size: int, batch: list[bytes | memoryview]) -> None:
-        """
-        Move the oldest unsent bytes to a batch, without a copy of them: the
-        batch is joined.
-
-        @param size: how many; no more than C{unsentSize}.
-        """
-        if size == self.unsentSize and not self._offset:
-            batch += self._pieces or ()
-            self._pieces = None
-            self.unsentSize = 0
-        else:
-            self._takePart(size, batch)
-        if self.disconnecting and self._producer is None:
-            self.session.linger(self)
-
-    def _takePart(self, size: int, batch: list[bytes | memoryview]) -> None:
-        """
-        Move bytes to a batch, and cut a piece where that has to be.
-        """
-        pieces = self._pieces
-        if not isinstance(pieces, deque):
-            # Many may be left, and a list would move them all up each time.
-            pieces = self._pieces = deque(pieces or ())
-        offset = self._offset
-        self.unsentSize -= size
-        while size:
-            piece = pieces[0]
-            left = len(piece) - offset
-            if left <= size:
-                batch.append(memoryview(piece)[offset:] if offset else piece)
-                pieces.popleft()
-                offset = 0
-                size -= left
-            else:
-                batch.append(memoryview(piece)[offset : offset + size])
-                offset += size
-                size = 0
-        self._offset = offset
-        if not pieces:
-            self._pieces = None
-
-    def finSent(self) -> None:
-        """
-        The end of our half is on its way.
-        """
-        self._writeEnded = True
-        self.state = TRANSITIONS[self.state, FIN_SENT]
-        if self.disconnecting:
-            self.session.linger(self)
-        self.session.wake(self)
-
-    @property
-    def starving(self) -> bool:
-        """
-        Whether a producer should be asked for more.
-        """
-        return (
-            self._producer is not None
-            and self.unsentSize <= LOW_WATER
-            and (self._producerPaused or not self._streaming)
-        )
-
-    # The session's side: receiving
+        if self._scope is not None:
+            raise RuntimeError(f"{self} is counted already")
+        self._scope = scope
 
     def switchProtocol(self, present: IProtocol, successor: IProtocol) -> None:
         """
@@ -523,135 +180,87 @@ class Stream:
 
     def lend(self, protocol: IProtocol) -> bool:
         """
-        Connect an application before its protocol is agreed.  The present protocol,
-        a wrapper which negotiates, receives until L{negotiated}, even if the
+        Connect an application before its protocol is confirmed.  The present
+        protocol, which negotiates, receives until L{negotiated}, even if the
         application replaces its own protocol meanwhile.
         """
         self._negotiator, self.protocol = self.protocol, protocol
         return True
 
-    def deliver(self, data: bytes) -> None:
-        """
-        Hand bytes of the peer to the protocol, now or when it reads again.
-        """
-        if (self._paused or self._received) and not self.negotiating:
-            received = self._received
-            if received is None:
-                received = self._received = deque()
-            received.append(data)
-            if not len(received) % MANY:
-                joinSmall(received)
-            self.unreadSize += len(data)
-            return
-        if not self.disconnecting or self.negotiating:
-            receiver = self._negotiator or self.protocol
-            try:
-                receiver.dataReceived(data)  # type: ignore[union-attr]
-            except Exception:
-                self.failed("dataReceived")
-        self.session.delivered(self, len(data))
-
-    def unread(self, data: bytes) -> None:
-        """
-        Take back bytes that were delivered to a protocol which has since been
-        replaced: they are delivered again, before all others, as soon as
-        C{protocol} wants to read.
-        """
-        if not data or self.disconnecting or self._settled:
-            return
-        if not (self._paused or self._received):
-            # Whoever gives back is in the midst of receiving.
-            self.protocol.dataReceived(data)  # type: ignore[union-attr]
-            return
-        received = self._received
-        if received is None:
-            received = self._received = deque()
-        if received and len(data) + len(received[0]) <= SMALL:
-            received[0] = data + received[0]
-        else:
-            received.appendleft(data)
-        self.unreadSize += len(data)
-        self.session.delivered(self, -len(data))
-        self.session.wake(self)
-
     def negotiated(self) -> None:
         """
-        The peer has confirmed the protocol.
+        Note that the peer has confirmed the protocol.
         """
         self.negotiating = False
         self._negotiator = None
-        if self.disconnecting:
-            self._discard()
-        if self._closing:
-            self._close()
+        self._happened(Event.NEGOTIATED)
+
+    # The session's side
+
+    @property
+    def writeEnding(self) -> bool:
+        """
+        Whether all is sent but the end of our half.
+        """
+        return (
+            self.state.draining
+            and not self.unsentSize
+            and self._producer is None
+            and not self.negotiating
+        )
+
+    def finSent(self) -> None:
+        """
+        Note that the end of our half is on its way.
+        """
+        self._happened(Event.FIN_SENT)
 
     def finReceived(self) -> None:
         """
-        The peer ended its half.
+        Note that the peer has ended its half.
         """
-        after = TRANSITIONS.get((self.state, FIN_RECEIVED))
-        if after is None:
-            return
-        self.state = after
-        self._eof = self.negotiating or not self.disconnecting
-        self.attend()
+        if self._happened(Event.FIN_RECEIVED):
+            self.deliverPending()
 
     def resetReceived(self, code: int) -> None:
         """
-        The peer reset the stream: what it sent before is not to be trusted to
-        be whole, and is dropped.
+        Note that the peer has reset the stream: bytes that it sent before may be
+        incomplete, and are dropped.
         """
         self._over(Failure(StreamReset(code)))
-        self.attend()
+        self.deliverPending()
 
     def sessionEnded(self, reason: Failure, keep: bool = False) -> None:
         """
         End the stream together with its session.
 
         @param reason: why the session has ended.
-        @param keep: whether a paused application may still read what has come, if
-            the peer's half has come to its end: until it resumes, closes or aborts.
+        @param keep: whether a paused application may still read the received bytes,
+            if the peer has ended its half: until it resumes, closes or aborts.
         """
-        if keep and self._eof:
-            self._endHalf(reason)
+        if keep and self.state.unread:
+            self._keep(reason)
         else:
             self._over(reason)
-        self.attend()
+        self.deliverPending()
 
-    def _endHalf(self, reason: Failure) -> None:
+    def failed(self, where: str) -> None:
         """
-        End our half, which nobody receives any more, and keep the peer's, which is
-        whole.
+        Reset the stream, and nothing else, since its application has raised.
         """
-        if self._reason is not None:
-            return
-        if self.state == CLOSED or not (
-            self.unsentSize or IHalfCloseableProtocol.providedBy(self.protocol)
-        ):
-            # Nothing of either half is missing.
-            reason = connectionDone
-        self._reason = reason
-        self.state = CLOSED
-        self._closing = self._writeEnded = True
-        self.negotiating = False
-        self._pieces = None
-        self.unsentSize = 0
-        # Not stopped: it may be the transport into which the rest is to be read.
-        if self._producer is not None and self._streaming and not self._producerPaused:
-            self._producerPaused = True
-            try:
-                self._producer.pauseProducing()
-            except Exception:
-                self.failed("pauseProducing")
+        self._logFailure(where)
+        self.fail(Failure(), ErrorCode.NONE)
 
-    # Turns
-
-    def attend(self) -> None:
+    def deliverPending(self) -> None:
         """
-        Tell the application all that it has to know by now.
+        Notify the application of all events that it does not know, in their order:
+        received bytes, the end of the peer's half, room for its producer, the end of
+        our half, and the loss of the stream.
         """
         received = self._received
-        while received and not self._paused and (self._eof or self._reason is None):
+        while received and not self._paused:
+            if self._reason is not None and not self.state.unread:
+                break
             data = received.popleft()
             self.unreadSize -= len(data)
             try:
@@ -659,93 +268,148 @@ class Stream:
             except Exception:
                 self.failed("dataReceived")
             self.session.delivered(self, len(data))
-        if self._eof and not received and (self.negotiating or not self._paused):
-            self._eof = False
-            self._readEnded()
-        if self._producer is not None and self._reason is None and self.starving:
-            self._producerPaused = False
+        if (
+            self.state.unread
+            and not received
+            and (self.negotiating or not self._paused)
+        ):
+            self._happened(Event.READ_END)
+        if self._producer is not None and self._reason is None and self.wantsMore:
             try:
-                self._producer.resumeProducing()
+                self._resumeProducer()
             except Exception:
                 self.failed("resumeProducing")
-        if self._writeEnded and not self.disconnected and self._reason is None:
-            self._tellWriteEnded()
-        if self._reason is None and self._settled:
-            self._reason = connectionDone
-        reason = self._reason
-        if reason is not None and not self._eof:
-            if not self.disconnected:
-                self._lose(reason)
-            if self._lost:
-                # Not if this is called from within _lose: that goes on.
-                self.session.closed(self, reason)
+        self._reportEnds()
 
-    def _tellWriteEnded(self) -> None:
-        """
-        Our half has ended on the wire.
-        """
-        if self.disconnecting:
-            self._lose(connectionDone)
-        elif not self._writeTold:
-            self._writeTold = True
-            if IHalfCloseableProtocol.providedBy(self.protocol):
-                self._call("writeConnectionLost")
+    # Within: the effects of events
 
-    def _readEnded(self) -> None:
+    def _happened(self, event: Event) -> bool:
         """
-        The peer's half has ended, and all of it was delivered.
-        """
-        if self.negotiating or not self.disconnecting:
-            if IHalfCloseableProtocol.providedBy(self._negotiator or self.protocol):
-                self._call("readConnectionLost")
-            elif not self._writeEnded:
-                self.loseConnection()
+        Move to the next state, and carry out the effects.
 
-    @property
-    def _settled(self) -> bool:
+        @return: False if the event changes nothing.
         """
-        Whether C{connectionLost} is the only call that the application has still to
-        expect, if any.  C{state} does not say so: on the wire a stream has ended when
-        both halves have, and its application may not have read everything.
+        after = self.state.after.get(event)
+        if after is None:
+            return False
+        self.state, effects = after
+        for effect in effects:
+            _EFFECTS[effect](self)
+        return True
+
+    def _written(self) -> None:
         """
-        return self.state == CLOSED and not self._eof
+        Ask to be sent, and pause the producer if too much is left here: the
+        session resumes it when enough of that has gone.
+        """
+        if self.sendWindow:
+            self.session.turns.ready(self)
+        if self._producer is not None and self.unsentSize > HIGH_WATER:
+            self._pauseProducer()
+
+    def _drain(self) -> None:
+        """
+        Send the end of our half as soon as that can be done.
+        """
+        if self.writeEnding:
+            self.session.turns.ready(self)
+        if self.state.left and self._producer is None:
+            self.session.table.linger(self)
+
+    def _linger(self) -> None:
+        """
+        Give the peer time, from now on, to take what is left and to end its half, if
+        the application has left.
+        """
+        if self.state.left:
+            self.session.table.linger(self)
+
+    def _notify(self) -> None:
+        """
+        Have the session notify the application in its next turn.
+        """
+        self.session.turns.notify(self)
 
     def _over(self, reason: Failure) -> None:
         """
-        Both halves end here and now, whatever was under way.
+        End both halves now.
         """
         if self._reason is None:
-            # Where our side has closed and all has left, that was the end.
-            closed = self.disconnecting and self._writeEnded
-            self._reason = connectionDone if closed else reason
-        self.state = CLOSED
-        self._closing = self._writeEnded = True
-        self._eof = False
-        # The rest of a body that was cut off here is for nobody: not kept, and
-        # not delivered.
+            # If our side has closed and all has left, the stream has ended well.
+            state = self.state
+            self._reason = connectionDone if state.left and state.sent else reason
+        # The rest of a body that was cut off here is neither kept nor delivered.
         self._paused = self.negotiating = False
-        self._pieces = None
-        self.unsentSize = 0
-        self._discard()
+        self._dropUnsent()
+        self._happened(Event.RESET)
 
-    def _discard(self) -> None:
+    def _keep(self, reason: Failure) -> None:
         """
-        Drop what the application has not read.
+        End our half, since nobody receives it, and keep the peer's, which is
+        complete.
         """
-        if self._received:
-            size = self.unreadSize
-            self._received.clear()
-            self.unreadSize = 0
-            self.session.delivered(self, size)
+        if self._reason is not None:
+            return
+        if self.state.closed or not (
+            self.unsentSize or IHalfCloseableProtocol.providedBy(self.protocol)
+        ):
+            # Nothing of either half is missing.
+            reason = connectionDone
+        self._reason = reason
+        self.negotiating = False
+        self._dropUnsent()
+        self._happened(Event.KEEP)
+        # It is not stopped: it may be the transport into which the rest is read.
+        try:
+            self._pauseProducer()
+        except Exception:
+            self.failed("pauseProducing")
+
+    # Within: notifying the application
+
+    def _reportWriteEnd(self) -> None:
+        """
+        Notify the application that our half has ended on the wire.
+        """
+        if IHalfCloseableProtocol.providedBy(self.protocol):
+            self._call("writeConnectionLost")
+
+    def _reportReadEnd(self) -> None:
+        """
+        Notify the application that the peer's half has ended, and that it has got
+        all bytes of it.
+        """
+        if IHalfCloseableProtocol.providedBy(self._negotiator or self.protocol):
+            self._call("readConnectionLost")
+        elif not self.state.sent:
+            self.loseConnection()
+
+    def _reportEnds(self) -> None:
+        """
+        Notify the application of the end of our half, or that it has lost the stream.
+        """
+        state = self.state
+        if state.sent and self._reason is None:
+            if not state.left:
+                self._happened(Event.WRITE_END)
+            elif not state.lost:
+                self._lose(connectionDone)
+            if self._reason is None and self.state.settled:
+                self._reason = connectionDone
+        reason = self._reason
+        if reason is not None and not self.state.unread:
+            if not self.state.lost:
+                self._lose(reason)
+            if self.state.gone:
+                # Not within connectionLost: the call that makes it goes on here.
+                self.session.closed(self, reason)
 
     def _lose(self, reason: Failure) -> None:
         """
-        Tell the protocol, once, that it has lost its connection.
+        Notify the protocol, once, that it has lost its connection.
         """
-        if self.disconnected:
-            return
-        self.disconnected = self.disconnecting = True
-        producer, self._producer = self._producer, None
+        self._happened(Event.LOSE)
+        producer = self._takeProducer()
         try:
             if producer is not None:
                 producer.stopProducing()
@@ -755,8 +419,8 @@ class Stream:
         protocol = self.protocol
         negotiator, self._negotiator = self._negotiator, None
         if negotiator is not None:
-            # It loses the connection first, and then what it wraps by now, if it
-            # has not left that already.
+            # The negotiator loses the connection first, and then the protocol that it
+            # wraps by now, if it has not left that already.
             if negotiator.wrappedProtocol is not None:
                 negotiator.wrappedProtocol = protocol
             protocol = negotiator
@@ -765,32 +429,26 @@ class Stream:
                 protocol.connectionLost(reason)
         except Exception:
             self._logFailure("connectionLost")
-        self._lost = True
+        self._happened(Event.LOST)
 
     def _call(self, name: str) -> None:
         """
-        Tell the protocol of the end of a half.
+        Notify the protocol of the end of a half.
         """
         try:
             getattr(self._negotiator or self.protocol, name)()
         except Exception:
             self.failed(name)
 
-    def failed(self, where: str) -> None:
-        """
-        The application raised: its stream ends, and nothing else.
-        """
-        self._logFailure(where)
-        self.fail(Failure(), ErrorCode.NONE)
-
     def _logFailure(self, where: str) -> None:
         _log.failure("{where} of {stream} raised", where=where, stream=self)
 
 
-def _copy(data: bytes | bytearray | memoryview) -> bytes:
-    """
-    Give bytes that nobody can change any more.
-    """
-    if not isinstance(data, bytes | bytearray | memoryview):
-        raise TypeError(f"a stream takes bytes, not {type(data).__name__}")
-    return bytes(data)
+_EFFECTS = {
+    Effect.DRAIN: Stream._drain,
+    Effect.DISCARD: Stream._discard,
+    Effect.LINGER: Stream._linger,
+    Effect.NOTIFY: Stream._notify,
+    Effect.REPORT_WRITE_END: Stream._reportWriteEnd,
+    Effect.REPORT_READ_END: Stream._reportReadEnd,
+}

@@ -23,8 +23,9 @@ from zope.interface import implementer
 from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.interfaces import Direction, IMuxedConnection, IMuxer, Role
 from twisted_libp2p.muxer import Stream
-from twisted_libp2p.muxer.session import MAX_BODY, MuxerSession, SessionFactory
-from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
+from twisted_libp2p.muxer.factory import SessionFactory
+from twisted_libp2p.muxer.frames import MAX_BODY
+from twisted_libp2p.muxer.session import MuxerSession
 
 PROTOCOL_ID = "/bundle/1.0.0"
 
@@ -87,16 +88,16 @@ class BundleSession(MuxerSession):
             self.streamReceived(
                 Stream(self, streamID, Direction.INBOUND, WINDOW, WINDOW, 0)
             )
-        elif stream is None or stream.state == CLOSED:
+        elif stream is None or stream.state.closed:
             pass  # The frame and our reset have crossed.
         elif kind == DATA:
-            if stream.state == REMOTE_CLOSED or number > stream.receiveWindow:
+            if stream.state.peerEnded or number > stream.receiveWindow:
                 raise self.violation(streamID, f"{number} bytes are too many")
             stream.receiveWindow -= number
             stream.deliver(body)
         elif kind == CREDIT:
             stream.sendWindow += number
-            self.ready(stream)
+            self.turns.ready(stream)
         elif kind == END:
             stream.finReceived()
         else:
@@ -107,9 +108,9 @@ class BundleSession(MuxerSession):
         Allow more when half of the window is free; not for every byte.
         """
         free = WINDOW - stream.receiveWindow - stream.unreadSize
-        if free >= WINDOW // 2 and stream.state not in (REMOTE_CLOSED, CLOSED):
+        if free >= WINDOW // 2 and not stream.state.peerEnded:
             stream.receiveWindow += free
-            self.urge(HEADER.pack(stream.streamID, CREDIT, free))
+            self.sendControl(HEADER.pack(stream.streamID, CREDIT, free))
 
     # Opening
 

@@ -30,7 +30,8 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.interfaces import Role
 from twisted_libp2p.muxer import Yamux
-from twisted_libp2p.muxer.session import MAX_BODY, MAX_CONTROL
+from twisted_libp2p.muxer.frames import MAX_BODY
+from twisted_libp2p.muxer.session import MAX_CONTROL
 from twisted_libp2p.muxer.yamux.frame import (
     ACK,
     DATA,
@@ -895,7 +896,7 @@ class FloodTests(SessionTestCase):
                 pack(WINDOW_UPDATE, RST, streamID, 0),
             )
         self.assertEqual(len(self.owner.ended), 2000)
-        self.assertEqual(len(self.peer.session._ready), 0)
+        self.assertEqual(len(self.peer.session.turns.queue), 0)
         self.assertEqual(self.sent(), [])
         self.assertEqual(self.owner.lost, [])
 

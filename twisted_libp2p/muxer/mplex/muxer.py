@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, Role
+from twisted_libp2p.muxer.factory import SessionFactory
 from twisted_libp2p.muxer.mplex.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.mplex.session import MplexSession
-from twisted_libp2p.muxer.session import SessionFactory
 
 __all__ = ["Mplex"]
 

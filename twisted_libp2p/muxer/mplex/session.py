@@ -19,21 +19,17 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.interfaces import Direction, Role
+from twisted_libp2p.muxer.factory import SessionFactory
+from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
 from twisted_libp2p.muxer.mplex.frame import (
     PROTOCOL_ID,
     Flag,
     FrameReader,
     pack,
 )
-from twisted_libp2p.muxer.session import (
-    EARLY,
-    FIRST_DATA,
-    MAX_BODY,
-    MuxerSession,
-    SessionFactory,
-)
-from twisted_libp2p.muxer.state import CLOSED, OPEN, REMOTE_CLOSED
+from twisted_libp2p.muxer.session import MuxerSession, Phase
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.turns import EARLY
 
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
@@ -111,11 +107,11 @@ class MplexSession(MuxerSession):
             return
         # The even flags are for what the sender has opened.
         ours = flag & 1
-        stream = self._streams.get(streamID << 1 | ours)
-        if stream is None or stream.state == CLOSED:
+        stream = self.table.byKey.get(streamID << 1 | ours)
+        if stream is None or stream.state.closed:
             return
         if flag <= _LAST_MESSAGE:
-            if stream.state == REMOTE_CLOSED:
+            if stream.state.peerEnded:
                 self._misused(stream)
             else:
                 self._receiver = stream
@@ -137,14 +133,14 @@ class MplexSession(MuxerSession):
         stream.deliver(data)
         if self._unread > self._room and self._blockedCall is None and not self._grow():
             self._block()
-        if len(self._ready) >= EARLY:
-            self.hurry()
+        if len(self.turns.queue) >= EARLY:
+            self.turns.flushNow()
 
     def _newStreamReceived(self, streamID: int) -> None:
         """
         The peer opens a stream; what it calls it is of no use to anybody.
         """
-        if self.known(streamID << 1) is not None:
+        if self.table.occupant(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         self.streamReceived(
             Stream(self, streamID, Direction.INBOUND, _BOUNDLESS, None, FIRST_DATA)
@@ -203,7 +199,7 @@ class MplexSession(MuxerSession):
         if call is not None:
             if call.active():
                 call.cancel()
-            if not self._lost:
+            if self.phase is not Phase.GONE:
                 transport.resumeProducing()
 
     def _waited(self) -> None:
@@ -222,7 +218,7 @@ class MplexSession(MuxerSession):
             self._unblock()
             return
         self._blockedCall = self.clock.callLater(self._muxer.patience, self._waited)
-        laziest = max(self._streams.values(), key=lambda stream: stream.unreadSize)
+        laziest = max(self.table.byKey.values(), key=lambda stream: stream.unreadSize)
         laziest.abortConnection(ErrorCode.LIMIT_EXCEEDED)
 
     # Opening
@@ -260,7 +256,7 @@ class MplexSession(MuxerSession):
         if first == _NEW:
             stream.announce = first = 0
             header = pack(_NEW_STREAM, streamID, 0)
-        elif first and size and not stream._closing:
+        elif first and size and not stream.state.sending:
             stream.announce = 0
         if size:
             size = min(size, MAX_BODY)
@@ -269,9 +265,9 @@ class MplexSession(MuxerSession):
             stream.take(size, batch)
             size += len(header)
             header = b""
-        if stream.writeEnding:
+        if stream.state.draining and stream.writeEnding:
             if first and size and stream._scope is not None:
-                self.endLater(stream)
+                self.holdEnd(stream)
                 return size
             header += pack(_CLOSE + ours, streamID, 0)
             stream.finSent()
@@ -288,7 +284,7 @@ class MplexSession(MuxerSession):
 
     # The end
 
-    def farewell(self, code: int) -> bytes:
+    def goAwayFrame(self, code: int) -> bytes:
         """
         Return the resets of the streams on which our half has not ended, so that
         nobody takes what came on them for whole: mplex cannot announce the end of the
@@ -296,8 +292,8 @@ class MplexSession(MuxerSession):
         """
         return b"".join(
             self.resetFrame(stream, code)
-            for stream in self._streams.values()
-            if stream.state in (OPEN, REMOTE_CLOSED) and self.announced(stream)
+            for stream in self.table.byKey.values()
+            if not stream.state.sent and self.announced(stream)
         )
 
     def sessionEnded(self, reason: Failure) -> None:

@@ -20,15 +20,11 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
 )
 from twisted_libp2p.interfaces import Direction, Role
-from twisted_libp2p.muxer.session import (
-    EARLY,
-    FIRST_DATA,
-    MAX_BODY,
-    MuxerSession,
-    SessionFactory,
-)
-from twisted_libp2p.muxer.state import CLOSED, REMOTE_CLOSED
+from twisted_libp2p.muxer.factory import SessionFactory
+from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
+from twisted_libp2p.muxer.session import MuxerSession, Phase
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.turns import EARLY
 from twisted_libp2p.muxer.yamux.frame import (
     ACK,
     DATA,
@@ -127,7 +123,7 @@ class YamuxSession(MuxerSession):
 
     # Liveness and the round trip
 
-    def connectionMade(self) -> None:
+    def started(self) -> None:
         """
         Begin, with a ping: windows grow by the measured round trip.
         """
@@ -136,7 +132,6 @@ class YamuxSession(MuxerSession):
                 self._muxer.keepAlive, self._keepAlive, self._muxer.keepAlive
             )
         self._sendPing(None)
-        super().connectionMade()
 
     def resumeProducing(self) -> None:
         """
@@ -151,7 +146,7 @@ class YamuxSession(MuxerSession):
 
         @return: fires with seconds, or fails when the session ends.
         """
-        if self._ended or self.transport is None:
+        if self.phase is not Phase.RUNNING:
             return fail(ConnectionClosing("the session has ended, or has not begun"))
         answered: Deferred[float] = Deferred()
         self._sendPing(answered)
@@ -161,7 +156,7 @@ class YamuxSession(MuxerSession):
         value = self._nextPing
         self._nextPing = (value + 1) & 0xFFFFFFFF
         self._pings[value] = (self.clock.seconds(), answered)
-        self.urge(pack(PING, SYN, 0, value))
+        self.sendControl(pack(PING, SYN, 0, value))
 
     def _keepAlive(self, interval: float) -> None:
         """
@@ -202,7 +197,7 @@ class YamuxSession(MuxerSession):
         if flags & SYN:
             if self._pongs < MAX_PONGS:
                 self._pongs += 1
-                self.urge(pack(PING, ACK, 0, value))
+                self.sendControl(pack(PING, ACK, 0, value))
         elif flags & ACK and value in self._pings:
             sent, answered = self._pings.pop(value)
             measured = max(self.clock.seconds() - sent, 0.0)
@@ -211,20 +206,20 @@ class YamuxSession(MuxerSession):
             if answered is not None:
                 answered.callback(measured)
 
-    def endLater(self, stream: Stream) -> None:
+    def holdEnd(self, stream: Stream) -> None:
         """
         Let the end of our half leave when the peer has answered two pings, one after
         the other: the second one comes when it has acted on the data.  A peer that
         does not answer in time has had its time.
         """
-        super().endLater(stream)
+        super().holdEnd(stream)
         if len(self._pings) < MAX_PONGS:
             answered: Deferred[float] = Deferred()
             answered.addCallback(lambda _: self.ping())
-            answered.addCallbacks(lambda _: self.endNow(stream), lambda _: None)
+            answered.addCallbacks(lambda _: self.releaseEnd(stream), lambda _: None)
             self._sendPing(answered)
 
-    def flushed(self) -> None:
+    def controlSent(self) -> None:
         """
         The pongs leave.
         """
@@ -255,9 +250,9 @@ class YamuxSession(MuxerSession):
         if flags & SYN:
             stream = self._synReceived(flags, streamID)
         else:
-            stream = self._streams.get(streamID)
+            stream = self.table.byKey.get(streamID)
         self._receiver = None
-        if stream is None or stream.state == CLOSED:
+        if stream is None or stream.state.closed:
             # Frames that crossed our reset.  They are nobody's fault, but no
             # peer was ever allowed to send more than a window.
             if kind == DATA and length > self._muxer.maxWindow:
@@ -272,7 +267,7 @@ class YamuxSession(MuxerSession):
         if kind == DATA:
             if length:
                 window: ReceiveWindow = stream.receiveWindow
-                if length > window.available or stream.state == REMOTE_CLOSED:
+                if length > window.available or stream.state.peerEnded:
                     raise self._excess(stream, length)
                 window.available -= length
                 self._receiver = stream
@@ -291,10 +286,10 @@ class YamuxSession(MuxerSession):
         if stream is None:
             return
         stream.deliver(data)
-        if last and self._bodyFlags & FIN and stream.state != CLOSED:
+        if last and self._bodyFlags & FIN and not stream.state.closed:
             stream.finReceived()
-        if len(self._ready) >= EARLY:
-            self.hurry()
+        if len(self.turns.queue) >= EARLY:
+            self.turns.flushNow()
 
     def _synReceived(self, flags: int, streamID: int) -> Stream | None:
         """
@@ -304,7 +299,7 @@ class YamuxSession(MuxerSession):
         """
         if streamID & 1 == self._nextID & 1:
             raise self.violation(streamID, "the peer opened a stream of our parity")
-        if self.known(streamID) is not None:
+        if self.table.occupant(streamID) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         if flags & RST:
             return None
@@ -319,14 +314,14 @@ class YamuxSession(MuxerSession):
         if not self.streamReceived(stream):
             return None
         if not stream.queued:
-            self.ready(stream)
+            self.turns.ready(stream)
         return stream
 
     def _excess(self, stream: Stream, length: int) -> ProtocolViolation:
         """
         @return: why the body of a Data frame may not come.
         """
-        if stream.state == REMOTE_CLOSED:
+        if stream.state.peerEnded:
             return self.violation(stream._streamID, "data came after the end")
         return self.violation(
             stream._streamID,
@@ -343,7 +338,7 @@ class YamuxSession(MuxerSession):
         blocked = not stream.sendWindow
         stream.sendWindow = window
         if blocked and stream.unsentSize:
-            self.ready(stream)
+            self.turns.ready(stream)
 
     def delivered(self, stream: Stream, size: int) -> None:
         """
@@ -352,7 +347,7 @@ class YamuxSession(MuxerSession):
         window: ReceiveWindow = stream.receiveWindow
         window.consumed += size
         if window.consumed * 2 >= window.size:
-            self.ready(stream)
+            self.turns.ready(stream)
 
     # Opening
 
@@ -401,7 +396,7 @@ class YamuxSession(MuxerSession):
             stream = self._waiting.popitem(last=False)[0]
             self._unacknowledged.add(stream._streamID)
             stream.sendWindow = INITIAL_WINDOW
-            self.ready(stream)
+            self.turns.ready(stream)
 
     def key(self, stream: Stream) -> int:
         """
@@ -449,7 +444,7 @@ class YamuxSession(MuxerSession):
             flags ^= first
             stream.announce = 0
         window: ReceiveWindow = stream.receiveWindow
-        if window.consumed and window.due and stream.state < REMOTE_CLOSED:
+        if window.consumed and window.due and not stream.state.peerEnded:
             delta = self._credit(stream, window)
         written = 0
         size = stream.unsentSize
@@ -465,12 +460,12 @@ class YamuxSession(MuxerSession):
             stream.take(size, batch)
             stream.sendWindow -= size
             written += HEADER_SIZE + size
-        if first and (not size or stream._closing):
+        if first and (not size or stream.state.sending):
             stream.announce = first
-        ending = stream.writeEnding
+        ending = stream.state.draining and stream.writeEnding
         if ending:
             if first and size and stream._scope is not None:
-                self.endLater(stream)
+                self.holdEnd(stream)
                 return written
             flags |= FIN
         if flags or delta:
@@ -506,7 +501,7 @@ class YamuxSession(MuxerSession):
         have not used half of it since a time.
         """
         found, most = None, 0
-        for stream in self._streams.values():
+        for stream in self.table.byKey.values():
             window: ReceiveWindow = stream.receiveWindow
             if (
                 window.growth > most
@@ -524,13 +519,13 @@ class YamuxSession(MuxerSession):
 
     # The end
 
-    def farewell(self, code: int) -> bytes:
+    def goAwayFrame(self, code: int) -> bytes:
         """
         The go-away of a normal end.
         """
         return pack(GO_AWAY, 0, 0, code)
 
-    def complaint(self) -> bytes:
+    def protocolErrorFrame(self) -> bytes:
         """
         The go-away for a protocol error.
         """

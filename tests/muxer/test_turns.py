@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.muxer import Mplex, Yamux
-from twisted_libp2p.muxer.session import EARLY
+from twisted_libp2p.muxer.turns import EARLY
 from twisted_libp2p.testing.muxer import Collector, Echo, MuxerPair
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ else:
     _TestCase = object
 
 
-class HurryMixin(_TestCase):
+class FlushMixin(_TestCase):
     """
     The tests, for each muxer.
     """
@@ -90,7 +90,7 @@ class HurryMixin(_TestCase):
         self.assertEqual(self.transport.waiting, 0)
 
 
-class YamuxTests(HurryMixin, SynchronousTestCase):
+class YamuxTests(FlushMixin, SynchronousTestCase):
     """
     Over yamux.
     """
@@ -98,7 +98,7 @@ class YamuxTests(HurryMixin, SynchronousTestCase):
     muxer = Yamux
 
 
-class MplexTests(HurryMixin, SynchronousTestCase):
+class MplexTests(FlushMixin, SynchronousTestCase):
     """
     Over mplex.
     """
