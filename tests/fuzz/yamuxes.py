@@ -417,7 +417,7 @@ class _Script:
             theirs = (number & 1 == 1) != self._ours.initiator
             if flags & _RST and (stream is not None or not theirs):
                 return _BOTH
-            if theirs and stream is not None and stream.state == CLOSED:
+            if theirs and stream is not None and stream.state.closed:
                 return _REUSED
             return None
         if stream is None:
