@@ -77,7 +77,6 @@ PENDING = {
     "negotiation/multistream.py: receive has a complexity over 15",
     "node/node.py: __init__ has over 60 lines",
     "options.py: _checked has a complexity over 15",
-    "peerstore/backends.py: connection: Any = self._connection",
     "security/tls/transport.py: 1 probes with getattr or hasattr, not 0",
     "security/tls/transport.py: channel: Any = self._channel",
     "security/tls/transport.py: machine: Any = self._machine",

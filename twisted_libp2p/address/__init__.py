@@ -1,11 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Where a peer is: multiaddrs, how far they reach, and records of them.
+The addresses of peers: multiaddrs, their scopes, and signed records of them.
 
-Text and bytes from users and peers enter; addresses that are well-formed
-leave.  What is refused is told by the L{InvalidInput
-<twisted_libp2p.errors.InvalidInput>} errors.
+Text and bytes from users and peers come in; well-formed addresses go out.  Anything
+else raises one of the L{InvalidInput<twisted_libp2p.errors.InvalidInput>} errors.
 
 See multiformats/multiaddr, and libp2p/specs, addressing/README.md and
 RFC/0003-routing-records.md.

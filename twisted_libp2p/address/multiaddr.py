@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Multiaddrs: how to reach a peer, one protocol after the other.
+Multiaddrs: the way to a peer, one protocol after the other.
 
 In text C{/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo...}; in bytes each protocol is a
 code and its value.  See multiformats/multiaddr and libp2p/specs,
@@ -23,8 +23,8 @@ from twisted_libp2p.wire import delimit, varint
 
 __all__ = ["MAX_BYTES", "MAX_COMPONENTS", "MAX_TEXT", "Component", "Multiaddr"]
 
-# Far more than any address in use, and little enough to keep thousands; and the
-# longest text of such an address.
+# Far more than any address in use, and little enough to store thousands; and the size
+# of the longest text of such an address.
 MAX_BYTES: Final = 1024
 MAX_TEXT: Final = 8192
 
@@ -32,24 +32,24 @@ MAX_TEXT: Final = 8192
 # ten.  A component takes some fifty times as much memory as its bytes.
 MAX_COMPONENTS: Final = 16
 
-# How an IPv4 address and a TCP port are encoded, whatever these are: the code of
-# the first, and that of the second.
+# The encoding of any IPv4 address with a TCP port: the codes of the two protocols, and
+# the size of both.
 _IP4, _TCP, _IP4_TCP_SIZE = 4, 6, 8
 _IP4_TCP_NAMES: Final = ("ip4", "tcp")
 
-# The sizes of the values of protocols, by their codes, that any bytes are a value of.
+# The sizes of values, by the codes of the protocols whose value may be any bytes.
 _PLAIN: Final = {
     code: protocol.size
     for code, protocol in BY_CODE.items()
     if protocol.size == 0 or protocol.name in ("ip4", "ip6", "tcp", "udp", "memory")
 }
 
-# The codes of other things that addresses begin or end with.
+# Other codes with which addresses begin or end.
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
 
 
-# An address, for errors.
+# An example for messages of errors.
 _EXAMPLE: Final = "/ip4/192.0.2.1/tcp/4001"
 
 
@@ -59,7 +59,7 @@ class Component(NamedTuple):
 
     @ivar name: the name of the protocol.
     @ivar code: its number.
-    @ivar value: the value in text; None for a protocol that has none.
+    @ivar value: the value in text; None for a protocol without a value.
     @ivar data: the value in bytes, without its length.
     """
 
@@ -74,15 +74,14 @@ class Multiaddr:
     """
     An address: immutable, hashable, ordered by its bytes.
 
-    It has the length of its components, and iterates over these.
+    Its length is the number of its components, over which it iterates.
 
-    The empty address, which is false and has the text C{/}, is the remainder
-    after all components were removed; it cannot be parsed.
+    An address without components is false, and its text is C{/}.  It is left when all
+    components were removed, and cannot be parsed.
     """
 
-    # Peers name hundreds of addresses, most of which are kept and never looked
-    # into; so an address holds its bytes, which are bounded, and nothing that is
-    # made of them.
+    # Peers name hundreds of addresses, and most are stored and never read; so an
+    # address holds nothing but its bytes, which are bounded.
     __slots__ = ("_encoded",)
 
     _encoded: bytes
@@ -105,7 +104,7 @@ class Multiaddr:
         """
         Return an address, which may be given in text.
 
-        @raise InvalidMultiaddr: it is no multiaddr; the text says what would be one.
+        @raise InvalidMultiaddr: it is not a multiaddr; the message has an example.
         """
         return address if isinstance(address, Multiaddr) else cls(address)
 
@@ -114,10 +113,11 @@ class Multiaddr:
         cls, addresses: Multiaddr | str | Iterable[Multiaddr | str]
     ) -> list[Multiaddr]:
         """
-        Return addresses, each of which may be given in text, and one of which may
-        be given alone.
+        Return addresses, which may be given in text; a single address may be given
+        without a list.
 
-        @raise InvalidMultiaddr: one is no multiaddr; the text says what would be one.
+        @raise InvalidMultiaddr: an address is not a multiaddr; the message has an
+            example.
         """
         if isinstance(addresses, Multiaddr | str | bytes):
             return [cls.of(addresses)]
@@ -147,6 +147,9 @@ class Multiaddr:
 
     @property
     def _isIP4TCP(self) -> bool:
+        """
+        Whether this is an IPv4 address with a TCP port, as most addresses are.
+        """
         encoded = self._encoded
         return (
             len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP
@@ -154,7 +157,7 @@ class Multiaddr:
 
     def toBytes(self) -> bytes:
         """
-        The address in bytes.
+        Return the address in bytes.
         """
         return self._encoded
 
@@ -170,7 +173,7 @@ class Multiaddr:
     @property
     def first(self) -> str:
         """
-        The name of the first protocol; empty if there is none.
+        The name of the first protocol; empty for an address without components.
         """
         for protocol, *_ in _cut(self._encoded):
             return protocol.name
@@ -179,9 +182,8 @@ class Multiaddr:
     @property
     def host(self) -> bytes | None:
         """
-        The IP address at its beginning, also if a zone precedes it.
-
-        @return: 4 or 16 bytes; None if it begins with something else.
+        The 4 or 16 bytes of the IP address at its beginning, also if a zone precedes
+        it; None if it begins with another protocol.
         """
         encoded = self._encoded
         first = encoded[0] if encoded else None
@@ -196,9 +198,8 @@ class Multiaddr:
 
     def value(self, name: str) -> str | None:
         """
-        The value of the first protocol of this name.
-
-        @return: None if there is no such protocol, or it has no value.
+        Return the value of the first protocol of this name; None if the address does
+        not have it, or it has no value.
         """
         for component in self:
             if component.name == name:
@@ -207,16 +208,16 @@ class Multiaddr:
 
     def startsWith(self, other: Multiaddr | str) -> bool:
         """
-        Say whether the first components are those of another address.
+        Check whether the first components are those of another address.
         """
         other = self.of(other)
         return tuple(self)[: len(other)] == tuple(other)
 
     def encapsulate(self, other: Multiaddr | str) -> Multiaddr:
         """
-        This address followed by another one.
+        Return this address followed by another one.
 
-        @raise InvalidMultiaddr: this one ends with a path, which nothing can
+        @raise InvalidMultiaddr: this address ends with a path, which no component can
             follow; or both together have more than L{MAX_COMPONENTS} components
             or L{MAX_BYTES} bytes.
         """
@@ -234,12 +235,12 @@ class Multiaddr:
 
     def decapsulate(self, other: Multiaddr | str) -> Multiaddr:
         """
-        The part in front of the last occurrence of another address; all of it if
-        there is none.
+        Return the part before the last occurrence of another address; the whole
+        address if the other one does not occur.
         """
         other = self.of(other)
         begins = [begin for _, begin, *_ in _cut(self._encoded)]
-        # Nothing is found at the very end.
+        # The empty address occurs at the very end.
         begins += [] if other else [len(self._encoded)]
         for begin in reversed(begins):
             if self._encoded.startswith(other._encoded, begin):
@@ -248,7 +249,7 @@ class Multiaddr:
 
     def withoutFirst(self) -> Multiaddr:
         """
-        This address without its first component.
+        Return this address without its first component.
         """
         for *_, end in _cut(self._encoded):
             return self._of(self._encoded[end:])
@@ -257,18 +258,18 @@ class Multiaddr:
     @property
     def peerID(self) -> PeerID | None:
         """
-        The peer at the end of the address, if it names one there.
+        The id of the peer at the end of the address, if there is one.
         """
         last = self._lastPeer()
         return PeerID.fromBytes(self._encoded[last[1] :]) if last is not None else None
 
     def _lastPeer(self) -> tuple[int, int] | None:
         """
-        Find the peer at the end of the address.
+        Find the id of the peer at the end of the address.
 
-        @return: where its component, and where its value begins.
+        @return: the offsets at which its component and its value begin.
         """
-        # Without these bytes there is no peer anywhere.
+        # An address without these bytes has no id.
         if _P2P not in self._encoded:
             return None
         *_, (protocol, begin, start, _) = _cut(self._encoded)
@@ -276,8 +277,8 @@ class Multiaddr:
 
     def withPeer(self, peerID: PeerID | str) -> Multiaddr:
         """
-        This address, of that peer: its id is at the end, in place of one that
-        was there.
+        Return this address with the id of a peer at its end, which replaces another
+        id there.
 
         @raise InvalidMultiaddr: as for L{encapsulate}.
         """
@@ -287,7 +288,7 @@ class Multiaddr:
 
     def withoutPeer(self) -> Multiaddr:
         """
-        This address without the id of the peer at its end.
+        Return this address without the id of the peer at its end.
         """
         last = self._lastPeer()
         return self if last is None else self._of(self._encoded[: last[0]])
@@ -339,7 +340,7 @@ def _textOf(components: Iterable[Component]) -> str:
 
 def _wanted(value: object) -> str:
     """
-    Say what would be an address in place of something else.
+    Return a message that describes an address, for use instead of a wrong value.
     """
     name = "None" if value is None else type(value).__name__
     return f"an address is a Multiaddr or its text, such as {_EXAMPLE}, not {name}"
@@ -387,7 +388,7 @@ def _component(protocol: Protocol, value: str, where: str) -> Component:
         raise InvalidMultiaddr(f"{where}: /{protocol.name} needs a value")
     try:
         data = protocol.toBytes(value)
-        # The one spelling that the bytes have.
+        # The text that these bytes have.
         canonical = protocol.toText(data)
     except ValueError as error:
         raise InvalidMultiaddr(
@@ -398,9 +399,9 @@ def _component(protocol: Protocol, value: str, where: str) -> Component:
 
 def _isPlain(data: bytes) -> bool:
     """
-    Say whether bytes are an address of nothing but IP addresses, ports and
-    protocols without a value, as nearly all are.  There is nothing to be checked
-    in these, and no other encoding of them; and peers name hundreds.
+    Check quickly whether bytes are an address that has only IP addresses, ports and
+    protocols without a value, as nearly all addresses do.  Such values need no check,
+    and have no other encoding; and peers name hundreds of addresses.
     """
     size = len(data)
     offset = count = 0
@@ -446,8 +447,8 @@ def _cut(data: bytes) -> Iterator[tuple[Protocol, int, int, int]]:
     """
     Cut an address in bytes into its components.
 
-    @return: of each the protocol, where it begins, where its value begins, and
-        where it ends.
+    @return: for each, the protocol, and the offsets at which it begins, its value
+        begins, and it ends.
     """
     offset = count = 0
     while offset < len(data):

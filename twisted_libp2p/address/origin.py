@@ -4,9 +4,9 @@
 The one filter of addresses that peers name: no peer can make us dial an address
 that we would not dial by ourselves.
 
-Whoever stores or dials addresses of peers (identify, relays, peer exchange, a
-DHT, AutoNAT) asks L{Origin.refusal}; the dialer asks again just before it connects,
-and for each IP address to which a name leads.
+Code that stores or dials addresses of peers (identify, relays, peer exchange, a DHT,
+AutoNAT) asks L{Origin.refusal}; the dialer asks again just before it connects, and for
+each IP address to which a name leads.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Origin(IntEnum):
     @classmethod
     def of(cls, remote: Multiaddr | None) -> Origin:
         """
-        Give the origin of the addresses that a peer names.
+        Return the origin of the addresses that a peer names.
 
         @param remote: the remote address of the connection to the peer; None if
             it has no such form.
         """
-        # A peer that comes by way of a relay may be anywhere.
+        # A peer that uses a relay may be anywhere.
         if remote is None or not remote or "p2p-circuit" in remote.names:
             return cls.PUBLIC
         if remote.first in _LOCAL:
@@ -67,8 +67,8 @@ class Origin(IntEnum):
         """
         Explain why an address of this origin must not be dialed.
 
-        A name is judged by its spelling alone: each address to which it leads has
-        to be judged again.
+        A name is judged by its spelling only: each address to which it leads has to be
+        judged again.
 
         @return: one line; None if it may be dialed.
         """
@@ -88,7 +88,7 @@ class Origin(IntEnum):
                 return f"{address} is not the address of one host"
             if any(ip.packed in METADATA for ip in ipsOfHost(host)):
                 return f"{address} serves this machine's credentials, and is no peer"
-        if self < _LEAST[scope]:
+        if self < _FARTHEST[scope]:
             return (
                 f"{address} is a {scope.value} address, which a peer outside of that"
                 " network may not name"
@@ -102,8 +102,8 @@ _ORIGINS = {
     Scope.PRIVATE: Origin.NETWORK,
 }
 
-# The least origin that may name an address of each scope.
-_LEAST = {
+# The farthest origin that may name an address of each scope.
+_FARTHEST = {
     Scope.PUBLIC: Origin.PUBLIC,
     Scope.PRIVATE: Origin.NETWORK,
     Scope.LINK_LOCAL: Origin.NETWORK,

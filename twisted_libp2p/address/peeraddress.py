@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The address of the other, or this, end of a stream.
+The address of either end of a stream.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ __all__ = ["PeerAddress"]
 @dataclass(frozen=True)
 class PeerAddress(IPv4Address):
     """
-    One end of a stream: what C{getPeer} and C{getHost} of its transport return.
+    One end of a stream, as C{getPeer} and C{getHost} of its transport return it.
 
     Servers that know nothing of libp2p read C{host} and C{port}.  The host is the
-    peer id, which the handshake has proven, and not the IP address, which belongs
-    to a relay or to a proxy of this machine as often as to the peer: a server that
-    trusts C{127.0.0.1}, as Twisted's mail relay does, would trust every peer behind
-    these.  Code that wants the IP address reads C{multiaddr}.
+    peer id, which the handshake has proven.  It is not the IP address, which may be
+    that of a relay or of a proxy on this machine: a server that trusts C{127.0.0.1}, as
+    Twisted's mail relay does, would then trust every peer that uses the proxy.  Code
+    that wants the IP address reads C{multiaddr}.
 
     It is an C{IPv4Address} because Twisted's access log and its distributed web
     server read the host of no other class.  Nothing of Twisted takes the host of
     a connected transport for four numbers, except in FTP's passive mode.
 
     @ivar peerID: the peer at this end.
-    @ivar multiaddr: the address of the peer, as far as it is known.
+    @ivar multiaddr: the address of the peer; None if it is not known.
     @ivar protocolID: the negotiated protocol of the stream; None until then.
     """
 
@@ -43,7 +43,7 @@ class PeerAddress(IPv4Address):
 
     def __post_init__(self) -> None:
         """
-        Take a peer id and an address in text.
+        Accept a peer id and an address in text.
         """
         if not isinstance(self.peerID, PeerID):
             object.__setattr__(self, "peerID", PeerID.of(self.peerID))

@@ -1,16 +1,15 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The protocols that a multiaddr is made of: their codes, and the two forms of
-their values.
+The protocols of multiaddrs: their codes, and their values in text and in bytes.
 
 Codes and sizes are those of multiformats/multicodec, table.csv; the forms are
-those of multiformats/multiaddr.  Every codec is strict in both directions: what
-it accepts in one form it gives back from the other.
+those of multiformats/multiaddr.  Every codec is strict in both directions: a value
+that it accepts in one form comes back from the other form unchanged.
 
-The codecs raise C{ValueError}, and L{InvalidInput
-<twisted_libp2p.errors.InvalidInput>} is one, with a text that says what is wrong;
-L{twisted_libp2p.address.multiaddr} adds where.
+The codecs raise C{ValueError}, or its subclass L{InvalidInput
+<twisted_libp2p.errors.InvalidInput>}, with a message that describes the fault;
+L{twisted_libp2p.address.multiaddr} adds its place.
 """
 
 from __future__ import annotations
@@ -34,12 +33,11 @@ class Protocol:
 
     @ivar code: its number in the binary form.
     @ivar name: its name in the text form.
-    @ivar size: how many bytes its value has; None if these are preceded by
-        their length.
-    @ivar toBytes: the value in bytes, from its text.
-    @ivar toText: the value in text, from its bytes.
-    @ivar path: whether the value is a path, which in the text is all that is
-        left, slashes included.
+    @ivar size: the size of its value in bytes; None if the value is preceded by its
+        length.
+    @ivar toBytes: converts a value from text to bytes.
+    @ivar toText: converts a value from bytes to text.
+    @ivar path: whether the value is a path: the rest of the text, slashes included.
     """
 
     code: int
@@ -52,7 +50,7 @@ class Protocol:
 
 def _number(text: str, largest: int) -> int:
     """
-    Read a decimal number without any decoration.
+    Read a decimal number that has only digits.
     """
     if not (text.isascii() and text.isdigit()) or len(text) > len(str(largest)):
         raise ValueError("not a number, or too large")
@@ -88,7 +86,7 @@ def _ip6ToText(data: bytes) -> str:
 
 def _unsigned(size: int) -> tuple[Callable[[str], bytes], Callable[[bytes], str]]:
     """
-    Give the codecs for a number of so many bytes.
+    Return the codecs for a number of so many bytes.
     """
 
     def toBytes(text: str) -> bytes:
@@ -114,7 +112,7 @@ def _prefixToText(data: bytes) -> str:
 
 
 def _checkName(text: str) -> str:
-    # Names end up in logs and in resolvers: nothing that ends a line there.
+    # Names get into logs and resolvers, where a line end would do harm.
     if "/" in text or " " in text or not text.isprintable():
         raise ValueError("a name with a slash or a character that cannot be printed")
     return text
@@ -129,7 +127,7 @@ def _nameToText(data: bytes) -> str:
 
 
 def _checkPath(path: str) -> str:
-    # A slash at the end is not told apart from the end of the multiaddr.
+    # A slash at its end could not be distinguished from the end of the multiaddr.
     if not path.startswith("/") or path.endswith("/"):
         raise ValueError("a path that does not begin, or that ends, with a slash")
     if not path.isprintable():
@@ -182,7 +180,7 @@ def _certhashToText(data: bytes) -> str:
 
 def _onion(characters: int) -> tuple[Callable[[str], bytes], Callable[[bytes], str]]:
     """
-    Give the codecs for an onion address and its port.
+    Return the codecs for an onion address and its port.
 
     @param characters: the size of the address in base32, where it needs no
         padding.

@@ -27,21 +27,21 @@ __all__ = ["MAX_ADDRESSES", "MAX_ENVELOPE", "PeerRecord"]
 #: accepts in one message.
 MAX_ENVELOPE: Final = 16 * 1024
 
-#: How many addresses of a record are read.
+#: The most addresses of a record that are read.
 MAX_ADDRESSES: Final = 500
 
 _DOMAIN: Final = "libp2p-peer-record"
 _PAYLOAD_TYPE: Final = b"\x03\x01"
 
-# How many of the last verified envelopes are kept with their records, and up to
-# which size: so together they take at most some 4 MiB.  Each comes several times:
-# in identify and in its pushes, for the peerstore, and again when the peer comes
-# back; and a signature costs more than all else of identify.
+# The number of verified envelopes that are kept with their records, and the largest
+# size of one in bytes: together they take some 4 MiB at most.  Each is verified several
+# times: for identify and its pushes, for the peerstore, and again when the peer comes
+# back; and verifying a signature costs more than the rest of identify.
 _REMEMBERED: Final = 64
 _USUAL_SIZE: Final = 4096
 
-# The second is the text of the RFC, and what rust-libp2p has; go-libp2p and
-# js-libp2p have the first.
+# The second is the text of the RFC and of rust-libp2p; go-libp2p and js-libp2p have
+# the first.
 _DOMAINS: Final[Mapping[bytes, str]] = {
     _PAYLOAD_TYPE: _DOMAIN,
     b"/libp2p/routing-state-record": "libp2p-routing-state",
@@ -51,12 +51,12 @@ _DOMAINS: Final[Mapping[bytes, str]] = {
 @dataclass(frozen=True, slots=True)
 class PeerRecord:
     """
-    What a peer says of itself.
+    The addresses that a peer names for itself.
 
     @ivar peerID: the peer.
-    @ivar sequence: of two records of a peer the one with the higher number is
-        the newer one; it has no other meaning.
-    @ivar addresses: where the peer is to be found.
+    @ivar sequence: the sequence number: of two records of a peer the newer one has the
+        higher number; it has no other meaning.
+    @ivar addresses: the addresses of the peer.
     """
 
     peerID: PeerID
@@ -65,7 +65,7 @@ class PeerRecord:
 
     def __post_init__(self) -> None:
         """
-        Take a peer id and addresses in text.
+        Accept a peer id and addresses in text.
         """
         object.__setattr__(self, "peerID", PeerID.of(self.peerID))
         addresses = tuple(Multiaddr.several(self.addresses))
@@ -75,9 +75,9 @@ class PeerRecord:
         """
         Sign the record.
 
-        @param identity: the peer that the record is about.
-        @return: an envelope, for the wire.
-        @raise InvalidRecord: the record is about somebody else, or its number
+        @param identity: the identity of the peer that the record is about.
+        @return: the envelope, as it is sent.
+        @raise InvalidRecord: the record is about another peer, or its sequence number
             does not fit into 64 bits.
         """
         if identity.peerID != self.peerID:
@@ -100,13 +100,13 @@ class PeerRecord:
         """
         Verify and read a record.
 
-        Addresses that cannot be read are left out, as peers know protocols that
+        Addresses that cannot be read are left out, because peers know protocols that
         we do not; so are those after the first L{MAX_ADDRESSES}.
 
         @param data: an envelope, in either of the two deployed variants, of at
             most L{MAX_ENVELOPE} bytes.
-        @raise InvalidRecord: the data is not the envelope of a record, or the
-            record is about another peer than the one that signed it.
+        @raise InvalidRecord: the data is not the envelope of a record, or another peer
+            has signed the record.
         @raise twisted_libp2p.errors.InvalidSignature: the signature is wrong.
         """
         if len(data) <= _USUAL_SIZE:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-How far an address reaches, and which addresses a wildcard stands for.
+The scopes of addresses, and the addresses for which a wildcard stands.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = [
     "unmapped",
 ]
 
-# The first bytes of an IPv6 address that stands for one of IPv4 (RFC 4291, section
+# The first bytes of an IPv6 address that stands for an IPv4 address (RFC 4291, section
 # 2.5.5.2).
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Scope(Enum):
     """
-    From where an address can be reached.
+    The places from which an address can be reached.
     """
 
     LOOPBACK = "loopback"
@@ -50,14 +50,14 @@ class Scope(Enum):
     @classmethod
     def of(cls, address: Multiaddr) -> Scope:
         """
-        Give the scope of an address.
+        Return the scope of an address.
 
-        For an address by way of a relay this is the scope of the relay.  An IPv6
-        address that stands for one of IPv4, because it is mapped, or translated
-        or tunnelled on the way, has the scope of the nearer one.
+        The scope of an address through a relay is that of the relay.  An IPv6 address
+        that stands for an IPv4 address, because it is mapped, or translated or
+        tunnelled on the way, has the scope of the nearer of the two.
 
-        @return: L{UNKNOWN} for what is not the IP address of one host: names,
-            wildcards, multicast, anything that does not begin with IP.
+        @return: L{UNKNOWN} if this is not the IP address of one host: for names,
+            wildcards, multicast, and all addresses that do not begin with IP.
         """
         host = address.host
         return cls.UNKNOWN if host is None else _scopeOf(host)
@@ -65,17 +65,17 @@ class Scope(Enum):
     @classmethod
     def ofHost(cls, host: bytes) -> Scope:
         """
-        Give the scope of the 4 or 16 bytes of an IP address.
+        Return the scope of the 4 or 16 bytes of an IP address.
         """
         return _scopeOf(host)
 
 
 def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
     """
-    Give the IP address that a multiaddr begins with.
+    Return the IP address with which a multiaddr begins.
 
-    @return: for one of IPv6 that stands for one of IPv4, the latter; None if
-        the multiaddr does not begin with any.
+    @return: the IPv4 address if it is mapped into IPv6; None if the multiaddr does not
+        begin with an IP address.
     """
     host = address.host
     return None if host is None else _ipOf(host)
@@ -83,16 +83,17 @@ def ipOf(address: Multiaddr) -> IPv4Address | IPv6Address | None:
 
 def hostOfText(text: str) -> bytes:
     """
-    Give the bytes of an IP address in text, of IPv4 if it is a mapped one.
+    Return the bytes of an IP address in text; those of the IPv4 address if it is mapped
+    into IPv6.
 
-    @raise ValueError: the text is no IP address.
+    @raise ValueError: the text is not an IP address.
     """
     return _ipOf(ip_address(text).packed).packed
 
 
 def unmapped(address: Multiaddr) -> Multiaddr:
     """
-    Write an IPv4 address that is mapped into IPv6 as an IPv4 address.
+    Return an IPv4 address that is mapped into IPv6 as an IPv4 address.
 
     @return: C{/ip4/192.0.2.1/...} for C{/ip6/::ffff:192.0.2.1/...}, with a zone
         or without; any other address unchanged.
@@ -108,7 +109,7 @@ def unmapped(address: Multiaddr) -> Multiaddr:
     return Multiaddr(f"/ip4/{_ipOf(host)}").encapsulate(rest)
 
 
-# Hosts come again, and the module ipaddress takes its time.
+# The same hosts come again and again, and the module ipaddress is slow.
 
 
 @lru_cache(1024)
@@ -125,7 +126,7 @@ def _scopeOf(host: bytes) -> Scope:
 
 def _scopeOfIP(ip: IPv4Address | IPv6Address) -> Scope:
     """
-    Give the scope of an IP address, whatever it stands for.
+    Return the scope of an IP address itself, ignoring addresses inside it.
     """
     if ip.is_unspecified or ip.is_multicast or any(ip in each for each in _NO_HOSTS):
         return Scope.UNKNOWN
@@ -161,7 +162,7 @@ _6TO4 = IPv6Network("2002::/16")
 @lru_cache(1024)
 def ipsOfHost(host: bytes) -> tuple[IPv4Address | IPv6Address, ...]:
     """
-    Give an IP address, and those IPv4 addresses to which packets for it may be
+    Return an IP address, and the IPv4 addresses to which packets for it may be
     translated, or through which they are tunnelled.
 
     @param host: its 4 or 16 bytes.
@@ -207,7 +208,7 @@ _LOCAL_NAT64 = b"\0\x64\xff\x9b\0\x01"
 
 def isWildcard(address: Multiaddr) -> bool:
     """
-    Tell whether an address begins with C{/ip4/0.0.0.0} or C{/ip6/::}, which
+    Check whether an address begins with C{/ip4/0.0.0.0} or C{/ip6/::}, which
     stand for all addresses of this host.
     """
     host = address.host
@@ -224,10 +225,10 @@ def interfaceAddresses(
     Link-local IPv6 addresses are left out: they mean nothing without a zone,
     and zones have other names on other hosts.
 
-    @param address: C{/ip4/0.0.0.0/...} or C{/ip6/::/...}; any other is given
-        back as the only one.
-    @param adapters: gives the network adapters; those of this host, by default.
-    @return: in the order of the adapters, each once.
+    @param address: C{/ip4/0.0.0.0/...} or C{/ip6/::/...}; any other address is returned
+        unchanged.
+    @param adapters: returns the network adapters; those of this host by default.
+    @return: the addresses in the order of the adapters, each once.
     @raise OSError: the adapters cannot be listed, as in some sandboxes.
     """
     if not isWildcard(address):
@@ -242,8 +243,8 @@ def interfaceAddresses(
         raise OSError(f"the network interfaces cannot be listed: {problem}") from None
     for adapter in listed:
         for each in adapter.ips:
-            # The text of an IPv4 address, or a tuple that begins with that of
-            # an IPv6 address.
+            # The text of an IPv4 address, or a tuple that begins with the text of an
+            # IPv6 address.
             ip = ip_address(each.ip if isinstance(each.ip, str) else each.ip[0])
             if wildcard.name != f"ip{ip.version}" or (
                 ip.version == 6 and ip.is_link_local

@@ -1,11 +1,11 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Who a peer is: keys, the peer ids made of them, and what they sign.
+The identities of peers: keys, the peer ids made of them, and signed envelopes.
 
-Bytes and text from files, users and peers enter; keys and ids that are
-well-formed leave.  What is refused is told by the L{InvalidInput
-<twisted_libp2p.errors.InvalidInput>} errors.
+Bytes and text from files, users and peers come in; well-formed keys and ids go out.
+Anything else raises one of the L{InvalidInput<twisted_libp2p.errors.InvalidInput>}
+errors.
 
 See libp2p/specs, peer-ids/peer-ids.md and RFC/0002-signed-envelopes.md.
 """

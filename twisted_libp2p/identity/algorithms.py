@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What each type of key looks like on the wire, and how it signs::
+The types of keys: their data on the wire, and their signatures::
 
     type       public data               private data            signature
     ---------  ------------------------  ----------------------  ----------------
@@ -14,8 +14,8 @@ What each type of key looks like on the wire, and how it signs::
 See libp2p/specs, peer-ids/peer-ids.md.  The specification says that private
 ECDSA keys are PKIX; its own example, and every implementation, has SEC 1.
 
-The functions here raise what the package cryptography raises, and C{ValueError}:
-L{twisted_libp2p.identity.keys} tells its callers in the terms of this package.
+The functions here raise the errors of the package cryptography, and C{ValueError};
+L{twisted_libp2p.identity.keys} turns them into the errors of this package.
 """
 
 from __future__ import annotations
@@ -70,25 +70,27 @@ class Algorithm(ABC, Generic[_Public, _Private]):
     @abstractmethod
     def generate(self, bits: int) -> _Private:
         """
-        Make a new key; only RSA cares how many bits are asked for.
+        Make a new key.
+
+        @param bits: the size of an RSA key; ignored for other types.
         """
 
     @abstractmethod
     def check(self, key: _Public) -> None:
         """
-        Refuse a public key that nobody should use.
+        Raise an error if a public key should not be used.
         """
 
     @abstractmethod
     def loadPublic(self, data: bytes) -> _Public:
         """
-        Read the data of a public key, and nothing but its canonical form.
+        Read the data of a public key; only its canonical form is accepted.
         """
 
     @abstractmethod
     def dumpPublic(self, key: _Public) -> bytes:
         """
-        The opposite of L{loadPublic}.
+        Return the data of a public key.
         """
 
     @abstractmethod
@@ -100,7 +102,7 @@ class Algorithm(ABC, Generic[_Public, _Private]):
     @abstractmethod
     def dumpPrivate(self, key: _Private) -> bytes:
         """
-        The opposite of L{loadPrivate}.
+        Return the data of a private key.
         """
 
     @abstractmethod
@@ -112,7 +114,7 @@ class Algorithm(ABC, Generic[_Public, _Private]):
     @abstractmethod
     def verify(self, key: _Public, signature: bytes, data: bytes) -> None:
         """
-        Raise unless the private half of this key has signed the data.
+        Raise an error unless the private half of this key has signed the data.
         """
 
 
@@ -130,9 +132,9 @@ class _Ed25519(Algorithm[ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey]):
     # The y coordinate of two of the points of order 8.
     _eighth = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 
-    #: The y coordinates of the eight points whose order divides 8.  Anybody can
-    #: make a signature that is valid for such a key: for all messages, or for
-    #: one in some.
+    #: The y coordinates of the eight points whose order divides 8.  A signature that
+    #: is valid for such a key can be made without its private half: for all messages,
+    #: or for one of a few.
     smallOrder = frozenset({0, 1, prime - 1, _eighth, prime - _eighth})
 
     def generate(self, bits: int) -> ed25519.Ed25519PrivateKey:
@@ -185,8 +187,8 @@ class _Ed25519(Algorithm[ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey]):
 
 class _RSA(Algorithm[rsa.RSAPublicKey, rsa.RSAPrivateKey]):
     """
-    The limits are those of go-libp2p: who verifies with a key of a stranger
-    pays for its size (CVE-2023-39533).
+    The limits are those of go-libp2p: verifying with a stranger's key costs more the
+    larger the key is (CVE-2023-39533).
     """
 
     privateClass = rsa.RSAPrivateKey
@@ -194,7 +196,7 @@ class _RSA(Algorithm[rsa.RSAPublicKey, rsa.RSAPrivateKey]):
     minimumBits = 2048
     maximumBits = 8192
     maximumExponent = (1 << 31) - 1
-    # The modulus, and what surrounds it, of the largest key.
+    # The modulus of the largest key, and the DER around it.
     maximumBytes = maximumBits // 8 + 64
 
     def generate(self, bits: int) -> rsa.RSAPrivateKey:
@@ -246,7 +248,7 @@ class _RSA(Algorithm[rsa.RSAPublicKey, rsa.RSAPrivateKey]):
 
 class _Elliptic(Algorithm[ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey]):
     """
-    What the two uses of ECDSA share.
+    The common part of the two uses of ECDSA.
     """
 
     privateClass = ec.EllipticCurvePrivateKey

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Signed envelopes: bytes, of a type, signed for a purpose.
+Signed envelopes: bytes of a type that are signed for a purpose.
 
 See libp2p/specs, RFC/0002-signed-envelopes.md.
 """
@@ -23,11 +23,11 @@ class Envelope:
     """
     A payload with the signature of a peer.
 
-    Until it was opened, nothing in an envelope is proven.  Its bytes are kept
-    as they came: others verify them again.
+    Until it is opened, nothing in an envelope is proven.  Its bytes are kept as they
+    came, because other peers verify them again.
 
-    @ivar publicKey: the key of who claims to have sealed it.
-    @ivar payloadType: what the payload is, a multicodec.
+    @ivar publicKey: the key of the peer that claims to have sealed it.
+    @ivar payloadType: the type of the payload, a multicodec.
     """
 
     __slots__ = ("_encoded", "_payload", "_signature", "payloadType", "publicKey")
@@ -41,7 +41,7 @@ class Envelope:
         encoded: bytes,
     ) -> None:
         """
-        For L{seal} and L{fromBytes} only.
+        Only for L{seal} and L{fromBytes}.
         """
         self.publicKey = publicKey
         self.payloadType = payloadType
@@ -60,7 +60,7 @@ class Envelope:
         """
         Sign a payload.
 
-        @param domain: the purpose; the signature is good for no other.
+        @param domain: the purpose; the signature is not valid for any other.
         @raise InvalidRecord: the domain is empty.
         """
         signature = signer.sign(_signed(domain, payloadType, payload))
@@ -76,7 +76,7 @@ class Envelope:
     @classmethod
     def fromBytes(cls, data: bytes) -> Envelope:
         """
-        Read an envelope, without believing it.
+        Read an envelope without verifying it.
 
         @raise InvalidRecord: the data is not an envelope, or the key in it is
             not one.
@@ -96,7 +96,7 @@ class Envelope:
 
     def toBytes(self) -> bytes:
         """
-        The envelope as it goes on the wire.
+        Return the envelope as it is sent.
         """
         return self._encoded
 
@@ -118,7 +118,7 @@ class Envelope:
 
 def _signed(domain: str, payloadType: bytes, payload: bytes) -> bytes:
     """
-    The bytes that the signature of an envelope covers.
+    Return the bytes that the signature of an envelope covers.
     """
     if not domain:
         raise InvalidRecord("an envelope needs a domain")

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Who we are: a private key, and the file it is kept in.
+Our own identity: a private key, and the file in which it is stored.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Identity:
     """
     A key pair and the peer id that belongs to it.
 
-    @ivar privateKey: signs for this peer.
-    @ivar publicKey: what others verify these signatures with.
-    @ivar peerID: what this peer is called.
+    @ivar privateKey: the key that signs for this peer.
+    @ivar publicKey: the key with which others verify these signatures.
+    @ivar peerID: the id of this peer.
     """
 
     __slots__ = ("peerID", "privateKey", "publicKey")
@@ -38,7 +38,7 @@ class Identity:
     @classmethod
     def generate(cls, type: KeyType = KeyType.ED25519) -> Identity:
         """
-        Become somebody new.
+        Make a new identity.
         """
         return cls(PrivateKey.generate(type))
 
@@ -47,20 +47,20 @@ class Identity:
         cls, path: str | os.PathLike[str], owner: tuple[int, int] | None = None
     ) -> Identity:
         """
-        Load the identity from a file; at the first start, make one and keep it
+        Load the identity from a file; at the first start, make one and store it
         there.
 
-        The file is PEM (PKCS#8, not encrypted) of mode 0600; read are also the
-        protobuf files of the other implementations.  Processes that start at
-        the same time agree on one key.
+        The file is PEM (PKCS#8, not encrypted) of mode 0600; the protobuf files of the
+        other implementations are read too.  Processes that start at the same time
+        agree on one key.
 
-        A file that others can read is warned about.
+        A warning is logged if others can read the file.
 
         @param path: the file.
         @param owner: the user and the group that a new file belongs to; those of
             the process by default.
-        @raise ConfigurationError: the file cannot be read or made, or holds
-            no key of ours.
+        @raise ConfigurationError: the file cannot be read or made, or does not hold a
+            key of a peer.
         """
         try:
             try:
@@ -95,7 +95,7 @@ class Identity:
 
     def toFile(self, path: str | os.PathLike[str]) -> None:
         """
-        Keep the identity in a new file.
+        Store the identity in a new file.
 
         @raise ConfigurationError: the file cannot be made, or there is one of
             that name: a key is never overwritten.

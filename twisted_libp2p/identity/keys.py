@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The keys behind peer ids, in the one encoding that libp2p gives them.
+The keys from which peer ids are made, in libp2p's one encoding.
 
 See libp2p/specs, peer-ids/peer-ids.md.
 """
@@ -27,25 +27,28 @@ from twisted_libp2p.wire import keys_pb2
 
 __all__ = ["KeyType", "PrivateKey", "PublicKey"]
 
-# How the encoding of an Ed25519 key begins; its 32 bytes follow.
+# The beginning of the encoding of an Ed25519 key; its 32 bytes follow.
 _ED25519: Final = b"\x08\x01\x12\x20"
 _ED25519_SIZE: Final = len(_ED25519) + 32
 
 _loadEd25519: Final = ALGORITHMS[KeyType.ED25519].loadPublic
 
-# What the package cryptography raises for keys that it cannot use.
+# The errors of the package cryptography for keys that it cannot use.
 _REFUSALS = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
 
 
 class PublicKey:
     """
-    A public key: immutable, and equal to another of the same bytes.
+    A public key: immutable, and equal to any other key of the same bytes.
     """
 
     __slots__ = ("_encoded", "_key", "_type")
 
     def __init__(self, type: KeyType, key: Any) -> None:
         """
+        Wrap a key of the package cryptography.
+
+        @param type: the type of the key.
         @param key: the public key as the package cryptography has it.
         @raise InvalidKey: it is not of this type, or it is refused: RSA keys
             need 2048 to 8192 bits, ECDSA keys the curve P-256.
@@ -66,14 +69,14 @@ class PublicKey:
         """
         Read a key from its protobuf encoding.
 
-        A peer id is a hash of this encoding, so there must be only one for a
-        key: what is not exactly what L{toBytes} gives is refused.
+        A peer id is a hash of this encoding, so a key must have only one: any encoding
+        is refused that L{toBytes} would not return.
 
         @raise InvalidKey: the data is not a key, not canonical, or a key that
             is refused.
         """
         if len(data) == _ED25519_SIZE and data.startswith(_ED25519):
-            # Nearly all keys are such; there is no other encoding of this one.
+            # Nearly all keys are of this type, which has only one encoding.
             public = cls.__new__(cls)
             public._type = KeyType.ED25519
             try:
@@ -102,7 +105,7 @@ class PublicKey:
 
     def toBytes(self) -> bytes:
         """
-        The protobuf encoding, in its canonical form.
+        Return the protobuf encoding in its canonical form.
         """
         return self._encoded
 
@@ -143,6 +146,9 @@ class PrivateKey:
 
     def __init__(self, type: KeyType, key: Any) -> None:
         """
+        Wrap a key of the package cryptography.
+
+        @param type: the type of the key.
         @param key: the private key as the package cryptography has it.
         @raise InvalidKey: it is not of this type, or it is refused.
         """
@@ -158,7 +164,7 @@ class PrivateKey:
         """
         Make a new key.
 
-        @param bits: the size of an RSA key; the other types have but one.
+        @param bits: the size of an RSA key; keys of other types have one size.
         @raise InvalidKey: there are no RSA keys of this size.
         """
         try:
@@ -169,8 +175,8 @@ class PrivateKey:
     @classmethod
     def fromBytes(cls, data: bytes) -> PrivateKey:
         """
-        Read a key from its protobuf encoding, which is how the other
-        implementations keep keys in files.
+        Read a key from its protobuf encoding, in which the other implementations
+        store keys in files.
 
         @raise InvalidKey: the data is not a key, or a key that is refused.
         """
@@ -187,8 +193,8 @@ class PrivateKey:
         """
         Read a key from PEM: PKCS#8 of any type, or the older forms.
 
-        @raise InvalidKey: the data is not a key, is encrypted, or is a key of
-            no use here.
+        @raise InvalidKey: the data is not a key, is encrypted, or is a key of a type
+            that libp2p does not have.
         """
         try:
             key = load_pem_private_key(data, None)
@@ -220,7 +226,7 @@ class PrivateKey:
 
     def toBytes(self) -> bytes:
         """
-        The protobuf encoding.  It is secret, and never goes on the wire.
+        Return the protobuf encoding.  It is secret, and is never sent.
         """
         return keys_pb2.PrivateKey(
             Type=self._type,  # type: ignore[arg-type]
@@ -229,7 +235,7 @@ class PrivateKey:
 
     def toPEM(self) -> bytes:
         """
-        The key as PKCS#8 in PEM, not encrypted.
+        Return the key as PKCS#8 in PEM, not encrypted.
         """
         pem: bytes = self._key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
@@ -238,7 +244,7 @@ class PrivateKey:
 
     def sign(self, data: bytes) -> bytes:
         """
-        Sign data, in the way of this type of key.
+        Sign data with the algorithm of this type of key.
         """
         return ALGORITHMS[self._type].sign(self._key, data)
 
@@ -258,7 +264,7 @@ def _parse(
     message: keys_pb2.PublicKey | keys_pb2.PrivateKey, data: bytes
 ) -> tuple[KeyType, bytes]:
     """
-    Read type and data, which have the same place in both messages.
+    Read the type and the data, which have the same fields in both messages.
     """
     try:
         message.ParseFromString(data)

@@ -20,7 +20,7 @@ from twisted_libp2p.wire import multibase
 
 __all__ = ["PeerID"]
 
-# Two bytes of a multihash: which hash, and how many bytes of it.
+# The first bytes of a multihash: the hash function, and the size of the hash.
 _IDENTITY: Final = 0x00
 _SHA256: Final = b"\x12\x20"
 
@@ -41,14 +41,16 @@ class PeerID:
     """
     The id of a peer: immutable, hashable, ordered by its bytes.
 
-    C{str()} gives the base58 form: C{12D3Koo...}, C{16Uiu2H...} or C{Qm...}.
+    C{str()} returns the base58 form: C{12D3Koo...}, C{16Uiu2H...} or C{Qm...}.
     """
 
     __slots__ = ("_multihash", "_text")
 
     def __init__(self, multihash: bytes) -> None:
         """
-        @param multihash: the id in bytes, as for L{fromBytes}.
+        Read an id in bytes, as L{fromBytes} does.
+
+        @param multihash: the bytes.
         @raise InvalidPeerID: these are not the bytes of a peer id.
         """
         if not isinstance(multihash, bytes | bytearray | memoryview):
@@ -71,8 +73,8 @@ class PeerID:
         Read an id in bytes.
 
         It is a multihash: SHA-256 of a key, or (the "identity" hash) a key of
-        at most 42 bytes itself.  As in the other implementations such a key is
-        not looked at here: an id nobody can prove to own does no harm.
+        at most 42 bytes itself.  As in the other implementations, such a key is not
+        checked here: an id that no peer can prove to own does no harm.
 
         @raise InvalidPeerID: these are not the bytes of a peer id.
         """
@@ -81,7 +83,7 @@ class PeerID:
     @classmethod
     def fromKey(cls, key: PublicKey) -> PeerID:
         """
-        The id that belongs to a key.
+        Return the id that belongs to a key.
         """
         encoded = key.toBytes()
         if len(encoded) <= _INLINE_KEY:
@@ -93,7 +95,7 @@ class PeerID:
         """
         Return an id, which may be given in text.
 
-        @raise InvalidPeerID: it is no peer id; the text says what would be one.
+        @raise InvalidPeerID: it is not a peer id; the message has an example.
         """
         if isinstance(peer, PeerID):
             return peer
@@ -139,29 +141,29 @@ class PeerID:
 
     def toBytes(self) -> bytes:
         """
-        The multihash.
+        Return the multihash.
         """
         return self._multihash
 
     def toCID(self, base: Literal["base32", "base36"] = "base32") -> str:
         """
-        The id as a CID, which is what fits into names of hosts (base36) and
-        other places that do not tell lower from upper case.
+        Return the id as a CID, which fits into names of hosts (base36) and other
+        places where upper and lower case are the same.
         """
         return multibase.encode(_PREFIXES[base], _CID + self._multihash)
 
     @property
     def holdsKey(self) -> bool:
         """
-        Whether the id is not a hash, but holds a key, or what stands for one.
+        Whether the id is meant to hold the key itself instead of a hash.
         """
         return self._multihash[0] == _IDENTITY
 
     def publicKey(self) -> PublicKey | None:
         """
-        The key of this peer, if the id holds it.
+        Return the key of this peer, if the id holds it.
 
-        @return: None if the id is a hash, or holds what is not a key.
+        @return: None if the id is a hash, or the bytes in it are not a key.
         """
         if not self.holdsKey:
             return None
@@ -172,13 +174,13 @@ class PeerID:
 
     def matches(self, key: PublicKey) -> bool:
         """
-        Tell whether this is the id that belongs to a key.
+        Check whether this is the id that belongs to a key.
         """
         return self == PeerID.fromKey(key)
 
     def short(self) -> str:
         """
-        The last characters of the text, enough to tell peers apart in a log.
+        Return the last characters of the text, enough to distinguish peers in a log.
         """
         return str(self)[-8:]
 
@@ -207,8 +209,8 @@ class PeerID:
 @lru_cache(128)
 def _read(text: str) -> PeerID:
     """
-    Read an id in text.  Programs say it time and again, and to read one takes as long
-    as to verify a signature.
+    Read an id in text.  Programs give the same text again and again, and reading one
+    takes as long as verifying a signature.
     """
     return PeerID.fromText(text)
 

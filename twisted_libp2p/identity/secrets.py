@@ -3,9 +3,9 @@
 """
 Files that hold a secret.
 
-They may lie on volumes that refuse part of what a Unix file system does: shared
-folders of virtual machines (vboxsf, 9p), FAT and exFAT, network shares.  These have
-no hard links, no modes, or nothing to synchronize.
+They may lie on volumes that lack some functions of a Unix file system: shared folders
+of virtual machines (vboxsf, 9p), FAT and exFAT, network shares.  These have no hard
+links, no modes, or no way to synchronize.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["createFolder", "createSecret", "readSecret"]
 
 _log = Logger()
 
-# How volumes refuse a call that they do not have.
+# The errors by which volumes refuse a call that they do not support.
 _REFUSED = frozenset(
     {
         errno.EPERM,
@@ -43,19 +43,18 @@ _REFUSED = frozenset(
 )
 
 
-def readSecret(what: str, path: str | os.PathLike[str], most: int) -> bytes:
+def readSecret(what: str, path: str | os.PathLike[str], maximum: int) -> bytes:
     """
-    Read a file that nobody else ought to read; if others can, a warning says
-    so.
+    Read a file that no other user should be able to read; log a warning if others can.
 
-    @param what: what the file is, for the warning.
-    @param most: the size of the largest such file, in bytes.
-    @return: the content; of a larger file, one byte more than C{most}.
+    @param what: the kind of file, for the warning.
+    @param maximum: the size of the largest such file, in bytes.
+    @return: the content; of a larger file, one byte more than C{maximum}.
     @raise OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         mode = os.fstat(file.fileno()).st_mode
-        content = file.read(most + 1)
+        content = file.read(maximum + 1)
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
         _log.warn(
             "{what} {path} is open to others (mode {mode:o});"
@@ -73,7 +72,7 @@ def createSecret(
     owner: tuple[int, int] | None = None,
 ) -> None:
     """
-    Make a file that nobody else can read, and that is complete when it appears
+    Make a file that no other user can read, and that is complete when it appears
     under its name.
 
     @param content: the content of the file.
@@ -98,7 +97,7 @@ def createSecret(
         with suppress(FileNotFoundError):
             os.unlink(temporary)
     if os.name == "posix":
-        # Whoever cannot open the folder cannot synchronize it.
+        # A process that cannot open the folder cannot synchronize it.
         with suppress(PermissionError), _opened(folder) as descriptor:
             _sync(descriptor)
 
@@ -109,12 +108,12 @@ def createFolder(
     mode: int = 0o700,
 ) -> None:
     """
-    Make a folder that nobody else can read, and those above it that are missing.
+    Make a folder that no other user can read, and the missing folders above it.
 
     @param owner: the user and the group that new folders belong to; those of the
         process by default.
     @param mode: the mode of a new folder.
-    @raise OSError: there is something else, or the folder cannot be made.
+    @raise OSError: the path is not a folder, or the folder cannot be made.
     """
     path = os.path.abspath(path)
     if os.path.isdir(path):
@@ -147,9 +146,9 @@ def _withoutLink(
     """
     Give a complete file its name on a volume without hard links.
 
-    Processes that do so at the same time wait for each other.  On a volume
-    without locks as well the file is written under its name: there another
-    process may find it incomplete, and refuses it.
+    Processes that do this at the same time wait for each other.  On a volume that has
+    no locks either, the file is written under its name: another process may find it
+    incomplete there, and refuses it.
     """
     with _locked(os.path.dirname(os.path.abspath(path))) as locked:
         if locked:
@@ -179,8 +178,8 @@ def _fill(descriptor: int, content: bytes, owner: tuple[int, int] | None) -> Non
 
 def _give(descriptor: int, owner: tuple[int, int]) -> None:
     """
-    Change the owner of a file or a folder, if its volume has owners.  Where it has
-    none, everything belongs to the user for whom the volume was mounted.
+    Change the owner of a file or a folder, if its volume has owners.  On other volumes
+    everything belongs to the user for whom the volume was mounted.
     """
     try:
         os.fchown(descriptor, *owner)
@@ -191,7 +190,7 @@ def _give(descriptor: int, owner: tuple[int, int]) -> None:
 
 def _sync(descriptor: int) -> None:
     """
-    Have a file or a folder written to the disk, if its volume can do that.
+    Write a file or a folder to the disk, if its volume can do that.
     """
     try:
         os.fsync(descriptor)
@@ -214,7 +213,7 @@ def _locked(folder: str) -> Iterator[bool]:
     """
     Lock a folder.
 
-    @return: a context manager that gives whether there are locks at all.
+    @return: a context manager whose value says whether the volume has locks.
     """
     fcntl = requireModule("fcntl")
     if fcntl is None:
@@ -229,5 +228,5 @@ def _locked(folder: str) -> Iterator[bool]:
             locked = False
         else:
             locked = True
-        # To close the folder unlocks it.
+        # Closing the folder unlocks it.
         yield locked

@@ -6,8 +6,8 @@ The peerstore: everything that is known about peers, whether they are connected 
 Addresses and facts come in from dialing, identify and the application; addresses to
 dial go out.  The draft calls it peer metadata storage.
 
-A L{MemoryPeerStore} answers all questions.  A L{PeerStoreService} is one that also
-writes its facts to a database, and reads those that other nodes have written there::
+A L{MemoryPeerStore} answers all questions.  A L{PeerStoreService} also writes its facts
+to a database, and reads the facts that other nodes have written there::
 
     memory      the contract: four books on one book of records
     addresses   the address book       keys        the key book

@@ -66,7 +66,7 @@ class Agenda(Generic[K]):
         Remove a key from the first page that has any.
 
         @param now: the time by which the whole page has to be due.
-        @return: the key; None if there is none.
+        @return: the key; None if no page is due.
         """
         while self._order and not self._pages[self._order[0]]:
             del self._pages[heappop(self._order)]

@@ -59,15 +59,16 @@ class _Connection(adbapi.Connection):
     another one.
     """
 
+    _connection: Any
+
     def rollback(self) -> None:
         """
         Roll the transaction back.
         """
-        connection: Any = self._connection
         try:
-            connection.rollback()
+            self._connection.rollback()
         except Exception:
-            self._pool.disconnect(connection)
+            self._pool.disconnect(self._connection)
 
 
 class _Pool(adbapi.ConnectionPool):
@@ -82,7 +83,7 @@ class _Pool(adbapi.ConnectionPool):
 
     def connect(self) -> Any:
         """
-        Return the connection of this thread; open it, if there is none.
+        Return the connection of this thread; open it first, if need be.
         """
         if self.create is not None and self.threadID() not in self.connections:
             self.create()
@@ -100,7 +101,7 @@ class Backend:
     @ivar arguments: the arguments of its C{connect}.
     @ivar keywords: the keyword arguments of its C{connect}.
     @ivar settings: the first statements on each connection.
-    @ivar create: makes the database if there is none; called on the thread of the
+    @ivar create: makes a missing database; called on the thread of the
         database before each connection is opened.
     @ivar adapt: called with each new connection before the settings are made.
     """
@@ -148,7 +149,7 @@ class Backend:
 
 def sqlite(path: str) -> Backend:
     """
-    Use a file of SQLite's, which other users may not read.  If there is none, it is
+    Use a file of SQLite's, which other users may not read.  A missing file is
     made when the store starts, and belongs to the user as whom the program then runs.
 
     @raise ConfigurationError: the file cannot be made or written.
@@ -198,7 +199,7 @@ def _check(path: str) -> None:
 
 def _makePrivate(path: str) -> None:
     """
-    Make the file if there is none, and let no other user read it.
+    Make the file if it is missing, and let no other user read it.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))

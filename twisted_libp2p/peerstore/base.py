@@ -24,6 +24,8 @@ class MemoryBook:
 
     def __init__(self, clock: IReactorTime, limits: Limits | None = None) -> None:
         """
+        Begin with an empty book.
+
         @param clock: the source of the time.
         @param limits: the bounds; those of L{Limits} by default.
         """

@@ -56,6 +56,8 @@ class Change:
 
     def __init__(self, book: Book, peer: PeerID, record: Record) -> None:
         """
+        Begin a change.
+
         @param book: the book that has the record.
         """
         self._book = book
@@ -83,6 +85,8 @@ class Book:
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
         """
+        Begin with an empty book.
+
         @param clock: the source of the time.
         @param limits: the bounds.
         """
@@ -111,7 +115,7 @@ class Book:
 
     def exceed(self, stamp: float) -> None:
         """
-        Make all stamps from now on later than one that was read.
+        Make all stamps from now on later than a stamp that was read.
         """
         if self._stamp <= stamp < inf:
             self._stamp = nextafter(stamp, inf)
@@ -137,8 +141,8 @@ class Book:
 
     def changing(self, peer: PeerID) -> Change:
         """
-        Open the record of a peer, to be changed in a C{with} statement; a new one if
-        there is none.
+        Open the record of a peer, to be changed in a C{with} statement; make it first
+        if the peer is unknown.
         """
         record = self._records.get(peer)
         return Change(self, peer, self._make(peer) if record is None else record)

@@ -119,6 +119,8 @@ class Journal:
 
     def __init__(self, changed: Callable[[], object]) -> None:
         """
+        Begin with an empty journal.
+
         @param changed: called with the first change after all were written.
         """
         self._changed = changed

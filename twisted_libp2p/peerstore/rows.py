@@ -35,8 +35,8 @@ class PeerRow(NamedTuple):
     @ivar agent: the software that it says it is.
     @ivar protocolVersion: the network that it says it belongs to.
     @ivar protocols: the protocols that it serves, one a line.
-    @ivar sequence: the sequence number of its signed record, in eight bytes; empty if
-        there is none.
+    @ivar sequence: the sequence number of its signed record, in eight bytes; empty
+        without a record.
     @ivar envelope: the signed record in its envelope.
     @ivar dialectLearntAt: when its dialect was learnt.
     @ivar dialect: how it negotiates on a fresh transport.

@@ -84,6 +84,8 @@ class PeerStoreService(MemoryPeerStore, Service):
         clock: IReactorTime | None = None,
     ) -> None:
         """
+        Make a store that is not started.
+
         @param reactor: the reactor that gets the results of the database's thread.
         @param backend: the database.
         @param limits: the bounds, of memory and of the database.

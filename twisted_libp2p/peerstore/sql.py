@@ -119,6 +119,8 @@ class Schema:
         migrations: Sequence[Sequence[str]] = MIGRATIONS,
     ) -> None:
         """
+        Make the transactions of an engine.
+
         @param engine: the database engine.
         @param migrations: the statements that make the schema.
         """

@@ -31,7 +31,7 @@ def share(text: str) -> str:
 @lru_cache(MAX_SHARED)
 def _shared(text: str) -> str:
     """
-    Return the text in the cache; add this one if there is none.
+    Return the text in the cache; add this one if it is new.
     """
     return text
 

@@ -27,6 +27,8 @@ class PeerStoreUpdater:
 
     def __init__(self, store: IPeerStore, events: EventBus) -> None:
         """
+        Begin to update a peerstore.
+
         @param store: the peerstore to update.
         @param events: the events of the node.
         """

@@ -4,13 +4,13 @@
 The smallest things on the wire: varints, length-prefixed messages, multibase
 text, and the protobuf messages of libp2p.
 
-Numbers, bytes and text enter; the same in another form leave.  Nothing here
-knows what the messages mean.
+Numbers, bytes and text come in, and go out in another form.  This room does not know
+the meaning of the messages.
 
-Each C{x_pb2.py} with its C{x_pb2.pyi} is generated from the C{x.proto} beside
-it by C{make proto}.  Generated code works with the release of protobuf whose
-compiler made it and with later ones, the next major included; the Makefile
-names a compiler that fits what C{setup.cfg} allows.
+C{make proto} generates each C{x_pb2.py} and C{x_pb2.pyi} from the C{x.proto} in the
+same folder.  Generated code works with the release of protobuf whose compiler made it
+and with later ones, the next major included; the Makefile names a compiler that fits
+the releases in C{setup.cfg}.
 """
 
 from __future__ import annotations

@@ -28,18 +28,20 @@ class FrameBuffer:
     """
     Cuts a stream of bytes into messages: feed it, then iterate.
 
-    Iteration takes out the messages that are complete.  It may be left at any
-    message, and goes on where it was left; so a protocol that is over can hand
-    on what came behind its last message: L{trailingData}.
+    Iteration removes and returns the complete messages.  It may be stopped after any
+    message, and continues there; so a protocol that has ended can pass on the bytes
+    after its last message: L{trailingData}.
 
-    What is held is bounded by one message of the largest size and what was fed
-    since the last iteration.
+    The buffer holds at most one message of the largest size and the bytes that were
+    fed since the last iteration.
     """
 
     __slots__ = ("_data", "_limit", "_offset")
 
     def __init__(self, limit: int) -> None:
         """
+        Begin with an empty buffer.
+
         @param limit: the size of the largest message to accept, in bytes
             without its length.
         """
@@ -60,11 +62,11 @@ class FrameBuffer:
 
     def __next__(self) -> bytes:
         """
-        Take out the next message.
+        Remove and return the next message.
 
         @raise StopIteration: it is not complete yet.
-        @raise InvalidInput: its length is malformed or over the limit; this is
-            known before any byte of the message is awaited.
+        @raise InvalidInput: its length is malformed or over the limit; this is raised
+            before any byte of the message has arrived.
         """
         prefix = varint.decode(self._data, self._offset)
         if prefix is None:
@@ -85,6 +87,6 @@ class FrameBuffer:
     @property
     def trailingData(self) -> bytes:
         """
-        The bytes that are not part of a message that was taken out.
+        The bytes after the last message that was returned.
         """
         return bytes(self._data[self._offset :])

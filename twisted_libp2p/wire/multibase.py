@@ -1,10 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Binary data as text that names its own base by its first character.
+Binary data as text whose first character names its base.
 
-Only the bases that libp2p's peers put into peer ids and multiaddrs, and only
-their one canonical spelling: no padding, no white space, no stray bits.  See
+Only the bases that peers use in peer ids and multiaddrs are known, and only the
+canonical spelling is accepted: no padding, no white space, no stray bits.  See
 multiformats/multibase.
 """
 
@@ -65,7 +65,7 @@ _CODECS: Final[dict[str, _Codec]] = {
     ),
 }
 
-# The bases that do not tell the cases apart have a prefix for each.
+# Bases without distinction of case have a second prefix, for upper case.
 _UPPER: Final = {"F": "f", "B": "b", "K": "k"}
 
 
@@ -84,8 +84,8 @@ def decode(text: str) -> bytes:
     """
     Decode text with its prefix.
 
-    The time this takes grows with the square of the length for base36 and
-    base58btc: it is for the caller to bound it.
+    For base36 and base58btc the time grows with the square of the length, which the
+    caller has to bound.
 
     @raise InvalidInput: the base is not known, or the text is not the
         canonical spelling of any data.

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Received or written pieces of a byte stream that wait, and cost what they weigh.
+Waiting pieces of a byte stream, whose memory stays in proportion to their bytes.
 
 A C{bytes} object of two bytes takes 48 bytes of memory, with its place in a list.  A
 peer that sends very small frames could multiply by that whatever bound there is on the

@@ -3,9 +3,9 @@
 """
 Unsigned varints as the multiformats define them.
 
-Seven bits a byte, the least significant group first; the high bit of a byte
-says that another one follows.  At most nine bytes, 63 bits, and no longer than
-the value needs.  See multiformats/unsigned-varint.
+Each byte has seven bits, the least significant group first; its high bit says that
+another byte follows.  A varint has at most nine bytes, 63 bits, and is as short
+as its value allows.  See multiformats/unsigned-varint.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def encode(value: int) -> bytes:
     """
     if not 0 <= value <= MAX_VALUE:
         raise InvalidInput(f"varint: {value} is not in 0..2**63-1")
-    # Nearly all are lengths and numbers of streams, which have three bytes at the
-    # most; the loop costs them more than all the rest.
+    # Nearly all are lengths and numbers of streams, which have at most three bytes; for
+    # them the loop would cost more than the rest.
     if value < 0x80:
         return bytes((value,))
     if value < 0x4000:
@@ -49,10 +49,10 @@ def decode(
     """
     Decode the number that begins at an offset.
 
-    @return: the number and the offset behind it; None if the data ends before
-        the number does.
-    @raise InvalidInput: the number takes more than L{MAX_BYTES} bytes, which is
-        told as soon as the last of these is here, or more than it needs.
+    @return: the number and the offset after it; None if the data ends before the
+        number does.
+    @raise InvalidInput: the number takes more bytes than it needs, or more than
+        L{MAX_BYTES}; the latter is raised as soon as so many have arrived.
     """
     end = len(data)
     if offset >= end:
