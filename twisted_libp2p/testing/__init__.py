@@ -6,8 +6,9 @@ Doubles and conformance suites, for the tests of those who use this package.
 L{nodes} has whole nodes in memory, for tests of protocols; L{host} has a node without
 a network, for tests of services; L{pump} joins two
 protocols in memory and moves their bytes by hand; L{producer} notes when a
-transport is full; L{muxer}, L{security} and L{peerstore} have the tests that every
-muxer, stream, security protocol and peerstore must pass, as mixins for test cases.
+transport is full; L{muxer}, L{security}, L{transport} and L{peerstore} have the tests
+that every muxer, stream, security protocol, transport and peerstore must pass, as
+mixins for test cases.
 """
 
 from twisted_libp2p.testing.host import HostDouble
@@ -20,6 +21,7 @@ from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.testing.peerstore import PeerStoreConformance
 from twisted_libp2p.testing.pump import Pump
 from twisted_libp2p.testing.security import SecurityConformance
+from twisted_libp2p.testing.transport import TransportConformance
 
 __all__ = [
     "HostDouble",
@@ -30,4 +32,5 @@ __all__ = [
     "SecurityConformance",
     "SessionConformance",
     "StreamConformance",
+    "TransportConformance",
 ]

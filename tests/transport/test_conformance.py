@@ -1,0 +1,95 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The suite of transports, over each transport.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.testing.transport import TransportConformance
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
+from twisted_libp2p.transport.private import PrivateNetwork
+from twisted_libp2p.transport.private.network import PrivateTransport
+
+
+def _unusedPort() -> int:
+    """
+    Return a TCP port of loopback on which nobody listens.
+    """
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+class TCPTests(TransportConformance, TestCase):
+    """
+    TCP over IPv4.
+    """
+
+    reactor = reactor
+    listenAddress = "/ip4/127.0.0.1/tcp/0"
+    wildcardAddress = "/ip4/0.0.0.0/tcp/0"
+    localAddress = "/ip4/127.0.0.3/tcp/0"
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the reactor.
+        """
+        return TCPTransport(reactor)
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return an address whose port is free.
+        """
+        return Multiaddr(f"/ip4/127.0.0.1/tcp/{_unusedPort()}")
+
+
+class PrivateTCPTests(TCPTests):
+    """
+    TCP inside a private network.
+    """
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the members of one network.
+        """
+        private: AnyTransport = PrivateTransport(
+            TCPTransport(reactor), PrivateNetwork(bytes(32))
+        )
+        return private
+
+
+class MemoryTests(TransportConformance, TestCase):
+    """
+    A network in memory.
+    """
+
+    reactor = reactor
+    listenAddress = "/memory/0"
+    localAddress = "/memory/99"
+
+    def setUp(self) -> None:
+        """
+        Make a network.
+        """
+        self.network = MemoryNetwork(reactor)
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the network.
+        """
+        return MemoryTransport(self.network)
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return a number that no node has.
+        """
+        return Multiaddr("/memory/404")
