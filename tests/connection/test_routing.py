@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.errors import AddressRefused, DialFailed, NoAddresses
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import DialOptions, IPeerRouting
@@ -26,6 +26,8 @@ class Routing:
     """
     Finds what a test says.
     """
+
+    origin = Origin.PUBLIC
 
     def __init__(self, answer: Any = ()) -> None:
         self.answer = answer

@@ -418,8 +418,8 @@ class Dialer:
 
     async def _ask(self, dial: Dial, peer: PeerID, routing: IPeerRouting) -> None:
         """
-        Try the addresses that a routing knows.  Peers have named them, at unknown
-        places.
+        Try the addresses that a routing knows, as far as they may lead from the place
+        of the peers that have named them.
         """
         try:
             found = await routing.findPeer(peer)
@@ -434,7 +434,7 @@ class Dialer:
             )
             return
         own = [each for each in found if each.peerID in (None, peer)]
-        self._enter(dial, [(each, Origin.PUBLIC) for each in own[:MAX_ADDRESSES]])
+        self._enter(dial, [(each, routing.origin) for each in own[:MAX_ADDRESSES]])
 
 
 def _unsupported(bare: Multiaddr) -> UnsupportedAddress:

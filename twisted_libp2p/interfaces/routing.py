@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
 
-    from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.address import Multiaddr, Origin
     from twisted_libp2p.identity import PeerID
 
 __all__ = ["IContentRouting", "IDiscovery", "IPeerRouting"]
@@ -28,14 +28,18 @@ class IPeerRouting(Interface):
     Finds the addresses of a peer by its id.
     """
 
+    origin: Origin = Attribute(
+        "The place of the peers that name the addresses: Origin.PUBLIC for a DHT.  An"
+        " address that such a peer must not make us dial is left out."
+    )
+
     def findPeer(peer: PeerID) -> Deferred[Sequence[Multiaddr]]:
         """
         Look up the addresses of a peer.
 
         The dialer asks when it knows no address of the peer, and once more when all
         known addresses have failed.  It does not ask for the dials of the routing
-        itself.  Addresses are not believed: those that a peer must not make us dial
-        are left out.
+        itself.
 
         @return: fires with the addresses, without or with the id of the peer at their
             end; with none if the peer is not found.  It is cancelled when the dial is
