@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.peerstore.backends}, and for how they are chosen.
+Tests for L{twisted_libp2p.peerstore.backends}.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore import (
-    Limits,
-    MemoryPeerStore,
     PeerStoreService,
     openPeerStore,
 )
@@ -35,9 +33,9 @@ PEER = PeerID.fromBytes(b"\x12\x20" + bytes(32))
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
 
 
-class ChoiceTests(SynchronousTestCase):
+class PostgreSQLTests(SynchronousTestCase):
     """
-    What is asked for, and what is there.
+    The description of a database of PostgreSQL's.
     """
 
     def refused(self, description: str) -> str:
@@ -51,37 +49,6 @@ class ChoiceTests(SynchronousTestCase):
         message = str(caught.exception)
         self.assertNotIn("\n", message)
         return message
-
-    def test_memory(self) -> None:
-        """
-        C{memory:} is in memory.
-        """
-        limits = Limits(peers=1)
-        store = openPeerStore(Clock(), "memory:", limits)
-        self.assertIs(type(store), MemoryPeerStore)
-        self.assertIs(store.limits, limits)
-
-    def test_unknown(self) -> None:
-        """
-        What is not known is refused, and what would be right is told.
-        """
-        for description in ("", "mysql:x", "memory:x", "peers.db", "sqlite"):
-            self.assertIn("sqlite:PATH", self.refused(description))
-
-    def test_noPath(self) -> None:
-        """
-        SQLite needs a file.
-        """
-        self.assertIn("sqlite:peers.db", self.refused("sqlite:"))
-
-    def test_wrongPath(self) -> None:
-        """
-        There are places where no file can be.
-        """
-        folder = self.mktemp()
-        self.assertIn("No such file", self.refused(f"sqlite:{folder}/peers.db"))
-        os.mkdir(folder)
-        self.assertIn("is not a file", self.refused(f"sqlite:{folder}"))
 
     def test_noDriver(self) -> None:
         """

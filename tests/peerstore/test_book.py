@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore import Limits, MemoryPeerStore
-from twisted_libp2p.peerstore.records import Record
+from twisted_libp2p.peerstore.book import Book
+from twisted_libp2p.peerstore.records import KnownAddress, Record
 
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
 MANY = 10_000
@@ -95,3 +96,22 @@ class GrowthTests(SynchronousTestCase):
         self.assertEqual(book._kept, {})
         self.assertEqual(book._agenda.count, len(self.store.peers()))
         self.assertEqual(book._size, sum(record.size for _, record in book.records()))
+
+
+class ChangeTests(SynchronousTestCase):
+    """
+    A record is indexed at the end of each change.
+    """
+
+    def test_error(self) -> None:
+        """
+        It is indexed also if the change ends with an error.
+        """
+        book = Book(Clock(), Limits())
+        with self.assertRaises(ZeroDivisionError), book.changing(peer(1)) as record:
+            record.addresses[ADDRESS.toBytes()] = KnownAddress(0.0, 1, 3600.0)
+            raise ZeroDivisionError
+        self.assertEqual(record.size, record.measure())
+        self.assertEqual(book._size, record.size)
+        self.assertEqual(book._agenda.count, 1)
+        self.assertEqual(record.page, 60.0)

@@ -416,6 +416,21 @@ class StoreModel(RuleBasedStateMachine):
             self.stored = deepcopy(self.known)
 
     @invariant()
+    def indexed(self) -> None:
+        """
+        Each record is where it belongs, and measured: no change was forgotten.
+        """
+        book = self.store._book
+        kept = set(book.kept())
+        for peer, record in book.records():
+            assert record.size == record.measure(), peer
+            assert (peer in kept) == record.kept, peer
+            due = None if record.kept else record.due()
+            page = due if due is None or due == inf else due // 60.0
+            assert record.page == page, (peer, record.page, page)
+        assert book._size == sum(record.size for _, record in book.records())
+
+    @invariant()
     def told(self) -> None:
         """
         It tells what it was told, as long as that lasts.
