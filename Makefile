@@ -1,24 +1,25 @@
-# Two commands do all on a machine with Python 3.11 or newer and make:
+# Two commands are enough on a machine with Python 3.11 or newer and make:
 #
 #   make run        a node on 127.0.0.1; it prints the multiaddrs to dial
 #   make test       the whole suite
 #
-# and for those who work on it:
+# and to work on it:
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
-#   make interop    against go-, rust-, js- and py-libp2p, those that can be built;
+#   make interop    against go-, rust-, js- and py-libp2p, if they can be built;
 #                   TIMES=20 in a row
 #   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust",
 #                   ONLY='muxer.*'
 #   make fuzz       hostile inputs of up to LEN bytes, guided by coverage, for TIME
 #                   seconds a target; TARGETS=, RUNS=
-#   make coverage   what the tests of the layers run, in lines and branches
-#   make bench      beside the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
-#   make faults     cuts, full disks, bad networks: what make test has no time for
+#   make coverage   lines and branches that the tests of the layers run
+#   make bench      side by side with the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
+#   make faults     cuts, full disks, bad networks: too slow for make test
 #   make soak       peers come and vanish for ten minutes; SECONDS=60 for one
 #   make docs       the manual and the API reference, in docs/_build/html
+#   make diagrams   the pictures of the state machines, in docs/diagrams
 #   make proto      the generated code of the protobuf messages
-#   make clean      forget what was built; make distclean: the environment too
+#   make clean      remove everything that was built; make distclean: .venv too
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,8 +27,8 @@ JOBS ?= 2
 TESTS ?= tests
 ATTACKED ?= ours
 TIMES ?= 1
-# Of make fuzz: which targets, with inputs of how many bytes, for how long each or how
-# often, and how many times as many examples as make test tries.
+# For make fuzz: the targets, the maximum size of inputs, the time or the number of runs
+# of each, and how many times as many examples as in make test.
 TARGETS ?=
 LEN ?= 600
 RUNS ?= -1
@@ -46,11 +47,11 @@ RUNTIME := $(VENV)/installed-runtime
 TESTING := $(VENV)/installed-test
 TOOLS := $(VENV)/installed-dev
 FUZZING := $(VENV)/installed-fuzz
-# The oldest protoc whose code runs with every protobuf that setup.cfg allows; it
-# wants an older protobuf than the tests do, and so an environment of its own.
+# The oldest protoc whose code runs with every protobuf that setup.cfg allows; it needs
+# an older protobuf than the tests do, and so an environment of its own.
 PROTOC := build/protoc/bin/python
 INVENTORIES := docs/_build/inventories
-# The rooms that read what peers send.
+# The rooms that parse the data of peers.
 COVERED := negotiation security muxer connection identity address wire
 # The tests that draw examples.
 DRAWN = $(shell grep -rl 'from tests.examples import' --include='test_*.py' tests)
@@ -129,6 +130,10 @@ attacks: $(TESTING)
 .PHONY: docs
 docs: api
 	$(BIN)/python -m sphinx --fail-on-warning --quiet docs docs/_build/html
+
+.PHONY: diagrams
+diagrams: $(RUNTIME)
+	$(BIN)/python docs/make_diagrams.py
 
 .PHONY: proto
 proto: $(PROTOC)

@@ -1,0 +1,402 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Draw the state machines of the package from their tables.
+
+C{python docs/make_diagrams.py} writes one SVG for each into C{docs/diagrams}.
+
+A table maps a state and an event to the next state, or to the next state and the
+effects of the transition.  Only the places of the states are chosen by hand; the
+transitions are routed around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from html import escape
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from twisted.python.reflect import namedAny
+
+FOLDER = Path(__file__).parent / "diagrams"
+
+#: Pixels: the distance of two places, the size of a state, a character, a line.
+COLUMN, ROW = 215, 130
+WIDTH, HEIGHT = 116, 38
+CHARACTER, LINE = 5.5, 14
+MARGIN = 14
+
+STYLE = """\
+<defs>
+<marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" \
+markerHeight="7" orient="auto"><path d="M0 0L10 5L0 10z" fill="#555"/></marker>
+</defs>
+<style>
+.state{fill:#eaf2e3;stroke:#4a7c2c;stroke-width:1.5}
+.start{fill:#eef;stroke:#558;stroke-width:1.5}
+.move{stroke:#555;stroke-width:1.3;marker-end:url(#tip);fill:none}
+.label{font-size:11px;fill:#333}
+.blank{fill:#fff}
+</style>
+"""
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """
+    One picture.
+
+    @ivar name: the name of the file, without its ending.
+    @ivar title: one line for readers who do not see the picture.
+    @ivar table: the dotted name of the table.
+    @ivar places: the column and the row of each state, by its name; the machine
+        begins in the first one.
+    """
+
+    name: str
+    title: str
+    table: str
+    places: dict[str, tuple[float, float]]
+
+
+class Point(NamedTuple):
+    """
+    A place in the picture, in pixels.
+    """
+
+    x: float
+    y: float
+
+
+class Box(NamedTuple):
+    """
+    A rectangle in the picture, in pixels.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def overlaps(self, other: Box) -> bool:
+        """
+        Return whether two rectangles have a point in common.
+        """
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+    def holds(self, point: Point) -> bool:
+        """
+        Return whether a point lies in the rectangle.
+        """
+        return self.left <= point.x <= self.right and self.top <= point.y <= self.bottom
+
+
+def around(center: Point, width: float, height: float) -> Box:
+    """
+    Return the rectangle of a size around a point.
+    """
+    return Box(
+        center.x - width / 2,
+        center.y - height / 2,
+        center.x + width / 2,
+        center.y + height / 2,
+    )
+
+
+class Curve(NamedTuple):
+    """
+    A quadratic Bezier curve.
+    """
+
+    begin: Point
+    control: Point
+    end: Point
+
+    def at(self, t: float) -> Point:
+        """
+        Return a point of the curve.
+
+        @param t: from 0 at the begin to 1 at the end.
+        """
+        a, b, c = (1 - t) ** 2, 2 * t * (1 - t), t**2
+        return Point(
+            a * self.begin.x + b * self.control.x + c * self.end.x,
+            a * self.begin.y + b * self.control.y + c * self.end.y,
+        )
+
+    def between(self, start: float, stop: float) -> Curve:
+        """
+        Return a part of the curve.
+        """
+
+        def blend(s: float, t: float) -> Point:
+            a, b, c = (1 - s) * (1 - t), s * (1 - t) + t * (1 - s), s * t
+            return Point(
+                a * self.begin.x + b * self.control.x + c * self.end.x,
+                a * self.begin.y + b * self.control.y + c * self.end.y,
+            )
+
+        return Curve(blend(start, start), blend(start, stop), blend(stop, stop))
+
+
+STEPS = [step / 40 for step in range(41)]
+
+
+def named(member: object) -> str:
+    """
+    Return the text of a state, an event or an effect.
+    """
+    text = member.name if isinstance(member, Enum) else str(member)
+    return text.lower().replace("_", " ")
+
+
+def movesOf(table: dict[tuple[Any, Any], Any]) -> dict[tuple[str, str], list[str]]:
+    """
+    Join the transitions of a table that lead from one state to one other.
+
+    @return: the events and effects, one a line, by the names of both states.
+    """
+    moves: dict[tuple[str, str], list[str]] = {}
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for (state, event), result in table.items():
+        after, effects = result if isinstance(result, tuple) else (result, ())
+        if effects is None or isinstance(effects, str | Enum):
+            effects = () if effects is None else (effects,)
+        effect = ", ".join(map(named, effects))
+        lines.setdefault((named(state), named(after), effect), []).append(named(event))
+    for (before, after, effect), events in lines.items():
+        text = " · ".join(events)
+        moves.setdefault((before, after), []).append(
+            f"{text} / {effect}" if effect else text
+        )
+    return moves
+
+
+class Drawing:
+    """
+    The layout of one diagram.
+
+    @ivar states: the rectangles of the states, by name.
+    @ivar paths: the curves that are drawn.
+    @ivar labels: the texts of the transitions, and their rectangles.
+    """
+
+    def __init__(self, diagram: Diagram) -> None:
+        self.diagram = diagram
+        self.states = {
+            name: around(Point(column * COLUMN, row * ROW), WIDTH, HEIGHT)
+            for name, (column, row) in diagram.places.items()
+        }
+        self.paths: list[Curve] = []
+        self.labels: list[tuple[Box, list[str]]] = []
+        moves = movesOf(namedAny(f"twisted_libp2p.{diagram.table}"))
+        for (before, after), lines in sorted(moves.items(), key=self._size):
+            self._place(before, after, lines, (after, before) in moves)
+
+    def _center(self, state: str) -> Point:
+        column, row = self.diagram.places[state]
+        return Point(column * COLUMN, row * ROW)
+
+    def _size(self, move: tuple[tuple[str, str], list[str]]) -> tuple[float, str, str]:
+        """
+        Return a key that puts the shortest transitions first.
+        """
+        (before, after), _ = move
+        a, b = self._center(before), self._center(after)
+        return abs(a.x - b.x) + abs(a.y - b.y), before, after
+
+    def _curves(self, before: str, after: str, twoWays: bool) -> Iterator[Curve]:
+        """
+        Suggest curves from one state to another, the straightest first.
+        """
+        a, b = self._center(before), self._center(after)
+        if before == after:
+            for x, y in ((0, -1), (0, 1)):
+                yield Curve(
+                    Point(a.x - 24, a.y),
+                    Point(a.x + x, a.y + y * 130),
+                    Point(a.x + 24, a.y),
+                )
+            return
+        distance = ((a.x - b.x) ** 2 + (a.y - b.y) ** 2) ** 0.5
+        across = Point((a.y - b.y) / distance, (b.x - a.x) / distance)
+        bends = (28, 56, 84) if twoWays else (0, -28, 28, -56, 56, -84, 84)
+        for bend in (*bends, -112, 112, -150, 150, -190, 190, -240, 240, -300, 300):
+            middle = Point((a.x + b.x) / 2, (a.y + b.y) / 2)
+            yield Curve(
+                a,
+                Point(
+                    middle.x + across.x * bend * 1.6, middle.y + across.y * bend * 1.6
+                ),
+                b,
+            )
+
+    def _place(self, before: str, after: str, lines: list[str], twoWays: bool) -> None:
+        """
+        Draw a transition along the curve that disturbs the least.
+        """
+        width = max(map(len, lines)) * CHARACTER + 4
+        height = len(lines) * LINE + 2
+        best: tuple[float, Curve, Box] | None = None
+        curves = enumerate(self._curves(before, after, twoWays))
+        for (rank, curve), t in product(list(curves), (0.5, 0.4, 0.6, 0.3, 0.7)):
+            cut = self._cut(curve, before, after)
+            label = around(cut.at(t), width, height)
+            cost = rank + 4 * abs(t - 0.5) + self._cost(cut, label, before, after)
+            if best is None or cost < best[0]:
+                best = cost, cut, label
+        assert best is not None
+        _, curve, label = best
+        self.paths.append(curve)
+        self.labels.append((label, lines))
+
+    def _cut(self, curve: Curve, before: str, after: str) -> Curve:
+        """
+        Return the part of a curve between the rectangles of its states.
+        """
+        inside = [t for t in STEPS if self.states[before].holds(curve.at(t))]
+        inside = [t for t in inside if t < 0.5]
+        outside = [t for t in STEPS if self.states[after].holds(curve.at(t))]
+        outside = [t for t in outside if t > 0.5]
+        start = self._border(
+            curve, self.states[before], max(inside), max(inside) + 0.03
+        )
+        stop = self._border(
+            curve, self.states[after], min(outside), min(outside) - 0.03
+        )
+        return curve.between(start, stop)
+
+    def _border(self, curve: Curve, box: Box, inside: float, outside: float) -> float:
+        """
+        Find where a curve crosses the border of a rectangle.
+        """
+        for _ in range(12):
+            middle = (inside + outside) / 2
+            if box.holds(curve.at(middle)):
+                inside = middle
+            else:
+                outside = middle
+        return outside
+
+    def _cost(self, curve: Curve, label: Box, before: str, after: str) -> float:
+        """
+        Add up the overlaps of a curve and its label with everything drawn so far.
+        """
+        cost = 0.0
+        points = [curve.at(t) for t in STEPS]
+        for name, box in self.states.items():
+            wide = Box(box.left - 8, box.top - 8, box.right + 8, box.bottom + 8)
+            if name not in (before, after):
+                cost += 60 * any(map(wide.holds, points))
+            cost += 80 * label.overlaps(box)
+        for other, _ in self.labels:
+            cost += 70 * label.overlaps(other) + 15 * any(map(other.holds, points))
+        for path in self.paths:
+            drawn = [path.at(t) for t in STEPS]
+            cost += 12 * any(map(label.holds, drawn))
+            near = sum(
+                any(abs(a.x - b.x) < 9 and abs(a.y - b.y) < 9 for b in drawn)
+                for a in points
+            )
+            cost += near * 0.7
+        return cost
+
+    def svg(self) -> str:
+        """
+        Return the picture.
+        """
+        boxes = [*self.states.values(), *(box for box, _ in self.labels)]
+        points = [path.at(t) for path in self.paths for t in STEPS]
+        left = min([box.left for box in boxes] + [at.x for at in points]) - MARGIN
+        top = min([box.top for box in boxes] + [at.y for at in points]) - MARGIN
+        right = max([box.right for box in boxes] + [at.x for at in points]) + MARGIN
+        bottom = max([box.bottom for box in boxes] + [at.y for at in points]) + MARGIN
+        shape = f"{left:.0f} {top:.0f} {right - left:.0f} {bottom - top:.0f}"
+        start = next(iter(self.states))
+        title = escape(self.diagram.title)
+        lines = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{shape}"'
+            f' width="{right - left:.0f}" font-family="sans-serif" font-size="13"'
+            ' role="img" aria-labelledby="title">',
+            "<!-- Made by make diagrams from the table"
+            f" twisted_libp2p.{self.diagram.table}. -->",
+            f'<title id="title">{title}</title>',
+            STYLE.rstrip(),
+        ]
+        for begin, control, end in self.paths:
+            lines.append(
+                f'<path class="move" d="M{begin.x:.1f} {begin.y:.1f}Q{control.x:.1f}'
+                f' {control.y:.1f} {end.x:.1f} {end.y:.1f}"/>'
+            )
+        for name, box in self.states.items():
+            kind = "start" if name == start else "state"
+            x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+            lines.append(
+                f'<rect class="{kind}" x="{box.left:.1f}" y="{box.top:.1f}"'
+                f' width="{WIDTH}" height="{HEIGHT}" rx="6"/><text x="{x:.1f}"'
+                f' y="{y + 5:.1f}" text-anchor="middle">{escape(name)}</text>'
+            )
+        for box, texts in self.labels:
+            x = (box.left + box.right) / 2
+            lines.append(
+                f'<rect class="blank" x="{box.left:.1f}" y="{box.top:.1f}"'
+                f' width="{box.right - box.left:.1f}"'
+                f' height="{box.bottom - box.top:.1f}"/>'
+            )
+            for number, text in enumerate(texts):
+                lines.append(
+                    f'<text class="label" x="{x:.1f}"'
+                    f' y="{box.top + 12 + number * LINE:.1f}"'
+                    f' text-anchor="middle">{escape(text)}</text>'
+                )
+        return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+DIAGRAMS = (
+    Diagram(
+        "node",
+        "The life of a node: stopped, starting, running, stopping, restarting",
+        "node.life.LIFE",
+        {
+            "stopped": (0, 0),
+            "starting": (1.6, 0),
+            "running": (3.2, 0),
+            "stopping": (1.6, 1.3),
+            "restarting": (3.2, 1.3),
+        },
+    ),
+    Diagram(
+        "stream",
+        "The two halves of a stream on the wire",
+        "muxer.state.TRANSITIONS",
+        {
+            "open": (0, 0.5),
+            "local closed": (1.2, 0),
+            "remote closed": (1.2, 1),
+            "closed": (2.4, 0.5),
+        },
+    ),
+)
+
+
+def main() -> None:
+    """
+    Write all pictures.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    for diagram in DIAGRAMS:
+        path = FOLDER / f"{diagram.name}.svg"
+        path.write_text(Drawing(diagram).svg(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
