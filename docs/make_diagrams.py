@@ -375,14 +375,31 @@ DIAGRAMS = (
         },
     ),
     Diagram(
-        "stream",
-        "The two halves of a stream on the wire",
-        "muxer.state.TRANSITIONS",
+        "sending",
+        "Our half of a stream: open, draining, sent, ended, losing, lost",
+        "muxer.state.SENDING",
         {
-            "open": (0, 0.5),
-            "local closed": (1.2, 0),
-            "remote closed": (1.2, 1),
-            "closed": (2.4, 0.5),
+            "open": (0, 0),
+            "draining": (1.5, 0),
+            "sent": (3, 0),
+            "ended": (3, 1.3),
+            "losing": (1.5, 1.3),
+            "lost": (0, 1.3),
+        },
+    ),
+    Diagram(
+        "receiving",
+        "The peer's half of a stream: open, leaving, discarding, unread, kept, ended,"
+        " discarded",
+        "muxer.state.RECEIVING",
+        {
+            "open": (0, 0.7),
+            "leaving": (1.5, 0),
+            "discarding": (3.1, 0.7),
+            "unread": (1.5, 1.6),
+            "kept": (3.1, 2.3),
+            "ended": (3.1, 1.6),
+            "discarded": (4.6, 0.7),
         },
     ),
 )
