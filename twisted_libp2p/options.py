@@ -21,10 +21,16 @@ from twisted_libp2p import __version__
 from twisted_libp2p.connection.attempts import DIALECTS
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IMuxerProvider, IProvider, ISecurityProvider
+from twisted_libp2p.interfaces import (
+    IMuxerProvider,
+    IProvider,
+    ISecurityProvider,
+    ITransportProvider,
+)
 from twisted_libp2p.node import MUXERS, SECURITIES
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.transport.private import PrivateNetwork
+from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 __all__ = ["CommandOptions", "NodeOptions", "whole"]
 
@@ -208,6 +214,7 @@ class NodeOptions(CommandOptions):
         ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
         ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
         ["psk", None, None, "file of the key of a private network"],
+        ["tls-roots", None, None, "authorities for /wss; those of the system, if not"],
     ]
 
     optFlags: ClassVar[list[Any]] = [
@@ -253,4 +260,22 @@ class NodeOptions(CommandOptions):
                 if self["psk"] is not None
                 else None
             ),
+            "transports": self.transports(),
         }
+
+    def secureWebSockets(self) -> SecureWebSockets | None:
+        """
+        Return what provides C{wss}; None for the plugin of the package.
+        """
+        roots = self["tls-roots"]
+        return None if roots is None else SecureWebSockets(roots)
+
+    def transports(self) -> list[Any] | None:
+        """
+        Return the transports of the node; None for those of all plugins.
+        """
+        secure = self.secureWebSockets()
+        if secure is None:
+            return None
+        others = [name for name in providers(ITransportProvider) if name != secure.name]
+        return [*others, secure]

@@ -34,6 +34,7 @@ from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 __all__ = ["NodeService", "Options", "makeService"]
 
@@ -72,6 +73,8 @@ class Options(NodeOptions):
             "connections that there may be at all",
             whole(0),
         ],
+        ["tls-certificate", None, None, "certificate to listen on /wss with, in PEM"],
+        ["tls-key", None, None, "its key; in the same file by default"],
         ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
     ]
 
@@ -157,6 +160,19 @@ class Options(NodeOptions):
                 only=bool(self["allow"]),
             ),
         }
+
+    def secureWebSockets(self) -> SecureWebSockets | None:
+        """
+        Return what provides C{wss}; None for the plugin of the package.
+        """
+        roots, certificate = self["tls-roots"], self["tls-certificate"]
+        if certificate is None and self["tls-key"] is not None:
+            raise ConfigurationError(
+                "--tls-key needs --tls-certificate FILE, the certificate of the key"
+            )
+        if roots is None and certificate is None:
+            return None
+        return SecureWebSockets(roots, certificate, self["tls-key"])
 
     def identity(self) -> Identity | None:
         """

@@ -17,6 +17,7 @@ from tests.fuzz import (
     peers,
     securities,
     tlschannels,
+    websockets,
     yamuxes,
 )
 from tests.fuzz.target import DIFFERENTIAL, TARGETS
@@ -34,5 +35,6 @@ __all__ = [
     "peers",
     "securities",
     "tlschannels",
+    "websockets",
     "yamuxes",
 ]

@@ -35,6 +35,8 @@ __all__ = [
     "service",
     "tcp",
     "tls",
+    "ws",
+    "wss",
     "yamux",
 ]
 
@@ -109,4 +111,14 @@ mplex = MuxerProvider(
 
 tcp = TransportProvider(
     "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"
+)
+ws = TransportProvider(
+    "ws",
+    "twisted_libp2p.transport.websocket.transport.WebSocketTransport.plain",
+    "WebSocket, through web servers and from browsers",
+)
+wss = TransportProvider(
+    "wss",
+    "twisted_libp2p.transport.websocket.transport.WebSocketTransport.withTLS",
+    "WebSocket over TLS; listening needs a certificate",
 )

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin, unmapped
+from twisted_libp2p.address.servername import withServerName
 from twisted_libp2p.connection.choice import literal
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.errors import AddressRefused, NoAddresses
@@ -120,7 +121,7 @@ class Naming:
             self._clock,
             _late,
         )
-        rest = address.withoutFirst()
+        rest = withServerName(address.withoutFirst(), first.value or "")
         return [unmapped(literal(host).encapsulate(rest)) for host in hosts]
 
 

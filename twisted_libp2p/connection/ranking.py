@@ -30,6 +30,8 @@ RELAY_STEP = 0.5
 
 _NEAR = (Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE)
 
+_WEB_SOCKETS = frozenset(("ws", "wss"))
+
 _FAMILIES = {"ip6": "ip6", "ip6zone": "ip6", "dns6": "ip6", "ip4": "ip4", "dns4": "ip4"}
 
 
@@ -106,14 +108,15 @@ def rank(
       4. addresses by way of a relay.
 
     In each of these IPv6 and IPv4 take turns, IPv6 first unless only IPv4
-    is known to be ours.  Otherwise the given order remains.
+    is known to be ours.  WebSockets come after the other addresses of their family.
+    Otherwise the given order remains.
 
     @param addresses: without repetitions.
     @param own: our own addresses, as far as they are known.
     @return: for each the seconds from the beginning at which to dial it, if
         the addresses before it have not led to the peer by then.
     """
-    given = list(addresses)
+    given = sorted(addresses, key=_isWebSocket)
     if len(given) < 2:
         return [(0.0, each) for each in given]
     place = _Place(given, list(own))
@@ -142,6 +145,14 @@ def _alternate(
     ]
     for turn in zip_longest(*queues):
         yield from (each for each in turn if each is not None)
+
+
+def _isWebSocket(address: Multiaddr) -> bool:
+    """
+    Decide whether an address is a WebSocket: plain TCP costs fewer round trips and
+    bytes.
+    """
+    return not _WEB_SOCKETS.isdisjoint(address.names)
 
 
 def _family(address: Multiaddr) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from zope.interface import Attribute, Interface
 
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
+from twisted_libp2p.interfaces.muxer import IMuxedConnection, IMuxerSession
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
-    from twisted_libp2p.interfaces.muxer import IMuxedConnection
     from twisted_libp2p.interfaces.security import Handshake, Secured
 
 __all__ = [
@@ -141,10 +141,9 @@ class IMuxedTransport(IAddressing):
 AnyTransport = ITransport | IMuxedTransport
 
 
-class INativeSession(Interface):
+class INativeSession(IMuxerSession):
     """
-    A session that is secure and multiplexed by the nature of its transport, before it
-    has an owner: a L{IMuxerSession}, or an object that starts one.
+    A session that is secure and multiplexed by the nature of its transport.
     """
 
     def getHost() -> IAddress:
@@ -161,11 +160,6 @@ class INativeSession(Interface):
         """
         Connect the session with its owner, and call C{sessionStarted} there.  The
         session keeps streams of the peer that arrive earlier until then.
-        """
-
-    def abort(reason: Failure) -> None:
-        """
-        Drop a session that is not wanted, at once.
         """
 
 

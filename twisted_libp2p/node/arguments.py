@@ -52,11 +52,12 @@ def check(name: str, value: Any, kind: Any, right: str) -> None:
 
 def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> list[Any]:
     """
-    Return the layers of a node, some of which may be given by the names of plugins.
+    Return the layers of a node, some of which may be given by the names of plugins, or
+    by providers.
 
     @param plugins: the interface of the plugins.
     @param name: the name of the argument.
-    @param layers: one layer or name, or several.
+    @param layers: one layer, name or provider, or several.
     @param kind: the interface of the layers.
     @param host: the node.
     @raise ConfigurationError: there is no such plugin, it cannot be used, or
@@ -68,6 +69,8 @@ def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> li
     for each in layers:
         if isinstance(each, str):
             found.append(provide(plugins, each, host))
+        elif plugins.providedBy(each):
+            found.append(each.provide(host))
         else:
             contract = plugins.__name__.removesuffix("Provider")
             right = f"names of plugins or objects that provide {contract}"
@@ -96,7 +99,7 @@ def checkKinds(
 
 
 def networked(
-    transports: Iterable[str | AnyTransport] | None,
+    transports: Iterable[str | AnyTransport | ITransportProvider] | None,
     network: PrivateNetwork | None,
     host: IHost,
 ) -> list[AnyTransport]:

@@ -55,6 +55,7 @@ from twisted_libp2p.interfaces import (
     IPeerStore,
     ISecurity,
     ISecurityProvider,
+    ITransportProvider,
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
@@ -156,7 +157,7 @@ class Node(LivingService):
         *,
         security: str | Iterable[str | ISecurity] = SECURITIES,
         muxers: str | Iterable[str | IMuxer] = MUXERS,
-        transports: Iterable[str | AnyTransport] | None = None,
+        transports: Iterable[str | AnyTransport | ITransportProvider] | None = None,
         network: PrivateNetwork | None = None,
         peerstore: IPeerStore | str | None = None,
         policy: ConnectionPolicy | None = None,

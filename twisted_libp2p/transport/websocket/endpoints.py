@@ -1,0 +1,157 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Endpoints whose connections are WebSockets, over endpoints of TCP.
+
+This module needs the package C{websockets}: L{twisted_libp2p.transport.websocket
+.transport} imports it when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from twisted_libp2p.transport.websocket.certificate import ServerCertificate
+from twisted_libp2p.transport.websocket.layer import WebSocketFactory
+from twisted_libp2p.transport.websocket.opening import (
+    ClientOpening,
+    Opening,
+    ServerOpening,
+)
+from twisted_libp2p.transport.websocket.place import Place
+from twisted_libp2p.transport.websocket.trust import NamedServer
+
+__all__ = ["WebSocketClientEndpoint", "WebSocketServerEndpoint"]
+
+
+class _TLSFactory(TLSMemoryBIOFactory):
+    """
+    Puts TLS below a WebSocket.
+    """
+
+    def logPrefix(self) -> str:
+        """
+        Return the name under which Twisted logs the port: that of any node.
+        """
+        return "libp2p"
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> TLSMemoryBIOProtocol | None:
+        """
+        Build the protocol of TLS and those above it.
+
+        @return: None if the wrapped factory refuses.
+        """
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
+
+
+@implementer(IStreamClientEndpoint)
+class WebSocketClientEndpoint:
+    """
+    Connects to a WebSocket.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        place: Place,
+        server: NamedServer | None,
+        clock: IReactorTime,
+    ) -> None:
+        """
+        @param endpoint: connects to the TCP port.
+        @param place: the WebSocket.
+        @param server: the server that TLS has to prove; None without TLS.
+        """
+        self._endpoint = endpoint
+        self._place = place
+        self._server = server
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect to the port.  The protocol is connected before the WebSocket is open,
+        and its first bytes wait for that.
+        """
+        place, server = self._place, self._server
+
+        def opening() -> Opening:
+            return ClientOpening(
+                place.host, place.port, place.secure, place.path or "/"
+            )
+
+        if server is None:
+            return self._endpoint.connect(
+                WebSocketFactory(protocolFactory, opening, self._clock)
+            ).addCallback(_above, 1)
+        factory = WebSocketFactory(
+            protocolFactory, opening, self._clock, server.explain
+        )
+        return self._endpoint.connect(
+            _TLSFactory(server, True, factory, self._clock)
+        ).addCallback(_above, 2)
+
+
+def _above(protocol: Any, layers: int) -> IProtocol:
+    """
+    Return the protocol above a number of layers.
+    """
+    for _ in range(layers):
+        protocol = protocol.wrappedProtocol
+    above: IProtocol = protocol
+    return above
+
+
+@implementer(IStreamServerEndpoint)
+class WebSocketServerEndpoint:
+    """
+    Listens for WebSockets.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        place: Place,
+        certificate: ServerCertificate | None,
+        origins: Collection[str] | None,
+        clock: IReactorTime,
+    ) -> None:
+        """
+        @param endpoint: listens on the TCP port.
+        @param place: the WebSocket; if it has a path, other paths are refused.
+        @param certificate: that of TLS; None without TLS.
+        @param origins: the origins of the pages that may connect; None accepts any.
+        """
+        self._endpoint = endpoint
+        self._place = place
+        self._certificate = certificate
+        self._origins = origins
+        self._clock = clock
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Listen, as the endpoint does.
+        """
+        path, origins = self._place.path, self._origins
+        factory: IProtocolFactory = WebSocketFactory(
+            protocolFactory, lambda: ServerOpening(path, origins), self._clock
+        )
+        if self._certificate is not None:
+            factory = _TLSFactory(self._certificate, False, factory, self._clock)
+        return self._endpoint.listen(factory)

@@ -1,0 +1,427 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A WebSocket as a byte stream: what is written leaves in binary messages, and the
+payloads of the received ones are delivered as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IProducer,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.protocol import CLIENT, OPEN, Protocol
+
+from twisted_libp2p.errors import (
+    HandshakeFailed,
+    Libp2pError,
+    ProtocolViolation,
+    Truncated,
+)
+from twisted_libp2p.pacing import Allowance, Deadline, Layer
+from twisted_libp2p.printable import printable
+from twisted_libp2p.transport.websocket.opening import (
+    MAX_FRAME,
+    NAME,
+    Opening,
+    ServerOpening,
+)
+
+__all__ = ["WebSocketFactory", "WebSocketLayer"]
+
+#: The maximum size of the payload of a sent frame, in bytes.
+FRAME: Final = 64 * 1024
+
+#: Seconds that the peer has to answer a close frame, and to close the transport.
+CLOSING_TIME: Final = 5.0
+
+#: The number of received frames without data, such as pings, that are allowed at once,
+#: and the seconds after which one more is allowed.
+EMPTY_BURST: Final = 100
+EMPTY_INTERVAL: Final = 0.5
+
+# The close codes of an end in good order: normal, a page that is left, and none.
+_ENDS: Final = frozenset(
+    (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD)
+)
+
+
+class WebSocketLayer(Layer):
+    """
+    One connection through a WebSocket.
+
+    The wrapped protocol is connected at once.  Its first bytes wait for the opening
+    handshake, and leave as the first message.
+
+    A WebSocket has no half-close.  L{loseWriteConnection} sends a close frame: the
+    peer's bytes are delivered until its own close frame, with which most peers answer
+    at once.
+
+    If the peer has not sent a close frame, the end of the transport is L{Truncated
+    <twisted_libp2p.errors.Truncated>}.
+
+    @ivar disconnecting: whether our side has begun to close.
+    """
+
+    factory: WebSocketFactory
+    disconnecting: bool = False
+
+    _log = Logger()
+    _finishing = False
+    _reason: Failure | None = None
+    _producer: Any = None
+    _ending: Deadline | None = None
+    _empty: Allowance | None = None
+
+    def __init__(
+        self, factory: WebSocketFactory, wrappedProtocol: IProtocol, opening: Opening
+    ) -> None:
+        super().__init__(factory, wrappedProtocol)
+        self._opening: Opening | None = opening
+        self._protocol: Protocol = opening.protocol
+        self._held: list[bytes] = []
+
+    # What the transport below calls.
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Connect the wrapped protocol, and begin the opening handshake.
+        """
+        super().makeConnection(transport)
+        first = self._opening.start() if self._opening is not None else b""
+        if first:
+            self.below.write(first)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read bytes of the transport; once our side hangs up they are dropped.
+        """
+        if self._reason is not None:
+            return
+        if self._opening is not None:
+            data = self._open(self._opening, data)
+        if data:
+            self._protocol.receive_data(data)
+            self._take(self._protocol.events_received())  # type: ignore[arg-type]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Report the end to the wrapped protocol.
+        """
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
+        reason = self._explain(reason)
+        self._opening = self._producer = None
+        self._held.clear()
+        super().connectionLost(reason)
+
+    def _explain(self, reason: Failure) -> Failure:
+        """
+        Return the typed reason for an end of the transport.
+        """
+        if self._reason is not None:
+            return self._reason
+        if self.disconnecting or reason.check(Libp2pError):
+            return reason
+        if self._opening is not None:
+            error = HandshakeFailed(
+                NAME,
+                "the connection ended during the opening handshake:"
+                f" {self.factory.explain(reason)}",
+            )
+            error.__cause__ = reason.value
+            return Failure(error)
+        if self._finishing or not reason.check(ConnectionDone):
+            return reason
+        return Failure(Truncated(NAME))
+
+    # From the handshake to messages.
+
+    def _open(self, opening: Opening, data: bytes) -> bytes:
+        """
+        Go on with the opening handshake.
+
+        @return: the bytes that came after it.
+        """
+        answer = opening.receive(data)
+        if opening.failure is not None:
+            if answer:
+                self.below.write(answer)
+            self._hangUp(opening.failure)
+            return b""
+        if answer:
+            self.below.writeNow(answer)
+        if not opening.done:
+            return b""
+        self._opening = None
+        if isinstance(opening, ServerOpening) and opening.origin is not None:
+            self._log.info(
+                "a page of {origin} connects from {peer}",
+                origin=printable(opening.origin, 100),
+                peer=self.getPeer(),
+            )
+        held, self._held = self._held, []
+        if held:
+            self.writeNow(b"".join(held))
+        if self._finishing:
+            self._finish()
+        return opening.trailing
+
+    def _take(self, frames: Iterable[Frame]) -> None:
+        """
+        Deliver the payloads of frames, all together, and answer the others.
+        """
+        protocol = self._protocol
+        payloads: list[bytes] = []
+        error = _violation(protocol.parser_exc)
+        for frame in frames:
+            opcode = frame.opcode
+            if frame.data and (opcode is BINARY or opcode is CONT):
+                payloads.append(frame.data)  # type: ignore[arg-type]
+            elif opcode is TEXT:
+                error = "a text message, although only binary ones are allowed"
+                protocol.fail(CloseCode.UNSUPPORTED_DATA)
+                break
+            elif opcode is not CLOSE and not self._allowEmpty():
+                error = "too many frames without data"
+                protocol.fail(CloseCode.POLICY_VIOLATION)
+                break
+        if payloads and not self.disconnecting and self.wrappedProtocol is not None:
+            self.wrappedProtocol.dataReceived(b"".join(payloads))
+        last = protocol.data_to_send()
+        if last:
+            self.below.writeNow(b"".join(last))
+        if error is not None:
+            self._hangUp(ProtocolViolation(NAME, error))
+        elif protocol.close_rcvd is not None:
+            self._closedByPeer(protocol)
+
+    def _allowEmpty(self) -> bool:
+        """
+        Decide whether the peer may send one more frame without data by now.
+        """
+        now = self.factory.clock.seconds()
+        if self._empty is None:
+            self._empty = Allowance(EMPTY_BURST, EMPTY_INTERVAL, now)
+        return self._empty.take(now)
+
+    # How it ends.
+
+    def _closedByPeer(self, protocol: Protocol) -> None:
+        """
+        End after the peer's close frame, which the library has answered.
+        """
+        close = protocol.close_rcvd
+        assert close is not None
+        error: Exception
+        if close.code in _ENDS or self.disconnecting:
+            error = ConnectionDone()
+        else:
+            said = f": {close.reason}" if close.reason else ""
+            error = ProtocolViolation(
+                NAME, f"the peer closed with code {int(close.code)}{said}"
+            )
+        # The server closes the transport first, so that its port needs not wait.
+        self._hangUp(error, patient=protocol.side is CLIENT)
+
+    def _hangUp(self, error: Exception, patient: bool = False) -> None:
+        """
+        Receive nothing more, and close the transport.  The peer may not read our last
+        bytes, and a producer would keep the transport from closing.
+
+        @param error: the reason of the end.
+        @param patient: whether the peer closes the transport.
+        """
+        self._reason = Failure(error)
+        self._held.clear()
+        if not self.connected:
+            return
+        self._limit()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            self.transport.unregisterProducer()
+        if not patient:
+            self.transport.loseConnection()
+        if producer is not None:
+            producer.stopProducing()
+
+    def _limit(self) -> None:
+        """
+        Give the peer a last few seconds.
+        """
+        if self._ending is None:
+            self._ending = Deadline(
+                self.factory.clock, CLOSING_TIME, self.transport.abortConnection
+            )
+
+    def _finish(self) -> None:
+        """
+        Send a close frame, as soon as the WebSocket is open and no producer is
+        registered.
+        """
+        self._finishing = True
+        if self._producer is not None:
+            return
+        if self.disconnecting and self.connected:
+            self._limit()
+        protocol = self._protocol
+        if self._opening is None and protocol.state is OPEN:
+            protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            self.below.writeNow(b"".join(protocol.data_to_send()))
+
+    # What the wrapped protocol calls.
+
+    def write(self, data: bytes) -> None:
+        """
+        Send bytes.
+        """
+        if not isinstance(data, bytes):
+            raise TypeError(f"data must be bytes, not {type(data).__name__}")
+        frames = self._pack(data)
+        if frames:
+            self.below.writeSequence(frames)
+
+    def writeNow(self, data: bytes) -> None:
+        """
+        Send bytes at once, as far as the transport takes them.
+        """
+        frames = self._pack(data)
+        if frames:
+            self.below.writeNow(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def _pack(self, data: bytes) -> list[bytes]:
+        """
+        Put bytes into frames; keep them if the WebSocket is not open yet.
+        """
+        protocol = self._protocol
+        if self._opening is not None and self._reason is None:
+            self._held.append(data)
+        elif protocol.state is OPEN and data:
+            if len(data) <= FRAME:
+                protocol.send_binary(data)
+            else:
+                for begin in range(0, len(data), FRAME):
+                    protocol.send_binary(data[begin : begin + FRAME])
+            return protocol.data_to_send()
+        return []
+
+    def loseConnection(self) -> None:
+        """
+        Close when all written bytes are sent and the peer has answered.
+        """
+        if self._reason is None:
+            self.disconnecting = True
+            self._finish()
+            # The answer has to be read.
+            self.transport.resumeProducing()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Announce that all bytes are written; receive until the peer answers.
+        """
+        self._finish()
+
+    def abortConnection(self) -> None:
+        """
+        Close at once: nothing more is sent, nothing more is received.
+        """
+        self.disconnecting = True
+        self._held.clear()
+        self.transport.abortConnection()
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """
+        Let the transport pause and resume a producer.
+        """
+        if self._reason is not None or not self.connected:
+            producer.stopProducing()
+            return
+        super().registerProducer(producer, streaming)
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        """
+        Forget the producer; close now if that has waited for it.
+        """
+        if self._producer is not None:
+            self._producer = None
+            super().unregisterProducer()
+            if self._finishing:
+                self._finish()
+
+    def stopProducing(self) -> None:
+        """
+        Close, since nothing more is wanted.
+        """
+        self.loseConnection()
+
+
+def _violation(error: Exception | None) -> str | None:
+    """
+    Return how the peer has broken the protocol; None if it has not.
+    """
+    if error is None:
+        return None
+    if isinstance(error, PayloadTooBig):
+        return f"a frame of more than {MAX_FRAME} bytes"
+    return str(error)
+
+
+class WebSocketFactory(WrappingFactory[WebSocketLayer]):
+    """
+    Puts a WebSocket between a transport and the protocols of another factory.
+
+    @ivar clock: runs the deadlines.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        wrappedFactory: IProtocolFactory,
+        opening: Callable[[], Opening],
+        clock: IReactorTime,
+        explain: Callable[[Failure], str] = Failure.getErrorMessage,
+    ) -> None:
+        """
+        @param opening: makes the opening handshake of our side.
+        @param explain: returns the reason for which a transport has ended before the
+            WebSocket was open.
+        """
+        super().__init__(wrappedFactory)
+        self.clock = clock
+        self.explain = explain
+        self._opening = opening
+
+    def logPrefix(self) -> str:
+        """
+        Return the name under which Twisted logs the port: that of any node.
+        """
+        return "libp2p"
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> WebSocketLayer | None:
+        """
+        Build the layer and the protocol above it.
+
+        @return: None if the wrapped factory refuses.
+        """
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return (
+            None if wrapped is None else WebSocketLayer(self, wrapped, self._opening())
+        )
