@@ -334,6 +334,12 @@ class PageTests(TestCase):
         shown = ("inbound /noise /yamux/1.0.0", "it is …", "gone: …")
         self.check(Command("watch.py", shown), watching)
 
+    def test_peerstore(self) -> Deferred[None]:
+        """
+        docs/howto/peerstore.rst: a store that an application uses, twice.
+        """
+        return self.page("docs/howto/peerstore.rst")
+
     def test_testing(self) -> Deferred[None]:
         """
         docs/howto/testing.rst: the test of a protocol of one's own.

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.peerstore.stores import OnPostgreSQL, OnSQLite, StoresMixin
 from tests.peerstore.test_sql import NOW, PEER, openDatabase
+from tests.test_architecture import ROOT
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity, KeyType
@@ -27,7 +28,7 @@ from twisted_libp2p.peerstore import PeerStoreService
 from twisted_libp2p.peerstore.rows import AddressRow, PeerRow
 from twisted_libp2p.peerstore.service import POLL_INTERVAL
 from twisted_libp2p.peerstore.sql import Engine, Place, Schema
-from twisted_libp2p.peerstore.tables import MIGRATIONS
+from twisted_libp2p.peerstore.tables import MIGRATIONS, TABLES
 
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
 OTHER = Multiaddr("/ip4/192.0.2.1/tcp/2")
@@ -313,3 +314,25 @@ class PostgreSQLUpgradeTests(UpgradeTests, OnPostgreSQL, TestCase):
     """
     On one database of PostgreSQL's.
     """
+
+
+class DocumentationTests(SynchronousTestCase):
+    """
+    The manual describes the tables.
+    """
+
+    def test_columns(self) -> None:
+        """
+        Every column is in docs/howto/peerstore.rst, and only columns are.
+        """
+        page = (ROOT / "docs" / "howto" / "peerstore.rst").read_text()
+        peers, others = re.split(r"^\.\. list-table::", page, flags=re.M)[1:]
+
+        def documented(table: str) -> set[str]:
+            rows = re.findall(r"^   \* - (``.*)$", table, re.M)
+            return set(re.findall("``(.+?)``", " ".join(rows)))
+
+        first, *children = TABLES
+        self.assertEqual(documented(peers), {*first.columns, "version"})
+        columns = {column for table in children for column in table.columns}
+        self.assertEqual(documented(others) | {"peer"}, columns | {"version"})
