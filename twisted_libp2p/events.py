@@ -41,6 +41,8 @@ from twisted_libp2p.interfaces import (
     IEventBus,
     IStream,
     ISubscription,
+    Resource,
+    ScopeKind,
 )
 from twisted_libp2p.printable import brief
 
@@ -230,21 +232,28 @@ class Identified(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LimitReached(Event):
     """
-    Something was refused because there is enough of it.  This is told no more
-    than once a second for each limit.
+    A connection or stream was refused because a limit was reached.  There is no more
+    than one such event a second for each limit.
 
-    @ivar scope: what there is enough of, and where.
-    @ivar limit: how much there may be.
-    @ivar current: how much there was.
-    @ivar option: what changes the limit.
-    @ivar peer: who was refused, if that is known.
-    @ivar count: how many were refused since this was told before.
+    @ivar scope: the used-up resource and its scope, in words.
+    @ivar limit: how much may be in use.
+    @ivar current: how much was in use.
+    @ivar option: the option that changes the limit.
+    @ivar kind: the kind of the scope.
+    @ivar resource: the used-up resource.
+    @ivar direction: inbound if the limit is one on inbound connections or streams;
+        None if it counts both directions.
+    @ivar peer: the refused peer, if it is known.
+    @ivar count: number of refusals since the last event of this option.
     """
 
     scope: str
     limit: int
     current: int
     option: str
+    kind: ScopeKind
+    resource: Resource
+    direction: Direction | None
     peer: PeerID | None
     count: int
 

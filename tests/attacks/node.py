@@ -118,8 +118,8 @@ class Victim:
             "reasons": dict(self._reasons),
             "connections": len(self._node.connections),
             "streams": sum(len(each.streams) for each in self._node.connections),
-            "upgrading": limiter.transient.used[0],
-            "negotiating": limiter.transient.used[2],
+            "upgrading": limiter.transient.used.connections,
+            "negotiating": limiter.transient.used.streams,
             "networks": len(limiter.subnets.counts),
             "calls": len(loop.getDelayedCalls()),
         }

@@ -39,6 +39,7 @@ from twisted_libp2p.events import (
     OpenedStream,
 )
 from twisted_libp2p.interfaces import IExpendability
+from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.testing.muxer import PushProducer
@@ -122,7 +123,7 @@ class Watching(Factory):
         return protocol
 
 
-def used(node: Node) -> list[list[int]]:
+def used(node: Node) -> list[Usage]:
     """
     @return: what is in use of every scope of a node, where anything is.
     """

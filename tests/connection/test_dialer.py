@@ -705,7 +705,7 @@ class AddressesTests(SynchronousTestCase):
         self.failureResultOf(dial, CancelledError)
         (factory,) = factories
         self.assertIsNone(factory.buildProtocol(None))
-        self.assertEqual(self.client.connections.limiter.system.used[0], 0)
+        self.assertEqual(self.client.connections.limiter.system.used.connections, 0)
 
     def test_inboundMeanwhile(self) -> None:
         """

@@ -17,7 +17,6 @@ from twisted_libp2p.errors import ConnectionClosing, PeerUnresponsive
 from twisted_libp2p.events import ClosedConn, ClosedStream
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.limits.limits import SHARES
-from twisted_libp2p.limits.scopes import MEMORY, STREAMS
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
 
@@ -89,8 +88,8 @@ class UnreadTests(SynchronousTestCase):
         """
         limiter = self.server.connections.limiter
         scope = limiter.peers.get(self.client.peerID)
-        system = (limiter.system.used[STREAMS], limiter.system.used[MEMORY])
-        peer = (0, 0) if scope is None else (scope.used[STREAMS], scope.used[MEMORY])
+        system = (limiter.system.used.streams, limiter.system.used.memory)
+        peer = (0, 0) if scope is None else (scope.used.streams, scope.used.memory)
         self.assertEqual(system, peer)
         return system
 
@@ -198,7 +197,7 @@ class AbsentTests(SynchronousTestCase):
         factory = Factory.forProtocol(HalfCloseCollector)
         for protocol in (PROTOCOL, "/other/1.0.0"):
             server.registry.register(protocol, Factory.forProtocol(Paused))
-        used = server.connections.limiter.system.used
+        used = server.connections.limiter.system
         for number in range(SHARES):
             absent = nodes.start()
             connection, _ = nodes.connect(absent, server)
@@ -212,7 +211,7 @@ class AbsentTests(SynchronousTestCase):
             connection.close()
             nodes.result(absent.stopService())
         self.assertEqual(len(server.connections), 0)
-        self.assertEqual(used[STREAMS], limits.system.inboundStreams)
+        self.assertEqual(used.streams, limits.system.inboundStreams)
         newcomer = nodes.start()
         connection, _ = nodes.connect(newcomer, server)
         self.assertIsNotNone(nodes.result(connection.openStream(PROTOCOL, factory)))

@@ -37,6 +37,7 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits, ScopeLimits
+from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
@@ -172,7 +173,7 @@ class CrowdTestCase(SynchronousTestCase):
         self.nodes.stop()
         limiter = self.server.connections.limiter
         for scope in (limiter.system, limiter.transient, *limiter.protocols.values()):
-            self.assertEqual(scope.used, [0] * 5, scope.name)
+            self.assertEqual(scope.used, Usage(), scope.name)
         self.assertEqual(limiter.peers, {})
         self.assertEqual(limiter.subnets.counts, {})
         self.assertEqual(self.counts[OpenedConn], self.counts[ClosedConn])
@@ -273,7 +274,7 @@ class HardCapTests(CrowdTestCase):
             each for each in self.logged if "refused" in str(each.get("log_format"))
         ]
         self.assertEqual(len(told), 1)
-        self.assertEqual(self.server.connections.limiter.transient.used[0], 0)
+        self.assertEqual(self.server.connections.limiter.transient.used.connections, 0)
 
     def test_honest(self) -> None:
         """
@@ -345,14 +346,14 @@ class FloodTests(CrowdTestCase):
         self.serve(limits=Limits.scaled(connections=256))
         silent = [self.silent() for _ in range(300)]
         self.nodes.settle()
-        self.assertEqual(self.server.connections.limiter.transient.used[0], 64)
+        self.assertEqual(self.server.connections.limiter.transient.used.connections, 64)
         connection = self.connect(self.come())
         self.assertTrue(connection.connected)
         self.nodes.clock.advance(9.9)
-        self.assertEqual(self.server.connections.limiter.transient.used[0], 63)
+        self.assertEqual(self.server.connections.limiter.transient.used.connections, 63)
         self.nodes.clock.advance(0.2)
         self.nodes.settle()
-        self.assertEqual(self.server.connections.limiter.transient.used[0], 0)
+        self.assertEqual(self.server.connections.limiter.transient.used.connections, 0)
         self.assertEqual([each for each in silent if not each.lost], [])
         self.assertTrue(connection.connected)
 
@@ -369,7 +370,7 @@ class FloodTests(CrowdTestCase):
         attacker = self.come("192.0.2.1")
         for _ in range(992):
             self.failureResultOf(self.dial(attacker), DialFailed)
-            handshakes += self.server.connections.limiter.transient.used[0]
+            handshakes += self.server.connections.limiter.transient.used.connections
         self.assertEqual(handshakes, 0)
         self.assertEqual(len(self.server.connections), 8)
         self.assertTrue(self.connect(self.come("192.0.2.2")).connected)
@@ -437,7 +438,7 @@ class GaterTests(CrowdTestCase):
             self.assertEqual(error.code, ErrorCode.GATED)
             self.assertEqual(list(node.connections), [])
             self.assertEqual(list(server.connections), [])
-            self.assertEqual(server.connections.limiter.transient.used[0], 0)
+            self.assertEqual(server.connections.limiter.transient.used.connections, 0)
         self.assertEqual(self.counts[OpenedConn], 0)
         self.assertTrue(self.connect(self.come()).connected)
 
@@ -477,7 +478,7 @@ class GaterTests(CrowdTestCase):
         failure = self.failureResultOf(self.dial(node), DialFailed)
         ((_, error),) = failure.value.causes
         self.assertIsInstance(error, Gated)
-        self.assertEqual(server.connections.limiter.transient.used[0], 0)
+        self.assertEqual(server.connections.limiter.transient.used.connections, 0)
 
     def test_upgraded(self) -> None:
         """
@@ -512,10 +513,10 @@ class GaterTests(CrowdTestCase):
         self.connect(self.come())
         (end,) = ends
         self.assertTrue(end.connected)
-        self.assertEqual(server.connections.limiter.transient.used[0], 1)
+        self.assertEqual(server.connections.limiter.transient.used.connections, 1)
         self.nodes.result(server.stopService())
         self.assertFalse(end.connected)
-        self.assertEqual(server.connections.limiter.transient.used[0], 0)
+        self.assertEqual(server.connections.limiter.transient.used.connections, 0)
 
     def test_dialer(self) -> None:
         """
@@ -614,8 +615,8 @@ class StreamLimitTests(CrowdTestCase):
         ).value
         self.assertEqual(error.option, "Limits.peer.streams")
         self.nodes.result(connection.close())
-        self.assertEqual(node.connections.limiter.system.used, [0] * 5)
-        self.assertEqual(node.connections.limiter.protocols[PROTOCOL_ID].used, [0] * 5)
+        self.assertEqual(node.connections.limiter.system.used, Usage())
+        self.assertEqual(node.connections.limiter.protocols[PROTOCOL_ID].used, Usage())
 
     def test_memory(self) -> None:
         """

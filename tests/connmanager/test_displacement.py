@@ -15,11 +15,10 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from tests.connmanager.test_crowd import CrowdTestCase
-from twisted_libp2p.connmanager.displacement import Displacement
+from twisted_libp2p.connmanager.look import Look
 from twisted_libp2p.errors import ErrorCode, StreamReset
 from twisted_libp2p.events import OpenedStream
 from twisted_libp2p.limits import Limits, ScopeLimits, SubnetLimit
-from twisted_libp2p.limits.scopes import INBOUND_STREAMS, STREAMS
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID
 
@@ -121,11 +120,11 @@ class TransientTests(DisplacementTestCase):
         self.assertEqual(self.alive(held), [False, True, True, True])
         self.assertEqual(held[0].code, ErrorCode.LIMIT_EXCEEDED)
         transient = server.connections.limiter.transient
-        self.assertEqual(transient.used[STREAMS], 3)
+        self.assertEqual(transient.used.streams, 3)
         fresh = self.hold(other, 2)
         self.assertEqual(self.alive(held), [False, False, True, True])
         self.assertEqual(self.alive(fresh), [True, True])
-        self.assertEqual(transient.used[STREAMS : INBOUND_STREAMS + 1], [4, 4])
+        self.assertEqual(transient.used[2:4], (4, 4))
 
     def test_inbound(self) -> None:
         """
@@ -189,8 +188,8 @@ class TransientTests(DisplacementTestCase):
         transient = server.connections.limiter.transient
         self.assertIn(sum(self.alive(fresh)), (2, 3))
         self.assertEqual(sum(self.alive(fresh + held)), 4)
-        self.assertEqual(transient.used[STREAMS], 4)
-        self.assertEqual(server.connections.limiter.system.used[STREAMS], 4)
+        self.assertEqual(transient.used.streams, 4)
+        self.assertEqual(server.connections.limiter.system.used.streams, 4)
 
     def test_protected(self) -> None:
         """
@@ -222,22 +221,22 @@ class TransientTests(DisplacementTestCase):
         not make the server look at all streams each time.
         """
         looks = 0
-        original = Displacement._look
+        original = Look._choose
 
-        def look(self: Displacement, scope: Any) -> Any:
+        def choose(self: Look, streams: Any) -> None:
             nonlocal looks
             looks += 1
-            return original(self, scope)
+            original(self, streams)
 
-        self.patch(Displacement, "_look", look)
+        self.patch(Look, "_choose", choose)
         server = self.limited(transient=ScopeLimits(streams=128))
         holder, other = self.peers(None, None)
         self.hold(holder, 128)
         self.hold(other, 64)
         self.assertLessEqual(looks, 64 // 4 + 1)
-        self.assertEqual(server.connections.limiter.transient.used[STREAMS], 128)
+        self.assertEqual(server.connections.limiter.transient.used.streams, 128)
         self.nodes.advance(30)
-        self.assertEqual(server.connections.limiter.transient.used[STREAMS], 0)
+        self.assertEqual(server.connections.limiter.transient.used.streams, 0)
 
 
 class AgreedTests(DisplacementTestCase):
@@ -405,20 +404,20 @@ class WindowTests(DisplacementTestCase):
         self.grow(small, modest, 9_000)
         (far,) = server.connections.to(other.localPeer)
         scope: Any = far.scope
-        used = server.connections.limiter.system.used
+        used = server.connections.limiter.system
         self.nodes.advance(59)
         scope.claim()
         self.assertEqual(self.alive(held), [True] * 3)
         self.nodes.advance(2)
         scope.claim()
         self.assertEqual(self.alive(held), [True] * 3)
-        self.assertEqual(used[4], 144_000)
+        self.assertEqual(used.memory, 144_000)
         scope.hold(10_000)
         for _ in range(3):
             scope.claim()
         self.assertEqual(sum(self.alive(held)), 2)
         self.assertEqual({each.code for each in held}, {None, ErrorCode.LIMIT_EXCEEDED})
-        self.assertEqual(used[4], 109_000)
+        self.assertEqual(used.memory, 109_000)
         self.assertEqual(self.alive([modest]), [True])
         self.assertGreater(scope.claim(), 0)
 

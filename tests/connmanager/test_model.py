@@ -34,7 +34,6 @@ from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.limits import Limits
-from twisted_libp2p.limits.scopes import CONNECTIONS
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -317,9 +316,9 @@ class DialModel(RuleBasedStateMachine):
                 assert min(scope.used) >= 0, scope
         limiter = self.all[0].connections.limiter
         transient = limiter.transient
-        assert transient.used[CONNECTIONS] <= transient.limits[CONNECTIONS]
+        assert transient.used.connections <= transient.limits.connections
         for peer, scope in limiter.peers.items():
-            assert scope.used[CONNECTIONS] <= PEER_CAP, peer
+            assert scope.used.connections <= PEER_CAP, peer
         loose = [
             each
             for each in self.all[0].connections
@@ -353,8 +352,8 @@ class DialModel(RuleBasedStateMachine):
         for node in self.all:
             assert not node._dialer._dials
             limiter = node.connections.limiter
-            assert limiter.transient.used[CONNECTIONS] == 0
-            assert limiter.system.used[CONNECTIONS] == len(node.connections)
+            assert limiter.transient.used.connections == 0
+            assert limiter.system.used.connections == len(node.connections)
         self.stop()
 
     def stop(self) -> None:

@@ -395,7 +395,7 @@ class HardCapTests(ManagerTestCase):
         self.clock.advance(60)
         self.open(20)
         self.assertEqual(len(self.trimmed()), 5)
-        self.assertEqual(self.manager.limiter.system.used[0], 5)
+        self.assertEqual(self.manager.limiter.system.used.connections, 5)
 
     def test_protected(self) -> None:
         """
@@ -658,7 +658,7 @@ class IdleTests(ManagerTestCase):
         self.managed(idleTimeout=40)
         connection = self.open(1)
         self.clock.advance(25)
-        connection.scope.openStream(True).close()
+        connection.scope.openStream(Direction.INBOUND).close()
         self.clock.pump([10] * 3)
         self.assertEqual(connection.codes, [])
         self.clock.advance(10)

@@ -89,7 +89,7 @@ class SlowTests(SynchronousTestCase):
         self.nodes.result(other.ping(self.server.addresses[0]))
         self.assertEqual(len(self.server.connections), 1)
         used = self.server.connections.limiter.system.used
-        self.assertEqual(used[:2], [1, 1])
+        self.assertEqual(used[:2], (1, 1))
 
     def assertVanished(self, muxer: str) -> None:
         """

@@ -37,7 +37,7 @@ from twisted_libp2p.events import (
     OpenedConn,
     OpenedStream,
 )
-from twisted_libp2p.limits import Limits, ScopeLimits
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import Limits as KnownPeers
 from twisted_libp2p.peerstore import openPeerStore
@@ -384,7 +384,7 @@ class Soak:
             for part in (self._samples[fifth : 2 * fifth], self._samples[-fifth:])
         )
         peak = Sample(*map(max, zip(*self._samples, strict=True)))
-        used = ScopeLimits(*self._node.connections.limiter.system.used)
+        used = self._node.connections.limiter.snapshot().system.used
         checks = {
             "no byte was wrong": not self._done["wrong"],
             "limits were met": bool(self._events["ConnectionTrimmed"]),

@@ -23,6 +23,7 @@ from tests.status.browsing import Browsing
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import Event, LimitReached
+from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
@@ -38,6 +39,9 @@ STACK = {
     "early_muxer": "true",
     "ip_version": "unknown",
 }
+FROM_PEERS = Direction.INBOUND
+SYSTEM, TRANSIENT, PEER, PROTOCOL, SUBNET = ScopeKind
+CONNECTIONS, STREAMS, MEMORY = Resource
 INBOUND = {"dir": "inbound", **STACK}
 
 
@@ -207,6 +211,9 @@ class MetricsTests(SynchronousTestCase):
                 LimitReached(
                     time=1.0, scope="", limit=1, current=1,
                     option=f"Limits.kind{number}.streams", peer=None, count=1,
+                    kind=f"kind{number}",  # type: ignore[arg-type]
+                    resource=f"thing{number}",  # type: ignore[arg-type]
+                    direction=f"there{number}",  # type: ignore[arg-type]
                 )
             )  # fmt: skip
         series = [
@@ -259,14 +266,14 @@ class MetricsTests(SynchronousTestCase):
         What was refused is counted under the scopes of go-libp2p, and never
         under a peer.
         """
-        for option, labels in (
-            ("Limits.system.inboundConnections", ("inbound", "system", "connection")),
-            ("Limits.system.connections", ("unknown", "system", "connection")),
-            ("Limits.transient.streams", ("unknown", "transient", "stream")),
-            ("Limits.peer.inboundStreams", ("inbound", "peer", "stream")),
-            ("Limits.peers[12D3KooW].memory", ("unknown", "peer", "memory")),
-            ("Limits.protocols[/a.b/1.0].streams", ("unknown", "protocol", "stream")),
-            ("Limits.subnets", ("inbound", "subnet", "connection")),
+        for kind, resource, direction, labels in (
+            (SYSTEM, CONNECTIONS, FROM_PEERS, ("inbound", "system", "connection")),
+            (SYSTEM, CONNECTIONS, None, ("unknown", "system", "connection")),
+            (TRANSIENT, STREAMS, None, ("unknown", "transient", "stream")),
+            (PEER, STREAMS, FROM_PEERS, ("inbound", "peer", "stream")),
+            (PEER, MEMORY, None, ("unknown", "peer", "memory")),
+            (PROTOCOL, STREAMS, None, ("unknown", "protocol", "stream")),
+            (SUBNET, CONNECTIONS, FROM_PEERS, ("inbound", "subnet", "connection")),
         ):
             names = dict(zip(("dir", "scope", "resource"), labels, strict=True))
             name = "libp2p_rcmgr_blocked_resources"
@@ -277,7 +284,10 @@ class MetricsTests(SynchronousTestCase):
                     scope="",
                     limit=1,
                     current=1,
-                    option=option,
+                    option="Limits.peers[12D3KooW].streams",
+                    kind=kind,
+                    resource=resource,
+                    direction=direction,
                     peer=None,
                     count=4,
                 )

@@ -14,6 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import Event, LimitReached, ListenClose
+from twisted_libp2p.interfaces import Resource, ScopeKind
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
@@ -172,6 +173,9 @@ class ObserverTests(SynchronousTestCase):
                 limit=8,
                 current=9,
                 option="Limits.system.connections",
+                kind=ScopeKind.SYSTEM,
+                resource=Resource.CONNECTIONS,
+                direction=None,
                 peer=None,
                 count=3,
             ),

@@ -225,7 +225,7 @@ class Streams:
         if session.full is not None and not session.ended:
             return False
         try:
-            scope = opening.scope = self._scope.openStream(False)
+            scope = opening.scope = self._scope.openStream(OUTBOUND)
         except Libp2pError:
             opening.failed(Failure(), None)
             return True
@@ -293,7 +293,7 @@ class Streams:
             self._abandon()
             return None
         try:
-            scope = self._scope.openStream(True)
+            scope = self._scope.openStream(INBOUND)
         except Libp2pError:
             self._abandon()
             return None

@@ -6,7 +6,7 @@ The connection manager: which connections there are, and how many there may be.
 Connections are asked for here before they are dialed or accepted, enter when
 they are ready and leave when they have ended; this room tells the event bus of
 both, and ends them all when the node stops.  In between it counts
-(L{scopes<twisted_libp2p.limits.scopes>}), refuses
+(L{scopes<twisted_libp2p.limits.scope>}), refuses
 (L{limits<twisted_libp2p.limits.limits>},
 L{gater<twisted_libp2p.connmanager.gater>}), trims what is most expendable, and
 comes back to the peers that matter.

@@ -7,14 +7,18 @@ How many connections a node wants, and how it looks after them.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from twisted.logger import Logger
 
 from twisted_libp2p.connmanager.expendability import ByValue
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IExpendability
 
 __all__ = ["Backoff", "ConnectionPolicy"]
+
+_log = Logger()
 
 #: Protocols that every connection speaks, used or not: identify and ping.
 BACKGROUND = ("/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0")
@@ -110,6 +114,40 @@ class ConnectionPolicy:
         high = options.setdefault("highWater", min(HIGH_WATER, connections))
         options.setdefault("lowWater", min(LOW_WATER, high * 5 // 6))
         return cls(**options)
+
+    @classmethod
+    def fitting(
+        cls, policy: ConnectionPolicy | None, cap: int, byMachine: bool
+    ) -> ConnectionPolicy:
+        """
+        Return a policy with water marks that are not above the hard cap.
+
+        @param policy: the chosen policy; None for the default.
+        @param cap: the hard cap.
+        @param byMachine: whether the size of the machine has set the cap.  Then the
+            marks give way, as no user has chosen both.
+        @raise ConfigurationError: the cap was chosen, and the marks are above it.
+        """
+        if policy is None:
+            return cls.scaled(cap)
+        if policy.highWater <= cap:
+            return policy
+        if not byMachine:
+            raise ConfigurationError(
+                f"the high water mark is {policy.highWater}, but the hard cap is"
+                f" {cap}: lower ConnectionPolicy.highWater, or raise"
+                " Limits.system.connections"
+            )
+        low = min(policy.lowWater, cap * 5 // 6)
+        _log.warn(
+            "this machine has descriptors and memory for {cap} connections: the water"
+            " marks are lowered from {policy.lowWater} and {policy.highWater} to {low}"
+            " and {cap}",
+            policy=policy,
+            low=low,
+            cap=cap,
+        )
+        return replace(policy, lowWater=low, highWater=cap)
 
     def __post_init__(self) -> None:
         if not 0 <= self.lowWater <= self.highWater:

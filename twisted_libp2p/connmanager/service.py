@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -22,18 +21,17 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
+from twisted_libp2p.connmanager.gatekeeper import Gatekeeper
 from twisted_libp2p.connmanager.gater import OpenGater
+from twisted_libp2p.connmanager.idle import IdleTimeout, idleSince
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.connmanager.trimming import Trimming
 from twisted_libp2p.errors import (
-    ConfigurationError,
     ConnectionClosing,
     ErrorCode,
-    Gated,
-    LimitExceeded,
 )
 from twisted_libp2p.events import (
     ClosedConn,
@@ -49,10 +47,11 @@ from twisted_libp2p.interfaces import (
     IGater,
     IManagedConnection,
 )
+from twisted_libp2p.limits.connectionscope import ConnectionScope, scopeOf
 from twisted_libp2p.limits.limiter import Limiter
 from twisted_libp2p.limits.limits import Limits
-from twisted_libp2p.limits.refusallog import Refusals
-from twisted_libp2p.limits.scopes import ConnectionScope
+from twisted_libp2p.limits.refusallog import RefusalLog
+from twisted_libp2p.limits.scopefull import ScopeFull
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["ConnectionManager"]
@@ -121,8 +120,10 @@ class ConnectionManager(Service):
         self._clock = clock
         self._events = events
         chosen = limits or Limits.scaled()
-        self.policy = policy = _fitting(policy, chosen, limits is None)
-        self._refusals = Refusals(clock.seconds, events)
+        self.policy = policy = ConnectionPolicy.fitting(
+            policy, chosen.system.connections, limits is None
+        )
+        self._refusals = RefusalLog(clock.seconds, events)
         self.tags = Tags(clock.seconds)
         self._displacement = Displacement(
             self._withStreams, self.tags.protected, clock.seconds
@@ -135,11 +136,22 @@ class ConnectionManager(Service):
             self._displacement.makeRoom,
             self._displacement.freeMemory,
         )
-        self.gater: IGater = gater if gater is not None else OpenGater()
+        self._gatekeeper = Gatekeeper(
+            OpenGater() if gater is None else gater, self._refusals
+        )
         self._connections: dict[PeerID, list[IManagedConnection]] = {}
         self.unread: Collection[IManagedConnection] = ()
         self._count = 0
-        self._duplicates = Duplicates(clock, self._idleSince)
+        self._duplicates = Duplicates(
+            clock, lambda connection: idleSince(connection, policy.background)
+        )
+        self._idleTimeout = (
+            None
+            if policy.idleTimeout is None
+            else IdleTimeout(
+                clock, policy.idleTimeout, self.__iter__, policy.background
+            )
+        )
         self._pingStream = ping
         self._keepAlive = (
             None
@@ -150,7 +162,6 @@ class ConnectionManager(Service):
             None if dial is None else Redialer(clock, dial, policy.redial, random)
         )
         self._trimCall: IDelayedCall | None = None
-        self._idleCall: Deadline | None = None
         self._trimming = Trimming(policy, self.tags, self.__iter__, clock.seconds)
 
     # The connections
@@ -240,7 +251,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: there are too many connections.
         """
-        self._gate(self._ask("beforeDial", peer, address), peer, address)
+        self._gatekeeper.dialing(peer, address)
         if peer is None or not self.tags.protected(peer):
             full = self._makeRoom(None)
             if full is not None:
@@ -262,7 +273,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater says no.
         @raise LimitExceeded: too many connections come from there.
         """
-        self._gate(self._ask("accepted", address), None, address)
+        self._gatekeeper.accepted(address)
         return self.limiter.accept(address, drop)
 
     def secured(
@@ -273,7 +284,7 @@ class ConnectionManager(Service):
 
         @raise Gated: the gater says no.
         """
-        self._gate(self._ask("secured", peer, address, direction), peer, address)
+        self._gatekeeper.secured(peer, address, direction)
 
     def opened(self, connection: IManagedConnection) -> None:
         """
@@ -283,10 +294,10 @@ class ConnectionManager(Service):
         @raise LimitExceeded: the peer, or the node, has too many.
         """
         peer = connection.remotePeer
-        self._gate(self._ask("upgraded", connection), peer, connection.remoteAddress)
+        self._gatekeeper.upgraded(connection)
         if not connection.connected:
             raise ConnectionClosing("the gater has closed the connection")
-        self._admit(_scope(connection), peer)
+        self._admit(scopeOf(connection), peer)
         some = self._connections.get(peer)
         if some is None:
             self._connections[peer] = [connection]
@@ -301,8 +312,8 @@ class ConnectionManager(Service):
             self._keepAlive.opened(connection)
         if self._count > self.policy.highWater and self._trimCall is None:
             self._callTrim()
-        if self.policy.idleTimeout is not None and self._idleCall is None:
-            self._callIdle(self.policy.idleTimeout)
+        if self._idleTimeout is not None:
+            self._idleTimeout.opened()
         self._events.publish(
             OpenedConn(
                 **self._describe(connection),
@@ -339,35 +350,34 @@ class ConnectionManager(Service):
         """
         Count a connection, if there is room for it.
         """
-        beyond = self.tags.protected(peer)
-        if not beyond:
+        overCap = self.tags.protected(peer)
+        if not overCap:
             self._makeRoom(scope, peer)
         try:
-            scope.admit(peer, beyond)
-        except LimitExceeded as error:
+            scope.admit(peer, overCap)
+        except ScopeFull as error:
             self._refusals.limited(error, peer)
             raise
 
     def _makeRoom(
         self, newcomer: ConnectionScope | None, peer: PeerID | None = None
-    ) -> LimitExceeded | None:
+    ) -> ScopeFull | None:
         """
-        Make room for one more connection, if the node is full and there are
-        connections that give way.
+        Make room for one more connection: if the node is full, close connections
+        that give way.
 
-        @param newcomer: the scope of the connection; None for a dial that is to
-            come.
+        @param newcomer: the scope of the connection; None for a future dial.
         @param peer: the peer of the connection.
-        @return: why one more connection would be too many; None if it is not.
+        @return: the error for one more connection; None if there is room.
         """
-        inbound = newcomer is not None and newcomer.inbound
-        full = self.limiter.full(inbound)
+        direction = Direction.OUTBOUND if newcomer is None else newcomer.direction
+        full = self.limiter.full(direction)
         if full is None:
             return None
-        most = self.limiter.limits.system.inboundConnections
-        asking = newcomer if inbound else None
-        self._trim(self._trimming.forNewcomer(asking, peer, most))
-        return self.limiter.full(inbound)
+        maximum = self.limiter.limits.system.inboundConnections
+        asking = newcomer if direction is Direction.INBOUND else None
+        self._trim(self._trimming.forNewcomer(asking, peer, maximum))
+        return self.limiter.full(direction)
 
     # Trimming
 
@@ -391,7 +401,7 @@ class ConnectionManager(Service):
                     value=self._trimming.value(connection),
                 )
             )
-            _scope(connection).leave()
+            scopeOf(connection).leave()
             connection.close(ErrorCode.TRIMMED)
         return chosen
 
@@ -403,34 +413,6 @@ class ConnectionManager(Service):
         if self._count > self.policy.highWater:
             self._trim(self._trimming.surplus(self.policy.highWater))
             self._callTrim()
-
-    # Idle connections
-
-    def _callIdle(self, timeout: float) -> None:
-        self._idleCall = Deadline(self._clock, timeout / 4, self._closeIdle, timeout)
-
-    def _closeIdle(self, timeout: float) -> None:
-        """
-        Close the connections on which there was no stream for too long.
-        """
-        self._idleCall = None
-        if not self._count:
-            return
-        self._callIdle(timeout)
-        latest = self._clock.seconds() - timeout
-        for connection in self:
-            since = self._idleSince(connection)
-            if since is not None and since <= latest:
-                connection.close()
-
-    def _idleSince(self, connection: IManagedConnection) -> float | None:
-        """
-        @return: when the last stream has ended; None as long as there is one.
-        """
-        background = self.policy.background
-        if any(stream.protocolID not in background for stream in connection.streams):
-            return None
-        return _scope(connection).idleSince
 
     # Signs of life
 
@@ -449,33 +431,6 @@ class ConnectionManager(Service):
             asked.addErrback(without)
         return asked
 
-    def _ask(self, hook: str, *args: object) -> str | None:
-        """
-        Ask the gater; one that raises has refused, and the error is logged.
-
-        @param hook: the name of one of its methods.
-        @return: why it refuses; None if it does not.
-        """
-        reason: str | None
-        try:
-            reason = getattr(self.gater, hook)(*args)
-        except Exception:
-            self._log.failure("{hook} of the gater raised", hook=hook)
-            reason = f"its {hook} raised an error"
-        return reason
-
-    def _gate(
-        self, reason: str | None, peer: PeerID | None, address: Multiaddr | None
-    ) -> None:
-        """
-        Log the refusal of a connection, if the gater has a reason for one.
-
-        @raise Gated: there is a reason.
-        """
-        if reason is not None:
-            self._refusals.gated(reason, peer, address)
-            raise Gated(reason)
-
     # Service
 
     def startService(self) -> None:
@@ -493,10 +448,11 @@ class ConnectionManager(Service):
         super().stopService()
         if self._redialer is not None:
             self._redialer.stop()
-        for call in (self._trimCall, self._idleCall):
-            if call is not None:
-                call.cancel()
-        self._trimCall = self._idleCall = None
+        trimming, self._trimCall = self._trimCall, None
+        if trimming is not None:
+            trimming.cancel()
+        if self._idleTimeout is not None:
+            self._idleTimeout.stop()
         ending: Deferred[Any] = DeferredList(
             [connection.close(ErrorCode.NONE) for connection in self]
         )
@@ -524,45 +480,3 @@ class ConnectionManager(Service):
             "security": connection.security,
             "muxer": connection.muxer,
         }
-
-
-def _fitting(
-    policy: ConnectionPolicy | None, limits: Limits, byMachine: bool
-) -> ConnectionPolicy:
-    """
-    Return the policy, with water marks that are not above the hard cap.
-
-    @param byMachine: whether the size of the machine has set the cap.  Then the
-        marks give way: nobody has said what does not fit.
-    @raise ConfigurationError: the cap was chosen, and the marks are above it.
-    """
-    cap = limits.system.connections
-    if policy is None:
-        return ConnectionPolicy.scaled(cap)
-    if policy.highWater <= cap:
-        return policy
-    if not byMachine:
-        raise ConfigurationError(
-            f"the high water mark is {policy.highWater}, but the hard cap is"
-            f" {cap}: lower ConnectionPolicy.highWater, or raise"
-            " Limits.system.connections"
-        )
-    low = min(policy.lowWater, cap * 5 // 6)
-    _log.warn(
-        "this machine has descriptors and memory for {cap} connections: the water"
-        " marks are lowered from {policy.lowWater} and {policy.highWater} to {low}"
-        " and {cap}",
-        policy=policy,
-        low=low,
-        cap=cap,
-    )
-    return replace(policy, lowWater=low, highWater=cap)
-
-
-def _scope(connection: IManagedConnection) -> ConnectionScope:
-    """
-    @return: what we gave to the connection, with all that we know of it.
-    """
-    scope: Any = connection.scope
-    assert isinstance(scope, ConnectionScope)
-    return scope

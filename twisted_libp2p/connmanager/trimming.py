@@ -22,17 +22,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from heapq import nsmallest
-from typing import Any
 
 from twisted.logger import Logger
 
-from twisted_libp2p.connmanager.displacement import holders
+from twisted_libp2p.connmanager.holders import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Direction, IManagedConnection
+from twisted_libp2p.limits.connectionscope import ConnectionScope, scopeOf
 from twisted_libp2p.limits.limits import UNLIMITED
-from twisted_libp2p.limits.scopes import ConnectionScope
 
 __all__ = ["Trimming"]
 
@@ -151,7 +150,7 @@ class Trimming:
             self._looked = self._now()
             held = self._held = defaultdict(list)
             for each in self._worthless(self._connections()):
-                for holder, _ in holders(each.scope):
+                for holder, _ in holders(scopeOf(each)):
                     held[holder].append(each)
 
         def has(holder: Hashable, weight: float) -> float:
@@ -162,15 +161,14 @@ class Trimming:
         most, which = own + 1, None
         for holder, connections in held.items():
             if len(connections) > most and connections[0].connected:
-                scope: Any = connections[0].scope
-                weight = dict(holders(scope)).get(holder, 1.0)
+                weight = dict(holders(scopeOf(connections[0]))).get(holder, 1.0)
                 if has(holder, weight) > most:
                     most, which = has(holder, weight), holder
         if which is None:
             return []
         chosen = self._expendable(1, [each for each in held[which] if each.connected])
         for each in chosen:
-            for holder, _ in holders(each.scope):
+            for holder, _ in holders(scopeOf(each)):
                 if each in held.get(holder, ()):
                     held[holder].remove(each)
         return chosen

@@ -40,11 +40,9 @@ C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 from twisted_libp2p.interfaces.connections import (
     IConnection,
     IConnectionManager,
-    IConnectionScope,
     IExpendability,
     IGater,
     IManagedConnection,
-    IStreamScope,
 )
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
@@ -58,6 +56,12 @@ from twisted_libp2p.interfaces.host import (
     ISubscription,
 )
 from twisted_libp2p.interfaces.layer import IFlushable, ISwitchable
+from twisted_libp2p.interfaces.limits import (
+    IConnectionScope,
+    IStreamScope,
+    Resource,
+    ScopeKind,
+)
 from twisted_libp2p.interfaces.muxer import (
     IMuxedConnection,
     IMuxer,
@@ -168,7 +172,9 @@ __all__ = [
     "Identification",
     "OwnAddress",
     "PeerInfo",
+    "Resource",
     "Role",
+    "ScopeKind",
     "Secured",
     "Source",
     "TagInfo",

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr
     from twisted_libp2p.errors import LimitExceeded
     from twisted_libp2p.identity import PeerID
-    from twisted_libp2p.interfaces.connections import IConnectionScope
     from twisted_libp2p.interfaces.direction import Role
+    from twisted_libp2p.interfaces.limits import IConnectionScope
     from twisted_libp2p.interfaces.stream import IMuxedStream
 
 __all__ = ["IMuxedConnection", "IMuxer", "IMuxerSession"]

@@ -16,8 +16,8 @@ from twisted_libp2p.interfaces.layer import ISwitchable
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol
 
-    from twisted_libp2p.interfaces.connections import IStreamScope
     from twisted_libp2p.interfaces.direction import Direction
+    from twisted_libp2p.interfaces.limits import IStreamScope
     from twisted_libp2p.interfaces.muxer import IMuxedConnection
 
 __all__ = ["IMuxedStream", "IStream"]

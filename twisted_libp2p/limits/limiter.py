@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Keeps all the scopes of a node.
+The owner of all scopes of a node.
 """
 
 from __future__ import annotations
@@ -11,91 +11,89 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
+from twisted_libp2p.limits.connectionscope import ConnectionScope
 from twisted_libp2p.limits.limits import Limits, ScopeLimits
-from twisted_libp2p.limits.scopes import (
-    CONNECTION,
-    CONNECTIONS,
-    STREAMS,
-    TRANSIENT,
-    ConnectionScope,
-    Scope,
-    release,
-    reserve,
-)
+from twisted_libp2p.limits.scope import Scope
+from twisted_libp2p.limits.scopefull import ScopeFull
+from twisted_libp2p.limits.streamscope import StreamScope
 from twisted_libp2p.limits.subnets import Subnets
+from twisted_libp2p.limits.usage import Snapshot
 
 __all__ = ["Limiter"]
 
 T = TypeVar("T", PeerID, str)
 
-#: The scopes of so many protocols are kept while nobody uses them.
+INBOUND, OUTBOUND = Direction
+CONNECTIONS, STREAMS = Resource.CONNECTIONS, Resource.STREAMS
+
+#: Number of protocols whose scopes are kept while no stream speaks them.
 _KEPT_PROTOCOLS = 256
 
 
-def _nobody(error: LimitExceeded, peer: PeerID | None) -> None:
+def _ignore(error: ScopeFull, peer: PeerID | None) -> None:
     """
-    Where nobody wants to know of refusals.
+    Default callback for refusals: do nothing.
     """
 
 
-def _nothing(scopes: Sequence[Scope], newcomer: ConnectionScope) -> bool:
+def _makeNoRoom(scopes: Sequence[Scope], newcomer: ConnectionScope) -> bool:
     """
-    Where no stream gives way.
+    Default callback for full scopes: let no stream give way.
     """
     return False
 
 
-def _keep(reserve: int) -> None:
+def _keepWindows(reserve: int) -> None:
     """
-    Where no window gives way.
+    Default callback for little memory: let no window give way.
     """
 
 
 def _scope(
-    kind: str, who: T, usual: ScopeLimits, special: Mapping[T, ScopeLimits]
+    kind: ScopeKind, who: T, usual: ScopeLimits, special: Mapping[T, ScopeLimits]
 ) -> Scope:
     """
     Make the scope of a peer or protocol, which may have limits of its own.
     """
-    if who in special:
-        return Scope(kind, f"Limits.{kind}s[{who}]", special[who], who)
-    return Scope(kind, f"Limits.{kind}", usual, who)
+    return Scope(kind, special.get(who, usual), who, who in special)
 
 
 class Limiter:
     """
-    Keeps the scopes of one node.
+    Owns the scopes of one node.
 
     @ivar limits: how much may be in use.
-    @ivar system: the whole node.
-    @ivar transient: what is not known yet.
+    @ivar system: the scope of the whole node.
+    @ivar transient: the scope of connections under upgrade and of streams in
+        negotiation.
     @ivar peers: the scopes of the connected peers.
     @ivar protocols: the scopes of protocols.
-    @ivar subnets: where inbound connections come from.
-    @ivar refused: told of each refusal, and of the peer if it is known.
+    @ivar subnets: the counts of the networks from which inbound connections come.
+    @ivar held: the bytes that are kept for streams; few streams hold any.
+    @ivar refused: called with each refusal, and with the peer if it is known.
     @ivar background: protocols whose streams do not count as use of a
         connection.
     @ivar makeRoom: called with the scopes in which a peer has asked for one more
-        stream, and the connection that it is for, when one of them is full;
-        returns whether each of them has a place now.
+        stream, and the scope of the connection, when one of them is full; returns
+        whether each of them has a place now.
     @ivar freeMemory: called when little memory is left for windows, with the
         bytes that a peer may hold all the same.
-    @ivar now: tells the time.
+    @ivar now: returns the time in seconds.
     """
 
     def __init__(
         self,
         limits: Limits,
         now: Callable[[], float],
-        refused: Callable[[LimitExceeded, PeerID | None], None] = _nobody,
+        refused: Callable[[ScopeFull, PeerID | None], None] = _ignore,
         background: Collection[str] = (),
-        makeRoom: Callable[[Sequence[Scope], ConnectionScope], bool] = _nothing,
-        freeMemory: Callable[[int], None] = _keep,
+        makeRoom: Callable[[Sequence[Scope], ConnectionScope], bool] = _makeNoRoom,
+        freeMemory: Callable[[int], None] = _keepWindows,
     ) -> None:
         """
-        @raise ConfigurationError: a network in C{limits} is none, or lets nobody in.
+        @raise ConfigurationError: a network in C{limits} is none, or lets no peer in.
         """
         self.limits = limits
         self.now = now
@@ -103,85 +101,91 @@ class Limiter:
         self.background = background
         self.makeRoom = makeRoom
         self.freeMemory = freeMemory
-        self.system = Scope("the system", "Limits.system", limits.system)
-        self.transient = Scope(TRANSIENT, "Limits.transient", limits.transient)
+        self.system = Scope(ScopeKind.SYSTEM, limits.system)
+        self.transient = Scope(ScopeKind.TRANSIENT, limits.transient)
         self.peers: dict[PeerID, Scope] = {}
         self.protocols: dict[str, Scope] = {}
         self.subnets = Subnets(limits.subnets, limits.exempt, now)
-        self._upgrading: OrderedDict[ConnectionScope, Callable[[LimitExceeded], None]]
+        self.held: dict[StreamScope, int] = {}
+        self._upgrading: OrderedDict[ConnectionScope, Callable[[ScopeFull], None]]
         self._upgrading = OrderedDict()
+
+    def snapshot(self) -> Snapshot:
+        """
+        Return the present use of all limits.
+        """
+        return Snapshot(
+            system=self.system.usage(),
+            transient=self.transient.usage(),
+            peers={peer: scope.used for peer, scope in self.peers.items()},
+            protocols={name: scope.used for name, scope in self.protocols.items()},
+        )
 
     # Connections
 
     def accept(
-        self, address: Multiaddr | None, drop: Callable[[LimitExceeded], None]
+        self, address: Multiaddr | None, drop: Callable[[ScopeFull], None]
     ) -> ConnectionScope:
         """
-        A transport was accepted.
+        Count a transport that was accepted.
 
         If too many are under upgrade, the oldest of these gives way: so silent
-        ones keep nobody out, however many they are.
+        ones keep no peer out, however many they are.
 
-        @param address: where it comes from, if it has such an address.
-        @param drop: called to give the upgrade up.
-        @raise LimitExceeded: too many come from there.
+        @param address: the other end of the transport, if it has such an address.
+        @param drop: called to end the upgrade.
+        @raise LimitExceeded: too many connections come from there.
         """
         subnets = self.subnets.of(address)
         try:
             self.subnets.check(subnets)
-        except LimitExceeded as error:
+        except ScopeFull as error:
             self.refused(error, None)
             raise
         transient = self.transient
-        while transient.used[CONNECTIONS] >= transient.limits[CONNECTIONS]:
-            full = transient.exceeded(CONNECTIONS)
+        while (full := transient.full(CONNECTIONS, INBOUND)) is not None:
             self.refused(full, None)
             if not self._upgrading:
                 raise full
             _, giveUp = self._upgrading.popitem(last=False)
-            release((transient,), CONNECTION[True])
+            transient.give(CONNECTIONS, INBOUND)
             giveUp(full)
         self.subnets.enter(subnets)
-        scope = ConnectionScope(self, True, subnets)
-        reserve((transient,), CONNECTION[True])
+        scope = ConnectionScope(self, INBOUND, subnets)
+        transient.add(CONNECTIONS, INBOUND)
         self._upgrading[scope] = drop
         return scope
 
     def dial(self) -> ConnectionScope:
         """
-        A transport is about to be opened by our side.
+        Return the scope of a transport that our side is about to open.
         """
-        return ConnectionScope(self, False)
+        return ConnectionScope(self, OUTBOUND)
 
-    def full(self, inbound: bool) -> LimitExceeded | None:
+    def full(self, direction: Direction) -> ScopeFull | None:
         """
-        Tell whether the system takes one more connection.
-
-        @return: why not; None if it does.
+        Return the error for one more connection of the system; None if there is a
+        place for it.
         """
-        system = self.system
-        for resource in CONNECTION[inbound]:
-            if system.used[resource] >= system.limits[resource]:
-                return system.exceeded(resource)
-        return None
+        return self.system.full(CONNECTIONS, direction)
 
     def upgraded(self, scope: ConnectionScope) -> None:
         """
-        A connection is transient no more; it does not matter whether it was.
+        Stop counting a connection as one under upgrade, if it is counted so.
         """
         if self._upgrading.pop(scope, None) is not None:
-            release((self.transient,), CONNECTION[True])
+            self.transient.give(CONNECTIONS, INBOUND)
 
     # Scopes that come and go
 
     def ofPeer(self, peer: PeerID) -> Scope:
         """
-        @return: the scope of a peer, which L{forget} removes.
+        Return the scope of a peer, which L{forget} removes.
         """
         scope = self.peers.get(peer)
         if scope is None:
             scope = self.peers[peer] = _scope(
-                "peer", peer, self.limits.peer, self.limits.peers
+                ScopeKind.PEER, peer, self.limits.peer, self.limits.peers
             )
         return scope
 
@@ -195,12 +199,15 @@ class Limiter:
 
     def ofProtocol(self, protocol: str) -> Scope:
         """
-        @return: the scope of a protocol.
+        Return the scope of a protocol.
         """
         scope = self.protocols.get(protocol)
         if scope is None:
             scope = self.protocols[protocol] = _scope(
-                "protocol", protocol, self.limits.protocol, self.limits.protocols
+                ScopeKind.PROTOCOL,
+                protocol,
+                self.limits.protocol,
+                self.limits.protocols,
             )
         return scope
 
@@ -210,17 +217,15 @@ class Limiter:
         stream of one may just have given way.
         """
         for scope in scopes:
-            if scope.kind == "protocol":
+            if scope.kind is ScopeKind.PROTOCOL:
                 self.protocols[str(scope.who)] = scope
 
-    def leaveProtocol(self, protocol: str, resources: Sequence[int]) -> None:
+    def leaveProtocol(self, protocol: str, direction: Direction) -> None:
         """
-        A stream of a protocol has ended.  Unused scopes are kept, but not many:
-        peers may think up protocols that a match function takes.
+        Count a stream of a protocol that has ended.  Unused scopes are kept, but not
+        many: peers may invent protocols that a match function takes.
         """
         scope = self.protocols[protocol]
-        used = scope.used
-        for resource in resources:
-            used[resource] -= 1
-        if not used[STREAMS] and len(self.protocols) > _KEPT_PROTOCOLS:
+        scope.give(STREAMS, direction)
+        if not scope.streams and len(self.protocols) > _KEPT_PROTOCOLS:
             del self.protocols[protocol]

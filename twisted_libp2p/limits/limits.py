@@ -2,7 +2,7 @@
 
 """
 The limits of a node, and how they fit the machine.
-L{twisted_libp2p.limits.scopes} says what is counted where.
+L{twisted_libp2p.limits.scope} explains the counts.
 """
 
 from __future__ import annotations

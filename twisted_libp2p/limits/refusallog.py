@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Log refusals, but not each one: a peer that is refused often must not fill the
-log as well.
+The log of refusals, which does not mention each of them: a peer that is refused often
+must not fill the log as well.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from collections.abc import Callable
 from twisted.logger import Logger
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.events import EventBus, LimitReached
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.limits.scopefull import ScopeFull
 from twisted_libp2p.printable import printable
 
-__all__ = ["INTERVAL", "Refusals"]
+__all__ = ["INTERVAL", "RefusalLog"]
 
 #: Seconds in which refusals for one reason are logged no more than once.
 INTERVAL = 1.0
 
 
-class Refusals:
+class RefusalLog:
     """
-    Logs refusals, and publishes those by limits.
+    Logs refusals, and publishes the refusals by limits.
     """
 
     _log = Logger()
 
     def __init__(self, now: Callable[[], float], events: EventBus) -> None:
         """
-        @param now: tells the time.
+        @param now: returns the time in seconds.
         @param events: where L{LimitReached} is published.
         """
         self._now = now
         self._events = events
-        # By reason: when it was told last, and how often it was not since.
-        self._told: dict[str, tuple[float, int]] = {}
+        # By reason: the time of the last message, and the refusals since.
+        self._logged: dict[str, tuple[float, int]] = {}
 
     def gated(
         self,
@@ -64,7 +64,7 @@ class Refusals:
                 count=count,
             )
 
-    def limited(self, error: LimitExceeded, peer: PeerID | None) -> None:
+    def limited(self, error: ScopeFull, peer: PeerID | None) -> None:
         """
         Log and publish that a limit was reached.
 
@@ -88,6 +88,9 @@ class Refusals:
                 limit=error.limit,
                 current=error.current,
                 option=error.option,
+                kind=error.kind,
+                resource=error.resource,
+                direction=error.direction,
                 peer=peer,
                 count=count,
             )
@@ -95,14 +98,14 @@ class Refusals:
 
     def _due(self, reason: str) -> int:
         """
-        @return: the number of refusals to log now; 0 if it is not time yet.
+        Return the number of refusals to log now; 0 if it is not time yet.
         """
         now = self._now()
-        last, missed = self._told.get(reason, (now - INTERVAL, 0))
+        last, missed = self._logged.get(reason, (now - INTERVAL, 0))
         if now - last < INTERVAL:
-            self._told[reason] = last, missed + 1
+            self._logged[reason] = last, missed + 1
             return 0
-        self._told[reason] = now, 0
+        self._logged[reason] = now, 0
         return missed + 1
 
 

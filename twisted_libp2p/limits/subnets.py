@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-From which networks inbound connections come, how many from each, and how fast.
+The networks from which inbound connections come: how many from each, and how fast.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from twisted_libp2p.address import Multiaddr, ipOf
-from twisted_libp2p.errors import ConfigurationError, LimitExceeded
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
+from twisted_libp2p.limits.scopefull import ScopeFull
 from twisted_libp2p.pacing.allowance import Allowance
 
 __all__ = [
@@ -38,16 +40,16 @@ BITS = {4: 32, 6: 128}
 
 class SubnetLimit(NamedTuple):
     """
-    How many inbound connections may come from one network.
+    The limit on inbound connections from one network.
 
     @ivar version: 4 or 6.
-    @ivar prefix: how many bits tell one network from another.
-    @ivar connections: how many connections each of them may have, those under
+    @ivar prefix: number of leading bits that distinguish networks.
+    @ivar connections: number of connections that each network may have, those under
         upgrade included.
-    @ivar burst: how many may come at once, whether they last or not; None for
-        any number.
+    @ivar burst: number of connections that may come at once, whether they last or
+        not; None for any number.
     @ivar interval: seconds after which one more may come.
-    @ivar streams: how many inbound streams these connections may have together.
+    @ivar streams: number of inbound streams that these connections may have together.
     @ivar memory: bytes by which their windows may exceed their initial size.
     """
 
@@ -77,7 +79,7 @@ SUBNETS = (
 #: Networks whose connections are not counted.
 EXEMPT = ("127.0.0.0/8", "::1/128")
 
-#: Of how many networks it is remembered how many connections came lately.
+#: Number of networks whose recent connections are counted.
 MAX_REMEMBERED = 10_000
 
 
@@ -85,7 +87,7 @@ class Subnet(NamedTuple):
     """
     One network that is counted.
 
-    @ivar limit: what holds for it.
+    @ivar limit: the limit for networks of this size.
     @ivar number: its leading bits.
     """
 
@@ -102,9 +104,10 @@ class Subnets:
     """
     Counts the inbound connections of each network.
 
-    @ivar counts: how many there are, of the networks that have any.
-    @ivar streams: how many inbound streams these have, likewise.
-    @ivar memory: bytes by which their windows exceed the initial size, likewise.
+    @ivar counts: number of connections, of each network that has any.
+    @ivar streams: number of their inbound streams, of each network that has any.
+    @ivar memory: bytes by which their windows exceed the initial size, of each
+        network that has any.
     """
 
     def __init__(
@@ -114,9 +117,9 @@ class Subnets:
         now: Callable[[], float],
     ) -> None:
         """
-        @param now: tells the time.
-        @raise ConfigurationError: an exempt network is none, or a limit lets
-            nobody in.
+        @param now: returns the time in seconds.
+        @raise ConfigurationError: an exempt network is none, or a limit lets no
+            connection in.
         """
         self._limits = tuple(limits)
         for limit in self._limits:
@@ -126,7 +129,7 @@ class Subnets:
                     f" in from a /{limit.prefix}: at least 1, and more than 0 s"
                 )
         self._now = now
-        # Those that have come lately, who was here last at the end.
+        # The networks of recent connections, the latest at the end.
         self._allowances: OrderedDict[Subnet, Allowance] = OrderedDict()
         self._exempt = [parseNetwork(each) for each in exempt]
         self.counts: dict[Subnet, int] = {}
@@ -135,7 +138,7 @@ class Subnets:
 
     def of(self, address: Multiaddr | None) -> list[Subnet]:
         """
-        @return: the networks in which an address is counted.
+        Return the networks in which an address is counted.
         """
         host = None if address is None else hostOf(address)
         if host is None:
@@ -153,31 +156,33 @@ class Subnets:
 
     def check(self, subnets: Iterable[Subnet]) -> None:
         """
-        @raise LimitExceeded: one of these networks has all that it may have, or
-            too many have come from it lately.
+        Check that one more connection may come from these networks.
+
+        @raise LimitExceeded: one of them has as many as it may have, or too many have
+            come from it lately.
         """
         now = self._now()
         for subnet in subnets:
             current = self.counts.get(subnet, 0)
             if current >= subnet.limit.connections:
-                raise LimitExceeded(
+                raise _full(
+                    Resource.CONNECTIONS,
                     f"inbound connections from {subnet}",
                     subnet.limit.connections,
                     current,
-                    "Limits.subnets",
                 )
             allowance = self._allowances.get(subnet)
             if allowance is not None and allowance.left(now) < 1.0:
-                raise LimitExceeded(
+                raise _full(
+                    Resource.CONNECTIONS,
                     f"recent inbound connections from {subnet}",
                     allowance.burst,
                     allowance.burst,
-                    "Limits.subnets",
                 )
 
     def enter(self, subnets: Iterable[Subnet]) -> None:
         """
-        A connection has come from these networks.
+        Count a connection that has come from these networks.
         """
         now = self._now()
         for subnet in subnets:
@@ -186,7 +191,8 @@ class Subnets:
 
     def _came(self, subnet: Subnet, now: float) -> None:
         """
-        Remember who comes, and forget who has not come for long.
+        Count a recent connection, and drop the counts of networks from which none
+        has come for long.
         """
         limit, allowances = subnet.limit, self._allowances
         if limit.burst is None:
@@ -203,7 +209,7 @@ class Subnets:
 
     def leave(self, subnets: Iterable[Subnet]) -> None:
         """
-        It has ended.
+        Count a connection that has ended.
         """
         for subnet in subnets:
             left = self.counts[subnet] - 1
@@ -212,38 +218,45 @@ class Subnets:
             else:
                 del self.counts[subnet]
 
-    # What the connections have.  Most have nothing most of the time, and nothing
-    # is kept for these.
+    # Streams and memory of the connections.  Most connections have none most of the
+    # time, and take no entry.
 
-    def openStream(self, subnets: Iterable[Subnet]) -> None:
+    def openStream(self, subnets: Iterable[Subnet]) -> ScopeFull | None:
         """
         Count one more inbound stream.
 
-        @raise LimitExceeded: one of these networks has all that it may have.
+        @return: the error of the first of these networks that has as many as it may
+            have, and then none counts the stream; None if all have counted it.
         """
         streams = self.streams
         for subnet in subnets:
             current = streams.get(subnet, 0)
             if current >= subnet.limit.streams:
-                raise LimitExceeded(
+                return _full(
+                    Resource.STREAMS,
                     f"inbound streams from {subnet}",
                     subnet.limit.streams,
                     current,
-                    "Limits.subnets",
                 )
         for subnet in subnets:
             streams[subnet] = streams.get(subnet, 0) + 1
+        return None
 
     def closeStream(self, subnets: Iterable[Subnet]) -> None:
         """
         Count one inbound stream less.
         """
+        streams = self.streams
         for subnet in subnets:
-            _add(self.streams, subnet, -1)
+            left = streams[subnet] - 1
+            if left:
+                streams[subnet] = left
+            else:
+                del streams[subnet]
 
     def room(self, subnets: Iterable[Subnet]) -> int:
         """
-        Return how many more bytes the windows may have.
+        Return the number of bytes by which the windows may grow.
         """
         return min(
             (each.limit.memory - self.memory.get(each, 0) for each in subnets),
@@ -258,9 +271,24 @@ class Subnets:
             _add(self.memory, subnet, size)
 
 
+def _full(resource: Resource, what: str, limit: int, current: int) -> ScopeFull:
+    """
+    Make the error for a network that has as much as it may have.
+    """
+    return ScopeFull(
+        what,
+        limit,
+        current,
+        "Limits.subnets",
+        kind=ScopeKind.SUBNET,
+        resource=resource,
+        direction=Direction.INBOUND,
+    )
+
+
 def _add(counts: dict[Subnet, int], subnet: Subnet, amount: int) -> None:
     """
-    Change a count; one that is zero is not kept.
+    Change a count; a count of zero is not kept.
     """
     count = counts.get(subnet, 0) + amount
     if count:
@@ -271,10 +299,10 @@ def _add(counts: dict[Subnet, int], subnet: Subnet, amount: int) -> None:
 
 def hostOf(address: Multiaddr) -> tuple[int, int] | None:
     """
-    Give the IP address that a multiaddr begins with.
+    Return the IP address that a multiaddr begins with.
 
     @return: its version and its number; None if the multiaddr does not begin
-        with one, or leads through a relay, whose address that is.
+        with one, or leads through a relay, whose address it is then.
     """
     ip = None if "p2p-circuit" in address.names else ipOf(address)
     return None if ip is None else (ip.version, int(ip))

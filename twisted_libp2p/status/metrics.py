@@ -4,9 +4,9 @@
 Metrics for Prometheus, under the names and labels of go-libp2p, so that its
 dashboards (C{dashboards/} of its repository) show a node of ours as well.
 
-What happens is counted when the event bus tells of it: once for a connection,
-once for a stream, never for a frame.  What is in use is looked up when somebody
-asks (L{twisted_libp2p.status.usage}).
+Events are counted when they are published: once for a connection, once for a stream,
+never for a frame.  The present use is looked up for each request
+(L{twisted_libp2p.status.usage}).
 
 The package C{prometheus_client} is needed: the extra C{metrics}.
 """
@@ -18,7 +18,8 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.reflect import requireModule
-from twisted.web.resource import IResource, Resource
+from twisted.web import resource as web
+from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from twisted_libp2p.address import Multiaddr
@@ -33,6 +34,7 @@ from twisted_libp2p.events import (
     Subscription,
 )
 from twisted_libp2p.identity.algorithms import KeyType
+from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
 from twisted_libp2p.status.guard import Guarded
@@ -41,17 +43,18 @@ from twisted_libp2p.status.web import WebService
 
 __all__ = ["NodeMetrics", "serveMetrics"]
 
-#: How many protocols have a series of their own: peers may think up protocols
+#: Number of protocols that have a series of their own: peers may invent protocols
 #: that a match function takes, and a series is for ever.
 MAX_PROTOCOLS = 200
 
-#: How many other names have: of events, transports, security protocols and muxers.
+#: The same number for other names: of events, transports, security protocols and
+#: muxers.
 MAX_PARTS = 200
 
 #: The longest value of a label, in characters.
 MAX_LABEL = 200
 
-#: What stands for all others.
+#: The value of a label that stands for all others.
 OTHER = "other"
 
 _KEY_TYPES = {
@@ -73,7 +76,7 @@ _SIZES = (*range(1, 21), *range(25, 101, 5))
 
 def require(name: str) -> Any:
     """
-    Give a module of prometheus_client.
+    Import a module of prometheus_client.
 
     @raise ConfigurationError: it is not installed.
     """
@@ -87,7 +90,7 @@ def require(name: str) -> Any:
 
 def ipVersion(address: Multiaddr | None) -> str:
     """
-    @return: as go-libp2p, C{ip4}, C{ip6} or C{unknown}.
+    Return the version of IP as go-libp2p does: C{ip4}, C{ip6} or C{unknown}.
     """
     first = next(iter(() if address is None else address.names), "")
     return {"ip4": "ip4", "dns4": "ip4", "ip6": "ip6", "dns6": "ip6"}.get(
@@ -99,14 +102,14 @@ class NodeMetrics:
     """
     The metrics of one node.
 
-    @ivar registry: where they are registered.
+    @ivar registry: the registry of prometheus_client that holds them.
     """
 
     def __init__(self, node: Node, registry: Any = None) -> None:
         """
-        @param node: what is counted, from now on.
-        @param registry: a C{CollectorRegistry} that holds no other node; a new
-            one by default, with what there is to know of the process.
+        @param node: the node, whose events are counted from now on.
+        @param registry: a C{CollectorRegistry} that holds no other node; by default a
+            new one, with the metrics of the process.
         @raise ConfigurationError: prometheus_client is not installed.
         """
         client = require("prometheus_client")
@@ -177,56 +180,55 @@ class NodeMetrics:
             "support",
         )
         self._protocolsReceived = histogram(
-            f"{identify}_protocols_received", "Protocols that a peer tells", _SIZES
+            f"{identify}_protocols_received", "Protocols that a peer serves", _SIZES
         )
         self._addressesReceived = histogram(
-            f"{identify}_addrs_received", "Addresses that a peer tells", _SIZES
+            f"{identify}_addrs_received", "Addresses at which a peer listens", _SIZES
         )
         self._blocked = client.Gauge(
             "libp2p_rcmgr_blocked_resources",
-            "What was refused, told no more than once a second",
+            "Refusals by limits, reported once a second at the most",
             ("dir", "scope", "resource"),
             registry=self.registry,
         )
 
     def close(self) -> None:
         """
-        Count no more.
+        Stop counting.
         """
         for each in self._subscriptions:
             each.cancel()
         self.registry.unregister(self)
 
-    # What is in use
+    # The present use
 
     def refresh(self) -> None:
         """
-        Look up what is in use.  L{resource} does so for each request; whoever
-        exports the registry in another way has to, in the reactor's thread.
+        Look up the present use.  L{resource} does so for each request; code that
+        exports the registry in another way has to call this, in the reactor's thread.
         """
         core = require("prometheus_client.core")
         self._usage = list(usage(self._node, core, self._protocol))
 
     def collect(self) -> list[Any]:
         """
-        Give what was in use when it was looked up; for the registry, which may
-        ask in any thread.
+        Return the use as it was at the last L{refresh}; for the registry, which may
+        call this in any thread.
         """
         return self._usage
 
     def resource(self, hosts: Collection[str] = ()) -> IResource:
         """
-        Give a web resource that tells all of C{registry}: the one of
-        prometheus_client, which writes the text in a thread of the global
-        reactor's.
+        Return a web resource with all metrics of C{registry}: the one of
+        prometheus_client, which writes the text in a thread of the global reactor.
 
-        @param hosts: the hosts, beside this machine's own addresses, by which it may
-            be asked for.
+        @param hosts: names of hosts that requests may use, as well as this machine's
+            own addresses.
         """
         text = require("prometheus_client.twisted").MetricsResource(self.registry)
         return _Metrics(self, text, hosts)
 
-    # What happens
+    # Events
 
     def _protocol(self, name: str) -> str:
         """
@@ -267,10 +269,10 @@ class NodeMetrics:
     def _openedStream(self, event: OpenedStream) -> None:
         protocol = self._protocol(event.protocolID)
         self._streams.labels(event.direction, protocol).inc()
-        # Who opens the stream asks in identify, and tells in a push.
-        if protocol == PROTOCOL_ID and event.direction == "inbound":
+        # The side that opens the stream asks in identify, and answers in a push.
+        if protocol == PROTOCOL_ID and event.direction is Direction.INBOUND:
             self._identify.labels("inbound").inc()
-        elif protocol == PUSH_PROTOCOL_ID and event.direction == "outbound":
+        elif protocol == PUSH_PROTOCOL_ID and event.direction is Direction.OUTBOUND:
             self._push.labels("outbound").inc()
 
     def _identified(self, event: Identified) -> None:
@@ -286,27 +288,22 @@ class NodeMetrics:
         self._addressesReceived.observe(len(event.listenAddresses))
 
     def _refused(self, event: LimitReached) -> None:
-        # Such as Limits.peers[12D3KooW…].inboundStreams; what is limited in
-        # total is refused in either direction.
-        scope, _, what = event.option.removeprefix("Limits.").rpartition(".")
-        scope = scope.partition("[")[0]
+        # Applications publish events too: no value of theirs becomes a label.
         self._blocked.labels(
-            "inbound" if what.startswith("inbound") or not scope else "unknown",
-            _SCOPES.get(scope, OTHER),
-            _RESOURCES.get(what.removeprefix("inbound").lower(), "connection"),
+            "inbound" if event.direction is Direction.INBOUND else "unknown",
+            event.kind if event.kind in _KINDS else OTHER,
+            _RESOURCES.get(event.resource, OTHER),
         ).inc(event.count)
 
 
-_SCOPES = {
-    "system": "system",
-    "transient": "transient",
-    "peer": "peer",
-    "peers": "peer",
-    "protocol": "protocol",
-    "protocols": "protocol",
-    "": "subnet",
+_KINDS = frozenset(ScopeKind)
+
+#: Resources, as go-libp2p calls them.
+_RESOURCES = {
+    Resource.CONNECTIONS: "connection",
+    Resource.STREAMS: "stream",
+    Resource.MEMORY: "memory",
 }
-_RESOURCES = {"connections": "connection", "streams": "stream", "memory": "memory"}
 
 
 class _Values(set[str]):
@@ -314,16 +311,16 @@ class _Values(set[str]):
     The values of a label that have a series of their own.
     """
 
-    def label(self, value: str, most: int) -> str:
+    def label(self, value: str, maximum: int) -> str:
         """
         Return a value, or L{OTHER} if there are too many already, or it is not
         worth a series.
 
-        @param most: how many values may have one.
+        @param maximum: number of values that may have a series.
         """
         if value in self:
             return value
-        if len(self) >= most or len(value) > MAX_LABEL or not value.isprintable():
+        if len(self) >= maximum or len(value) > MAX_LABEL or not value.isprintable():
             return OTHER
         self.add(value)
         return value
@@ -331,7 +328,7 @@ class _Values(set[str]):
 
 class _Metrics(Guarded):
     """
-    Looks up what is in use, and lets the resource of prometheus_client answer.
+    Looks up the present use, and lets the resource of prometheus_client answer.
     """
 
     # The format depends on what the reader accepts.
@@ -345,7 +342,7 @@ class _Metrics(Guarded):
 
     def answer(self, request: Request) -> Any:
         """
-        Answer.
+        Return the metrics as text.
         """
         self._metrics.refresh()
         return self._text.render(request)
@@ -355,20 +352,20 @@ def serveMetrics(
     reactor: Any, node: Node, description: str, hosts: Collection[str] = ()
 ) -> WebService:
     """
-    Tell the metrics of a node at C{/metrics}, for as long as it runs.
+    Serve the metrics of a node at C{/metrics}, for as long as it runs.
 
-    @param reactor: what listens.
+    @param reactor: the reactor that listens.
     @param node: becomes the parent of the service.
-    @param description: where, as a server endpoint such as C{tcp:9100}: on
-        loopback unless it tells an C{interface}.
-    @param hosts: the hosts, beside this machine's own addresses, by which the
-        metrics may be asked for, such as the name that Prometheus uses.
+    @param description: a server endpoint such as C{tcp:9100}, on loopback unless it
+        names an C{interface}.
+    @param hosts: names of hosts that requests may use, as well as this machine's own
+        addresses, such as the name that Prometheus uses.
     @return: the service, whose name is C{metrics}.
     @raise ConfigurationError: there is no such endpoint, or prometheus_client
         is not installed.
     """
     metrics = NodeMetrics(node)
-    root = Resource()
+    root = web.Resource()
     root.putChild(b"metrics", metrics.resource(hosts))
     service = WebService(reactor, description, lambda: (root, lambda: None))
     service.setName("metrics")

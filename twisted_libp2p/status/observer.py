@@ -1,14 +1,14 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What there is to see of a node: the present, the last minute, and what has
-happened.
+The observer of a node: its present state, its rates in the last minute, and its
+recent events.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import singledispatch
 from heapq import merge
@@ -28,7 +28,8 @@ from twisted_libp2p.events import (
     OpenedStream,
 )
 from twisted_libp2p.interfaces import Direction, IConnection
-from twisted_libp2p.limits import UNLIMITED, ScopeLimits
+from twisted_libp2p.limits import UNLIMITED
+from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
@@ -36,15 +37,15 @@ from twisted_libp2p.status.rate import Rate
 
 __all__ = ["Happening", "Observer"]
 
-#: How many events are remembered: of streams, and others.  There may be very
-#: many of streams, which must not hide the rest.
+#: Number of events that are kept: of streams, and of others.  There may be very many
+#: of streams, which must not hide the rest.
 RECENT = 100
 
-#: How many connections, and protocols, are told one by one.
+#: Number of connections, and of protocols, that are listed one by one.
 MAX_CONNECTIONS = 200
 MAX_PROTOCOLS = 100
 
-#: How much of a text is told that a peer may have written.
+#: Number of characters that are shown of a text that a peer may have written.
 MAX_TEXT = 200
 
 
@@ -53,12 +54,12 @@ class Happening:
     """
     An event in words.
 
-    @ivar number: how many there were before, since the start.
-    @ivar time: when, in seconds since the epoch.
-    @ivar kind: what happened.
-    @ivar peer: the id of the peer that it happened with; empty if with none.
-    @ivar detail: more of it.
-    @ivar stream: whether it happened to a stream.
+    @ivar number: the number of events before it, since the start.
+    @ivar time: seconds since the epoch.
+    @ivar kind: the event in a word or two.
+    @ivar peer: the id of the peer; empty if the event has none.
+    @ivar detail: the details.
+    @ivar stream: whether it is an event of a stream.
     """
 
     number: int
@@ -70,7 +71,7 @@ class Happening:
 
     def asJSON(self) -> dict[str, Any]:
         """
-        @return: what C{json} can write.
+        Return the event in types that C{json} can write.
         """
         return asdict(self)
 
@@ -85,7 +86,7 @@ class Observer:
 
     def __init__(self, node: Node) -> None:
         """
-        @param node: what is watched, from now on.
+        @param node: the node, whose events are kept from now on.
         """
         self.number = 0
         self.changed: Callable[[], object] = lambda: None
@@ -99,15 +100,13 @@ class Observer:
 
     def close(self) -> None:
         """
-        Watch no more.
+        Stop watching.
         """
         self._subscription.cancel()
 
     def since(self, number: int) -> list[Happening]:
         """
-        Tell what has happened, as far as it is remembered.
-
-        @param number: from which event on.
+        Return the events from a number on, as far as they are kept.
         """
         return [
             each
@@ -144,21 +143,18 @@ class Observer:
         self.number += 1
         self.changed()
 
-    # The present
+    # The present state
 
     def snapshot(self) -> dict[str, Any]:
         """
-        Tell all but the events.
-
-        @return: what C{json} can write.
+        Return everything but the events, in types that C{json} can write.
         """
         node = self._node
         now = node.reactor.seconds()
-        limiter = node.connections.limiter
-        used = ScopeLimits(*limiter.system.used)
-        limits = limiter.limits.system
+        usage = node.connections.limiter.snapshot()
+        used, limits = usage.system
         connections = list(node.connections)
-        protocols = self._protocols()
+        protocols = self._protocols(usage.protocols)
         return {
             "time": now,
             "peer": str(node.peerID),
@@ -216,28 +212,26 @@ class Observer:
             "protected": tags.protected(peer),
         }
 
-    def _protocols(self) -> list[dict[str, Any]]:
+    def _protocols(self, usage: Mapping[str, Usage]) -> list[dict[str, Any]]:
         """
-        @return: the protocols of the open streams, the busiest first.
+        Return the protocols of the open streams, the busiest first.
         """
-        rows: list[dict[str, Any]] = []
-        for name, scope in self._node.connections.limiter.protocols.items():
-            used = ScopeLimits(*scope.used)
-            if used.streams:
-                rows.append(
-                    {
-                        "protocol": printable(name),
-                        "inbound": used.inboundStreams,
-                        "outbound": used.streams - used.inboundStreams,
-                    }
-                )
+        rows: list[dict[str, Any]] = [
+            {
+                "protocol": printable(name),
+                "inbound": used.inboundStreams,
+                "outbound": used.outboundStreams,
+            }
+            for name, used in usage.items()
+            if used.streams
+        ]
         rows.sort(key=lambda row: (-row["inbound"] - row["outbound"], row["protocol"]))
         return rows
 
 
 def bounded(limit: int) -> int | None:
     """
-    @return: a limit; None if it is none.
+    Return a limit; None for no limit.
     """
     return None if limit == UNLIMITED else limit
 
@@ -252,7 +246,9 @@ def printable(text: str) -> str:
 @singledispatch
 def inWords(event: Event) -> tuple[str, str]:
     """
-    @return: what happened, and more of it.
+    Describe an event.
+
+    @return: the event in a word or two, and its details.
     """
     return type(event).__name__, ""
 

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What a node has in use, and how much of it there may be, as metrics.
+The use of a node's limits, and the limits, as metrics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any
 
-from twisted_libp2p.limits import UNLIMITED, ScopeLimits
+from twisted_libp2p.limits import UNLIMITED
+from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
 
 __all__ = ["usage"]
@@ -27,13 +28,13 @@ _BYTES = tuple(
 
 def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[Any]:
     """
-    Tell what is in use.
+    Generate the metrics of the present use.
 
     @param core: the module C{prometheus_client.core}.
-    @param label: returns the label of a protocol; peers may think up as many
-        protocols as they have streams.
+    @param label: returns the label of a protocol; peers may invent as many protocols
+        as they have streams.
     """
-    limiter = node.connections.limiter
+    snapshot = node.connections.limiter.snapshot()
     connections = core.GaugeMetricFamily(
         "libp2p_rcmgr_connections", "Connections", labels=("dir", "scope")
     )
@@ -48,34 +49,27 @@ def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[
     limit = core.GaugeMetricFamily(
         "libp2p_rcmgr_limit", "Limits", labels=("scope", "resource")
     )
-    for name, scope in (("system", limiter.system), ("transient", limiter.transient)):
-        used = ScopeLimits(*scope.used)
-        for direction, count in _both(used.connections, used.inboundConnections):
+    scopes = (("system", snapshot.system), ("transient", snapshot.transient))
+    for name, (used, limits) in scopes:
+        for direction, count in _connections(used):
             connections.add_metric((direction, name), count)
-        for direction, count in _both(used.streams, used.inboundStreams):
+        for direction, count in _streams(used):
             streams.add_metric((direction, name, ""), count)
         memory.add_metric((name, ""), used.memory)
-        for resource, value in zip(_LIMITS, scope.limits, strict=True):
+        for resource, value in zip(_LIMITS, limits, strict=True):
             if value != UNLIMITED:
                 limit.add_metric((name, resource), value)
     byProtocol: Counter[tuple[str, str]] = Counter()
-    for protocol, scope in limiter.protocols.items():
-        used = ScopeLimits(*scope.used)
-        for direction, count in _both(used.streams, used.inboundStreams):
+    for protocol, used in snapshot.protocols.items():
+        for direction, count in _streams(used):
             byProtocol[direction, label(protocol)] += count
     for (direction, protocol), count in byProtocol.items():
         streams.add_metric((direction, "protocol", protocol), count)
     yield from (connections, streams, memory, limit)
 
-    peers = [ScopeLimits(*scope.used) for scope in limiter.peers.values()]
-    yield from _spread(
-        core,
-        "connections",
-        [_both(each.connections, each.inboundConnections) for each in peers],
-    )
-    yield from _spread(
-        core, "streams", [_both(each.streams, each.inboundStreams) for each in peers]
-    )
+    peers = snapshot.peers.values()
+    yield from _spread(core, "connections", map(_connections, peers))
+    yield from _spread(core, "streams", map(_streams, peers))
     yield from _histograms(
         core, "peer_memory", _BYTES, {(): [each.memory for each in peers]}
     )
@@ -95,13 +89,21 @@ def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[
 _LIMITS = ("conns", "conns_inbound", "streams", "streams_inbound", "memory")
 
 
-def _both(total: int, inbound: int) -> tuple[tuple[str, int], tuple[str, int]]:
-    return ("inbound", inbound), ("outbound", total - inbound)
+#: A number of connections or streams by direction.
+ByDirection = tuple[tuple[str, int], tuple[str, int]]
 
 
-def _spread(core: Any, what: str, peers: Iterable[Any]) -> Iterator[Any]:
+def _connections(used: Usage) -> ByDirection:
+    return ("inbound", used.inboundConnections), ("outbound", used.outboundConnections)
+
+
+def _streams(used: Usage) -> ByDirection:
+    return ("inbound", used.inboundStreams), ("outbound", used.outboundStreams)
+
+
+def _spread(core: Any, what: str, peers: Iterable[ByDirection]) -> Iterator[Any]:
     """
-    Tell how many peers have how many of something, by direction.
+    Count the peers by their number of connections or streams, in each direction.
     """
     values: dict[tuple[str, ...], list[int]] = {("inbound",): [], ("outbound",): []}
     for peer in peers:
@@ -117,11 +119,12 @@ def _histograms(
     values: dict[tuple[str, ...], list[int]],
 ) -> Iterator[Any]:
     """
-    Tell how something is spread, peers that have none of it left out.
+    Generate the histograms of a resource by peer; peers that use none of it are left
+    out.
 
-    go-libp2p counts each change, once with the new value and once, under
-    C{previous_}, with the old: its dashboards show the difference, which is the
-    present.  We tell the present, and that nothing is to be taken from it.
+    go-libp2p counts each change twice: with the new value, and under C{previous_} with
+    the old one.  Its dashboards show the difference, which is the present.  Ours are
+    the present, and an empty histogram to be subtracted from it.
     """
     labels = ("dir",) if any(values) and all(values) else ()
     for prefix in ("", "previous_"):

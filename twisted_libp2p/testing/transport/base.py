@@ -109,7 +109,7 @@ class TransportBase(TestCase):
         Assert that a node has no connection, and counts none.
         """
         self.assertEqual(len(node.connections), 0)
-        self.assertEqual(node.connections.limiter.system.used[0], 0)
+        self.assertEqual(node.connections.limiter.system.used.connections, 0)
 
     def assertNothingLeft(self, node: Node) -> None:
         """

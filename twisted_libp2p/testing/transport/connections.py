@@ -142,7 +142,7 @@ class ConnectionTests(TransportBase):
             await node.connect(address)
         ((_, cause),) = caught.exception.causes
         self.assertNotIsInstance(cause, UnsupportedAddress)
-        self.assertEqual(node.connections.limiter.system.used[0], 0)
+        self.assertEqual(node.connections.limiter.system.used.connections, 0)
 
     async def test_cancel(self) -> None:
         """

@@ -16,10 +16,13 @@ from tests.connmanager.doubles import peer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConnectionClosing, ErrorCode, LimitExceeded
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnectionScope
+from twisted_libp2p.interfaces import Direction, IConnectionScope
+from twisted_libp2p.limits.connectionscope import ConnectionScope
 from twisted_libp2p.limits.limiter import Limiter
 from twisted_libp2p.limits.limits import Limits, ScopeLimits
-from twisted_libp2p.limits.scopes import ConnectionScope
+from twisted_libp2p.limits.usage import Usage
+
+INBOUND, OUTBOUND = Direction
 
 
 class ScopesTestCase(SynchronousTestCase):
@@ -69,12 +72,12 @@ class ScopesTestCase(SynchronousTestCase):
         Every counter is at zero.
         """
         limiter = self.limiter
-        self.assertEqual(limiter.system.used, [0] * 5)
-        self.assertEqual(limiter.transient.used, [0] * 5)
+        self.assertEqual(limiter.system.used, Usage())
+        self.assertEqual(limiter.transient.used, Usage())
         self.assertEqual(limiter.peers, {})
         self.assertEqual(limiter.subnets.counts, {})
         for scope in limiter.protocols.values():
-            self.assertEqual(scope.used, [0] * 5)
+            self.assertEqual(scope.used, Usage())
 
 
 class ConnectionTests(ScopesTestCase):
@@ -94,12 +97,12 @@ class ConnectionTests(ScopesTestCase):
         then gives all back; twice is no harm.
         """
         scope = self.accept(address="/ip4/192.0.2.1/tcp/1")
-        self.assertEqual(self.limiter.transient.used[:2], [1, 1])
-        self.assertEqual(self.limiter.system.used[:2], [0, 0])
+        self.assertEqual(self.limiter.transient.used[:2], (1, 1))
+        self.assertEqual(self.limiter.system.used[:2], (0, 0))
         scope.admit(peer(1))
-        self.assertEqual(self.limiter.transient.used[:2], [0, 0])
-        self.assertEqual(self.limiter.system.used[:2], [1, 1])
-        self.assertEqual(self.limiter.peers[peer(1)].used[:2], [1, 1])
+        self.assertEqual(self.limiter.transient.used[:2], (0, 0))
+        self.assertEqual(self.limiter.system.used[:2], (1, 1))
+        self.assertEqual(self.limiter.peers[peer(1)].used[:2], (1, 1))
         scope.close()
         scope.close()
         self.assertNothingUsed()
@@ -109,9 +112,9 @@ class ConnectionTests(ScopesTestCase):
         Our own connections are not transient, and not inbound.
         """
         scope = self.limiter.dial()
-        self.assertEqual(self.limiter.transient.used, [0] * 5)
+        self.assertEqual(self.limiter.transient.used, Usage())
         scope.admit(peer(1))
-        self.assertEqual(self.limiter.system.used[:2], [1, 0])
+        self.assertEqual(self.limiter.system.used[:2], (1, 0))
         scope.close()
         self.assertNothingUsed()
 
@@ -151,14 +154,14 @@ class ConnectionTests(ScopesTestCase):
         self.limited(system=ScopeLimits(connections=3, inboundConnections=2))
         self.connect(1)
         self.connect(2)
-        self.assertIsNotNone(self.limiter.full(True))
-        self.assertIsNone(self.limiter.full(False))
+        self.assertIsNotNone(self.limiter.full(INBOUND))
+        self.assertIsNone(self.limiter.full(OUTBOUND))
         error = self.assertRaises(LimitExceeded, self.accept().admit, peer(3))
         self.assertEqual(error.scope, "inbound connections of the system")
         self.assertEqual(error.option, "Limits.system.inboundConnections")
         self.assertNotIn(peer(3), self.limiter.peers)
         self.connect(3, inbound=False)
-        self.assertIsNotNone(self.limiter.full(False))
+        self.assertIsNotNone(self.limiter.full(OUTBOUND))
 
     def test_refusedIsTransient(self) -> None:
         """
@@ -167,7 +170,7 @@ class ConnectionTests(ScopesTestCase):
         self.limited(system=ScopeLimits(connections=0))
         scope = self.accept()
         self.assertRaises(LimitExceeded, scope.admit, peer(1))
-        self.assertEqual(self.limiter.transient.used[0], 1)
+        self.assertEqual(self.limiter.transient.used.connections, 1)
         scope.close()
         self.assertNothingUsed()
 
@@ -179,11 +182,11 @@ class ConnectionTests(ScopesTestCase):
         self.limited(system=ScopeLimits(connections=1), peer=ScopeLimits(connections=1))
         self.connect(1)
         scope = self.accept()
-        scope.admit(peer(2), beyond=True)
-        self.assertEqual(self.limiter.system.used[:2], [2, 2])
+        scope.admit(peer(2), overCap=True)
+        self.assertEqual(self.limiter.system.used[:2], (2, 2))
         self.assertRaises(LimitExceeded, self.accept().admit, peer(2), True)
         scope.close()
-        self.assertEqual(self.limiter.system.used[:2], [1, 1])
+        self.assertEqual(self.limiter.system.used[:2], (1, 1))
 
     def test_leave(self) -> None:
         """
@@ -194,7 +197,7 @@ class ConnectionTests(ScopesTestCase):
         leaving.leave()
         staying = self.connect(1)
         leaving.close()
-        self.assertIsNotNone(self.limiter.full(True))
+        self.assertIsNotNone(self.limiter.full(INBOUND))
         staying.close()
         self.assertNothingUsed()
 
@@ -227,9 +230,9 @@ class TransientTests(ScopesTestCase):
         self.accept(4)
         self.accept(5)
         self.assertEqual(self.dropped, [1, 2])
-        self.assertEqual(self.limiter.transient.used[0], 3)
+        self.assertEqual(self.limiter.transient.used.connections, 3)
         scopes[1].close()
-        self.assertEqual(self.limiter.transient.used[0], 3)
+        self.assertEqual(self.limiter.transient.used.connections, 3)
         error, _ = self.refusals[0]
         self.assertEqual(error.option, "Limits.transient.connections")
 
@@ -278,17 +281,17 @@ class StreamTests(ScopesTestCase):
         inbound one is transient until it has a protocol.
         """
         scope = self.connect()
-        inbound = scope.openStream(True)
-        self.assertEqual(self.limiter.system.used[2:4], [1, 1])
-        self.assertEqual(self.limiter.peers[peer(1)].used[2:4], [1, 1])
-        self.assertEqual(self.limiter.transient.used[2:4], [1, 1])
+        inbound = scope.openStream(INBOUND)
+        self.assertEqual(self.limiter.system.used[2:4], (1, 1))
+        self.assertEqual(self.limiter.peers[peer(1)].used[2:4], (1, 1))
+        self.assertEqual(self.limiter.transient.used[2:4], (1, 1))
         inbound.agree("/a")
-        self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
-        self.assertEqual(self.limiter.protocols["/a"].used[2:4], [1, 1])
-        outbound = scope.openStream(False)
-        self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
+        self.assertEqual(self.limiter.transient.used[2:4], (0, 0))
+        self.assertEqual(self.limiter.protocols["/a"].used[2:4], (1, 1))
+        outbound = scope.openStream(OUTBOUND)
+        self.assertEqual(self.limiter.transient.used[2:4], (0, 0))
         outbound.agree("/a")
-        self.assertEqual(self.limiter.protocols["/a"].used[2:4], [2, 1])
+        self.assertEqual(self.limiter.protocols["/a"].used[2:4], (2, 1))
         inbound.close()
         outbound.close()
         scope.close()
@@ -299,8 +302,8 @@ class StreamTests(ScopesTestCase):
         Streams without a protocol give back what they had.
         """
         scope = self.connect()
-        for inbound in (False, True):
-            scope.openStream(inbound).close()
+        for direction in Direction:
+            scope.openStream(direction).close()
         scope.close()
         self.assertNothingUsed()
 
@@ -310,14 +313,14 @@ class StreamTests(ScopesTestCase):
         """
         self.limited(peer=ScopeLimits(streams=3, inboundStreams=2))
         first, second, other = self.connect(1), self.connect(1), self.connect(2)
-        first.openStream(True)
-        second.openStream(True)
-        error = self.assertRaises(LimitExceeded, first.openStream, True)
+        first.openStream(INBOUND)
+        second.openStream(INBOUND)
+        error = self.assertRaises(LimitExceeded, first.openStream, INBOUND)
         self.assertEqual(error.option, "Limits.peer.inboundStreams")
         self.assertEqual(self.refusals, [(error, peer(1))])
-        other.openStream(True)
-        first.openStream(False)
-        error = self.assertRaises(LimitExceeded, second.openStream, False)
+        other.openStream(INBOUND)
+        first.openStream(OUTBOUND)
+        error = self.assertRaises(LimitExceeded, second.openStream, OUTBOUND)
         self.assertEqual(error.option, "Limits.peer.streams")
 
     def test_allOrNothing(self) -> None:
@@ -327,11 +330,11 @@ class StreamTests(ScopesTestCase):
         for limits in (ScopeLimits(streams=0), ScopeLimits(inboundStreams=0)):
             self.limited(transient=limits)
             scope = self.connect()
-            self.assertRaises(LimitExceeded, scope.openStream, True)
-            self.assertEqual(self.limiter.transient.used[2:4], [0, 0])
-            self.assertEqual(self.limiter.system.used[2:4], [0, 0])
-            self.assertEqual(self.limiter.peers[peer(1)].used[2:4], [0, 0])
-            scope.openStream(False)
+            self.assertRaises(LimitExceeded, scope.openStream, INBOUND)
+            self.assertEqual(self.limiter.transient.used[2:4], (0, 0))
+            self.assertEqual(self.limiter.system.used[2:4], (0, 0))
+            self.assertEqual(self.limiter.peers[peer(1)].used[2:4], (0, 0))
+            scope.openStream(OUTBOUND)
 
     def test_protocol(self) -> None:
         """
@@ -340,15 +343,15 @@ class StreamTests(ScopesTestCase):
         """
         self.limited(protocol=ScopeLimits(inboundStreams=1))
         first, second = self.connect(1), self.connect(2)
-        served = first.openStream(True)
+        served = first.openStream(INBOUND)
         served.agree("/a")
-        refused = second.openStream(True)
+        refused = second.openStream(INBOUND)
         error = self.assertRaises(LimitExceeded, refused.agree, "/a")
         self.assertEqual(error.scope, "inbound streams of protocol /a")
         self.assertEqual(error.option, "Limits.protocol.inboundStreams")
         self.assertEqual(self.refusals, [(error, peer(2))])
         refused.close()
-        other = second.openStream(True)
+        other = second.openStream(INBOUND)
         other.agree("/b")
         served.close()
         other.close()
@@ -362,7 +365,7 @@ class StreamTests(ScopesTestCase):
         """
         limits = replace(Limits.none(), protocols={"/a": ScopeLimits(streams=0)})
         self.limiter = Limiter(limits, self.clock.seconds)
-        stream = self.connect().openStream(False)
+        stream = self.connect().openStream(OUTBOUND)
         error = self.assertRaises(LimitExceeded, stream.agree, "/a")
         self.assertEqual(error.option, "Limits.protocols[/a].streams")
 
@@ -372,9 +375,9 @@ class StreamTests(ScopesTestCase):
         are kept.
         """
         scope = self.connect()
-        scope.openStream(True).agree("/used")
+        scope.openStream(INBOUND).agree("/used")
         for number in range(1000):
-            stream = scope.openStream(True)
+            stream = scope.openStream(INBOUND)
             stream.agree(f"/{number}")
             stream.close()
         self.assertLess(len(self.limiter.protocols), 300)
@@ -390,7 +393,7 @@ class StreamTests(ScopesTestCase):
         self.assertEqual(scope.idleSince, 5)
         for protocol, expected in (("/a", 6), ("/background", 6), (None, 8)):
             self.clock.advance(1)
-            stream = scope.openStream(True)
+            stream = scope.openStream(INBOUND)
             if protocol is not None:
                 stream.agree(protocol)
             stream.close()
@@ -402,10 +405,10 @@ class StreamTests(ScopesTestCase):
         given back with the stream.
         """
         scope = self.connect()
-        stream = scope.openStream(True)
+        stream = scope.openStream(INBOUND)
         stream.hold(5)
         stream.hold(-2)
-        self.assertEqual(self.limiter.system.used[-1], 3)
+        self.assertEqual(self.limiter.system.used.memory, 3)
         stream.close()
         stream.hold(7)
         scope.close()
@@ -417,11 +420,11 @@ class StreamTests(ScopesTestCase):
         same, and only once; nothing can be opened or agreed by then.
         """
         scope = self.connect()
-        agreed, asking = scope.openStream(True), scope.openStream(True)
+        agreed, asking = scope.openStream(INBOUND), scope.openStream(INBOUND)
         agreed.agree("/a")
         agreed.hold(5)
         scope.close()
-        self.assertRaises(ConnectionClosing, scope.openStream, True)
+        self.assertRaises(ConnectionClosing, scope.openStream, INBOUND)
         for stream in (agreed, asking):
             stream.close()
             stream.close()
@@ -435,7 +438,7 @@ class StreamTests(ScopesTestCase):
         counted nowhere.
         """
         scope = self.limiter.dial()
-        self.assertRaises(ConnectionClosing, scope.openStream, False)
+        self.assertRaises(ConnectionClosing, scope.openStream, OUTBOUND)
 
 
 class MemoryTests(ScopesTestCase):
