@@ -491,7 +491,8 @@ class WordsTests(SynchronousTestCase):
         """
         text = (DOCS / "errors.rst").read_text()
         for name in errors.__all__:
-            self.assertTrue(f"``{name}``" in text, name)
+            if name[0].isupper() and not name.isupper():
+                self.assertTrue(f"``{name}``" in text, name)
         for code in errors.ErrorCode:
             row = rf"``{code:#x}``\s+- ``{code.name}``"
             self.assertTrue(re.search(row, text), code.name)

@@ -59,7 +59,6 @@ PENDING = {
     "__main__.py: over 500 lines",
     "connection/dnsaddr.py: _resolve has a complexity over 15",
     "connection/dnsaddr.py: factory: Any = self.factory",
-    "errors.py: over 500 lines",
     "muxer/mplex/session.py: transport: Any = self.transport",
     "muxer/stream.py: 1 probes with getattr or hasattr, not 0",
     "muxer/turns.py: pump has a complexity over 15",

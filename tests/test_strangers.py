@@ -13,6 +13,9 @@ import tempfile
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyClass
@@ -21,18 +24,23 @@ from tests.test_architecture import imports
 from tests.test_plugin import EXAMPLE, GuestFactory, Site
 from twisted_libp2p import Node
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.errors import DialFailed, NoAddresses, UnsupportedAddress
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
     DialOptions,
     IHostService,
+    IMuxedTransport,
+    INativeSession,
     IPeerRouting,
     ITransport,
     ITransportProvider,
 )
+from twisted_libp2p.muxer.yamux.frame import PROTOCOL_ID as YAMUX
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing import HostDouble, MemoryNodes
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 
 class StrangerTestCase(SynchronousTestCase):
@@ -234,3 +242,125 @@ class BurrowTests(TestCase):
             self.assertEqual(await guest.answered, b"hello")
             self.assertEqual(connection.transport, "burrow")
             self.assertEqual(connection.remoteAddress, address.withoutPeer())
+
+
+class StraightTests(SynchronousTestCase):
+    """
+    A transport that is secure and multiplexed by itself.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a network, and nodes that have this transport alone.
+        """
+        Site(self).installExample()
+        self.clock = Clock()
+        self.network = MemoryNetwork(self.clock)
+        self.Straight = namedAny("straight.Straight")
+        self.server, self.client = self.start("/memory/7"), self.start()
+
+    def start(self, *listen: str, **options: Any) -> Node:
+        """
+        Start a node.
+        """
+        below = MemoryTransport(self.network)
+        transport = self.Straight(below, self.clock)
+        node = Node(
+            self.clock,
+            listen=listen,
+            transports=[transport],
+            random=lambda: 0.0,
+            **options,
+        )
+        node.startService()
+        self.addCleanup(self.stop, node)
+        return node
+
+    def stop(self, node: Node) -> None:
+        """
+        Stop a node.
+        """
+        self.result(node.stopService())
+
+    def result(self, waiting: Any) -> Any:
+        """
+        Let everything happen, and return the result.
+        """
+        deferred = ensureDeferred(waiting)
+        for _ in range(20):
+            self.clock.advance(0)
+        return self.successResultOf(deferred)
+
+    def test_contracts(self) -> None:
+        """
+        Its contracts are those of a transport that is muxed natively.
+        """
+        verifyClass(IMuxedTransport, self.Straight)
+        verifyClass(INativeSession, namedAny("straight.StraightSession"))
+
+    def test_services(self) -> None:
+        """
+        Two nodes connect over it, identify and ping each other, and serve a protocol:
+        nothing is negotiated before the streams.
+        """
+        self.server.registry.register(PROTOCOL_ID, EchoFactory())
+        connection = self.result(self.client.connect(self.server.addresses[0]))
+        self.assertEqual(connection.transport, "straight")
+        self.assertEqual(connection.remotePeer, self.server.peerID)
+        self.assertEqual((connection.security, connection.muxer), ("/noise", YAMUX))
+        told = self.result(self.client.identify(self.server.peerID))
+        self.assertIn(PROTOCOL_ID, told.protocols)
+        self.assertGreater(self.result(self.client.ping(self.server.peerID)), 0.0)
+        guest = self.result(connection.openStream(PROTOCOL_ID, GuestFactory()))
+        self.assertEqual(self.result(guest.answered), b"hello")
+        self.result(connection.close())
+        self.assertEqual(len(self.server.connections), 0)
+
+    def test_mismatch(self) -> None:
+        """
+        Another peer than the expected one is not connected.
+        """
+        address = Multiaddr("/memory/7").withPeer(Identity.generate().peerID)
+        dialing = self.client.connect(address)
+        for _ in range(20):
+            self.clock.advance(0)
+        error: Any = self.failureResultOf(dialing, DialFailed).value
+        self.assertIn("PeerMismatch", repr(error.causes))
+
+    def test_gated(self) -> None:
+        """
+        The gater is asked, as for any transport.
+        """
+        gated = self.start(gater=ListGater(blocked=[self.server.peerID]))
+        dialing = gated.connect("/memory/7")
+        for _ in range(20):
+            self.clock.advance(0)
+        error: Any = self.failureResultOf(dialing, DialFailed).value
+        self.assertIn("Gated", repr(error.causes))
+        self.assertEqual(len(gated.connections), 0)
+
+    def test_silent(self) -> None:
+        """
+        A peer that says nothing is given up at the deadline of the upgrade.
+        """
+        port: Any = self.successResultOf(
+            MemoryTransport(self.network)
+            .serverEndpoint(Multiaddr("/memory/8"))
+            .listen(Factory.forProtocol(Protocol))
+        )
+        dialing = self.client.connect("/memory/8")
+        self.clock.pump([0.1] * 130)
+        error: Any = self.failureResultOf(dialing, DialFailed).value
+        self.assertIn("UpgradeTimeout", repr(error.causes))
+        port.stopListening()
+
+    def test_cancelled(self) -> None:
+        """
+        A dial that is cancelled leaves nothing behind.
+        """
+        dialing = self.client.connect("/memory/7")
+        dialing.cancel()
+        self.failureResultOf(dialing)
+        for _ in range(20):
+            self.clock.advance(0)
+        self.assertEqual(len(self.server.connections), 0)

@@ -13,6 +13,10 @@ from twisted.trial.unittest import TestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.testing.memorymuxed import (
+    MemoryMuxedNetwork,
+    MemoryMuxedTransport,
+)
 from twisted_libp2p.testing.transport import TransportConformance
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -87,6 +91,34 @@ class MemoryTests(TransportConformance, TestCase):
         Make a transport of the network.
         """
         return MemoryTransport(self.network)
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return a number that no node has.
+        """
+        return Multiaddr("/memory/404")
+
+
+class MemoryMuxedTests(TransportConformance, TestCase):
+    """
+    A network in memory that is muxed natively.
+    """
+
+    reactor = reactor
+    listenAddress = "/memory/0"
+    localAddress = "/memory/99"
+
+    def setUp(self) -> None:
+        """
+        Make a network.
+        """
+        self.network = MemoryMuxedNetwork(reactor)
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the network.
+        """
+        return MemoryMuxedTransport(self.network)
 
     def deadAddress(self) -> Multiaddr:
         """

@@ -234,7 +234,7 @@ class IHost(Interface):
         """
 
 
-class IHostService(IService):
+class IHostService(IService, Interface):
     """
     A service of a node, such as identify: C{Node(services=[...])} and C{node.add}
     take it.

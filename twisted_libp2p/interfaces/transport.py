@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from zope.interface import Attribute, Interface
 
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
-from twisted_libp2p.interfaces.muxer import IMuxedConnection, IMuxerSession
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.interfaces.muxer import IMuxedConnection
     from twisted_libp2p.interfaces.security import Handshake, Secured
 
 __all__ = [
@@ -141,9 +141,10 @@ class IMuxedTransport(IAddressing):
 AnyTransport = ITransport | IMuxedTransport
 
 
-class INativeSession(IMuxerSession):
+class INativeSession(Interface):
     """
-    A session that is secure and multiplexed by the nature of its transport.
+    A session that is secure and multiplexed by the nature of its transport, before it
+    has an owner: a L{IMuxerSession}, or an object that starts one.
     """
 
     def getHost() -> IAddress:
@@ -160,6 +161,11 @@ class INativeSession(IMuxerSession):
         """
         Connect the session with its owner, and call C{sessionStarted} there.  The
         session keeps streams of the peer that arrive earlier until then.
+        """
+
+    def abort(reason: Failure) -> None:
+        """
+        Drop a session that is not wanted, at once.
         """
 
 

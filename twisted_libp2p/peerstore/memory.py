@@ -165,7 +165,7 @@ class MemoryPeerStore(
         @raise InvalidKey: the key belongs to another peer.
         @raise InvalidRecord: the signed record is not one.
         @raise InvalidSignature: its signature is wrong.
-        @raise ValueError: L{setTag} would refuse a tag.
+        @raise ValueError: C{setTag} would refuse a tag.
         """
         peer, now = info.peer, self.clock.seconds()
         rows = rowsOf(info, self.limits, self._book.stamp())

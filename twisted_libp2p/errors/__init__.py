@@ -1,0 +1,105 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Every error of twisted_libp2p: one small tree::
+
+    Libp2pError
+      InvalidInput         text or bytes that do not parse
+      LocalError           our side asked for something impossible
+      RemoteError          caused by the peer, or by an impostor
+      DialFailed           no address of a peer led to a connection
+
+The branch decides how an error is logged.  A L{RemoteError} is an event of the
+network: it is logged once, at info, without a traceback.  Any other error that nobody
+has asked for is a defect of ours.
+
+The text of an error may quote data of a peer.  C{str()} and C{repr()} make it printable
+and cut it off; the attributes keep the data as the peer sent them.
+
+Errors that have a place on the wire carry their code in C{wireCode}: a muxer puts it
+into the go-away or the reset that the error causes.
+"""
+
+from twisted_libp2p.errors.base import (
+    MAX_TEXT,
+    DialFailed,
+    ErrorCode,
+    Libp2pError,
+    untraced,
+)
+from twisted_libp2p.errors.invalid import (
+    InvalidInput,
+    InvalidKey,
+    InvalidMultiaddr,
+    InvalidPeerID,
+    InvalidRecord,
+    InvalidSignature,
+)
+from twisted_libp2p.errors.local import (
+    AddressRefused,
+    ClosedHere,
+    ConfigurationError,
+    ConnectionClosing,
+    DialToSelf,
+    Gated,
+    LimitedConnection,
+    LimitExceeded,
+    LocalError,
+    NoAddresses,
+    NodeStopping,
+    StreamAborted,
+    UnsupportedAddress,
+)
+from twisted_libp2p.errors.remote import (
+    HandshakeFailed,
+    LegacyPeer,
+    NegotiationFailed,
+    PeerMismatch,
+    PeerUnresponsive,
+    ProtocolViolation,
+    RemoteError,
+    SessionEnded,
+    StreamReset,
+    Truncated,
+    UnsupportedProtocol,
+    UpgradeTimeout,
+)
+
+__all__ = [
+    "MAX_TEXT",
+    "AddressRefused",
+    "ClosedHere",
+    "ConfigurationError",
+    "ConnectionClosing",
+    "DialFailed",
+    "DialToSelf",
+    "ErrorCode",
+    "Gated",
+    "HandshakeFailed",
+    "InvalidInput",
+    "InvalidKey",
+    "InvalidMultiaddr",
+    "InvalidPeerID",
+    "InvalidRecord",
+    "InvalidSignature",
+    "LegacyPeer",
+    "Libp2pError",
+    "LimitExceeded",
+    "LimitedConnection",
+    "LocalError",
+    "NegotiationFailed",
+    "NoAddresses",
+    "NodeStopping",
+    "PeerMismatch",
+    "PeerUnresponsive",
+    "ProtocolViolation",
+    "RemoteError",
+    "SessionEnded",
+    "StreamAborted",
+    "StreamReset",
+    "Truncated",
+    "UnsupportedAddress",
+    "UnsupportedProtocol",
+    "UpgradeTimeout",
+    "untraced",
+]

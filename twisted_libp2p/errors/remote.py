@@ -1,0 +1,206 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Errors that the peer, or an impostor, has caused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.error import ConnectError, ConnectionLost
+
+from twisted_libp2p.errors.base import ErrorCode, Libp2pError, nameOf
+
+__all__ = [
+    "HandshakeFailed",
+    "LegacyPeer",
+    "NegotiationFailed",
+    "PeerMismatch",
+    "PeerUnresponsive",
+    "ProtocolViolation",
+    "RemoteError",
+    "SessionEnded",
+    "StreamReset",
+    "Truncated",
+    "UnsupportedProtocol",
+    "UpgradeTimeout",
+]
+
+
+class RemoteError(Libp2pError):
+    """
+    The peer, or an impostor that answered in its place, is to blame.
+    """
+
+
+class ProtocolViolation(RemoteError, ConnectionLost):
+    """
+    The peer violated its protocol.  The connection (or, if the protocol says so, the
+    stream) ends.
+
+    @ivar layer: the violated protocol, such as C{"/yamux/1.0.0"}.
+    """
+
+    wireCode = ErrorCode.PROTOCOL_VIOLATION
+
+    def __init__(self, layer: str, message: str) -> None:
+        super().__init__(layer, message)
+        self.layer = layer
+
+    def _describe(self) -> str:
+        return f"{self.layer}: {self.args[1]}"
+
+
+class NegotiationFailed(RemoteError, ConnectError):
+    """
+    The two sides did not agree on a protocol.
+    """
+
+    wireCode = ErrorCode.NEGOTIATION_FAILED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(None, message)
+        self.message = message
+
+    def _describe(self) -> str:
+        return self.message
+
+
+class UnsupportedProtocol(NegotiationFailed):
+    """
+    One side speaks none of the protocols that the other has proposed.
+
+    @ivar proposed: the proposed protocols, in the order of preference.
+    @ivar spoken: the protocols that the other side speaks; empty if they are not known.
+    """
+
+    def __init__(self, proposed: Sequence[str], spoken: Sequence[str] = ()) -> None:
+        message = f"{', '.join(proposed) or 'nothing'} was proposed, and none is spoken"
+        if spoken:
+            message += f"; spoken are {', '.join(spoken)}"
+        super().__init__(message)
+        self.proposed = tuple(proposed)
+        self.spoken = tuple(spoken)
+
+
+class LegacyPeer(NegotiationFailed):
+    """
+    A negotiation in the draft's dialect met a peer that speaks only
+    multistream-select; it has to be dialed again in that dialect.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("the peer does not speak the bootstrap dialect")
+
+
+class HandshakeFailed(RemoteError, ConnectError):
+    """
+    A security handshake failed.
+
+    @ivar layer: the security protocol.
+    """
+
+    def __init__(self, layer: str, message: str) -> None:
+        super().__init__(None, message)
+        self.layer = layer
+        self.message = message
+
+    def _describe(self) -> str:
+        return f"{self.layer}: {self.message}"
+
+
+class PeerMismatch(HandshakeFailed):
+    """
+    Another peer answered: the handshake proved another peer id than the dialed one.
+
+    @ivar expected: the text of the dialed peer id.
+    @ivar obtained: the text of the peer id that answered.
+    """
+
+    def __init__(self, layer: str, expected: str, obtained: str) -> None:
+        super().__init__(layer, f"expected peer {expected}, but {obtained} answered")
+        self.expected = expected
+        self.obtained = obtained
+
+
+class UpgradeTimeout(RemoteError, ConnectError):
+    """
+    A connection, or a stream, was not negotiated within its deadline.
+
+    @ivar phase: the unfinished phase.
+    @ivar seconds: the deadline.
+    """
+
+    def __init__(self, phase: str, seconds: float) -> None:
+        super().__init__(None, phase)
+        self.phase = phase
+        self.seconds = seconds
+
+    def _describe(self) -> str:
+        return f"{self.phase} was not done within {self.seconds:g} seconds"
+
+
+class StreamReset(RemoteError, ConnectionLost):
+    """
+    The peer reset the stream.
+
+    @ivar code: its code; 0 if there was none.
+    """
+
+    def __init__(self, code: int = ErrorCode.NONE) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def _describe(self) -> str:
+        suffix = f" ({nameOf(self.code)})" if self.code else ""
+        return "the peer reset the stream" + suffix
+
+
+class SessionEnded(RemoteError, ConnectionLost):
+    """
+    The peer announced the end of the whole connection by a go-away.
+
+    @ivar code: its code; 0 is a normal end.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+    def _describe(self) -> str:
+        return f"the peer ended the session ({nameOf(self.code)})"
+
+
+class PeerUnresponsive(RemoteError, ConnectionLost):
+    """
+    The peer has not answered for too long, and counts as dead.
+
+    @ivar seconds: the duration of its silence.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def _describe(self) -> str:
+        return f"the peer gave no sign of life for {self.seconds:g} seconds"
+
+
+class Truncated(RemoteError, ConnectionLost):
+    """
+    The transport ended in good order, but the peer had not announced this end: it may
+    have crashed, or an attacker in the middle has cut the connection.
+
+    Some peers never announce their end: js-libp2p and py-libp2p do not in TLS, and
+    over mplex only TLS can announce it.
+
+    @ivar layer: the protocol that would have carried the announcement.
+    """
+
+    def __init__(self, layer: str) -> None:
+        super().__init__(layer)
+        self.layer = layer
+
+    def _describe(self) -> str:
+        return f"{self.layer}: the peer had not announced the end"
