@@ -9,13 +9,13 @@ from zope.interface import implementer
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput, PeerMismatch
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import ISecurity, Secured
-from twisted_libp2p.security import SecureFactory
+from twisted_libp2p.security import Channel, HandshakeMachine, SecureFactory
 from twisted_libp2p.wire import FrameBuffer, delimit
 
 PROTOCOL_ID = "/bare/1.0.0"
 
 
-class BareHandshake:
+class BareHandshake(HandshakeMachine):
     """
     Each side sends its public key, and believes the other.  (A real one proves
     that the private half is there.)
@@ -24,9 +24,6 @@ class BareHandshake:
     protocolID = PROTOCOL_ID
 
     def __init__(self, handshake):
-        self.secured = None
-        self.channel = None
-        self.trailing = b""
         self._handshake = handshake
         self._frames = FrameBuffer(2048)
 
@@ -51,12 +48,10 @@ class BareHandshake:
         return b""
 
 
-class BareChannel:
+class BareChannel(Channel):
     """
     Both directions after that: nothing is changed, nothing is checked.
     """
-
-    truncated = False
 
     def seal(self, pieces):
         return list(pieces)

@@ -125,7 +125,7 @@ class _Pairs:
         sent = tickets if self._initiator else b""
         try:
             yield (
-                TLSChannel(ours),
+                TLSChannel(ours, self._initiator),
                 theirs,
                 Sealer(self._secrets, not self._initiator, sent),
             )

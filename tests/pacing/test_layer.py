@@ -23,9 +23,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyClass
 
+from twisted_libp2p.interfaces import IHalfCloseable
 from twisted_libp2p.pacing import Layer
 
 
+@implementer(IHalfCloseable)
 class Below(StringTransport):
     """
     A transport that notes the calls that its base class has no record of.

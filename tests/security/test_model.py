@@ -25,7 +25,7 @@ from twisted_libp2p.security.noise import Noise
 from twisted_libp2p.security.plaintext import Plaintext
 from twisted_libp2p.security.secio import SECIO
 from twisted_libp2p.security.tls import TLS
-from twisted_libp2p.security.tls.transport import CLOSING_TIME
+from twisted_libp2p.security.wrapper import CLOSING_TIME
 from twisted_libp2p.testing.pump import Pump
 
 #: How much happens in one walk.

@@ -35,12 +35,18 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
     Handshake,
     IFlushable,
+    IHalfCloseable,
     ISecureTransport,
     Role,
     Secured,
 )
 from twisted_libp2p.pacing import Layer
-from twisted_libp2p.security import Channel, SecureFactory, SecureTransport
+from twisted_libp2p.security import (
+    Channel,
+    HandshakeMachine,
+    SecureFactory,
+    SecureTransport,
+)
 
 IDENTITY = Identity.generate()
 SECURED = Secured("/bang", IDENTITY.peerID, IDENTITY.publicKey)
@@ -48,7 +54,7 @@ SMALL = b"small"
 LARGE = b"x" * 32 * 1024
 
 
-class Bracketed:
+class Bracketed(Channel):
     """
     A channel whose frames are in brackets; a bang is a violation.
     """
@@ -57,7 +63,7 @@ class Bracketed:
         self._partial = b""
 
     @property
-    def truncated(self) -> bool:
+    def truncated(self) -> bool:  # type: ignore[override]
         """
         Whether a bracket is open.
         """
@@ -80,16 +86,13 @@ class Bracketed:
             opened.append(frame[1:])
 
 
-class Greeting:
+class Greeting(HandshakeMachine):
     """
     A handshake: the responder says C{hello?} to the initiator's C{hello.}, and
     is answered C{hello!}; C{no} is a failure, C{oops} a fault of ours.
     """
 
     protocolID = "/bang"
-    secured: Secured | None = None
-    channel: Channel | None = None
-    trailing = b""
 
     def __init__(self, initiator: bool) -> None:
         self._initiator = initiator
@@ -116,6 +119,7 @@ class Greeting:
         return b"hello!" if self._initiator else b""
 
 
+@implementer(IHalfCloseable)
 class Wire(StringTransport):
     """
     A transport that counts its writes, and tells what is done to it.

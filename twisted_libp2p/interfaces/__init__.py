@@ -16,6 +16,7 @@ The contracts between the rooms of twisted_libp2p::
     IHost               what a service may use of a node
     IHostService        what a node expects of a service
     IFlushable          a transport that can send at once
+    IHalfCloseable      a transport that can close one direction
     ISwitchable         a transport whose protocol can be replaced
     IOwnAddresses       the addresses at which peers reach a node
     IMovingPort         a port whose addresses change while it listens
@@ -55,7 +56,7 @@ from twisted_libp2p.interfaces.host import (
     IRegistry,
     ISubscription,
 )
-from twisted_libp2p.interfaces.layer import IFlushable, ISwitchable
+from twisted_libp2p.interfaces.layer import IFlushable, IHalfCloseable, ISwitchable
 from twisted_libp2p.interfaces.limits import (
     IConnectionScope,
     IStreamScope,
@@ -139,6 +140,7 @@ __all__ = [
     "IExpendability",
     "IFlushable",
     "IGater",
+    "IHalfCloseable",
     "IHost",
     "IHostService",
     "IKeyBook",

@@ -14,7 +14,7 @@ from zope.interface import Attribute, Interface
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol
 
-__all__ = ["IFlushable", "ISwitchable"]
+__all__ = ["IFlushable", "IHalfCloseable", "ISwitchable"]
 
 
 class IFlushable(Interface):
@@ -46,6 +46,17 @@ class IFlushable(Interface):
         """
         Send the written bytes at once, as far as the transport takes them.  A producer
         may be resumed before this returns.
+        """
+
+
+class IHalfCloseable(Interface):
+    """
+    A transport that can close one direction, as every C{ITCPTransport} can.
+    """
+
+    def loseWriteConnection() -> None:
+        """
+        Close our direction when all written bytes are sent.
         """
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.internet import interfaces as twisted_interfaces
-from zope.interface import Attribute, Interface
+from zope.interface import Attribute
 
-from twisted_libp2p.interfaces.layer import ISwitchable
+from twisted_libp2p.interfaces.layer import IHalfCloseable, ISwitchable
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IProtocol
@@ -27,7 +27,7 @@ class IStream(
     twisted_interfaces.ITransport,
     twisted_interfaces.IConsumer,
     twisted_interfaces.IPushProducer,
-    Interface,
+    IHalfCloseable,
 ):
     """
     A stream, as an application or a service uses it.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.interfaces import IProtocol, ITCPTransport
 from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import IFlushable, ISwitchable
+from twisted_libp2p.interfaces import IFlushable, IHalfCloseable, ISwitchable
 
-__all__ = ["Switchable", "flushable", "switchable"]
+__all__ = ["Switchable", "flushable", "halfClose", "switchable"]
 
 
 def flushable(transport: Any) -> IFlushable:
@@ -42,6 +42,16 @@ def switchable(transport: Any) -> ISwitchable | None:
         provided: ISwitchable = transport
         return provided
     return ISwitchable(transport, None)
+
+
+def halfClose(transport: Any) -> None:
+    """
+    Close our direction of a transport when all written bytes are sent, if it can.
+    """
+    if IHalfCloseable.providedBy(transport) or (
+        ITCPTransport.providedBy(transport) and not _foreign(transport)
+    ):
+        transport.loseWriteConnection()
 
 
 def _foreign(transport: object) -> bool:

@@ -23,13 +23,13 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import IFlushable
-from twisted_libp2p.pacing.below import Switchable, flushable
+from twisted_libp2p.interfaces import IFlushable, IHalfCloseable
+from twisted_libp2p.pacing.below import Switchable, flushable, halfClose
 
 __all__ = ["Layer"]
 
 
-@implementer(ITransport, IConsumer, IPushProducer, IFlushable)
+@implementer(ITransport, IConsumer, IPushProducer, IFlushable, IHalfCloseable)
 class Layer(ProtocolWrapper, Switchable):
     """
     A protocol to the transport below it, and a transport to the protocol above it.
@@ -161,9 +161,9 @@ class Layer(ProtocolWrapper, Switchable):
 
     def loseWriteConnection(self) -> None:
         """
-        Close our direction when all written bytes are sent.
+        Close our direction when all written bytes are sent, if the transport can.
         """
-        self.transport.loseWriteConnection()
+        halfClose(self.transport)
 
     def abortConnection(self) -> None:
         """

@@ -19,7 +19,7 @@ from zope.interface import implementer
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, ISecurity, Secured
-from twisted_libp2p.security.machine import OpenChannel
+from twisted_libp2p.security.machine import HandshakeMachine, OpenChannel
 from twisted_libp2p.security.wrapper import SecureFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.plaintext_pb2 import Exchange
@@ -39,7 +39,7 @@ PROTOCOL_ID: Final = "/plaintext/2.0.0"
 LONGEST_EXCHANGE: Final = 2 * 1024
 
 
-class PlaintextHandshake:
+class PlaintextHandshake(HandshakeMachine):
     """
     One side of one exchange of ids: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>}.
@@ -51,9 +51,6 @@ class PlaintextHandshake:
     protocolID = PROTOCOL_ID
 
     def __init__(self, handshake: Handshake) -> None:
-        self.secured: Secured | None = None
-        self.channel: OpenChannel | None = None
-        self.trailing = b""
         self._handshake = handshake
         self._frames = FrameBuffer(LONGEST_EXCHANGE)
 

@@ -1,19 +1,20 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The wrapper around every security protocol: it moves the bytes between a
-transport, a L{HandshakeMachine} or L{Channel}, and the wrapped protocol.
+The layer of every security protocol: it moves the bytes between a transport, a
+L{HandshakeMachine} or L{Channel}, and the wrapped protocol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
+    IProducer,
     IProtocolFactory,
     IReactorTime,
 )
@@ -28,17 +29,22 @@ from twisted_libp2p.errors import (
     Libp2pError,
     ProtocolViolation,
     RemoteError,
+    Truncated,
 )
 from twisted_libp2p.interfaces import Handshake, ISecureTransport, Secured
-from twisted_libp2p.pacing import Layer
+from twisted_libp2p.pacing import Deadline, Layer
+from twisted_libp2p.pacing.below import halfClose
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.wire.pieces import MANY, joinSmall
 
-__all__ = ["SecureFactory", "SecureTransport"]
+__all__ = ["CLOSING_TIME", "SecureFactory", "SecureTransport"]
 
-# Writes are joined up to this many bytes; it is far enough below the 64 KiB of
-# most frames, and the cost of a frame is small beside that of its bytes.
-_JOIN = 32 * 1024
+#: Seconds that a peer has to take the last bytes of a channel or of a handshake.
+CLOSING_TIME: Final = 5.0
+
+# Writes are joined up to this many bytes; it is far enough below the 64 KiB of most
+# frames, and the cost of a frame is small compared with that of its bytes.
+_JOIN: Final = 32 * 1024
 
 
 @implementer(ISecureTransport)
@@ -46,25 +52,29 @@ class SecureTransport(Layer):
     """
     The transport of a protocol whose peer is authenticated.
 
-    Until the handshake is done there is no wrapped protocol.  If the handshake
-    fails, C{handshake.failed} is told; later ends are told to the wrapped
-    protocol's C{connectionLost}.
+    Until the handshake is done there is no wrapped protocol.  If the handshake fails,
+    C{handshake.failed} is called; later ends are reported to the wrapped protocol's
+    C{connectionLost}.
 
-    Small writes of one turn of the reactor, or of one C{dataReceived}, are
-    joined and leave together, at its end.  Whatever a single read of the
-    transport brings is handed to the wrapped protocol in one piece.
+    Small writes of one turn of the reactor, or of one C{dataReceived}, are joined and
+    leave together, at its end.  The bytes of one read of the transport are handed to
+    the wrapped protocol in one piece.
 
-    A half-close is not passed upwards: an end that no key has signed is no
-    statement of the peer's, so it ends the connection.
+    A half-close of the transport is not passed on: an end that no key has signed is not
+    a statement of the peer, so it ends the connection.  Where the channel announces
+    ends, C{connectionLost} gets C{ConnectionDone} if the peer has announced its own, or
+    our side had begun to close, and otherwise L{Truncated}; C{loseConnection} then
+    waits for the end of the peer's direction, and a caller that does not want to wait
+    aborts.
 
-    @ivar secured: what the handshake has proven and agreed.
+    @ivar secured: the outcome of the handshake.
     @ivar disconnecting: whether our side has begun to close.
-    @ivar announced: whether the peer has announced the end of the transport, as far as
-        the security protocol has a message for it.
+    @ivar announced: whether the peer has announced the end of the transport, if the
+        security protocol has a message for it.
     """
 
-    # The protocol below may have given our dataReceived to its transport when
-    # it stepped aside, so it is never rebound.
+    # A protocol below may have given our dataReceived to its transport when it stepped
+    # aside, so it is never rebound.
 
     factory: SecureFactory
     secured: Secured
@@ -73,11 +83,17 @@ class SecureTransport(Layer):
 
     _log = Logger()
     _channel: Channel | None = None
+    # The reason of the end, if our side knows better than the transport; and that of
+    # a handshake whose last bytes are on their way.
     _reason: Failure | None = None
+    _refusal: Exception | None = None
     _busy = False
     _paused = False
+    _closing = False
     _flushing: IDelayedCall | None = None
     _resuming: IDelayedCall | None = None
+    _hangingUp: Deadline | None = None
+    _producer: IProducer | None = None
     _ahead = b""
     _pendingSize = 0
 
@@ -114,95 +130,125 @@ class SecureTransport(Layer):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The transport is gone: tell whoever has to know.
+        Report the end of the transport: to the owner of the handshake, or to the
+        wrapped protocol.
         """
         self.connected = 0
+        self._producer = None
         if self._held and not (self._busy or self._paused or self.disconnecting):
             self._deliver()
         machine, self._machine = self._machine, None
-        # What nobody has read may end anywhere.
-        channel = None if self._held else self._channel
-        self._channel = None
+        refusal, self._refusal = self._refusal, None
         wrapped, self.wrappedProtocol = self.wrappedProtocol, None
+        if refusal is not None:
+            reason = Failure(refusal)
+        elif machine is not None:
+            reason = self._unfinished(machine, reason)
+        else:
+            reason = self._explain(reason)
+        self._letGo()
+        if refusal is not None or machine is not None:
+            self.factory.handshake.failed(reason)
+        elif wrapped is not None:
+            wrapped.connectionLost(reason)
+
+    def _letGo(self) -> None:
+        """
+        Drop everything that belongs to the connection.
+        """
+        self._channel = self._reason = None
         self._held.clear()
         self._pending.clear()
         for call in (self._flushing, self._resuming):
             if call is not None:
                 call.cancel()
         self._flushing = self._resuming = None
-        if machine is not None:
-            if not reason.check(HandshakeFailed):
-                error = HandshakeFailed(
-                    machine.protocolID,
-                    "the connection ended during the handshake:"
-                    f" {reason.getErrorMessage()}",
-                )
-                error.__cause__ = reason.value
-                reason = Failure(error)
-            self.factory.handshake.failed(reason)
-        elif wrapped is not None:
-            if self._reason is not None:
-                reason, self._reason = self._reason, None
-            else:
-                reason = self._explain(channel, reason)
-            wrapped.connectionLost(reason)
+        if self._hangingUp is not None and self._hangingUp.active():
+            self._hangingUp.cancel()
 
-    def _explain(self, channel: Channel | None, reason: Failure) -> Failure:
+    def _unfinished(self, machine: HandshakeMachine, reason: Failure) -> Failure:
         """
-        Tell a connection that was cut from one that has ended.
+        Return the reason for which a handshake has failed whose transport is gone.
+        """
+        if reason.check(HandshakeFailed):
+            return reason
+        error = HandshakeFailed(
+            machine.protocolID,
+            f"the connection ended during the handshake: {reason.getErrorMessage()}",
+        )
+        error.__cause__ = reason.value
+        return Failure(error)
 
-        @param channel: the channel; None if our side has let it go, or has not read
-            all that came.
-        @param reason: why the transport is gone.
+    def _explain(self, reason: Failure) -> Failure:
         """
-        if (
-            channel is not None
-            and channel.truncated
-            and not self.disconnecting
-            and reason.check(ConnectionDone)
-        ):
+        Return the reason for which the wrapped protocol loses its connection:
+        distinguish a connection that was cut from one that has ended.
+
+        @param reason: the reason for which the transport is gone.
+        """
+        channel = self._channel
+        if self._reason is not None:
+            return self._reason
+        if self.announced:
+            return connectionDone
+        if channel is None or self.disconnecting or not reason.check(ConnectionDone):
+            return reason
+        protocolID = self.secured.protocolID
+        if channel.announces:
+            return Failure(Truncated(protocolID))
+        # Bytes that no one has read may end anywhere.
+        if channel.truncated and not self._held:
             return Failure(
-                ProtocolViolation(
-                    self.secured.protocolID, "the connection ended inside a frame"
-                )
+                ProtocolViolation(protocolID, "the connection ended inside a frame")
             )
         return reason
 
     # From handshake to channel.
 
     def _shakeHands(self, machine: HandshakeMachine, data: bytes) -> None:
+        """
+        Feed the handshake.
+        """
         try:
             answer = machine.receive(data)
         except Exception as error:
             if not isinstance(error, Libp2pError):
                 self._log.failure("A handshake broke down.")
-            self._refuse(error)
+            self._refuse(machine, error.with_traceback(None))
             return
         if machine.secured is not None:
-            # What the wrapped protocol has to say at once leaves together with
-            # the last message of the handshake.
+            # The first bytes of the wrapped protocol leave together with the last
+            # message of the handshake.
             self._ahead = answer
-            self._secure(machine)
+            self._secure(machine, machine.secured)
         elif answer:
             self.below.writeNow(answer)
 
-    def _refuse(self, error: Exception) -> None:
+    def _refuse(self, machine: HandshakeMachine, error: Exception) -> None:
         """
-        The handshake is over: hang up, and tell why.
+        End the connection, because the handshake has failed.  If the peer is sent a
+        last message, the failure is reported when the transport is gone: the transport
+        would be dropped at once.
         """
         self._machine = None
-        self.transport.abortConnection()
-        self.factory.handshake.failed(Failure(error.with_traceback(None)))
+        if machine.farewell is None:
+            self.transport.abortConnection()
+            self.factory.handshake.failed(Failure(error))
+        else:
+            self._refusal = error
+            self._hangUp(machine.farewell)
 
-    def _secure(self, machine: HandshakeMachine) -> None:
+    def _secure(self, machine: HandshakeMachine, secured: Secured) -> None:
         """
         Connect the wrapped protocol.
         """
-        assert machine.secured is not None
+        channel = machine.channel
+        assert channel is not None
         self._machine = None
-        self.secured = machine.secured
-        self._channel = machine.channel
-        if machine.trailing:
+        self.secured = secured
+        self._channel = channel
+        # A channel that announces ends may have been given trailing bytes already.
+        if machine.trailing or channel.announces:
             self._held.append(machine.trailing)
         self._busy = True
         try:
@@ -216,9 +262,11 @@ class SecureTransport(Layer):
             self._abort(Failure())
         self._deliver()
 
+    # Receiving.
+
     def _deliver(self) -> None:
         """
-        Hand up all that is held; hold back meanwhile what is written.
+        Hand up all held bytes; meanwhile hold back the written ones.
         """
         self._busy = True
         while self._held and not self._paused and self._channel is not None:
@@ -228,7 +276,7 @@ class SecureTransport(Layer):
 
     def _open(self, channel: Channel, data: bytes) -> None:
         """
-        Hand up what is in some bytes of the transport.
+        Open bytes of the transport, and hand up their plaintext.
         """
         opened: list[bytes] = []
         violation = None
@@ -236,28 +284,49 @@ class SecureTransport(Layer):
             channel.open(data, opened)
         except RemoteError as error:
             violation = error.with_traceback(None)
-        if opened:
-            self._hand(opened[0] if len(opened) == 1 else b"".join(opened))
+        if opened and not self.disconnecting:
+            try:
+                self.wrappedProtocol.dataReceived(
+                    opened[0] if len(opened) == 1 else b"".join(opened)
+                )
+            except Exception:
+                # Below us this would end the reading of something that may not be ours
+                # alone.
+                self._log.failure("A protocol failed to take what it received.")
+                self._abort(Failure())
         if violation is not None:
             self._violated(violation)
+        elif channel.announces and self._channel is not None:
+            self._opened(channel)
 
-    def _hand(self, plaintext: bytes) -> None:
+    def _opened(self, channel: Channel) -> None:
         """
-        Hand up what the peer has said.
+        Do what is due after bytes were opened, if the channel announces ends.
         """
-        try:
-            self.wrappedProtocol.dataReceived(plaintext)
-        except Exception:
-            # Further down this would end the reading of something that may not
-            # be ours alone.
-            self._log.failure("A protocol failed to take what it received.")
-            self._abort(Failure())
+        waited = channel.waiting
+        self._ahead += b"".join(channel.late())
+        if channel.ended:
+            self.announced = True
+            self._flush(now=False)
+            if self._channel is not None:
+                self._hangUp(channel.close())
+        elif waited and self._closing and not channel.waiting:
+            self._announce()
 
     def _violated(self, error: RemoteError) -> None:
         """
-        The peer has broken the protocol: end the connection.
+        End the connection, because the peer has broken the protocol.
         """
-        self._abort(Failure(error))
+        channel = self._channel
+        if channel is None:
+            return
+        if channel.refused:
+            error = HandshakeFailed(self.secured.protocolID, str(error.args[1]))
+        if channel.farewell is None:
+            self._abort(Failure(error))
+        else:
+            self._reason = Failure(error)
+            self._hangUp(channel.farewell)
 
     def _abort(self, reason: Failure) -> None:
         """
@@ -266,6 +335,14 @@ class SecureTransport(Layer):
         if self._channel is not None:
             self._reason = reason
             self.abortConnection()
+
+    def _resumeTurn(self) -> None:
+        self._resuming = None
+        self._deliver()
+        if not self._paused and self._channel is not None:
+            self.transport.resumeProducing()
+
+    # Sending.
 
     def _flush(self, now: bool) -> None:
         """
@@ -284,29 +361,67 @@ class SecureTransport(Layer):
             pending, self._pending = self._pending, []
             self._pendingSize = 0
             frames += channel.seal(pending)
-        if not frames:
-            return
-        if now:
-            self.below.writeNow(frames[0] if len(frames) == 1 else b"".join(frames))
-        else:
-            self.below.writeSequence(frames)
+        if frames:
+            if now:
+                self.below.writeNow(frames[0] if len(frames) == 1 else b"".join(frames))
+            else:
+                self.below.writeSequence(frames)
+        if channel.overdue:
+            self._violated(
+                ProtocolViolation(
+                    self.secured.protocolID, "messages without data, and no end"
+                )
+            )
 
     def _flushTurn(self) -> None:
         self._flushing = None
         self._flush(now=True)
 
-    def _resumeTurn(self) -> None:
-        self._resuming = None
-        self._deliver()
-        if not self._paused and self._channel is not None:
-            self.transport.resumeProducing()
+    # Ending.
+
+    def _announce(self) -> None:
+        """
+        Announce our end to the peer, if no producer has anything left to write.
+        """
+        self._flush(now=False)
+        channel = self._channel
+        if channel is not None and self._producer is None:
+            last = channel.close()
+            if last:
+                self.below.write(last)
+            if self.disconnecting and not channel.waiting:
+                # There are peers that answer nothing else: js-libp2p does not answer
+                # the announcement.
+                halfClose(self.transport)
+
+    def _hangUp(self, last: bytes) -> None:
+        """
+        End the connection by the last bytes for the peer, which may not want to read
+        them.  A producer would keep the transport from closing.
+        """
+        self._channel = None
+        self._held.clear()
+        self._pending.clear()
+        if not self.connected:
+            return
+        producer, self._producer = self._producer, None
+        last, self._ahead = self._ahead + last, b""
+        if last:
+            self.below.write(last)
+        if producer is not None:
+            self.transport.unregisterProducer()
+        self._hangingUp = Deadline(
+            self.factory.clock, CLOSING_TIME, self.transport.abortConnection
+        )
+        self.transport.loseConnection()
+        if producer is not None:
+            producer.stopProducing()
 
     # What the wrapped protocol calls.
 
     def write(self, data: bytes) -> None:
         """
-        Send bytes; small ones wait for more until this turn of the reactor is
-        over.
+        Send bytes; small ones wait for more until this turn of the reactor is over.
         """
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, not {type(data).__name__}")
@@ -319,54 +434,91 @@ class SecureTransport(Layer):
         elif not self._busy and self._flushing is None:
             self._flushing = self.factory.clock.callLater(0, self._flushTurn)
 
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """
-        Send several pieces of bytes.
-        """
-        self.write(b"".join(iovec))
-
     def flush(self) -> None:
         """
-        Send what is held back, as far as the socket takes it at once.
+        Send the joined writes at once, as far as the transport takes them.
         """
         self._flush(now=True)
 
     def loseConnection(self) -> None:
         """
-        Close when everything that was written is sent.
+        Close when all written bytes are sent.
         """
-        self._flush(now=False)
+        channel = self._channel
+        if channel is None or not channel.announces:
+            self._flush(now=False)
+            self.disconnecting = True
+            self.transport.loseConnection()
+            return
         self.disconnecting = True
-        self.transport.loseConnection()
+        self.loseWriteConnection()
+        if self._paused:
+            # The peer's answer has to be read.
+            self.resumeProducing()
 
     def loseWriteConnection(self) -> None:
         """
-        Send everything that was written, and then close this direction of the
-        transport.
+        Send all written bytes, and end our direction: by its announcement, if the
+        channel has one, otherwise by that of the transport.
         """
-        self._flush(now=False)
-        self.transport.loseWriteConnection()
+        channel = self._channel
+        if channel is not None and channel.announces:
+            self._closing = True
+            self._announce()
+        else:
+            self._flush(now=False)
+            halfClose(self.transport)
 
     def abortConnection(self) -> None:
         """
         Close at once: nothing more is sent, nothing more is received.
         """
-        self.disconnecting = True
-        self._channel = None
-        self._held.clear()
-        self._pending.clear()
-        self.transport.abortConnection()
+        if self.connected:
+            self.disconnecting = True
+            self._channel = None
+            self._held.clear()
+            self._pending.clear()
+            self.transport.abortConnection()
+
+    def stopProducing(self) -> None:
+        """
+        Close, since nothing more is wanted.
+        """
+        self.loseConnection()
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        """
+        Let the transport pause and resume a producer.
+        """
+        if self._hangingUp is not None or not self.connected:
+            producer.stopProducing()
+            return
+        if self._producer is not None:
+            raise RuntimeError("a producer is registered already")
+        self._producer = producer
+        self.transport.registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """
+        Forget the producer.
+        """
+        if self._producer is not None:
+            self._producer = None
+            self.transport.unregisterProducer()
+            if self._closing:
+                self._announce()
 
     def pauseProducing(self) -> None:
         """
         Deliver nothing until L{resumeProducing}.
         """
-        self._paused = True
-        self.transport.pauseProducing()
+        if not self.disconnecting:
+            self._paused = True
+            self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
         """
-        Deliver again; first, in a turn of its own, what the transport brought
+        Deliver again; first, in a turn of its own, the bytes that the transport brought
         in spite of the pause.
         """
         self._paused = False
@@ -376,22 +528,15 @@ class SecureTransport(Layer):
         else:
             self.transport.resumeProducing()
 
-    def stopProducing(self) -> None:
-        """
-        Close, since nothing more is wanted.
-        """
-        self.loseConnection()
-
 
 class SecureFactory(WrappingFactory[SecureTransport]):
     """
     Builds the L{SecureTransport} of one connection.
 
-    @ivar handshake: what our side brings to the handshake.
-    @ivar clock: what ends a turn of the reactor.
+    @ivar handshake: the inputs of the handshake.
+    @ivar clock: the reactor, which ends the turn in which small writes are joined.
     """
 
-    protocol: type[SecureTransport] = SecureTransport
     noisy = False
 
     def __init__(
@@ -416,22 +561,22 @@ class SecureFactory(WrappingFactory[SecureTransport]):
         """
         self._address = addr
         assert self._machine is not None
-        return self.protocol(self, self._machine())
+        return SecureTransport(self, self._machine())
 
     def buildWrapped(self) -> Any:
         """
-        Build what the wrapper wraps.
+        Build the wrapped protocol.
 
         @return: None if the connection is refused.
         """
         wrapped = self.wrappedFactory.buildProtocol(self._address)
-        # There is one of each for a connection: what has led to it must not stay
-        # for as long as it does.
+        # There is one of each for a connection, and they must not stay for as long as
+        # the connection does.
         self.wrappedFactory = _SPENT
         self._machine = None
         self.handshake = self.handshake.done()
         return wrapped
 
 
-#: What a factory wraps that has built all that it had to.
+#: The wrapped factory of a factory that has built its protocol.
 _SPENT = Factory()

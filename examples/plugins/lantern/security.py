@@ -33,7 +33,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import Envelope, PeerID
 from twisted_libp2p.interfaces import Handshake, ISecurity, Role, Secured
-from twisted_libp2p.security import SecureFactory
+from twisted_libp2p.security import Channel, HandshakeMachine, SecureFactory
 
 PROTOCOL_ID = "/lantern/1.0.0"
 
@@ -44,7 +44,7 @@ LONGEST_ENVELOPE = 4 * 1024
 LONGEST_BODY = 0xFFFF - 16
 
 
-class LanternChannel:
+class LanternChannel(Channel):
     """
     Both directions of a connection after the keys were agreed.
     """
@@ -56,7 +56,7 @@ class LanternChannel:
         self._partial = b""
 
     @property
-    def truncated(self) -> bool:
+    def truncated(self) -> bool:  # type: ignore[override]
         """
         Whether an end here and now would be inside a frame.
         """
@@ -95,7 +95,7 @@ class LanternChannel:
         self._partial = data[offset:]
 
 
-class LanternHandshake:
+class LanternHandshake(HandshakeMachine):
     """
     One side of one handshake.
     """
@@ -103,9 +103,7 @@ class LanternHandshake:
     protocolID = PROTOCOL_ID
 
     def __init__(self, handshake: Handshake) -> None:
-        self.secured: Secured | None = None
         self.channel: LanternChannel | None = None
-        self.trailing = b""
         self._handshake = handshake
         self._initiator = handshake.role is Role.CLIENT
         self._key = x25519.X25519PrivateKey.generate()

@@ -22,8 +22,8 @@ from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import Handshake, Role
+from twisted_libp2p.security import SecureTransport
 from twisted_libp2p.security.tls import TLS
-from twisted_libp2p.security.tls.transport import TLSTransport
 from twisted_libp2p.testing.pump import Pump, PumpTransport
 
 __all__ = ["Meeting"]
@@ -40,7 +40,7 @@ class Meeting(SynchronousTestCase):
     """
 
     pump: Pump
-    layer: TLSTransport
+    layer: SecureTransport
     application: Application
 
     def setUp(self) -> None:
@@ -97,7 +97,7 @@ class Meeting(SynchronousTestCase):
             self.failures.append,
         )
         layer = self.tls.wrap(handshake, Applications()).buildProtocol(None)
-        assert isinstance(layer, TLSTransport)
+        assert isinstance(layer, SecureTransport)
         self.layer = layer
         sides = (layer, foreign) if initiator else (foreign, layer)
         self.pump = Pump(*sides, clock=self.clock)

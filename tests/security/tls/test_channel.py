@@ -98,7 +98,8 @@ class Ends(SynchronousTestCase):
         client, server = self.machine(True), self.machine(False)
         server.start()
         last = server.receive(client.receive(server.receive(client.start())))
-        assert client.channel is not None and server.channel is not None
+        assert isinstance(client.channel, TLSChannel)
+        assert isinstance(server.channel, TLSChannel)
         self.client, self.server = client.channel, server.channel
         self.client.open(last, [])
 
@@ -125,7 +126,7 @@ class Ends(SynchronousTestCase):
             if machine.secured is not None:
                 break
             said = machine.receive(peer.bio_read(2**16))
-        assert machine.channel is not None
+        assert isinstance(machine.channel, TLSChannel)
         # A server of OpenSSL's has tickets for us.
         sent = peer.bio_read(2**16) if initiator else b""
         machine.channel.open(sent, [])

@@ -12,9 +12,9 @@ from tests.security.tls.forgery import NOW
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Handshake, Role
+from twisted_libp2p.security import Channel
 from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.tls.certificate import HostCertificate
-from twisted_libp2p.security.tls.channel import TLSChannel
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
 
@@ -172,7 +172,7 @@ class TLSHandshakeTests(SynchronousTestCase):
         """
         Each connection has keys of its own.
         """
-        channels: list[TLSChannel] = []
+        channels: list[Channel] = []
         for _ in range(2):
             client, server = self.make()
             server.start()

@@ -38,7 +38,7 @@ from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, DialFailed
 from twisted_libp2p.events import ClosedConn, OpenedConn
-from twisted_libp2p.interfaces import ITransport
+from twisted_libp2p.interfaces import IHalfCloseable, ITransport
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo
@@ -138,6 +138,7 @@ class Asking(Recorder):
         self.over.callback(None)
 
 
+@implementer(IHalfCloseable)
 class Told(StringTransport):
     """
     Notes what else it is told to do.

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.security.machine import Channel
 from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.xx import NONCE, TAG_SIZE
 
@@ -36,7 +37,7 @@ _LONGEST_PLAINTEXT: Final = LONGEST_MESSAGE - TAG_SIZE
 _Cipher = Callable[[bytes, bytes | memoryview, None], bytes]
 
 
-class NoiseChannel:
+class NoiseChannel(Channel):
     """
     A connection after its handshake.
 
@@ -85,7 +86,7 @@ class NoiseChannel:
         self._encrypt = self._decrypt = None
 
     @property
-    def truncated(self) -> bool:
+    def truncated(self) -> bool:  # type: ignore[override]
         """
         Whether the last frame that has begun is not complete.
         """

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Handshake, Role, Secured
+from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.noise.channel import LENGTH, PROTOCOL_ID, NoiseChannel
 from twisted_libp2p.security.noise.ciphercache import CipherCache
@@ -41,7 +42,7 @@ _SIZES: Final = (
 )
 
 
-class NoiseHandshake:
+class NoiseHandshake(HandshakeMachine):
     """
     One side of one handshake: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>}.  It holds at most one message
@@ -68,9 +69,6 @@ class NoiseHandshake:
             WebRTC.
         @param ciphers: bounds the channels of a node that keep their ciphers.
         """
-        self.secured: Secured | None = None
-        self.channel: NoiseChannel | None = None
-        self.trailing = b""
         self.handshakeHash = b""
         self._handshake = handshake
         self._static = static

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.security.machine import Channel
 from twisted_libp2p.security.secio.stretch import Keys
 from twisted_libp2p.security.secio.suite import HASHES
 
@@ -41,7 +42,7 @@ LONGEST_PACKET: Final = 0x800000 - 1
 _LONGEST_SENT: Final = 64 * 1024
 
 
-class SecioChannel:
+class SecioChannel(Channel):
     """
     A connection after the exchange of keys.
 
@@ -76,7 +77,7 @@ class SecioChannel:
         self._partial = bytearray()
 
     @property
-    def truncated(self) -> bool:
+    def truncated(self) -> bool:  # type: ignore[override]
         """
         Whether the last packet that has begun is not complete.
         """

@@ -28,6 +28,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, Secured
+from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.frame import LENGTH, PROTOCOL_ID, SecioChannel
@@ -46,7 +47,7 @@ NONCE_SIZE: Final = 16
 LONGEST_HANDSHAKE_MESSAGE: Final = 4 * 1024
 
 
-class SecioHandshake:
+class SecioHandshake(HandshakeMachine):
     """
     One side of one handshake: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>}.
@@ -66,9 +67,7 @@ class SecioHandshake:
         @param nonce: a number that no one has sent before, to repeat a known handshake
             in a test; None makes one.
         """
-        self.secured: Secured | None = None
         self.channel: SecioChannel | None = None
-        self.trailing = b""
         self.suite: Suite | None = None
         self._handshake = handshake
         self._offer = offer

@@ -12,6 +12,7 @@ from typing import Final
 from OpenSSL import SSL
 
 from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.security.machine import Channel
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 
 __all__ = ["MOST_ANSWERED", "MOST_DELAYED", "TLSChannel", "explain", "said"]
@@ -36,7 +37,7 @@ _FLIGHT: Final = 4096
 _LONGEST_CONTENT: Final = 2**14
 
 
-class TLSChannel:
+class TLSChannel(Channel):
     """
     A connection after its handshake.
 
@@ -45,18 +46,20 @@ class TLSChannel:
     seals nothing: what is to be sent waits for L{late}, and is lost if the peer
     announces its end there.
 
-    @ivar ended: whether the peer has said, by C{close_notify}, that it sends
-        nothing more.
-    @ivar alert: the error that the peer has told; None so far.
-    @ivar farewell: what to tell the peer when C{open} has found a violation;
-        perhaps nothing.
+    Both sides announce their end by C{close_notify}.
+
+    @ivar alert: the error of which the peer has sent an alert; None so far.
     """
+
+    announces = True
 
     __slots__ = (
         "_answered",
+        "_client",
         "_closed",
         "_delayed",
         "_failed",
+        "_heard",
         "_tls",
         "_unanswered",
         "alert",
@@ -64,12 +67,15 @@ class TLSChannel:
         "farewell",
     )
 
-    def __init__(self, tls: SSL.Connection) -> None:
+    def __init__(self, tls: SSL.Connection, client: bool) -> None:
         """
         @param tls: the connection, with memory for a transport, whose handshake
             is done.  It may have been given more than that.
+        @param client: whether our side is the client.
         """
         self._tls = tls
+        self._client = client
+        self._heard = False
         self._delayed: bytearray | None = None
         self._answered = 0
         self._unanswered = 0
@@ -77,24 +83,33 @@ class TLSChannel:
         self._failed = False
         self.ended = False
         self.alert: str | None = None
-        self.farewell = b""
+        self.farewell: bytes = b""
 
     @property
-    def truncated(self) -> bool:
+    def truncated(self) -> bool:  # type: ignore[override]
         """
         Whether the end has not been announced.
         """
         return not self.ended
 
     @property
-    def waiting(self) -> bool:
+    def refused(self) -> bool:  # type: ignore[override]
+        """
+        Whether the server has refused us: a client is secured before the server has
+        judged its certificate, so until the client has received data, an alert is that
+        refusal.
+        """
+        return self._client and self.alert is not None and not self._heard
+
+    @property
+    def waiting(self) -> bool:  # type: ignore[override]
         """
         Whether something has to wait for the end of a message of the peer's.
         """
         return self._delayed is not None
 
     @property
-    def overdue(self) -> bool:
+    def overdue(self) -> bool:  # type: ignore[override]
         """
         Whether too much waits for the end of a message of the peer's, or is
         answered to such.
@@ -188,8 +203,8 @@ class TLSChannel:
         Decrypt the records that these bytes complete.  What comes behind the
         peer's C{close_notify} does not count.
 
-        @raise ProtocolViolation: the peer did not send these bytes, or not as
-            it has to; or it tells of an error.
+        @raise ProtocolViolation: the peer did not send these bytes, or broke the
+            protocol, or sent an alert.
         """
         if self.ended or self._failed:
             return
@@ -212,6 +227,8 @@ class TLSChannel:
             self.farewell = said(self._tls)
             text, self.alert = explain(error)
             raise ProtocolViolation(PROTOCOL_ID, text) from None
+        finally:
+            self._heard = self._heard or len(opened) > before
 
 
 def said(tls: SSL.Connection, size: int = _FLIGHT) -> bytes:

@@ -18,7 +18,8 @@ from typing import Final
 from OpenSSL import SSL
 
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
-from twisted_libp2p.interfaces import Handshake, Role, Secured
+from twisted_libp2p.interfaces import Handshake, Role
+from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.hello import Hello
@@ -32,7 +33,7 @@ __all__ = ["LONGEST_HANDSHAKE", "TLSHandshake"]
 LONGEST_HANDSHAKE: Final = 16 * 1024
 
 
-class TLSHandshake:
+class TLSHandshake(HandshakeMachine):
     """
     One side of one handshake: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>} whose messages are
@@ -44,12 +45,9 @@ class TLSHandshake:
     the first that the channel opens.
 
     @ivar verdict: our part of it.
-    @ivar farewell: what to tell the peer when the handshake has failed; perhaps
-        nothing.
     """
 
     protocolID = PROTOCOL_ID
-    trailing = b""
 
     def __init__(
         self, handshake: Handshake, now: Callable[[], float], contexts: Contexts
@@ -59,8 +57,6 @@ class TLSHandshake:
         @param contexts: the settings of OpenSSL, with our certificate.
         """
         self.verdict = Verdict(handshake, now)
-        self.secured: Secured | None = None
-        self.channel: TLSChannel | None = None
         self.farewell = b""
         self._initiator = handshake.role is Role.CLIENT
         self._contexts = contexts
@@ -139,4 +135,4 @@ class TLSHandshake:
         # A server is not shown the peer's own certificate again.
         others = len(chain) - self._initiator
         self.secured = self.verdict.complete(1 + others)
-        self.channel = TLSChannel(self._tls)
+        self.channel = TLSChannel(self._tls, client=self._initiator)

@@ -18,8 +18,8 @@ from twisted_libp2p.interfaces import Handshake, ISecurity
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
-from twisted_libp2p.security.tls.transport import TLSFactory
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
+from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["TLS"]
 
@@ -51,13 +51,13 @@ class TLS:
 
     def wrap(
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
-    ) -> TLSFactory:
+    ) -> SecureFactory:
         """
         Give a factory whose protocols shake hands on their transport.
         """
         contexts = self._contextsOf(handshake.identity)
         machine = partial(TLSHandshake, handshake, self._now, contexts)
-        return TLSFactory(handshake, wrappedFactory, machine, self._clock)
+        return SecureFactory(handshake, wrappedFactory, machine, self._clock)
 
     def _contextsOf(self, identity: Identity) -> Contexts:
         contexts = self._contexts.get(identity.peerID)

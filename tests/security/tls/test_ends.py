@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for L{twisted_libp2p.security.tls.transport}.
+Tests for the ends that TLS announces, through L{twisted_libp2p.security.wrapper}.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from zope.interface import alsoProvides
 
 from tests.security.application import Application
 from tests.security.tls.foreign import Foreign, makeContext
@@ -20,8 +21,9 @@ from tests.security.tls.forgery import forge
 from tests.security.tls.meeting import Meeting
 from tests.security.tls.sealer import ALERT, HANDSHAKE, Sealer, watchedContext
 from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
+from twisted_libp2p.interfaces import IHalfCloseable
 from twisted_libp2p.security.tls.channel import MOST_ANSWERED, MOST_DELAYED
-from twisted_libp2p.security.tls.transport import CLOSING_TIME
+from twisted_libp2p.security.wrapper import CLOSING_TIME
 from twisted_libp2p.testing.producer import Producer
 
 # No record that the peer has sealed.
@@ -396,6 +398,7 @@ class EndTests(Meeting):
             below: Any = self.below
             directions: list[int] = []
             below.loseWriteConnection = lambda: directions.append(len(below.sent))
+            alsoProvides(below, IHalfCloseable)
             self.secure.registerProducer(Producer(), True)
             getattr(self.secure, close)()
             self.assertEqual(directions, [])
@@ -640,6 +643,7 @@ class MessageTests(Meeting):
         below: Any = self.below
         directions: list[int] = []
         below.loseWriteConnection = lambda: directions.append(len(below.sent))
+        alsoProvides(below, IHalfCloseable)
         self.foreign.transport.write(self.sealer.seal(HANDSHAKE, b"\x18\x00\x00\x01"))
         self.pump.flush()
         before = len(below.sent)
