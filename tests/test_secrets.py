@@ -25,6 +25,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import PeerStoreService
 from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.sql import POSTGRESQL, Schema
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.noise.channel import NoiseChannel
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
@@ -42,7 +43,6 @@ from twisted_libp2p.security.secio.suite import (
     Suite,
 )
 from twisted_libp2p.security.tls.certificate import HostCertificate
-from twisted_libp2p.security.wrapper import SecureFactory
 from twisted_libp2p.tap import Options
 from twisted_libp2p.transport.private import PrivateConnection, PrivateFactory
 from twisted_libp2p.transport.private import PrivateNetwork as Network

@@ -10,8 +10,9 @@ comes out of it.  All share the wrapper that carries the machines, L{SecureTrans
 
 from __future__ import annotations
 
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
-from twisted_libp2p.security.wrapper import SecureFactory, SecureTransport
+from twisted_libp2p.security.wrapper import SecureTransport
 
 __all__ = [
     "Channel",

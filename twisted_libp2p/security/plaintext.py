@@ -19,8 +19,8 @@ from zope.interface import implementer
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, ISecurity, Secured
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.machine import HandshakeMachine, OpenChannel
-from twisted_libp2p.security.wrapper import SecureFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.plaintext_pb2 import Exchange
 

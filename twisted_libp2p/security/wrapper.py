@@ -7,20 +7,14 @@ L{HandshakeMachine} or L{Channel}, and the wrapped protocol.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
-    IAddress,
     IDelayedCall,
     IProducer,
-    IProtocolFactory,
-    IReactorTime,
 )
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,15 +23,18 @@ from twisted_libp2p.errors import (
     Libp2pError,
     ProtocolViolation,
     RemoteError,
-    Truncated,
 )
-from twisted_libp2p.interfaces import Handshake, ISecureTransport, Secured
+from twisted_libp2p.interfaces import ISecureTransport, Secured
 from twisted_libp2p.pacing import Deadline, Layer
 from twisted_libp2p.pacing.below import halfClose
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
+from twisted_libp2p.security.reasons import cut, unfinished
 from twisted_libp2p.wire.pieces import MANY, joinSmall
 
-__all__ = ["CLOSING_TIME", "SecureFactory", "SecureTransport"]
+if TYPE_CHECKING:
+    from twisted_libp2p.security.factory import SecureFactory
+
+__all__ = ["CLOSING_TIME", "SecureTransport"]
 
 #: Seconds that a peer has to take the last bytes of a channel or of a handshake.
 CLOSING_TIME: Final = 5.0
@@ -143,9 +140,15 @@ class SecureTransport(Layer):
         if refusal is not None:
             reason = Failure(refusal)
         elif machine is not None:
-            reason = self._unfinished(machine, reason)
-        else:
-            reason = self._explain(reason)
+            reason = unfinished(machine.protocolID, reason)
+        elif self._reason is not None:
+            reason = self._reason
+        elif self.announced:
+            reason = connectionDone
+        elif self._channel is not None and not self.disconnecting:
+            # Bytes that no one has read may end anywhere.
+            unread = bool(self._held)
+            reason = cut(self.secured.protocolID, self._channel, unread, reason)
         self._letGo()
         if refusal is not None or machine is not None:
             self.factory.handshake.failed(reason)
@@ -165,43 +168,6 @@ class SecureTransport(Layer):
         self._flushing = self._resuming = None
         if self._hangingUp is not None and self._hangingUp.active():
             self._hangingUp.cancel()
-
-    def _unfinished(self, machine: HandshakeMachine, reason: Failure) -> Failure:
-        """
-        Return the reason for which a handshake has failed whose transport is gone.
-        """
-        if reason.check(HandshakeFailed):
-            return reason
-        error = HandshakeFailed(
-            machine.protocolID,
-            f"the connection ended during the handshake: {reason.getErrorMessage()}",
-        )
-        error.__cause__ = reason.value
-        return Failure(error)
-
-    def _explain(self, reason: Failure) -> Failure:
-        """
-        Return the reason for which the wrapped protocol loses its connection:
-        distinguish a connection that was cut from one that has ended.
-
-        @param reason: the reason for which the transport is gone.
-        """
-        channel = self._channel
-        if self._reason is not None:
-            return self._reason
-        if self.announced:
-            return connectionDone
-        if channel is None or self.disconnecting or not reason.check(ConnectionDone):
-            return reason
-        protocolID = self.secured.protocolID
-        if channel.announces:
-            return Failure(Truncated(protocolID))
-        # Bytes that no one has read may end anywhere.
-        if channel.truncated and not self._held:
-            return Failure(
-                ProtocolViolation(protocolID, "the connection ended inside a frame")
-            )
-        return reason
 
     # From handshake to channel.
 
@@ -527,56 +493,3 @@ class SecureTransport(Layer):
                 self._resuming = self.factory.clock.callLater(0, self._resumeTurn)
         else:
             self.transport.resumeProducing()
-
-
-class SecureFactory(WrappingFactory[SecureTransport]):
-    """
-    Builds the L{SecureTransport} of one connection.
-
-    @ivar handshake: the inputs of the handshake.
-    @ivar clock: the reactor, which ends the turn in which small writes are joined.
-    """
-
-    noisy = False
-
-    def __init__(
-        self,
-        handshake: Handshake,
-        wrappedFactory: IProtocolFactory,
-        machine: Callable[[], HandshakeMachine],
-        clock: IReactorTime,
-    ) -> None:
-        """
-        @param machine: makes the machine of the handshake.
-        """
-        super().__init__(wrappedFactory)
-        self.handshake = handshake
-        self.clock = clock
-        self._machine: Callable[[], HandshakeMachine] | None = machine
-        self._address: IAddress | None = None
-
-    def buildProtocol(self, addr: IAddress | None) -> SecureTransport:
-        """
-        Build the wrapper; its wrapped protocol is built after the handshake.
-        """
-        self._address = addr
-        assert self._machine is not None
-        return SecureTransport(self, self._machine())
-
-    def buildWrapped(self) -> Any:
-        """
-        Build the wrapped protocol.
-
-        @return: None if the connection is refused.
-        """
-        wrapped = self.wrappedFactory.buildProtocol(self._address)
-        # There is one of each for a connection, and they must not stay for as long as
-        # the connection does.
-        self.wrappedFactory = _SPENT
-        self._machine = None
-        self.handshake = self.handshake.done()
-        return wrapped
-
-
-#: The wrapped factory of a factory that has built its protocol.
-_SPENT = Factory()

@@ -13,11 +13,11 @@ from zope.interface import implementer
 
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import Handshake, ISecurity
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.noise.channel import PROTOCOL_ID
 from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
-from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["Noise"]
 

@@ -13,10 +13,10 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import Handshake, ISecurity
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.secio.frame import PROTOCOL_ID
 from twisted_libp2p.security.secio.handshake import SecioHandshake
 from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer
-from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["SECIO"]
 

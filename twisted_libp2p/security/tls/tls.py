@@ -15,11 +15,11 @@ from zope.interface import implementer
 
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import Handshake, ISecurity
+from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
-from twisted_libp2p.security.wrapper import SecureFactory
 
 __all__ = ["TLS"]
 
