@@ -36,7 +36,7 @@ from twisted_libp2p.peerstore import (
     openPeerStore,
 )
 from twisted_libp2p.printable import printable
-from twisted_libp2p.protocols.forward import Half
+from twisted_libp2p.protocols.forward import Pipe
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 
@@ -320,7 +320,7 @@ def _printRate(name: str, size: int, seconds: float) -> None:
         print(f"{name:>8}  {size} bytes in {seconds:.6f} s, {rate:.1f} MB/s")
 
 
-class _Stream(Half):
+class _Stream(Pipe):
     """
     The half of the pipe that is a stream.
 
@@ -335,7 +335,7 @@ class _Stream(Half):
         self.over.callback(reason.value)
 
 
-class _Console(Half):
+class _Console(Pipe):
     """
     The half of the pipe that is stdin and stdout.
 

@@ -6,20 +6,20 @@ Endpoints, and the strings that name them::
     libp2p:/ip4/0.0.0.0/tcp/4001:protocol=/echo/1.0.0            to listen
     libp2p:/ip4/1.2.3.4/tcp/4001/p2p/12D3Koo...:protocol=/echo/1.0.0   to connect
 
-The multiaddr comes first; colons in it may be escaped, and need not be.  The
-other arguments are keywords:
+The multiaddr comes first; its colons may be escaped, but need not be.  The other
+arguments are keywords:
 
-  - C{protocol}: the protocol id to serve, or to ask for; always needed.
-  - C{identity}: the file of the node's private key, made if it is not there.
-    Without it a listening node has another peer id with every start.
-  - C{node}: the name of a node, where one process is to be several peers.
+  - C{protocol}: the protocol id to serve, or to open streams for; always needed.
+  - C{identity}: the file of the node's private key, which is made if it does not
+    exist.  Without it a listening node has a new peer id after every start.
+  - C{node}: the name of a node, if one process is to be several peers.
 
 All strings of one reactor share one node, so that several protocols share one
-identity and one set of connections.  A server without an address uses the
-addresses on which that node listens already.
+identity and one set of connections.  A server without an address uses the addresses on
+which that node listens already.
 
-The shared node is stopped with the reactor.  Whoever needs the reactor clean
-before that, such as a test, stops it: C{nodeOf(reactor).stopService()}.
+The shared node is stopped with the reactor.  A test that needs a clean reactor before
+that stops the node itself: C{nodeOf(reactor).stopService()}.
 """
 
 from __future__ import annotations
@@ -55,15 +55,14 @@ _nodes: dict[tuple[Any, str], Node] = {}
 
 def nodeOf(reactor: Any, name: str = "", identity: Identity | None = None) -> Node:
     """
-    Give the node that the endpoint strings of a reactor share.  It is made
-    when it is first asked for, started whenever it is not running, and
-    stopped with the reactor.
+    Return the node that the endpoint strings of a reactor share.  It is made at the
+    first call, started by each call if it does not run, and stopped with the reactor.
 
-    @param reactor: what the node runs on.
-    @param name: which node, where there are several.
-    @param identity: who it is; by default somebody who lives no longer than
-        the process.
-    @raise ConfigurationError: the node is somebody else already.
+    @param reactor: the reactor that the node runs on.
+    @param name: the name of the node, if there are several.
+    @param identity: its private key; by default a key that lives as long as the
+        process.
+    @raise ConfigurationError: the node has another identity already.
     """
     node = _nodes.get((reactor, name))
     if node is None:
@@ -73,7 +72,7 @@ def nodeOf(reactor: Any, name: str = "", identity: Identity | None = None) -> No
         raise ConfigurationError(
             f"the identity is {identity.peerID}, but the node"
             f" {name or 'of this reactor'} is {node.peerID} already;"
-            " node=NAME gives another one"
+            " node=NAME makes another node"
         )
     node.startService()
     return node
@@ -86,7 +85,7 @@ def _stop(reactor: Any, name: str) -> Deferred[None]:
 @implementer(IListeningPort)
 class _Port:
     """
-    A protocol, and the address that was opened for it.
+    A served protocol, and the listener that was opened for it.
     """
 
     def __init__(self, node: Node, port: Any, listener: Listener | None) -> None:
@@ -96,13 +95,13 @@ class _Port:
 
     def startListening(self) -> None:
         """
-        Nothing to do: it listens since it was made.
+        Do nothing: it listens since it was made.
         """
 
     def stopListening(self) -> Deferred[None]:
         """
-        Serve no further stream, and accept no further connection at the
-        address, unless it serves another endpoint still.
+        Serve no further stream, and accept no further connection at the address,
+        unless another endpoint still uses it.
         """
         return Deferred.fromCoroutine(self._stop())
 
@@ -114,7 +113,7 @@ class _Port:
 
     def getHost(self) -> PeerAddress:
         """
-        Give our peer id, the address on which we listen, and the protocol.
+        Return our peer id, the address on which we listen, and the protocol.
         """
         host: PeerAddress = self._port.getHost()
         if self._listener is None or not self._listener.addresses:
@@ -138,12 +137,12 @@ class Libp2pServerEndpoint:
         identity: Identity | None = None,
     ) -> None:
         """
-        @param reactor: what the node runs on.
-        @param address: where to listen; None to use the addresses on which
+        @param reactor: the reactor that the node runs on.
+        @param address: the address to listen on; None for the addresses on which
             the node listens already.
         @param protocol: the protocol id to serve.
         @param node: a node, or the name of one that endpoints share.
-        @param identity: who that shared one is, as for L{nodeOf}.
+        @param identity: the private key of a shared node, as for L{nodeOf}.
         """
         self._reactor = reactor
         self._address = None if address is None else Multiaddr.of(address)
@@ -188,11 +187,11 @@ class Libp2pClientEndpoint:
         identity: Identity | None = None,
     ) -> None:
         """
-        @param reactor: what the node runs on.
+        @param reactor: the reactor that the node runs on.
         @param target: the peer, as for L{Node.connect}.
-        @param protocol: the protocol id to ask for.
+        @param protocol: the protocol id to open streams for.
         @param node: a node, or the name of one that endpoints share.
-        @param identity: who that shared one is, as for L{nodeOf}.
+        @param identity: the private key of a shared node, as for L{nodeOf}.
         """
         self._reactor = reactor
         self._target = target
@@ -202,7 +201,7 @@ class Libp2pClientEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Connect to the peer if that is still to be done, and open a stream.
+        Connect to the peer, unless that is done, and open a stream.
         """
         try:
             node = _resolve(self._reactor, self._node, self._identity)
@@ -225,12 +224,12 @@ def parseServer(
     **unknown: str,
 ) -> Libp2pServerEndpoint:
     """
-    Understand what follows C{libp2p:} in a server's endpoint string.
+    Parse the description of a server after C{libp2p:}.
 
-    @raise ValueError: it makes no sense; the text says what would.
+    @raise ValueError: it is malformed; the text says what would be right.
     """
     _check(protocol, unknown)
-    # What has been split at the colons of an IPv6 address.
+    # Twisted has split the description at the colons of an IPv6 address.
     text = ":".join(address)
     return Libp2pServerEndpoint(
         reactor,
@@ -251,9 +250,9 @@ def parseClient(
     **unknown: str,
 ) -> Libp2pClientEndpoint:
     """
-    Understand what follows C{libp2p:} in a client's endpoint string.
+    Parse the description of a client after C{libp2p:}.
 
-    @raise ValueError: it makes no sense; the text says what would.
+    @raise ValueError: it is malformed; the text says what would be right.
     """
     _check(protocol, unknown)
     text = ":".join(address)

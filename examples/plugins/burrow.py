@@ -40,7 +40,7 @@ class Burrow:
     def __init__(self, reactor: Any, folder: str | Path) -> None:
         """
         @param reactor: the reactor that opens the sockets.
-        @param folder: the folder of the sockets.  Whoever may write there can listen.
+        @param folder: the folder of the sockets; its writers can listen.
         """
         self._reactor = reactor
         self._folder = Path(folder)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which application protocols are served, and by which factory.
+The application protocols that a node serves, and their factories.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Registration:
 
     def matches(self, protocol: str) -> bool:
         """
-        Ask the match function; one that raises does not match, and the error is
+        Call the match function.  If it raises, the id does not match, and the error is
         logged.
         """
         if self.match is None:
@@ -99,7 +99,7 @@ class Registry:
         Serve a protocol.
 
         @param protocols: an id; or several, which one factory serves; or a
-            function that tells for an id whether it is served.
+            function that returns whether an id is served.
         @param factory: builds a protocol for each inbound stream.
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
@@ -122,7 +122,7 @@ class Registry:
 
     def lookup(self, protocol: str) -> IProtocolFactory | None:
         """
-        Find who serves an id; None if nobody does.
+        Return the factory that serves an id; None if the id is not served.
         """
         registration = self._exact.get(protocol)
         if registration is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What a service may use of a node, and what a node expects of a service.
+The contract of a node for its services, and of a service for its node.
 
 A service of a third party needs these contracts and nothing else of this package::
 
@@ -178,7 +178,7 @@ class IConnections(Interface):
 
 class IHost(Interface):
     """
-    What a service, or a transport that needs streams, may use of a node.
+    The part of a node that a service, or a transport that needs streams, may use.
     """
 
     identity: Identity = Attribute("The private key of the node.")

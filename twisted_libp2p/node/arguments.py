@@ -52,8 +52,8 @@ def check(name: str, value: Any, kind: Any, right: str) -> None:
 
 def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> list[Any]:
     """
-    Return the layers of a node, some of which may be given by the names of plugins, or
-    by providers.
+    Return the layers of a node, which may be given by the names of plugins, or by
+    providers.
 
     @param plugins: the interface of the plugins.
     @param name: the name of the argument.
@@ -83,7 +83,7 @@ def checkKinds(
     identity: Any, network: Any, policy: Any, limits: Any, gater: Any
 ) -> None:
     """
-    Check the arguments of a node that are objects, as far as they are given.
+    Check the given arguments of a node that are objects.
 
     @raise ConfigurationError: one of them is something else.
     """
@@ -128,7 +128,7 @@ def networked(
 
 def _kind(value: object) -> str:
     """
-    Return a short text that shows what a value is.
+    Return a short text that shows the kind of a value.
     """
     if value is None:
         return "None"

@@ -136,7 +136,7 @@ class Listeners:
         """
         Wait until the requested addresses are open.
 
-        @return: fails with the error of one that cannot be opened.
+        @return: fails with the error of an address that cannot be opened.
         """
         if self._starting is None:
             return fail(ConfigurationError("the node is not started"))
@@ -156,7 +156,7 @@ class Listeners:
         """
         Open the requested addresses.
 
-        @return: the error of one that cannot be opened; None if all can.
+        @return: the error of an address that cannot be opened; None if all can.
         """
         stops = self.stops
         failure: Exception | None = None
@@ -189,7 +189,7 @@ class Listeners:
 
         @param shared: whether a listener that was opened for the same address may be
             used; L{release} ends the use.
-        @raise Exception: it is no address to listen on, or its endpoint has failed.
+        @raise Exception: the node cannot listen on it, or its endpoint has failed.
         """
         requested = self.parse(address)
         if shared:

@@ -124,9 +124,9 @@ class Node(LivingService):
         all deployed peers, C{"bootstrap"} as the draft, C{"auto"} to try the latter.
     @param agent: the software that it states to peers.
     @param protocolVersion: the network that it states to peers.
-    @param announce: addresses that it states beside those of its listeners, such as
-        the public address of a gateway that forwards a port.
-    @param services: services beside identify and ping, as for L{add}.
+    @param announce: addresses that it states in addition to those of its listeners,
+        such as the public address of a gateway that forwards a port.
+    @param services: services in addition to identify and ping, as for L{add}.
     @param routings: ways to find the addresses of a peer; the dialer asks them when it
         knows no address, and once more when all known ones have failed.
     @param random: returns numbers from 0 to 1, which spread the waits before a lost
@@ -225,7 +225,7 @@ class Node(LivingService):
         L{IPeerRouting<twisted_libp2p.interfaces.IPeerRouting>} is asked by the dialer.
 
         @raise Exception: the service cannot be attached, such as when its protocol is
-            served already; it is no service of the node then.
+            served already; the node does not keep it then.
         """
         service.attach(self)
         service.setServiceParent(self)
@@ -281,7 +281,7 @@ class Node(LivingService):
         ports.
 
         @raise Exception: an address that the node was made with cannot be listened
-            on, and the program had better end.
+            on, and the program should end.
         """
         super().privilegedStartService()
         self.listeners.bind()

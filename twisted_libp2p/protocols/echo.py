@@ -20,7 +20,7 @@ PROTOCOL_ID = "/echo/1.0.0"
 @implementer(IHalfCloseableProtocol)
 class Echo(Protocol):
     """
-    Sends back what it receives, and closes when the peer has.
+    Sends received bytes back, and closes when the peer has.
 
     It reads no faster than the peer takes the echo.
     """

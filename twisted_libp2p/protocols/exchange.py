@@ -180,7 +180,7 @@ class _MessageReceiver(Receiver):
 
     def end(self, reason: Failure | None) -> None:
         """
-        Read no further, and leave no timer behind.
+        Read no further, and stop the timer.
         """
         super().end(reason)
         self._deadlines.rest()

@@ -30,26 +30,26 @@ from twisted_libp2p.errors import StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 
-__all__ = ["ForwardFactory", "Half"]
+__all__ = ["ForwardFactory", "Pipe"]
 
 _log = Logger()
 
 
 @implementer(IHalfCloseableProtocol)
-class Half(Protocol):
+class Pipe(Protocol):
     """
-    One half of a joint: what it receives, the other half sends.
+    One end of a pipe: the other end sends the bytes that this one receives.
 
-    @ivar other: the other half, as long as both are connected.
+    @ivar other: the other end, as long as both are connected.
     """
 
     transport: Any
-    other: Half | None = None
+    other: Pipe | None = None
     _ended = False
 
-    def join(self, other: Half) -> None:
+    def join(self, other: Pipe) -> None:
         """
-        Join two connected halves: each transport produces for the other.
+        Join two connected ends: each transport produces for the other.
         """
         self.other, other.other = other, self
         other.transport.registerProducer(self.transport, True)
@@ -57,14 +57,14 @@ class Half(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Pass it on.
+        Pass bytes on.
         """
         if self.other is not None:
             self.other.transport.write(data)
 
     def readConnectionLost(self) -> None:
         """
-        Nothing more comes from here, so the other half has no more to send.
+        Half-close the other end: no further bytes come from here.
         """
         self._ended = True
         other = self.other
@@ -78,8 +78,8 @@ class Half(Protocol):
 
     def writeConnectionLost(self) -> None:
         """
-        Nothing more can be sent from here.  If it is not the other half that
-        wanted this, nobody is left for whom it could receive.
+        Abort the other end, unless it has caused this by its own end: its bytes could
+        not be sent from here.
         """
         other = self.other
         if other is not None and not other._ended:
@@ -87,10 +87,10 @@ class Half(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        End the other half, as both directions of this one have ended.  It ends in
-        good order only if everything that was received here is whole: because this
-        half has ended so, or because its peer had ended its direction before the
-        connection was lost.  The peer's reset aborts, whatever came before it.
+        End the other end, since both directions of this one have ended.  It is closed
+        in order only if everything that was received here is complete: because this end
+        was closed in order, or because its peer had ended its direction before the
+        connection was lost.  A reset of the peer always aborts.
         """
         other, self.other = self.other, None
         if other is None:
@@ -108,25 +108,25 @@ class Half(Protocol):
 
 def _abort(transport: Any) -> None:
     """
-    End a transport at once, where it can be.
+    End a transport at once, if it can be.
     """
     getattr(transport, "abortConnection", transport.loseConnection)()
 
 
 def _canHalfClose(transport: Any) -> bool:
     """
-    Tell whether one direction of a transport can be closed.  Twisted's TLS
-    cannot; but when it is told to lose its connection it says so to the peer,
-    and still receives until the peer says so, too.
+    Check whether one direction of a transport can be closed.  Twisted's TLS cannot;
+    but its C{loseConnection} announces the end to the peer, and it still receives until
+    the peer announces its own.
     """
     return hasattr(transport, "loseWriteConnection") and not (
         ISSLTransport.providedBy(transport)
     )
 
 
-class _Inbound(Half):
+class _Inbound(Pipe):
     """
-    The half on the accepted side: it waits for the other half to be connected.
+    The end on the accepted side, which waits for the other end to be connected.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
@@ -135,16 +135,16 @@ class _Inbound(Half):
 
     def connectionMade(self) -> None:
         """
-        Connect the other half; until that is done nothing is received.
+        Connect the other end, and receive nothing until that is done.
         """
         self.transport.pauseProducing()
-        self._connecting = maybeDeferred(self._endpoint.connect, StreamFactory(Half))
-        # The failure of the joint itself ends this half, too.
+        self._connecting = maybeDeferred(self._endpoint.connect, StreamFactory(Pipe))
+        # An error in joining the two ends this one too.
         self._connecting.addCallback(self._connected).addErrback(self._failed)
 
     def _connected(self, other: Any) -> None:
         if self._connecting is None:
-            # The endpoint has not noticed that nobody waits for it.
+            # The endpoint has not noticed that it was cancelled.
             _abort(other.transport)
             return
         self.join(other)
@@ -153,10 +153,10 @@ class _Inbound(Half):
 
     def _failed(self, reason: Failure) -> None:
         if self._connecting is None:
-            # It was cancelled: this half has ended.
+            # It was cancelled: this end has ended.
             return
         self._connecting = None
-        # Whichever server accepts connections may use the factory.
+        # Any server may use the factory.
         peer = self.transport.getPeer()
         protocol = peer.protocolID if isinstance(peer, PeerAddress) else "a connection"
         _log.info(
@@ -169,7 +169,7 @@ class _Inbound(Half):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The stream has ended, maybe before anybody was there to be told.
+        End the other end, or cancel its connecting.
         """
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
@@ -190,11 +190,11 @@ class ForwardFactory(Factory):
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         """
-        @param endpoint: where the bytes go.
+        @param endpoint: connects the other end of each stream.
         """
         self._endpoint = endpoint
 
-    def buildProtocol(self, addr: IAddress | None) -> Half:
+    def buildProtocol(self, addr: IAddress | None) -> Pipe:
         """
         Serve one more stream.
         """

@@ -1,18 +1,18 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-C{/perf/1.0.0}: as many bytes as fit, there and back (libp2p/specs,
+C{/perf/1.0.0}: as many bytes as possible, in each direction (libp2p/specs,
 perf/perf.md).
 
-The client says how many bytes it wants, sends as many as it likes and ends its
-half; then the server sends what is wanted, and ends its own.  Never do both
-send at once, so each direction is measured by itself.
+The client announces how many bytes it wants, sends as many as it likes and ends its
+half; then the server sends the wanted bytes, and ends its own half.  The two never send
+at once, so each direction is measured by itself.
 
-There are two headers under this one name.  That of the specification has 8
-bytes: how many are wanted.  That of rust-libp2p and of .NET in libp2p's public
-suite has 16: how many the client sends, then how many it wants; the server
-answers when it has so many, be the client's half ended or not.  Nothing on the
-wire tells them apart, so both sides have to be told.
+There are two headers under this one name.  The header of the specification has 8
+bytes: the number of wanted bytes.  The header of rust-libp2p and of .NET in libp2p's
+public suite has 16: the number of bytes that the client sends, then the number that it
+wants; the server answers after so many bytes, whether the client has ended its half or
+not.  Nothing on the wire distinguishes the two, so both sides have to be configured.
 """
 
 from __future__ import annotations
@@ -51,22 +51,22 @@ __all__ = [
 
 PROTOCOL_ID = "/perf/1.0.0"
 
-#: What is sent, again and again.  Other implementations send zeros, too.
+#: The block that is sent repeatedly.  Other implementations send zeros too.
 BLOCK = bytes(64 * 1024)
 
 #: Seconds after which a stream on which no byte has moved is reset.
 TIMEOUT = 60
 
-#: No count on the wire is larger.
+#: Maximum of a count on the wire.
 MAX_SIZE = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class Header(Enum):
     """
-    What the client begins with; the value is its size in bytes.
+    The header of the client; the value is its size in bytes.
 
-    @cvar WANTED: how many bytes are wanted.
-    @cvar SENT_WANTED: how many bytes are sent, and how many are wanted.
+    @cvar WANTED: the number of wanted bytes.
+    @cvar SENT_WANTED: the number of sent bytes, and the number of wanted bytes.
     """
 
     WANTED = 8
@@ -74,17 +74,17 @@ class Header(Enum):
 
     def pack(self, sent: int, wanted: int) -> bytes:
         """
-        Give the bytes of this header.
+        Return the bytes of this header.
         """
         packed = sent.to_bytes(8, "big") + wanted.to_bytes(8, "big")
         return packed[-self.value :]
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class _Half(Protocol):
+class _Side(Protocol):
     """
-    What both sides do: count what they receive, send zeros as fast as these
-    are taken, and reset a stream that stands still.
+    The common part of both sides: counts the received bytes, sends zeros as fast as
+    the peer takes them, and resets a stream that stands still.
 
     @ivar received: bytes received, the header included.
     @ivar sent: bytes sent, the header not included.
@@ -100,26 +100,26 @@ class _Half(Protocol):
         self._paused = False
         self._watch = LoopingCall(self._look)
         self._watch.clock = clock
-        # What had moved when it was last looked at, and how often since.
+        # The number of moved bytes at the last look, and of looks since it changed.
         self._moved = 0
         self._still = 0
 
     def connectionMade(self) -> None:
         """
-        Have an eye on what moves.
+        Start to watch the stream.
         """
         self._watch.start(1.0, now=False).addErrback(self._fail)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Nothing moves any more.
+        Stop to watch the stream.
         """
         if self._watch.running:
             self._watch.stop()
 
     def _look(self) -> None:
         """
-        A second has passed.
+        Check after each second whether bytes have moved.
         """
         moved = self.sent + self.received
         self._still = self._still + 1 if moved == self._moved else 0
@@ -135,13 +135,13 @@ class _Half(Protocol):
 
     def _violated(self, message: str) -> None:
         """
-        The peer is to blame.
+        Reset the stream, by a fault of the peer.
         """
         self._fail(Failure(ProtocolViolation(PROTOCOL_ID, f"the peer sent {message}")))
 
     def _send(self, size: int) -> None:
         """
-        Send so many zeros, then call C{_allSent}.
+        Send zeros, then call C{_allSent}.
         """
         self._left = size
         self._sending = True
@@ -150,19 +150,19 @@ class _Half(Protocol):
 
     def _allSent(self) -> None:
         """
-        The last zero is written.
+        Handle the end of our zeros.
         """
         raise NotImplementedError
 
     def pauseProducing(self) -> None:
         """
-        The stream has enough for now.
+        Pause: the stream has enough for now.
         """
         self._paused = True
 
     def resumeProducing(self) -> None:
         """
-        The stream takes more.
+        Send as much as the stream takes.
         """
         self._paused = False
         write = self.transport.write
@@ -178,43 +178,43 @@ class _Half(Protocol):
 
     def stopProducing(self) -> None:
         """
-        The stream takes no more; C{connectionLost} tells of it.
+        Stop to send; C{connectionLost} follows.
         """
         self._sending = False
 
     def readConnectionLost(self) -> None:
         """
-        The peer has sent all that it will.
+        Handle the end of the peer's half.
         """
         raise NotImplementedError
 
     def writeConnectionLost(self) -> None:
         """
-        Nothing to do: only our own close leads here.
+        Do nothing: only our own close leads here.
         """
 
 
-class PerfResponder(_Half):
+class PerfResponder(_Side):
     """
-    Counts what it receives, then sends as much as is wanted.
+    The server: counts the received bytes, then sends the wanted number.
     """
 
     def __init__(self, clock: IReactorTime, header: Header) -> None:
         """
-        @param clock: tells when nothing has moved for too long.
-        @param header: what the client begins with.
+        @param clock: runs the check that bytes move.
+        @param header: the header of the client.
         """
         super().__init__(clock)
         self._size = header.value
         self._header = b""
-        # How many bytes there have to be; None if that is not known yet, or
-        # the peer has the end of its half tell.
+        # The number of bytes to expect; None if it is not known yet, or if the peer
+        # ends its half after them.
         self._expected: int | None = None
         self._answered = False
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Count it.
+        Count received bytes.
         """
         self.received += len(data)
         missing = self._size - len(self._header)
@@ -227,7 +227,7 @@ class PerfResponder(_Half):
 
     def readConnectionLost(self) -> None:
         """
-        The client has sent all: it is our turn, unless that was too little.
+        Answer, unless the client has sent too little.
         """
         if len(self._header) < self._size or self.received < (self._expected or 0):
             self._violated("less than was announced")
@@ -247,16 +247,16 @@ class PerfFactory(Factory):
     """
     Serves L{PerfResponder}.
 
-    It gives every peer as much as it wants; a
-    L{gater<twisted_libp2p.connmanager.ListGater>} decides who gets in.
+    It sends as much as each peer wants; a
+    L{gater<twisted_libp2p.connmanager.ListGater>} decides which peers get in.
     """
 
     noisy = False
 
     def __init__(self, clock: IReactorTime, header: Header = Header.WANTED) -> None:
         """
-        @param clock: tells when nothing has moved for too long.
-        @param header: what clients begin with.
+        @param clock: runs the check that bytes move.
+        @param header: the header of clients.
         """
         self._clock = clock
         self._header = header
@@ -271,16 +271,16 @@ class PerfFactory(Factory):
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """
-    How long it took.
+    The durations of both directions.
 
-    The peer answers when it has all that we sent: with the first byte of the
-    answer, or its end, the upload is over and the download begins.  If there
-    is nothing to upload the download begins at once.
+    The peer answers when it has received everything: with the first byte of the answer,
+    or its end, the upload is over and the download begins.  Without an upload the
+    download begins at once.
 
     @ivar uploaded: bytes sent, without the header.
-    @ivar uploadSeconds: what they took; 0 if there were none.
+    @ivar uploadSeconds: duration of the upload; 0 without one.
     @ivar downloaded: bytes received.
-    @ivar downloadSeconds: what they took.
+    @ivar downloadSeconds: duration of the download.
     """
 
     uploaded: int
@@ -289,7 +289,7 @@ class Measurement:
     downloadSeconds: float
 
 
-class Perf(_Half):
+class Perf(_Side):
     """
     The client: it begins as soon as it is connected.
     """
@@ -305,13 +305,13 @@ class Perf(_Half):
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
-        @param clock: tells when nothing has moved for too long.
-        @param upload: how many bytes to send, less than 2**64.
-        @param download: how many to ask for, likewise.
-        @param header: what the peer expects.
-        @param progress: is told every second how many bytes were sent and
-            received until then.
-        @param now: measures, in seconds; it must never jump.
+        @param clock: runs the check that bytes move.
+        @param upload: number of bytes to send, less than 2**64.
+        @param download: number of bytes to ask for, less than 2**64.
+        @param header: the header that the peer expects.
+        @param progress: called every second with the numbers of bytes that were sent
+            and received by then.
+        @param now: returns a time in seconds that never jumps.
         @raise ValueError: a size is out of range.
         """
         for size in (upload, download):
@@ -330,12 +330,12 @@ class Perf(_Half):
 
     def measured(self) -> Deferred[Measurement]:
         """
-        Wait for the end; only one may wait.
+        Wait for the end; only one caller may wait.
 
-        @return: fires with what was measured.  Fails with
-            L{ProtocolViolation} if the peer sends too much, too little or too
-            early, with L{PeerUnresponsive} if nothing moves for 60 seconds, or
-            with what ended the stream.  To cancel it is to reset the stream.
+        @return: fires with the measurement.  Fails with L{ProtocolViolation} if the
+            peer sends too much, too little or too early, with L{PeerUnresponsive} if
+            nothing moves for 60 seconds, or with the reason of the end of the stream.
+            If it is cancelled, the stream is reset.
         """
         if isinstance(self._outcome, Failure):
             return fail(self._outcome)
@@ -346,7 +346,7 @@ class Perf(_Half):
 
     def connectionMade(self) -> None:
         """
-        Ask, and send.
+        Send the header and the zeros.
         """
         super().connectionMade()
         self._began = self._now()
@@ -358,7 +358,7 @@ class Perf(_Half):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Count it.
+        Count received bytes.
         """
         if self._turned is None:
             self._turn()
@@ -370,7 +370,7 @@ class Perf(_Half):
 
     def readConnectionLost(self) -> None:
         """
-        The answer is whole, or will never be.
+        Check that the answer is complete, and report the measurement.
         """
         if self._left:
             self._violated("an end before all was sent")
@@ -391,14 +391,14 @@ class Perf(_Half):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Nothing more can be measured.
+        Report that the stream was lost.
         """
         super().connectionLost(reason)
         self._end(reason)
 
     def _turn(self) -> float:
         """
-        It is the peer's turn to send.
+        Note when it is the peer's turn to send.
         """
         self._turned = self._now() if self._upload else self._began
         return self._turned
@@ -410,14 +410,14 @@ class Perf(_Half):
 
     def _fail(self, reason: Failure) -> None:
         """
-        Reset the stream, and tell why.
+        Reset the stream, and report the reason.
         """
         self._end(reason)
         super()._fail(reason)
 
     def _end(self, outcome: Measurement | Failure) -> None:
         """
-        Tell who waits, or will.
+        Report the outcome to the waiting caller, or keep it for a later one.
         """
         if self._outcome is not None:
             return
@@ -441,8 +441,8 @@ async def measure(
     progress: Callable[[int, int], None] | None = None,
 ) -> Measurement:
     """
-    Send and receive on a new stream, and measure it.  The agreement on the
-    protocol is measured, too; it costs no round trip of its own.
+    Send and receive on a new stream, and measure it.  The negotiation of the protocol
+    is measured too; it costs no round trip of its own.
 
     @param clock: as for L{Perf}, like the other parameters.
     @param connection: to the peer.
