@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from typing import Any
 
@@ -28,6 +29,7 @@ from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.errors import DialFailed, NoAddresses, UnsupportedAddress
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
+    AnyTransport,
     DialOptions,
     IHostService,
     IMuxedTransport,
@@ -40,7 +42,8 @@ from twisted_libp2p.muxer.yamux.frame import PROTOCOL_ID as YAMUX
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing import HostDouble, MemoryNodes
-from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
+from twisted_libp2p.testing.transport import TransportConformance
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
 
 
 class StrangerTestCase(SynchronousTestCase):
@@ -364,3 +367,66 @@ class StraightTests(SynchronousTestCase):
         for _ in range(20):
             self.clock.advance(0)
         self.assertEqual(len(self.server.connections), 0)
+
+
+class BurrowConformanceTests(TransportConformance, TestCase):
+    """
+    Unix sockets are a transport.
+    """
+
+    reactor = reactor
+    listenAddress = "/memory/0"
+
+    def setUp(self) -> None:
+        """
+        Have a folder for the sockets.
+        """
+        Site(self).installExample()
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the folder.
+        """
+        transport: AnyTransport = namedAny("burrow.Burrow")(reactor, self.folder)
+        return transport
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return an address without a socket.
+        """
+        return Multiaddr("/memory/99")
+
+
+class StraightConformanceTests(TransportConformance, TestCase):
+    """
+    Noise and yamux at once are a transport that is muxed natively.
+    """
+
+    reactor = reactor
+    listenAddress = "/ip4/127.0.0.1/tcp/0"
+    wildcardAddress = "/ip4/0.0.0.0/tcp/0"
+    localAddress = "/ip4/127.0.0.3/tcp/0"
+
+    def setUp(self) -> None:
+        """
+        Install the package.
+        """
+        Site(self).installExample()
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport over TCP.
+        """
+        below = TCPTransport(reactor)
+        transport: AnyTransport = namedAny("straight.Straight")(below, reactor)
+        return transport
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return an address whose port is free.
+        """
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            return Multiaddr(f"/ip4/127.0.0.1/tcp/{taken.getsockname()[1]}")

@@ -36,6 +36,7 @@ from twisted_libp2p.interfaces import (
     IConnectionScope,
     IFlushable,
     IMuxedConnection,
+    IMuxerSession,
     INativeSession,
     Role,
 )
@@ -56,7 +57,7 @@ WINDOW = 256 * 1024
 PIECE = 64 * 1024
 
 
-@implementer(INativeSession, IFlushable)
+@implementer(INativeSession, IMuxerSession, IFlushable)
 class MemorySession:
     """
     One of two sessions that are connected in memory.
