@@ -27,11 +27,12 @@ from zope.interface import implementer
 
 from tests.processes import Program, ProgramTestCase
 from twisted_libp2p import __main__, __version__
-from twisted_libp2p.__main__ import ToolOptions, main
+from twisted_libp2p.__main__ import main
 from twisted_libp2p.errors import UpgradeTimeout
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.node import Node
+from twisted_libp2p.options import ToolOptions
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, PerfFactory, PerfResponder

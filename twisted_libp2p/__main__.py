@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.error import ConnectionClosed, ConnectionDone
@@ -24,9 +23,8 @@ from twisted.python.usage import UsageError
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import IConnection
-from twisted_libp2p.negotiation.multistream import proposals
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import CommandOptions, NodeOptions, whole
+from twisted_libp2p.options import ToolOptions
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.peerstore import (
     Limits,
@@ -37,159 +35,10 @@ from twisted_libp2p.peerstore import (
 )
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.forward import Pipe
-from twisted_libp2p.protocols.perf import MAX_SIZE, Header, measure
+from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
-
-
-def _seconds(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) < 86400:
-            return float(text)
-    raise ValueError(f"{text!r} is no number of seconds between 0 and a day")
-
-
-def _header(text: str) -> int:
-    with suppress(ValueError):
-        return Header(int(text)).value
-    sizes = " or ".join(str(each.value) for each in Header)
-    raise ValueError(f"{text!r} is no size of a header: {sizes}")
-
-
-class _FileOptions(CommandOptions):
-    """
-    Options of C{id}.
-    """
-
-    operands = ("FILE",)
-    longdesc = "Prints the peer id of a key: in base58, base32 and base36."
-
-    def parseArgs(self, path: str) -> None:  # type: ignore[override]
-        self["path"] = path
-
-
-class _KeyOptions(_FileOptions):
-    """
-    Options of C{keygen}.
-    """
-
-    longdesc = "Makes a private key in a new file, and prints its peer id."
-    optParameters: ClassVar[list[Any]] = [
-        [
-            "type",
-            "t",
-            "ed25519",
-            "one of: " + ", ".join(each.name.lower() for each in KeyType),
-        ],
-    ]
-
-    def postOptions(self) -> None:
-        if self["type"].upper() not in KeyType.__members__:
-            raise UsageError(
-                f"no key type {self['type']!r}: choose from "
-                + ", ".join(each.lower() for each in KeyType.__members__)
-            )
-
-
-class _PeerOptions(NodeOptions):
-    """
-    Options of the tools that talk to a peer.
-    """
-
-    operands: ClassVar[tuple[str, ...]] = ("ADDRESS",)
-    longdesc = (
-        "ADDRESS is a multiaddr such as /ip4/192.0.2.1/tcp/4001, with /p2p/ and the"
-        " id of the peer at its end if nobody else is to be taken for it."
-    )
-    optParameters: ClassVar[list[Any]] = [
-        ["timeout", None, 30.0, "seconds to connect in", _seconds],
-    ]
-
-    def parseArgs(self, address: str) -> None:  # type: ignore[override]
-        self["address"] = address
-
-
-class _PingOptions(_PeerOptions):
-    """
-    Options of C{ping}.
-    """
-
-    optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", whole(1)]]
-
-
-class _PipeOptions(_PeerOptions):
-    """
-    Options of C{pipe}.
-    """
-
-    operands = ("ADDRESS", "PROTOCOL")
-
-    def parseArgs(  # type: ignore[override]
-        self, address: str, protocol: str
-    ) -> None:
-        self["address"] = address
-        self["protocol"] = protocol
-        try:
-            proposals(protocol)
-        except ConfigurationError as error:
-            raise UsageError(str(error)) from None
-
-
-class _PerfOptions(_PeerOptions):
-    """
-    Options of C{perf}.
-    """
-
-    optParameters: ClassVar[list[Any]] = [
-        ["upload", "u", 0, "bytes to send", whole(0, MAX_SIZE)],
-        ["download", "d", 0, "bytes to receive then", whole(0, MAX_SIZE)],
-        ["header", None, 8, "bytes of the header that the peer expects", _header],
-    ]
-
-    def postOptions(self) -> None:
-        if not (self["upload"] or self["download"]):
-            raise UsageError("nothing to measure: give --upload, --download or both")
-
-
-class _PeersOptions(CommandOptions):
-    """
-    Options of C{peers}.
-    """
-
-    longdesc = "Lists the peers that a peerstore knows, and their addresses."
-    optParameters: ClassVar[list[Any]] = [
-        ["peerstore", None, None, "kept in sqlite:PATH or postgresql:DSN"],
-        ["import", None, None, "file of JSON lines to take in first; - for stdin"],
-    ]
-    optFlags: ClassVar[list[Any]] = [
-        ["export", None, "write all that is known, as JSON lines"],
-    ]
-
-
-class ToolOptions(CommandOptions):
-    """
-    The tools.
-    """
-
-    synopsis = "Usage: libp2p TOOL ..."
-    longdesc = (
-        "Small tools for keys, peers and peerstores; libp2p TOOL --help describes one."
-    )
-    subCommands: ClassVar[list[Any]] = [
-        ["keygen", None, _KeyOptions, "make a private key and print its peer id"],
-        ["id", None, _FileOptions, "print the peer id of a private key"],
-        ["ping", None, _PingOptions, "measure the way to a peer"],
-        ["identify", None, _PeerOptions, "ask a peer what it is"],
-        ["perf", None, _PerfOptions, "measure how fast bytes move to and fro"],
-        ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
-        ["peers", None, _PeersOptions, "list, export and import a peerstore"],
-    ]
-
-    def postOptions(self) -> None:
-        if self.subCommand is None:
-            tools = ", ".join(name for name, *_ in self.subCommands)
-            raise UsageError(f"name a tool: {tools}")
 
 
 def keygen(options: Any) -> None:
@@ -201,7 +50,7 @@ def keygen(options: Any) -> None:
     print(identity.peerID)
 
 
-def tellID(options: Any) -> None:
+def showID(options: Any) -> None:
     """
     Print the peer id of a key in a file, in its three spellings.
     """
@@ -219,7 +68,7 @@ async def _withConnection(
     reactor: Any, options: Any, use: Callable[[Node, IConnection], Awaitable[None]]
 ) -> None:
     """
-    Connect to a peer, and do something with the connection.
+    Connect to a peer, and use the connection.
     """
     node = Node(reactor, **options.nodeArguments())
     node.startService()
@@ -239,7 +88,7 @@ async def _withConnection(
 
 async def ping(reactor: Any, options: Any) -> None:
     """
-    Ping a peer, and print how long it took each time.
+    Ping a peer, and print the round trip times.
     """
 
     async def use(node: Node, connection: IConnection) -> None:
@@ -263,19 +112,19 @@ async def ping(reactor: Any, options: Any) -> None:
 
 async def identify(reactor: Any, options: Any) -> None:
     """
-    Print what a peer says it is.
+    Print the description that a peer gives of itself.
     """
 
     async def use(node: Node, connection: IConnection) -> None:
-        told = await node.identify(connection.remotePeer)
+        described = await node.identify(connection.remotePeer)
         _print("peer", [connection.remotePeer])
-        _print("agent", [told.agent])
-        _print("network", [told.protocolVersion])
+        _print("agent", [described.agent])
+        _print("network", [described.protocolVersion])
         _print("security", [connection.security])
         _print("muxer", [connection.muxer])
-        _print("sees us at", [told.observedAddress])
-        _print("listens on", told.listenAddresses)
-        _print("speaks", told.protocols)
+        _print("sees us at", [described.observedAddress])
+        _print("listens on", described.listenAddresses)
+        _print("speaks", described.protocols)
 
     await _withConnection(reactor, options, use)
 
@@ -287,8 +136,7 @@ def _print(name: str, values: Iterable[object]) -> None:
 
 async def perf(reactor: Any, options: Any) -> None:
     """
-    Send and receive bytes, and print how long that took; meanwhile tell on
-    stderr how many have moved.
+    Send and receive bytes, and print the times; show the progress on stderr.
     """
     upload, download = options["upload"], options["download"]
 
@@ -300,7 +148,7 @@ async def perf(reactor: Any, options: Any) -> None:
         )
 
     async def use(node: Node, connection: IConnection) -> None:
-        told = await measure(
+        measured = await measure(
             reactor,
             connection,
             upload,
@@ -308,8 +156,8 @@ async def perf(reactor: Any, options: Any) -> None:
             header=Header(options["header"]),
             progress=progress,
         )
-        _printRate("upload", told.uploaded, told.uploadSeconds)
-        _printRate("download", told.downloaded, told.downloadSeconds)
+        _printRate("upload", measured.uploaded, measured.uploadSeconds)
+        _printRate("download", measured.downloaded, measured.downloadSeconds)
 
     await _withConnection(reactor, options, use)
 
@@ -324,7 +172,7 @@ class _Stream(Pipe):
     """
     The half of the pipe that is a stream.
 
-    @ivar over: fires when it has ended, with the reason.
+    @ivar over: fires with the reason when the stream has ended.
     """
 
     def __init__(self) -> None:
@@ -339,7 +187,7 @@ class _Console(Pipe):
     """
     The half of the pipe that is stdin and stdout.
 
-    @ivar written: fires when all that will ever be written to stdout is.
+    @ivar written: fires when everything is written to stdout.
     """
 
     def __init__(self) -> None:
@@ -379,13 +227,13 @@ async def pipe(reactor: Any, options: Any) -> None:
 
 async def peers(reactor: Any, options: Any) -> None:
     """
-    Print what a peerstore knows; first, maybe, take in what another one did.
+    Print the content of a peerstore; with C{--import}, add that of a file first.
     """
     if options["peerstore"] is None:
         raise ConfigurationError("--peerstore sqlite:PATH or postgresql:DSN is needed")
     kind, _, file = options["peerstore"].partition(":")
     if kind == "sqlite" and options["import"] is None and not os.path.exists(file):
-        # To make an empty one would hide the mistake.
+        # An empty new one would hide the mistake.
         raise ConfigurationError(f"there is no file {file}")
     # All of it, however large.
     everything = Limits(peers=10**7, memory=2**40)
@@ -405,7 +253,7 @@ async def peers(reactor: Any, options: Any) -> None:
                 await loadPeers(store, lines)
         if options["export"]:
             if isinstance(sys.stdout, TextIOWrapper):
-                # As it is read again, whatever the terminal's encoding is.
+                # The encoding in which it is read again, not the terminal's.
                 sys.stdout.reconfigure(encoding="utf-8")
             for line in dumpPeers(store):
                 print(line)
@@ -416,13 +264,13 @@ async def peers(reactor: Any, options: Any) -> None:
         await store.stopService()
 
 
-#: The exit code that shells give to what Ctrl-C has ended.
+#: The exit code of shells for programs that Ctrl-C has ended.
 _INTERRUPTED = 130
 
-#: The exit code that shells give to what ends because nobody reads it any more.
+#: The exit code of shells for programs whose output is no longer read.
 _UNREAD = 141
 
-_IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": tellID}
+_IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": showID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,
@@ -437,12 +285,12 @@ def main(arguments: list[str]) -> None:
     Run a tool.
 
     @raise SystemExit: always: 0 if the tool did its work, 1 with one line on
-        stderr if it could not, 130 if it was interrupted, 141 if nobody
-        reads its stdout any more.
+        stderr if it failed, 130 if it was interrupted, 141 if its stdout is no
+        longer read.
     """
     _openStandard()
     if isinstance(sys.stdout, TextIOWrapper):
-        # A character that the terminal does not know is no reason to fail.
+        # A character that the terminal does not know must not end the tool.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = ToolOptions()
     try:
@@ -456,7 +304,7 @@ def main(arguments: list[str]) -> None:
             sys.stdout.flush()
             raise SystemExit(0)
     except BrokenPipeError:
-        raise _unread() from None
+        raise _outputUnread() from None
     except (Libp2pError, OSError) as error:
         raise SystemExit(f"libp2p: {error}") from None
 
@@ -465,7 +313,7 @@ def main(arguments: list[str]) -> None:
             await _NETWORKED[tool](reactor, chosen)
             sys.stdout.flush()
         except BrokenPipeError:
-            raise _unread() from None
+            raise _outputUnread() from None
         except (Libp2pError, ConnectionClosed, OSError) as error:
             raise SystemExit(f"libp2p: {error}") from None
         except CancelledError:
@@ -479,25 +327,25 @@ def _openStandard() -> None:
     Open the null device in place of each standard stream that was closed when the
     program was started, as by C{libp2p pipe ... >&-}.
 
-    Otherwise the reactor, a socket or a file would get the descriptor, and what is
-    meant for stdout would be written there.
+    Otherwise the reactor, a socket or a file would get the descriptor, and the output
+    would be written there.
     """
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:
-            # The lowest descriptor that is free, which is this one.
+            # This opens the lowest free descriptor, which is the closed one.
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
 
 
-def _unread() -> SystemExit:
+def _outputUnread() -> SystemExit:
     """
-    Return the exception that ends the program, without a word, when nobody reads
-    its stdout any more, as in C{libp2p peers ... | head}.
+    Return the exception that ends the program silently when its stdout is no longer
+    read, as in C{libp2p peers ... | head}.
     """
-    # What is still buffered would be written at the end.
+    # Python would write the buffered output at the end.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
@@ -506,8 +354,8 @@ def _unread() -> SystemExit:
 
 def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[None]:
     """
-    Do some work; if the reactor is stopped meanwhile it is cancelled, and has the time
-    to close what it has opened.
+    Do some work; if the reactor is stopped, cancel the work and wait until it has
+    closed its connections.
     """
     working = Deferred.fromCoroutine(work)
 

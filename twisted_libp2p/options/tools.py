@@ -1,0 +1,170 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The options of the program C{libp2p} and its tools.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from twisted.python.usage import UsageError
+
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import KeyType
+from twisted_libp2p.negotiation.multistream import proposals
+from twisted_libp2p.options.command import CommandOptions, whole
+from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.protocols.perf import MAX_SIZE, Header
+
+__all__ = ["ToolOptions"]
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < 86400:
+            return float(text)
+    raise ValueError(f"{text!r} is not a number of seconds between 0 and a day")
+
+
+def _header(text: str) -> int:
+    with suppress(ValueError):
+        return Header(int(text)).value
+    sizes = " or ".join(str(each.value) for each in Header)
+    raise ValueError(f"{text!r} is not the size of a header: {sizes}")
+
+
+class _FileOptions(CommandOptions):
+    """
+    Options of C{id}.
+    """
+
+    operands = ("FILE",)
+    longdesc = "Prints the peer id of a key: in base58, base32 and base36."
+
+    def parseArgs(self, path: str) -> None:  # type: ignore[override]
+        self["path"] = path
+
+
+class _KeyOptions(_FileOptions):
+    """
+    Options of C{keygen}.
+    """
+
+    longdesc = "Makes a private key in a new file, and prints its peer id."
+    optParameters: ClassVar[list[Any]] = [
+        [
+            "type",
+            "t",
+            "ed25519",
+            "one of: " + ", ".join(each.name.lower() for each in KeyType),
+        ],
+    ]
+
+    def postOptions(self) -> None:
+        if self["type"].upper() not in KeyType.__members__:
+            raise UsageError(
+                f"no key type {self['type']!r}: choose from "
+                + ", ".join(each.lower() for each in KeyType.__members__)
+            )
+
+
+class _PeerOptions(NodeOptions):
+    """
+    Options of the tools that talk to a peer.
+    """
+
+    operands: ClassVar[tuple[str, ...]] = ("ADDRESS",)
+    longdesc = (
+        "ADDRESS is a multiaddr such as /ip4/192.0.2.1/tcp/4001, with /p2p/ and the"
+        " id of the peer at its end to refuse any other peer."
+    )
+    optParameters: ClassVar[list[Any]] = [
+        ["timeout", None, 30.0, "maximum time to connect, in seconds", _seconds],
+    ]
+
+    def parseArgs(self, address: str) -> None:  # type: ignore[override]
+        self["address"] = address
+
+
+class _PingOptions(_PeerOptions):
+    """
+    Options of C{ping}.
+    """
+
+    optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", whole(1)]]
+
+
+class _PipeOptions(_PeerOptions):
+    """
+    Options of C{pipe}.
+    """
+
+    operands = ("ADDRESS", "PROTOCOL")
+
+    def parseArgs(  # type: ignore[override]
+        self, address: str, protocol: str
+    ) -> None:
+        self["address"] = address
+        self["protocol"] = protocol
+        try:
+            proposals(protocol)
+        except ConfigurationError as error:
+            raise UsageError(str(error)) from None
+
+
+class _PerfOptions(_PeerOptions):
+    """
+    Options of C{perf}.
+    """
+
+    optParameters: ClassVar[list[Any]] = [
+        ["upload", "u", 0, "bytes to send", whole(0, MAX_SIZE)],
+        ["download", "d", 0, "bytes to receive after that", whole(0, MAX_SIZE)],
+        ["header", None, 8, "bytes of the header that the peer expects", _header],
+    ]
+
+    def postOptions(self) -> None:
+        if not (self["upload"] or self["download"]):
+            raise UsageError("nothing to measure: give --upload, --download or both")
+
+
+class _PeersOptions(CommandOptions):
+    """
+    Options of C{peers}.
+    """
+
+    longdesc = "Lists the peers of a peerstore, and their addresses."
+    optParameters: ClassVar[list[Any]] = [
+        ["peerstore", None, None, "kept in sqlite:PATH or postgresql:DSN"],
+        ["import", None, None, "file of JSON lines to add first; - for stdin"],
+    ]
+    optFlags: ClassVar[list[Any]] = [
+        ["export", None, "write the whole peerstore, as JSON lines"],
+    ]
+
+
+class ToolOptions(CommandOptions):
+    """
+    The tools.
+    """
+
+    synopsis = "Usage: libp2p TOOL ..."
+    longdesc = (
+        "Small tools for keys, peers and peerstores; libp2p TOOL --help describes one."
+    )
+    subCommands: ClassVar[list[Any]] = [
+        ["keygen", None, _KeyOptions, "make a private key and print its peer id"],
+        ["id", None, _FileOptions, "print the peer id of a private key"],
+        ["ping", None, _PingOptions, "measure the round trip to a peer"],
+        ["identify", None, _PeerOptions, "ask a peer for its description"],
+        ["perf", None, _PerfOptions, "measure the throughput to a peer and back"],
+        ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
+        ["peers", None, _PeersOptions, "list, export and import a peerstore"],
+    ]
+
+    def postOptions(self) -> None:
+        if self.subCommand is None:
+            tools = ", ".join(name for name, *_ in self.subCommands)
+            raise UsageError(f"name a tool: {tools}")
