@@ -37,7 +37,6 @@ PROBES = {
     "__init__.py": (1, "the public names are imported when they are first used"),
     "__main__.py": (1, "Python sets closed standard streams to None"),
     "connmanager/policy.py": (1, "one check for all fields of a dataclass"),
-    "connmanager/service.py": (1, "one place that calls each hook of a gater"),
     "options/command.py": (2, "usage.Options finds options and subcommands by name"),
     "peerstore/backends.py": (1, "os.statvfs does not exist on Windows"),
     "printable.py": (1, "one representation for all fields of a dataclass"),

@@ -220,7 +220,7 @@ class MuxerSession(Frames, Top):
         """
         Return the stream with this key; None if there is none.
 
-        @param key: as L{key} returns it.
+        @param key: the result of C{key}.
         """
         return self.table.byKey.get(key)
 
