@@ -403,7 +403,7 @@ class Node(LivingService):
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which has the error of each
             address, with L{NoAddresses<twisted_libp2p.errors.NoAddresses>}, with
-            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}, or, after the node has stopped,
+            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}, or, after a stop,
             with L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
         """
         if not self._context.open:
