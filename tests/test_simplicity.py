@@ -56,8 +56,6 @@ PROBES = {
 #: Faults that are still to be fixed.  The list may only get shorter: an entry that is
 #: no longer at fault fails the test.
 PENDING = {
-    "connection/dnsaddr.py: _resolve has a complexity over 15",
-    "connection/dnsaddr.py: factory: Any = self.factory",
     "muxer/mplex/session.py: transport: Any = self.transport",
     "muxer/stream.py: 1 probes with getattr or hasattr, not 0",
     "muxer/turns.py: pump has a complexity over 15",

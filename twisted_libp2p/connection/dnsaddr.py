@@ -3,7 +3,7 @@
 """
 Resolving C{/dnsaddr}: a name that stands for the addresses of peers.
 
-They are in the TXT records of C{_dnsaddr.} and the name.  See
+The addresses are in the TXT records of C{_dnsaddr.} and the name.  See
 libp2p/specs, addressing/README.md, and multiformats/multiaddr,
 protocols/DNSADDR.md.
 """
@@ -11,60 +11,48 @@ protocols/DNSADDR.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
     DeferredList,
     TimeoutError,
-    fail,
 )
-from twisted.internet.error import CannotListenError, DNSLookupError
+from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IResolver
-from twisted.names import client, dns, error
+from twisted.names import dns, error
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address.multiaddr import Component, Multiaddr
+from twisted_libp2p.connection.nameservers import Leash, systemResolver
 from twisted_libp2p.errors import InvalidMultiaddr, NoAddresses
-from twisted_libp2p.pacing import Deadline
 
 __all__ = ["MAX_ADDRESSES", "MAX_DEPTH", "MAX_LOOKUPS", "DNSAddrResolver", "isDNSAddr"]
 
-#: How many names may stand behind each other, as in go-libp2p.
+#: How many names may lead to each other in a chain, as in go-libp2p.
 MAX_DEPTH = 4
 
-#: How many names are asked for in one resolution.
+#: The most names in one resolution.
 MAX_LOOKUPS = 32
 
-#: How many addresses one resolution gives.
+#: The most addresses that one resolution returns.
 MAX_ADDRESSES = 100
 
-#: Seconds after which a question is asked again; the last time, given up.
+#: Seconds after which a question is sent again; after the last, it has failed.
 TIMEOUTS = (1, 3, 6)
-
-#: Where the name servers are written.
-RESOLV_CONF = "/etc/resolv.conf"
-
-# Number of random ports that are tried; nearly all of them are free.
-_PORTS = 9
-
-#: The most bytes of it that are read.
-MAX_RESOLV_CONF = 65_536
 
 
 def isDNSAddr(address: Multiaddr) -> bool:
     """
-    Tell whether an address is one that has to be resolved here.
+    Check whether an address is a C{/dnsaddr}.
     """
     return address.names[:1] == ("dnsaddr",)
 
 
 class DNSAddrResolver:
     """
-    Gives the addresses that C{/dnsaddr} addresses stand for.
+    Finds the addresses for which C{/dnsaddr} addresses stand.
     """
 
     def __init__(
@@ -85,68 +73,93 @@ class DNSAddrResolver:
 
     def resolve(self, address: Multiaddr) -> Deferred[list[Multiaddr]]:
         """
-        Resolve an address.  Where the result is again a C{/dnsaddr}, that is
-        resolved as well: up to L{MAX_DEPTH} behind each other, and
-        L{MAX_LOOKUPS} in all.
+        Resolve an address.  If the result is again a C{/dnsaddr}, that is
+        resolved as well: a chain of up to L{MAX_DEPTH} names, and
+        L{MAX_LOOKUPS} names in all.
 
-        @param address: C{/dnsaddr/...}; what follows the name is what the
-            results have to end with, such as C{/p2p/12D3Koo...}.
+        @param address: C{/dnsaddr/...}; all results end with the same components
+            that follow the name, such as C{/p2p/12D3Koo...}.
         @return: fires with 1 to L{MAX_ADDRESSES} addresses, none of which is a
             C{/dnsaddr}.  Fails with C{DNSLookupError} if a name cannot be
-            resolved, or with L{NoAddresses} if nothing of use came of it.
+            resolved, or with L{NoAddresses} if it leads to no address.
         """
         return Deferred.fromCoroutine(self._resolve(address))
 
     async def _resolve(self, address: Multiaddr) -> list[Multiaddr]:
-        resolver, leash = self._resolver, None
-        if resolver is None:
-            leash = _Leash(self._reactor)
-            resolver = _systemResolver(leash)
-        found: dict[Multiaddr, None] = {}
-        useless: dict[Multiaddr, None] = {}
-        failures: list[BaseException] = []
-        asked: dict[Multiaddr, None] = {}
-        names = [address]
+        if self._resolver is not None:
+            return await _Search(self._resolver, self._dialable).run(address)
+        leash = Leash(self._reactor)
         try:
-            for _ in range(MAX_DEPTH):
-                names = [each for each in dict.fromkeys(names) if each not in asked]
-                names = names[: MAX_LOOKUPS - len(asked)]
-                if not names:
-                    break
-                asked.update(dict.fromkeys(names))
-                # All that are as deep are asked for at once.
-                answers = await DeferredList(
-                    [_lookup(resolver, each) for each in names], consumeErrors=True
-                )
-                names = []
-                for _, answer in answers:
-                    if isinstance(answer, Failure):
-                        # Anything else is that all of it was given up.
-                        answer.trap(DNSLookupError)
-                        failures.append(answer.value)
-                        continue
-                    for each in answer:
-                        if isDNSAddr(each):
-                            names.append(each)
-                            continue
-                        some = found if self._dialable(each) else useless
-                        if len(some) < MAX_ADDRESSES:
-                            some[each] = None
+            return await _Search(systemResolver(leash), self._dialable).run(address)
         finally:
-            if leash is not None:
-                leash.end()
-        if found or useless:
-            return [*found, *useless][:MAX_ADDRESSES]
+            leash.end()
+
+
+class _Search:
+    """
+    One resolution, name after name.
+    """
+
+    def __init__(
+        self, resolver: IResolver, dialable: Callable[[Multiaddr], bool]
+    ) -> None:
+        self._resolver = resolver
+        self._dialable = dialable
+        self._found: dict[Multiaddr, None] = {}
+        self._useless: dict[Multiaddr, None] = {}
+        self._failures: list[BaseException] = []
+        self._asked: dict[Multiaddr, None] = {}
+
+    async def run(self, address: Multiaddr) -> list[Multiaddr]:
+        """
+        Resolve an address, level by level.
+        """
+        names = [address]
+        for _ in range(MAX_DEPTH):
+            names = [each for each in dict.fromkeys(names) if each not in self._asked]
+            names = names[: MAX_LOOKUPS - len(self._asked)]
+            if not names:
+                break
+            self._asked.update(dict.fromkeys(names))
+            # All names of one level are asked for at once.
+            answers = await DeferredList(
+                [_lookup(self._resolver, each) for each in names], consumeErrors=True
+            )
+            names = [name for _, answer in answers for name in self._keep(answer)]
+        if self._found or self._useless:
+            return [*self._found, *self._useless][:MAX_ADDRESSES]
         raise (
-            failures[0]
-            if failures
-            else NoAddresses(f"nothing that can be dialed stands behind {address}")
+            self._failures[0]
+            if self._failures
+            else NoAddresses(f"{address} leads to no address that can be dialed")
         )
+
+    def _keep(self, answer: list[Multiaddr] | Failure) -> list[Multiaddr]:
+        """
+        Keep the addresses in an answer.
+
+        @return: the names in it.
+        """
+        if isinstance(answer, Failure):
+            # Any other failure says that the whole resolution was cancelled.
+            answer.trap(DNSLookupError)
+            assert answer.value is not None
+            self._failures.append(answer.value)
+            return []
+        names = []
+        for each in answer:
+            if isDNSAddr(each):
+                names.append(each)
+                continue
+            some = self._found if self._dialable(each) else self._useless
+            if len(some) < MAX_ADDRESSES:
+                some[each] = None
+        return names
 
 
 async def _ask(resolver: IResolver, address: Multiaddr) -> list[Multiaddr]:
     """
-    Ask for one name, and keep what ends as the address does.
+    Ask for one name, and keep the addresses with the same end.
     """
     first, *suffix = address
     name = first.value or ""
@@ -165,8 +178,8 @@ def _lookup(resolver: IResolver, address: Multiaddr) -> Deferred[list[Multiaddr]
 
 def _matching(answers: Any, suffix: list[Component]) -> Iterator[Multiaddr]:
     """
-    Read the addresses in the answers.  What cannot be read is left out: others
-    put other things into TXT records, and peers know protocols that we do not.
+    Read the addresses in the answers.  Texts that cannot be read are left out: TXT
+    records serve other purposes too, and peers know protocols that we do not.
     """
     for answer in answers:
         if not isinstance(answer.payload, dns.Record_TXT):
@@ -186,7 +199,7 @@ def _matching(answers: Any, suffix: list[Component]) -> Iterator[Multiaddr]:
 
 def _explain(problem: Exception) -> str:
     """
-    Say in words what twisted.names says by types.
+    Describe an error of twisted.names, whose type alone says what happened.
     """
     if isinstance(problem, error.DNSNameError):
         return "there is no such name"
@@ -195,131 +208,3 @@ def _explain(problem: Exception) -> str:
     if isinstance(problem, error.DomainError):
         return f"the name server has refused ({type(problem).__name__})"
     return str(problem) or type(problem).__name__
-
-
-class _Leash:
-    """
-    A reactor that ends whatever was begun with it: C{twisted.names} leaves
-    timers and connections behind, though no ports, when it is given up.
-    """
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._ends: list[Callable[[], object]] = []
-        self.listenUDP = reactor.listenUDP
-
-    def callLater(
-        self, seconds: float, function: Callable[..., object], *args: object
-    ) -> Deadline:
-        call = Deadline(self._reactor, seconds, function, *args)
-
-        def end() -> None:
-            if call.active():
-                call.cancel()
-
-        self._ends.append(end)
-        return call
-
-    def connectTCP(self, *args: Any, **kwargs: Any) -> Any:
-        connector = self._reactor.connectTCP(*args, **kwargs)
-        self._ends.append(connector.disconnect)
-        return connector
-
-    def end(self) -> None:
-        """
-        End it all; what has ended by itself does not mind.
-        """
-        ends, self._ends = self._ends, []
-        for each in ends:
-            each()
-
-
-class _Resolver(client.Resolver):
-    """
-    A resolver that asks the next name server when one cannot be asked at all.
-    """
-
-    def __init__(self, servers: list[tuple[str, int]], leash: _Leash) -> None:
-        super().__init__(servers=servers, reactor=leash)
-        # The factory's own protocols would run their timers in the global reactor.
-        factory: Any = self.factory
-        factory.buildProtocol = self._build
-
-    def _build(self, addr: object) -> dns.DNSProtocol:
-        protocol = dns.DNSProtocol(self, self._reactor)
-        protocol.factory = self.factory
-        return protocol
-
-    def _query(self, *args: Any) -> Deferred[Any]:
-        """
-        Send a question to one name server.
-
-        Twisted tries the next one after a timeout, but not if the socket refuses
-        to send, as it does without a route to an IPv6 server, or if there is no
-        socket, as on a host without IPv6.
-        """
-        address = args[0][0]
-        protocol: Any = dns.DNSDatagramProtocol(self, reactor=self._reactor)
-        try:
-            self._bind(protocol, "::" if isIPv6Address(address) else "")
-        except (CannotListenError, OSError):
-            return fail(dns.DNSQueryTimeoutError(dns.randomSource()))
-        asked: Deferred[Any] = protocol.query(*args)
-
-        def answered(result: Any) -> Any:
-            protocol.transport.stopListening()
-            if isinstance(result, Failure) and result.check(OSError, ValueError):
-                return Failure(dns.DNSQueryTimeoutError(protocol.pickID()))
-            return result
-
-        return asked.addBoth(answered)
-
-    def _bind(self, protocol: Any, interface: str) -> None:
-        """
-        Open a port with a random number.
-
-        @raise CannotListenError: no port can be opened.
-        """
-        for _ in range(_PORTS):
-            # Another program may have the port.
-            with suppress(CannotListenError):
-                self._reactor.listenUDP(
-                    dns.randomSource(), protocol, interface=interface
-                )
-                return
-        self._reactor.listenUDP(dns.randomSource(), protocol, interface=interface)
-
-
-def nameServers(configuration: bytes) -> list[tuple[str, int]]:
-    """
-    Read the name servers in the text of C{/etc/resolv.conf}.  A line that cannot
-    be used is skipped.
-
-    @return: their addresses and ports, without repetitions; the name server of
-        this host if the text names none, as resolv.conf(5) demands.
-    """
-    found: dict[tuple[str, int], None] = {}
-    for line in configuration.splitlines():
-        keyword, *values = line.split()[:2] or [b""]
-        if keyword != b"nameserver" or not values:
-            continue
-        with suppress(UnicodeDecodeError):
-            address = values[0].decode("ascii")
-            if isIPAddress(address) or isIPv6Address(address):
-                found[address, dns.PORT] = None
-    return list(found) or [("127.0.0.1", dns.PORT)]
-
-
-def _systemResolver(leash: _Leash) -> IResolver:
-    """
-    Give a resolver that asks the name servers of the system.
-
-    A new one is made for each resolution: the servers may have changed.
-    """
-    try:
-        with open(RESOLV_CONF, "rb") as file:
-            configuration = file.read(MAX_RESOLV_CONF)
-    except OSError:
-        configuration = b""
-    resolver: IResolver = _Resolver(nameServers(configuration), leash)
-    return resolver

@@ -20,11 +20,14 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import ConnectionClosing, Libp2pError
-from twisted_libp2p.interfaces import IMuxedStream, IStreamScope
+from twisted_libp2p.interfaces import Direction, IMuxedStream, IStreamScope
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.pacing import Deadlines
 
 __all__ = ["Inbound", "Negotiating", "Outbound", "StreamOwner"]
+
+
+_INBOUND, _OUTBOUND = Direction
 
 
 class StreamOwner(Protocol):
@@ -32,9 +35,11 @@ class StreamOwner(Protocol):
     A connection, as the negotiations of its streams see it.
     """
 
-    def agreed(self, stream: IMuxedStream) -> None:
+    def agreed(self, stream: IMuxedStream, direction: Direction) -> None:
         """
         Announce a stream whose protocol is negotiated.
+
+        @param direction: the side that opened it.
         """
 
     def withdraw(self, opening: Outbound) -> None:
@@ -95,7 +100,7 @@ class Inbound(Negotiation):
         """
         owner = self._negotiating.get(stream)
         if owner is not None:
-            owner.agreed(stream)
+            owner.agreed(stream, _INBOUND)
 
 
 class _Proposer(Negotiator):
@@ -195,7 +200,7 @@ class Outbound(Negotiation):
         """
         stream.negotiated()
         if stream in self.negotiating:
-            self.owner.agreed(stream)
+            self.owner.agreed(stream, _OUTBOUND)
         if self.result.called:
             return
         if self.scope.closed:

@@ -361,13 +361,15 @@ class Streams:
 
     # What negotiations report: StreamOwner
 
-    def agreed(self, stream: IMuxedStream) -> None:
+    def agreed(self, stream: IMuxedStream, direction: Direction) -> None:
         """
         Announce a stream whose protocol is negotiated.
+
+        @param direction: the side that opened it.
         """
         context = self._context
         del context.negotiating[stream]
-        if stream.direction is INBOUND:
+        if direction is INBOUND:
             self._asked -= 1
         if context.events.wants(OpenedStream):
             context.events.publish(OpenedStream(**self._describe(stream)))
