@@ -3,22 +3,21 @@
 """
 Two connections where one is enough: both sides have dialed at once.
 
-Both sides choose the same one without a word, since they compare what both
-know: of two connections that were opened in opposite directions, the one stays
-that the peer with the smaller id has opened.
+Both sides choose the same one without a message, since they compare facts that both
+know: of two connections that were opened in opposite directions, the one that the peer
+with the smaller id has opened stays.
 
-Only connections that became ready within L{WINDOW} seconds of each other are
-taken for a simultaneous dial.  Later on a second connection has its reason: the
-peer may have lost the first, and we not have noticed.  Connections in the same
-direction are nobody's accident, and stay.
+Only connections that became ready within L{WINDOW} seconds of each other count as a
+simultaneous dial.  A later connection has its reason: the peer may have lost the first
+one before we notice.  Connections in the same direction are deliberate, and stay.
 
 A connection that leads through a relay gives way to a direct one, whichever side has
 opened them, and whenever.
 
 Nothing is lost.  New streams go to the connection that stays; the other one is
-closed when its streams have ended, and none has been there for L{GRACE}
-seconds: by then the peer knows of both connections as well.  A stream that does
-not end keeps its connection, as it does elsewhere.
+closed when it had no stream for L{GRACE} seconds: by then the peer knows both
+connections as well.  A stream that does not end keeps its connection, as it does
+elsewhere.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ from twisted_libp2p.pacing import Deadline
 
 __all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
 
-#: Seconds that an address is given by a dialer: who began to dial before the
-#: first connection was there has the second one within these.
+#: Seconds that a dialer allows for an address: a dial that began before the first
+#: connection was ready ends within these.
 WINDOW = 15.0
 
 #: Seconds without a stream after which a connection that was supplanted is
@@ -46,9 +45,7 @@ def supplanted(
     one: IManagedConnection, other: IManagedConnection
 ) -> IManagedConnection | None:
     """
-    Decide which of two connections to a peer has to go.
-
-    @return: None if both may stay.
+    Return which of two connections to a peer has to go; None if both may stay.
     """
     if one.limited != other.limited:
         return one if one.limited else other
@@ -71,21 +68,21 @@ class Duplicates:
     ) -> None:
         """
         @param clock: runs the time of grace.
-        @param idleSince: tells when the last stream of a connection has ended;
-            None as long as there is one.
+        @param idleSince: returns the time at which the last stream of a connection has
+            ended; None as long as there is one.
         """
         self._clock = clock
         self._idleSince = idleSince
-        # By the one that goes: the one that stays, and when to look again.
+        # By the connection that goes: the one that stays, and the next look.
         self._going: dict[IManagedConnection, tuple[IManagedConnection, Deadline]] = {}
 
     def opened(
         self, connection: IManagedConnection, others: Iterable[IManagedConnection]
     ) -> None:
         """
-        A connection is ready.
+        Compare a connection that is ready.
 
-        @param others: those to the same peer.
+        @param others: the connections to the same peer.
         """
         for other in others:
             if other is connection or other in self._going or not other.connected:
@@ -98,7 +95,7 @@ class Duplicates:
 
     def closed(self, connection: IManagedConnection) -> None:
         """
-        A connection has ended.  Those that it supplanted are wanted again.
+        Drop a connection that has ended.  The connections that it supplanted stay.
         """
         for going, (staying, _) in list(self._going.items()):
             if connection in (going, staying):
@@ -108,7 +105,7 @@ class Duplicates:
         self, connections: Iterable[IManagedConnection]
     ) -> list[IManagedConnection]:
         """
-        Put those that were supplanted behind the others.
+        Sort connections: the supplanted ones come after the others.
         """
         return sorted(connections, key=self._going.__contains__)
 
@@ -129,11 +126,11 @@ class Duplicates:
         awaited: float | None,
     ) -> None:
         """
-        Look whether it is.
+        Close a supplanted connection if it was idle for long enough, otherwise wait.
 
-        @param awaited: since when the connection had been idle when this wait
-            began; if that is so still, it was long enough, whatever the sum of
-            rounded numbers may be.
+        @param awaited: the time since which the connection had been idle when this
+            wait began; if it has not changed, the wait was long enough, whatever the
+            sum of rounded numbers.
         """
         del self._going[going]
         if not going.connected:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which connections are the most expendable.
+The order in which connections are trimmed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ __all__ = ["ByValue"]
 @implementer(IExpendability)
 class ByValue:
     """
-    The order in which connections are trimmed unless a node has another one,
-    the most expendable first:
+    The default order in which connections are trimmed, the most expendable first:
 
-      1. of peers that are worth less: the sum of their tags is smaller;
-      2. without streams, before those that are in use;
-      3. inbound, before those that our side wanted;
+      1. of peers with less value, which is the sum of their tags;
+      2. without streams, before the connections in use;
+      3. inbound, before the connections that our side has opened;
       4. with fewer streams;
-      5. younger: who has stayed for long is likely to stay.
+      5. younger: a peer that has stayed for long is likely to stay.
 
     go-libp2p has the first four, js-libp2p the first two and the last two.
     """
@@ -32,7 +31,7 @@ class ByValue:
         self, connection: IConnection, value: float
     ) -> tuple[float, bool, bool, int, float]:
         """
-        @return: what connections are sorted by.
+        Return the key by which connections are sorted.
         """
         streams = len(connection.streams)
         return (

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Notice peers that have died without a word.
+The detection of peers that have died without closing their connections.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["KeepAlive", "Ping"]
 
-#: Measures the round trip of a connection.  A peer that does not speak ping has
+#: Measures the round trip of a connection.  A peer that does not serve ping has
 #: answered too.
 Ping = Callable[[IManagedConnection], Deferred[float]]
 
-#: So many pings in a row without an answer, and the peer is dead.
+#: Number of unanswered pings in a row after which the peer is dead.
 MISSES = 2
 
 
@@ -42,17 +42,17 @@ class _Watch:
 
 class KeepAlive:
     """
-    Pings the peers of those connections whose muxers do not, and ends the
-    connections of those who do not answer, with L{PeerUnresponsive}.
+    Pings the peers of connections whose muxers do not, and ends the connections of
+    peers that do not answer, with L{PeerUnresponsive}.
 
     Two pings have to be missed: one may be stuck behind a lot of data.
     """
 
     def __init__(self, clock: IReactorTime, interval: float, ping: Ping) -> None:
         """
-        @param clock: what runs the timers.
+        @param clock: the timers.
         @param interval: seconds between two pings, and for an answer.
-        @param ping: asks the peer of a connection.
+        @param ping: measures the round trip of a connection.
         """
         self._clock = clock
         self._interval = interval
@@ -61,7 +61,7 @@ class KeepAlive:
 
     def __len__(self) -> int:
         """
-        Count the connections that are watched.
+        Return the number of watched connections.
         """
         return len(self._watched)
 
@@ -75,7 +75,7 @@ class KeepAlive:
 
     def closed(self, connection: IManagedConnection) -> None:
         """
-        Watch a connection no more; it does not matter whether it was.
+        Stop watching a connection, if it is watched.
         """
         watch = self._watched.pop(connection, None)
         if watch is None:
@@ -101,8 +101,8 @@ class KeepAlive:
         self, result: object, connection: IManagedConnection, watch: _Watch
     ) -> None:
         """
-        Whatever the peer answers is a sign of life, be it a refusal; what our
-        own side has refused tells nothing of the peer.
+        Judge the result of a ping.  Any answer of the peer is a sign of life, even a
+        refusal; a refusal of our own side says nothing about the peer.
         """
         watch.asked = None
         if self._watched.get(connection) is not watch:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-How many connections a node wants, and how it looks after them.
+The number of connections that a node keeps, and its care for them.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ HIGH_WATER = 192
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
     """
-    How long to wait before a peer is dialed again.  The first dial of a peer
-    that begins to be wanted does not wait.
+    The waits before a peer is dialed again.  The first dial of a newly wanted peer
+    does not wait.
 
-    @ivar first: seconds after the first attempt that has failed, or after the
-        loss of the connection.
-    @ivar factor: by how much longer than before one the next wait is.
-    @ivar most: the longest wait.
-    @ivar steady: a connection that has lasted for so many seconds makes the
-        waits start from C{first} again.
+    @ivar first: seconds after the first failed attempt, or after the loss of the
+        connection.
+    @ivar factor: the ratio of a wait to the one before.
+    @ivar most: the longest wait, in seconds.
+    @ivar steady: seconds after which the end of a connection makes the waits start
+        from C{first} again.
     """
 
     first: float = 5.0
@@ -57,10 +57,10 @@ class Backoff:
 
     def delay(self, attempt: int, random: float) -> float:
         """
-        Give the wait before an attempt, between half of it and the whole: so
-        that those who lost each other at once do not all come back at once.
+        Return the wait before an attempt, a random part of it between the half and
+        the whole: so that peers that were lost at once do not all come back at once.
 
-        @param attempt: how many there were before.
+        @param attempt: number of attempts before.
         @param random: from 0 to 1.
         """
         try:
@@ -73,23 +73,23 @@ class Backoff:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionPolicy:
     """
-    How many connections a node wants, and how it looks after them.
+    The number of connections that a node keeps, and its care for them.
 
-    @ivar lowWater: trimming ends with so many connections.
-    @ivar highWater: it begins when there are more than so many.  The hard cap
+    @ivar lowWater: number of connections at which trimming ends.
+    @ivar highWater: number of connections above which trimming begins.  The hard cap
         is not here: it is C{Limits.system.connections}.
-    @ivar grace: for so many seconds a new connection is not trimmed.
+    @ivar grace: seconds during which a new connection is not trimmed.
     @ivar interval: seconds between the high mark and the trimming, and between
         two trimmings.
-    @ivar expendability: which connections are trimmed first.
+    @ivar expendability: the order of trimming.
     @ivar keepAlive: seconds between two pings, over muxers that do not notice a
-        dead peer themselves (yamux does).  None never asks.
-    @ivar idleTimeout: seconds after which a connection is closed on which there
-        is no stream; None, which is the default, never closes one for that.  It
-        is looked at four times in that time.
+        dead peer themselves (yamux does).  None never pings.
+    @ivar idleTimeout: seconds without a stream after which a connection is closed;
+        None, the default, closes none for that.  Connections are looked at four times
+        in that time.
     @ivar background: protocols whose streams do not keep a connection from
         being idle, while they are open or afterwards.
-    @ivar redial: how protected peers are dialed again.
+    @ivar redial: the waits before protected peers are dialed again.
     """
 
     lowWater: int = LOW_WATER
@@ -105,11 +105,11 @@ class ConnectionPolicy:
     @classmethod
     def scaled(cls, connections: int, **options: Any) -> ConnectionPolicy:
         """
-        Give a policy whose water marks, as far as they are not given, are not
+        Make a policy whose water marks, as far as they are not given, are not
         above the hard cap.
 
         @param connections: the hard cap.
-        @param options: what else the policy is made of.
+        @param options: the other fields of the policy.
         """
         high = options.setdefault("highWater", min(HIGH_WATER, connections))
         options.setdefault("lowWater", min(LOW_WATER, high * 5 // 6))

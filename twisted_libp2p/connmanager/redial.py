@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Come back to the peers that matter.
+The redialing of wanted peers that were lost.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["Redialer"]
 
 class _Wanted:
     """
-    One peer that is wanted back.
+    One wanted peer.
 
-    @ivar attempts: how many times it was dialed since it was last connected.
+    @ivar attempts: number of dials since it was last connected.
     @ivar call: the next dial.
     @ivar dial: the dial under way.
     @ivar reason: the reasons of the last failure that was logged; None if nothing was
@@ -43,7 +43,7 @@ class _Wanted:
 
     def rest(self) -> None:
         """
-        Neither wait nor dial.
+        Cancel the wait and the dial.
         """
         call, self.call = self.call, None
         if call is not None:
@@ -56,7 +56,7 @@ class _Wanted:
 class Redialer:
     """
     Dials wanted peers that are not connected: at once when they begin to be
-    wanted, and again and again with waits that grow.  It never gives up.
+    wanted, and again and again with waits that grow, without end.
     """
 
     _log = Logger()
@@ -69,10 +69,10 @@ class Redialer:
         random: Callable[[], float],
     ) -> None:
         """
-        @param clock: what runs the waits.
+        @param clock: the timers.
         @param dial: connects to a peer; is cancelled when there is no need.
-        @param backoff: how long the waits are.
-        @param random: gives numbers from 0 to 1.
+        @param backoff: the lengths of the waits.
+        @param random: returns numbers from 0 to 1.
         """
         self._clock = clock
         self._dial = dial
@@ -87,7 +87,7 @@ class Redialer:
         peers that get lost, after a wait.
         """
         self._running = True
-        # A dial that ends at once may make somebody want other peers.
+        # A dial that ends at once may cause other peers to be wanted.
         for peer, wanted in list(self._wanted.items()):
             if self._wanted.get(peer) is wanted and missing(peer):
                 wanted.rest()
@@ -96,7 +96,7 @@ class Redialer:
 
     def stop(self) -> None:
         """
-        Dial nobody.
+        Cancel all dials and waits.
         """
         self._running = False
         for wanted in self._wanted.values():
@@ -115,7 +115,7 @@ class Redialer:
 
     def forget(self, peer: PeerID) -> None:
         """
-        Want a peer no more; it does not matter whether it was wanted.
+        Stop redialing a peer, if it is wanted.
         """
         wanted = self._wanted.pop(peer, None)
         if wanted is not None:
@@ -123,7 +123,7 @@ class Redialer:
 
     def connected(self, peer: PeerID) -> None:
         """
-        A peer has its first connection, whoever dialed.
+        Note the first connection of a peer, whichever side dialed.
         """
         wanted = self._wanted.get(peer)
         if wanted is None:
@@ -137,9 +137,9 @@ class Redialer:
 
     def disconnected(self, peer: PeerID, lasted: float) -> None:
         """
-        A peer has lost its last connection.
+        Note that a peer has lost its last connection.
 
-        @param lasted: for how many seconds there was one.
+        @param lasted: seconds that the connection has lasted.
         """
         wanted = self._wanted.get(peer)
         if wanted is None:
@@ -166,12 +166,12 @@ class Redialer:
         dial = wanted.dial = maybeDeferred(self._dial, peer)
         dial.addBoth(self._dialed, peer, wanted)
         if self._wanted.get(peer) is not wanted:
-            # The beginning of the dial has made somebody want the peer no longer.
+            # At the beginning of the dial the peer ceased to be wanted.
             wanted.rest()
 
     def _dialed(self, result: object, peer: PeerID, wanted: _Wanted) -> None:
         """
-        Try again later if there is no connection, unless nobody wants one.
+        Try again later if there is no connection and the peer is still wanted.
         """
         if wanted.dial is None:
             return
@@ -202,8 +202,8 @@ class Redialer:
 
 def _reason(failure: Failure) -> frozenset[str]:
     """
-    Reduce the error of a dial to the reasons in it.  The order of the addresses,
-    and the numbers of what is in use, differ from one dial to the next.
+    Reduce the error of a dial to the reasons in it.  The order of the addresses, and
+    the numbers in use, differ from one dial to the next.
     """
     error = failure.value
     assert error is not None

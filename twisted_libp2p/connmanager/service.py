@@ -58,7 +58,7 @@ __all__ = ["ConnectionManager"]
 
 _log = Logger()
 
-#: Seconds that connections are given to end in peace when the service stops.
+#: Seconds that connections have to close in order when the service stops.
 CLOSING_TIME = 2.0
 
 
@@ -68,7 +68,7 @@ class ConnectionManager(Service):
     Keeps the connections of a node by peer, publishes their beginning and
     their end, and ends them when it stops.
 
-    It refuses what the gater or the limits forbid.  When there are more
+    It refuses connections that the gater or the limits forbid.  When there are more
     connections than the high water mark it trims the most expendable ones, to
     the low mark.  Connections of protected peers are never trimmed.  New ones
     are not trimmed until their time of grace is over, and are not counted until
@@ -79,12 +79,11 @@ class ConnectionManager(Service):
     even then.
 
     @ivar policy: how many connections there should be.
-    @ivar limiter: what is in use of all limits.
-    @ivar gater: who is dialed and let in.
-    @ivar tags: what peers are worth.
+    @ivar limiter: the limits, and their use.
+    @ivar tags: the values of peers.
     @ivar unread: connections that have ended, and whose streams have bytes that the
         application has not read.  Such streams give way as others do: otherwise peers
-        could leave them and hold a scope without being there.
+        could leave them and hold a scope without being connected.
     """
 
     name = "connmanager"
@@ -103,17 +102,17 @@ class ConnectionManager(Service):
         random: Callable[[], float] = random.random,
     ) -> None:
         """
-        @param clock: runs the timers, and tells the time.
+        @param clock: the time, and the timers.
         @param events: where L{OpenedConn}, L{ClosedConn}, L{ConnectionTrimmed}
             and L{LimitReached} are published.
         @param policy: how many connections there should be; by default marks
             that fit the hard cap.
-        @param limits: how many there, and of everything else, may be; what
-            fits the machine, by default.
-        @param gater: who is dialed and let in; everybody, by default.
+        @param limits: the limits on connections and everything else; by default
+            limits that fit the machine.
+        @param gater: decides which peers are dialed and let in; by default all.
         @param dial: connects to a protected peer; without it none is redialed.
-        @param ping: asks a peer for a sign of life where the muxer cannot.
-        @param random: spreads the redialing; gives numbers from 0 to 1.
+        @param ping: measures the round trip to a peer where the muxer cannot.
+        @param random: returns numbers from 0 to 1, which spread the redialing.
         @raise ConfigurationError: the high water mark is above the hard cap that
             C{limits} set.
         """
@@ -168,27 +167,27 @@ class ConnectionManager(Service):
 
     def __iter__(self) -> Iterator[IManagedConnection]:
         """
-        Go through all connections.
+        Iterate over all connections.
         """
-        return iter([each for some in self._connections.values() for each in some])
+        return iter([each for held in self._connections.values() for each in held])
 
     def _withStreams(self) -> Iterator[IManagedConnection]:
         """
-        Go through all connections that may have streams.
+        Iterate over all connections that may have streams.
         """
         yield from self
         yield from tuple(self.unread)
 
     def __len__(self) -> int:
         """
-        Count all connections.
+        Return the number of connections.
         """
         return self._count
 
     def to(self, peer: PeerID | str) -> list[IManagedConnection]:
         """
-        @return: the connections to a peer, those for new streams first: the
-            oldest, but one that another has supplanted only at the end.
+        Return the connections to a peer, the preferred one for new streams first: the
+        oldest, except that one which another has supplanted comes last.
         """
         peer = PeerID.of(peer)
         return self._duplicates.ranked(self._connections.get(peer, ()))
@@ -211,12 +210,12 @@ class ConnectionManager(Service):
 
     def protect(self, peer: PeerID | str, tag: str, redial: bool = True) -> None:
         """
-        Keep a peer: its connections are never trimmed, and once it is known
-        who it is no cap but that of the peer itself refuses one.
+        Keep a peer: its connections are never trimmed, and after the handshake no cap
+        but that of the peer itself refuses one.
 
-        @param tag: who protects it; each has to L{unprotect} it again.
-        @param redial: dial the peer, as long as it is protected, whenever it is
-            not connected: at once if the service runs, otherwise when it
+        @param tag: the name of the protector, which has to L{unprotect} it again.
+        @param redial: whether to dial the peer, as long as it is protected, whenever
+            it is not connected: at once if the service runs, otherwise when it
             starts, and after a wait whenever a dial has failed or the last
             connection was lost.
         """
@@ -227,9 +226,9 @@ class ConnectionManager(Service):
 
     def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
-        Keep a peer no more, as far as one protector is concerned.
+        End the protection of a peer by one protector.
 
-        @return: whether it is still protected by another one.
+        @return: whether another one still protects it.
         """
         peer = PeerID.of(peer)
         protected = self.tags.unprotect(peer, tag)
@@ -246,9 +245,9 @@ class ConnectionManager(Service):
 
     def dialing(self, peer: PeerID | None, address: Multiaddr) -> None:
         """
-        Ask the gater, and the hard cap.
+        Ask the gater, and check the hard cap.
 
-        @raise Gated: the gater says no.
+        @raise Gated: the gater refuses.
         @raise LimitExceeded: there are too many connections.
         """
         self._gatekeeper.dialing(peer, address)
@@ -260,7 +259,7 @@ class ConnectionManager(Service):
 
     def dialed(self) -> ConnectionScope:
         """
-        @return: the scope of a connection that our side opens.
+        Return the scope of a connection that our side opens.
         """
         return self.limiter.dial()
 
@@ -268,9 +267,10 @@ class ConnectionManager(Service):
         self, address: Multiaddr | None, drop: Callable[[Exception], None]
     ) -> ConnectionScope:
         """
-        Ask the gater, and the limits of where the connection comes from.
+        Ask the gater, and check the limits of the networks from which the connection
+        comes.
 
-        @raise Gated: the gater says no.
+        @raise Gated: the gater refuses.
         @raise LimitExceeded: too many connections come from there.
         """
         self._gatekeeper.accepted(address)
@@ -282,15 +282,15 @@ class ConnectionManager(Service):
         """
         Ask the gater.
 
-        @raise Gated: the gater says no.
+        @raise Gated: the gater refuses.
         """
         self._gatekeeper.secured(peer, address, direction)
 
     def opened(self, connection: IManagedConnection) -> None:
         """
-        A connection is ready: admit it, and tell.
+        Admit a connection that is ready, and publish its event.
 
-        @raise Gated: the gater says no.
+        @raise Gated: the gater refuses.
         @raise LimitExceeded: the peer, or the node, has too many.
         """
         peer = connection.remotePeer
@@ -298,14 +298,14 @@ class ConnectionManager(Service):
         if not connection.connected:
             raise ConnectionClosing("the gater has closed the connection")
         self._admit(scopeOf(connection), peer)
-        some = self._connections.get(peer)
-        if some is None:
+        held = self._connections.get(peer)
+        if held is None:
             self._connections[peer] = [connection]
             self.tags.connected(peer)
             if self._redialer is not None:
                 self._redialer.connected(peer)
         else:
-            some.append(connection)
+            held.append(connection)
         self._count += 1
         self._duplicates.opened(connection, self._connections[peer])
         if self._keepAlive is not None:
@@ -325,20 +325,20 @@ class ConnectionManager(Service):
 
     def closed(self, connection: IManagedConnection, reason: Failure) -> None:
         """
-        A connection has ended; one that was refused nobody knew.
+        Drop a connection that has ended.  No event mentions one that was refused.
         """
         peer = connection.remotePeer
-        some = self._connections.get(peer)
-        if some is None or connection not in some:
+        held = self._connections.get(peer)
+        if held is None or connection not in held:
             return
-        some.remove(connection)
+        held.remove(connection)
         self._count -= 1
         self._duplicates.closed(connection)
         self._displacement.tidy()
         self._trimming.tidy()
         if self._keepAlive is not None:
             self._keepAlive.closed(connection)
-        if not some:
+        if not held:
             del self._connections[peer]
             self.tags.disconnected(peer)
             if self._redialer is not None:
@@ -386,13 +386,13 @@ class ConnectionManager(Service):
         Close the most expendable connections, down to the low water mark.
         Connections in their time of grace are neither closed nor counted.
 
-        @return: which they were.
+        @return: the closed connections.
         """
         return self._trim(self._trimming.surplus(self.policy.lowWater))
 
     def _trim(self, chosen: list[IManagedConnection]) -> list[IManagedConnection]:
         """
-        Close connections, and publish why.
+        Close connections, and publish the reason.
         """
         for connection in chosen:
             self._events.publish(
@@ -418,7 +418,7 @@ class ConnectionManager(Service):
 
     def _ping(self, connection: IManagedConnection) -> Deferred[float]:
         """
-        Ask by the muxer, or on a stream.
+        Measure the round trip by the muxer, or on a stream.
         """
         asked = connection.ping()
         pingStream = self._pingStream
@@ -443,7 +443,7 @@ class ConnectionManager(Service):
 
     def stopService(self) -> Deferred[Any]:
         """
-        End all connections: at first in peace, after two seconds by force.
+        Close all connections, and abort them after two seconds.
         """
         super().stopService()
         if self._redialer is not None:

@@ -1,10 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What peers are worth: tags with values, which may decay, and protection.
+The values of peers: tags, which may decay, and protection.
 
-The worth of a peer is the sum of its tags.  A value that decays is not touched
-by any timer: what is left of it is computed when somebody asks.
+The value of a peer is the sum of its tags.  No timer touches a value that decays: the
+rest of it is computed when it is read.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from twisted_libp2p.identity import PeerID
 
 __all__ = ["Decay", "Tags", "expiring", "fading", "halving"]
 
-#: The tags of so many peers that are not connected are remembered; those of the
-#: peer that left first are forgotten.
+#: Number of peers that are not connected whose tags are kept; those of the peer that
+#: left first are dropped.
 MAX_ABSENT = 4096
 
-#: A decayed value nearer to zero than this has gone.
+#: A decayed value nearer to zero than this counts as zero.
 NEGLIGIBLE = 1e-3
 
-#: What is left of a value after so many seconds.
+#: Returns the rest of a value after a number of seconds.
 Decay = Callable[[float, float], float]
 
 
 def halving(seconds: float) -> Decay:
     """
-    Values lose half of what is left in each period.
+    Make a decay by which a value is halved in each period.
 
-    @param seconds: how long a period is.
+    @param seconds: the length of a period.
     """
     return lambda value, elapsed: value * 0.5 ** (elapsed / seconds)
 
 
 def fading(perSecond: float) -> Decay:
     """
-    Values move towards zero at an even pace.
+    Make a decay by which a value moves towards zero at an even pace.
 
-    @param perSecond: by how much in a second.
+    @param perSecond: the change in each second.
     """
     return lambda value, elapsed: math.copysign(
         max(abs(value) - perSecond * elapsed, 0.0), value
@@ -51,9 +51,9 @@ def fading(perSecond: float) -> Decay:
 
 def expiring(seconds: float) -> Decay:
     """
-    Values last for a time, and are gone after it.
+    Make a decay by which a value lasts for a time, and is zero after it.
 
-    @param seconds: for how long, since they were last set or added to.
+    @param seconds: the time since the value was last set or added to.
     """
     return lambda value, elapsed: value if elapsed < seconds else 0.0
 
@@ -62,9 +62,9 @@ class _Tag(NamedTuple):
     """
     One value of one peer.
 
-    @ivar value: what it was.
-    @ivar since: when.
-    @ivar decay: what became of it; None if it lasts.
+    @ivar value: the value when it was set.
+    @ivar since: the time when it was set.
+    @ivar decay: returns the rest of it; None if it lasts.
     """
 
     value: float
@@ -73,7 +73,7 @@ class _Tag(NamedTuple):
 
     def at(self, now: float) -> float:
         """
-        What it is.
+        Return the present value.
         """
         if self.decay is None:
             return self.value
@@ -83,16 +83,16 @@ class _Tag(NamedTuple):
 
 class Tags:
     """
-    What each peer is worth, and which are protected.
+    The values of peers, and their protection.
 
-    The tags of a peer may be given before it is connected, and outlive its
-    connections; but of those who are not connected only so many are kept.
-    Protection lasts until it is taken away.
+    The tags of a peer may be set before it is connected, and outlive its connections;
+    but L{MAX_ABSENT} bounds the number of peers that are not connected.  Protection
+    lasts until it is taken away.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         """
-        @param now: tells the time in seconds.
+        @param now: returns the time in seconds.
         """
         self._now = now
         self._present: dict[PeerID, dict[str, _Tag]] = {}
@@ -103,13 +103,13 @@ class Tags:
         self, peer: PeerID | str, tag: str, value: float, decay: Decay | None = None
     ) -> None:
         """
-        Give a peer a tag, in place of the one of this name.
+        Set a tag of a peer, in place of the one of this name.
 
-        @param tag: who values the peer, and for what, such as C{"dht"}.
-        @param value: how much; connections of peers with less are trimmed
-            first.  It may be negative.
-        @param decay: how it gets less by time: L{halving}, L{fading},
-            L{expiring}, or any function; None lets it last.
+        @param tag: the part of the program that values the peer, such as C{"dht"}.
+        @param value: connections of peers with less are trimmed first.  It may be
+            negative.
+        @param decay: L{halving}, L{fading}, L{expiring}, or any function of a value
+            and seconds; None lets the value last.
         """
         peer = PeerID.of(peer)
         self._of(peer)[tag] = _Tag(value, self._now(), decay)
@@ -118,7 +118,7 @@ class Tags:
         self, peer: PeerID | str, tag: str, amount: float, decay: Decay | None = None
     ) -> float:
         """
-        Raise, or lower, what is left of a tag; the decay starts anew.
+        Raise, or lower, the rest of a tag; the decay starts again.
 
         @return: the new value.
         """
@@ -131,7 +131,7 @@ class Tags:
 
     def get(self, peer: PeerID | str, tag: str) -> float:
         """
-        @return: what is left of a tag; 0 if the peer has none of this name.
+        Return the rest of a tag; 0 if the peer has none of this name.
         """
         peer = PeerID.of(peer)
         known = self._known(peer).get(tag)
@@ -139,7 +139,7 @@ class Tags:
 
     def remove(self, peer: PeerID | str, tag: str) -> None:
         """
-        Take a tag away; it does not matter whether the peer had it.
+        Remove a tag, if the peer has it.
         """
         peer = PeerID.of(peer)
         tags = self._known(peer)
@@ -149,7 +149,7 @@ class Tags:
 
     def value(self, peer: PeerID | str) -> float:
         """
-        @return: what a peer is worth: the sum of its tags.
+        Return the value of a peer: the sum of its tags.
         """
         peer = PeerID.of(peer)
         tags = self._known(peer)
@@ -162,14 +162,16 @@ class Tags:
 
     def protect(self, peer: PeerID | str, tag: str) -> None:
         """
-        Keep a peer's connections, whatever it is worth, until L{unprotect} was
-        called for each tag for which this was.
+        Keep a peer's connections, whatever its value, until L{unprotect} was called
+        for each tag of a call of this method.
         """
         peer = PeerID.of(peer)
         self._protected.setdefault(peer, set()).add(tag)
 
     def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
+        End the protection of a peer for a tag.
+
         @return: whether the peer is still protected, for another tag.
         """
         peer = PeerID.of(peer)
@@ -183,24 +185,24 @@ class Tags:
 
     def protected(self, peer: PeerID | str, tag: str | None = None) -> bool:
         """
-        @return: whether a peer is protected, for this tag or for any.
+        Return whether a peer is protected, for this tag or for any.
         """
         peer = PeerID.of(peer)
         tags = self._protected.get(peer, ())
         return bool(tags) if tag is None else tag in tags
 
-    # Who is connected
+    # Connected peers
 
     def connected(self, peer: PeerID) -> None:
         """
-        A peer has its first connection.
+        Note the first connection of a peer.
         """
         tags = self._absent.pop(peer, None)
         self._present[peer] = {} if tags is None else tags
 
     def disconnected(self, peer: PeerID) -> None:
         """
-        A peer has lost its last connection.
+        Note that a peer has lost its last connection.
         """
         tags = self._present.pop(peer, None)
         if tags:
@@ -213,7 +215,7 @@ class Tags:
 
     def _of(self, peer: PeerID) -> dict[str, _Tag]:
         """
-        @return: where the tags of a peer are kept.
+        Return the mapping that keeps the tags of a peer.
         """
         tags = self._present.get(peer)
         if tags is None:

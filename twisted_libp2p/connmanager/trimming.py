@@ -1,11 +1,11 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which connections are closed so that there are not too many.
+The choice of connections that are closed so that there are not too many.
 
 A new connection is not trimmed during its time of grace; and as long as that
-lasts it costs no other connection its place.  Otherwise anybody could have a
-node give up the peers that it has, by opening more connections than the high
+lasts it costs no other connection its place.  Otherwise any peer could make a node
+close its connections to others, by opening more connections than the high
 water mark.  So connections in grace are not counted for the water marks: only
 when more than the high mark are I{settled}, the most expendable of these are
 closed, down to the low mark.
@@ -35,8 +35,8 @@ from twisted_libp2p.limits.limits import UNLIMITED
 
 __all__ = ["Trimming"]
 
-#: Seconds for which it is believed that nobody can be closed, and who holds how
-#: many connections.
+#: Seconds for which two findings hold: that no connection can be closed, and the
+#: number of connections of each holder.
 LOOK = 1.0
 
 
@@ -57,28 +57,29 @@ class Trimming:
         """
         @param policy: the water marks, the time of grace, the order.
         @param tags: the values of peers.
-        @param connections: gives all connections.
-        @param now: tells the time.
+        @param connections: returns all connections.
+        @param now: returns the time in seconds.
         """
         self._policy = policy
         self._tags = tags
         self._connections = connections
         self._now = now
-        # When nobody could be closed last, and who held what at the last look.
-        self._vain: float | None = None
+        # The last times of a look without result and of a look at all holders, and
+        # the connections of each holder at that look.
+        self._stuck: float | None = None
         self._looked: float | None = None
         self._held: dict[Hashable, list[IManagedConnection]] = {}
 
     def changed(self) -> None:
         """
-        A peer may be closed that could not be before.
+        Drop the old findings: connections may be closed that could not be before.
         """
-        self._vain = self._looked = None
+        self._stuck = self._looked = None
         self._held = {}
 
     def tidy(self) -> None:
         """
-        Forget an old look: it keeps connections that may have ended.
+        Drop an old look: it keeps connections that may have ended.
         """
         if self._held and not self._recent(self._looked):
             self._held = {}
@@ -94,7 +95,7 @@ class Trimming:
         Choose the most expendable of the settled connections, down to the low
         water mark.
 
-        @param mark: how many may be settled before any is chosen.
+        @param mark: number of settled connections above which any are chosen.
         """
         settled, _ = self._settled()
         if len(settled) <= mark:
@@ -109,7 +110,7 @@ class Trimming:
         inbound: int = UNLIMITED,
     ) -> list[IManagedConnection]:
         """
-        Choose connections that make place for one more at the hard cap.
+        Choose connections to close for one more at the hard cap.
 
         @param newcomer: the scope of an inbound connection; None for a dial of
             ours, which may close an inbound connection to a peer without value
@@ -117,7 +118,7 @@ class Trimming:
         @param peer: the peer at the other end of the inbound connection.
         @param inbound: the number of inbound connections that there may be.
         """
-        if not self._recent(self._vain):
+        if not self._recent(self._stuck):
             settled, young = self._settled()
             excess = len(settled) - self._policy.lowWater
             if newcomer is None:
@@ -133,7 +134,7 @@ class Trimming:
             chosen = self._expendable(excess, self._worthless(settled))
             if chosen:
                 return chosen
-            self._vain = self._now()
+            self._stuck = self._now()
         if newcomer is None:
             return []
         return self._ofMost(newcomer, peer)
@@ -142,8 +143,8 @@ class Trimming:
         self, newcomer: ConnectionScope, peer: PeerID | None
     ) -> list[IManagedConnection]:
         """
-        Choose a connection of the peer or network that has most inbound ones,
-        if the newcomer will have less than that has then.
+        Choose a connection of the holder with the most inbound ones, if the newcomer
+        will have fewer than that holder has then.
         """
         held = self._held
         if not self._recent(self._looked):
@@ -158,15 +159,15 @@ class Trimming:
 
         # The connection is not counted for its peer yet.
         own = max(has(peer, 1.0), *(has(*each) for each in holders(newcomer)))
-        most, which = own + 1, None
+        maximum, largest = own + 1, None
         for holder, connections in held.items():
-            if len(connections) > most and connections[0].connected:
+            if len(connections) > maximum and connections[0].connected:
                 weight = dict(holders(scopeOf(connections[0]))).get(holder, 1.0)
-                if has(holder, weight) > most:
-                    most, which = has(holder, weight), holder
-        if which is None:
+                if has(holder, weight) > maximum:
+                    maximum, largest = has(holder, weight), holder
+        if largest is None:
             return []
-        chosen = self._expendable(1, [each for each in held[which] if each.connected])
+        chosen = self._expendable(1, [each for each in held[largest] if each.connected])
         for each in chosen:
             for holder, _ in holders(scopeOf(each)):
                 if each in held.get(holder, ()):

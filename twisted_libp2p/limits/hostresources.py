@@ -20,28 +20,28 @@ except ImportError:  # Windows.
 
 __all__ = ["descriptors", "memory"]
 
-#: What is assumed where the system does not say.
+#: The assumptions where the system does not say.
 ASSUMED_MEMORY = 1 << 30
 ASSUMED_DESCRIPTORS = 512
 
-#: The files with the bounds of a control group, by the type of its file system:
-#: where the kernel kills, and where it makes the process wait.
+#: The files with the bounds of a control group, by the type of its file system: the
+#: bound at which the kernel kills, and the one at which it makes the process wait.
 _BOUNDS = {
     "cgroup2": ("memory.max", "memory.high"),
     "cgroup": ("memory.limit_in_bytes",),
 }
 
-#: Where these file systems are when C{mountinfo} does not say.
+#: The folders of these file systems if C{mountinfo} does not say.
 _USUAL = (("cgroup2", "sys/fs/cgroup"), ("cgroup", "sys/fs/cgroup/memory"))
 
 
 def memory(root: Path = Path("/")) -> int:
     """
-    Return the bytes of memory that this process can hope for: those of the
-    machine, or fewer if a limit of the process, its control group, or any group
-    around that has a lower bound.
+    Return the bytes of memory that this process can have: those of the machine, or
+    fewer if the process, its control group, or any group around that has a lower
+    bound.
 
-    @param root: where C{proc} and C{sys} are.
+    @param root: the folder of C{proc} and C{sys}.
     """
     try:
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -67,8 +67,8 @@ def descriptors() -> int:
 
 def _groupBounds(root: Path) -> Iterator[int]:
     """
-    Give the bounds of the control group of this process, and of each group
-    around it: the kernel holds all of them.
+    Yield the bounds of the control group of this process, and of each group around
+    it: the kernel enforces all of them.
     """
     for kind, top, group in _groups(root):
         inside = [group, *group.parents]
@@ -123,9 +123,9 @@ def _ownGroups(root: Path) -> Iterator[tuple[str, PurePosixPath]]:
 
 def _mounts(root: Path) -> Iterator[tuple[str, PurePosixPath, Path]]:
     """
-    Find where the hierarchies that bound memory are mounted.
+    Find the mounted hierarchies that bound memory.
 
-    @return: the type of each, the path of the group that is mounted, and where.
+    @return: the type of each, the path of the mounted group, and the folder.
     """
     for line in _lines(root / "proc/self/mountinfo"):
         mount, _, source = line.partition(" - ")

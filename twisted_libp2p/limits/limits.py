@@ -26,14 +26,14 @@ UNLIMITED = sys.maxsize
 KIB = 1024
 MIB = 1024 * KIB
 
-#: No peer, and no address from which peers come, has more than one part in so many
-#: of what all peers together may have; identities and connections cost nothing.
+#: The number of equal parts of each limit, of which a peer, or an address from which
+#: peers come, has no more than one; identities and connections cost nothing.
 SHARES = 8
 
 #: The same for a whole site, which has many addresses.
 SITE_SHARES = 4
 
-#: A connection is worth so many bytes of the memory for buffers, and so is a stream.
+#: Bytes of the memory for buffers for each connection and each stream.
 PER_CONNECTION = 64 * KIB
 
 
@@ -41,12 +41,12 @@ class ScopeLimits(NamedTuple):
     """
     The limits of one scope.
 
-    Inbound is what peers open: what is left of the total is ours alone.
+    Peers open the inbound share; the rest of the total is for our side alone.
 
-    @ivar connections: how many there may be.
-    @ivar inboundConnections: how many of these may be inbound.
-    @ivar streams: how many there may be.
-    @ivar inboundStreams: how many of these may be inbound.
+    @ivar connections: number of connections.
+    @ivar inboundConnections: number of these that peers may open.
+    @ivar streams: number of streams.
+    @ivar inboundStreams: number of these that peers may open.
     @ivar memory: bytes by which windows may exceed their initial size.
     """
 
@@ -66,14 +66,15 @@ class Limits:
         limits = replace(limits, peer=limits.peer._replace(connections=2))
 
     @ivar system: the whole node; C{system.connections} is the hard cap.
-    @ivar transient: what is not known yet.  At C{transient.connections} a
-        newcomer is not refused: the upgrade that has lasted longest gives way.
+    @ivar transient: connections under upgrade and streams in negotiation.  At
+        C{transient.connections} a newcomer is not refused: the upgrade that has lasted
+        longest gives way.
     @ivar peer: each peer.
     @ivar protocol: each protocol; no connections, no memory.
-    @ivar peers: other limits for peers that are named here.
-    @ivar protocols: other limits for protocols that are named here.
-    @ivar subnets: how many inbound connections may come from one network, and how
-        fast.
+    @ivar peers: other limits for single peers.
+    @ivar protocols: other limits for single protocols.
+    @ivar subnets: the numbers of inbound connections from one network, and how fast
+        they may come.
     @ivar exempt: networks whose connections are not counted by subnet.
     """
 
@@ -88,9 +89,9 @@ class Limits:
 
     def __post_init__(self) -> None:
         """
-        Take peer ids in text.
+        Read peer ids that are text.
 
-        @raise InvalidPeerID: one is none.
+        @raise InvalidPeerID: a text is no peer id.
         """
         peers = {PeerID.of(peer): limits for peer, limits in self.peers.items()}
         object.__setattr__(self, "peers", peers)
@@ -100,17 +101,17 @@ class Limits:
         cls, connections: int | None = None, memory: int | None = None
     ) -> Limits:
         """
-        Give limits that fit the machine.
+        Return limits that fit the machine.
 
-        Whatever the machine's size, a peer, and an address from which peers
-        come, has no more than an eighth of what all of them may have; but one
-        that has any connection may have two.
+        Whatever the machine's size, a peer, and an address from which peers come, has
+        no more than an eighth of the limits of all of them together; but one that has
+        any connection may have two.
 
         @param connections: the hard cap.  By default half of the file
             descriptors that the process may have, or one connection for 64 KiB
             of memory if that is less.
-        @param memory: how many bytes buffers may take.  By default an eighth
-            of the machine's memory, or of its container's.
+        @param memory: number of bytes for buffers.  By default an eighth of the
+            machine's memory, or of its container's.
         @raise ConfigurationError: there would be no connection at all.
         """
         descriptors = machineDescriptors()
@@ -161,7 +162,7 @@ class Limits:
     @classmethod
     def none(cls) -> Limits:
         """
-        Give no limits at all, for tests and for networks of friends.
+        Return no limits at all, for tests and for networks of friends.
         """
         nothing = ScopeLimits()
         return cls(
@@ -182,9 +183,9 @@ def _share(whole: int, parts: int, minimum: int = 1) -> int:
 
 def _within(limit: SubnetLimit, inbound: ScopeLimits) -> SubnetLimit:
     """
-    Limit networks to their share of what all inbound connections may have.
+    Limit networks to their share of the limits of all inbound connections.
 
-    @param inbound: what these may have together.
+    @param inbound: the limits of these together.
     """
     parts = SITE_SHARES if limit.site else SHARES
     return limit._replace(
