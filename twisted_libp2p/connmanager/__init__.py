@@ -1,15 +1,15 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The connection manager: which connections there are, and how many there may be.
+The connection manager: the connections of a node, and their number.
 
-Connections are asked for here before they are dialed or accepted, enter when
-they are ready and leave when they have ended; this room tells the event bus of
-both, and ends them all when the node stops.  In between it counts
-(L{scopes<twisted_libp2p.limits.scope>}), refuses
+It approves connections before they are dialed or accepted, takes them when they are
+ready and drops them when they have ended, publishes an event of both, and ends them
+all when the node stops.  Meanwhile it counts them
+(L{scopes<twisted_libp2p.limits.scope>}), refuses some
 (L{limits<twisted_libp2p.limits.limits>},
-L{gater<twisted_libp2p.connmanager.gater>}), trims what is most expendable, and
-comes back to the peers that matter.
+L{gater<twisted_libp2p.connmanager.gater>}), trims the most expendable ones, and
+redials protected peers.
 
 The interface follows that of go-libp2p's connection and resource managers;
 there is no specification (libp2p/specs, pull request 161, is an introduction).

@@ -1,7 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Who is let in, and who is dialed: lists of peers, addresses and networks.
+Gaters: by lists of peers, addresses and networks they decide which peers are let in,
+and which are dialed.
 """
 
 from __future__ import annotations
@@ -20,27 +21,27 @@ from twisted_libp2p.limits.subnets import BITS, Network, hostOf, parseNetwork
 
 __all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
 
-#: What can be put on a list: a peer; an address, which stands for all that
-#: begin with it; or text: a peer id, a multiaddr, an IP address, a network such
-#: as C{192.0.2.0/24}.
+#: An entry of a list: a peer; an address, which stands for all addresses that begin
+#: with it; or text: a peer id, a multiaddr, an IP address, a network such as
+#: C{192.0.2.0/24}.
 Entry = PeerID | Multiaddr | str
 
 
 @implementer(IGater)
 class OpenGater:
     """
-    Lets everybody in.  To inherit from it spares the hooks that are not needed.
+    Lets every peer in.  A subclass needs only the hooks that it changes.
     """
 
     def beforeDial(self, peer: PeerID | None, address: Multiaddr) -> str | None:
         """
-        Dial.
+        Allow the dial.
         """
         return None
 
     def accepted(self, address: Multiaddr | None) -> str | None:
         """
-        Begin the upgrade.
+        Allow the upgrade to begin.
         """
         return None
 
@@ -48,7 +49,7 @@ class OpenGater:
         self, peer: PeerID, address: Multiaddr | None, direction: Direction
     ) -> str | None:
         """
-        Go on with the upgrade.
+        Allow the upgrade to go on.
         """
         return None
 
@@ -61,14 +62,14 @@ class OpenGater:
 
 class AddressList:
     """
-    A list of peers, addresses and networks.  To look something up costs no more
-    for a longer list.
+    A list of peers, addresses and networks.  A look-up in a long list costs as much as
+    in a short one.
     """
 
     def __init__(self, entries: Entry | Iterable[Entry] = ()) -> None:
         """
-        @param entries: any number of them, or a single one.
-        @raise ConfigurationError: an entry is nothing of that kind.
+        @param entries: any number of entries, or a single one.
+        @raise ConfigurationError: an entry is of no kind of L{Entry}.
         """
         self.peers: set[PeerID] = set()
         self.addresses: set[tuple[Component, ...]] = set()
@@ -81,9 +82,9 @@ class AddressList:
 
     def add(self, entry: Entry) -> None:
         """
-        Put something on the list.
+        Add an entry.
 
-        @raise ConfigurationError: it is nothing of the kinds above.
+        @raise ConfigurationError: it is of no kind of L{Entry}.
         """
         parsed = _parse(entry)
         if isinstance(parsed, PeerID):
@@ -96,9 +97,9 @@ class AddressList:
 
     def remove(self, entry: Entry) -> None:
         """
-        Take something off the list; it does not matter whether it was there.
+        Remove an entry, if it is there.
 
-        @raise ConfigurationError: it is nothing of the kinds above.
+        @raise ConfigurationError: it is of no kind of L{Entry}.
         """
         parsed = _parse(entry)
         if isinstance(parsed, PeerID):
@@ -115,10 +116,11 @@ class AddressList:
 
     def matches(self, address: Multiaddr | str | None, embedded: bool = False) -> bool:
         """
+        Return whether an address, or the network it is in, is on the list.
+
         @param embedded: whether the IPv4 addresses inside an IPv6 address count
             too: packets for it may be translated to them (NAT64), or tunnelled
             (6to4, Teredo).
-        @return: whether an address, or the network it is in, is on the list.
         """
         if address is None:
             return False
@@ -138,11 +140,11 @@ class AddressList:
 
     def _holds(self, address: Multiaddr) -> bool:
         """
-        Tell whether an address, in this form, is on the list.
+        Return whether an address, in this form, is on the list.
         """
         if self.addresses:
             components = tuple(address)
-            # A zone says by which link a host is reached, not which host it is.
+            # A zone names the link to a host, not the host.
             for start in (0, 1) if address.names[:1] == ("ip6zone",) else (0,):
                 for end in range(start + 1, len(components) + 1):
                     if components[start:end] in self.addresses:
@@ -160,17 +162,17 @@ class AddressList:
 
 class ListGater(OpenGater):
     """
-    Refuses what is blocked, and lets in what is allowed.
+    Refuses blocked peers and addresses, and lets allowed ones in.
 
-    An allowed peer is dialed even if its address is blocked; inbound, a blocked
-    address is refused before it is known who is there.  What is on neither list
-    gets through, unless C{only} is true: then it does not.
+    An allowed peer is dialed even if its address is blocked; an inbound connection
+    from a blocked address is refused before its peer is known.  A peer and an address
+    on neither list are let in, unless C{only} is true.
 
-    The lists may change at any time; that ends no connection that there is.
+    The lists may change at any time; that closes no existing connection.
 
-    @ivar blocked: who does not get through.
-    @ivar allowed: who does.
-    @ivar only: whether nobody else does.
+    @ivar blocked: the refused peers, addresses and networks.
+    @ivar allowed: the allowed ones.
+    @ivar only: whether all others are refused.
     """
 
     def __init__(
@@ -180,10 +182,10 @@ class ListGater(OpenGater):
         only: bool = False,
     ) -> None:
         """
-        @param blocked: peers, addresses and networks that do not get through.
-        @param allowed: those that do.
-        @param only: whether nobody else does.
-        @raise ConfigurationError: an entry is nothing of that kind.
+        @param blocked: the refused peers, addresses and networks.
+        @param allowed: the allowed ones.
+        @param only: whether all others are refused.
+        @raise ConfigurationError: an entry is of no kind of L{Entry}.
         """
         self.blocked = AddressList(blocked)
         self.allowed = AddressList(allowed)
@@ -197,8 +199,8 @@ class ListGater(OpenGater):
 
     def accepted(self, address: Multiaddr | None) -> str | None:
         """
-        Look up the address.  Where peers are allowed by their ids, who it is
-        has to be known first.
+        Look up the address.  Where peers are allowed by their ids, the id has to be
+        known first.
         """
         if self.allowed.peers and not self.blocked.matches(address, embedded=True):
             return None

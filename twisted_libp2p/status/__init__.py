@@ -1,12 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What a node tells of itself, over HTTP: a page for people, and metrics for
-Prometheus.
+The state of a node over HTTP: a page for people, and metrics for Prometheus.
 
-Nothing here is on the way of a byte: it all comes from the event bus, and from
-looking at the node when somebody asks.  What peers say of themselves is text of
-theirs, and shown as such.
+Nothing here is on the path of a byte: it all comes from the event bus, and from looks
+at the node when a request comes.  Texts of peers are shown as text.
 """
 
 from twisted_libp2p.status.metrics import NodeMetrics, serveMetrics

@@ -4,9 +4,9 @@
 The live feed of the status page: server-sent events (WHATWG HTML, section
 9.2).
 
-Each second there is a message C{state}, and soon after something has happened
-one C{happened}.  Nothing is kept for a browser that does not read: it misses
-states, which are no loss, and is closed after L{PATIENCE}.
+Each second it sends a message C{state}, and soon after each event one C{happened}.
+Nothing is kept for a browser that does not read: it misses states, which is no loss,
+and is closed after L{PATIENCE}.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from twisted_libp2p.status.observer import Observer
 
 __all__ = ["MAX_CLIENTS", "PATIENCE", "Feed"]
 
-#: How many may follow the feed at once.
+#: Number of browsers that may follow the feed at once.
 MAX_CLIENTS = 16
 
 #: Seconds between two states.
 INTERVAL = 1.0
 
-#: Seconds in which events are gathered, that many at once make one message.
+#: Seconds in which events are gathered, so that many events make one message.
 GATHERING = 0.1
 
 #: Seconds after which a browser that does not read is closed.
 PATIENCE = 30.0
 
-#: Milliseconds after which a browser shall come back that has lost us.
+#: Milliseconds after which a browser reconnects.
 _RETRY = 2000
 
 
@@ -52,9 +52,9 @@ class _Client:
     """
     A browser that follows.
 
-    @ivar request: what is answered for as long as it goes.
-    @ivar next: the number of the next event that it is told.
-    @ivar stuckSince: since when it does not read; None if it does.
+    @ivar request: the request, whose answer does not end.
+    @ivar next: the number of the next event to send.
+    @ivar stuckSince: the time since which it does not read; None if it reads.
     """
 
     def __init__(self, feed: Feed, request: Request) -> None:
@@ -65,28 +65,28 @@ class _Client:
 
     def pauseProducing(self) -> None:
         """
-        It does not read what was written.
+        Note that it does not read.
         """
         if self.stuckSince is None:
             self.stuckSince = self._feed.clock.seconds()
 
     def resumeProducing(self) -> None:
         """
-        It has read all.
+        Note that it has read everything.
         """
         self.stuckSince = None
 
     def stopProducing(self) -> None:
         """
-        Its connection is over, which the request tells as well.
+        Do nothing: the request reports the end of the connection as well.
         """
 
 
 class Feed:
     """
-    Tells those who follow.
+    Sends the state and the events of a node to browsers.
 
-    @ivar clock: runs the intervals.
+    @ivar clock: the time, and the timers.
     """
 
     def __init__(self, clock: IReactorTime, observer: Observer) -> None:
@@ -100,13 +100,13 @@ class Feed:
     @property
     def full(self) -> bool:
         """
-        Whether nobody else can follow.
+        Whether no other browser can follow.
         """
         return len(self._clients) >= MAX_CLIENTS
 
     def join(self, request: Request) -> None:
         """
-        Answer a request, until its connection is over.
+        Answer a request, until its connection has ended.
         """
         client = _Client(self, request)
         request.notifyFinish().addBoth(lambda _: self._leave(client))
@@ -114,13 +114,13 @@ class Feed:
         self._clients.append(client)
         request.write(f"retry: {_RETRY}\n\n".encode())
         request.write(self._state())
-        self._tell(client)
+        self._send(client)
         if self._tickCall is None:
             self._tickCall = Deadline(self.clock, INTERVAL, self._tick)
 
     def close(self) -> None:
         """
-        Tell nobody any more.
+        End the feed, and the connections of its browsers.
         """
         self._observer.changed = lambda: None
         for client in list(self._clients):
@@ -147,7 +147,7 @@ class Feed:
     def _gathered(self) -> None:
         self._gatherCall = None
         for client in list(self._clients):
-            self._tell(client)
+            self._send(client)
 
     def _tick(self) -> None:
         self._tickCall = Deadline(self.clock, INTERVAL, self._tick)
@@ -156,16 +156,16 @@ class Feed:
         for client in list(self._clients):
             if client.stuckSince is None:
                 client.request.write(state)
-                self._tell(client)
+                self._send(client)
             elif client.stuckSince <= latest:
                 self._drop(client)
 
     def _state(self) -> bytes:
         return message("state", self._observer.snapshot())
 
-    def _tell(self, client: _Client) -> None:
+    def _send(self, client: _Client) -> None:
         """
-        Tell what has happened since it was told last.
+        Send the events since the last message.
         """
         if client.stuckSince is None and client.next < self._observer.number:
             events = [each.asJSON() for each in self._observer.since(client.next)]

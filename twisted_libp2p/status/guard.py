@@ -1,10 +1,10 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A guard for pages of a node against web sites that a browser shows beside them.
+The guard of a node's pages against other web sites in the same browser.
 
-A request has to name a host that no DNS answer of a stranger can lead here, and
-pages of other origins get nothing.
+A request has to name a host that no DNS answer of a stranger can point at this node,
+and pages of other origins get nothing.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _HEADERS = {
 
 def isOurs(request: Request, hosts: Collection[str] = ()) -> bool:
     """
-    Return whether a request names a host that no stranger's name in the DNS can
-    stand for: localhost, a loopback address, the address at which the request
-    has come in, the name of this machine, or a host that the user has named.
+    Return whether a request names a host that no DNS name of a stranger can replace:
+    localhost, a loopback address, the local address of the request, the name of this
+    machine, or a host that the user has named.
 
     @param hosts: the hosts that the user has named.
     """
@@ -57,7 +57,7 @@ def isOurs(request: Request, hosts: Collection[str] = ()) -> bool:
 
 def _unmapped(text: str) -> IPv4Address | IPv6Address:
     """
-    Read an address; one that is mapped into IPv6 as what it is.
+    Read an address; an IPv4 address that is mapped into IPv6 as IPv4.
     """
     address = ip_address(text)
     return getattr(address, "ipv4_mapped", None) or address
@@ -65,11 +65,11 @@ def _unmapped(text: str) -> IPv4Address | IPv6Address:
 
 class Guarded(Resource):
     """
-    Something that is read, by its own origin.
+    A resource that only its own origin may read.
 
-    @cvar contentType: what it is; empty if the answer says so itself.
+    @cvar contentType: its type; empty if C{answer} sets it.
     @cvar linkable: whether a link of another origin may lead to it.
-    @cvar policy: what a browser may do with it, as Content Security Policy.
+    @cvar policy: its Content Security Policy.
     """
 
     isLeaf = True
@@ -79,15 +79,15 @@ class Guarded(Resource):
 
     def __init__(self, hosts: Collection[str] = ()) -> None:
         """
-        @param hosts: the hosts, beside this machine's own addresses, by which it may
-            be asked for.
+        @param hosts: names of hosts that requests may use, as well as this machine's
+            own addresses.
         """
         super().__init__()
         self._hosts = hosts
 
     def render(self, request: Request) -> Any:
         """
-        Answer C{GET}, if it is one of ours.
+        Answer C{GET}, if the request passes the guard.
         """
         for name, value in _HEADERS.items():
             request.setHeader(name, value)
@@ -111,6 +111,8 @@ class Guarded(Resource):
 
     def answer(self, request: Request) -> Any:
         """
+        Answer a request that has passed the guard.
+
         @return: the body, or C{NOT_DONE_YET}.
         """
         raise NotImplementedError

@@ -1,13 +1,12 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The status page: one page that needs nothing from anywhere else, its live feed,
-and the same as JSON.
+The status page: one page that loads nothing from other sites, its live feed, and the
+same as JSON.
 
-Whoever reaches the port may read.  So it is bound to loopback unless told
-otherwise; and so that no web site can make a browser read it on its behalf, a
-request has to name a host that no DNS answer can lead here from
-elsewhere, and pages of other origins get nothing.
+Every program that reaches the port may read it.  So the port is bound to loopback by
+default.  L{guard<twisted_libp2p.status.guard>} keeps web sites from reading it through
+a browser.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _PAGE = (
     .encode()
 )
 
-#: What the page may do: run what it has brought, and ask us.
+#: The page may run its own script and style, and request its feed.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -66,7 +65,7 @@ _POLICY = "; ".join(
 
 class _Page(Guarded):
     """
-    The page.
+    The page itself.
     """
 
     contentType = "text/html"
@@ -75,14 +74,14 @@ class _Page(Guarded):
 
     def answer(self, request: Request) -> bytes:
         """
-        It is always the same: what it shows comes by the feed.
+        Return the page, which is always the same: the feed brings its contents.
         """
         return _PAGE
 
 
 class _Snapshot(Guarded):
     """
-    All that the page shows, for programs.
+    The contents of the page, for programs.
     """
 
     def __init__(self, observer: Observer, hosts: Collection[str]) -> None:
@@ -91,7 +90,7 @@ class _Snapshot(Guarded):
 
     def answer(self, request: Request) -> bytes:
         """
-        Look, and tell.
+        Return the present state and the recent events.
         """
         events = [each.asJSON() for each in self._observer.since(0)]
         return json.dumps({**self._observer.snapshot(), "events": events}).encode()
@@ -110,7 +109,7 @@ class _Events(Guarded):
 
     def answer(self, request: Request) -> Any:
         """
-        Let follow, if there is room.
+        Add the browser to the feed, if there is room.
         """
         if self._feed.full:
             request.setHeader("Retry-After", "10")
@@ -125,9 +124,9 @@ def pages(
     """
     Make the resources of the status page.
 
-    @param hosts: the hosts, beside this machine's own addresses, by which they may
-        be asked for.
-    @return: their root, and what closes them.
+    @param hosts: names of hosts that requests may use, as well as this machine's own
+        addresses.
+    @return: their root, and the function that closes them.
     """
     observer = Observer(node)
     feed = Feed(node.reactor, observer)
@@ -147,14 +146,14 @@ def serveStatus(
     reactor: Any, node: Node, description: str, hosts: Collection[str] = ()
 ) -> WebService:
     """
-    Give a node a status page, for as long as it runs.
+    Serve the status page of a node, for as long as it runs.
 
-    @param reactor: what listens.
+    @param reactor: the reactor that listens.
     @param node: becomes the parent of the service.
-    @param description: where, as a server endpoint such as C{tcp:8080}: on
-        loopback unless it tells an C{interface}.
-    @param hosts: the hosts, beside this machine's own addresses, by which the page
-        may be asked for, such as the name that a proxy uses.
+    @param description: a server endpoint such as C{tcp:8080}, on loopback unless it
+        names an C{interface}.
+    @param hosts: names of hosts that requests may use, as well as this machine's own
+        addresses, such as the name that a proxy uses.
     @return: the service, whose name is C{status}.
     @raise ConfigurationError: there is no such endpoint.
     """

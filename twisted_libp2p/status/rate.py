@@ -1,38 +1,38 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-How often something happens.
+The rate of events.
 """
 
 from __future__ import annotations
 
 __all__ = ["SECONDS", "Rate"]
 
-#: How many seconds are remembered.
+#: Number of seconds whose counts are kept.
 SECONDS = 60
 
 
 class Rate:
     """
-    Counts by the second, for the last minute.  No timer is needed: seconds that
-    have gone are cleared when somebody counts, or looks.
+    Counts events by the second, for the last minute.  No timer is needed: old counts
+    are cleared at the next count or look.
 
-    @ivar total: how often it has happened in all.
+    @ivar total: number of events in all.
     """
 
     __slots__ = ("_counts", "_latest", "total")
 
     def __init__(self) -> None:
         self.total = 0
-        # One more than are told: the present second is not over.
+        # One more than are returned: the present second is not over.
         self._counts = [0] * (SECONDS + 1)
         self._latest = 0
 
     def count(self, now: float) -> None:
         """
-        It has happened.
+        Count one event.
 
-        @param now: in seconds.
+        @param now: the time in seconds.
         """
         self._advance(int(now))
         self.total += 1
@@ -40,8 +40,8 @@ class Rate:
 
     def history(self, now: float) -> list[int]:
         """
-        @return: how often it has happened in each of the last L{SECONDS} whole
-            seconds, the oldest first.
+        Return the number of events in each of the last L{SECONDS} whole seconds, the
+        oldest first.
         """
         self._advance(int(now))
         size = len(self._counts)

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A web site of a node: bound to loopback unless told otherwise, and gone without
-a trace when the node stops.
+A web site of a node: bound to loopback by default, and closed with all its
+connections when the node stops.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from twisted_libp2p.errors import ConfigurationError
 
 __all__ = ["WebService", "loopback"]
 
-#: How many connections a site takes; one more is closed.
+#: Number of connections that a site takes; one more is closed.
 MAX_CONNECTIONS = 64
 
-#: By the kind of an endpoint: where the loopback interface is, and how many
-#: arguments by position tell another one.
+#: By the kind of an endpoint: the loopback interface, and the number of positional
+#: arguments that name another one.
 _LOOPBACK = {
     "tcp": ("127.0.0.1", 2),
     "tcp6": (r"\:\:1", 3),
@@ -42,17 +42,16 @@ _LOOPBACK = {
 #: Kinds whose arguments are another endpoint.
 _WRAPPERS = ("haproxy",)
 
-#: The loopback interface, by the interface that stands for all.
+#: The loopback interface in place of each wildcard.
 _NARROWED = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def loopback(description: str) -> str:
     """
-    Bind an endpoint to loopback, unless it says where.
+    Bind an endpoint to loopback, unless it names an interface.
 
     @param description: a server endpoint, such as C{tcp:8080}.
-    @return: the same with an C{interface}, if its kind has one and it tells
-        none.
+    @return: the same with an C{interface}, if its kind has one and it names none.
     """
     kind, *arguments = re.split(r"(?<!\\):", description)
     if kind in _WRAPPERS and arguments:
@@ -61,7 +60,7 @@ def loopback(description: str) -> str:
     named = [each for each in arguments if "=" in each]
     if (
         not interface
-        or _saysWhere(description)
+        or _namesInterface(description)
         or len(arguments) - len(named) >= positions
     ):
         return description
@@ -70,8 +69,8 @@ def loopback(description: str) -> str:
 
 class _Loopback:
     """
-    The reactor, where what does not say on which interface it listens does so on
-    loopback: for kinds of endpoints of other packages, which nobody knows here.
+    The reactor, but ports that name no interface listen on loopback: for endpoints of
+    other packages, whose syntax is unknown here.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -111,16 +110,16 @@ class _Loopback:
         return listening
 
 
-def _saysWhere(description: str) -> bool:
+def _namesInterface(description: str) -> bool:
     """
     Return whether a description names an interface, however deep inside.
     """
-    return _WHERE.search(description) is not None
+    return _INTERFACE.search(description) is not None
 
 
 # An argument C{interface}, or a wildcard by its position; no part of another argument,
 # such as the path of a key.
-_WHERE = re.compile(r"(?:^|:)(?:interface\\*=|(?:0\.0\.0\.0|\\+:\\+:)(?=$|\\*:))")
+_INTERFACE = re.compile(r"(?:^|:)(?:interface\\*=|(?:0\.0\.0\.0|\\+:\\+:)(?=$|\\*:))")
 
 
 class _Channel(ProtocolWrapper):
@@ -130,7 +129,7 @@ class _Channel(ProtocolWrapper):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        One less.
+        Report the end to the factory.
         """
         super().connectionLost(reason)
         self.factory.ended()
@@ -138,7 +137,7 @@ class _Channel(ProtocolWrapper):
 
 class _Door(WrappingFactory):
     """
-    Lets in so many connections, and can end them.
+    Takes L{MAX_CONNECTIONS} connections at the most, and can end them.
     """
 
     noisy = False
@@ -158,7 +157,7 @@ class _Door(WrappingFactory):
         self, addr: IAddress | None
     ) -> ProtocolWrapper | None:
         """
-        Let one in, if there is room.
+        Take a connection, if there is room.
         """
         if len(self.protocols) >= MAX_CONNECTIONS or self._emptied is not None:
             return None
@@ -166,7 +165,9 @@ class _Door(WrappingFactory):
 
     def empty(self) -> Deferred[None]:
         """
-        End all of them.
+        End all connections.
+
+        @return: fires when they have ended.
         """
         emptied: Deferred[None] = Deferred()
         self._emptied = emptied
@@ -177,7 +178,7 @@ class _Door(WrappingFactory):
 
     def ended(self) -> None:
         """
-        Tell that all are gone, when they are.
+        Fire the Deferred of L{empty} when the last connection has ended.
         """
         emptied = self._emptied
         if emptied is not None and not emptied.called and not self.protocols:
@@ -198,17 +199,17 @@ class WebService(Service):
         build: Callable[[], tuple[IResource, Callable[[], None]]],
     ) -> None:
         """
-        @param reactor: what it runs on.
-        @param description: the endpoint that it listens on, on loopback unless
-            that tells an C{interface}.
-        @param build: called at each start: gives the root of the site, and what
-            closes it.
+        @param reactor: the reactor that listens.
+        @param description: the endpoint that it listens on, on loopback unless it
+            names an C{interface}.
+        @param build: called at each start; returns the root of the site, and the
+            function that closes it.
         @raise ConfigurationError: there is no such endpoint.
         """
         self._reactor = reactor
         try:
             self._endpoint = serverFromString(
-                reactor if _saysWhere(description) else _Loopback(reactor),
+                reactor if _namesInterface(description) else _Loopback(reactor),
                 loopback(description),
             )
         except Exception as error:
@@ -229,7 +230,7 @@ class WebService(Service):
         Listen before C{twistd} changes its user, for only root may listen on low
         ports.
 
-        @raise Exception: it cannot, and the program had better end.
+        @raise Exception: it cannot; the program should end.
         """
         super().privilegedStartService()
         self._listen()
@@ -269,25 +270,27 @@ class WebService(Service):
 
     def whenListening(self) -> Deferred[IListeningPort]:
         """
-        @return: fires with the port; fails with why there is none.
+        Wait until the service listens.
+
+        @return: fires with the port; fails with the error of listening.
         """
         if self._listening is None:
             return fail(ConfigurationError(f"the {self.name} service is not started"))
         waiting: Deferred[IListeningPort] = Deferred()
 
-        def tell(port: Any) -> Any:
+        def report(port: Any) -> Any:
             if self._failure is None:
                 waiting.callback(port)
             else:
                 waiting.errback(self._failure)
             return port
 
-        self._listening.addCallback(tell)
+        self._listening.addCallback(report)
         return waiting
 
     def stopService(self) -> Deferred[None]:
         """
-        Listen no more, and end all connections.
+        Stop listening, and end all connections.
         """
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
