@@ -6,10 +6,15 @@ Tests of the wrapper that negotiates, over an in-memory transport.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IProtocol,
+    IProtocolFactory,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -77,6 +82,43 @@ class Transport(StringTransport, Switchable):
         protocol.makeConnection(self)
 
 
+class Noted(Negotiation):
+    """
+    A negotiation that notes its results.
+    """
+
+    def __init__(
+        self,
+        case: NegotiatorTests,
+        machine: Any,
+        choose: Callable[[str, Any], IProtocolFactory | None],
+        already: Callable[[Any], str | None] = lambda transport: None,
+        optimistic: str | None = None,
+    ) -> None:
+        self._case = case
+        self._machine = machine
+        self._choose = choose
+        self._already = already
+        self.optimistic = optimistic
+        self.clock = case.clock
+        self.deadlines = Deadlines(case.clock, 10.0)
+
+    def machine(self) -> Any:
+        return self._machine
+
+    def choose(self, agreed: str, transport: Any) -> IProtocolFactory | None:
+        return self._choose(agreed, transport)
+
+    def already(self, transport: Any) -> str | None:
+        return self._already(transport)
+
+    def agreed(self, protocol: IProtocol, transport: Any) -> None:
+        self._case.agreements.append(protocol)
+
+    def failed(self, reason: Failure, protocol: IProtocol | None) -> None:
+        self._case.failures.append(reason)
+
+
 class NegotiatorTests(SynchronousTestCase):
     """
     A negotiator runs its machine, and steps aside.
@@ -98,13 +140,10 @@ class NegotiatorTests(SynchronousTestCase):
         """
         factory = Factory()
         factory.buildProtocol = lambda addr: self.inner  # type: ignore[method-assign]
-        negotiation = Negotiation(
-            lambda: machine,
+        negotiation = Noted(
+            self,
+            machine,
             options.pop("choose", lambda name, transport: factory),
-            failed=lambda reason, inner: self.failures.append(reason),
-            agreed=lambda protocol, transport: self.agreements.append(protocol),
-            clock=self.clock,
-            deadlines=Deadlines(self.clock, 10.0),
             **options,
         )
         negotiator = negotiation.buildProtocol(None)

@@ -70,17 +70,18 @@ class Inbound(Negotiation):
         @param clock: runs the timers.
         @param deadlines: the time for one negotiation.
         """
-        super().__init__(
-            lambda: multistream.Responder(registry.lookup, registry.protocols),
-            self._choose,
-            agreed=self._agreed,
-            clock=clock,
-            deadlines=deadlines,
-        )
+        self.clock = clock
+        self.deadlines = deadlines
         self._registry = registry
         self._negotiating = negotiating
 
-    def _choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
+    def machine(self) -> multistream.Responder:
+        """
+        Make the machine that answers the proposals of the peer.
+        """
+        return multistream.Responder(self._registry.lookup, self._registry.protocols)
+
+    def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """
         Return the factory that serves a protocol; None if too many streams speak it.
         """
@@ -93,7 +94,7 @@ class Inbound(Negotiation):
             return None
         return self._registry.lookup(protocol)
 
-    def _agreed(self, protocol: IProtocol, stream: IMuxedStream) -> None:
+    def agreed(self, protocol: IProtocol, stream: IMuxedStream) -> None:
         """
         Announce the stream, unless the application has ended it, or its connection,
         as it began.
@@ -151,8 +152,6 @@ class Outbound(Negotiation):
         @param clock: runs the timers.
         @param deadlines: the time for one negotiation.
         """
-        # The callables of the base class are methods here: a stream is cheap
-        # enough to be opened for every question, and they are not.
         self.owner = owner
         self._proposals = proposals
         self._factory = factory
@@ -174,9 +173,7 @@ class Outbound(Negotiation):
         """
         Build the negotiator of the stream.
         """
-        negotiator = _Proposer(self, self.machine())
-        negotiator.optimistic = self.optimistic
-        return negotiator
+        return _Proposer(self, self.machine())
 
     def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """

@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from twisted_libp2p.connection.connection import Connection
 from twisted_libp2p.connection.upgrade import Upgrade
 from twisted_libp2p.errors import (
     LegacyPeer,
@@ -24,7 +23,13 @@ from twisted_libp2p.errors import (
     UnsupportedProtocol,
     UpgradeTimeout,
 )
-from twisted_libp2p.interfaces import IManagedConnection, IMuxer, ISecurity, Role
+from twisted_libp2p.interfaces import (
+    IManagedConnection,
+    IMuxer,
+    ISecurity,
+    Role,
+    Secured,
+)
 from twisted_libp2p.negotiation import (
     Machine,
     Negotiation,
@@ -57,6 +62,9 @@ class Stack(Factory):
     The layers of one raw transport.
 
     @ivar upgrade: the upgrade whose connection they carry.
+    @ivar client: whether our side proposes.
+    @ivar bootstrap: the time for a negotiation in the draft's dialect; None if another
+        is spoken.
     """
 
     noisy = False
@@ -77,42 +85,36 @@ class Stack(Factory):
             L{BOOTSTRAP}.  A server answers all of them.
         """
         self.upgrade = upgrade
-        self._securities = securities
-        self._muxers = muxers
-        self._clock = clock
-        self._dialect = dialect
-        self._client = upgrade.role is Role.CLIENT
+        self.securities = securities
+        self.muxers = muxers
+        self.clock = clock
+        self.dialect = dialect
+        self.client = upgrade.role is Role.CLIENT
         # Every peer that knows the draft's dialect answers soon.
-        self._bootstrap = (
+        self.bootstrap = (
             Deadlines(clock, BOOTSTRAP_DEADLINE) if dialect == BOOTSTRAP else None
         )
-        self._machine: Machine | None = None
-        if self._bootstrap is not None:
-            upgrade.connection.addBoth(self._ended, self._bootstrap)
+        if self.bootstrap is not None:
+            upgrade.connection.addBoth(self._ended, self.bootstrap)
 
     def stack(self) -> Negotiation:
         """
         Stack the layers: negotiate, secure, negotiate, multiplex.
         """
-        handshake = self.upgrade.handshake
-        return Negotiation(
-            self._onTransport,
-            lambda security, transport: self._securities[security].wrap(
+        upgrade = self.upgrade
+        handshake = upgrade.handshake
+        return _Securing(
+            self,
+            lambda security: self.securities[security].wrap(
                 handshake,
-                Negotiation(
-                    self._onSecured,
-                    lambda muxer, secure: self._muxers[muxer].wrap(
-                        self.upgrade.role, self._connect(muxer, secure)
+                _Muxing(
+                    self,
+                    lambda muxer, secure: self.muxers[muxer].wrap(
+                        upgrade.role,
+                        upgrade.connect(muxer, secure.secured, secure.getHost()),
                     ),
-                    already=self._secured,
-                    failed=self.upgrade.fail,
-                    clock=self._clock,
                 ),
             ),
-            failed=self._failed,
-            optimistic=self._optimistic(),
-            clock=self._clock,
-            deadlines=self._bootstrap,
         )
 
     def buildProtocol(  # type: ignore[override]
@@ -141,14 +143,32 @@ class Stack(Factory):
         bootstrap.stop()
         return result
 
-    def _onTransport(self) -> Machine:
+
+class _Securing(Negotiation):
+    """
+    The negotiation of the security protocol on the raw transport.
+    """
+
+    def __init__(self, stack: Stack, wrap: Callable[[str], IProtocolFactory]) -> None:
         """
-        Make the machine that negotiates a security protocol on the raw transport.
+        @param wrap: returns the factory for a negotiated security protocol.
         """
-        securities = self._securities
-        if not self._client:
+        self._stack = stack
+        self._wrap = wrap
+        self._machine: Machine | None = None
+        self.clock = stack.clock
+        self.deadlines = stack.bootstrap
+        self.optimistic = self._optimistic()
+
+    def machine(self) -> Machine:
+        """
+        Make the machine of our side and our dialect.
+        """
+        stack = self._stack
+        securities = stack.securities
+        if not stack.client:
             self._machine = bootstrap.Listener(securities.__contains__, securities.keys)
-        elif self._dialect == BOOTSTRAP:
+        elif stack.dialect == BOOTSTRAP:
             self._machine = bootstrap.Dialer(tuple(securities))
         else:
             proposals = self._proposals()
@@ -161,8 +181,8 @@ class Stack(Factory):
         """
         Return the security protocols to propose by multistream-select.
         """
-        securities = tuple(self._securities)
-        return securities[:1] if self._dialect == MULTISTREAM else securities
+        securities = tuple(self._stack.securities)
+        return securities[:1] if self._stack.dialect == MULTISTREAM else securities
 
     def _optimistic(self) -> str | None:
         """
@@ -170,39 +190,21 @@ class Stack(Factory):
         that is proposed alone.  Its first message cannot be mistaken for
         multistream-select, so a peer that refuses it gets no further.
         """
-        if not self._client or self._dialect == BOOTSTRAP:
+        if not self._stack.client or self._stack.dialect == BOOTSTRAP:
             return None
         first, *others = self._proposals()
         return None if others else first
 
-    def _secured(self, secure: Any) -> str | None:
+    def choose(self, agreed: str, transport: Any) -> IProtocolFactory:
         """
-        Judge the peer, and return the muxer if the handshake has agreed on one.
+        Return the factory of the security protocol.
         """
-        self.upgrade.judge(secure.secured, secure.getPeer())
-        muxer: str | None = secure.secured.muxer
-        return muxer
+        return self._wrap(agreed)
 
-    def _onSecured(self) -> Machine:
+    def failed(self, reason: Failure, protocol: IProtocol | None) -> None:
         """
-        Make the machine that negotiates the muxer.
-        """
-        muxers = self._muxers
-        if self._client:
-            return multistream.Initiator(tuple(muxers), ask=True)
-        return multistream.Responder(muxers.__contains__, muxers.keys)
-
-    def _connect(self, muxer: str, secure: Any) -> Connection:
-        """
-        Make the connection that the muxer serves.
-        """
-        return self.upgrade.connect(muxer, secure.secured, secure.getHost())
-
-    def _failed(self, reason: Failure, _: object = None) -> None:
-        """
-        Fail the upgrade, because the outer negotiation has failed.  A peer that gives
-        no answer to a bootstrap does not know the draft: such peers wait for more, or
-        hang up.
+        Fail the upgrade.  A peer that gives no answer to a bootstrap does not know the
+        draft: such peers wait for more, or hang up.
         """
         if (
             isinstance(self._machine, bootstrap.Dialer)
@@ -211,7 +213,54 @@ class Stack(Factory):
             and not reason.check(UnsupportedProtocol)
         ):
             reason = Failure(LegacyPeer())
-        self.upgrade.fail(reason)
+        self._stack.upgrade.fail(reason)
+
+
+class _Muxing(Negotiation):
+    """
+    The negotiation of the muxer on the secured transport.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        wrap: Callable[[str, Any], IProtocolFactory],
+    ) -> None:
+        """
+        @param wrap: returns the factory for a negotiated muxer on a transport.
+        """
+        self._stack = stack
+        self._wrap = wrap
+        self.clock = stack.clock
+
+    def already(self, transport: Any) -> str | None:
+        """
+        Judge the peer, and return the muxer if the handshake has agreed on one.
+        """
+        secured: Secured = transport.secured
+        self._stack.upgrade.judge(secured, transport.getPeer())
+        return secured.muxer
+
+    def machine(self) -> Machine:
+        """
+        Make the machine of our side.
+        """
+        muxers = self._stack.muxers
+        if self._stack.client:
+            return multistream.Initiator(tuple(muxers), ask=True)
+        return multistream.Responder(muxers.__contains__, muxers.keys)
+
+    def choose(self, agreed: str, transport: Any) -> IProtocolFactory:
+        """
+        Return the factory of the muxer.
+        """
+        return self._wrap(agreed, transport)
+
+    def failed(self, reason: Failure, protocol: IProtocol | None) -> None:
+        """
+        Fail the upgrade.
+        """
+        self._stack.upgrade.fail(reason)
 
 
 class AcceptingFactory(Factory):

@@ -1,11 +1,12 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The wrapper that negotiates on a transport, and then steps aside.
+The layer that negotiates on a transport, and then steps aside.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -30,8 +31,7 @@ from twisted_libp2p.printable import printable
 
 __all__ = ["Machine", "Negotiation", "Negotiator"]
 
-#: Seconds that a peer is given to take the last answer of a negotiation that
-#: has failed.
+#: Seconds that a peer has to take the last answer of a negotiation that has failed.
 CLOSING_TIME = 1.0
 
 _log = Logger()
@@ -39,13 +39,13 @@ _log = Logger()
 
 class Machine(Protocol):
     """
-    A negotiation without I/O: one side of one attempt to agree.
+    One side of one negotiation, without I/O.
 
-    @ivar agreed: the protocol that was agreed; None so far.
-    @ivar trailing: the bytes that came behind the agreement.
-    @ivar farewell: what is still to be sent when C{receive} has raised.
-    @ivar refusal: what it has failed for if the transport ends now; None where
-        the end itself is the failure.
+    @ivar agreed: the negotiated protocol; None so far.
+    @ivar trailing: the bytes that came after the agreement.
+    @ivar farewell: the bytes that are still to be sent after C{receive} has raised.
+    @ivar refusal: the reason of the failure if the transport ends now; None if the end
+        itself is the reason.
     """
 
     agreed: str | None
@@ -59,35 +59,26 @@ class Machine(Protocol):
 
     def start(self) -> bytes:
         """
-        @return: what to send before anything was received.
+        Return the bytes to send before anything was received.
         """
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: what to send in answer to these bytes.
+        Take in received bytes.
 
+        @return: the bytes to send in answer.
         @raise Libp2pError: there will be no agreement.
         """
-
-
-#: Gives the protocol for what was agreed on a transport, or None to refuse.
-Build = Callable[[str, Any], "IProtocol | None"]
 
 
 @implementer(IHalfCloseableProtocol)
 class Negotiator(Layer):
     """
-    Runs a L{Machine} over a transport.  When the machine is done, the
-    protocol that was agreed is connected to I{the transport itself} and
-    receives from it directly.
-
-    @ivar optimistic: the protocol that is taken for agreed before the peer
-        has confirmed it: it is connected at once, so that its first bytes
-        travel with the proposal, but receives nothing yet.
+    Runs a L{Machine} over a transport.  When the machine is done, the negotiated
+    protocol is connected to I{the transport itself} and receives from it directly.
     """
 
     factory: Negotiation
-    optimistic: str | None = None
     _closing: Deadline | None = None
     _over = False
     _lent = False
@@ -100,41 +91,40 @@ class Negotiator(Layer):
     @property
     def settled(self) -> bool:
         """
-        Whether there is an agreement, or will be none.
+        Whether the negotiation is over.
         """
         return self._over
 
     def makeConnection(self, transport: Any) -> None:
         """
-        Send the first flight; or be done at once, where the choice was made
-        already by other means.
+        Send the first flight; or connect the protocol at once, if it was agreed by
+        other means.
         """
         self.connected = 1
         self.transport = transport
         self._switch = switchable(transport)
         factory = self.factory
-        if factory.already is not None:
-            try:
-                already = factory.already(transport)
-            except Exception:
-                # Whoever raised it has ended the connection, and said why.
-                self._end()
-                return
-            if already is not None:
-                if self._connect(already):
-                    self._stepOut(b"")
-                return
+        try:
+            already = factory.already(transport)
+        except Exception:
+            # The callee has closed the transport, and reported the reason.
+            self._end()
+            return
+        if already is not None:
+            if self._connect(already):
+                self._stepOut(b"")
+            return
         if factory.deadlines is not None:
             factory.deadlines.begin(self)
         first = self._machine.start()
         if first:
             transport.write(first)
-        if self.optimistic is not None:
-            self._connect(self.optimistic)
+        if factory.optimistic is not None:
+            self._connect(factory.optimistic)
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Feed the machine, unless it is done: then these bytes are not ours.
+        Feed the machine; after the agreement, pass the bytes on.
         """
         if self._over:
             if self.wrappedProtocol is not None:
@@ -147,7 +137,7 @@ class Negotiator(Layer):
             self._fail(error)
             return
         if self._over:
-            # The application, asked whether it speaks this, has ended all.
+            # The application was asked for the protocol, and has ended the transport.
             return
         if answer:
             self.transport.write(answer)
@@ -160,7 +150,7 @@ class Negotiator(Layer):
 
     def _connect(self, agreed: str) -> bool:
         """
-        Connect the protocol for what was agreed.
+        Connect the negotiated protocol.
 
         @return: whether there is one.
         """
@@ -173,9 +163,9 @@ class Negotiator(Layer):
             self._fail(NegotiationFailed(f"{agreed} was refused by our own side"))
             return False
         self.wrappedProtocol = inner
-        if self.optimistic is None:
-            # From here on whatever ends the transport is the inner
-            # protocol's to hear, even in its own connectionMade.
+        if self.factory.optimistic is None:
+            # From now on each end of the transport is reported to the inner protocol,
+            # even during its own connectionMade.
             self._replace(inner)
         elif self._switch is not None:
             self._lent = self._switch.lend(inner)
@@ -185,8 +175,8 @@ class Negotiator(Layer):
             failure = Failure()
             _log.failure("{agreed} failed to start", failure, agreed=printable(agreed))
             self.transport.abortConnection()
-            if self.optimistic is None:
-                # Nothing that happens to the transport leads here any more.
+            if self.factory.optimistic is None:
+                # The end of the transport is no longer reported to this layer.
                 self._call(self.factory.failed, failure, inner)
             return False
         return True
@@ -206,8 +196,8 @@ class Negotiator(Layer):
 
     def _replace(self, inner: IProtocol) -> None:
         """
-        Receive no more, where the transport lets its protocol be exchanged;
-        elsewhere what is received is passed on.
+        Step out of the path, if the transport can replace its protocol; otherwise
+        received bytes are passed on.
         """
         self._end()
         if self._switch is not None:
@@ -215,7 +205,7 @@ class Negotiator(Layer):
 
     def _deliver(self, trailing: bytes) -> None:
         """
-        Hand on the bytes that came with the last message.
+        Deliver the bytes that came with the last message.
         """
         if self._switch is not None:
             self._switch.unread(trailing)
@@ -224,7 +214,7 @@ class Negotiator(Layer):
 
     def timedOut(self) -> None:
         """
-        There is no agreement in time.
+        Fail: there is no agreement in time.
         """
         deadlines = self.factory.deadlines
         seconds = deadlines.seconds if deadlines is not None else 0.0
@@ -249,7 +239,7 @@ class Negotiator(Layer):
 
     def _finish(self, reason: Failure) -> None:
         """
-        Report once, to everybody who waits, that there will be no agreement.
+        Report the failure, once, to the factory and to the inner protocol.
         """
         if self._over:
             return
@@ -261,8 +251,8 @@ class Negotiator(Layer):
 
     def _leave(self) -> IProtocol | None:
         """
-        Return the inner protocol, once: the one that the application has put in its
-        place, if it has.
+        Return the inner protocol, once, or the protocol that the application has put in
+        its place.
         """
         inner: IProtocol | None = self.wrappedProtocol
         self.wrappedProtocol = None
@@ -272,7 +262,7 @@ class Negotiator(Layer):
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         """
-        Call the application: what it raises is logged, and stops nothing here.
+        Call the application; an exception is logged, and has no other effect.
         """
         try:
             function(*args)
@@ -281,7 +271,7 @@ class Negotiator(Layer):
 
     def _end(self) -> None:
         """
-        It is over, one way or the other.
+        End the negotiation, whatever its result.
         """
         self._over = True
         if self.factory.deadlines is not None:
@@ -289,7 +279,7 @@ class Negotiator(Layer):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The transport is gone, in the midst of it all or later.
+        Report the end of the transport.
         """
         self.connected = 0
         closing, self._closing = self._closing, None
@@ -305,7 +295,8 @@ class Negotiator(Layer):
 
     def readConnectionLost(self) -> None:
         """
-        The peer will send no more.  Before the agreement that is the end.
+        Report that the peer sends nothing more.  Before the agreement that is a
+        failure.
         """
         inner = self.wrappedProtocol
         if not self._over:
@@ -320,71 +311,65 @@ class Negotiator(Layer):
 
     def writeConnectionLost(self) -> None:
         """
-        Our side will send no more; an optimistic protocol may have said so.
+        Report that our side sends nothing more, which an optimistic protocol may have
+        asked for.
         """
         inner = self.wrappedProtocol
         if IHalfCloseableProtocol.providedBy(inner):
             inner.writeConnectionLost()
 
 
-def _nothing(*_: object) -> None:
+class Negotiation(Factory, ABC):
     """
-    What happens where nobody asked for more.
-    """
+    The factory of negotiators: a subclass says which machine they run, and what follows
+    from its result.  It wraps a choice of factories instead of one.
 
-
-class Negotiation(Factory):
-    """
-    The factory of negotiators: which machine, and what to do about its end.
-    It wraps not one factory but a choice of them.
-
-    @ivar machine: makes the machine of one negotiation.
-    @ivar choose: gives the factory for what was agreed on a transport, or None
-        to refuse it.
-    @ivar failed: told once when there is no agreement, together with the
-        optimistic protocol, if one was connected.
-    @ivar agreed: told once when there is one, with the protocol and its
-        transport.
-    @ivar already: returns for a transport the protocol that was agreed by other
-        means; None where there are no others.  If it raises, it has ended the
-        transport itself.
-    @ivar optimistic: the protocol to take for agreed at once.
-    @ivar clock: ends what a peer does not end.
-    @ivar deadlines: the time for one negotiation; None where somebody else
-        looks at the clock.
+    @ivar optimistic: the protocol that is connected before the peer has confirmed it,
+        so that its first bytes travel with the proposal; it receives nothing until
+        then.  None to wait for the confirmation.
+    @ivar clock: runs the timers.
+    @ivar deadlines: the time for one negotiation; None if a longer deadline includes
+        it.
     """
 
     noisy = False
 
-    machine: Callable[[], Machine]
-    choose: Callable[[str, Any], IProtocolFactory | None]
-    failed: Callable[[Failure, IProtocol | None], None]
-    agreed: Callable[[IProtocol, Any], None]
-    already: Callable[[Any], str | None] | None = None
-    optimistic: str | None
+    optimistic: str | None = None
     clock: IReactorTime
-    deadlines: Deadlines | None
+    deadlines: Deadlines | None = None
 
-    def __init__(
-        self,
-        machine: Callable[[], Machine],
-        choose: Callable[[str, Any], IProtocolFactory | None],
-        *,
-        failed: Callable[[Failure, IProtocol | None], None] = _nothing,
-        agreed: Callable[[IProtocol, Any], None] = _nothing,
-        already: Callable[[Any], str | None] | None = None,
-        optimistic: str | None = None,
-        clock: IReactorTime,
-        deadlines: Deadlines | None = None,
-    ) -> None:
-        self.machine = machine
-        self.choose = choose
-        self.optimistic = optimistic
-        self.failed = failed
-        self.agreed = agreed
-        self.already = already
-        self.clock = clock
-        self.deadlines = deadlines
+    @abstractmethod
+    def machine(self) -> Machine:
+        """
+        Make the machine of one negotiation.
+        """
+
+    @abstractmethod
+    def choose(self, agreed: str, transport: Any) -> IProtocolFactory | None:
+        """
+        Return the factory for the negotiated protocol of a transport; None to refuse
+        it.
+        """
+
+    def already(self, transport: Any) -> str | None:
+        """
+        Return the protocol that was agreed by other means; None to negotiate.
+
+        @raise Exception: there will be no agreement, and the transport has been closed.
+        """
+        return None
+
+    def agreed(self, protocol: IProtocol, transport: Any) -> None:
+        """
+        Handle an agreement.  Called once, when the protocol is connected.
+        """
+
+    def failed(self, reason: Failure, protocol: IProtocol | None) -> None:
+        """
+        Handle a failure.  Called once.
+
+        @param protocol: the optimistic protocol, if it was connected.
+        """
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -392,14 +377,12 @@ class Negotiation(Factory):
         """
         Build the negotiator of one transport.
         """
-        negotiator = Negotiator(self, self.machine())
-        negotiator.optimistic = self.optimistic
-        return negotiator
+        return Negotiator(self, self.machine())
 
     def build(self, agreed: str, transport: Any) -> IProtocol | None:
         """
-        Build the protocol for what was agreed.  A factory that raises has
-        refused, and the error is logged.
+        Build the negotiated protocol.  A factory that raises has refused; the error is
+        logged.
         """
         try:
             factory = self.choose(agreed, transport)
@@ -414,7 +397,7 @@ class Negotiation(Factory):
 
     def explain(self, reason: Failure) -> Exception:
         """
-        Give the typed error for a transport that was lost too early.
+        Return the typed error for a transport that was lost too early.
         """
         if isinstance(reason.value, Libp2pError):
             return reason.value

@@ -513,11 +513,7 @@ class PrivateConnectionTests(SynchronousTestCase):
         A negotiator on top steps out of the way when it is done.
         """
         inner = Recorder()
-        negotiation = Negotiation(
-            lambda: multistream.Responder(lambda each: True, lambda: ()),
-            lambda agreed, transport: Prepared(inner),
-            clock=Clock(),
-        )
+        negotiation = Willing(Prepared(inner))
         connection = PrivateFactory(self.network, negotiation).buildProtocol(ADDRESS)
         assert connection is not None
         connection.makeConnection(Told())
@@ -528,6 +524,28 @@ class PrivateConnectionTests(SynchronousTestCase):
         self.assertIs(connection.wrappedProtocol, inner)
         connection.dataReceived(keystream(b" again"))
         self.assertEqual(inner.received, b"hello again")
+
+
+class Willing(Negotiation):
+    """
+    The negotiation of a side that agrees to anything.
+    """
+
+    def __init__(self, factory: Factory) -> None:
+        self._factory = factory
+        self.clock = Clock()
+
+    def machine(self) -> multistream.Responder:
+        """
+        Make the machine of the side that answers.
+        """
+        return multistream.Responder(lambda each: True, lambda: ())
+
+    def choose(self, agreed: str, transport: object) -> Factory:
+        """
+        Return the one factory.
+        """
+        return self._factory
 
 
 class Packets(MemoryTransport):
