@@ -65,7 +65,6 @@ PENDING = {
     "negotiation/multistream.py: over 500 lines",
     "negotiation/multistream.py: receive has a complexity over 15",
     "node/node.py: __init__ has over 60 lines",
-    "tap.py: parent: Any = self.parent",
     "testing/pump.py: stroke has a complexity over 15",
     "testing/security.py: over 500 lines",
     "testing/security.py: wrapper: Any = self.security",

@@ -3,8 +3,8 @@
 """
 libp2p for Twisted: any C{Factory}, any peer, one endpoint string.
 
-The names below are what most applications need; each is loaded when it is
-first used.  The rooms behind them are listed in C{docs/architecture.rst}.
+Most applications need only the names below; each is loaded when it is first used.
+C{docs/architecture.rst} lists the rooms from which they come.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _WHERE = {
 
 def __getattr__(name: str) -> Any:
     """
-    Load a public name from where it lives.
+    Load a public name from its room.
     """
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,11 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What happens to connections and streams, told to whoever wants to know.
+The events of a node, and the bus that delivers them to subscribers.
 
-The events are the ones of the I{Connection Lifecycle} draft (C{OpenedConn},
+The events are those of the I{Connection Lifecycle} draft (C{OpenedConn},
 C{ClosedConn}, C{Listen}, C{ListenClose}) and of go-libp2p's notifier
-(C{OpenedStream}, C{ClosedStream}); further ones tell what was learnt of a peer.
+(C{OpenedStream}, C{ClosedStream}); further ones report news about a peer.
 
 Three promises about the order:
 
@@ -13,12 +13,12 @@ Three promises about the order:
      L{OpenedStream} by its L{ClosedStream}, and a connection's streams are
      closed before it is.  Only a stream that its application has paused, and
      whose peer had ended its half, is closed later: when the application has
-     read what came, or leaves.
+     read all received data, or leaves.
   2. All subscribers see the events in the order in which they happened.  An
      event that is caused inside a subscriber waits until all subscribers
      have seen the present one.
-  3. An event is delivered before the reactor takes up anything else, and
-     L{OpenedConn} before any data of the connection is.
+  3. An event is delivered before the reactor does anything else, and
+     L{OpenedConn} before any data of the connection is delivered.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ __all__ = [
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Event:
     """
-    Something that happened.
+    The base class of all events.
 
-    @ivar time: when, in seconds since the epoch.
+    @ivar time: the time of the event, in seconds since the epoch.
     """
 
     time: float
@@ -81,12 +81,13 @@ class Event:
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _ConnectionEvent(Event):
     """
-    What all events of a connection tell.
+    The common attributes of all events of a connection.
 
     @ivar connection: the connection.
     @ivar peer: the peer at the other end.
-    @ivar localAddress: our end of it; None where the transport has no address.
-    @ivar remoteAddress: the peer's end of it; None likewise.
+    @ivar localAddress: the address of our end; None if the transport has no
+        addresses.
+    @ivar remoteAddress: the address of the peer's end, or None.
     @ivar direction: which side opened it; equal to C{"inbound"} or C{"outbound"}.
     @ivar limited: whether it leads through a relay, which limits its time and bytes.
     @ivar security: the security protocol.
@@ -108,8 +109,8 @@ class OpenedConn(_ConnectionEvent):
     """
     A connection is authenticated, multiplexed, and ready.
 
-    @ivar remoteKey: the key that has proven who the peer is.
-    @ivar early: whether the muxer was agreed inside the security handshake.
+    @ivar remoteKey: the key of the peer, which the handshake has proven.
+    @ivar early: whether the muxer was negotiated inside the security handshake.
     @ivar upgradeTime: seconds from the transport's connect to readiness.
     """
 
@@ -123,7 +124,7 @@ class ClosedConn(_ConnectionEvent):
     """
     A connection has ended.
 
-    @ivar reason: who ended it, and why.
+    @ivar reason: which side ended it, and why.
     """
 
     reason: Failure
@@ -132,10 +133,10 @@ class ClosedConn(_ConnectionEvent):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConnectionTrimmed(_ConnectionEvent):
     """
-    There were too many connections, and this one was the most expendable: it
-    is about to be closed, and its L{ClosedConn} will follow.
+    A connection is about to be closed, because there are too many and this is the
+    most expendable one.  Its L{ClosedConn} follows.
 
-    @ivar value: what its peer was worth.
+    @ivar value: the value of its peer.
     """
 
     value: float
@@ -144,7 +145,7 @@ class ConnectionTrimmed(_ConnectionEvent):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _StreamEvent(Event):
     """
-    What all events of a stream tell.
+    The common attributes of all events of a stream.
 
     @ivar stream: the stream.
     @ivar connection: the connection that carries it.
@@ -163,7 +164,7 @@ class _StreamEvent(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OpenedStream(_StreamEvent):
     """
-    The protocol of a stream was agreed.
+    The protocol of a stream was negotiated.
     """
 
 
@@ -172,7 +173,7 @@ class ClosedStream(_StreamEvent):
     """
     Both directions of a stream have ended.
 
-    @ivar reason: who ended it, and why.
+    @ivar reason: which side ended it, and why.
     """
 
     reason: Failure
@@ -183,7 +184,7 @@ class Listen(Event):
     """
     We have started to listen on an address.
 
-    @ivar address: the real one, with our peer id at its end.
+    @ivar address: the actual address, with our peer id at its end.
     """
 
     address: Multiaddr
@@ -194,8 +195,8 @@ class ListenClose(Event):
     """
     We have stopped listening on an address.
 
-    @ivar address: the one that L{Listen} told.
-    @ivar reason: why, if it was not asked for.
+    @ivar address: the address of the L{Listen} event.
+    @ivar reason: the error that ended it; None if the node or its user has.
     """
 
     address: Multiaddr
@@ -205,17 +206,18 @@ class ListenClose(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Identified(Event):
     """
-    A peer has told what it is (identify), or what has changed (push).
+    A peer has described itself (identify), or announced a change (push).
 
-    @ivar connection: the connection on which it told.
-    @ivar peer: who.
-    @ivar agent: the software it says it is; empty if it does not say.
-    @ivar protocolVersion: the network it says it belongs to; empty likewise.
-    @ivar protocols: the protocols it serves.
-    @ivar listenAddresses: where it says it listens.
-    @ivar observedAddress: how it sees our end of the connection.
-    @ivar record: its signed record, verified, as it came; None without one.
-    @ivar push: whether it told by itself, after a change.
+    @ivar connection: the connection on which the message arrived.
+    @ivar peer: the peer id of the peer.
+    @ivar agent: the name and version of its program; empty if the peer gives none.
+    @ivar protocolVersion: the application network that the peer names; empty if it
+        names none.
+    @ivar protocols: the protocols that the peer serves.
+    @ivar listenAddresses: the addresses on which the peer says it listens.
+    @ivar observedAddress: the address of our end, as the peer sees it.
+    @ivar record: the verified signed record of the peer, unchanged; None without one.
+    @ivar push: whether the peer sent the message unasked, after a change.
     """
 
     connection: IConnection
@@ -261,11 +263,11 @@ class LimitReached(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProtocolsChanged(Event):
     """
-    A peer that was identified serves other protocols now; or we ourselves do.
+    The protocols that an identified peer, or this node, serves have changed.
 
-    @ivar peer: who; our own id if it is us.
-    @ivar added: what it serves since now.
-    @ivar removed: what it serves no more.
+    @ivar peer: the peer id; our own if this node has changed.
+    @ivar added: the protocols that are new.
+    @ivar removed: the protocols that are no longer served.
     """
 
     peer: PeerID
@@ -276,10 +278,10 @@ class ProtocolsChanged(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AddressesChanged(Event):
     """
-    A peer that was identified listens elsewhere now; or we ourselves do.
+    The addresses of an identified peer, or of this node, have changed.
 
-    @ivar peer: who; our own id if it is us.
-    @ivar addresses: where it listens now.
+    @ivar peer: the peer id; our own if this node has changed.
+    @ivar addresses: all its addresses now.
     """
 
     peer: PeerID
@@ -311,7 +313,8 @@ class Subscription(Generic[E]):
 
     def cancel(self) -> None:
         """
-        Hear no more, not even of what has happened already; again is fine.
+        End the subscription; waiting events are not delivered either.  Further calls
+        do nothing.
         """
         bus, self._bus = self._bus, None
         if bus is not None:
@@ -325,14 +328,14 @@ class Subscription(Generic[E]):
 @implementer(IEventBus)
 class EventBus:
     """
-    Where events are published, and whence they reach the subscribers.
+    Delivers each published event to its subscribers.
     """
 
     _log = Logger()
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription[Any]] = []
-        # What was asked for each type of event, until somebody comes or goes.
+        # The results of "wants" by type of event, until the subscriptions change.
         self._wanted: dict[type[Event], bool] = {}
         self._pending: deque[Event] = deque()
         self._delivering = False
@@ -346,12 +349,12 @@ class EventBus:
         """
         Call a function for each event of a type.
 
-        What the function raises is logged, and touches nobody else.
+        An exception of the function is logged, and does not affect other subscribers.
 
-        @param type: an event class; a base class stands for all below it.
+        @param type: an event class; a base class includes all classes below it.
         @param callback: called with the event.
-        @param where: which of the events are wanted; all, by default.
-        @return: what ends it again.
+        @param where: selects events; by default all of them.
+        @return: the subscription, which can be cancelled.
         """
         subscription = Subscription(self, type, callback, where)
         self._subscriptions = [*self._subscriptions, subscription]
@@ -364,7 +367,7 @@ class EventBus:
         """
         Wait for one event.
 
-        @return: fires with the event; to cancel it is to wait no more.
+        @return: fires with the event; cancelling it ends the wait.
         """
 
         def happened(event: E) -> None:
@@ -377,8 +380,8 @@ class EventBus:
 
     def wants(self, type: type[Event]) -> bool:
         """
-        Tell whether anybody would hear an event of this very type, so that
-        frequent ones need not be made for nobody.
+        Return whether an event of exactly this type has a subscriber, so that frequent
+        events are not made without one.
         """
         wanted = self._wanted.get(type)
         if wanted is None:
@@ -389,7 +392,7 @@ class EventBus:
 
     def publish(self, event: Event) -> None:
         """
-        Tell all subscribers; see the module on the order.
+        Deliver an event to all its subscribers, in the order that the module promises.
         """
         self._pending.append(event)
         if self._delivering:

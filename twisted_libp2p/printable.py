@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Texts of strangers, made fit for a log, a terminal and a page.
+Make texts of strangers fit for a log, a terminal and a page.
 
 A peer chooses the protocol ids, names and reasons that it sends, and they end up
 in errors, log lines and the output of tools.  A line end in one of them forges a
@@ -17,24 +17,24 @@ from typing import Any, Final
 
 __all__ = ["MAX_TEXT", "brief", "printable"]
 
-#: The most characters that are shown of one text.
+#: Maximum number of characters that are shown of one text.
 MAX_TEXT: Final = 1024
 
 
 def printable(text: str, most: int = MAX_TEXT, hidden: str | None = None) -> str:
     """
-    Return a text without characters that are not seen, or that change how others
-    are shown: control characters, line ends, escape sequences, marks and
+    Replace characters of a text that are invisible, or that change how others are
+    shown: control characters, line ends, escape sequences, marks and
     overrides of direction, halves of surrogate pairs.
 
-    @param most: how many characters the result has at most; the last one of a
-        longer text is an ellipsis.
-    @param hidden: what replaces each such character; by default its escape
+    @param most: the maximum number of characters of the result; a longer text ends
+        with an ellipsis.
+    @param hidden: the replacement of each such character; by default its escape
         sequence in Python, such as C{\\x1b}.
     """
     if len(text) <= most and text.isprintable():
         return text
-    # Replacing may make it shorter: this much is looked at and no more.
+    # Removing characters may shorten the text, so more of it is read then.
     seen = text[: most + 1] if hidden != "" else text[: 4 * most + 1]
     cut = len(seen) < len(text)
     if not seen.isprintable():
@@ -58,9 +58,9 @@ def brief(instance: Any) -> str:
     Return the C{repr} of a dataclass that may hold texts of a peer, cut off after
     L{MAX_TEXT} characters.
     """
-    told = ", ".join(
+    fieldTexts = ", ".join(
         f"{each.name}={getattr(instance, each.name)!r}"
         for each in fields(instance)
         if each.repr
     )
-    return printable(f"{type(instance).__qualname__}({told})")
+    return printable(f"{type(instance).__qualname__}({fieldTexts})")

@@ -44,14 +44,14 @@ KEY_FILE = "node.key"
 
 class Options(NodeOptions):
     """
-    What a node can be told on the command line.
+    The command line of a node.
     """
 
     synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"
 
     longdesc = (
-        "Runs a libp2p node, which answers ping and identify, and serves what"
-        " it is told to.  The full addresses to dial it at are logged."
+        "Runs a libp2p node, which answers ping and identify, and serves the protocols"
+        " that its options name.  It logs the full addresses to dial it at."
     )
 
     optParameters: ClassVar[list[Any]] = [
@@ -63,24 +63,24 @@ class Options(NodeOptions):
             "high-water",
             None,
             None,
-            "connections from which on they are trimmed",
+            "connections above which they are trimmed",
             whole(0),
         ],
         [
             "max-connections",
             None,
             None,
-            "connections that there may be at all",
+            "maximum number of connections",
             whole(0),
         ],
         ["tls-certificate", None, None, "certificate to listen on /wss with, in PEM"],
         ["tls-key", None, None, "its key; in the same file by default"],
-        ["data", "d", None, f"folder for what the node keeps, {KEY_FILE} by default"],
+        ["data", "d", None, f"folder for the files of the node, such as {KEY_FILE}"],
     ]
 
     optFlags: ClassVar[list[Any]] = [
         ["echo", None, f"serve {echo.PROTOCOL_ID}"],
-        ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as anybody wants"],
+        ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
     ]
 
@@ -120,25 +120,25 @@ class Options(NodeOptions):
 
     def opt_allow(self, entry: str) -> None:
         """
-        let in nobody but these peers, addresses or subnets; may be repeated
+        refuse all but these peers, addresses or subnets; may be repeated
         """
         self["allow"].append(entry)
 
     def opt_block(self, entry: str) -> None:
         """
-        keep out this peer, address or subnet; may be repeated
+        refuse this peer, address or subnet; may be repeated
         """
         self["block"].append(entry)
 
     def opt_page_host(self, host: str) -> None:
         """
-        name by which pages and metrics may be asked for too; may be repeated
+        further host name that pages and metrics accept; may be repeated
         """
         self["page-host"].append(host)
 
     def nodeArguments(self) -> dict[str, Any]:
         """
-        Give the keyword arguments of a node that runs for long.
+        Return the keyword arguments of a node that runs as a service.
         """
         marks = {
             name: self[option]
@@ -151,7 +151,7 @@ class Options(NodeOptions):
             "listen": self["listen"],
             "announce": self["announce"],
             "peerstore": self["peerstore"],
-            # Marks that nobody has asked for stay below the cap.
+            # Default marks stay below the cap.
             "policy": ConnectionPolicy.scaled(limits.system.connections, **marks),
             "limits": limits,
             "gater": ListGater(
@@ -176,7 +176,7 @@ class Options(NodeOptions):
 
     def identity(self) -> Identity | None:
         """
-        Give who the node is: by default the key in the data folder.
+        Return the identity of the node: by default the key in the data folder.
         """
         folder = self["data"]
         if folder is not None:
@@ -187,10 +187,10 @@ class Options(NodeOptions):
 
     def owner(self) -> tuple[int, int] | None:
         """
-        Return the user and the group as whom C{twistd} will run the program, by
-        its options C{--uid} and C{--gid}; None if it does not change them.
+        Return the user and the group that C{twistd} will run the program as, by its
+        options C{--uid} and C{--gid}; None if it does not change them.
         """
-        parent: Any = self.parent
+        parent = self.parent
         if not isinstance(parent, UsageOptions) or not _isRoot():
             return None
         uid, gid = parent.get("uid"), parent.get("gid")
@@ -213,7 +213,7 @@ def _isRoot() -> bool:
 
 class Failed(SystemExit, Exception):
     """
-    The reason why the program cannot start, in one line.
+    One line that says why the program cannot start.
 
     C{twistd} removes its pid file, and reports to the shell that has started the
     daemon, after an C{Exception}; Python ends with status 1 and the line alone
@@ -225,7 +225,7 @@ class NodeService(Node):
     """
     A node that ends the program if it cannot listen.
 
-    @ivar sites: the pages that it serves beside.
+    @ivar sites: its status page and metrics.
     """
 
     sites: Sequence[WebService] = ()
@@ -271,8 +271,8 @@ def _exit(error: object) -> Failed:
 
 def _started(error: object) -> Failed:
     """
-    Return the exception that ends the program when it logs already: its line goes
-    to the log then, and is written to the real stderr here.
+    Return the exception that ends the program after it has begun to log.  Twisted would
+    write its line to the log alone, so it is written to the real stderr here.
     """
     failed = _exit(error)
     if sys.__stderr__ is not None and sys.stderr is not sys.__stderr__:
@@ -285,11 +285,12 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     """
     Make the node that the options describe.
 
-    @param reactor: what it runs on; the global one, by default.
+    @param reactor: its reactor; by default the global one.
     @raise Failed: an option has no usable value.
     """
     if reactor is None:
-        # Importing it at the top would choose a reactor before the user can.
+        # Importing it at the top of the module would install it before the user can
+        # choose another one.
         from twisted.internet import reactor
     try:
         return _make(options, reactor)
@@ -302,7 +303,7 @@ def _make(options: Options, reactor: Any) -> Node:
     arguments = options.nodeArguments()
     owner = options.owner()
     if owner is not None:
-        # Whether the database can be made is asked as the user who will make it.
+        # The check of the database has to run as the user that will create it.
         arguments["peerstore"] = runAsEffectiveUser(
             *owner, openPeerStore, reactor, arguments["peerstore"]
         )
@@ -339,7 +340,7 @@ def _make(options: Options, reactor: Any) -> Node:
 
 def _forward(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
     """
-    Understand a value of C{--serve}.
+    Parse a value of C{--serve}.
     """
     protocol, _, description = text.partition("=")
     if not protocol or not description:
@@ -350,7 +351,7 @@ def _forward(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
     try:
         return protocol, clientFromString(reactor, description)
     except Exception as error:
-        # Parsers are plugins, and raise whatever they like.
+        # Parsers are plugins, and may raise any exception.
         raise ConfigurationError(
             f"--serve {text}: {description} is no client endpoint:"
             f" {str(error) or type(error).__name__}"

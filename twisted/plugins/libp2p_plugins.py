@@ -1,12 +1,12 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What Twisted finds of twisted_libp2p: the service C{libp2p} of C{twist} and
-C{twistd}, the prefix C{libp2p:} of endpoint strings, server and client, and
-the securities, muxers and transports that come with the package.
+The plugins of twisted_libp2p: the service C{libp2p} of C{twist} and C{twistd}, the
+prefix C{libp2p:} of endpoint strings, server and client, and the securities, muxers and
+transports of the package.
 
-Twisted loads this file whenever it looks for any plugin, so it names what it
-provides by strings, and imports none of it until it is asked for.
+Twisted loads this file whenever it looks for any plugin, so it names all classes by
+strings, and imports them only when they are used.
 """
 
 from __future__ import annotations
