@@ -50,7 +50,7 @@ ADDRESS_LIMIT = 15.0
 
 class Attempts:
     """
-    Reaches peers at addresses, and keeps what is learnt of these.
+    Reaches peers at addresses, and records the outcome.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class Attempts:
         instead: Instead | None,
     ) -> None:
         """
+        Prepare to reach peers.
+
         @param upgrader: makes connections of transports.
         @param peerstore: has the dialects of peers, and gets the outcome.
         @param dialect: one of L{DIALECTS}.
@@ -110,7 +112,7 @@ class Attempts:
         options: DialOptions,
     ) -> IConnection | None:
         """
-        Try one address, and keep what is learnt of it.
+        Try one address, and record the outcome.
 
         @return: None if it did not lead to the peer.
         """

@@ -26,6 +26,8 @@ class TransportChoice:
 
     def __init__(self, transports: Sequence[AnyTransport]) -> None:
         """
+        Choose among some transports.
+
         @param transports: the transports, the preferred one first.
         """
         self._transports = transports

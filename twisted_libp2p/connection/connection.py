@@ -85,8 +85,10 @@ class Connection(Streams):
         ready: Callable[[Connection], None],
     ) -> None:
         """
+        Make a connection whose session has not started yet.
+
         @param context: the objects that all connections of the node share.
-        @param secured: what the handshake has proven and agreed.
+        @param secured: the result of the handshake.
         @param scope: the use of all limits by the connection.
         @param ready: called with the connection when its session has started.
         """

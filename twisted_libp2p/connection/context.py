@@ -66,6 +66,8 @@ class ConnectionContext:
         connections: IConnectionManager,
     ) -> None:
         """
+        Gather these objects.
+
         @param registry: the protocols that are served on inbound streams.
         @param events: the bus that announces streams.
         @param clock: runs the deadlines.

@@ -22,7 +22,7 @@ from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["DIAL_LIMIT", "WIDTH", "Dial", "Target"]
 
-#: What is dialed: a peer at any of its addresses, or any peer at one address.
+#: The target of a dial: a peer at any of its addresses, or any peer at one address.
 Target = PeerID | Multiaddr
 
 #: How many addresses of one peer are tried at once.
@@ -36,7 +36,7 @@ class Dial:
     """
     A dial under way.
 
-    @ivar target: what is dialed.
+    @ivar target: the peer, or the address, that is dialed.
     @ivar options: how it is dialed.
     @ivar race: the attempts.
     @ivar candidates: the addresses.
@@ -50,7 +50,9 @@ class Dial:
         few: int | None = None,
     ) -> None:
         """
-        @param target: what is dialed.
+        Begin with no addresses.
+
+        @param target: the peer, or the address, to dial.
         @param options: how it is dialed.
         @param clock: runs the timers.
         @param few: the number of addresses to try; None for all.

@@ -96,6 +96,8 @@ class Dialer:
         routings: Sequence[IPeerRouting] = (),
     ) -> None:
         """
+        Make a dialer.
+
         @param upgrader: makes connections of transports.
         @param transports: the transports, the preferred one first.
         @param peerstore: has the known addresses and dialects of peers.

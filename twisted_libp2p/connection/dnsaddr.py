@@ -62,6 +62,8 @@ class DNSAddrResolver:
         dialable: Callable[[Multiaddr], bool] = lambda address: True,
     ) -> None:
         """
+        Make a resolver.
+
         @param reactor: asks the name servers of the system.
         @param resolver: is asked for TXT records instead.
         @param dialable: checks whether this node can dial an address; others are

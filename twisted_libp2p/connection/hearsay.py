@@ -2,7 +2,7 @@
 
 """
 The places from which peers have announced names of hosts.  A name may lead to another
-place tomorrow, so it does not suffice to judge the name when it is announced.
+place tomorrow, so it is not enough to judge the name when it is announced.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NAMES = (*HOST_NAMES, "dnsaddr")
 
 class Hearsay:
     """
-    Gives the origin of the addresses in a peerstore.
+    Knows the origin of the addresses in a peerstore.
 
     IP addresses of peers are judged before they are stored.  A name that a peer has
     announced may lead as far into our networks as the peer was inside of them at that
-    time, and to public addresses alone if that place is not known.
+    time, and only to public addresses if that place is not known.
     """
 
     def __init__(
@@ -43,7 +43,9 @@ class Hearsay:
         dialable: Callable[[Multiaddr], bool] = lambda address: True,
     ) -> None:
         """
-        @param peerstore: says which addresses are our own user's.
+        Know of no announcement yet.
+
+        @param peerstore: knows which addresses our own user has given.
         @param dialable: checks whether this node can dial an address; others are
             not kept.
         """
@@ -77,14 +79,14 @@ class Hearsay:
         self, peer: PeerID, addresses: Iterable[Multiaddr]
     ) -> list[tuple[Multiaddr, Origin]]:
         """
-        Give each address of a peer that is in the peerstore with its origin.
+        Return the addresses of a peer in the peerstore, each with its origin.
         """
         own: frozenset[Multiaddr] | None = None
         found = []
         for address in addresses:
             bare = address.withoutPeer()
             name = isName(bare)
-            # An address that any peer may name needs no further look.
+            # An address that any peer may name needs no further check.
             origin = Origin.HOST
             if name or origin.refusal(bare) is not None:
                 own = self._own(peer) if own is None else own
@@ -98,8 +100,8 @@ class Hearsay:
 
     def _own(self, peer: PeerID) -> frozenset[Multiaddr]:
         """
-        Give the addresses that our user has named.  The dialer notes the success
-        of no others with a name.
+        Return the addresses that our own user has given.  Of addresses with a name the
+        dialer records no other success.
         """
         info = self._peerstore.info(peer)
         return frozenset(
@@ -111,6 +113,6 @@ class Hearsay:
 
 def isName(address: Multiaddr) -> bool:
     """
-    Tell whether an address has to be resolved before it can be judged.
+    Check whether an address has to be resolved before it can be judged.
     """
     return bool(address) and address.names[0] in _NAMES

@@ -166,7 +166,7 @@ def systemResolver(leash: Leash) -> IResolver:
 
     There is one for each resolution: the servers may have changed.
 
-    @param leash: ends what the resolver leaves.
+    @param leash: ends the timers and connections of the resolver.
     """
     try:
         with open(RESOLV_CONF, "rb") as file:

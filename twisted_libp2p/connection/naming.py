@@ -41,6 +41,8 @@ class Judge:
 
     def __init__(self, own: Callable[[], Iterable[Multiaddr]]) -> None:
         """
+        Judge by our own addresses.
+
         @param own: returns the addresses on which we listen.
         """
         self._own = own
@@ -79,6 +81,8 @@ class Naming:
         limit: float,
     ) -> None:
         """
+        Prepare to resolve names.
+
         @param judge: decides whether a name may be resolved.
         @param resolver: resolves C{/dnsaddr}.
         @param names: resolves C{/dns}, C{/dns4} and C{/dns6}.

@@ -65,6 +65,8 @@ class Inbound(Negotiation):
         deadlines: Deadlines,
     ) -> None:
         """
+        Negotiate on the streams of a node.
+
         @param registry: the protocols that are served.
         @param negotiating: the streams whose protocol is not negotiated yet.
         @param clock: runs the timers.
@@ -145,6 +147,8 @@ class Outbound(Negotiation):
         deadlines: Deadlines,
     ) -> None:
         """
+        Prepare a negotiation.
+
         @param owner: the connection.
         @param proposals: the protocol ids, in order of preference.
         @param factory: builds the protocol.

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A race: attempts that start one after the other, until one of them succeeds.
+A race: attempts that start one after another, until one of them succeeds.
 
 See RFC 8305, section 5.
 """
@@ -21,30 +21,32 @@ __all__ = ["Race"]
 
 T = TypeVar("T")
 
-#: Begins something that may bring what is wanted.  Its Deferred fires with
-#: that, or with None; to cancel it is to give it up.
+#: Begins an attempt.  Its Deferred fires with the result, or with None if the attempt
+#: has failed; to cancel it is to give it up.
 Attempt = Callable[[], Deferred[T | None]]
 
-#: Attempts, and for each the seconds that are left to those before it.
+#: Attempts, and for each the seconds that the attempts before it have.
 Entrants = Iterable[tuple[float, Attempt[T]]]
 
-# When it starts, who came first of those who start then, and what it is.
+# The time of its start, its place among the attempts of that time, and the attempt.
 _Entrant = tuple[float, int, Attempt[T]]
 
 
 class Race(Generic[T]):
     """
-    Starts each attempt when those before it have had their time, or as soon as
-    one of them has come to nothing.  The first that succeeds ends all others.
+    Starts each attempt when the attempts before it have had their time, or as soon as
+    one of them has failed.  The first success ends all others.
 
-    @ivar result: fires with what was wanted; with None when all attempts have
-        come to nothing.  To cancel it is to give them all up.
+    @ivar result: fires with the result of the first success; with None when all
+        attempts have failed.  To cancel it is to give all of them up.
     """
 
     def __init__(self, clock: IReactorTime, width: int) -> None:
         """
-        @param clock: tells when an attempt has had its time.
-        @param width: how many attempts run at once.
+        Begin with no attempts.
+
+        @param clock: runs the timers.
+        @param width: the most attempts that run at once.
         """
         self.result: Deferred[T | None] = Deferred(lambda _: self._stop())
         self._clock = clock
@@ -54,9 +56,9 @@ class Race(Generic[T]):
         self._reserve: list[tuple[float, Attempt[T]]] = []
         self._last: list[tuple[float, Attempt[T]]] = []
         self._count = count()
-        # How much of the queue's time is over.  It stands still while all who
-        # run have their time, and jumps where somebody gives way: so no clock
-        # has to be read that may be set meanwhile.
+        # The part of the queue's time that is over.  It stands still while the running
+        # attempts have their time, and jumps when one of them fails: so no clock has
+        # to be read, which might be set in the meantime.
         self._position = 0.0
         self._timer: IDelayedCall | None = None
         self._awaited: _Entrant[T] | None = None
@@ -74,9 +76,9 @@ class Race(Generic[T]):
 
         @param entrants: the attempts, and for each the seconds from now at
             which it starts at the latest, if there is room.
-        @param reserve: the attempts that start only when all others have come to
-            nothing, with the seconds from then.
-        @param last: the attempts that start only when these have come to nothing too.
+        @param reserve: the attempts that start only when all others have failed, with
+            the seconds from then.
+        @param last: the attempts that start only when the reserve has failed too.
         """
         if self._over:
             return
@@ -87,17 +89,17 @@ class Race(Generic[T]):
         self._last += last
         self._advance()
 
-    def _advance(self, hurry: bool = False) -> None:
+    def _advance(self, next: bool = False) -> None:
         """
-        Start whoever's time has come.
+        Start the attempts whose time has come.
 
-        @param hurry: whether it has come for the next one in any case.
+        @param next: whether to start the next attempt in any case.
         """
-        if hurry and self._queue:
+        if next and self._queue:
             self._position = max(self._position, self._queue[0][0])
         if self._advancing or self._over:
-            # Attempts may fail before they are even started: theirs is a loop,
-            # not a recursion.
+            # An attempt may fail in the call that starts it: this is a loop, and no
+            # recursion.
             return
         self._advancing = True
         while not self._over:
@@ -128,7 +130,9 @@ class Race(Generic[T]):
 
     def _await(self, head: _Entrant[T] | None) -> None:
         """
-        Let time pass until an attempt starts, which is the next one.
+        Set the timer for the next attempt.
+
+        @param head: the next attempt; None to set no timer.
         """
         if head is self._awaited:
             return
@@ -141,20 +145,20 @@ class Race(Generic[T]):
 
     def _due(self) -> None:
         self._timer = self._awaited = None
-        self._advance(hurry=True)
+        self._advance(next=True)
 
     def _start(self, attempt: Attempt[T]) -> None:
         running = attempt()
         self._running[running] = None
         running.addBoth(self._ended, running)
         if self._over and running in self._running:
-            # A gater or a transport has given up the race as the attempt began.
+            # A gater or a transport has cancelled the race as the attempt began.
             del self._running[running]
             running.cancel()
 
     def _ended(self, value: T | Failure | None, running: Deferred[T | None]) -> None:
         """
-        An attempt has succeeded, or come to nothing.
+        Record the outcome of an attempt.
         """
         self._running.pop(running, None)
         if self._over:
@@ -163,14 +167,14 @@ class Race(Generic[T]):
             self._stop()
             self.result.errback(value)
         elif value is None:
-            self._advance(hurry=True)
+            self._advance(next=True)
         else:
             self._stop()
             self.result.callback(value)
 
     def _stop(self) -> None:
         """
-        Give up whatever runs, or is still to start.
+        Give up all attempts, those that run and those that wait.
         """
         self._over = True
         self._queue.clear()

@@ -44,7 +44,7 @@ class _Group(IntEnum):
     NEAR = 0
     #: Public, or a name.
     FAR = 1
-    #: In a private network that is none of ours.
+    #: In a private network of others.
     UNFIT = 2
     #: By way of a relay.
     RELAYED = 3

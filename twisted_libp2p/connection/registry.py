@@ -24,9 +24,9 @@ Match = Callable[[str], bool]
 @implementer(IRegistration)
 class Registration:
     """
-    One factory, and the protocol ids for which it is asked.
+    One factory, and the protocol ids that it serves.
 
-    @ivar protocols: the exact ids; empty where a match function decides.
+    @ivar protocols: the exact ids; empty if a match function decides.
     @ivar factory: builds a protocol for each inbound stream; it is called
         with a L{PeerAddress<twisted_libp2p.address.PeerAddress>}, which has the
         negotiated id.
@@ -65,7 +65,7 @@ class Registration:
 
     def cancel(self) -> None:
         """
-        Serve no further stream; those that are open go on.
+        Serve no further stream; open streams go on.
         """
         registry, self._registry = self._registry, None
         if registry is not None:
@@ -77,7 +77,7 @@ class Registry:
     """
     The protocols that a node serves on inbound streams.
 
-    An id is looked up literally first; then the match functions are asked, in
+    An id is looked up literally first; then the match functions are called, in
     the order of their registration.
     """
 
@@ -104,13 +104,13 @@ class Registry:
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
         @return: the registration; to cancel it ends the service.
-        @raise ConfigurationError: an id is taken, or is no protocol id.
+        @raise ConfigurationError: an id is served already, or is no protocol id.
         """
         if callable(protocols):
             registration = Registration(self, (), protocols, factory, allowLimited)
             self._matching = [*self._matching, registration]
         else:
-            # An id that is given twice is served once.
+            # An id may be given twice.
             names = tuple(dict.fromkeys(multistream.proposals(protocols)))
             for name in names:
                 if name in self._exact:
@@ -128,7 +128,7 @@ class Registry:
         if registration is not None:
             return registration.factory
         if not protocol.isprintable():
-            # It would end up in logs, events and the program's own texts.
+            # It would appear in logs, events and the program's own texts.
             return None
         for registration in self._matching:
             if registration.matches(protocol):
@@ -145,20 +145,20 @@ class Registry:
 
     def protocols(self) -> tuple[str, ...]:
         """
-        List the ids that are served literally.
+        Return the ids that are served literally.
         """
         return tuple(self._exact)
 
     def watch(self, changed: Callable[[], None]) -> None:
         """
-        Call a function whenever the protocols have changed.
+        Call a function after each change of the protocols.
         """
         self._watchers.append(changed)
 
     def _remove(self, registration: Registration) -> None:
         for name in registration.protocols:
             del self._exact[name]
-        # A new list: the match function of another one may cancel this one.
+        # A new list: the match function of one registration may cancel another.
         self._matching = [each for each in self._matching if each is not registration]
         self._changed()
 

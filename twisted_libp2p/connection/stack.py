@@ -78,6 +78,8 @@ class Stack(Factory):
         dialect: str = MULTISTREAM,
     ) -> None:
         """
+        Prepare the layers.
+
         @param securities: the security protocols by their id, in order of preference.
         @param muxers: the muxers by their id, in order of preference.
         @param clock: runs the timers.
@@ -272,6 +274,8 @@ class AcceptingFactory(Factory):
 
     def __init__(self, accept: Callable[[IAddress | None], Stack | None]) -> None:
         """
+        Accept transports.
+
         @param accept: returns the stack for a transport from an address; None to
             refuse it.
         """

@@ -84,6 +84,8 @@ class Streams:
         limited: bool,
     ) -> None:
         """
+        Begin with no streams.
+
         @param context: the objects that all connections of the node share.
         @param remotePeer: the peer at the other end.
         @param scope: the use of all limits by the connection.
@@ -155,7 +157,7 @@ class Streams:
         for up to 10 seconds until another stream has ended.
 
         If only one protocol is proposed, the factory's protocol is connected
-        at once, and what it writes in C{connectionMade} travels with the
+        at once, and its writes in C{connectionMade} travel with the
         proposal.  Before the peer has agreed, it receives nothing, and its
         half is not closed.  If the peer does not agree, its connection is lost.
 
@@ -170,7 +172,7 @@ class Streams:
             L{UnsupportedProtocol<twisted_libp2p.errors.UnsupportedProtocol>},
             L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} after 10
             seconds, L{LimitExceeded}, L{LimitedConnection}, L{ConnectionClosing},
-            L{ConfigurationError} if a protocol id is none, or with the error that
+            L{ConfigurationError} if a protocol id is invalid, or with the error that
             has ended the stream.  To cancel it is to reset the stream.
         """
         session = self._session

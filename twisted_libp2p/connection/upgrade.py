@@ -57,7 +57,7 @@ Instead = Callable[[IManagedConnection], IManagedConnection | None]
 
 class Upgrades:
     """
-    The upgrades of a node that are under way, and what they share.
+    The upgrades of a node that are under way, and the objects that they share.
 
     @ivar identity: our identity.
     @ivar muxers: the ids of the muxers, in order of preference, to offer inside
@@ -74,6 +74,8 @@ class Upgrades:
         deadline: float,
     ) -> None:
         """
+        Begin with no upgrades.
+
         @param deadline: seconds from the beginning of a transport to a connection.
         """
         self.identity = identity
@@ -147,6 +149,8 @@ class Upgrade:
         instead: Instead | None = None,
     ) -> None:
         """
+        Prepare an upgrade.
+
         @param upgrades: the upgrades of the node.
         @param instead: called with the new connection when it is ready.  If it returns
             another connection, the new one is closed before it is announced.

@@ -63,6 +63,8 @@ class Upgrader:
         deadline: float = 10.0,
     ) -> None:
         """
+        Make an upgrader.
+
         @param identity: our identity.
         @param securities: the security protocols, in order of preference;
             insecure ones come last in any case.

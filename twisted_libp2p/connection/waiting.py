@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The streams of one connection that wait to be opened: the muxer has as many as it
-may have.
+The streams of one connection that wait to be opened, because the muxer has as many
+streams as it may have.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 class StreamQueue(Generic[T]):
     """
-    A bounded queue whose entries begin in their order, each in a turn of the reactor
-    of its own or after others that have begun, and fail after L{WAIT} seconds.
+    A bounded queue whose entries begin in their order, when streams have ended, and
+    fail after L{WAIT} seconds.
     """
 
     def __init__(
@@ -41,10 +41,11 @@ class StreamQueue(Generic[T]):
         emptied: Callable[[StreamQueue[T]], None],
     ) -> None:
         """
+        Make an empty queue.
+
         @param clock: runs the timers.
         @param begin: begins an entry; returns False if there is still no place.
-        @param fail: called with an entry that has waited for too long, and the error
-            with which it came.
+        @param fail: called with an entry that has waited for too long, and its error.
         @param emptied: called with the queue when nothing waits any longer.
         """
         self._clock = clock
@@ -112,8 +113,8 @@ class StreamQueue(Generic[T]):
 
     def _expire(self) -> None:
         """
-        Fail the entries that have waited for too long, after those have begun for
-        which there is a place by now.
+        Fail the entries that have waited for too long.  Entries for which there is a
+        place by now begin before.
         """
         self._timer = None
         turn, self._turn = self._turn, None
@@ -125,7 +126,7 @@ class StreamQueue(Generic[T]):
             entry, (deadline, error) = next(iter(self._entries.items()))
             if deadline > now:
                 if self._timer is not None:
-                    # Of one that was added by the application of a failed one.
+                    # The application of a failed entry has added another entry.
                     self._timer.cancel()
                 left = min(deadline - now, WAIT)
                 self._timer = Deadline(self._clock, left, self._expire)
