@@ -78,15 +78,14 @@ class Inbox(Outbox):
         "unreadSize",
     )
 
-    def __init__(self, session: StreamSession, sendWindow: int) -> None:
-        super().__init__(sendWindow)
-        self.session = session
-        self.protocol: IProtocol | None = None
-        self.negotiating = False
-        self._negotiator: Any = None
-        self.unreadSize = 0
-        self._received: deque[bytes] | None = None
-        self._paused = False
+    # All are set by the constructor of the stream, in one call.
+    session: StreamSession
+    protocol: IProtocol | None
+    negotiating: bool
+    unreadSize: int
+    _negotiator: Any
+    _received: deque[bytes] | None
+    _paused: bool
 
     # What the application calls
 

@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
-from twisted_libp2p.muxer.state import START, Receiving, Sending, StreamState
+from twisted_libp2p.muxer.state import Receiving, Sending, StreamState
 from twisted_libp2p.wire.pieces import MANY, joinSmall
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "Outbox"]
+__all__ = ["ABSENT", "HIGH_WATER", "LOW_WATER", "Demand", "Outbox"]
 
 #: A producer is paused when more bytes than this wait in its stream.
 HIGH_WATER = 64 * 1024
@@ -27,9 +27,9 @@ HIGH_WATER = 64 * 1024
 LOW_WATER = 16 * 1024
 
 
-class _Demand(IntEnum):
+class Demand(IntEnum):
     """
-    What a registered producer is doing.
+    The state of the producer.
     """
 
     #: There is no producer.
@@ -42,7 +42,7 @@ class _Demand(IntEnum):
     PULLED = 3
 
 
-_ABSENT, _FLOWING, _PAUSED, _PULLED = _Demand
+ABSENT, _FLOWING, _PAUSED, _PULLED = Demand
 
 
 class Outbox:
@@ -67,16 +67,15 @@ class Outbox:
         "unsentSize",
     )
 
-    def __init__(self, sendWindow: int) -> None:
-        self.state: StreamState = START
-        self.unsentSize = 0
-        self.sendWindow = sendWindow
-        self.queued = False
-        # See "Nothing for what is not there" in docs/internals.rst.
-        self._pieces: list[bytes] | deque[bytes] | None = None
-        self._offset = 0
-        self._producer: Any = None
-        self._demand: _Demand = _ABSENT
+    # All are set by the constructor of the stream, in one call.
+    state: StreamState
+    unsentSize: int
+    sendWindow: int
+    queued: bool
+    _pieces: list[bytes] | deque[bytes] | None
+    _offset: int
+    _producer: Any
+    _demand: Demand
 
     # What the application calls
 
@@ -160,7 +159,7 @@ class Outbox:
         Forget the producer; an end that was waiting for it may leave.
         """
         self._producer = None
-        self._demand = _ABSENT
+        self._demand = ABSENT
         if self.state.sending:
             self._drain()
 
@@ -240,14 +239,6 @@ class Outbox:
         if self._demand is _PAUSED:
             self._demand = _FLOWING
         self._producer.resumeProducing()
-
-    def _takeProducer(self) -> Any:
-        """
-        Forget the producer, and return it.
-        """
-        producer, self._producer = self._producer, None
-        self._demand = _ABSENT
-        return producer
 
     # The stream's part
 

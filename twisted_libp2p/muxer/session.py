@@ -42,7 +42,7 @@ from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
-from twisted_libp2p.muxer.top import Phase, Top
+from twisted_libp2p.muxer.top import CLOSING, GONE, NEW, RUNNING, Phase, Top
 from twisted_libp2p.muxer.turns import Turns
 from twisted_libp2p.pacing import Deadline
 
@@ -117,7 +117,7 @@ class MuxerSession(Frames, Top):
         self.clock: IReactorTime = clock
         self.role: Role = role
         self.connection: IMuxedConnection = connection
-        self.phase: Phase = Phase.NEW
+        self.phase: Phase = NEW
         self.table: StreamTable[Stream] = StreamTable(
             clock, maxInboundStreams, maxOutboundStreams
         )
@@ -141,7 +141,7 @@ class MuxerSession(Frames, Top):
         """
         Whether the session has ended; its transport may still be closing.
         """
-        return self.phase > Phase.RUNNING
+        return self.phase > RUNNING
 
     @property
     def full(self) -> LimitExceeded | None:
@@ -167,10 +167,12 @@ class MuxerSession(Frames, Top):
         @raise ConnectionClosing: the session is ending, or not connected.
         @raise LimitExceeded: too many streams are open.
         """
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not RUNNING:
             raise ConnectionClosing("the session has ended, or has not begun")
-        full = self.full
-        if full is not None:
+        table = self.table
+        if table.outbound >= table.maxOutbound:
+            full = self.full
+            assert full is not None
             raise full
         stream = self.newStream()
         self._connect(stream, protocol)
@@ -210,7 +212,7 @@ class MuxerSession(Frames, Top):
         if not self.ended:
             self._end(reason, reason, None, keep)
             return
-        if self.phase is Phase.CLOSING and self.transport is not None:
+        if self.phase is CLOSING and self.transport is not None:
             self.transport.abortConnection()
         self._endStreams(reason, keep)
 
@@ -246,7 +248,7 @@ class MuxerSession(Frames, Top):
                 self.connection.streamRefused()
         except Exception:
             self._log.failure("no protocol for {stream}", stream=stream)
-        if self.ended:
+        if self.phase is not RUNNING:
             if protocol is not None:
                 # The session has ended meanwhile, and with it the stream, which
                 # is in no table yet.
@@ -327,7 +329,7 @@ class MuxerSession(Frames, Top):
         Begin.
         """
         super().makeConnection(transport)
-        self.phase = Phase.RUNNING
+        self.phase = RUNNING
         self.turns.start(self, self.below)
         self.started()
         transport.registerProducer(self, True)
@@ -342,7 +344,7 @@ class MuxerSession(Frames, Top):
         """
         Act on received bytes, then send all that came of it.
         """
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not RUNNING:
             return
         turns = self.turns
         turns.held = True
@@ -363,7 +365,7 @@ class MuxerSession(Frames, Top):
         protocol.  A transport that ends without that was closed by a peer that has
         crashed, or by somebody in the middle.
         """
-        if self.phase is Phase.GONE:
+        if self.phase is GONE:
             return
         running = not self.ended
         self.connected = 0
@@ -377,8 +379,8 @@ class MuxerSession(Frames, Top):
             else:
                 reason = streamReason = Failure(Truncated(self.protocolID))
         if running:
-            self._end(streamReason, reason, None, keep=True, phase=Phase.GONE)
-        self.phase = Phase.GONE
+            self._end(streamReason, reason, None, keep=True, phase=GONE)
+        self.phase = GONE
         if self._closeCall is not None and self._closeCall.active():
             self._closeCall.cancel()
         self._endStreams(streamReason, keep=True)
@@ -396,7 +398,7 @@ class MuxerSession(Frames, Top):
         """
         turns = self.turns
         turns.paused = False
-        if not turns.held and self.phase is Phase.RUNNING:
+        if not turns.held and self.phase is RUNNING:
             turns.run()
 
     def stopProducing(self) -> None:
@@ -437,7 +439,7 @@ class MuxerSession(Frames, Top):
         reason: Failure,
         last: bytes | None,
         keep: bool = False,
-        phase: Phase = Phase.CLOSING,
+        phase: Phase = CLOSING,
     ) -> None:
         """
         End the session, once: streams first, then the transport.
@@ -463,7 +465,7 @@ class MuxerSession(Frames, Top):
         self.sessionEnded(reason)
         turns.toNotify.clear()
         self._endStreams(streamReason, keep)
-        if self.transport is not None and self.phase is Phase.CLOSING:
+        if self.transport is not None and self.phase is CLOSING:
             self._closeTransport(last)
 
     def _closeTransport(self, last: bytes | None) -> None:
@@ -478,7 +480,7 @@ class MuxerSession(Frames, Top):
         if last:
             self.below.write(last)
         transport.loseConnection()
-        if self.phase is Phase.CLOSING:
+        if self.phase is CLOSING:
             self._closeCall = Deadline(
                 self.clock, CLOSE_TIMEOUT, transport.abortConnection
             )

@@ -28,10 +28,22 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "CLOSE",
+    "FIN_RECEIVED",
+    "FIN_SENT",
+    "KEEP",
+    "LEAVE",
+    "LOSE",
+    "LOST",
+    "NEGOTIATED",
+    "READ_END",
     "RECEIVING",
+    "RESET",
     "SENDING",
+    "SHUT",
     "START",
     "STATES",
+    "WRITE_END",
     "Effect",
     "Event",
     "Receiving",
@@ -113,6 +125,23 @@ class Event(IntEnum):
     LOST = 11
 
 
+# The events by themselves: see "Names of constants" in docs/internals.rst.
+(
+    SHUT,
+    CLOSE,
+    LEAVE,
+    NEGOTIATED,
+    FIN_SENT,
+    FIN_RECEIVED,
+    WRITE_END,
+    READ_END,
+    RESET,
+    KEEP,
+    LOSE,
+    LOST,
+) = Event
+
+
 class Effect(IntEnum):
     """
     The effects of a move, which the stream carries out.
@@ -122,14 +151,13 @@ class Effect(IntEnum):
     DRAIN = 0
     #: Drop the bytes that the application has not read.
     DISCARD = 1
-    #: Give the peer some time to end its half, if the application has left.
-    LINGER = 2
-    #: Have the session notify the application in its next turn.
-    NOTIFY = 3
+    #: Have the session notify the application in its next turn, and give the peer some
+    #: time to end its half, if the application has left.
+    NOTIFY = 2
     #: Call C{writeConnectionLost}, if the application has it.
-    REPORT_WRITE_END = 4
+    REPORT_WRITE_END = 3
     #: Call C{readConnectionLost}, if the application has it; close otherwise.
-    REPORT_READ_END = 5
+    REPORT_READ_END = 4
 
 
 #: Our half: the next state and the effects of each event.
@@ -142,15 +170,15 @@ SENDING: dict[tuple[Sending, Event], tuple[Sending, tuple[Effect, ...]]] = {
     (Sending.DRAINING, Event.CLOSE): (Sending.DRAINING, (Effect.DRAIN,)),
     (Sending.DRAINING, Event.LEAVE): (Sending.DRAINING, (Effect.DRAIN,)),
     (Sending.DRAINING, Event.NEGOTIATED): (Sending.DRAINING, (Effect.DRAIN,)),
-    (Sending.DRAINING, Event.FIN_SENT): (Sending.SENT, (Effect.LINGER, Effect.NOTIFY)),
+    (Sending.DRAINING, Event.FIN_SENT): (Sending.SENT, (Effect.NOTIFY,)),
     (Sending.DRAINING, Event.RESET): (Sending.ENDED, ()),
     (Sending.DRAINING, Event.KEEP): (Sending.ENDED, ()),
-    (Sending.SENT, Event.CLOSE): (Sending.SENT, (Effect.NOTIFY, Effect.LINGER)),
+    (Sending.SENT, Event.CLOSE): (Sending.SENT, (Effect.NOTIFY,)),
     (Sending.SENT, Event.WRITE_END): (Sending.ENDED, (Effect.REPORT_WRITE_END,)),
     (Sending.SENT, Event.RESET): (Sending.ENDED, ()),
     (Sending.SENT, Event.KEEP): (Sending.ENDED, ()),
     (Sending.SENT, Event.LOSE): (Sending.LOSING, ()),
-    (Sending.ENDED, Event.CLOSE): (Sending.ENDED, (Effect.NOTIFY, Effect.LINGER)),
+    (Sending.ENDED, Event.CLOSE): (Sending.ENDED, (Effect.NOTIFY,)),
     (Sending.ENDED, Event.LOSE): (Sending.LOSING, ()),
     (Sending.LOSING, Event.LOST): (Sending.LOST, ()),
 }

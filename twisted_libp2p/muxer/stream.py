@@ -28,8 +28,24 @@ from twisted_libp2p.errors import ErrorCode, StreamAborted, StreamReset
 from twisted_libp2p.interfaces import Direction, IMuxedStream
 from twisted_libp2p.muxer.facts import StreamFacts
 from twisted_libp2p.muxer.inbox import Inbox, StreamSession
-from twisted_libp2p.muxer.outbox import HIGH_WATER
-from twisted_libp2p.muxer.state import Effect, Event
+from twisted_libp2p.muxer.outbox import ABSENT, HIGH_WATER
+from twisted_libp2p.muxer.state import (
+    CLOSE,
+    FIN_RECEIVED,
+    FIN_SENT,
+    KEEP,
+    LEAVE,
+    LOSE,
+    LOST,
+    NEGOTIATED,
+    READ_END,
+    RESET,
+    SHUT,
+    START,
+    WRITE_END,
+    Effect,
+    Event,
+)
 
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IStreamScope
@@ -79,14 +95,32 @@ class Stream(Inbox, StreamFacts):
         receiveWindow: Any,
         announce: int,
     ) -> None:
-        super().__init__(session, sendWindow)
+        # See "One constructor" and "Nothing for what is not there" in
+        # docs/internals.rst.
+        self.session = session
         self.key = streamID
         self._streamID = streamID
         self._direction: Direction = direction
         self._scope: IStreamScope | None = None
-        self.receiveWindow: Any = receiveWindow
-        self.announce = announce
+        self.state = START
         self._reason: Failure | None = None
+        self.announce = announce
+        # The outbox
+        self.sendWindow = sendWindow
+        self.unsentSize = 0
+        self.queued = False
+        self._pieces = None
+        self._offset = 0
+        self._producer = None
+        self._demand = ABSENT
+        # The inbox
+        self.receiveWindow: Any = receiveWindow
+        self.protocol = None
+        self.negotiating = False
+        self._negotiator = None
+        self.unreadSize = 0
+        self._received = None
+        self._paused = False
 
     def __repr__(self) -> str:
         return (
@@ -118,13 +152,13 @@ class Stream(Inbox, StreamFacts):
         """
         if not self.state.left:
             self._paused = False
-            self._happened(Event.LEAVE if self.negotiating else Event.CLOSE)
+            self._happened(LEAVE if self.negotiating else CLOSE)
 
     def loseWriteConnection(self) -> None:
         """
         End our half of the stream when all written bytes are sent.
         """
-        self._happened(Event.SHUT)
+        self._happened(SHUT)
 
     def abortConnection(self, code: int = ErrorCode.NONE) -> None:
         """
@@ -193,7 +227,7 @@ class Stream(Inbox, StreamFacts):
         """
         self.negotiating = False
         self._negotiator = None
-        self._happened(Event.NEGOTIATED)
+        self._happened(NEGOTIATED)
 
     # The session's side
 
@@ -213,13 +247,19 @@ class Stream(Inbox, StreamFacts):
         """
         Note that the end of our half is on its way.
         """
-        self._happened(Event.FIN_SENT)
+        self.state, effects = self.state.after[FIN_SENT]
+        for effect in effects:
+            _EFFECTS[effect](self)
 
     def finReceived(self) -> None:
         """
         Note that the peer has ended its half.
         """
-        if self._happened(Event.FIN_RECEIVED):
+        after = self.state.after.get(FIN_RECEIVED)
+        if after is not None:
+            self.state, effects = after
+            for effect in effects:
+                _EFFECTS[effect](self)
             self.deliverPending()
 
     def resetReceived(self, code: int) -> None:
@@ -273,13 +313,14 @@ class Stream(Inbox, StreamFacts):
             and not received
             and (self.negotiating or not self._paused)
         ):
-            self._happened(Event.READ_END)
+            self._happened(READ_END)
         if self._producer is not None and self._reason is None and self.wantsMore:
             try:
                 self._resumeProducer()
             except Exception:
                 self.failed("resumeProducing")
-        self._reportEnds()
+        if self._reason is not None or self.state.sent:
+            self._reportEnds()
 
     # Within: the effects of events
 
@@ -318,17 +359,19 @@ class Stream(Inbox, StreamFacts):
 
     def _linger(self) -> None:
         """
-        Give the peer time, from now on, to take what is left and to end its half, if
-        the application has left.
+        Give the peer time, from now on, to take what is left and to end its half.
         """
-        if self.state.left:
-            self.session.table.linger(self)
+        self.session.table.linger(self)
 
     def _notify(self) -> None:
         """
-        Have the session notify the application in its next turn.
+        Have the session notify the application in its next turn; give the peer time to
+        end its half, if the application has left.
         """
-        self.session.turns.notify(self)
+        session = self.session
+        session.turns.notify(self)
+        if self.state.left:
+            session.table.linger(self)
 
     def _over(self, reason: Failure) -> None:
         """
@@ -341,7 +384,7 @@ class Stream(Inbox, StreamFacts):
         # The rest of a body that was cut off here is neither kept nor delivered.
         self._paused = self.negotiating = False
         self._dropUnsent()
-        self._happened(Event.RESET)
+        self._happened(RESET)
 
     def _keep(self, reason: Failure) -> None:
         """
@@ -358,7 +401,7 @@ class Stream(Inbox, StreamFacts):
         self._reason = reason
         self.negotiating = False
         self._dropUnsent()
-        self._happened(Event.KEEP)
+        self._happened(KEEP)
         # It is not stopped: it may be the transport into which the rest is read.
         try:
             self._pauseProducer()
@@ -391,7 +434,7 @@ class Stream(Inbox, StreamFacts):
         state = self.state
         if state.sent and self._reason is None:
             if not state.left:
-                self._happened(Event.WRITE_END)
+                self._happened(WRITE_END)
             elif not state.lost:
                 self._lose(connectionDone)
             if self._reason is None and self.state.settled:
@@ -408,8 +451,9 @@ class Stream(Inbox, StreamFacts):
         """
         Notify the protocol, once, that it has lost its connection.
         """
-        self._happened(Event.LOSE)
-        producer = self._takeProducer()
+        self.state = self.state.after[LOSE][0]
+        producer, self._producer = self._producer, None
+        self._demand = ABSENT
         try:
             if producer is not None:
                 producer.stopProducing()
@@ -429,7 +473,7 @@ class Stream(Inbox, StreamFacts):
                 protocol.connectionLost(reason)
         except Exception:
             self._logFailure("connectionLost")
-        self._happened(Event.LOST)
+        self.state = self.state.after[LOST][0]
 
     def _call(self, name: str) -> None:
         """
@@ -447,7 +491,6 @@ class Stream(Inbox, StreamFacts):
 _EFFECTS = {
     Effect.DRAIN: Stream._drain,
     Effect.DISCARD: Stream._discard,
-    Effect.LINGER: Stream._linger,
     Effect.NOTIFY: Stream._notify,
     Effect.REPORT_WRITE_END: Stream._reportWriteEnd,
     Effect.REPORT_READ_END: Stream._reportReadEnd,

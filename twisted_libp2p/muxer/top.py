@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from twisted_libp2p.pacing import Layer
 
-__all__ = ["Phase", "Top"]
+__all__ = ["CLOSING", "GONE", "NEW", "RUNNING", "Phase", "Top"]
 
 
 class Phase(IntEnum):
@@ -27,6 +27,10 @@ class Phase(IntEnum):
     CLOSING = 2
     #: The transport is lost.
     GONE = 3
+
+
+# See "Names of constants" in docs/internals.rst.
+NEW, RUNNING, CLOSING, GONE = Phase
 
 
 class Top(Layer):

@@ -180,7 +180,8 @@ class Turns:
         """
         Neither send nor notify a stream any longer.
         """
-        self.dequeue(stream)
+        if stream.queued:
+            self.queue.pop(stream, None)
         self.toNotify.pop(stream, None)
         if self.wantsMore:
             self.wantsMore.pop(stream, None)

@@ -27,8 +27,9 @@ from twisted_libp2p.muxer.mplex.frame import (
     FrameReader,
     pack,
 )
-from twisted_libp2p.muxer.session import MuxerSession, Phase
+from twisted_libp2p.muxer.session import MuxerSession
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.top import GONE
 from twisted_libp2p.muxer.turns import EARLY
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ FREE = 256 * 1024
 
 #: The send window of every stream: never used up.
 _BOUNDLESS = 1 << 62
+
+_INBOUND, _OUTBOUND = Direction
 
 # A Stream's note that its NewStream has not left yet.
 _NEW = 1
@@ -143,7 +146,7 @@ class MplexSession(MuxerSession):
         if self.table.occupant(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         self.streamReceived(
-            Stream(self, streamID, Direction.INBOUND, _BOUNDLESS, None, FIRST_DATA)
+            Stream(self, streamID, _INBOUND, _BOUNDLESS, None, FIRST_DATA)
         )
 
     def _misused(self, stream: Stream) -> None:
@@ -199,7 +202,7 @@ class MplexSession(MuxerSession):
         if call is not None:
             if call.active():
                 call.cancel()
-            if self.phase is not Phase.GONE:
+            if self.phase is not GONE:
                 transport.resumeProducing()
 
     def _waited(self) -> None:
@@ -229,13 +232,13 @@ class MplexSession(MuxerSession):
         """
         streamID = self._nextID
         self._nextID += 1
-        return Stream(self, streamID, Direction.OUTBOUND, _BOUNDLESS, None, _NEW)
+        return Stream(self, streamID, _OUTBOUND, _BOUNDLESS, None, _NEW)
 
     def key(self, stream: Stream) -> int:
         """
         Both sides may use the same id: whose it is goes into the key.
         """
-        return stream._streamID << 1 | (stream._direction is Direction.OUTBOUND)
+        return stream._streamID << 1 | (stream._direction is _OUTBOUND)
 
     def announced(self, stream: Stream) -> bool:
         """
@@ -249,7 +252,7 @@ class MplexSession(MuxerSession):
         """
         Append the frames that a stream needs.  Its name is left empty.
         """
-        streamID, ours = stream._streamID, stream._direction is Direction.OUTBOUND
+        streamID, ours = stream._streamID, stream._direction is _OUTBOUND
         header = b""
         first = stream.announce
         size = stream.unsentSize
@@ -279,7 +282,7 @@ class MplexSession(MuxerSession):
         """
         A reset has no place for a code.
         """
-        ours = stream._direction is Direction.OUTBOUND
+        ours = stream._direction is _OUTBOUND
         return pack(_RESET + ours, stream._streamID, 0)
 
     # The end

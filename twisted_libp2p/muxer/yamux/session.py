@@ -22,8 +22,9 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import Direction, Role
 from twisted_libp2p.muxer.factory import SessionFactory
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
-from twisted_libp2p.muxer.session import MuxerSession, Phase
+from twisted_libp2p.muxer.session import MuxerSession
 from twisted_libp2p.muxer.stream import Stream
+from twisted_libp2p.muxer.top import RUNNING
 from twisted_libp2p.muxer.turns import EARLY
 from twisted_libp2p.muxer.yamux.frame import (
     ACK,
@@ -58,6 +59,8 @@ MAX_PONGS = 32
 #: Seconds that the pings may take by which the end of an accepted stream is kept apart
 #: from its first data.
 APART = 0.1
+
+_INBOUND, _OUTBOUND = Direction
 
 _MAX_STREAM_ID = (1 << 32) - 1
 
@@ -146,7 +149,7 @@ class YamuxSession(MuxerSession):
 
         @return: fires with seconds, or fails when the session ends.
         """
-        if self.phase is not Phase.RUNNING:
+        if self.phase is not RUNNING:
             return fail(ConnectionClosing("the session has ended, or has not begun"))
         answered: Deferred[float] = Deferred()
         self._sendPing(answered)
@@ -306,7 +309,7 @@ class YamuxSession(MuxerSession):
         stream = Stream(
             self,
             streamID,
-            Direction.INBOUND,
+            _INBOUND,
             INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
             ACK | FIRST_DATA,
@@ -376,7 +379,7 @@ class YamuxSession(MuxerSession):
         stream = Stream(
             self,
             streamID,
-            Direction.OUTBOUND,
+            _OUTBOUND,
             0 if backlogged else INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
             SYN,
@@ -416,7 +419,7 @@ class YamuxSession(MuxerSession):
         """
         if self._receiver is stream:
             self._receiver = None
-        growth = stream.receiveWindow.growth
+        growth = stream.receiveWindow.size - INITIAL_WINDOW
         if growth:
             self._growth -= growth
             if self.budget is not None:
@@ -444,7 +447,7 @@ class YamuxSession(MuxerSession):
             flags ^= first
             stream.announce = 0
         window: ReceiveWindow = stream.receiveWindow
-        if window.consumed and window.due and not stream.state.peerEnded:
+        if window.consumed * 2 >= window.size and not stream.state.peerEnded:
             delta = self._credit(stream, window)
         written = 0
         size = stream.unsentSize
