@@ -121,13 +121,14 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
             return end
 
         owner.build = build
-        session: Any = muxer.wrap(role, owner).buildProtocol(PeerAddress(_BOB))
+        layer: Any = muxer.wrap(role, owner).buildProtocol(PeerAddress(_BOB))
+        session = layer.session
         sink = _Sink()
-        session.makeConnection(sink)
+        layer.makeConnection(sink)
         session.openStream(build())
         size = 0
         for piece in pieces:
-            session.dataReceived(piece)
+            layer.dataReceived(piece)
             size += len(piece)
             assert len(session.streams) <= _STREAMS + 1
             for each in session.streams:
@@ -137,7 +138,7 @@ def _session(muxer: IMuxer, clock: Clock, bound: int, data: bytes) -> None:
         assert session.ended or not sink.closed
         # An answer to a ping or a refusal is no longer than the question.
         assert sink.size <= 64 + 16 * size
-        session.connectionLost(Failure(ConnectionLost()))
+        layer.connectionLost(Failure(ConnectionLost()))
         for end in ends:
             # A reader that has paused is owed only data whose end had come too.
             if not end.reasons:

@@ -236,9 +236,10 @@ class _Ours:
         self._ends: list[_End] = []
         muxer = Yamux(self._clock, keepAlive=None)
         factory = muxer.wrap(Role.CLIENT if initiator else Role.SERVER, self._owner)
-        self.session: Any = factory.buildProtocol(PeerAddress(_BOB))
+        self._layer: Any = factory.buildProtocol(PeerAddress(_BOB))
+        self.session = self._layer.session
         self._transport = StringTransport()
-        self.session.makeConnection(self._transport)
+        self._layer.makeConnection(self._transport)
 
     def _build(self) -> _End:
         self._ends.append(_End())
@@ -259,7 +260,7 @@ class _Ours:
         stream: Any = self.streams.get(step.number)
         match step.kind:
             case b"f":
-                self.session.dataReceived(step.payload)
+                self._layer.dataReceived(step.payload)
             case b"o":
                 self.session.openStream(self._build()).write(step.payload)
             case b"w":
@@ -286,7 +287,7 @@ class _Ours:
         """
         Lose the transport: nothing is left when those that had paused read on.
         """
-        self.session.connectionLost(Failure(ConnectionLost()))
+        self._layer.connectionLost(Failure(ConnectionLost()))
         for stream in list(self.session.streams):
             stream.resumeProducing()
         self._clock.advance(0)
@@ -356,9 +357,9 @@ class _Script:
         if stream is None or stream.state.closed:
             return None
         match action:
-            case 11 | 12 if not stream.state.sending:
+            case 11 | 12 if not stream.state.shut:
                 return Record(b"w", number, self._text())
-            case 13 if not stream.state.sending:
+            case 13 if not stream.state.shut:
                 return Record(b"c", number)
             case 14 if not (stream.state.sent or stream.state.peerEnded):
                 # With one half ended, rust sends no reset of what is dropped.

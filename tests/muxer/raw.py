@@ -6,7 +6,7 @@ A peer that sends what a test tells it to, well-formed or not.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -78,6 +78,7 @@ class RawPeer(Protocol):
     @ivar owner: the owner of the session.
     @ivar session: the session, as the listener of the connection unless told
         otherwise.
+    @ivar layer: its layer.
     @ivar received: what the session has sent, since it was last taken.
     @ivar lost: why the connection was lost, if it was.
     """
@@ -88,9 +89,11 @@ class RawPeer(Protocol):
         alice, bob = PeerID(b"\x00\x01a"), PeerID(b"\x00\x01b")
         self.owner = MuxedConnectionDouble(alice, bob)
         factory = muxer.wrap(role, self.owner)
-        self.session = cast(Any, factory.buildProtocol(PeerAddress(bob)))
+        layer: Any = factory.buildProtocol(PeerAddress(bob))
+        self.layer = layer
+        self.session = layer.session
         # What is sent in one piece arrives in one read, whatever its size.
-        self.pump = Pump(self, self.session, clock=clock, split=pieces(1 << 30))
+        self.pump = Pump(self, layer, clock=clock, split=pieces(1 << 30))
         self.pump.connect()
         self.pump.flush()
 

@@ -16,9 +16,9 @@ makes L{Stream}s, each the transport of one protocol::
     turns       when streams are sent, and their applications notified
     ends        ends that are held back for a moment
     frames      the part of a session that each muxer brings
-    top         the layer that a session is
+    phase       the life of a session
     session     all of this joined: a session over a transport of bytes
-    factory     its factory
+    layer       the layer that stacks a session on its transport
     yamux       streams with windows
     mplex       streams without
 

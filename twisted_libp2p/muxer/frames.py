@@ -45,8 +45,8 @@ class Frames:
     protocolID: str
     outboundOption = "maxOutboundStreams of the muxer"
     apart = 0.0
-    keepsAlive = False
-    exhausted = False
+    keepsAlive: bool
+    exhausted: bool
 
     @abstractmethod
     def newStream(self) -> Stream:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
-from twisted_libp2p.muxer.state import Receiving, Sending, StreamState
+from twisted_libp2p.muxer.state import Receiving, StreamState
 from twisted_libp2p.wire.pieces import MANY, joinSmall
 
 __all__ = ["ABSENT", "HIGH_WATER", "LOW_WATER", "Demand", "Outbox"]
@@ -88,8 +88,8 @@ class Outbox:
         """
         if type(data) is not bytes:
             data = _copy(data)
-        sending = self.state.sending
-        if sending and (sending > _DRAINING or self._producer is None):
+        state = self.state
+        if state.shut and (state.sent or self._producer is None):
             return
         size = len(data)
         if size:
@@ -109,8 +109,8 @@ class Outbox:
         """
         Send these pieces one after the other.
         """
-        sending = self.state.sending
-        if sending and (sending > _DRAINING or self._producer is None):
+        state = self.state
+        if state.shut and (state.sent or self._producer is None):
             return
         pieces = [data if type(data) is bytes else _copy(data) for data in iovec]
         size = sum(map(len, pieces))
@@ -160,7 +160,7 @@ class Outbox:
         """
         self._producer = None
         self._demand = ABSENT
-        if self.state.sending:
+        if self.state.shut:
             self._drain()
 
     # What the session calls
@@ -265,9 +265,6 @@ class Outbox:
         Give the peer time, since it is taking what is left.
         """
         raise NotImplementedError
-
-
-_DRAINING = Sending.DRAINING
 
 
 def _copy(data: bytes | bytearray | memoryview) -> bytes:

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The session that the muxers of this package share: a layer with one transport of bytes
-below, and many streams above.
+The session that the muxers of this package share: it has one transport of bytes below,
+and many streams above.
 
 It joins three parts and adds the end of the session to them: the
 L{table<twisted_libp2p.muxer.table>} of streams, the
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IProtocol,
-    IProtocolFactory,
+    IPushProducer,
     IReactorTime,
 )
 from twisted.internet.protocol import connectionDone
@@ -40,14 +40,18 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import IMuxerSession, ISecureTransport, Role
 from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
+from twisted_libp2p.muxer.phase import CLOSING, GONE, NEW, RUNNING, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
-from twisted_libp2p.muxer.top import CLOSING, GONE, NEW, RUNNING, Phase, Top
 from twisted_libp2p.muxer.turns import Turns
 from twisted_libp2p.pacing import Deadline
 
 if TYPE_CHECKING:
-    from twisted_libp2p.interfaces import IConnectionScope, IMuxedConnection
+    from twisted_libp2p.interfaces import (
+        IConnectionScope,
+        IFlushable,
+        IMuxedConnection,
+    )
 
 __all__ = [
     "CLOSE_TIMEOUT",
@@ -63,8 +67,8 @@ MAX_CONTROL = 1024
 CLOSE_TIMEOUT = 10.0
 
 
-@implementer(IMuxerSession)
-class MuxerSession(Frames, Top):
+@implementer(IMuxerSession, IPushProducer)
+class MuxerSession(Frames):
     """
     The muxer of one connection.
 
@@ -78,46 +82,47 @@ class MuxerSession(Frames, Top):
     @ivar phase: where the session is in its life.
     @ivar table: the streams.
     @ivar turns: when these are sent and notified.
+    @ivar transport: the transport of bytes; None before the session begins.
+    @ivar below: the object through which all bytes are written to it.
     @ivar budget: grants the memory beyond the share of any session; None grants all.
     """
 
-    # See "Sessions without a dictionary" in docs/internals.rst.
+    # See "A session apart from its layer" in docs/internals.rst.
     __slots__ = (
         "_closeCall",
         "_held",
         "_reason",
         "below",
+        "budget",
         "clock",
-        "connected",
         "connection",
-        "factory",
+        "exhausted",
+        "keepsAlive",
         "phase",
         "role",
         "table",
         "transport",
         "turns",
-        "wrappedProtocol",
     )
 
-    budget: IConnectionScope | None = None
     _log = Logger()
 
     def __init__(
         self,
-        factory: IProtocolFactory,
         clock: IReactorTime,
         role: Role,
         connection: IMuxedConnection,
         maxInboundStreams: int,
         maxOutboundStreams: int,
     ) -> None:
-        super().__init__(factory)
         self.transport: Any = None
-        self.connected = 0
         self.clock: IReactorTime = clock
         self.role: Role = role
         self.connection: IMuxedConnection = connection
         self.phase: Phase = NEW
+        self.budget: IConnectionScope | None = None
+        self.keepsAlive = False
+        self.exhausted = False
         self.table: StreamTable[Stream] = StreamTable(
             clock, maxInboundStreams, maxOutboundStreams
         )
@@ -269,7 +274,7 @@ class MuxerSession(Frames, Top):
             return
         turns.sendControl(frame)
         if turns.paused and len(turns.control) > MAX_CONTROL:
-            self._violated(
+            self.violated(
                 ProtocolViolation(
                     self.protocolID, "the peer asks for answers, and reads none"
                 )
@@ -296,6 +301,13 @@ class MuxerSession(Frames, Top):
         """
         reason = Failure(SessionEnded(code))
         self._end(reason, reason if code else connectionDone, b"", keep=True)
+
+    def violated(self, violation: ProtocolViolation) -> None:
+        """
+        End the session of a peer that broke the protocol.
+        """
+        reason = Failure(violation)
+        self._end(reason, reason, self.protocolErrorFrame())
 
     # What streams ask for
 
@@ -324,13 +336,16 @@ class MuxerSession(Frames, Top):
 
     # The transport below
 
-    def makeConnection(self, transport: Any) -> None:
+    def start(self, transport: Any, below: IFlushable) -> None:
         """
-        Begin.
+        Begin, on a transport that is connected.
+
+        @param below: the object through which all bytes are written to it.
         """
-        super().makeConnection(transport)
+        self.transport = transport
+        self.below = below
         self.phase = RUNNING
-        self.turns.start(self, self.below)
+        self.turns.start(self, below)
         self.started()
         transport.registerProducer(self, True)
         self.connection.sessionStarted(self)
@@ -340,24 +355,7 @@ class MuxerSession(Frames, Top):
         Send the first frames, before the owner has the session.
         """
 
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Act on received bytes, then send all that came of it.
-        """
-        if self.phase is not RUNNING:
-            return
-        turns = self.turns
-        turns.held = True
-        try:
-            self.parse(data)
-        except ProtocolViolation as violation:
-            self._violated(violation)
-        finally:
-            turns.held = False
-        if turns.queue or turns.control or turns.toNotify or turns.wantsMore:
-            turns.run()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def transportLost(self, reason: Failure) -> None:
         """
         End all streams, and then the session, as the transport is gone.
 
@@ -368,7 +366,6 @@ class MuxerSession(Frames, Top):
         if self.phase is GONE:
             return
         running = not self.ended
-        self.connected = 0
         streamReason = reason
         if reason.check(ConnectionDone):
             below = self.transport
@@ -407,12 +404,6 @@ class MuxerSession(Frames, Top):
         """
         self.turns.paused = True
 
-    def abortConnection(self) -> None:
-        """
-        End the session at once.
-        """
-        self.abort(Failure(StreamAborted()))
-
     # Within
 
     def _connect(self, stream: Stream, protocol: IProtocol) -> None:
@@ -425,13 +416,6 @@ class MuxerSession(Frames, Top):
             protocol.makeConnection(stream)
         except Exception:
             stream.failed("makeConnection")
-
-    def _violated(self, violation: ProtocolViolation) -> None:
-        """
-        End the session of a peer that broke the protocol.
-        """
-        reason = Failure(violation)
-        self._end(reason, reason, self.protocolErrorFrame())
 
     def _end(
         self,

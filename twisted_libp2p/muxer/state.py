@@ -218,6 +218,7 @@ class StreamState:
 
     @ivar sending: our half.
     @ivar receiving: the peer's half.
+    @ivar shut: whether the application has ended our half, or lost it.
     @ivar draining: whether our half ends when all is sent.
     @ivar sent: whether our half has ended on the wire.
     @ivar peerEnded: whether the peer's half has ended on the wire.
@@ -246,12 +247,14 @@ class StreamState:
         "sending",
         "sent",
         "settled",
+        "shut",
         "unread",
     )
 
     def __init__(self, sending: Sending, receiving: Receiving) -> None:
         self.sending = sending
         self.receiving = receiving
+        self.shut = sending is not Sending.OPEN
         self.draining = sending is Sending.DRAINING
         self.sent = sending >= Sending.SENT
         self.peerEnded = receiving >= Receiving.UNREAD

@@ -43,7 +43,6 @@ from twisted_libp2p.muxer.state import (
     SHUT,
     START,
     WRITE_END,
-    Effect,
     Event,
 )
 
@@ -488,10 +487,11 @@ class Stream(Inbox, StreamFacts):
         _log.failure("{where} of {stream} raised", where=where, stream=self)
 
 
-_EFFECTS = {
-    Effect.DRAIN: Stream._drain,
-    Effect.DISCARD: Stream._discard,
-    Effect.NOTIFY: Stream._notify,
-    Effect.REPORT_WRITE_END: Stream._reportWriteEnd,
-    Effect.REPORT_READ_END: Stream._reportReadEnd,
-}
+#: By the numbers of the effects.
+_EFFECTS = (
+    Stream._drain,
+    Stream._discard,
+    Stream._notify,
+    Stream._reportWriteEnd,
+    Stream._reportReadEnd,
+)

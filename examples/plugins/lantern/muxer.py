@@ -23,8 +23,8 @@ from zope.interface import implementer
 from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.interfaces import Direction, IMuxedConnection, IMuxer, Role
 from twisted_libp2p.muxer import Stream
-from twisted_libp2p.muxer.factory import SessionFactory
 from twisted_libp2p.muxer.frames import MAX_BODY
+from twisted_libp2p.muxer.layer import SessionFactory
 from twisted_libp2p.muxer.session import MuxerSession
 
 PROTOCOL_ID = "/bundle/1.0.0"
@@ -49,12 +49,11 @@ class BundleSession(MuxerSession):
 
     def __init__(
         self,
-        factory: SessionFactory,
         clock: IReactorTime,
         role: Role,
         connection: IMuxedConnection,
     ) -> None:
-        super().__init__(factory, clock, role, connection, MAX_STREAMS, MAX_STREAMS)
+        super().__init__(clock, role, connection, MAX_STREAMS, MAX_STREAMS)
         self._partial = b""
         self._nextID = 1 if role is Role.CLIENT else 2
 
@@ -181,7 +180,4 @@ class Bundle:
         """
         Give a factory whose protocol is the session of one connection.
         """
-        return SessionFactory(
-            connection,
-            lambda factory: BundleSession(factory, self._clock, role, connection),
-        )
+        return SessionFactory(connection, BundleSession(self._clock, role, connection))

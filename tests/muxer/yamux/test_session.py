@@ -193,7 +193,7 @@ class LastingTests(SessionTestCase):
         self.clock.advance(30)
         self.peer.pump.flush()
         # The reactor reads its sockets after all timers that are due.
-        self.clock.callLater(100, self.peer.session.dataReceived, pack(PING, ACK, 0, 1))
+        self.clock.callLater(100, self.peer.layer.dataReceived, pack(PING, ACK, 0, 1))
         self.clock.advance(100)
         self.peer.pump.flush()
         self.assertEqual(self.owner.lost, [])
@@ -211,7 +211,7 @@ class LastingTests(SessionTestCase):
         self.peer.pump.flush()
         self.sent()
         fin = pack(WINDOW_UPDATE, FIN, stream.streamID, 0)
-        self.clock.callLater(100, self.peer.session.dataReceived, fin)
+        self.clock.callLater(100, self.peer.layer.dataReceived, fin)
         self.clock.advance(25)
         self.peer.session._heard = True
         self.clock.advance(75)
@@ -267,7 +267,7 @@ class LastingTests(SessionTestCase):
         What comes after our end is ignored.
         """
         self.peer.session.close()
-        self.peer.session.dataReceived(b"\xff" * 100)
+        self.peer.layer.dataReceived(b"\xff" * 100)
         self.peer.pump.flush()
         self.owner.lost[0].trap(ConnectionDone)
 
@@ -686,7 +686,7 @@ class WindowTests(SessionTestCase):
         producer = PushProducer(self.open(Emptier()).stream, b"x" * 65536, 3)
         transport.stroke()
         self.assertEqual(producer.left, 1)
-        session.dataReceived(pack(DATA, 0, 1, 1) + b"!")
+        self.peer.layer.dataReceived(pack(DATA, 0, 1, 1) + b"!")
         self.assertEqual(producer.left, 0)
 
     def test_discardingCredits(self) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, Role
-from twisted_libp2p.muxer.factory import SessionFactory
+from twisted_libp2p.muxer.layer import SessionFactory
 from twisted_libp2p.muxer.mplex.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.mplex.session import MplexSession
 
@@ -57,7 +57,4 @@ class Mplex:
 
         @param role: the part of our side in the upgrade of the connection.
         """
-        return SessionFactory(
-            connection,
-            lambda factory: MplexSession(factory, self, role, connection),
-        )
+        return SessionFactory(connection, MplexSession(self, role, connection))

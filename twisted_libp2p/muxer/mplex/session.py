@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.interfaces import Direction, Role
-from twisted_libp2p.muxer.factory import SessionFactory
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
 from twisted_libp2p.muxer.mplex.frame import (
     PROTOCOL_ID,
@@ -27,9 +26,9 @@ from twisted_libp2p.muxer.mplex.frame import (
     FrameReader,
     pack,
 )
+from twisted_libp2p.muxer.phase import GONE
 from twisted_libp2p.muxer.session import MuxerSession
 from twisted_libp2p.muxer.stream import Stream
-from twisted_libp2p.muxer.top import GONE
 from twisted_libp2p.muxer.turns import EARLY
 
 if TYPE_CHECKING:
@@ -64,18 +63,27 @@ class MplexSession(MuxerSession):
     The mplex session of one connection.
     """
 
+    __slots__ = (
+        "_blockedCall",
+        "_free",
+        "_muxer",
+        "_nextID",
+        "_reader",
+        "_receiver",
+        "_room",
+        "_unread",
+    )
+
     protocolID = PROTOCOL_ID
     outboundOption = "Mplex.maxOutboundStreams"
 
     def __init__(
         self,
-        factory: SessionFactory,
         muxer: Mplex,
         role: Role,
         connection: IMuxedConnection,
     ) -> None:
         super().__init__(
-            factory,
             muxer.clock,
             role,
             connection,
@@ -259,7 +267,7 @@ class MplexSession(MuxerSession):
         if first == _NEW:
             stream.announce = first = 0
             header = pack(_NEW_STREAM, streamID, 0)
-        elif first and size and not stream.state.sending:
+        elif first and size and not stream.state.shut:
             stream.announce = 0
         if size:
             size = min(size, MAX_BODY)

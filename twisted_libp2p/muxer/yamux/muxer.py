@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IMuxedConnection, IMuxer, Role
-from twisted_libp2p.muxer.factory import SessionFactory
+from twisted_libp2p.muxer.layer import SessionFactory
 from twisted_libp2p.muxer.yamux.frame import PROTOCOL_ID
 from twisted_libp2p.muxer.yamux.session import YamuxSession
 from twisted_libp2p.muxer.yamux.window import INITIAL_WINDOW, MAX_WINDOW
@@ -69,7 +69,4 @@ class Yamux:
 
         @param role: the part of our side in the upgrade of the connection.
         """
-        return SessionFactory(
-            connection,
-            lambda factory: YamuxSession(factory, self, role, connection),
-        )
+        return SessionFactory(connection, YamuxSession(self, role, connection))

@@ -20,11 +20,10 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
 )
 from twisted_libp2p.interfaces import Direction, Role
-from twisted_libp2p.muxer.factory import SessionFactory
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
+from twisted_libp2p.muxer.phase import RUNNING
 from twisted_libp2p.muxer.session import MuxerSession
 from twisted_libp2p.muxer.stream import Stream
-from twisted_libp2p.muxer.top import RUNNING
 from twisted_libp2p.muxer.turns import EARLY
 from twisted_libp2p.muxer.yamux.frame import (
     ACK,
@@ -95,13 +94,11 @@ class YamuxSession(MuxerSession):
 
     def __init__(
         self,
-        factory: SessionFactory,
         muxer: Yamux,
         role: Role,
         connection: IMuxedConnection,
     ) -> None:
         super().__init__(
-            factory,
             muxer.clock,
             role,
             connection,
@@ -463,7 +460,7 @@ class YamuxSession(MuxerSession):
             stream.take(size, batch)
             stream.sendWindow -= size
             written += HEADER_SIZE + size
-        if first and (not size or stream.state.sending):
+        if first and (not size or stream.state.shut):
             stream.announce = first
         ending = stream.state.draining and stream.writeEnding
         if ending:
