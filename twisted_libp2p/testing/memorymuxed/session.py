@@ -40,9 +40,9 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     Role,
 )
+from twisted_libp2p.muxer.phase import Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
-from twisted_libp2p.muxer.top import Phase
 from twisted_libp2p.muxer.turns import Turns
 
 __all__ = ["MAX_STREAMS", "WINDOW", "MemorySession"]
