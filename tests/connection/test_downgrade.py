@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.connection.test_upgrader import UpgradeTestCase
+from tests.connection.upgrading import UpgradeTestCase
 from tests.negotiation.test_multistream import HEADER
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.interfaces import ISecurityProvider
