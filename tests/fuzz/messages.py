@@ -26,12 +26,12 @@ from twisted_libp2p.protocols.identify.reader import (
     Reader,
 )
 from twisted_libp2p.testing.muxer import Collector
-from twisted_libp2p.transport.private.network import (
+from twisted_libp2p.transport.private import (
     PrivateConnection,
     PrivateFactory,
     PrivateNetwork,
-    _parse,
 )
+from twisted_libp2p.transport.private.network import _parse
 from twisted_libp2p.transport.private.xsalsa20 import (
     NONCE_SIZE,
     Keystream,

@@ -19,8 +19,7 @@ from twisted_libp2p.testing.memorymuxed import (
 )
 from twisted_libp2p.testing.transport import TransportConformance
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
-from twisted_libp2p.transport.private import PrivateNetwork
-from twisted_libp2p.transport.private.network import PrivateTransport
+from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
 
 
 def _unusedPort() -> int:

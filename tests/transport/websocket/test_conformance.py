@@ -16,8 +16,7 @@ from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport
 from twisted_libp2p.testing.transport import TransportConformance
-from twisted_libp2p.transport.private import PrivateNetwork
-from twisted_libp2p.transport.private.network import PrivateTransport
+from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
 from twisted_libp2p.transport.websocket.transport import WebSocketTransport
 
 

@@ -5,11 +5,14 @@ Private networks: connections that only the owners of a key can make
 (libp2p/specs, pnet/Private-Networks-PSK-V1.md).
 """
 
-from twisted_libp2p.transport.private.network import (
-    PrivateConnection,
-    PrivateFactory,
-    PrivateNetwork,
-    protect,
-)
+from twisted_libp2p.transport.private.layer import PrivateConnection, PrivateFactory
+from twisted_libp2p.transport.private.network import PrivateNetwork
+from twisted_libp2p.transport.private.transport import PrivateTransport, protect
 
-__all__ = ["PrivateConnection", "PrivateFactory", "PrivateNetwork", "protect"]
+__all__ = [
+    "PrivateConnection",
+    "PrivateFactory",
+    "PrivateNetwork",
+    "PrivateTransport",
+    "protect",
+]
