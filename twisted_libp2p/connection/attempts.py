@@ -74,7 +74,7 @@ class Attempts:
         @param existing: returns the connections to a peer.
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
-        @raise ConfigurationError: there is no such dialect.
+        @raise ConfigurationError: the dialect is unknown.
         """
         if dialect not in DIALECTS:
             raise ConfigurationError(

@@ -48,7 +48,7 @@ class Candidates:
     @property
     def empty(self) -> bool:
         """
-        Whether there is no address whose outcome matters.
+        Whether no address with a relevant outcome is left.
         """
         return not self._causes
 

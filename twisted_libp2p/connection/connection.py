@@ -131,7 +131,7 @@ class Connection(Streams):
     def idleGrowth(self, since: float) -> IMuxedStream | None:
         """
         Return the stream with the largest grown window that was of little use
-        since a time; None if there is none.
+        since a time; None without one.
         """
         return None if self._session is None else self._session.idleGrowth(since)
 
@@ -183,7 +183,7 @@ class Connection(Streams):
         self._waiting.append(waiting)
         return waiting
 
-    # What the session reports of itself: IMuxedConnection
+    # Reports of the session on itself: IMuxedConnection
 
     def doStart(self) -> None:
         """

@@ -110,7 +110,7 @@ class Dialer:
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
         @param routings: find the addresses of peers; a list that may grow.
-        @raise ConfigurationError: there is no such dialect.
+        @raise ConfigurationError: the dialect is unknown.
         """
         self._upgrader = upgrader
         self._clock = upgrader.context.clock

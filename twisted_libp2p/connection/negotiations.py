@@ -212,7 +212,7 @@ class Outbound(Negotiation):
 
     def failed(self, reason: Failure, _: IProtocol | None) -> None:
         """
-        Report to the caller that there is no stream.
+        Report to the caller that the stream has failed.
         """
         if not self.result.called:
             self.result.errback(reason)

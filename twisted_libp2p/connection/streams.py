@@ -284,7 +284,7 @@ class Streams:
     def _ended(self) -> ConnectionClosing:
         return ConnectionClosing(f"the connection to {self.remotePeer} ended")
 
-    # What the session reports of streams: IMuxedConnection
+    # Reports of the session on streams: IMuxedConnection
 
     def buildProtocol(self, stream: Any) -> Negotiator | None:
         """

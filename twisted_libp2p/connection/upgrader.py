@@ -71,7 +71,7 @@ class Upgrader:
         @param muxers: the muxers, in order of preference.
         @param context: the objects that all connections of the node share.
         @param deadline: seconds from the transport's connect to a connection.
-        @raise ConfigurationError: there is no security, or no muxer.
+        @raise ConfigurationError: no security, or no muxer, is given.
         """
         self.identity = identity
         # The sort is stable.

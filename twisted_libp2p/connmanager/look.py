@@ -76,7 +76,7 @@ class Look:
     def next(self) -> Chosen | None:
         """
         Return the stream that gives way next and has not ended, and leave it there;
-        None if there is none.
+        or None.
         """
         while self.chosen:
             if isIn(self.chosen[-1][0], self.scope):

@@ -70,7 +70,7 @@ class Redialer:
     ) -> None:
         """
         @param clock: the timers.
-        @param dial: connects to a peer; is cancelled when there is no need.
+        @param dial: connects to a peer; is cancelled when it is no longer needed.
         @param backoff: the lengths of the waits.
         @param random: returns numbers from 0 to 1.
         """
@@ -171,7 +171,7 @@ class Redialer:
 
     def _dialed(self, result: object, peer: PeerID, wanted: _Wanted) -> None:
         """
-        Try again later if there is no connection and the peer is still wanted.
+        Try again later if the peer is not connected and still wanted.
         """
         if wanted.dial is None:
             return

@@ -197,7 +197,7 @@ class ConnectionManager(Service):
         Return the connection to use instead of a new one, when the peer was not
         known before its handshake.
 
-        @return: a connection to the same peer; None if there is none, or if it
+        @return: a connection to the same peer; None without one, or if it
             comes from a simultaneous dial: which of the two stays is then
             decided as always, by both sides.
         """

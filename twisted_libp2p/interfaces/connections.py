@@ -131,7 +131,7 @@ class IManagedConnection(IConnection):
     def idleGrowth(since: float) -> IMuxedStream | None:
         """
         Return the stream with the largest grown window of which not even half was
-        used since a time; None if there is none.
+        used since a time; None without one.
         """
 
 

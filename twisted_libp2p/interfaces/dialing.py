@@ -20,7 +20,7 @@ __all__ = ["DEFAULT_OPTIONS", "DialOptions"]
 @dataclass(frozen=True, slots=True)
 class DialOptions:
     """
-    What a caller may ask of one dial.
+    The options of one dial.
 
     @ivar role: the part that our side plays in the upgrade.  It is the client, except
         in hole punching, where both sides dial and one of them has to be the server.

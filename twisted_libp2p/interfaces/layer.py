@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What a layer asks of the transport below it, beside Twisted's own interfaces.
+The requests of a layer to the transport below it, apart from Twisted's interfaces.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _groupBounds(root: Path) -> Iterator[int]:
                 try:
                     bound = int((folder / name).read_text())
                 except (OSError, ValueError):
-                    # There is no such file, or it says "max".
+                    # The file does not exist, or it says "max".
                     continue
                 if bound > 0:
                     yield bound

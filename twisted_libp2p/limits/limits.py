@@ -91,7 +91,7 @@ class Limits:
         """
         Read peer ids that are text.
 
-        @raise InvalidPeerID: a text is no peer id.
+        @raise InvalidPeerID: a text is not a peer id.
         """
         peers = {PeerID.of(peer): limits for peer, limits in self.peers.items()}
         object.__setattr__(self, "peers", peers)

@@ -121,7 +121,7 @@ class Scope:
 
     def usage(self) -> ScopeUsage:
         """
-        Return the present use beside the limits.
+        Return the present use and the limits.
         """
         return ScopeUsage(self.used, self.limits)
 

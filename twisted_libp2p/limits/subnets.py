@@ -118,7 +118,7 @@ class Subnets:
     ) -> None:
         """
         @param now: returns the time in seconds.
-        @raise ConfigurationError: an exempt network is none, or a limit lets no
+        @raise ConfigurationError: an exempt network is invalid, or a limit lets no
             connection in.
         """
         self._limits = tuple(limits)
@@ -313,7 +313,7 @@ def parseNetwork(text: str) -> Network:
     Read a network such as C{192.0.2.0/24}, or the address of one host.  A network
     of IPv4 addresses that are mapped into IPv6 is one of IPv4.
 
-    @raise ConfigurationError: the text is no network.
+    @raise ConfigurationError: the text is not a network.
     """
     try:
         network = ip_network(text)

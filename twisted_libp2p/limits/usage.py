@@ -50,7 +50,7 @@ class Usage(NamedTuple):
 
 class ScopeUsage(NamedTuple):
     """
-    The use of a scope beside its limits.
+    The use of a scope and its limits.
     """
 
     used: Usage

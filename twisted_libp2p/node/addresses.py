@@ -56,7 +56,7 @@ class OwnAddresses:
         @param events: where L{AddressesChanged} is published.
         @param announce: the addresses that the user has configured.
         @raise ConfigurationError: one of them ends in the id of another peer.
-        @raise InvalidMultiaddr: one of them is no address.
+        @raise InvalidMultiaddr: one of them is not an address.
         """
         self.peerID = peerID
         self.clock = clock

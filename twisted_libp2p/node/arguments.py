@@ -60,7 +60,7 @@ def provided(plugins: Any, name: str, layers: Any, kind: Any, host: IHost) -> li
     @param layers: one layer, name or provider, or several.
     @param kind: the interface of the layers.
     @param host: the node.
-    @raise ConfigurationError: there is no such plugin, it cannot be used, or
+    @raise ConfigurationError: the plugin is unknown, it cannot be used, or
         something is neither a layer nor a name.
     """
     if isinstance(layers, str | bytes) or not isinstance(layers, Iterable):

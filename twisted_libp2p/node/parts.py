@@ -32,7 +32,7 @@ def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
 
     @param peerstore: a store, or C{sqlite:PATH} or C{postgresql:DSN}; None for one in
         memory.
-    @raise ConfigurationError: it is no peerstore.
+    @raise ConfigurationError: it is not a peerstore.
     """
     store: IPeerStore = (
         openPeerStore(node.reactor, peerstore or "memory:")
@@ -60,7 +60,7 @@ def makeDialer(
 
     @param dialect: the first dialect on a transport that it opens.
     @param resolver: resolver for the TXT records of C{/dnsaddr} names.
-    @raise ConfigurationError: there is no such dialect.
+    @raise ConfigurationError: the dialect is unknown.
     """
     dialer = Dialer(
         upgrader,

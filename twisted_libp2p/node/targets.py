@@ -21,8 +21,8 @@ def parse(target: Target) -> tuple[PeerID | None, list[Multiaddr]]:
     Take a target apart.
 
     @return: the peer that has to answer, None if any peer may; and its address.
-    @raise InvalidMultiaddr: it begins with a slash and is no address.
-    @raise InvalidPeerID: it is no peer id.
+    @raise InvalidMultiaddr: it begins with a slash and is not an address.
+    @raise InvalidPeerID: it is not a peer id.
     """
     if isinstance(target, PeerID):
         return target, []

@@ -331,7 +331,7 @@ class _Metrics(Guarded):
     Looks up the present use, and lets the resource of prometheus_client answer.
     """
 
-    # The format depends on what the reader accepts.
+    # The reader chooses the format.
     contentType = ""
     linkable = True
 
@@ -361,7 +361,7 @@ def serveMetrics(
     @param hosts: names of hosts that requests may use, as well as this machine's own
         addresses, such as the name that Prometheus uses.
     @return: the service, whose name is C{metrics}.
-    @raise ConfigurationError: there is no such endpoint, or prometheus_client
+    @raise ConfigurationError: the endpoint is invalid, or prometheus_client
         is not installed.
     """
     metrics = NodeMetrics(node)

@@ -155,7 +155,7 @@ def serveStatus(
     @param hosts: names of hosts that requests may use, as well as this machine's own
         addresses, such as the name that a proxy uses.
     @return: the service, whose name is C{status}.
-    @raise ConfigurationError: there is no such endpoint.
+    @raise ConfigurationError: the endpoint is invalid.
     """
     service = WebService(reactor, description, lambda: pages(node, hosts))
     service.setName("status")

@@ -204,7 +204,7 @@ class WebService(Service):
             names an C{interface}.
         @param build: called at each start; returns the root of the site, and the
             function that closes it.
-        @raise ConfigurationError: there is no such endpoint.
+        @raise ConfigurationError: the endpoint is invalid.
         """
         self._reactor = reactor
         try:

@@ -105,7 +105,7 @@ class Reader:
 
         @param before: the facts that were known before; they stay where the peer
             states nothing new.
-        @raise ProtocolViolation: there is no complete message, or the message has
+        @raise ProtocolViolation: no complete message has arrived, or the message has
             the key of another peer.
         """
         if not self._count or self._frames.trailingData:
@@ -140,7 +140,7 @@ class Reader:
 
     def _record(self, envelope: bytes) -> PeerRecord | None:
         """
-        Return the signed record; None if there is none, or if it is not the peer's
+        Return the signed record; None without one, or if it is not the peer's
         own.
         """
         try:
