@@ -104,7 +104,7 @@ class Registry:
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
         @return: the registration; to cancel it ends the service.
-        @raise ConfigurationError: an id is served already, or is not a valid protocol id.
+        @raise ConfigurationError: an id is served already, or is invalid.
         """
         if callable(protocols):
             registration = Registration(self, (), protocols, factory, allowLimited)

@@ -93,7 +93,7 @@ class Limiter:
         freeMemory: Callable[[int], None] = _keepWindows,
     ) -> None:
         """
-        @raise ConfigurationError: a network in C{limits} is invalid, or lets no peer in.
+        @raise ConfigurationError: a network in C{limits} is invalid, or admits no peer.
         """
         self.limits = limits
         self.now = now
