@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-How the costs of the peerstore grow with what it knows, and those of trimming
-with the number of connections; in this process, without a network.
+The costs of the peerstore by the number of its peers, and those of trimming by the
+number of connections; in this process, without a network.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from twisted_libp2p.peerstore.records import TTLS, Limits
 
 __all__ = ["books"]
 
-#: How many peers are known, and how many connections there are.
+#: The numbers of known peers, and of connections.
 PEERS = (100, 1000, 10_000, 100_000, 1_000_000)
 CONNECTIONS = (10, 100, 1000, 10_000)
 
-#: How often each thing is done.
+#: How often each operation is repeated.
 OFTEN = 50
 
 KIB = 1024
@@ -42,14 +42,14 @@ KIB = 1024
 
 def books(progress: Progress) -> list[Row]:
     """
-    Look at both.
+    Measure both.
     """
     return [*_peers(progress), *_trimming(progress)]
 
 
 def _addresses(number: int) -> list[Multiaddr]:
     """
-    Make up where a peer is.
+    Make up the addresses of a peer.
     """
     a, b, c = number >> 16 & 255, number >> 8 & 255, number & 255
     return [Multiaddr(f"/ip4/10.{a}.{b}.{c}/tcp/{port}") for port in (4001, 4002)]
@@ -78,8 +78,8 @@ def _peers(progress: Progress) -> Iterator[Row]:
         found = _each(store.addresses, several)
         yield _row(f"{name}: look-up of addresses", "us", found)
         yield _row(f"{name}: addresses added", "us", _each(add, several))
-    # Nobody had to go above.  Now one has to for each that comes, first since
-    # there are too many, and then since all have expired.
+    # Above, no peer had to be dropped.  Now each new peer replaces another one: first
+    # because there are too many, then because all have expired.
     new = [peer(count + number) for number in range(2 * OFTEN)]
     name = f"{PEERS[-1]} peers"
     yield _row(f"{name}: one for another", "us", _each(add, new[:OFTEN]))
@@ -108,7 +108,7 @@ def _trimming(progress: Progress) -> Iterator[Row]:
 
 def _each(do: Callable[[PeerID], object], several: Sequence[PeerID]) -> float:
     """
-    Tell how many microseconds of CPU it takes to do something with each.
+    Return the microseconds of CPU that an operation takes for each peer.
     """
     gc.collect()
     gc.disable()

@@ -14,6 +14,7 @@ in the agenda, and stay.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from math import inf, nextafter
 
 from twisted.internet.interfaces import IReactorTime
@@ -170,7 +171,9 @@ class Book:
             self._kept[peer] = record
             due = None
         else:
-            self._kept.pop(peer, None)
+            if record.page is None and record.size:
+                # It was kept until now.
+                del self._kept[peer]
             due = record.due()
         record.page = self._agenda.move(peer, record.page, due)
         size = record.measure()
@@ -203,7 +206,7 @@ class Book:
         record = self._records.pop(peer)
         self._size -= record.size
         if self.journal is not None:
-            self.journal.drop(peer, lambda key: hasRow(record, key))
+            self.journal.drop(peer, partial(hasRow, record))
         return True
 
     def forget(self, peer: PeerID) -> None:
@@ -241,13 +244,15 @@ class Book:
         stamp = self.stamp()
         expires = self._clock.seconds() + (TTLS[source] if ttl is None else ttl)
         journal = self.journal
+        # Arithmetic with an IntFlag takes ten times as long as with its number.
+        flag = int(source)
         for name in names:
             known = record.addresses.get(name)
             if known is None:
-                record.addresses[name] = KnownAddress(stamp, int(source), expires)
+                record.addresses[name] = KnownAddress(stamp, flag, expires)
             else:
                 known.learnt = stamp
-                known.source |= source
+                known.source |= flag
                 known.expires = max(known.expires, expires)
             if journal is not None:
                 journal.note(peer, (AddressRow, name))
@@ -267,9 +272,10 @@ class Book:
         """
         stamp = self.stamp()
         reported = dict.fromkeys(names)
+        flag = int(source)
         for name, known in list(record.addresses.items()):
-            if known.source & source and name not in reported:
-                known.source &= ~source
+            if known.source & flag and name not in reported:
+                known.source &= ~flag
                 known.learnt = stamp
                 if not known.source:
                     del record.addresses[name]

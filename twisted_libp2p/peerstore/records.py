@@ -209,15 +209,19 @@ class Record:
         """
         Estimate how many bytes of memory the record takes.
         """
-        size = _RECORD_SIZE + weigh(self.agent) + weigh(self.protocolVersion)
-        size += weigh(self.protocols) + weigh(self.dialect)
-        size += _bytesSize(self.envelope) + _bytesSize(self.publicKey)
+        size = _RECORD_SIZE
+        for text in (self.agent, self.protocolVersion, self.protocols, self.dialect):
+            if text:
+                size += weigh(text)
+        for data in (self.envelope, self.publicKey):
+            if data:
+                size += getsizeof(data)
         for address in self.addresses:
             size += _ADDRESS_SIZE + len(address)
         for name in self.tags or ():
             size += _NOTE_SIZE + weigh(name)
         for name, note in (self.metadata or {}).items():
-            size += _NOTE_SIZE + weigh(name) + _bytesSize(note.value)
+            size += _NOTE_SIZE + weigh(name) + getsizeof(note.value)
         return size
 
     def ranked(self, now: float) -> list[bytes]:
@@ -290,10 +294,3 @@ class Record:
             left.sort(key=worth)
             dropped += left[: len(left) - limit]
         return dropped
-
-
-def _bytesSize(data: bytes) -> int:
-    """
-    Return how many bytes of memory a bytes object takes.
-    """
-    return getsizeof(data) if data else 0
