@@ -80,6 +80,26 @@ class FlushMixin(_TestCase):
         """
         self.assertEqual(self.flushes(EARLY - 1), [])
 
+    def test_outsideOfRead(self) -> None:
+        """
+        A small write outside of a read is flushed in the next iteration of the
+        reactor: the layers below need no iteration of their own.
+        """
+        flushes: list[int] = []
+        collector = Collector()
+        self.pair.client.openStream(collector)
+        self.pair.pump.flush()
+        echo: Any = self.pair.server.protocols[0]
+        self.patch(
+            self.transport, "flush", lambda: flushes.append(self.transport.waiting)
+        )
+        echo.stream.write(b"small")
+        echo.stream.write(b"small")
+        self.assertEqual((flushes, self.transport.waiting), ([], 0))
+        self.pair.clock.advance(0)
+        self.assertEqual(flushes, [self.transport.waiting])
+        self.assertGreater(self.transport.waiting, 10)
+
     def test_full(self) -> None:
         """
         A transport that is full is given nothing.

@@ -29,6 +29,8 @@ class HeldEnds:
 
     def __init__(self, release: Callable[[Stream], None]) -> None:
         """
+        Hold nothing yet.
+
         @param release: sends the end of a stream.
         """
         self._release: Callable[[Stream], None] | None = release

@@ -26,7 +26,7 @@ __all__ = ["Inbox", "StreamSession"]
 
 class StreamSession(Protocol):
     """
-    What a stream asks of its session.
+    The session, as its streams use it.
 
     @ivar connection: the owner of the session.
     @ivar turns: sends and notifies.
@@ -87,7 +87,7 @@ class Inbox(Outbox):
     _received: deque[bytes] | None
     _paused: bool
 
-    # What the application calls
+    # Calls of the application
 
     def pauseProducing(self) -> None:
         """
@@ -128,7 +128,7 @@ class Inbox(Outbox):
         self.session.delivered(self, -len(data))
         self.session.turns.notify(self)
 
-    # What the session calls
+    # Calls of the session
 
     def deliver(self, data: bytes) -> None:
         """

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The layer of a muxer: stacked on a transport of bytes as all others are, it gives its
-session what is received, and the events of the transport.
+The layer of a muxer: it is stacked on a transport of bytes, as all others are, and
+gives its session the received bytes and the events of the transport.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class MuxerLayer(Layer):
         self.connected = 0
         self.session = session
 
-    # What the transport below calls.
+    # Calls of the transport below
 
     def makeConnection(self, transport: Any) -> None:
         """
@@ -82,7 +82,7 @@ class MuxerLayer(Layer):
         self.connected = 0
         self.session.transportLost(reason)
 
-    # What a layer above would call.
+    # Calls of a layer above, which does not exist
 
     def write(self, data: bytes) -> NoReturn:
         """
@@ -119,6 +119,8 @@ class SessionFactory(WrappingFactory):
 
     def __init__(self, connection: IMuxedConnection, session: MuxerSession) -> None:
         """
+        Keep the session until its layer is built.
+
         @param connection: the owner of the session.
         """
         super().__init__(connection)

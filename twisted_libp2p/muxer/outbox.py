@@ -5,7 +5,7 @@ The sending half of a stream: written bytes wait here until the session takes th
 
 Bytes are never copied on their way: C{write} keeps the pieces that it gets, and the
 session moves them to its batch.  A producer is paused while more than L{HIGH_WATER}
-bytes wait, and resumed by the session when no more than L{LOW_WATER} are left.
+bytes wait, and resumed by the session when L{LOW_WATER} or fewer are left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["ABSENT", "HIGH_WATER", "LOW_WATER", "Demand", "Outbox"]
 #: A producer is paused when more bytes than this wait in its stream.
 HIGH_WATER = 64 * 1024
 
-#: A paused producer is resumed when no more bytes than this are left.
+#: A paused producer is resumed when this many bytes or fewer are left.
 LOW_WATER = 16 * 1024
 
 
@@ -32,7 +32,7 @@ class Demand(IntEnum):
     The state of the producer.
     """
 
-    #: There is no producer.
+    #: No producer is registered.
     ABSENT = 0
     #: A push producer writes as it likes.
     FLOWING = 1
@@ -77,7 +77,7 @@ class Outbox:
     _producer: Any
     _demand: Demand
 
-    # What the application calls
+    # Calls of the application
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """
@@ -163,7 +163,7 @@ class Outbox:
         if self.state.shut:
             self._drain()
 
-    # What the session calls
+    # Calls of the session
 
     @property
     def wantsMore(self) -> bool:
@@ -177,7 +177,7 @@ class Outbox:
         Move the oldest unsent bytes to a batch.  They are not copied, since the
         batch is joined.
 
-        @param size: how many; no more than C{unsentSize}.
+        @param size: how many; at most C{unsentSize}.
         """
         if size == self.unsentSize and not self._offset:
             batch += self._pieces or ()
@@ -262,7 +262,7 @@ class Outbox:
 
     def _linger(self) -> None:
         """
-        Give the peer time, since it is taking what is left.
+        Give the peer time, since it is taking the rest.
         """
         raise NotImplementedError
 

@@ -225,7 +225,7 @@ class MuxerSession(Frames):
 
     def find(self, key: int) -> Stream | None:
         """
-        Return the stream with this key; None if there is none.
+        Return the stream with this key; None if the table has none.
 
         @param key: the result of C{key}.
         """
@@ -370,8 +370,8 @@ class MuxerSession(Frames):
         if reason.check(ConnectionDone):
             below = self.transport
             if ISecureTransport.providedBy(below) and below.announced:
-                # That is no statement on streams that had not ended: their bytes
-                # may be incomplete.
+                # This says nothing about streams that had not ended: their bytes may
+                # be incomplete.
                 streamReason = Failure(SessionEnded(ErrorCode.NONE))
             else:
                 reason = streamReason = Failure(Truncated(self.protocolID))

@@ -90,7 +90,7 @@ class Receiving(IntEnum):
     KEPT = 4
     #: The end has come, and the application knows.
     ENDED = 5
-    #: The end has come, or is no longer waited for, and the application has left.
+    #: The end has come, or nothing waits for it, and the application has left.
     DISCARDED = 6
 
 

@@ -94,8 +94,7 @@ class Stream(Inbox, StreamFacts):
         receiveWindow: Any,
         announce: int,
     ) -> None:
-        # See "One constructor" and "Nothing for what is not there" in
-        # docs/internals.rst.
+        # See "Slots, and objects made at first use" in docs/internals.rst.
         self.session = session
         self.key = streamID
         self._streamID = streamID
@@ -358,7 +357,7 @@ class Stream(Inbox, StreamFacts):
 
     def _linger(self) -> None:
         """
-        Give the peer time, from now on, to take what is left and to end its half.
+        Give the peer time, from now on, to take the rest and to end its half.
         """
         self.session.table.linger(self)
 

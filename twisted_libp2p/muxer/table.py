@@ -28,7 +28,7 @@ _INBOUND = Direction.INBOUND
 
 class _Entry(Protocol):
     """
-    What the table asks of a stream.
+    A stream, as the table uses it.
     """
 
     key: int
@@ -59,6 +59,7 @@ class StreamTable(Generic[S]):
         "_clock",
         "_lingerCall",
         "_lingering",
+        "_stopped",
         "byKey",
         "inbound",
         "maxInbound",
@@ -72,9 +73,10 @@ class StreamTable(Generic[S]):
         self.maxOutbound = maxOutbound
         self.inbound = self.outbound = 0
         self.byKey: dict[int, S] = {}
-        # The closed streams and their deadlines, the earliest first; None once the
-        # session has ended.
-        self._lingering: dict[S, float] | None = {}
+        # The closed streams and their deadlines, the earliest first; made when there
+        # is one: see "Slots, and objects made at first use" in docs/internals.rst.
+        self._lingering: dict[S, float] | None = None
+        self._stopped = False
         self._lingerCall: IDelayedCall | None = None
 
     @property
@@ -135,13 +137,16 @@ class StreamTable(Generic[S]):
 
     def linger(self, stream: S) -> None:
         """
-        Give the peer L{LINGER} seconds from now to take what is left of a stream that
+        Give the peer L{LINGER} seconds from now to take the rest of a stream that
         our side has closed, and to end its own half.  The stream is reset then.
         """
-        lingering = self._lingering
-        if lingering is None or stream.state.closed:
+        if self._stopped or stream.state.closed:
             return
-        lingering.pop(stream, None)
+        lingering = self._lingering
+        if lingering is None:
+            lingering = self._lingering = {}
+        else:
+            lingering.pop(stream, None)
         lingering[stream] = self._clock.seconds() + LINGER
         if self._lingerCall is None:
             self._lingerCall = self._clock.callLater(LINGER, self._lingerPassed)
@@ -153,6 +158,7 @@ class StreamTable(Generic[S]):
         if self._lingerCall is not None and self._lingerCall.active():
             self._lingerCall.cancel()
         self._lingerCall = self._lingering = None
+        self._stopped = True
 
     def _lingerPassed(self) -> None:
         """

@@ -39,7 +39,8 @@ Four rules hold at any time, and are needed for correctness:
   4. After L{Turns.stop} nothing is sent.  Streams whose applications still read are
      notified as before.
 
-Three things are there for speed alone, and docs/internals.rst has their measured gains:
+Three things are there for speed alone; "Reading and writing" in docs/internals.rst has
+their measured gains:
 a stream with more than L{BATCH} bytes is sent in the call (C{ready}); a read that has
 made L{EARLY} streams ready sends them in the middle (L{Turns.flushNow}); and the turn
 of an iteration of the reactor ends with C{flush}, so that the layers below need no
@@ -74,7 +75,7 @@ EARLY = 16
 
 class Output(Protocol):
     """
-    What turns ask of a session.
+    The session, as its turns use it.
     """
 
     def emit(self, stream: Any, batch: list[bytes | memoryview]) -> int:
@@ -126,7 +127,8 @@ class Turns:
         self.queue: OrderedDict[Outbox, None] = OrderedDict()
         self.control: list[bytes] = []
         self.toNotify: dict[Outbox, None] = {}
-        self.wantsMore: dict[Outbox, None] = {}
+        # Made when a producer waits.
+        self.wantsMore: dict[Outbox, None] | None = None
         self.held = False
         self.paused = False
         self.stopped = False
@@ -206,7 +208,7 @@ class Turns:
         self.control.clear()
         self.queue.clear()
         self.toNotify.clear()
-        self.wantsMore.clear()
+        self.wantsMore = None
         # It knows this object.
         self._output = self._transport = None
 
@@ -235,7 +237,7 @@ class Turns:
         """
         for _ in range(ROUNDS):
             pending, self.toNotify = self.toNotify, {}
-            if not self.paused:
+            if self.wantsMore and not self.paused:
                 pending |= self.wantsMore
                 self.wantsMore.clear()
             if pending:
@@ -265,7 +267,7 @@ class Turns:
 
     def pump(self, everything: bool = False) -> None:
         """
-        Hand frames to the transport until it is full or there are none.  Calls no
+        Hand frames to the transport until it is full or none is left.  Calls no
         application.
 
         @param everything: send even if the transport is full.
@@ -274,9 +276,9 @@ class Turns:
         if output is None or transport is None:
             return
         queue = self.queue
-        if everything:
+        if everything and self.wantsMore:
             queue.update(self.wantsMore)
-        # The transport may resume us while it takes a batch: that is no turn.
+        # The transport may resume us while it takes a batch: that begins no turn.
         held, self.held = self.held, True
         try:
             while (queue or self.control) and (everything or not self.paused):
@@ -293,6 +295,8 @@ class Turns:
                     if stream._producer is not None and (
                         stream.wantsMore and not everything
                     ):
+                        if self.wantsMore is None:
+                            self.wantsMore = {}
                         self.wantsMore[stream] = None
                     elif stream.unsentSize and stream.sendWindow:
                         stream.queued = True

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The frames of mplex, without I/O: packing, and cutting what was received.
+The frames of mplex, without I/O: packing, and cutting the received bytes.
 
 A frame is a varint of stream id and flag, a varint of the body's size, and the
 body.  See libp2p/specs, mplex/README.
@@ -35,7 +35,7 @@ _FLAG_MASK = (1 << _FLAG_BITS) - 1
 
 class Flag(IntEnum):
     """
-    What a frame is.  The sender's part in the stream decides which of two.
+    The kind of a frame.  The side that opened the stream decides between two of them.
     """
 
     NEW_STREAM = 0
@@ -49,38 +49,38 @@ class Flag(IntEnum):
 
 def pack(flag: int, streamID: int, size: int) -> bytes:
     """
-    Pack what comes in front of a body.
+    Pack the header of a frame.
 
     @param flag: a L{Flag}.
-    @param size: that of the body, in bytes.
+    @param size: the size of the body, in bytes.
     """
     return varint.encode(streamID << _FLAG_BITS | flag) + varint.encode(size)
 
 
 class FrameHandler(Protocol):
     """
-    Who a L{FrameReader} tells.
+    The receiver of the frames that a L{FrameReader} finds.
     """
 
     def headerReceived(self, flag: int, streamID: int, size: int) -> None:
         """
-        What comes in front of a body of a valid size.
+        Act on the header of a body of a valid size.
 
         @raise ProtocolViolation: it is not acceptable.
         """
 
     def bodyReceived(self, data: bytes) -> None:
         """
-        A part of the body that the last header has announced.
+        Act on a part of the body that the last header has announced.
         """
 
 
 class FrameReader:
     """
-    Cuts what is received into headers and parts of bodies.
+    Cuts received bytes into headers and parts of bodies.
 
-    A body is handed on as it comes and never stored; of a header that is not
-    whole yet less than two varints are.
+    A body is handed on as it comes and never stored; of an incomplete header less
+    than two varints are stored.
     """
 
     __slots__ = ("_handler", "_left", "_partial", "_stopped")
@@ -93,13 +93,13 @@ class FrameReader:
 
     def stop(self) -> None:
         """
-        Tell the handler nothing any more.
+        Stop calling the handler.
         """
         self._stopped = True
 
     def feed(self, data: bytes) -> None:
         """
-        Take in what was received.
+        Cut received bytes.
 
         @raise ProtocolViolation: it is not mplex, or the handler said so.
         """
@@ -126,8 +126,8 @@ class FrameReader:
 
     def _header(self, data: bytes, offset: int) -> tuple[int, int, int] | None:
         """
-        @return: the tag, the size of the body, and the offset behind both;
-            None if they are not whole yet.
+        Return the tag, the size of the body, and the offset after both; None if they
+        are not complete yet.
         """
         try:
             tag = varint.decode(data, offset)

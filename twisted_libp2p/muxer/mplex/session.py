@@ -3,11 +3,11 @@
 """
 The mplex session of one connection.
 
-mplex has no windows: what the peer sends on a stream that nobody reads can
-only be stored, or stop the whole connection.  So it is stored, up to a bound
-for the connection and as far as the owner grants the memory; at the bound the
-session stops to read its transport; and if that does not help in time, the
-stream with the most unread bytes is reset, so that the others go on.
+mplex has no windows: bytes that the peer sends on a stream that nobody reads can only
+be stored, or stop the whole connection.  So they are stored, up to a bound for the
+connection, if the owner grants the memory; at the bound the session stops reading its
+transport; and if that does not help in time, the stream with the most unread bytes is
+reset, so that the others go on.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class MplexSession(MuxerSession):
 
     def parse(self, data: bytes) -> None:
         """
-        Take in what the transport has received.
+        Cut received bytes into frames.
         """
         self._reader.feed(data)
 
@@ -116,7 +116,7 @@ class MplexSession(MuxerSession):
         if flag == _NEW_STREAM:
             self._newStreamReceived(streamID)
             return
-        # The even flags are for what the sender has opened.
+        # The even flags are for streams that the sender has opened.
         ours = flag & 1
         stream = self.table.byKey.get(streamID << 1 | ours)
         if stream is None or stream.state.closed:
@@ -149,7 +149,7 @@ class MplexSession(MuxerSession):
 
     def _newStreamReceived(self, streamID: int) -> None:
         """
-        The peer opens a stream; what it calls it is of no use to anybody.
+        Let the peer open a stream.  The name that it gives the stream is not used.
         """
         if self.table.occupant(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
@@ -159,7 +159,7 @@ class MplexSession(MuxerSession):
 
     def _misused(self, stream: Stream) -> None:
         """
-        The peer broke the rules of one stream: that one ends.
+        Reset the one stream whose rules the peer broke.
         """
         error = self.violation(stream._streamID, "a frame out of place")
         stream.fail(Failure(error), error.wireCode)
@@ -168,8 +168,7 @@ class MplexSession(MuxerSession):
 
     def delivered(self, stream: Stream, size: int) -> None:
         """
-        Count what was read; read the transport again when half of the room is
-        free.
+        Count the read bytes; read the transport again when half of the room is free.
         """
         self._unread -= size
         if self._blockedCall is not None and self._unread * 2 <= self._room:
@@ -297,9 +296,9 @@ class MplexSession(MuxerSession):
 
     def goAwayFrame(self, code: int) -> bytes:
         """
-        Return the resets of the streams on which our half has not ended, so that
-        nobody takes what came on them for whole: mplex cannot announce the end of the
-        session.
+        Return the resets of the streams on which our half has not ended, so that the
+        peer does not take their bytes for complete: mplex cannot announce the end of
+        the session.
         """
         return b"".join(
             self.resetFrame(stream, code)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The frames of yamux, without I/O: packing, and cutting what was received.
+The frames of yamux, without I/O: packing, and cutting the received bytes.
 
 A frame is a header of 12 bytes, and a body if it is a Data frame.  See
 hashicorp/yamux, spec.md, and libp2p/specs, yamux/README.
@@ -84,27 +84,27 @@ def pack(kind: int, flags: int, streamID: int, length: int) -> bytes:
     @param kind: L{DATA}, L{WINDOW_UPDATE}, L{PING} or L{GO_AWAY}.
     @param flags: any of L{SYN}, L{ACK}, L{FIN} and L{RST}.
     @param streamID: 0 for a ping or go-away.
-    @param length: what it means depends on the kind.
+    @param length: its meaning depends on the kind.
     """
     return _HEADER.pack(VERSION, kind, flags, streamID, length)
 
 
 class FrameHandler(Protocol):
     """
-    Who a L{FrameReader} tells.
+    The receiver of the frames that a L{FrameReader} finds.
     """
 
     def headerReceived(self, kind: int, flags: int, streamID: int, length: int) -> None:
         """
-        A header: of a valid type, with no unknown flag, and with a stream id
-        where one belongs.
+        Act on a header: of a valid type, with no unknown flag, and with a stream id
+        where it belongs.
 
         @raise ProtocolViolation: it is not acceptable.
         """
 
     def bodyReceived(self, data: bytes, last: bool) -> None:
         """
-        A part of the body that the last header has announced.
+        Act on a part of the body that the last header has announced.
 
         @param last: whether the body ends with it.
         """
@@ -112,10 +112,10 @@ class FrameHandler(Protocol):
 
 class FrameReader:
     """
-    Cuts what is received into headers and parts of bodies.
+    Cuts received bytes into headers and parts of bodies.
 
-    A body is handed on as it comes and never stored; of a header that is not
-    whole yet at most 11 bytes are.
+    A body is handed on as it comes and never stored; of an incomplete header at
+    most 11 bytes are stored.
     """
 
     __slots__ = ("_handler", "_left", "_partial", "_stopped")
@@ -128,13 +128,13 @@ class FrameReader:
 
     def stop(self) -> None:
         """
-        Tell the handler nothing any more.
+        Stop calling the handler.
         """
         self._stopped = True
 
     def feed(self, data: bytes) -> None:
         """
-        Take in what was received.
+        Cut received bytes.
 
         @raise ProtocolViolation: it is not yamux, or the handler said so.
         """
@@ -189,7 +189,7 @@ class FrameReader:
 
 def _refusal(version: int, kind: int, flags: int, streamID: int) -> ProtocolViolation:
     """
-    @return: what is wrong with a header.
+    Return the error of a header.
     """
     if version != VERSION:
         message = f"version {version} is unknown"

@@ -160,8 +160,8 @@ class YamuxSession(MuxerSession):
 
     def _keepAlive(self, interval: float) -> None:
         """
-        Take a peer for dead that let a whole interval pass without an answer,
-        without a byte, and without taking one; else ask it again.
+        Consider a peer dead that let a whole interval pass without an answer,
+        without a byte, and without taking one; otherwise ask it again.
         """
         self._keepAliveCall = None
         if self._pings and not self._heard:
@@ -187,7 +187,7 @@ class YamuxSession(MuxerSession):
         """
         self._heard = False
         self._keepAliveCall = self.clock.callLater(interval, self._keepAlive, interval)
-        # A peer may drop a ping when it is busy; what was heard stands for it.
+        # A busy peer may drop a ping; any received byte counts as the answer.
         self._pings = {
             value: ping for value, ping in self._pings.items() if ping[1] is not None
         }
@@ -221,7 +221,7 @@ class YamuxSession(MuxerSession):
 
     def controlSent(self) -> None:
         """
-        The pongs leave.
+        Note that the answers to pings leave.
         """
         self._pongs = 0
 
@@ -229,7 +229,7 @@ class YamuxSession(MuxerSession):
 
     def parse(self, data: bytes) -> None:
         """
-        Note that the peer lives, and take in what it has sent.
+        Note that the peer lives, and cut received bytes into frames.
         """
         self._heard = True
         self._reader.feed(data)
@@ -293,7 +293,7 @@ class YamuxSession(MuxerSession):
 
     def _synReceived(self, flags: int, streamID: int) -> Stream | None:
         """
-        The peer opens a stream.
+        Let the peer open a stream.
 
         @return: the stream; None if it is refused.
         """
@@ -319,7 +319,7 @@ class YamuxSession(MuxerSession):
 
     def _excess(self, stream: Stream, length: int) -> ProtocolViolation:
         """
-        @return: why the body of a Data frame may not come.
+        Return the error for the body of a Data frame that may not come.
         """
         if stream.state.peerEnded:
             return self.violation(stream._streamID, "data came after the end")
@@ -330,7 +330,7 @@ class YamuxSession(MuxerSession):
 
     def _windowRaised(self, stream: Stream, delta: int) -> None:
         """
-        The peer takes more.
+        Note that the peer takes more.
         """
         window = stream.sendWindow + delta
         if window > MAX_SEND_WINDOW:
@@ -342,7 +342,7 @@ class YamuxSession(MuxerSession):
 
     def delivered(self, stream: Stream, size: int) -> None:
         """
-        Count what the application has taken, and have the peer told in time.
+        Count the bytes that the application has taken, and send credit in time.
         """
         window: ReceiveWindow = stream.receiveWindow
         window.consumed += size
@@ -389,7 +389,7 @@ class YamuxSession(MuxerSession):
 
     def _acknowledged(self, streamID: int) -> None:
         """
-        A stream of ours no longer waits for the peer: the next one may.
+        Note that the peer has acknowledged a stream of ours, and announce the next.
         """
         self._unacknowledged.discard(streamID)
         if self._waiting:
@@ -412,7 +412,7 @@ class YamuxSession(MuxerSession):
 
     def streamEnded(self, stream: Stream) -> None:
         """
-        Free what the stream held.
+        Free everything that the stream held.
         """
         if self._receiver is stream:
             self._receiver = None
@@ -497,8 +497,8 @@ class YamuxSession(MuxerSession):
 
     def idleGrowth(self, since: float) -> Stream | None:
         """
-        Return the stream with the largest window, of those that have grown and
-        have not used half of it since a time.
+        Return the stream with the largest window that has grown, and that the peer has
+        used by less than half since a time.
         """
         found, most = None, 0
         for stream in self.table.byKey.values():

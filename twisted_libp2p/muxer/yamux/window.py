@@ -3,7 +3,8 @@
 """
 The receive window of a yamux stream, without I/O, and its growth.
 
-A window is what the peer may send before it has to wait for a WindowUpdate.
+A window is the number of bytes that the peer may send before it has to wait for a
+WindowUpdate.
 Throughput is at most one window a round trip; so a window that the peer uses
 up faster than that is doubled.
 """
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 __all__ = ["INITIAL_WINDOW", "MAX_SEND_WINDOW", "MAX_WINDOW", "ReceiveWindow"]
 
-#: What each side may send on a new stream, in bytes.
+#: The window of each side on a new stream, in bytes.
 INITIAL_WINDOW = 256 * 1024
 
-#: How far a receive window grows unless told otherwise, in bytes.
+#: The largest receive window, unless it is configured, in bytes.
 MAX_WINDOW = 16 * 1024 * 1024
 
 #: The most that a peer can allow us to send.
@@ -28,14 +29,14 @@ _BUSY_ROUND_TRIPS = 4
 
 class ReceiveWindow:
     """
-    What the peer may still send on one stream.
+    The bytes that the peer may still send on one stream.
 
-    At any time C{size} is the sum of C{available}, of what was received and
-    waits for the application, and of C{consumed}.
+    At any time C{size} is the sum of C{available}, of the received bytes that wait for
+    the application, and of C{consumed}.
 
     @ivar size: the whole window, in bytes.
-    @ivar available: what the peer may send now.
-    @ivar consumed: what the application has taken since the last update.
+    @ivar available: how many bytes the peer may send now.
+    @ivar consumed: how many bytes the application has taken since the last update.
     @ivar updated: the time of the last update.
     """
 
@@ -50,7 +51,7 @@ class ReceiveWindow:
     @property
     def due(self) -> bool:
         """
-        Whether it is time to tell the peer: half of the window is free again.
+        Whether it is time to inform the peer: half of the window is free again.
         """
         return self.consumed * 2 >= self.size
 
@@ -63,15 +64,16 @@ class ReceiveWindow:
 
     def update(self, now: float, roundTrip: float, maximum: int, room: int) -> int:
         """
-        Free what was consumed; grow if the peer is fast enough to need it, or
-        shrink by what was consumed if others need the memory more.
+        Free the consumed bytes; grow if the peer is fast enough to need it, or shrink
+        by the consumed bytes if others need the memory more.
 
         @param now: the time.
         @param roundTrip: the measured round trip in the same unit; 0 if it is
             not known, which keeps the window from growing.
         @param maximum: the largest size.
         @param room: how many bytes may be added to the size at most; negative if
-            so many are to be given back.  What the peer may send already cannot.
+            so many are to be given back.  The bytes that the peer may
+            already send cannot be.
         @return: by how much the peer's allowance rises.
         """
         grown = self.size
