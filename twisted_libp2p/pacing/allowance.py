@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-How often a peer may do what costs us something.
+Limits the rate at which a peer may cause costs.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ __all__ = ["Allowance"]
 
 class Allowance:
     """
-    So many times at once, and once more after each interval.
+    Allows a number of actions at once, and one more after each interval.
 
-    @ivar burst: how many times at once.
+    @ivar burst: the number of actions at once.
     """
 
     __slots__ = ("_at", "_credit", "_interval", "burst")
 
     def __init__(self, burst: int, interval: float, now: float) -> None:
         """
-        @param burst: how many times at once.
+        @param burst: the number of actions at once.
         @param interval: seconds.
         @param now: the time.
         """
@@ -31,7 +31,7 @@ class Allowance:
 
     def left(self, now: float) -> float:
         """
-        @return: how many times at once by now; part of one is none.
+        Return how many actions are allowed now; only whole ones count.
         """
         earned = max(0.0, now - self._at) / self._interval
         self._credit = min(float(self.burst), self._credit + earned)
@@ -40,15 +40,15 @@ class Allowance:
 
     def whole(self, now: float) -> bool:
         """
-        @return: whether nothing is missing, as if it were new.
+        Return whether the whole burst is allowed, as at the beginning.
         """
         return self.left(now) >= self.burst
 
     def take(self, now: float) -> bool:
         """
-        Do it once more.
+        Use one action.
 
-        @return: whether that is allowed.
+        @return: whether it is allowed.
         """
         if self.left(now) < 1.0:
             return False

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The same deadline for many, and one timer for all of them.
+One timer for many deadlines of the same length.
 """
 
 from __future__ import annotations
@@ -17,28 +17,29 @@ __all__ = ["Deadlines"]
 
 class Late(Protocol):
     """
-    Something that has to be done in time.
+    An object with a deadline.
     """
 
     def timedOut(self) -> None:
         """
-        End it: its time is over.
+        End it, because its deadline has passed.
         """
 
 
 class Deadlines:
     """
-    Gives everybody the same time, from when they begin.
+    Gives all its entries the same time, each from its own beginning.
 
-    Streams are negotiated by the thousand in a second, and hardly ever is one
-    late: a timer for each would cost more than the negotiation.  So there is
-    one, for whoever began first; it is not even cancelled when all are done,
-    but by L{rest} and L{stop}.
+    Thousands of streams are negotiated in a second, and almost none is late: a timer
+    for each would cost more than the negotiation.  So there is one timer, for the
+    oldest entry; it is not even cancelled when all are done, but only by L{rest} and
+    L{stop}.
+    See C{docs/internals.rst}, "One timer for all deadlines of a kind".
 
     A deadline that has passed is judged only in the next turn of the reactor, as
     in L{twisted_libp2p.pacing.deadline}.
 
-    @ivar seconds: how long everybody has.
+    @ivar seconds: the time of each entry.
     """
 
     __slots__ = ("_clock", "_ends", "_timer", "seconds")
@@ -48,18 +49,18 @@ class Deadlines:
     def __init__(self, clock: IReactorTime, seconds: float) -> None:
         """
         @param clock: runs the timer.
-        @param seconds: how long everybody has.
+        @param seconds: the time of each entry.
         """
         self.seconds = seconds
         self._clock = clock
-        # In the order of their beginning, and so of their end.  A plain mapping
-        # would look for its first entry among all that have left before it.
+        # In the order of their beginnings, and so of their ends.  A plain dict would
+        # search for its first entry among the places of all earlier ones.
         self._ends: OrderedDict[Late, float] = OrderedDict()
         self._timer: IDelayedCall | None = None
 
     def begin(self, who: Late) -> None:
         """
-        Start the time of somebody.
+        Start the time of an entry.
         """
         self._ends[who] = self._clock.seconds() + self.seconds
         if self._timer is None:
@@ -67,20 +68,20 @@ class Deadlines:
 
     def end(self, who: Late) -> None:
         """
-        Stop the time of somebody who is done; unknown ones are ignored.
+        Remove an entry that is done; unknown ones are ignored.
         """
         self._ends.pop(who, None)
 
     def rest(self) -> None:
         """
-        Stop the timer if all are done, since nobody may begin for long.
+        Stop the timer if all are done, because the next one may not begin for long.
         """
         if not self._ends:
             self.stop()
 
     def stop(self) -> None:
         """
-        Stop the time of everybody.
+        Remove all entries.
         """
         self._ends.clear()
         timer, self._timer = self._timer, None
@@ -89,13 +90,13 @@ class Deadlines:
 
     def _passed(self) -> None:
         """
-        Let the reactor read all sockets, and then look who is late.
+        Let the reactor read all sockets, and then look for late entries.
         """
         self._timer = self._clock.callLater(0, self._look)
 
     def _look(self) -> None:
         """
-        End those whose time is over; then wait for the next one.
+        End the late entries; then wait for the next one.
         """
         self._timer = None
         now = self._clock.seconds()
@@ -107,7 +108,7 @@ class Deadlines:
             who, end = next(iter(ends.items()))
             if end > now:
                 break
-            # One of them may end another, so each is looked for again.
+            # An entry may end another one, so each is looked up again.
             del ends[who]
             try:
                 who.timedOut()
@@ -119,9 +120,9 @@ class Deadlines:
 
     def _clockWasSetBack(self, latest: float) -> None:
         """
-        Give nobody more time than there ever is.
+        Shorten all times that exceed the usual time.
 
-        @param latest: when somebody would be late who begins now.
+        @param latest: the deadline of an entry that begins now.
         """
         ends = [(min(end, latest), who) for who, end in self._ends.items()]
         ends.sort(key=lambda each: each[0])

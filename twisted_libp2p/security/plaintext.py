@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Plaintext, for tests and for looking at what passes: the peers tell each other
-who they are, and prove nothing.
+Plaintext, for tests and for debugging: the peers exchange their ids, without any
+proof.
 
 See libp2p/specs, plaintext/README.md.
 """
@@ -31,7 +31,7 @@ __all__ = [
     "PlaintextHandshake",
 ]
 
-#: What plaintext is called on the wire.
+#: The protocol id of plaintext.
 PROTOCOL_ID: Final = "/plaintext/2.0.0"
 
 #: The size of the largest exchange that is accepted, in bytes: a key of RSA
@@ -44,8 +44,8 @@ class PlaintextHandshake(HandshakeMachine):
     One side of one exchange of ids: a L{HandshakeMachine
     <twisted_libp2p.security.machine.HandshakeMachine>}.
 
-    rust-libp2p takes no more than 100 bytes of an exchange: RSA and ECDSA keys
-    are too long for it, while those of Ed25519 and secp256k1 fit.
+    rust-libp2p accepts at most 100 bytes of an exchange: RSA and ECDSA keys are too
+    long for it, Ed25519 and secp256k1 keys fit.
     """
 
     protocolID = PROTOCOL_ID
@@ -56,7 +56,7 @@ class PlaintextHandshake(HandshakeMachine):
 
     def start(self) -> bytes:
         """
-        Say who we are.
+        Return the message with our id and key.
         """
         identity = self._handshake.identity
         exchange = Exchange(
@@ -66,11 +66,11 @@ class PlaintextHandshake(HandshakeMachine):
 
     def receive(self, data: bytes) -> bytes:
         """
-        Take in bytes of the peer.
+        Process bytes of the peer.
 
-        @return: nothing; all is said by L{start}.
-        @raise HandshakeFailed: the peer is not who it says it is, or, as a
-            L{PeerMismatch}, who is expected.
+        @return: nothing; L{start} returns our only message.
+        @raise HandshakeFailed: the message of the peer contradicts itself; for another
+            peer than the expected one, a L{PeerMismatch}.
         """
         self._frames.feed(data)
         try:
@@ -85,7 +85,7 @@ class PlaintextHandshake(HandshakeMachine):
 
     def _authenticate(self, message: bytes) -> Secured:
         """
-        Believe the peer who it is, as far as it does not contradict itself.
+        Believe the id of the peer, unless it contradicts the key.
         """
         exchange = Exchange()
         try:
@@ -103,10 +103,10 @@ class PlaintextHandshake(HandshakeMachine):
 @implementer(ISecurity)
 class Plaintext:
     """
-    The security protocol C{/plaintext/2.0.0} of libp2p, which is none: whoever
-    is on the way can read, change and feign everything.
+    The security protocol C{/plaintext/2.0.0} of libp2p, which does not protect
+    anything: everybody on the way can read, change and forge all data.
 
-    Only for tests.  The specification forbids to have it on in production.
+    Only for tests.  The specification forbids it in production.
     """
 
     protocolID = PROTOCOL_ID
@@ -114,8 +114,7 @@ class Plaintext:
 
     def __init__(self, clock: IReactorTime) -> None:
         """
-        @param clock: what ends a turn of the reactor, in which small writes are
-            joined.
+        @param clock: ends the turn of the reactor in which small writes are joined.
         """
         self._clock = clock
 
@@ -123,7 +122,7 @@ class Plaintext:
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
     ) -> SecureFactory:
         """
-        Give a factory whose protocols exchange ids on their transport.
+        Return a factory whose protocols exchange ids on their transport.
         """
         machine = partial(PlaintextHandshake, handshake)
         return SecureFactory(handshake, wrappedFactory, machine, self._clock)

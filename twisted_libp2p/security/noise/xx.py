@@ -2,7 +2,7 @@
 
 """
 The handshake C{Noise_XX_25519_ChaChaPoly_SHA256} of the Noise Protocol
-Framework, revision 34 (noiseprotocol.org), without anything of libp2p's.
+Framework, revision 34 (noiseprotocol.org), without the parts of libp2p.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ __all__ = ["NONCE", "TAG_SIZE", "SymmetricState", "XXHandshake"]
 
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 
-# The initiator sends the first and the third message.  In a token of two
-# letters the first names a key of the initiator's, the second one of the
-# responder's.
+# The initiator sends the first and the third message.  In a token of two letters the
+# first names a key of the initiator, the second one a key of the responder.
 MESSAGES: Final = (("e",), ("e", "ee", "s", "es"), ("s", "se"))
 
-#: Makes the nonce of ChaCha20-Poly1305 of a message's number.
+#: Makes the nonce of ChaCha20-Poly1305 from the number of a message.
 NONCE: Final = Struct("<4xQ")
 
-#: How much longer a message gets by being sealed, in bytes.
+#: The number of bytes that sealing adds to a message.
 TAG_SIZE: Final = 16
 
 _KEY_SIZE: Final = 32
@@ -44,13 +43,13 @@ _SHA256: Final = SHA256()
 
 class SymmetricState:
     """
-    The keys of a handshake so far, and the hash of all that was said.
+    The present keys of a handshake, and the hash of all its messages.
     """
 
     __slots__ = ("_chainingKey", "_cipher", "_nonce", "hash")
 
     def __init__(self, prologue: bytes) -> None:
-        # The name of the protocol has just the length of a hash.
+        # The name of the protocol has exactly the length of a hash.
         self.hash = self._chainingKey = PROTOCOL_NAME
         self._cipher: ChaCha20Poly1305 | None = None
         self._nonce = 0
@@ -58,13 +57,13 @@ class SymmetricState:
 
     def mixHash(self, data: bytes) -> None:
         """
-        Make data part of what both sides have to have seen.
+        Mix data into the hash, which both sides must agree on.
         """
         self.hash = sha256(self.hash + data).digest()
 
     def mixKey(self, material: bytes) -> None:
         """
-        Make a shared secret part of all keys from now on.
+        Mix a shared secret into all later keys.
         """
         self._chainingKey, key = self._derive(material)
         self._cipher = ChaCha20Poly1305(key)
@@ -72,14 +71,14 @@ class SymmetricState:
 
     def _derive(self, material: bytes) -> tuple[bytes, bytes]:
         """
-        HKDF with two outputs.
+        Derive two keys by HKDF.
         """
         keys = HKDF(_SHA256, 2 * _KEY_SIZE, self._chainingKey, b"").derive(material)
         return keys[:_KEY_SIZE], keys[_KEY_SIZE:]
 
     def seal(self, plaintext: bytes) -> bytes:
         """
-        Encrypt, once there is a key; and mix the result into the hash.
+        Encrypt, as soon as a key is set, and mix the result into the hash.
         """
         if self._cipher is None:
             sealed = plaintext
@@ -107,8 +106,9 @@ class SymmetricState:
 
     def split(self) -> tuple[bytes, bytes]:
         """
-        @return: the keys for what the initiator, and what the responder will
-            send.
+        Derive the keys of the channel.
+
+        @return: the key of the initiator's messages, and of the responder's.
         """
         return self._derive(b"")
 
@@ -142,7 +142,7 @@ class XXHandshake:
         @param static: our lasting key.
         @param ephemeral: our key for this handshake alone, to repeat a known
             handshake in a test; None makes one.
-        @param prologue: what both sides have to know beforehand.
+        @param prologue: data that both sides must know before.
         """
         self._initiator = initiator
         self._private = {"s": static}
@@ -156,8 +156,8 @@ class XXHandshake:
         """
         Write the next message; the turn is ours.
 
-        @raise InvalidInput: nothing is secret with a key that the peer gave.
-            The handshake is of no use then.
+        @raise InvalidInput: a key of the peer does not give a secret.  The handshake
+            has failed then.
         """
         symmetric = self.symmetric
         message = b""
@@ -180,9 +180,9 @@ class XXHandshake:
         Read the next message; the turn is the peer's.
 
         @return: the payload.
-        @raise InvalidInput: the message is too short, is not sealed by the
-            keys that it has to be, or gives a key that nothing is secret with.
-            The handshake is of no use then.
+        @raise InvalidInput: the message is too short, is not sealed with the right
+            keys, or has a key that does not give a secret.  The handshake has failed
+            then.
         """
         symmetric = self.symmetric
         offset = 0

@@ -5,7 +5,7 @@ The packets of SECIO, and the channel that they carry after the handshake.
 
 A packet is its length in four bytes, the ciphertext, and a MAC over the
 ciphertext; the length counts both.  The ciphertexts of one direction are one
-key stream, the MACs know nothing of each other.
+key stream; the MACs are independent of each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from twisted_libp2p.security.secio.suite import HASHES
 
 __all__ = ["LENGTH", "LONGEST_PACKET", "PROTOCOL_ID", "SecioChannel"]
 
-#: What SECIO is called on the wire.
+#: The protocol id of SECIO.
 PROTOCOL_ID: Final = "/secio/1.0.0"
 
 #: The length of a message or packet, in front of it.
@@ -37,7 +37,7 @@ LENGTH: Final = Struct(">I")
 #: the specification's.
 LONGEST_PACKET: Final = 0x800000 - 1
 
-# The size of the largest packet that we send.  A peer has to hold it all before
+# The size of the largest packet that we send.  A peer has to receive all of it before
 # it can check it.
 _LONGEST_SENT: Final = 64 * 1024
 
@@ -46,8 +46,8 @@ class SecioChannel(Channel):
     """
     A connection after the exchange of keys.
 
-    Of what was received only the beginning of one packet is held, and only
-    what has come of it, whatever length it claims.
+    Of the received bytes only an incomplete packet is kept, and only the bytes that
+    have arrived, whatever length it claims.
 
     @ivar macSize: the size of a MAC, in bytes.
     """
@@ -85,7 +85,7 @@ class SecioChannel(Channel):
 
     def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
         """
-        Put what is to be sent into as few packets as possible.
+        Put data into as few packets as possible.
         """
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         size = len(data)
@@ -141,7 +141,7 @@ class SecioChannel(Channel):
 
     def openPacket(self, packet: bytes | memoryview) -> bytes:
         """
-        Decrypt one packet, which is given without its length.
+        Decrypt one packet without its length.
 
         @raise ProtocolViolation: the peer did not seal it.
         """
@@ -160,7 +160,7 @@ class SecioChannel(Channel):
 
     def _packetEnd(self, data: bytearray | memoryview, offset: int) -> int:
         """
-        Where a packet ends that begins at this offset with its length.
+        Return the offset of the end of a packet, which begins with its length.
         """
         length: int = LENGTH.unpack_from(data, offset)[0]
         if not self.macSize <= length <= LONGEST_PACKET:

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-SECIO as the rest of the house sees it.
+The security protocol SECIO, as nodes use it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class SECIO:
     """
     The security protocol C{/secio/1.0.0} of libp2p.
 
-    Not for peers that have another: see L{twisted_libp2p.security.secio} for
-    what it does not protect.  The muxer is always negotiated afterwards.
+    Use it only for peers that have no other: L{twisted_libp2p.security.secio} lists its
+    weaknesses.  The muxer is always negotiated afterwards.
     """
 
     protocolID = PROTOCOL_ID
@@ -41,12 +41,11 @@ class SECIO:
         hashes: Iterable[str] = HASHES,
     ) -> None:
         """
-        @param clock: what ends a turn of the reactor, in which small writes are
-            joined.
+        @param clock: ends the turn of the reactor in which small writes are joined.
         @param exchanges: names of L{EXCHANGES}, in order of preference.
         @param ciphers: names of L{CIPHERS}, in order of preference.
         @param hashes: names of L{HASHES}, in order of preference.
-        @raise ConfigurationError: there is none, or one that we do not have.
+        @raise ConfigurationError: a list is empty, or names an unknown algorithm.
         """
         self._clock = clock
         self._offer = Offer.ours(exchanges, ciphers, hashes)
@@ -55,7 +54,7 @@ class SECIO:
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
     ) -> SecureFactory:
         """
-        Give a factory whose protocols shake hands on their transport.
+        Return a factory whose protocols shake hands on their transport.
         """
         machine = partial(SecioHandshake, handshake, self._offer)
         return SecureFactory(handshake, wrappedFactory, machine, self._clock)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The algorithms of SECIO, and how two sides come to the same ones.
+The algorithms of SECIO, and how two sides choose the same ones.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ EXCHANGES: Final[Mapping[str, ec.EllipticCurve]] = {
 #: The sizes of the ciphers' keys in bytes, in the order of preference.
 CIPHERS: Final[Mapping[str, int]] = {"AES-256": 32, "AES-128": 16}
 
-#: What the package hashlib calls the hashes, in the order of preference.
+#: The names of the hashes in the package hashlib, in the order of preference.
 HASHES: Final[Mapping[str, str]] = {"SHA256": "sha256", "SHA512": "sha512"}
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
     """
-    What two sides have agreed on.
+    The algorithms that two sides have agreed on.
 
     @ivar exchange: one of L{EXCHANGES}.
     @ivar cipher: one of L{CIPHERS}.
@@ -48,7 +48,7 @@ class Suite:
 @dataclass(frozen=True, slots=True)
 class Offer:
     """
-    What one side has, each in its order of preference.
+    The algorithms of one side, in its order of preference.
     """
 
     exchanges: tuple[str, ...]
@@ -62,8 +62,8 @@ class Offer:
         """
         Make an offer of our own.
 
-        @raise ConfigurationError: one of the lists is empty, or holds what
-            this package does not have.
+        @raise ConfigurationError: one of the lists is empty, or names an unknown
+            algorithm.
         """
         return cls(
             _known("exchange", exchanges, EXCHANGES),
@@ -73,9 +73,9 @@ class Offer:
 
     def agree(self, other: Offer) -> Suite:
         """
-        Find what both sides come to if this one's preferences count.
+        Choose the algorithms of both sides by the preferences of this one.
 
-        @raise InvalidInput: there is nothing in common.
+        @raise InvalidInput: the sides have no algorithm in common.
         """
         return Suite(
             _first("exchange", self.exchanges, other.exchanges),

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The channel that TLS gives: OpenSSL seals and opens the records.
+The channel of TLS: OpenSSL seals and opens the records.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 
 __all__ = ["MOST_ANSWERED", "MOST_DELAYED", "TLSChannel", "explain", "said"]
 
-#: The most bytes that wait for the end of a message of the peer's.
+#: Maximum number of bytes that wait for the end of a message of the peer.
 MOST_DELAYED: Final = 1024 * 1024
 
-#: The most bytes that OpenSSL answers by itself while we say nothing; the update
-#: of a key takes 27.
+#: Maximum number of bytes that OpenSSL answers by itself while we write nothing; a key
+#: update takes 27.
 MOST_ANSWERED: Final = 4096
 
-# So much is sealed at once: the fewer calls, the better.
+# The number of bytes to seal at once: fewer calls cost less.
 _PIECE: Final = 64 * 1024
 
-# What OpenSSL adds to that: 22 bytes a record, and perhaps an update of a key.
+# The bytes that OpenSSL adds: 22 for a record, and perhaps a key update.
 _ADDED: Final = 256
 
-# What OpenSSL says by itself is rarely more.
+# OpenSSL's own messages are rarely longer.
 _FLIGHT: Final = 4096
 
-# The largest content of a record: OpenSSL gives one after the other.
+# The largest content of a record: OpenSSL returns one record after the other.
 _LONGEST_CONTENT: Final = 2**14
 
 
@@ -41,14 +41,13 @@ class TLSChannel(Channel):
     """
     A connection after its handshake.
 
-    Records, tickets, updates of keys and alerts are OpenSSL's business.  While
-    the peer is in the midst of a ticket, or of another such message, OpenSSL
-    seals nothing: what is to be sent waits for L{late}, and is lost if the peer
-    announces its end there.
+    OpenSSL handles records, tickets, key updates and alerts.  While only a part of a
+    ticket, or of another such message, has arrived, OpenSSL seals nothing: written data
+    waits for L{late}, and is lost if the peer announces its end there.
 
     Both sides announce their end by C{close_notify}.
 
-    @ivar alert: the error of which the peer has sent an alert; None so far.
+    @ivar alert: the error in an alert of the peer; None without an alert.
     """
 
     announces = True
@@ -70,7 +69,7 @@ class TLSChannel(Channel):
     def __init__(self, tls: SSL.Connection, client: bool) -> None:
         """
         @param tls: the connection, with memory for a transport, whose handshake
-            is done.  It may have been given more than that.
+            is done.  It may already hold later bytes.
         @param client: whether our side is the client.
         """
         self._tls = tls
@@ -104,23 +103,22 @@ class TLSChannel(Channel):
     @property
     def waiting(self) -> bool:  # type: ignore[override]
         """
-        Whether something has to wait for the end of a message of the peer's.
+        Whether data has to wait for the end of a message of the peer.
         """
         return self._delayed is not None
 
     @property
     def overdue(self) -> bool:  # type: ignore[override]
         """
-        Whether too much waits for the end of a message of the peer's, or is
-        answered to such.
+        Whether too much data waits for the end of a message of the peer, or too much
+        was answered to such messages.
         """
         delayed = 0 if self._delayed is None else len(self._delayed)
         return delayed > MOST_DELAYED or self._answered > MOST_ANSWERED
 
     def seal(self, pieces: Sequence[bytes]) -> list[bytes]:
         """
-        Put what is to be sent into as few records as possible; it is dropped
-        after L{close}.
+        Put data into as few records as possible; it is dropped after L{close}.
         """
         if self._closed or self._failed:
             return []
@@ -139,14 +137,14 @@ class TLSChannel(Channel):
                 self._tls.send(piece)
             except SSL.WantReadError:
                 if start == 0 and isinstance(data, bytearray):
-                    # Who goes on byte by byte does not make us copy it each time.
+                    # A peer that goes on byte by byte must not cause a copy each time.
                     self._delayed = data
                 else:
                     self._delayed = bytearray(view[start:])
                 break
             except SSL.ZeroReturnError:
-                # The peer has ended in the midst of a message; OpenSSL would take
-                # offence at another attempt.
+                # The peer has ended in the middle of a message; OpenSSL would raise
+                # an error at another attempt.
                 self._failed = True
                 break
             self._answered = 0
@@ -155,11 +153,11 @@ class TLSChannel(Channel):
 
     def late(self) -> list[bytes]:
         """
-        Tell what is to be sent when something was opened: what OpenSSL answers
-        by itself, and what had to wait.  It is asked when a read has brought no
-        data, and now and then; and answers leave with whatever is sealed.
+        Return the bytes to send after something was opened: OpenSSL's own answers, and
+        data that had to wait.  The wrapper calls it when a read has brought no data,
+        and now and then; answers also leave with sealed data.
 
-        @return: the bytes for the transport, in as many pieces as is handy.
+        @return: the bytes for the transport, in any number of pieces.
         """
         if self._failed or (self._unanswered < _PIECE and self._delayed is None):
             return []
@@ -180,7 +178,8 @@ class TLSChannel(Channel):
         """
         Announce our end: nothing is sealed from now on.
 
-        @return: what to send; nothing if it was said before, or has to wait.
+        @return: the bytes to send; none if the end was announced before, or has to
+            wait.
         """
         if self._closed or self._failed:
             return b""
@@ -191,7 +190,7 @@ class TLSChannel(Channel):
         try:
             self._tls.shutdown()
         except SSL.Error:
-            # The peer is in the midst of a message, and may have ended there.
+            # The peer is in the middle of a message, and may have ended there.
             if self.ended:
                 self._failed = True
             else:
@@ -200,8 +199,8 @@ class TLSChannel(Channel):
 
     def open(self, data: bytes, opened: list[bytes]) -> None:
         """
-        Decrypt the records that these bytes complete.  What comes behind the
-        peer's C{close_notify} does not count.
+        Decrypt the records that these bytes complete.  Bytes after the peer's
+        C{close_notify} are ignored.
 
         @raise ProtocolViolation: the peer did not send these bytes, or broke the
             protocol, or sent an alert.
@@ -217,7 +216,7 @@ class TLSChannel(Channel):
             while True:
                 opened.append(receive(_LONGEST_CONTENT))
         except SSL.WantReadError:
-            # There is not the whole of a record any more.
+            # The rest is less than a record.
             if len(opened) == before:
                 self._unanswered = _PIECE
         except SSL.ZeroReturnError:
@@ -233,9 +232,9 @@ class TLSChannel(Channel):
 
 def said(tls: SSL.Connection, size: int = _FLIGHT) -> bytes:
     """
-    Take all that OpenSSL has to say.
+    Take all bytes that OpenSSL has for the peer.
 
-    @param size: how much it is, probably; a little more costs nothing.
+    @param size: their probable number; a little more costs nothing.
     """
     data = b""
     try:
@@ -250,11 +249,11 @@ def said(tls: SSL.Connection, size: int = _FLIGHT) -> bytes:
 
 def explain(error: SSL.Error) -> tuple[str, str | None]:
     """
-    Say in words what OpenSSL complains of.
+    Describe an error of OpenSSL.
 
-    @return: the words; and the alert, if the peer sent one.
+    @return: the text; and the alert, if the peer has sent one.
     """
-    # There are errors of OpenSSL's without any word.
+    # Some errors of OpenSSL have no text.
     errors = error.args[0] if error.args and isinstance(error.args[0], list) else ()
     text = "; ".join(reason for _, _, reason in errors) or type(error).__name__
     _, isAlert, alert = text.partition(" alert ")

@@ -30,9 +30,9 @@ _PARTIAL_WRITE: Final = 1
 
 class Contexts:
     """
-    The two contexts of one identity, for clients and for servers.  They are
-    made once: a context may not be changed when it has been used, so what is
-    one connection's alone is kept with the connection.
+    The two contexts of one identity, for clients and for servers.  They are made once:
+    a used context may not be changed, so the data of one connection is kept with the
+    connection.
     """
 
     def __init__(self, certificate: HostCertificate) -> None:
@@ -44,14 +44,14 @@ class Contexts:
 
     def connect(self, machine: TLSHandshake, initiator: bool) -> SSL.Connection:
         """
-        Begin a handshake.  A client names no server (SNI): the name would be no
-        secret.
+        Begin a handshake.  A client names no server (SNI), because the name would not
+        be encrypted.
 
-        @param machine: what OpenSSL is to ask.
+        @param machine: the handshake that OpenSSL's callbacks ask.
         """
         connection = SSL.Connection(self._client if initiator else self._server, None)
-        # The machine holds the connection, and what follows the handshake has
-        # nothing to ask.
+        # The machine holds the connection, and no callback asks it after the
+        # handshake.
         connection.set_app_data(ref(machine))
         if initiator:
             connection.set_connect_state()
@@ -64,17 +64,17 @@ class Contexts:
 def _makeContext(certificate: HostCertificate, verify: int) -> SSL.Context:
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
-    # A session that is resumed would never come to our judgement.  Together these
-    # two also keep OpenSSL, from 4.1 on, from sending tickets; before, a server
-    # sends two of 79 bytes that are of no use.
+    # A resumed session would bypass our check of the certificate.  Together these two
+    # also keep OpenSSL, from 4.1 on, from sending tickets; before, a server sends two
+    # useless ones of 79 bytes.
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_options(SSL.OP_NO_TICKET)
-    # It saves 14 KiB of an end that is idle, and takes no time that could be measured.
+    # It saves 14 KiB of an idle end, and takes no measurable time.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    # What is to be sent is taken whole: there is room for it in memory.
+    # OpenSSL takes written data whole, because it writes to memory.
     context.clear_mode(_PARTIAL_WRITE)
-    # The order of a client counts.  All that is fit for TLS 1.3 is strong enough;
-    # the first is the fastest wherever processors know of AES.
+    # The order of the client counts.  All ciphers of TLS 1.3 are strong enough; the
+    # first is the fastest on processors with AES instructions.
     context.set_tls13_ciphersuites(
         b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
     )
@@ -89,20 +89,20 @@ def _machine(connection: SSL.Connection) -> TLSHandshake:
     return machine
 
 
-# These two are called by OpenSSL.  An exception would come out of whatever made
-# OpenSSL work, and none is expected there but OpenSSL's own.
+# OpenSSL calls these two.  Their exceptions would come out of the call that has run
+# OpenSSL, which expects OpenSSL's own errors only.
 
 
 def _verify(
     connection: SSL.Connection, certificate: X509, error: int, depth: int, good: int
 ) -> bool:
     """
-    Judge the peer's certificate; what OpenSSL finds wrong with it does not
-    count, as it knows of other rules.
+    Judge the peer's certificate; OpenSSL's own findings are ignored, as they follow
+    other rules.
     """
     try:
         verdict = _machine(connection).verdict
-        # It asks once for each thing that it finds wrong.
+        # OpenSSL calls this once for each of its findings.
         return (depth == 0 and verdict.given) or verdict.judge(
             dump_certificate(FILETYPE_ASN1, certificate),
             depth,
@@ -117,10 +117,10 @@ def _select(connection: SSL.Connection, offered: Sequence[bytes]) -> bytes:
     """
     Choose the application protocol.
 
-    @raise SSL.Error: there is none in common; the peer is told by an alert.
+    @raise SSL.Error: no protocol in common; OpenSSL sends an alert to the peer.
     """
     try:
         return _machine(connection).verdict.select(offered)
     except HandshakeFailed as error:
-        # This has to be an error of the form that OpenSSL's have.
+        # The error has to have the form of OpenSSL's errors.
         raise SSL.Error([("", "", error.message)]) from None

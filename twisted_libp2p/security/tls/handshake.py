@@ -27,9 +27,8 @@ from twisted_libp2p.security.tls.verdict import PROTOCOL_ID, Verdict
 
 __all__ = ["LONGEST_HANDSHAKE", "TLSHandshake"]
 
-#: The most bytes of a peer's messages, all of its handshake together.  The longest
-#: honest ones, with RSA keys of 8192 bits for the identity and the certificate, have
-#: less than 8 KiB.
+#: Maximum number of bytes of a peer's whole handshake.  The longest honest one, with
+#: RSA keys of 8192 bits for the identity and the certificate, has less than 8 KiB.
 LONGEST_HANDSHAKE: Final = 16 * 1024
 
 
@@ -39,12 +38,12 @@ class TLSHandshake(HandshakeMachine):
     <twisted_libp2p.security.machine.HandshakeMachine>} whose messages are
     OpenSSL's.
 
-    OpenSSL is given at most L{LONGEST_HANDSHAKE} bytes before the peer has proven
-    who it is; and, on the side of the server, nothing before there is a whole
-    L{ClientHello<Hello>}.  What follows the last message is not given back, but is
-    the first that the channel opens.
+    OpenSSL is given at most L{LONGEST_HANDSHAKE} bytes before the peer is
+    authenticated; and, on the side of the server, nothing before a whole
+    L{ClientHello<Hello>} has arrived.  Bytes after the last message are not given back:
+    the channel opens them first.
 
-    @ivar verdict: our part of it.
+    @ivar verdict: our decisions on the peer.
     """
 
     protocolID = PROTOCOL_ID
@@ -53,7 +52,7 @@ class TLSHandshake(HandshakeMachine):
         self, handshake: Handshake, now: Callable[[], float], contexts: Contexts
     ) -> None:
         """
-        @param now: tells the seconds since 1970.
+        @param now: returns the seconds since 1970.
         @param contexts: the settings of OpenSSL, with our certificate.
         """
         self.verdict = Verdict(handshake, now)
@@ -66,7 +65,7 @@ class TLSHandshake(HandshakeMachine):
 
     def start(self) -> bytes:
         """
-        The first message, if we are the client.
+        Return the first message, if we are the client.
         """
         if not self._initiator:
             return b""
@@ -76,12 +75,11 @@ class TLSHandshake(HandshakeMachine):
 
     def receive(self, data: bytes) -> bytes:
         """
-        Take in bytes of the peer.
+        Process bytes of the peer.
 
         @return: our next messages, or nothing.
-        @raise HandshakeFailed: the peer did not do its part; where it is
-            somebody else than expected, a L{PeerMismatch
-            <twisted_libp2p.errors.PeerMismatch>}.
+        @raise HandshakeFailed: the handshake failed; for another peer than the
+            expected one, a L{PeerMismatch<twisted_libp2p.errors.PeerMismatch>}.
         """
         if self._hello is not None:
             try:
@@ -94,7 +92,7 @@ class TLSHandshake(HandshakeMachine):
                 return b""
             data, self._hello = hello, None
             self._tls = self._contexts.connect(self, False)
-        # A read may bring what follows the handshake, too, of which there is more.
+        # A read may also bring data after the handshake, which is not limited.
         room = LONGEST_HANDSHAKE - self._received
         self._received += len(data)
         if data:
@@ -113,9 +111,9 @@ class TLSHandshake(HandshakeMachine):
 
     def _proceed(self) -> bool:
         """
-        Let OpenSSL go on with what it has.
+        Let OpenSSL process the bytes that it has.
 
-        @return: whether it is content.
+        @return: whether its part of the handshake is done.
         """
         try:
             self._tls.do_handshake()
@@ -129,7 +127,7 @@ class TLSHandshake(HandshakeMachine):
 
     def _complete(self) -> None:
         """
-        OpenSSL is content; the verdict is ours.
+        Decide on the peer after OpenSSL's part is done.
         """
         chain = self._tls.get_peer_cert_chain() or ()
         # A server is not shown the peer's own certificate again.

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-What OpenSSL leaves to us of a handshake of C{/tls/1.0.0}: to choose the
-application protocol, and to judge the peer's certificate.
+Our part of a handshake of C{/tls/1.0.0}, next to OpenSSL's: to choose the application
+protocol, and to judge the peer's certificate.
 """
 
 from __future__ import annotations
@@ -17,24 +17,23 @@ from twisted_libp2p.security.tls.certificate import authenticate
 
 __all__ = ["APPLICATION_PROTOCOL", "PROTOCOL_ID", "Verdict"]
 
-#: What TLS is called on the wire.
+#: The protocol id of TLS.
 PROTOCOL_ID: Final = "/tls/1.0.0"
 
-#: What libp2p is called inside TLS, where no muxer is agreed there.
+#: The name of libp2p in ALPN, if no muxer is negotiated there.
 APPLICATION_PROTOCOL: Final = b"libp2p"
 
 
 class Verdict:
     """
-    Our part of one handshake.  It is asked to L{select}, then to L{judge}, and
-    at the end to L{complete}.
+    Our part of one handshake: L{select}, then L{judge}, and at the end L{complete}.
 
-    @ivar refusal: why the peer is refused; None so far.
+    @ivar refusal: the reason why the peer is refused, or None.
     """
 
     def __init__(self, handshake: Handshake, now: Callable[[], float]) -> None:
         """
-        @param now: tells the seconds since 1970.
+        @param now: returns the seconds since 1970.
         """
         self.refusal: HandshakeFailed | None = None
         self._handshake = handshake
@@ -60,9 +59,9 @@ class Verdict:
         """
         Choose the application protocol, as the server.
 
-        @param offered: what the client speaks, in its order of preference,
+        @param offered: the protocols of the client, in its order of preference,
             which counts.
-        @raise HandshakeFailed: there is none in common.
+        @raise HandshakeFailed: no protocol in common.
         """
         for name in offered:
             if name in self._muxers or name == APPLICATION_PROTOCOL:
@@ -74,13 +73,12 @@ class Verdict:
 
     def judge(self, certificate: bytes, depth: int, selected: bytes) -> bool:
         """
-        Say whether the peer is to be refused; it has not proven yet that the
-        certificate is its own.  OpenSSL may ask several times.
+        Decide whether to refuse the peer, which has not proven yet that the certificate
+        is its own.  OpenSSL may ask several times.
 
-        @param certificate: a certificate of the peer's in DER.
-        @param depth: where it is in the peer's chain.
-        @param selected: the application protocol that was selected; empty if
-            none was.
+        @param certificate: a certificate of the peer in DER.
+        @param depth: its position in the peer's chain.
+        @param selected: the selected application protocol, or empty.
         @return: whether to go on.
         """
         if self.refusal is None and (depth or self._judged is None):
@@ -96,7 +94,7 @@ class Verdict:
 
     def _authenticate(self, certificate: bytes, depth: int, selected: bytes) -> Secured:
         if selected not in self._muxers and selected != APPLICATION_PROTOCOL:
-            # A client need not offer anything, nor a server need answer.
+            # A client may offer nothing, and a server may not answer.
             raise HandshakeFailed(PROTOCOL_ID, "no application protocol was agreed")
         if depth:
             raise InvalidInput("it is one of several")
@@ -107,17 +105,17 @@ class Verdict:
 
     def complete(self, certificates: int) -> Secured:
         """
-        The peer has proven that the certificate is its own.
+        Accept the peer, which has proven that the certificate is its own.
 
-        @param certificates: how many the peer has sent.
-        @return: what is proven and agreed.
-        @raise HandshakeFailed: these are too many, or none was judged.
+        @param certificates: the number of certificates that the peer has sent.
+        @return: the proven identity, and the negotiated muxer.
+        @raise HandshakeFailed: too many certificates, or none was judged.
         """
         if self._judged is None or self.refusal is not None:
             # A resumed session would come without a certificate.
             raise HandshakeFailed(PROTOCOL_ID, "the peer's certificate was not judged")
         if certificates != 1:
-            # OpenSSL shows only the certificates that it thinks are of use.
+            # OpenSSL shows only the certificates that it considers useful.
             raise HandshakeFailed(
                 PROTOCOL_ID, "the peer's certificate: it is one of several"
             )
