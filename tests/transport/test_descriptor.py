@@ -7,6 +7,8 @@ Tests for L{twisted_libp2p.transport.descriptor}.
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
@@ -247,6 +249,25 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertEqual(self.socket.sent, [b"one"])
         self.patch(self.socket, "doWrite", lambda: self.fail("nothing was written"))
         self.writer.flush()
+
+
+class RegistrationTests(SynchronousTestCase):
+    """
+    Every node has the adapters.
+    """
+
+    def test_imported(self) -> None:
+        """
+        To import the room registers them; no other import is needed.
+        """
+        program = (
+            "import twisted_libp2p.transport;"
+            "from twisted.internet.tcp import Connection;"
+            "from twisted_libp2p.interfaces import IFlushable, ISwitchable;"
+            "socket = Connection.__new__(Connection);"
+            "assert None not in (IFlushable(socket, None), ISwitchable(socket, None))"
+        )
+        subprocess.run([sys.executable, "-c", program], check=True)
 
 
 class WrapperTests(SynchronousTestCase):

@@ -9,7 +9,14 @@ L{ITransport<twisted_libp2p.interfaces.ITransport>} and knows nothing of what
 is done with the bytes.
 """
 
+from twisted_libp2p.transport.descriptor import SocketSwitch, SocketWriter
 from twisted_libp2p.transport.memory import MemoryNetwork, MemoryTransport
 from twisted_libp2p.transport.tcp import TCPTransport
 
-__all__ = ["MemoryNetwork", "MemoryTransport", "TCPTransport"]
+__all__ = [
+    "MemoryNetwork",
+    "MemoryTransport",
+    "SocketSwitch",
+    "SocketWriter",
+    "TCPTransport",
+]

@@ -4,7 +4,7 @@
 What the layers ask of a socket, for Twisted's own transports: to send at once, and to
 let a protocol put another in its place.
 
-The adapters are registered when this module is imported, for TCP and, since Twisted
+The adapters are registered when the room is imported, for TCP and, since Twisted
 derives these from TCP, for Unix sockets.
 """
 
