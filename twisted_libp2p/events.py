@@ -234,8 +234,8 @@ class Identified(Event):
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LimitReached(Event):
     """
-    A connection or stream was refused because a limit was reached.  There is no more
-    than one such event a second for each limit.
+    A connection or stream was refused because a limit was reached.  At most one
+    such event is published in a second for each limit.
 
     @ivar scope: the used-up resource and its scope, in words.
     @ivar limit: how much may be in use.

@@ -153,6 +153,8 @@ class _Securing(Negotiation):
 
     def __init__(self, stack: Stack, wrap: Callable[[str], IProtocolFactory]) -> None:
         """
+        Make the negotiation of a security protocol.
+
         @param wrap: returns the factory for a negotiated security protocol.
         """
         self._stack = stack
@@ -229,6 +231,8 @@ class _Muxing(Negotiation):
         wrap: Callable[[str, Any], IProtocolFactory],
     ) -> None:
         """
+        Make the negotiation of a muxer.
+
         @param wrap: returns the factory for a negotiated muxer on a transport.
         """
         self._stack = stack

@@ -208,8 +208,8 @@ class Upgrade:
         """
         Decide whether the peer, which has proven its identity, is wanted.
 
-        A peer that the gater refuses gets its muxer as well: there is no other way to
-        send it the code of the refusal.
+        A peer that the gater refuses gets its muxer as well: only the muxer can send it
+        the code of the refusal.
 
         @param address: the peer's end of the transport.
         @raise Exception: the peer is not wanted.  The upgrade has ended, and the caller

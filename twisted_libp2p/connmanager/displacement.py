@@ -61,6 +61,8 @@ class Displacement:
         now: Callable[[], float],
     ) -> None:
         """
+        Prepare to take memory back from the streams of all connections.
+
         @param connections: returns all connections, and the ended connections that
             have streams with unread bytes.
         @param protected: returns whether a peer never gives way.

@@ -67,6 +67,8 @@ class Duplicates:
         idleSince: Callable[[IManagedConnection], float | None],
     ) -> None:
         """
+        Begin without duplicates.
+
         @param clock: runs the time of grace.
         @param idleSince: returns the time at which the last stream of a connection has
             ended; None as long as there is one.

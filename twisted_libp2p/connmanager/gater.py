@@ -68,6 +68,8 @@ class AddressList:
 
     def __init__(self, entries: Entry | Iterable[Entry] = ()) -> None:
         """
+        Make a list of entries.
+
         @param entries: any number of entries, or a single one.
         @raise ConfigurationError: an entry is of no kind of L{Entry}.
         """
@@ -182,6 +184,8 @@ class ListGater(OpenGater):
         only: bool = False,
     ) -> None:
         """
+        Make a gater from two lists.
+
         @param blocked: the refused peers, addresses and networks.
         @param allowed: the allowed ones.
         @param only: whether all others are refused.

@@ -34,7 +34,7 @@ def idleSince(
 class IdleTimeout:
     """
     Closes the connections on which there was no stream for too long.  It looks at
-    them four times in that time, and has no timer while there is no connection.
+    them four times in that time, and has no timer without connections.
     """
 
     def __init__(
@@ -45,6 +45,8 @@ class IdleTimeout:
         background: Collection[str],
     ) -> None:
         """
+        Prepare to close idle connections.
+
         @param timeout: seconds without a stream.
         @param connections: returns all connections.
         @param background: protocols whose streams do not count.

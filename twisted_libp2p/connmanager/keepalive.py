@@ -50,6 +50,8 @@ class KeepAlive:
 
     def __init__(self, clock: IReactorTime, interval: float, ping: Ping) -> None:
         """
+        Prepare to ping connections.
+
         @param clock: the timers.
         @param interval: seconds between two pings, and for an answer.
         @param ping: measures the round trip of a connection.

@@ -69,6 +69,8 @@ class Redialer:
         random: Callable[[], float],
     ) -> None:
         """
+        Prepare to dial lost peers again.
+
         @param clock: the timers.
         @param dial: connects to a peer; is cancelled when it is no longer needed.
         @param backoff: the lengths of the waits.

@@ -102,6 +102,8 @@ class ConnectionManager(Service):
         random: Callable[[], float] = random.random,
     ) -> None:
         """
+        Make the manager of a node without connections.
+
         @param clock: the time, and the timers.
         @param events: where L{OpenedConn}, L{ClosedConn}, L{ConnectionTrimmed}
             and L{LimitReached} are published.

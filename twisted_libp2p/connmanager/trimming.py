@@ -55,6 +55,8 @@ class Trimming:
         now: Callable[[], float],
     ) -> None:
         """
+        Prepare to trim connections.
+
         @param policy: the water marks, the time of grace, the order.
         @param tags: the values of peers.
         @param connections: returns all connections.

@@ -120,7 +120,7 @@ class IRegistry(Interface):
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
         @raise twisted_libp2p.errors.ConfigurationError: an id is served already, or
-            is no protocol id.
+            is not a valid protocol id.
         """
 
     def lookup(protocol: str) -> IProtocolFactory | None:

@@ -51,6 +51,8 @@ class OwnAddresses:
         announce: Iterable[str | Multiaddr] = (),
     ) -> None:
         """
+        Begin with the announced addresses.
+
         @param peerID: the peer id of the node.
         @param clock: the time of the events.
         @param events: where L{AddressesChanged} is published.

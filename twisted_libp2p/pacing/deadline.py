@@ -61,7 +61,7 @@ class Deadline:
 
     def active(self) -> bool:
         """
-        @return: whether the function is still to be called.
+        Return whether the function is still to be called.
         """
         return self._call.active()
 

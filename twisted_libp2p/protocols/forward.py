@@ -190,6 +190,8 @@ class ForwardFactory(Factory):
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         """
+        Make a factory that forwards streams to an endpoint.
+
         @param endpoint: connects the other end of each stream.
         """
         self._endpoint = endpoint

@@ -5,7 +5,7 @@ The live feed of the status page: server-sent events (WHATWG HTML, section
 9.2).
 
 Each second it sends a message C{state}, and soon after each event one C{happened}.
-Nothing is kept for a browser that does not read: it misses states, which is no loss,
+Nothing is kept for a browser that does not read: it misses states, which does no harm,
 and is closed after L{PATIENCE}.
 """
 

@@ -107,6 +107,8 @@ class NodeMetrics:
 
     def __init__(self, node: Node, registry: Any = None) -> None:
         """
+        Begin to count the events of a node.
+
         @param node: the node, whose events are counted from now on.
         @param registry: a C{CollectorRegistry} that holds no other node; by default a
             new one, with the metrics of the process.

@@ -86,6 +86,8 @@ class Observer:
 
     def __init__(self, node: Node) -> None:
         """
+        Begin to observe a node.
+
         @param node: the node, whose events are kept from now on.
         """
         self.number = 0

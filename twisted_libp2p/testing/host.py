@@ -307,7 +307,7 @@ class HostDouble:
         """
         Return a connection that L{meet} has made.
 
-        @return: fails with L{NoAddresses} if there is none.
+        @return: fails with L{NoAddresses} if it has made none.
         """
         self.asked.append(target)
         peer, _ = parse(target)

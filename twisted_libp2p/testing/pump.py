@@ -35,8 +35,9 @@ __all__ = ["Pump", "PumpAddress", "PumpTransport", "byteByByte", "inReads", "pie
 
 def pieces(size: int) -> Callable[[bytes], Iterator[bytes]]:
     """
-    @param size: bytes.
-    @return: what cuts bytes into pieces of this size.
+    Return a function that cuts bytes into pieces.
+
+    @param size: the size of a piece, in bytes.
     """
 
     def cut(data: bytes) -> Iterator[bytes]:

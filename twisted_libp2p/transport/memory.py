@@ -388,7 +388,7 @@ class MemoryTransport:
         """
         Return the endpoint that connects to an address.
 
-        @raise UnsupportedAddress: C{options.local} is no address of memory.
+        @raise UnsupportedAddress: C{options.local} is not an address of memory.
         """
         source = None
         if options.local is not None:

@@ -52,6 +52,8 @@ class StaticKey:
         cls, identity: Identity, private: X25519PrivateKey | None = None
     ) -> StaticKey:
         """
+        Make a static key, and sign it.
+
         @param private: the key, to repeat a known handshake in a test; None
             makes one.
         """

@@ -248,7 +248,7 @@ def _element(tag: int, content: bytes) -> bytes:
 
 def _content(data: bytes, offset: int, tag: int) -> tuple[bytes, int]:
     """
-    @return: the content of the element that begins here, and its end.
+    Return the content of the element that begins here, and its end.
     """
     start = offset + 2
     if len(data) < start or data[offset] != tag:

@@ -226,7 +226,7 @@ class MemoryMuxedTransport:
         """
         Begin to connect to an address.
 
-        @raise UnsupportedAddress: C{options.local} is no address of memory.
+        @raise UnsupportedAddress: C{options.local} is not an address of memory.
         """
         local = options.local
         number = self._network.free() if local is None else self._number(local)

@@ -104,9 +104,9 @@ class PrivateNetwork:
 
 def _parse(content: bytes) -> bytes:
     """
-    Read what the file of a key holds.
+    Parse the content of a key file.
 
-    @raise ConfigurationError: this is no such file.
+    @raise ConfigurationError: it is not such a file.
     """
     if len(content) > _LONGEST_FILE:
         raise ConfigurationError("it is too large to be a key")

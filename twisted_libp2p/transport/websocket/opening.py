@@ -63,7 +63,7 @@ class Opening:
 
     @ivar protocol: the machine that reads and writes frames after the handshake.
     @ivar trailing: the bytes that came after the handshake.
-    @ivar failure: why there is no WebSocket; None as long as there may be one.
+    @ivar failure: why the WebSocket is refused; None as long as it may open.
     """
 
     protocol: Protocol
@@ -128,7 +128,7 @@ class Opening:
 
     def _fail(self, message: str) -> bytes:
         """
-        Record why there is no WebSocket.
+        Record why the WebSocket is refused.
 
         @return: no bytes.
         """

@@ -139,7 +139,7 @@ class WebSocketTransport:
         Return the endpoint that listens on an address.
 
         @raise UnsupportedAddress: it cannot be listened on.
-        @raise ConfigurationError: there is no certificate.
+        @raise ConfigurationError: a certificate is missing.
         """
         place = self._needed(address)
         if self._secure and self._certificate is None:
