@@ -31,6 +31,9 @@ MIB = 1024 * 1024
 LARGE = 64 * MIB
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 
+#: What follows the port in the addresses of a transport.
+PATHS = {"tcp": "", "ws": "/ws"}
+
 #: Seconds for a task, or for all of a foreign dialer.
 LIMIT = 180
 
@@ -188,7 +191,7 @@ async def theyDial(
     """
     We listen, they dial, and do every task.
     """
-    node = Node(reactor, listen=[LISTEN])
+    node = Node(reactor, listen=[LISTEN + PATHS[cell.transport]])
     serve(node)
     watch = Watch(node)
     node.startService()

@@ -162,7 +162,12 @@ class _JavaScriptPeer(_Peer):
         _run([_required("npm"), "ci", *flags], target)
 
     def command(self, target: Path) -> list[str]:
-        return [_required("node"), str(target / "peer.mjs")]
+        # Node 20 has the WebSocket of browsers only if it is asked for.
+        return [
+            _required("node"),
+            "--experimental-websocket",
+            str(target / "peer.mjs"),
+        ]
 
 
 class _PythonPeer(_Peer):

@@ -26,7 +26,7 @@ from tests.transport.websocket.frames import (
 )
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.testing.pump import byteByByte, inReads
-from twisted_libp2p.transport.websocket.opening import MAX_FRAME
+from twisted_libp2p.transport.websocket.splitter import MAX_FRAME
 
 
 class _Cases:
@@ -37,6 +37,7 @@ class _Cases:
     server: bool
     assertEqual: Any
     assertIn: Any
+    assertLess: Any
     assertTrue: Any
 
     def raws(self) -> list[Raw]:
@@ -281,16 +282,26 @@ class _Cases:
 
     def test_9_sizes(self) -> None:
         """
-        A frame of 1 MiB is accepted, and a message of any size in such frames; one byte
-        more is refused when its size is read, and nothing of it is kept.
+        Frames of any size are accepted, and what has come of them is delivered; a size
+        with the first bit set is refused.
         """
-        data = bytes(MAX_FRAME)
-        raw = Raw(self.server)
-        raw.frames((BINARY, data, False), (CONT, data, False), (CONT, data))
-        self.assertEqual(len(raw.upper.received), 3 * MAX_FRAME)
-        self.assertEqual(raw.upper.reasons, [])
+        data = bytes(range(256)) * 1024
+        for size in (len(data), len(data) - 1, MAX_FRAME + 1, MAX_FRAME):
+            raw = Raw(self.server)
+            raw.frames((BINARY, data[:size], False), (CONT, data[:size]), (PING, b"p"))
+            self.assertEqual(raw.upper.received, 2 * data[:size])
+            self.assertEqual(raw.answers, [(PONG, True, b"p")])
         flag = 0x80 if self.server else 0
-        for size in (MAX_FRAME + 1, 1 << 40, (1 << 63) - 1, (1 << 64) - 1):
+        for size in (1 << 30, (1 << 63) - 1):
+            encoded = bytes((127 | flag,)) + size.to_bytes(8, "big")
+            raw = Raw(self.server)
+            raw.send(frame(BINARY, b"begin", size=encoded, mask=self.mask))
+            self.assertEqual(raw.upper.received, b"begi")
+            for _ in range(10):
+                raw.send(bytes(1 << 20))
+            self.assertEqual(len(raw.upper.received), 5 - 1 + 10 * (1 << 20))
+            self.assertLess(len(raw.layer._protocol.reader.buffer), MAX_FRAME)
+        for size in (1 << 63, (1 << 64) - 1):
             encoded = bytes((127 | flag,)) + size.to_bytes(8, "big")
             self.fails(frame(BINARY, b"", size=encoded, mask=self.mask), status=1009)
 

@@ -34,12 +34,8 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.pacing import Allowance, Deadline, Layer
 from twisted_libp2p.printable import printable
-from twisted_libp2p.transport.websocket.opening import (
-    MAX_FRAME,
-    NAME,
-    Opening,
-    ServerOpening,
-)
+from twisted_libp2p.transport.websocket.opening import NAME, Opening, ServerOpening
+from twisted_libp2p.transport.websocket.splitter import FrameSplitter
 
 __all__ = ["WebSocketFactory", "WebSocketLayer"]
 
@@ -93,6 +89,7 @@ class WebSocketLayer(Layer):
         super().__init__(factory, wrappedProtocol)
         self._opening: Opening | None = opening
         self._protocol: Protocol = opening.protocol
+        self._splitter = FrameSplitter()
         self._held: list[bytes] = []
 
     # What the transport below calls.
@@ -115,7 +112,7 @@ class WebSocketLayer(Layer):
         if self._opening is not None:
             data = self._open(self._opening, data)
         if data:
-            self._protocol.receive_data(data)
+            self._protocol.receive_data(self._splitter.split(data))
             self._take(self._protocol.events_received())  # type: ignore[arg-type]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -377,7 +374,7 @@ def _violation(error: Exception | None) -> str | None:
     if error is None:
         return None
     if isinstance(error, PayloadTooBig):
-        return f"a frame of more than {MAX_FRAME} bytes"
+        return "a frame of an impossible size"
     return str(error)
 
 

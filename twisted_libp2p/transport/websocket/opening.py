@@ -23,17 +23,15 @@ from websockets.typing import Origin
 from websockets.uri import WebSocketURI
 
 from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.transport.websocket.splitter import MAX_FRAME
 
-__all__ = ["MAX_FRAME", "MAX_HEAD", "NAME", "ClientOpening", "Opening", "ServerOpening"]
+__all__ = ["MAX_HEAD", "NAME", "ClientOpening", "Opening", "ServerOpening"]
 
 #: The name of this layer in errors.
 NAME: Final = "websocket"
 
 #: The maximum size of the head of a request, and of an answer, in bytes.
 MAX_HEAD: Final = 8192
-
-#: The maximum size of the payload of a received frame, in bytes.
-MAX_FRAME: Final = 1 << 20
 
 _END: Final = b"\r\n\r\n"
 

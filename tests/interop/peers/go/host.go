@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -21,7 +23,36 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 )
+
+// transportOption chooses the transport, and the end of the address that it
+// listens on.
+func transportOption(opts options) (libp2p.Option, string, error) {
+	switch opts.transport {
+	case "tcp":
+		return libp2p.Transport(tcp.NewTCPTransport), "", nil
+	case "ws":
+		return libp2p.Transport(websocket.New), "/ws", nil
+	case "wss":
+		certificate, err := tls.LoadX509KeyPair(opts.tlsCert, opts.tlsCert)
+		if err != nil {
+			return nil, "", err
+		}
+		pem, err := os.ReadFile(opts.tlsRoots)
+		if err != nil {
+			return nil, "", err
+		}
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(pem)
+		return libp2p.Transport(
+			websocket.New,
+			websocket.WithTLSConfig(&tls.Config{Certificates: []tls.Certificate{certificate}}),
+			websocket.WithTLSClientConfig(&tls.Config{RootCAs: roots}),
+		), "/tls/ws", nil
+	}
+	return nil, "", fmt.Errorf("unknown transport %q", opts.transport)
+}
 
 func newKey(name string) (crypto.PrivKey, error) {
 	kinds := map[string]struct{ kind, bits int }{
@@ -107,8 +138,9 @@ func userAgent() string {
 // newHost makes a host that speaks exactly one stack, has no limits unless it
 // is to keep those of the package, and talks to nobody but the peers of the test.
 func newHost(opts options, listening bool) (host.Host, error) {
-	if opts.transport != "tcp" {
-		return nil, fmt.Errorf("unknown transport %q", opts.transport)
+	transport, path, err := transportOption(opts)
+	if err != nil {
+		return nil, err
 	}
 	key, err := newKey(opts.key)
 	if err != nil {
@@ -135,12 +167,12 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	}
 	addrs := libp2p.NoListenAddrs
 	if listening {
-		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/tcp/%d", opts.host, opts.port))
+		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/tcp/%d%s", opts.host, opts.port, path))
 	}
 	return libp2p.New(
 		libp2p.Identity(key),
 		libp2p.UserAgent(userAgent()),
-		libp2p.Transport(tcp.NewTCPTransport),
+		transport,
 		security,
 		muxer,
 		private,

@@ -31,6 +31,8 @@ const (
 // options are the choices of the command line.
 type options struct {
 	transport string
+	tlsCert   string
+	tlsRoots  string
 	security  string
 	muxer     string
 	host      string
@@ -100,7 +102,9 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	role, args = args[0], args[1:]
 	flags := flag.NewFlagSet("peer", flag.ContinueOnError)
 	flags.SetOutput(os.Stderr)
-	flags.StringVar(&opts.transport, "transport", "tcp", "tcp")
+	flags.StringVar(&opts.transport, "transport", "tcp", "tcp, ws or wss")
+	flags.StringVar(&opts.tlsCert, "tls-certificate", "", "file of a certificate and its key, for wss")
+	flags.StringVar(&opts.tlsRoots, "tls-roots", "", "file of the authorities, for wss")
 	flags.StringVar(&opts.security, "security", "noise", "noise, tls or plaintext")
 	flags.StringVar(&opts.muxer, "muxer", "yamux", "yamux or mplex")
 	flags.StringVar(&opts.host, "host", "127.0.0.1", "IPv4 address to listen on")

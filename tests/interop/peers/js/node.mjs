@@ -10,6 +10,7 @@ import { plaintext } from '@libp2p/plaintext'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
+import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { CLOSE_LIMIT, NO_LIMIT, within } from './limits.mjs'
@@ -29,7 +30,10 @@ const KEYS = {
   rsa: () => generateKeyPair('RSA', 2048)
 }
 
-const TRANSPORTS = { tcp }
+const TRANSPORTS = { tcp, ws: webSockets }
+
+// The ends of the addresses that they listen on.
+const PATHS = { tcp: '', ws: '/ws' }
 
 // Options that lift the limits of the package.
 const UNLIMITED = {
@@ -116,7 +120,7 @@ export async function makeNode (choices) {
   return createLibp2p({
     start: false,
     privateKey: await key(),
-    addresses: { listen: choices.role === 'listen' ? [`/ip4/${choices.host}/tcp/${choices.port}`] : [] },
+    addresses: { listen: choices.role === 'listen' ? [`/ip4/${choices.host}/tcp/${choices.port}${PATHS[choices.transport]}`] : [] },
     transports: [transport(limits[choices.transport])],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],

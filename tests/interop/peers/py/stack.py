@@ -46,6 +46,9 @@ def makeNoise(keys: Any) -> NoiseTransport:
     return NoiseTransport(keys, x25519.create_new_key_pair().private_key)
 
 
+#: What follows the port in the addresses of a transport.
+PATHS: Mapping[str, str] = {"tcp": "", "ws": "/ws"}
+
 SECURITY: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "noise": (NOISE, makeNoise),
     "tls": (TLS, TLSTransport),
@@ -76,7 +79,8 @@ def listenAddresses(choices: Any) -> list[Multiaddr]:
     """
     if choices.role == "dial":
         return []
-    return [Multiaddr(f"/ip4/{choices.host}/tcp/{choices.port}")]
+    path = PATHS[choices.transport]
+    return [Multiaddr(f"/ip4/{choices.host}/tcp/{choices.port}{path}")]
 
 
 def makeHost(choices: Any) -> Any:
@@ -85,7 +89,7 @@ def makeHost(choices: Any) -> Any:
 
     @raise ValueError: the package lacks one of the choices
     """
-    choose("transport", {"tcp": None}, choices.transport)
+    choose("transport", PATHS, choices.transport)
     keys = choose("key type", KEYS, choices.key)()
     securityID, makeSecurity = choose("security", SECURITY, choices.security)
     muxerID, muxer = choose("muxer", MUXERS, choices.muxer)
@@ -98,6 +102,7 @@ def makeHost(choices: Any) -> Any:
         sec_opt={securityID: makeSecurity(keys)},
         muxer_opt={muxerID: muxer},
         listen_addrs=listenAddresses(choices),
+        enable_websocket=choices.transport == "ws",
         disable_identify_address_discovery=True,
         **({} if choices.defaults else unlimited()),
     )

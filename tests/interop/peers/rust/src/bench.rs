@@ -36,7 +36,7 @@ const SMALL_BLOCK: usize = 4096;
 pub async fn listen(options: &Options) -> Result<(), AnyError> {
     let (mut swarm, incoming) = make_swarm(options)?;
     let id = *swarm.local_peer_id();
-    swarm.listen_on(format!("/ip4/{}/tcp/{}", options.host, options.port).parse()?)?;
+    swarm.listen_on(options.address().parse()?)?;
     tokio::spawn(serve(incoming));
     let mut lines = BufReader::new(stdin()).lines();
     loop {

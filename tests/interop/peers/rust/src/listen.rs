@@ -17,7 +17,7 @@ use crate::stack::{describe, make_swarm};
 pub async fn listen(options: &Options) -> Result<(), AnyError> {
     let (mut swarm, incoming) = make_swarm(options)?;
     let id = *swarm.local_peer_id();
-    swarm.listen_on(format!("/ip4/{}/tcp/{}", options.host, options.port).parse()?)?;
+    swarm.listen_on(options.address().parse()?)?;
     tokio::spawn(serve(incoming, |event| print_line(&event)));
     let parent = until_done();
     tokio::pin!(parent);

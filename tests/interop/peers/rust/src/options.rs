@@ -68,6 +68,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// The address to listen on.
+    pub fn address(&self) -> String {
+        let path = if self.transport == "ws" { "/ws" } else { "" };
+        format!("/ip4/{}/tcp/{}{path}", self.host, self.port)
+    }
+
     /// Read the role, the address to dial and the options, or complain.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.peekable();

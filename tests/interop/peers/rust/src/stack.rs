@@ -8,13 +8,16 @@ use std::time::Duration;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa;
 use futures::future::Either;
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::swarm::{NetworkBehaviour, Swarm};
-use libp2p::{PeerId, Transport, identify, noise, ping, plaintext, swarm, tcp, tls, yamux};
+use libp2p::{
+    PeerId, Transport, identify, noise, ping, plaintext, swarm, tcp, tls, websocket, yamux,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -89,25 +92,40 @@ fn make_transport(
     options: &Options,
     keys: &Keypair,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, AnyError> {
-    if options.transport != "tcp" {
-        return Err(format!("unknown transport {:?}", options.transport).into());
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
+    match options.transport.as_str() {
+        "tcp" => make_stack(options, keys, tcp),
+        "ws" => make_stack(options, keys, websocket::Config::new(tcp)),
+        other => Err(format!("unknown transport {other:?}").into()),
     }
+}
+
+fn make_stack<T>(
+    options: &Options,
+    keys: &Keypair,
+    transport: T,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, AnyError>
+where
+    T: Transport + Send + Unpin + 'static,
+    T::Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    T::Error: Send + Sync + 'static,
+    T::Dial: Send + 'static,
+    T::ListenerUpgrade: Send + 'static,
+{
     let network = match &options.psk {
         Some(file) => Some(read_key(file).map_err(|error| format!("{file}: {error}"))?),
         None => None,
     };
-    let raw = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true)).and_then(
-        move |stream, _| async move {
-            match network {
-                Some(key) => PnetConfig::new(key)
-                    .handshake(stream)
-                    .await
-                    .map(Either::Right)
-                    .map_err(std::io::Error::other),
-                None => Ok(Either::Left(stream)),
-            }
-        },
-    );
+    let raw = transport.and_then(move |stream, _| async move {
+        match network {
+            Some(key) => PnetConfig::new(key)
+                .handshake(stream)
+                .await
+                .map(Either::Right)
+                .map_err(std::io::Error::other),
+            None => Ok(Either::Left(stream)),
+        }
+    });
     // Each combination is a type of its own.
     macro_rules! stack {
         ($security:expr, $muxer:expr) => {
