@@ -92,8 +92,8 @@ class Displacement:
 
     def freeMemory(self, reserve: int) -> None:
         """
-        Reset a stream that keeps a large window and makes little use of it: a window
-        is what the peer may send, and cannot be taken back.  The stream is one of the
+        Reset a stream that keeps a large window and makes little use of it: the peer
+        may send a whole window, and nothing takes it back.  The stream is one of the
         peer or network that holds most.  This happens once a second at the most.
 
         @param reserve: the bytes that a holder may have all the same.
@@ -142,7 +142,9 @@ class Displacement:
 
     def _displace(self, scope: Scope, newcomer: ConnectionScope) -> bool:
         """
-        Reset one stream, if there is one that gives way to this newcomer.
+        Reset a stream that gives way to this newcomer.
+
+        @return: whether there was such a stream.
         """
         look = self._current(scope)
         chosen = look.next()

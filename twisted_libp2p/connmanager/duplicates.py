@@ -4,8 +4,8 @@
 Two connections where one is enough: both sides have dialed at once.
 
 Both sides choose the same one without a message, since they compare facts that both
-know: of two connections that were opened in opposite directions, the one that the peer
-with the smaller id has opened stays.
+know.  Of two connections that were opened in opposite directions, the connection that
+the peer with the smaller id has opened stays.
 
 Only connections that became ready within L{WINDOW} seconds of each other count as a
 simultaneous dial.  A later connection has its reason: the peer may have lost the first
@@ -75,7 +75,7 @@ class Duplicates:
         """
         self._clock = clock
         self._idleSince = idleSince
-        # By the connection that goes: the one that stays, and the next look.
+        # By the connection that goes: the connection that stays, and the next look.
         self._going: dict[IManagedConnection, tuple[IManagedConnection, Deadline]] = {}
 
     def opened(

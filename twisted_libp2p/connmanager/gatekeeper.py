@@ -33,6 +33,8 @@ class Gatekeeper:
 
     def __init__(self, gater: IGater, refusals: RefusalLog) -> None:
         """
+        Take the gater of a node.
+
         @param refusals: logs the refusals.
         """
         self._gater = gater

@@ -45,7 +45,7 @@ class KeepAlive:
     Pings the peers of connections whose muxers do not, and ends the connections of
     peers that do not answer, with L{PeerUnresponsive}.
 
-    Two pings have to be missed: one may be stuck behind a lot of data.
+    Two pings have to be missed: one may wait in a long queue of data.
     """
 
     def __init__(self, clock: IReactorTime, interval: float, ping: Ping) -> None:

@@ -49,6 +49,8 @@ class Look:
         self, scope: Scope, connections: Iterable[IManagedConnection], at: float
     ) -> None:
         """
+        Look at all streams.
+
         @param connections: the connections whose streams may give way.
         """
         self.scope = scope
@@ -75,7 +77,7 @@ class Look:
 
     def next(self) -> Chosen | None:
         """
-        Return the stream that gives way next and has not ended, and leave it there;
+        Return the next stream that gives way and has not ended, and leave it there;
         or None.
         """
         while self.chosen:

@@ -105,8 +105,8 @@ class ConnectionPolicy:
     @classmethod
     def scaled(cls, connections: int, **options: Any) -> ConnectionPolicy:
         """
-        Make a policy whose water marks, as far as they are not given, are not
-        above the hard cap.
+        Make a policy.  The water marks that C{options} does not name are not above
+        the hard cap.
 
         @param connections: the hard cap.
         @param options: the other fields of the policy.

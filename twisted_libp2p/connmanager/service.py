@@ -327,7 +327,7 @@ class ConnectionManager(Service):
 
     def closed(self, connection: IManagedConnection, reason: Failure) -> None:
         """
-        Drop a connection that has ended.  No event mentions one that was refused.
+        Drop a connection that has ended.  No event mentions a refused connection.
         """
         peer = connection.remotePeer
         held = self._connections.get(peer)

@@ -92,6 +92,8 @@ class Tags:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """
+        Begin without tags.
+
         @param now: returns the time in seconds.
         """
         self._now = now

@@ -10,7 +10,7 @@ water mark.  So connections in grace are not counted for the water marks: only
 when more than the high mark are I{settled}, the most expendable of these are
 closed, down to the low mark.
 
-At the hard cap a newcomer asks for a place.  A valued peer, or one that our side
+At the hard cap a newcomer asks for a place.  A valued peer, or a peer that our side
 has dialed, never makes place for an inbound connection.  Others do if they are
 above the marks; but as long as connections in grace take up places it is these
 that keep the newcomer out, and they may be closed instead, if one peer or

@@ -54,7 +54,7 @@ class IConnectionScope(Interface):
         have to give some back.
 
         @return: the number of bytes by which the windows may grow; a negative number
-            of bytes is to be given back as far as possible.
+            of bytes is to be given back when possible.
         """
 
     def openStream(direction: Direction) -> IStreamScope:
@@ -69,7 +69,7 @@ class IConnectionScope(Interface):
 
     def hold(size: int) -> None:
         """
-        Count bytes by which windows have grown, of those that C{room} offers.
+        Count bytes by which windows have grown, up to C{room}.
         """
 
     def free(size: int) -> None:

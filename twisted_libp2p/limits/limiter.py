@@ -93,6 +93,8 @@ class Limiter:
         freeMemory: Callable[[int], None] = _keepWindows,
     ) -> None:
         """
+        Make the scopes that exist once; the others are made when they are used.
+
         @raise ConfigurationError: a network in C{limits} is invalid, or admits no peer.
         """
         self.limits = limits

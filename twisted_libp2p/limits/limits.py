@@ -26,8 +26,8 @@ UNLIMITED = sys.maxsize
 KIB = 1024
 MIB = 1024 * KIB
 
-#: The number of equal parts of each limit, of which a peer, or an address from which
-#: peers come, has no more than one; identities and connections cost nothing.
+#: Each limit is divided by this number for one peer, and for one address from which
+#: peers come; identities and connections cost nothing.
 SHARES = 8
 
 #: The same for a whole site, which has many addresses.
@@ -104,8 +104,8 @@ class Limits:
         Return limits that fit the machine.
 
         Whatever the machine's size, a peer, and an address from which peers come, has
-        no more than an eighth of the limits of all of them together; but one that has
-        any connection may have two.
+        an eighth of the limits of all of them together at the most, but always two
+        connections.
 
         @param connections: the hard cap.  By default half of the file
             descriptors that the process may have, or one connection for 64 KiB

@@ -19,7 +19,7 @@ from twisted_libp2p.printable import printable
 
 __all__ = ["INTERVAL", "RefusalLog"]
 
-#: Seconds in which refusals for one reason are logged no more than once.
+#: Seconds in which refusals for one reason are logged once at the most.
 INTERVAL = 1.0
 
 
@@ -32,6 +32,8 @@ class RefusalLog:
 
     def __init__(self, now: Callable[[], float], events: EventBus) -> None:
         """
+        Begin with an empty log.
+
         @param now: returns the time in seconds.
         @param events: where L{LimitReached} is published.
         """

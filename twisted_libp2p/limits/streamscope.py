@@ -4,7 +4,7 @@
 The use of all scopes by one stream.
 
 There may be very many idle streams, so such an object has two fields only: its class
-tells the direction, and the limiter keeps the bytes of the few streams that hold any.
+is the direction, and the limiter keeps the bytes of the few streams that hold any.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class StreamScope:
 
     def __init__(self, connection: ConnectionScope) -> None:
         """
+        Begin as a stream in negotiation.
+
         @param connection: the scope that has counted the stream.
         """
         self._connection: ConnectionScope | None = connection

@@ -117,6 +117,8 @@ class Subnets:
         now: Callable[[], float],
     ) -> None:
         """
+        Begin without any connection.
+
         @param now: returns the time in seconds.
         @raise ConfigurationError: an exempt network is invalid, or a limit lets no
             connection in.
@@ -229,17 +231,19 @@ class Subnets:
             have, and then none counts the stream; None if all have counted it.
         """
         streams = self.streams
+        counted: list[Subnet] = []
         for subnet in subnets:
             current = streams.get(subnet, 0)
             if current >= subnet.limit.streams:
+                self.closeStream(counted)
                 return _full(
                     Resource.STREAMS,
                     f"inbound streams from {subnet}",
                     subnet.limit.streams,
                     current,
                 )
-        for subnet in subnets:
-            streams[subnet] = streams.get(subnet, 0) + 1
+            streams[subnet] = current + 1
+            counted.append(subnet)
         return None
 
     def closeStream(self, subnets: Iterable[Subnet]) -> None:

@@ -79,6 +79,8 @@ class Guarded(Resource):
 
     def __init__(self, hosts: Collection[str] = ()) -> None:
         """
+        Make the resource.
+
         @param hosts: names of hosts that requests may use, as well as this machine's
             own addresses.
         """

@@ -108,7 +108,7 @@ class Observer:
 
     def since(self, number: int) -> list[Happening]:
         """
-        Return the events from a number on, as far as they are kept.
+        Return the kept events from a number on.
         """
         return [
             each

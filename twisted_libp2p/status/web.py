@@ -199,6 +199,8 @@ class WebService(Service):
         build: Callable[[], tuple[IResource, Callable[[], None]]],
     ) -> None:
         """
+        Prepare the endpoint.
+
         @param reactor: the reactor that listens.
         @param description: the endpoint that it listens on, on loopback unless it
             names an C{interface}.
