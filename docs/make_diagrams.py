@@ -148,7 +148,9 @@ class Curve(NamedTuple):
         return Curve(blend(start, start), blend(start, stop), blend(stop, stop))
 
 
-STEPS = [step / 40 for step in range(41)]
+#: The points of a curve that are looked at.
+STEP = 1 / 24
+STEPS = [number * STEP for number in range(25)]
 
 
 def named(member: object) -> str:
@@ -197,6 +199,7 @@ class Drawing:
             for name, (column, row) in diagram.places.items()
         }
         self.paths: list[Curve] = []
+        self._drawn: list[list[Point]] = []
         self.labels: list[tuple[Box, list[str]]] = []
         moves = movesOf(namedAny(f"twisted_libp2p.{diagram.table}"))
         for (before, after), lines in sorted(moves.items(), key=self._size):
@@ -257,6 +260,7 @@ class Drawing:
         assert best is not None
         _, curve, label = best
         self.paths.append(curve)
+        self._drawn.append([curve.at(t) for t in STEPS])
         self.labels.append((label, lines))
 
     def _cut(self, curve: Curve, before: str, after: str) -> Curve:
@@ -268,10 +272,10 @@ class Drawing:
         outside = [t for t in STEPS if self.states[after].holds(curve.at(t))]
         outside = [t for t in outside if t > 0.5]
         start = self._border(
-            curve, self.states[before], max(inside), max(inside) + 0.03
+            curve, self.states[before], max(inside), max(inside) + STEP
         )
         stop = self._border(
-            curve, self.states[after], min(outside), min(outside) - 0.03
+            curve, self.states[after], min(outside), min(outside) - STEP
         )
         return curve.between(start, stop)
 
@@ -300,14 +304,13 @@ class Drawing:
             cost += 80 * label.overlaps(box)
         for other, _ in self.labels:
             cost += 70 * label.overlaps(other) + 15 * any(map(other.holds, points))
-        for path in self.paths:
-            drawn = [path.at(t) for t in STEPS]
+        for drawn in self._drawn:
             cost += 12 * any(map(label.holds, drawn))
             near = sum(
                 any(abs(a.x - b.x) < 9 and abs(a.y - b.y) < 9 for b in drawn)
                 for a in points
             )
-            cost += near * 0.7
+            cost += near * 1.2
         return cost
 
     def svg(self) -> str:

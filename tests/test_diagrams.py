@@ -10,6 +10,7 @@ import ast
 import re
 import runpy
 from enum import Enum
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -21,6 +22,16 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 TOOL: dict[str, Any] = runpy.run_path(str(DOCS / "make_diagrams.py"))
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+@cache
+def pictures() -> dict[str, str]:
+    """
+    Draw all pictures.
+
+    @return: the pictures by name.
+    """
+    return {each.name: TOOL["Drawing"](each).svg() for each in TOOL["DIAGRAMS"]}
 
 
 class Light(Enum):
@@ -42,9 +53,7 @@ class DiagramTests(SynchronousTestCase):
         The committed pictures are those that the tables give now.
         """
         committed = {path.name: path.read_text() for path in TOOL["FOLDER"].iterdir()}
-        made = {
-            f"{each.name}.svg": TOOL["Drawing"](each).svg() for each in TOOL["DIAGRAMS"]
-        }
+        made = {f"{name}.svg": picture for name, picture in pictures().items()}
         self.assertEqual(
             sorted(committed), sorted(made), "make diagrams, and git add or rm"
         )
@@ -83,7 +92,7 @@ class DiagramTests(SynchronousTestCase):
             self.assertEqual(
                 {state for move in moves for state in move}, set(each.places)
             )
-            picture = ElementTree.fromstring(TOOL["Drawing"](each).svg())
+            picture = ElementTree.fromstring(pictures()[each.name])
             texts = " ".join(text.text or "" for text in picture.iter(f"{SVG}text"))
             for _, event in table:
                 self.assertIn(TOOL["named"](event), texts)

@@ -570,6 +570,24 @@ class WordsTests(SynchronousTestCase):
                 if room != "__init__":
                     self.assertTrue(f"``{room}``" in text, room)
 
+    def test_internals(self) -> None:
+        """
+        docs/internals.rst names modules that exist, and has each section that a
+        comment names.
+        """
+        text = (DOCS / "internals.rst").read_text()
+        for places in re.findall(r"^\*In\* ((?:.+\n)+)", text, re.M):
+            for module in re.findall(r"``([a-z.]+)``", places):
+                self.assertTrue(import_module(f"twisted_libp2p.{module}"))
+        sections = set(re.findall(r"^(.+)\n(?:~+|-+)$", text, re.M))
+        named = set()
+        for path in (ROOT / "twisted_libp2p").rglob("*.py"):
+            source = re.sub(r"\n *#? *", " ", path.read_text())
+            named |= set(re.findall(r'"([^"]+)"(?: in|,)? (?:C\{)?docs/intern', source))
+            named |= set(re.findall(r'docs/internals\.rst\}?, "([^"]+)"', source))
+        self.assertGreater(len(named), 3)
+        self.assertLessEqual(named, sections)
+
     def test_dotted(self) -> None:
         """
         Every dotted name of the package that a page mentions leads somewhere.
