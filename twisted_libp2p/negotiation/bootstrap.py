@@ -4,13 +4,13 @@
 The bootstrap negotiation of the I{Connection Lifecycle} draft, without I/O.
 
 The initiator sends a protocol id and a NUL; the receiver repeats both, or
-closes.  The bytes that follow belong to the protocol.
+closes.  The following bytes belong to the protocol.
 
 Deployed peers know only multistream-select, which always begins with the byte
 0x13, while an id begins with a slash: so one listener serves both dialects by
-the first byte, and an initiator that is answered with 0x13 knows that it met
-such a peer.  L{Listener} and L{Dialer} here are what runs on a fresh
-transport; they hand over to L{multistream} where that was agreed.
+the first byte, and an initiator that receives 0x13 knows that it met such a peer.
+L{Listener} and L{Dialer} are the machines for a fresh transport; they hand over to
+L{multistream} if that was agreed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["LAYER", "MAX_ID", "Dialer", "Initiator", "Listener", "Receiver"]
 
 LAYER = "bootstrap"
 
-#: The most bytes of an id, NUL not included.
+#: The maximum size of an id, in bytes without its NUL.
 MAX_ID = 1024
 
 _MULTISTREAM_FIRST = multistream.HEADER[:1]
@@ -35,8 +35,8 @@ class Initiator:
     Sends one id and waits for its echo.
 
     @ivar agreed: the id, once it was echoed.
-    @ivar trailing: the bytes that came behind the echo.
-    @cvar refusal: a bootstrap that fails has failed for what is raised.
+    @ivar trailing: the bytes that came after the echo.
+    @cvar refusal: None, since a failed bootstrap always raises its reason.
     """
 
     refusal = None
@@ -50,14 +50,15 @@ class Initiator:
 
     def start(self) -> bytes:
         """
-        @return: the id and its NUL.
+        Return the id and its NUL.
         """
         return self._expected
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: nothing; an initiator has no more to say.
+        Take in the echo.
 
+        @return: no bytes: an initiator sends nothing more.
         @raise LegacyPeer: the answer is a multistream-select header.
         @raise ProtocolViolation: the answer is not the echo.
         """
@@ -76,12 +77,12 @@ class Initiator:
 
 class Receiver:
     """
-    Waits for an id and echoes it if it is spoken.
+    Waits for an id, and echoes it if we speak that protocol.
 
     @ivar agreed: the id, once it was accepted.
-    @ivar trailing: the bytes that came behind the NUL.
-    @cvar farewell: an id that is not spoken is left without an answer.
-    @cvar refusal: a bootstrap that fails has failed for what is raised.
+    @ivar trailing: the bytes that came after the NUL.
+    @cvar farewell: no bytes, since a refused id is not answered.
+    @cvar refusal: None, since a failed bootstrap always raises its reason.
     """
 
     farewell = b""
@@ -89,7 +90,7 @@ class Receiver:
 
     def __init__(self, accepts: Callable[[str], object]) -> None:
         """
-        @param accepts: whether an id is spoken, by truth value.
+        @param accepts: decides whether we speak a protocol, by truth value.
         """
         self._accepts = accepts
         self._buffer = b""
@@ -98,17 +99,18 @@ class Receiver:
 
     def start(self) -> bytes:
         """
-        @return: nothing; the receiver waits.
+        Return no bytes: the receiver waits.
         """
         return b""
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: the echo, when the id is complete and spoken.
+        Take in the id.
 
-        @raise NegotiationFailed: the id is not spoken; there is no reply to
-            that, only the end of the connection.
-        @raise ProtocolViolation: what came is not an id.
+        @return: the echo, if the id is complete and we speak the protocol.
+        @raise NegotiationFailed: we do not; the only reply is the end of the
+            connection.
+        @raise ProtocolViolation: the bytes are not an id.
         """
         self._buffer += data
         identifier, nul, rest = self._buffer.partition(b"\0")
@@ -132,20 +134,20 @@ class Receiver:
 
 class Listener:
     """
-    What a listener runs on a fresh transport: the first byte tells the
-    dialect.
+    The machine of a listener on a fresh transport: the first byte decides the dialect.
 
-    @ivar agreed: what was agreed in either dialect; never multistream itself.
-    @ivar trailing: the bytes that came behind the agreement.
-    @ivar farewell: what is still to be sent when there is no agreement.
+    @ivar agreed: the protocol that was agreed in either dialect; never multistream
+        itself.
+    @ivar trailing: the bytes that came after the agreement.
+    @ivar farewell: the bytes that are still to be sent after a failure.
     """
 
     def __init__(
         self, accepts: Callable[[str], object], listing: Callable[[], Iterable[str]]
     ) -> None:
         """
-        @param accepts: whether a protocol is spoken, by truth value.
-        @param listing: the protocols to name to a peer that asks.
+        @param accepts: decides whether we speak a protocol, by truth value.
+        @param listing: returns the protocols to name to a peer that asks.
         """
         self._accepts = accepts
         self._listing = listing
@@ -157,21 +159,22 @@ class Listener:
     @property
     def refusal(self) -> Exception | None:
         """
-        What the negotiation has failed for if nothing more comes.
+        The reason of the failure if nothing more comes.
         """
         return self._machine.refusal if self._machine is not None else None
 
     def start(self) -> bytes:
         """
-        @return: nothing: a header that is sent before the first byte of the
-            peer would break the bootstrap of the draft.
+        Return no bytes: a header before the first byte of the peer would break the
+        bootstrap of the draft.
         """
         return b""
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: what is to be sent in answer.
+        Take in received bytes.
 
+        @return: the bytes to send in answer.
         @raise NegotiationFailed: no protocol was agreed.
         @raise ProtocolViolation: the peer speaks neither dialect.
         """
@@ -208,22 +211,21 @@ class Listener:
 
 class Dialer:
     """
-    What a dialer that speaks the draft's dialect runs on a fresh transport: a
-    bootstrap to multistream-select, and the proposals in that; or, if there
-    is one protocol only to propose, a bootstrap to that one, which saves a
-    round trip.
+    The machine of a dialer that speaks the draft's dialect on a fresh transport: a
+    bootstrap to multistream-select, and the proposals in that; or, if there is only one
+    proposal, a bootstrap to it, which saves a round trip.
 
-    @ivar agreed: what was agreed; never multistream itself.
-    @ivar trailing: the bytes that came behind the agreement.
-    @ivar answered: whether the peer has said anything at all.
-    @cvar farewell: nothing is left to say when there is no agreement.
+    @ivar agreed: the agreed protocol; never multistream itself.
+    @ivar trailing: the bytes that came after the agreement.
+    @ivar answered: whether the peer has sent any bytes.
+    @cvar farewell: no bytes, since there is nothing to send after a failure.
     """
 
     farewell = b""
 
     def __init__(self, protocols: Sequence[str]) -> None:
         """
-        @param protocols: what to propose, in the order of preference.
+        @param protocols: the proposals, in order of preference.
         """
         self._protocols = tuple(protocols)
         self._machine: Initiator | multistream.Initiator = Initiator(
@@ -236,20 +238,21 @@ class Dialer:
     @property
     def refusal(self) -> Exception | None:
         """
-        What the negotiation has failed for if nothing more comes.
+        The reason of the failure if nothing more comes.
         """
         return self._machine.refusal
 
     def start(self) -> bytes:
         """
-        @return: the first flight.
+        Return the first flight.
         """
         return self._machine.start()
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: what is to be sent in answer.
+        Take in received bytes.
 
+        @return: the bytes to send in answer.
         @raise LegacyPeer: the peer knows only multistream-select.
         @raise NegotiationFailed: no protocol was agreed.
         @raise ProtocolViolation: the peer speaks neither dialect.

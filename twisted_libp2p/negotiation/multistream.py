@@ -6,8 +6,8 @@ multistream-select 1.0, without I/O (U{the specification
 
 A message is its length as a varint, a text, and a newline that the length
 counts.  Both sides begin with a header message; then the initiator proposes
-one protocol after the other, and the responder repeats the one that it
-speaks, or says C{na}::
+one protocol after the other, and the responder repeats the first protocol that it
+speaks, or answers C{na}::
 
     initiator                                responder
     /multistream/1.0.0  /tls/1.0.0    --->
@@ -16,9 +16,9 @@ speaks, or says C{na}::
                                       <---   /noise
     (bytes of /noise in both directions)
 
-L{Initiator} and L{Responder} are fed with what arrives in pieces of any size,
-answer with what is to be sent, and are done when C{agreed} is set; what came
-behind the agreement is in C{trailing}.
+L{Initiator} and L{Responder} are fed with received bytes in pieces of any size, return
+the bytes to send, and are done when C{agreed} is set; the bytes after the agreement are
+in C{trailing}.
 """
 
 from __future__ import annotations
@@ -46,27 +46,27 @@ __all__ = [
 
 PROTOCOL_ID = "/multistream/1.0.0"
 
-#: The most bytes of a message, newline included, that are sent or accepted:
-#: go's and js's bound (rust would take 16383).
+#: The maximum size of a message, sent or accepted, in bytes with its newline: the bound
+#: of go and js (rust accepts 16383).
 MAX_MESSAGE = 1024
 
-#: The most bytes of a protocol id: a message of it has a newline too.
+#: The maximum size of a protocol id, in bytes: its message has a newline too.
 MAX_PROTOCOL_ID = MAX_MESSAGE - 1
 
-#: The words of multistream-select itself, which are no protocol ids.
+#: The words of multistream-select itself, which are not protocol ids.
 _WORDS = frozenset(("na", "ls", PROTOCOL_ID))
 
-#: How many protocols an error names.
+#: The number of protocols that an error names.
 _MAX_TOLD = 8
 
-#: How often an initiator may propose before the responder has enough.
+#: The number of proposals that a responder answers.
 MAX_PROPOSALS = 100
 
 
 @lru_cache(256)
 def encode(text: str) -> bytes:
     """
-    Give the message of a text.
+    Encode a text as a message.
 
     @raise ValueError: the text has a newline, or does not fit a message.
     """
@@ -82,7 +82,7 @@ HEADER = encode(PROTOCOL_ID)
 @lru_cache(256)
 def opening(text: str) -> bytes:
     """
-    Give the first flight with a proposal; it is also the answer that agrees.
+    Encode the first flight with a proposal; it is also the answer that agrees.
 
     @raise ValueError: as for L{encode}.
     """
@@ -91,8 +91,8 @@ def opening(text: str) -> bytes:
 
 def spoken(text: str) -> bool:
     """
-    @return: whether the text of a message can be a protocol id, of which an answer
-        can be sent.
+    Decide whether the text of a message can be a protocol id, so that it can be
+    answered.
     """
     return bool(text) and text not in _WORDS and "\n" not in text
 
@@ -105,7 +105,7 @@ def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
     @raise ConfigurationError: there is none, or one is no protocol id.
     """
     if type(protocols) is str:
-        # As it is nearly always.
+        # The usual case.
         _check(protocols)
         return (protocols,)
     if isinstance(protocols, str | bytes):
@@ -124,7 +124,9 @@ def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
 
 def _checked(text: object) -> str:
     """
-    @raise ConfigurationError: it is no protocol id.
+    Return a protocol id.
+
+    @raise ConfigurationError: it is not one.
     """
     if not isinstance(text, str):
         raise ConfigurationError(
@@ -138,7 +140,9 @@ def _checked(text: object) -> str:
 @lru_cache(256)
 def _check(text: str) -> None:
     """
-    @raise ConfigurationError: it is no protocol id.
+    Check a protocol id.
+
+    @raise ConfigurationError: it is not one.
     """
     if text in _WORDS:
         raise ConfigurationError(
@@ -159,13 +163,13 @@ def _check(text: str) -> None:
 
 def _short(value: object) -> str:
     """
-    Show a value in an error.
+    Format a value for an error.
     """
     shown = ascii(value)
     return shown if len(shown) <= 80 else f"{shown[:80]}..."
 
 
-#: Where the proposal of a first flight begins.
+#: The offset of the proposal in a first flight.
 _PROPOSAL = len(HEADER) + 1
 
 _NA = encode("na")
@@ -174,7 +178,7 @@ _LS = encode("ls")
 
 class _Messages:
     """
-    Cuts what arrives into the texts of messages.
+    Cuts received bytes into the texts of messages.
     """
 
     __slots__ = ("_buffer",)
@@ -187,9 +191,10 @@ class _Messages:
 
     def next(self) -> str | None:
         """
-        @return: the text of the next message; None if it is not all there.
+        Take out the next message.
 
-        @raise ProtocolViolation: it is too long, or not a message at all.
+        @return: its text; None if it is incomplete.
+        @raise ProtocolViolation: it is too long, or not a message.
         """
         buffer = self._buffer
         if not buffer:
@@ -220,7 +225,7 @@ class _Messages:
 
     def rest(self) -> bytes:
         """
-        Give up what is left, for whoever reads on.
+        Take out the bytes after the last message.
         """
         rest, self._buffer = self._buffer, b""
         return rest
@@ -230,7 +235,7 @@ def _listed(text: str) -> list[str]:
     """
     Read the answer to C{ls}: messages within a message.
 
-    @return: the protocols; none if the peer has not understood, as go-libp2p.
+    @return: the protocols; none if the peer does not know C{ls}, as go-libp2p.
     """
     inner = _Messages()
     inner.feed(text.encode("utf-8"))
@@ -248,10 +253,10 @@ class Initiator:
     The side that proposes.
 
     @ivar agreed: the protocol that the responder repeated; None so far.
-    @ivar trailing: the bytes that came behind the agreement.
-    @ivar refusal: what the negotiation has failed for already, while the peer
-        is still asked what it speaks.
-    @cvar farewell: nothing is left to say when there is no agreement.
+    @ivar trailing: the bytes that came after the agreement.
+    @ivar refusal: the reason of the failure, while the peer is still asked for its
+        protocols.
+    @cvar farewell: no bytes, since there is nothing to send after a failure.
     """
 
     farewell = b""
@@ -272,12 +277,12 @@ class Initiator:
         self, protocols: Sequence[str], header: bool = True, ask: bool = False
     ) -> None:
         """
-        @param protocols: what to propose, in the order of preference.
+        @param protocols: the proposals, in order of preference.
         @param header: whether the header is still to be exchanged; not after
             a bootstrap that agreed on C{/multistream/1.0.0}.
-        @param ask: whether to ask a peer that has refused everything what it
-            speaks, to say so in the error.
-        @raise ValueError: there is nothing to propose, or it cannot be sent.
+        @param ask: whether to ask a peer that has refused all proposals for its
+            protocols, which the error then names.
+        @raise ValueError: there is no proposal, or one cannot be sent.
         """
         if not protocols:
             raise ValueError("no protocol to propose")
@@ -293,7 +298,7 @@ class Initiator:
 
     def start(self) -> bytes:
         """
-        @return: the first flight: the header and the first proposal.
+        Return the first flight: the header and the first proposal.
         """
         proposal = self._protocols[0]
         self._flight = opening(proposal) if self._headerDue else encode(proposal)
@@ -301,8 +306,9 @@ class Initiator:
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: what is to be sent in answer.
+        Take in answers.
 
+        @return: the bytes to send.
         @raise UnsupportedProtocol: the responder refused all proposals.
         @raise NegotiationFailed: it answered something else.
         @raise ProtocolViolation: it does not speak multistream-select.
@@ -311,7 +317,7 @@ class Initiator:
         if messages is None:
             flight = self._flight
             if flight and data.startswith(flight):
-                # What nearly every peer answers: the very same.
+                # Nearly every peer answers the same bytes.
                 self.agreed = self._protocols[0]
                 self.trailing = data[len(flight) :]
                 return b""
@@ -358,9 +364,9 @@ class Responder:
     """
     The side that answers.
 
-    @ivar agreed: the protocol that was proposed and is spoken; None so far.
-    @ivar trailing: the bytes that came behind the agreement.
-    @ivar farewell: what is still to be sent when there is no agreement.
+    @ivar agreed: the first proposed protocol that we speak; None so far.
+    @ivar trailing: the bytes that came after the agreement.
+    @ivar farewell: the bytes that are still to be sent after a failure.
     """
 
     __slots__ = (
@@ -383,15 +389,15 @@ class Responder:
         header: bool = True,
     ) -> None:
         """
-        @param accepts: whether a proposed protocol is spoken, by truth value.
-        @param listing: the protocols to name in answer to C{ls}.
+        @param accepts: decides whether we speak a proposed protocol, by truth value.
+        @param listing: returns the protocols to name in answer to C{ls}.
         @param header: whether the header is still to be exchanged.
         """
         self._accepts = accepts
         self._listing = listing
         self._messages: _Messages | None = None
         self._headerDue = header
-        # After a bootstrap some initiators send the header all the same, once.
+        # After a bootstrap some initiators send the header nevertheless, once.
         self._headerMayCome = not header
         self._proposals = 0
         self._refused: list[str] = []
@@ -401,16 +407,17 @@ class Responder:
 
     def start(self) -> bytes:
         """
-        @return: nothing: the responder speaks when it was spoken to, or a
-            bootstrap initiator would take the header for a broken echo.
+        Return no bytes: the responder waits, since a bootstrap initiator would take the
+        header for a broken echo.
         """
         return b""
 
     def receive(self, data: bytes) -> bytes:
         """
-        @return: what is to be sent in answer.
+        Take in proposals.
 
-        @raise NegotiationFailed: too many proposals were made in vain.
+        @return: the bytes to send.
+        @raise NegotiationFailed: too many proposals were refused.
         @raise ProtocolViolation: the peer does not speak multistream-select.
         """
         messages = self._messages
@@ -430,8 +437,8 @@ class Responder:
             except ProtocolViolation as violation:
                 if not self._proposals:
                     raise
-                # Behind a refused proposal come the data that a lazy
-                # initiator sent with it: no violation, just no agreement.
+                # After a refused proposal come the data that an optimistic initiator
+                # sent with it: this is not a violation, only no agreement.
                 self.farewell = out
                 raise UnsupportedProtocol(*self._lists()) from violation
             if text is None:
@@ -462,10 +469,9 @@ class Responder:
 
     def _proposal(self, data: bytes) -> str | None:
         """
-        Read a first flight that is all there, as it is nearly always.
+        Read a complete first flight, the usual case.
 
-        @return: the proposal; None if it takes the rest of the machine to read
-            it.
+        @return: the proposal; None if the flight has to be read message by message.
         """
         if len(data) <= _PROPOSAL or not self._headerDue:
             return None
@@ -483,19 +489,19 @@ class Responder:
     @property
     def refusal(self) -> UnsupportedProtocol | None:
         """
-        What the negotiation has failed for if nothing more is proposed.
+        The reason of the failure if there are no more proposals.
         """
         return UnsupportedProtocol(*self._lists()) if self._refused else None
 
     def _lists(self) -> tuple[list[str], list[str]]:
         """
-        @return: what was proposed, and what is spoken.
+        Return the refused proposals, and our own protocols.
         """
         return self._refused, list(self._listing())[:_MAX_TOLD]
 
     def _list(self) -> bytes:
         """
-        @return: the answer to C{ls}: one message made of messages.
+        Return the answer to C{ls}: one message made of messages.
         """
         body = b"".join(map(encode, self._listing())) + b"\n"
         return varint.encode(len(body)) + body

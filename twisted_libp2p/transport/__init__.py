@@ -1,12 +1,11 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Transports: a multiaddr goes in, a Twisted endpoint comes out, for both
-directions.
+Transports: each makes Twisted endpoints of multiaddrs, for both directions.
 
-One module a transport; each provides
-L{ITransport<twisted_libp2p.interfaces.ITransport>} and knows nothing of what
-is done with the bytes.
+There is one module for each transport, which provides
+L{ITransport<twisted_libp2p.interfaces.ITransport>} and does not know how the bytes are
+used.
 """
 
 from twisted_libp2p.transport.descriptor import SocketSwitch, SocketWriter
