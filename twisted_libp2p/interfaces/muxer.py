@@ -41,7 +41,7 @@ class IMuxer(Interface):
 
     def wrap(role: Role, connection: IMuxedConnection) -> IProtocolFactory:
         """
-        Return a factory whose protocol is the L{IMuxerSession} of one
+        Return a factory whose protocol runs the L{IMuxerSession} of one
         connection.
 
         The session calls the connection in this order: C{sessionStarted}
