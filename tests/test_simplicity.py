@@ -66,8 +66,6 @@ PENDING = {
     "negotiation/multistream.py: over 500 lines",
     "negotiation/multistream.py: receive has a complexity over 15",
     "node/node.py: __init__ has over 60 lines",
-    "testing/pump.py: stroke has a complexity over 15",
-    "transport/memory.py: _deliver has a complexity over 15",
 }
 
 

@@ -232,13 +232,29 @@ class PumpTransport(Switchable):
 
     def stroke(self, size: int | None = None) -> bool:
         """
-        Deliver what waits here to the other end; close if that is due.
+        Deliver the waiting bytes to the other end; close if that is due.
 
-        @param size: how many bytes at the most; all of them, by default.
+        @param size: maximum number of bytes; by default all of them.
         @return: whether anything happened.
         """
         if self.disconnected or self.stalled or self._aborted:
             return False
+        moved = self._deliver(size)
+        if not self._written and not self.disconnected:
+            if moved:
+                self._resumeProducer()
+            if self.disconnecting and self._producer is None and not self._written:
+                self.lose(ConnectionDone())
+                self.peer.lose(ConnectionDone())
+                return True
+        return moved
+
+    def _deliver(self, size: int | None) -> bool:
+        """
+        Deliver written bytes to the other end as long as it reads.
+
+        @return: whether there were any.
+        """
         moved = False
         peer = self.peer
         while self._written and size != 0 and peer._reading and not peer.disconnected:
@@ -256,18 +272,11 @@ class PumpTransport(Switchable):
                 else:
                     left.append(piece)
             self._written[:0] = [*left, rest] if rest else left
-        if not self._written and not self.disconnected:
-            if moved:
-                self._resumeProducer()
-            if self.disconnecting and self._producer is None and not self._written:
-                self.lose(ConnectionDone())
-                peer.lose(ConnectionDone())
-                return True
         return moved
 
     def lose(self, error: Exception) -> None:
         """
-        Tell this end's protocol, once, that the connection is over.
+        Report the end of the connection to the protocol of this end, once.
         """
         if not self.disconnected:
             self.disconnected = True

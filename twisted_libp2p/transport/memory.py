@@ -168,6 +168,9 @@ class _End(Switchable):
             self._clock.callLater(max(0.0, due - self._clock.seconds()), self._deliver)
 
     def _deliver(self) -> None:
+        """
+        Deliver the bytes that are due to the other end, unless it has paused.
+        """
         self._scheduled = False
         other = self.other
         if not self.connected or self._aborted or other._paused:
@@ -183,9 +186,15 @@ class _End(Switchable):
             other.protocol.dataReceived(b"".join(pieces))
         if self._outgoing:
             self._schedule()
-            return
-        if not self.connected or self._aborted:
-            return
+        elif self.connected and not self._aborted:
+            self._drained(now)
+
+    def _drained(self, now: float) -> None:
+        """
+        Ask the producer for more when everything is delivered; close if that is due.
+
+        @param now: the time.
+        """
         if self._producer is not None and self._producerPaused:
             self._producerPaused = not self._streaming
             self._producer.resumeProducing()
@@ -194,7 +203,7 @@ class _End(Switchable):
                 self._schedule()
                 return
             self._lost(Failure(ConnectionDone()))
-            other._lost(Failure(ConnectionDone()))
+            self.other._lost(Failure(ConnectionDone()))
         if self._outgoing:
             self._schedule()
 
