@@ -53,6 +53,7 @@ WITHOUT_IO = (
     "*/window.py",
     "negotiation/bootstrap.py",
     "negotiation/multistream.py",
+    "negotiation/protocolids.py",
     "security/machine.py",
     "security/messages.py",
     "security/noise/channel.py",

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IRegistration, IRegistry
-from twisted_libp2p.negotiation import multistream
+from twisted_libp2p.negotiation import protocolids
 
 __all__ = ["Registration", "Registry"]
 
@@ -111,7 +111,7 @@ class Registry:
             self._matching = [*self._matching, registration]
         else:
             # An id may be given twice.
-            names = tuple(dict.fromkeys(multistream.proposals(protocols)))
+            names = tuple(dict.fromkeys(protocolids.proposals(protocols)))
             for name in names:
                 if name in self._exact:
                     raise ConfigurationError(f"protocol {name} is served already")

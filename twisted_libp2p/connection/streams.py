@@ -34,7 +34,7 @@ from twisted_libp2p.interfaces import (
     IMuxedStream,
     IMuxerSession,
 )
-from twisted_libp2p.negotiation import Negotiator, multistream
+from twisted_libp2p.negotiation import Negotiator, protocolids
 from twisted_libp2p.pacing.allowance import Allowance
 
 __all__ = ["ABANDONED_RATE", "MAX_ABANDONED", "MAX_NEGOTIATING", "Streams"]
@@ -186,7 +186,7 @@ class Streams:
                 )
             )
         try:
-            proposals = multistream.proposals(protocols)
+            proposals = protocolids.proposals(protocols)
         except ConfigurationError:
             return fail(Failure())
         context = self._context

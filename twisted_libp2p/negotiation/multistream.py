@@ -27,7 +27,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from twisted_libp2p.errors import (
-    ConfigurationError,
     NegotiationFailed,
     ProtocolViolation,
     UnsupportedProtocol,
@@ -39,9 +38,10 @@ __all__ = [
     "MAX_PROPOSALS",
     "MAX_PROTOCOL_ID",
     "PROTOCOL_ID",
+    "WORDS",
     "Initiator",
     "Responder",
-    "proposals",
+    "spoken",
 ]
 
 PROTOCOL_ID = "/multistream/1.0.0"
@@ -54,7 +54,7 @@ MAX_MESSAGE = 1024
 MAX_PROTOCOL_ID = MAX_MESSAGE - 1
 
 #: The words of multistream-select itself, which are not protocol ids.
-_WORDS = frozenset(("na", "ls", PROTOCOL_ID))
+WORDS = frozenset(("na", "ls", PROTOCOL_ID))
 
 #: The number of protocols that an error names.
 _MAX_TOLD = 8
@@ -94,79 +94,7 @@ def spoken(text: str) -> bool:
     Decide whether the text of a message can be a protocol id, so that it can be
     answered.
     """
-    return bool(text) and text not in _WORDS and "\n" not in text
-
-
-def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
-    """
-    Read the protocol ids that our own side names.
-
-    @param protocols: one id, or several.
-    @raise ConfigurationError: there is none, or one is no protocol id.
-    """
-    if type(protocols) is str:
-        # The usual case.
-        _check(protocols)
-        return (protocols,)
-    if isinstance(protocols, str | bytes):
-        return (_checked(protocols),)
-    if not isinstance(protocols, Iterable):
-        raise ConfigurationError(
-            f"{_short(protocols)} is neither a protocol id nor a list of them"
-        )
-    ids = tuple(map(_checked, protocols))
-    if not ids:
-        raise ConfigurationError(
-            "no protocol id is given: /my-protocol/1.0.0 would be one"
-        )
-    return ids
-
-
-def _checked(text: object) -> str:
-    """
-    Return a protocol id.
-
-    @raise ConfigurationError: it is not one.
-    """
-    if not isinstance(text, str):
-        raise ConfigurationError(
-            f"{_short(text)} is no protocol id: it has to be a str, as"
-            " '/my-protocol/1.0.0'"
-        )
-    _check(text)
-    return text
-
-
-@lru_cache(256)
-def _check(text: str) -> None:
-    """
-    Check a protocol id.
-
-    @raise ConfigurationError: it is not one.
-    """
-    if text in _WORDS:
-        raise ConfigurationError(
-            f"{text} is a word of multistream-select itself, and no protocol id"
-        )
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise ConfigurationError(
-            f"{_short(text)} is no protocol id: it is not valid Unicode"
-        ) from None
-    if not 0 < size <= MAX_PROTOCOL_ID or not spoken(text):
-        raise ConfigurationError(
-            f"{_short(text)} is no protocol id: it needs 1 to {MAX_PROTOCOL_ID} bytes"
-            " without a newline"
-        )
-
-
-def _short(value: object) -> str:
-    """
-    Format a value for an error.
-    """
-    shown = ascii(value)
-    return shown if len(shown) <= 80 else f"{shown[:80]}..."
+    return bool(text) and text not in WORDS and "\n" not in text
 
 
 #: The offset of the proposal in a first flight.
@@ -484,7 +412,7 @@ class Responder:
         except UnicodeDecodeError:
             return None
         # As in spoken(), without a call: this is done for every stream.
-        return text if text and text not in _WORDS and "\n" not in text else None
+        return text if text and text not in WORDS and "\n" not in text else None
 
     @property
     def refusal(self) -> UnsupportedProtocol | None:

@@ -13,7 +13,7 @@ from twisted.python.usage import UsageError
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
-from twisted_libp2p.negotiation.multistream import proposals
+from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, whole
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
