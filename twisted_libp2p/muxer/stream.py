@@ -412,16 +412,24 @@ class Stream(Inbox, StreamFacts):
         """
         Notify the application that our half has ended on the wire.
         """
+        receiver: Any = self._negotiator or self.protocol
         if IHalfCloseableProtocol.providedBy(self.protocol):
-            self._call("writeConnectionLost")
+            try:
+                receiver.writeConnectionLost()
+            except Exception:
+                self.failed("writeConnectionLost")
 
     def _reportReadEnd(self) -> None:
         """
         Notify the application that the peer's half has ended, and that it has got
         all bytes of it.
         """
-        if IHalfCloseableProtocol.providedBy(self._negotiator or self.protocol):
-            self._call("readConnectionLost")
+        receiver: Any = self._negotiator or self.protocol
+        if IHalfCloseableProtocol.providedBy(receiver):
+            try:
+                receiver.readConnectionLost()
+            except Exception:
+                self.failed("readConnectionLost")
         elif not self.state.sent:
             self.loseConnection()
 
@@ -472,15 +480,6 @@ class Stream(Inbox, StreamFacts):
         except Exception:
             self._logFailure("connectionLost")
         self.state = self.state.after[LOST][0]
-
-    def _call(self, name: str) -> None:
-        """
-        Notify the protocol of the end of a half.
-        """
-        try:
-            getattr(self._negotiator or self.protocol, name)()
-        except Exception:
-            self.failed(name)
 
     def _logFailure(self, where: str) -> None:
         _log.failure("{where} of {stream} raised", where=where, stream=self)

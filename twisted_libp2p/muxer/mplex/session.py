@@ -12,7 +12,7 @@ reset, so that the others go on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -196,21 +196,19 @@ class MplexSession(MuxerSession):
         """
         Stop reading the transport, for a while.
         """
-        transport: Any = self.transport
         self._blockedCall = self.clock.callLater(self._muxer.patience, self._waited)
-        transport.pauseProducing()
+        self.transport.pauseProducing()
 
     def _unblock(self) -> None:
         """
         Read the transport again, if it is still there.
         """
-        transport: Any = self.transport
         call, self._blockedCall = self._blockedCall, None
         if call is not None:
             if call.active():
                 call.cancel()
             if self.phase is not GONE:
-                transport.resumeProducing()
+                self.transport.resumeProducing()
 
     def _waited(self) -> None:
         """
