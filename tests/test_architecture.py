@@ -1,9 +1,9 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Tests for the plan of the house: which room may import which.
+Tests for the order of the rooms: which room may import which.
 
-The rules are read off the syntax trees of the package; nothing is imported.
+The rules are checked on the syntax trees of the package; nothing is imported.
 """
 
 from __future__ import annotations
@@ -46,17 +46,20 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 # node stands on, and nothing of the package imports it.
 UNUSED_BY_OTHERS = {"testing"}
 
-# State machines that are fed with bytes.
+# Machines without I/O: they are fed with bytes, messages and clock readings.
 WITHOUT_IO = (
     "wire/*.py",
     "*/frame.py",
     "*/window.py",
+    "pacing/allowance.py",
+    "limits/*.py",
     "negotiation/bootstrap.py",
     "negotiation/multistream.py",
     "negotiation/protocolids.py",
     "security/machine.py",
     "security/messages.py",
     "security/noise/channel.py",
+    "security/noise/ciphercache.py",
     "security/noise/handshake.py",
     "security/noise/payload.py",
     "security/noise/xx.py",
@@ -70,12 +73,31 @@ WITHOUT_IO = (
     "security/tls/handshake.py",
     "security/tls/hello.py",
     "security/tls/verdict.py",
+    "muxer/facts.py",
+    "muxer/outbox.py",
+    "muxer/phase.py",
+    "muxer/state.py",
     "transport/private/xsalsa20.py",
+    "transport/websocket/opening.py",
+    "transport/websocket/splitter.py",
+    "connection/backoff.py",
+    "connection/candidates.py",
+    "connection/choice.py",
+    "connection/hearsay.py",
+    "connection/ranking.py",
+    "protocols/identify/description.py",
+    "protocols/identify/reader.py",
+    "peerstore/agenda.py",
+    "peerstore/journal.py",
+    "peerstore/merging.py",
+    "connmanager/displacement.py",
+    "connmanager/tags.py",
+    "connmanager/trimming.py",
 )
 IO = ("twisted.internet", "twisted.protocols", "asyncio", "select", "socket")
 
-# To import it is to install it: only a way in does, and not before it has to,
-# for the user may have chosen another.
+# Importing it installs it: only an entry point does, and as late as possible, because
+# the user may choose another one.
 REACTOR = "twisted.internet.reactor"
 WAYS_IN = ORDER[-1]
 
@@ -86,7 +108,7 @@ class Import:
     One name that a module imports.
 
     @ivar name: the full dotted name: of a module, or of something in one.
-    @ivar line: where the statement is.
+    @ivar line: the line of the statement.
     @ivar typesOnly: whether it stands under C{if TYPE_CHECKING}.
     @ivar nested: whether it stands inside a function.
     """
@@ -98,7 +120,7 @@ class Import:
 
     def within(self, *modules: str) -> bool:
         """
-        Tell whether the name is one of the modules, or inside one of them.
+        Return whether the name is one of the modules, or inside one of them.
         """
         return any(
             self.name == module or self.name.startswith(module + ".")
@@ -108,7 +130,7 @@ class Import:
 
 def isTypeChecking(test: ast.expr) -> bool:
     """
-    Tell C{TYPE_CHECKING} and C{typing.TYPE_CHECKING} from other conditions.
+    Return whether a condition is C{TYPE_CHECKING} or C{typing.TYPE_CHECKING}.
     """
     return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
         isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
@@ -228,8 +250,8 @@ class HouseTests(SynchronousTestCase):
 
     def test_plugin(self) -> None:
         """
-        The plugin file imports Twisted and Zope alone, and of the package
-        what describes plugins: it is loaded whenever Twisted looks for any.
+        The plugin file imports only Twisted, Zope, and the description of plugins:
+        it is loaded whenever Twisted looks for any plugin.
         """
         source = (ROOT / "twisted" / "plugins" / "libp2p_plugins.py").read_text()
         heavy = [
@@ -242,14 +264,14 @@ class HouseTests(SynchronousTestCase):
 
     def test_namespace(self) -> None:
         """
-        The plugin folder is no package of its own: that would hide Twisted.
+        The plugin folder is not a package of its own: that would hide Twisted's.
         """
         self.assertEqual(list((ROOT / "twisted").rglob("__init__.py")), [])
 
 
 class RuleTests(SynchronousTestCase):
     """
-    Each rule is broken by a made-up package, and tells of it.
+    Each rule finds a package that is made to break it.
     """
 
     def faultsOf(self, modules: dict[str, str]) -> list[str]:
@@ -325,7 +347,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_relative(self) -> None:
         """
-        A relative import is seen for what it names.
+        A relative import counts as an import of the module that it names.
         """
         self.assertEqual(
             self.faultsOf(
@@ -342,7 +364,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_frontDoor(self) -> None:
         """
-        Inside the house nothing is fetched from the public names.
+        The package itself does not import its public names.
         """
         self.assertEqual(
             self.faultsOf(
@@ -374,7 +396,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_insideFunction(self) -> None:
         """
-        An import inside a function is one, however deep and however harmless.
+        An import inside a function is a fault, at any depth and of any module.
         """
         self.assertEqual(
             self.faultsOf(
@@ -392,7 +414,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_reactor(self) -> None:
         """
-        The global reactor is for the ways in, and only while they run.
+        Only entry points import the global reactor, and only inside functions.
         """
         atOnce = "from twisted.internet import reactor\n"
         late = f"def f():\n    {atOnce}"
@@ -439,7 +461,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_machines(self) -> None:
         """
-        A machine without I/O imports none; its wrapper does.
+        A machine without I/O does not import any; its wrapper does.
         """
         source = "from twisted.internet import error\nimport socket\n"
         self.assertEqual(
@@ -458,7 +480,7 @@ class RuleTests(SynchronousTestCase):
 
     def test_unknownRoom(self) -> None:
         """
-        A new room has to be given its place.
+        A new room needs a place in the order.
         """
         self.assertEqual(
             self.faultsOf({"utils.py": "import os\n"}),
