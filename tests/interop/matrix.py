@@ -124,6 +124,14 @@ PY_CLOSE = Note(
     "no issue found; ``libp2p/security/tls/io.py``, ``close``",
 )
 
+PY_OBSERVED = Note(
+    "py-observed",
+    "py-libp2p does not know the address of a peer that has dialed it by WebSocket, and"
+    " so names none in identify",
+    "no issue found; ``libp2p/transport/websocket/connection.py``,"
+    " ``get_remote_address``",
+)
+
 JS_ECDSA = Note(
     "js-ecdsa",
     "js-libp2p has ECDSA keys, but makes no peer id of one, its own or a remote's",
@@ -206,6 +214,8 @@ def note(cell: Cell, task: str) -> Note | None:
     match cell.peer, task, cell.direction, cell.security:
         case "rust", "idle", _, _:
             return RUST_IDLE
+        case "py", "identify", "we dial", _ if cell.transport == "ws":
+            return PY_OBSERVED
         case "go", "close", "they dial", _:
             return GO_CLOSE
         case "js", "close", "they dial", "tls":

@@ -20,8 +20,8 @@ def withServerName(rest: Multiaddr, name: str) -> Multiaddr:
     the name is resolved it is in C{/dns}, and afterwards it has to be in C{/sni}.
 
     @param rest: the address after the name of the host, such as C{/tcp/443/wss}.
-    @return: C{/tcp/443/tls/sni/NAME/ws}; any other address, and one that has a
-        C{/sni}, as it is.
+    @return: C{/tcp/443/tls/sni/NAME/ws}; any other address, and an address with a
+        C{/sni}, unchanged.
     """
     names = rest.names
     if "sni" in names:

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A WebSocket as a byte stream: what is written leaves in binary messages, and the
-payloads of the received ones are delivered as they come.
+A WebSocket as a byte stream: written bytes leave in binary messages, and the payloads
+of received messages are delivered as they come.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class NamedServer:
     One connection to a server whose name is known.
 
     @ivar name: the name, or the IP address, that the certificate has to have.
-    @ivar fault: what is wrong with the certificate; None as long as nothing is.
+    @ivar fault: the fault of the certificate; None as long as none is found.
     """
 
     def __init__(self, trust: Trust, name: str) -> None:
