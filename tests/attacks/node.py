@@ -68,14 +68,19 @@ class Victim:
     """
 
     def __init__(
-        self, host: str, psk: str | None, memory: int | None, peerstore: str | None
+        self,
+        host: str,
+        psk: str | None,
+        memory: int | None,
+        peerstore: str | None,
+        ws: bool = False,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
         limits = None if memory is None else Limits.scaled(256, memory << 20)
         self._node = Node(
             reactor,
-            listen=[f"/ip4/{host}/tcp/0"],
+            listen=[f"/ip4/{host}/tcp/0{'/ws' if ws else ''}"],
             network=network,
             limits=limits,
             peerstore=peerstore,
@@ -250,8 +255,11 @@ def main() -> None:
     parser.add_argument("--psk")
     parser.add_argument("--memory", type=int, help="MiB for buffers")
     parser.add_argument("--peerstore")
+    parser.add_argument("--ws", action="store_true", help="listen by WebSocket")
     options = parser.parse_args()
-    victim = Victim(options.host, options.psk, options.memory, options.peerstore)
+    victim = Victim(
+        options.host, options.psk, options.memory, options.peerstore, options.ws
+    )
     commands: list[Callable[..., Any]] = [
         victim.state,
         victim.dial,

@@ -19,6 +19,7 @@ from tests.attacks.rows import (
     security,
     strangers,
     upgrade,
+    websocket,
 )
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
@@ -348,5 +349,23 @@ ROWS = (
         strangers.rejoin,
         once=True,
         others=NOBODY,
+    ),
+    Row(
+        "transport.websocket_heads",
+        "100 heads of a byte a second, a header of 1 GiB, requests without upgrade,"
+        " with no or two Hosts, with a body; other protocols",
+        websocket.heads,
+        once=True,
+        long=12,
+        others=NOBODY,
+        node=("--ws",),
+    ),
+    Row(
+        "transport.websocket_frames",
+        "floods of pings, pongs, closes, empty and tiny fragments; frames without mask,"
+        " of text, with reserved bits, of 2^64 bytes and 1 TiB; a second request",
+        websocket.frames,
+        others=NOBODY,
+        node=("--ws",),
     ),
 )
