@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transport.websocket.authority import Authority
-from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
 from twisted_libp2p.transport.websocket.certificate import (
     LOOK_INTERVAL,
     ServerCertificate,
@@ -136,6 +136,21 @@ class TrustTests(_Case):
         """
         certificate = ServerCertificate(self.clock, self.authority.server())
         self.refused(certificate, "server", "is not for server")
+
+    def test_oddNames(self) -> None:
+        """
+        A name of other letters is asked for as DNS writes it; a name that no server can
+        have is refused, with a typed error or as the wrong one.
+        """
+        certificate = ServerCertificate(
+            self.clock, self.authority.server("xn--bcher-kva.example")
+        )
+        self.shake(certificate, "b\xfccher.example")
+        self.assertEqual(self.ends[1].get_servername(), b"xn--bcher-kva.example")
+        trust = Trust(self.authority.roots)
+        self.assertRaises(UnsupportedAddress, NamedServer, trust, "\xfc" * 64)
+        for name in ("a:b", "a_b", "a" * 300, ""):
+            self.refused(certificate, name, "certificate is not for")
 
     def test_wrongAuthority(self) -> None:
         """

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted.python.reflect import requireModule
 from zope.interface import implementer
 
-from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
 
 __all__ = ["ALPN", "NamedServer", "Trust"]
 
@@ -119,9 +119,10 @@ class NamedServer:
     def __init__(self, trust: Trust, name: str) -> None:
         """
         @raise ConfigurationError: there are no authorities.
+        @raise UnsupportedAddress: this cannot be the name of a server.
         """
         # The root's dot is in no certificate.
-        self.name = name.rstrip(".")
+        self.name = _ascii(name.rstrip("."))
         self.fault: str | None = None
         self._context = trust.context
         try:
@@ -138,7 +139,7 @@ class NamedServer:
         connection = SSL.Connection(self._context, None)
         connection.set_verify(SSL.VERIFY_PEER, self._verify)
         if not self._isAddress:
-            connection.set_tlsext_host_name(self.name.encode("idna"))
+            connection.set_tlsext_host_name(self.name.encode("ascii"))
         return connection
 
     def _verify(
@@ -166,7 +167,7 @@ class NamedServer:
             )
             try:
                 check(certificate.to_cryptography(), self.name)
-            except (CertificateError, VerificationError):
+            except (CertificateError, VerificationError, ValueError):
                 self.fault = f"the server's certificate is not for {self.name}"
                 return False
         return True
@@ -182,3 +183,13 @@ class NamedServer:
             said = ", ".join(text for *_, text in errors if text)
             return f"TLS: {said or 'an error without a text'}"
         return reason.getErrorMessage()
+
+
+def _ascii(name: str) -> str:
+    """
+    Write the name of a server as DNS does.
+    """
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise UnsupportedAddress(f"{name} is no name of a server") from None
