@@ -56,9 +56,7 @@ PROBES = {
 #: Faults that are still to be fixed.  The list may only get shorter: an entry that is
 #: no longer at fault fails the test.
 PENDING = {
-    "muxer/mplex/session.py: transport: Any = self.transport",
     "muxer/stream.py: deliverPending has a complexity over 15",
-    "muxer/stream.py: 1 probes with getattr or hasattr, not 0",
     "muxer/turns.py: pump has a complexity over 15",
     "muxer/yamux/session.py: emit has a complexity over 15",
     "muxer/yamux/session.py: headerReceived has a complexity over 15",

@@ -60,5 +60,8 @@ class GatherTests(SynchronousTestCase):
         """
         self.patch(os, "environ", {**os.environ, "NODE": "/somewhere/node"})
         command = PEERS["js"].command(Path("/cache"))
-        self.assertEqual(command, ["/somewhere/node", "/cache/peer.mjs"])
+        self.assertEqual(
+            command,
+            ["/somewhere/node", "--experimental-websocket", "/cache/peer.mjs"],
+        )
         self.assertIn("node does not run", available("js") or "")

@@ -412,10 +412,10 @@ class Stream(Inbox, StreamFacts):
         """
         Notify the application that our half has ended on the wire.
         """
-        receiver: Any = self._negotiator or self.protocol
+        receiver = self._negotiator or self.protocol
         if IHalfCloseableProtocol.providedBy(self.protocol):
             try:
-                receiver.writeConnectionLost()
+                receiver.writeConnectionLost()  # type: ignore[union-attr]
             except Exception:
                 self.failed("writeConnectionLost")
 
@@ -424,10 +424,10 @@ class Stream(Inbox, StreamFacts):
         Notify the application that the peer's half has ended, and that it has got
         all bytes of it.
         """
-        receiver: Any = self._negotiator or self.protocol
+        receiver = self._negotiator or self.protocol
         if IHalfCloseableProtocol.providedBy(receiver):
             try:
-                receiver.readConnectionLost()
+                receiver.readConnectionLost()  # type: ignore[union-attr]
             except Exception:
                 self.failed("readConnectionLost")
         elif not self.state.sent:
