@@ -415,7 +415,7 @@ class Stream(Inbox, StreamFacts):
         receiver = self._negotiator or self.protocol
         if IHalfCloseableProtocol.providedBy(self.protocol):
             try:
-                receiver.writeConnectionLost()  # type: ignore[union-attr]
+                receiver.writeConnectionLost()
             except Exception:
                 self.failed("writeConnectionLost")
 
@@ -427,7 +427,7 @@ class Stream(Inbox, StreamFacts):
         receiver = self._negotiator or self.protocol
         if IHalfCloseableProtocol.providedBy(receiver):
             try:
-                receiver.readConnectionLost()  # type: ignore[union-attr]
+                receiver.readConnectionLost()
             except Exception:
                 self.failed("readConnectionLost")
         elif not self.state.sent:
