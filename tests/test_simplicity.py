@@ -61,8 +61,6 @@ PENDING = {
     "muxer/yamux/session.py: emit has a complexity over 15",
     "muxer/yamux/session.py: headerReceived has a complexity over 15",
     "muxer/yamux/session.py: over 500 lines",
-    "negotiation/multistream.py: receive has a complexity over 15",
-    "node/node.py: __init__ has over 60 lines",
 }
 
 

@@ -359,7 +359,7 @@ class Responder:
             messages = self._messages = _Messages()
         messages.feed(data)
         out = b""
-        while True:
+        while self.agreed is None:
             try:
                 text = messages.next()
             except ProtocolViolation as violation:
@@ -371,29 +371,36 @@ class Responder:
                 raise UnsupportedProtocol(*self._lists()) from violation
             if text is None:
                 return out
-            if self._headerDue:
-                if text != PROTOCOL_ID:
-                    raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
-                self._headerDue = False
-                out += HEADER
-                continue
-            if text == PROTOCOL_ID and self._headerMayCome:
-                self._headerMayCome = False
-                out += HEADER
-                continue
-            if spoken(text) and self._accepts(text):
-                self.agreed = text
-                self.trailing = messages.rest()
-                return out + encode(text)
-            if self._proposals == MAX_PROPOSALS:
-                raise UnsupportedProtocol(*self._lists())
-            self._proposals += 1
-            if text == "ls":
-                out += self._list()
-                continue
-            out += _NA
-            if len(self._refused) < _MAX_TOLD:
-                self._refused.append(text[:80])
+            out += self._answer(text)
+        self.trailing = messages.rest()
+        return out
+
+    def _answer(self, text: str) -> bytes:
+        """
+        Answer one message, and set C{agreed} if that ends the negotiation.
+
+        @raise UnsupportedProtocol: too many proposals were refused.
+        @raise ProtocolViolation: the first message is not the header.
+        """
+        if self._headerDue:
+            if text != PROTOCOL_ID:
+                raise ProtocolViolation(PROTOCOL_ID, "the header is missing")
+            self._headerDue = False
+            return HEADER
+        if text == PROTOCOL_ID and self._headerMayCome:
+            self._headerMayCome = False
+            return HEADER
+        if spoken(text) and self._accepts(text):
+            self.agreed = text
+            return encode(text)
+        if self._proposals == MAX_PROPOSALS:
+            raise UnsupportedProtocol(*self._lists())
+        self._proposals += 1
+        if text == "ls":
+            return self._list()
+        if len(self._refused) < _MAX_TOLD:
+            self._refused.append(text[:80])
+        return _NA
 
     def _proposal(self, data: bytes) -> str | None:
         """

@@ -36,7 +36,7 @@ from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.connection import ConnectionContext, Upgrader
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
-from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
+from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError, NodeStopping
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID
@@ -62,7 +62,7 @@ from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.arguments import checkKinds, networked, provided
 from twisted_libp2p.node.life import Life, LivingService, stopAll
 from twisted_libp2p.node.listeners import Listeners
-from twisted_libp2p.node.parts import makeDialer, openStore
+from twisted_libp2p.node.parts import makeConnections, makeDialer, openStore
 from twisted_libp2p.node.rejoin import rejoin
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
 from twisted_libp2p.node.targets import Target, parse
@@ -182,17 +182,7 @@ class Node(LivingService):
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
         self.routings: list[IPeerRouting] = list(routings)
         self.peerstore = openStore(peerstore, self)
-        self.connections = ConnectionManager(
-            reactor,
-            self.events,
-            policy=policy,
-            limits=limits,
-            gater=gater,
-            dial=self.connect,
-            ping=lambda connection: self.service(PingService).ping(connection),
-            random=random,
-        )
-        self.connections.setServiceParent(self)
+        self.connections = makeConnections(self, policy, limits, gater, random)
         self._transports = networked(transports, network, self)
         self._context = ConnectionContext(
             self.registry, self.events, reactor, self.connections

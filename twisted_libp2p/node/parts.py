@@ -6,7 +6,7 @@ Parts of a node that are made of several others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
@@ -14,16 +14,19 @@ from twisted.internet.interfaces import IResolver
 
 from twisted_libp2p.connection import Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
+from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.events import Identified
-from twisted_libp2p.interfaces import AnyTransport, IPeerStore
+from twisted_libp2p.interfaces import AnyTransport, IGater, IPeerStore
+from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check
 from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
+from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.transport.names import NameResolver
 
 if TYPE_CHECKING:
     from twisted_libp2p.node.node import Node
 
-__all__ = ["makeDialer", "openStore"]
+__all__ = ["makeConnections", "makeDialer", "openStore"]
 
 
 def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
@@ -46,6 +49,32 @@ def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
     # Its subscriptions keep it alive.
     PeerStoreUpdater(store, node.events)
     return store
+
+
+def makeConnections(
+    node: Node,
+    policy: ConnectionPolicy | None,
+    limits: Limits | None,
+    gater: IGater | None,
+    random: Callable[[], float],
+) -> ConnectionManager:
+    """
+    Make the connection manager of a node, which runs below the node.
+
+    @param random: returns a number from 0 to 1, for waits that peers do not share.
+    """
+    manager = ConnectionManager(
+        node.reactor,
+        node.events,
+        policy=policy,
+        limits=limits,
+        gater=gater,
+        dial=node.connect,
+        ping=lambda connection: node.service(PingService).ping(connection),
+        random=random,
+    )
+    manager.setServiceParent(node)
+    return manager
 
 
 def makeDialer(
