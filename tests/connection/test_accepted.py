@@ -13,7 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.muxer.yamux.session import APART
+from twisted_libp2p.muxer.yamux.pings import APART
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
 

@@ -71,6 +71,7 @@ class Inbox(Outbox):
     __slots__ = (
         "_negotiator",
         "_paused",
+        "_reason",
         "_received",
         "negotiating",
         "protocol",
@@ -86,6 +87,7 @@ class Inbox(Outbox):
     _negotiator: Any
     _received: deque[bytes] | None
     _paused: bool
+    _reason: Failure | None
 
     # Calls of the application
 
@@ -168,3 +170,18 @@ class Inbox(Outbox):
         Reset the stream, since its application has raised in this method.
         """
         raise NotImplementedError
+
+    def _deliverReceived(self, received: deque[bytes]) -> None:
+        """
+        Hand received bytes to the application until it pauses, or loses the stream.
+        """
+        while received and not self._paused:
+            if self._reason is not None and not self.state.unread:
+                break
+            data = received.popleft()
+            self.unreadSize -= len(data)
+            try:
+                self.protocol.dataReceived(data)  # type: ignore[union-attr]
+            except Exception:
+                self.failed("dataReceived")
+            self.session.delivered(self, len(data))

@@ -77,7 +77,6 @@ class Stream(Inbox, StreamFacts):
 
     __slots__ = (
         "_direction",
-        "_reason",
         "_scope",
         "_streamID",
         "announce",
@@ -296,16 +295,8 @@ class Stream(Inbox, StreamFacts):
         our half, and the loss of the stream.
         """
         received = self._received
-        while received and not self._paused:
-            if self._reason is not None and not self.state.unread:
-                break
-            data = received.popleft()
-            self.unreadSize -= len(data)
-            try:
-                self.protocol.dataReceived(data)  # type: ignore[union-attr]
-            except Exception:
-                self.failed("dataReceived")
-            self.session.delivered(self, len(data))
+        if received:
+            self._deliverReceived(received)
         if (
             self.state.unread
             and not received

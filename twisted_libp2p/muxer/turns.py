@@ -287,24 +287,34 @@ class Turns:
                     batch += self.control
                     self.control.clear()
                     output.controlSent()
-                size = 0
-                while queue and size < BATCH:
-                    stream = queue.popitem(last=False)[0]
-                    stream.queued = False
-                    size += output.emit(stream, batch)
-                    if stream._producer is not None and (
-                        stream.wantsMore and not everything
-                    ):
-                        if self.wantsMore is None:
-                            self.wantsMore = {}
-                        self.wantsMore[stream] = None
-                    elif stream.unsentSize and stream.sendWindow:
-                        stream.queued = True
-                        queue[stream] = None
+                self._fill(batch, output, everything)
                 if batch:
                     transport.write(b"".join(batch))
         finally:
             self.held = held
+
+    def _fill(
+        self, batch: list[bytes | memoryview], output: Output, everything: bool
+    ) -> None:
+        """
+        Append frames of the waiting streams, one data frame of each in turn, up to
+        L{BATCH} bytes.
+
+        @param everything: ask no producer for more.
+        """
+        queue = self.queue
+        size = 0
+        while queue and size < BATCH:
+            stream = queue.popitem(last=False)[0]
+            stream.queued = False
+            size += output.emit(stream, batch)
+            if stream._producer is not None and stream.wantsMore and not everything:
+                if self.wantsMore is None:
+                    self.wantsMore = {}
+                self.wantsMore[stream] = None
+            elif stream.unsentSize and stream.sendWindow:
+                stream.queued = True
+                queue[stream] = None
 
     def flushNow(self) -> None:
         """

@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import (
-    ConnectionClosing,
     LimitExceeded,
-    PeerUnresponsive,
     ProtocolViolation,
 )
 from twisted_libp2p.interfaces import Direction, Role
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
-from twisted_libp2p.muxer.phase import RUNNING
-from twisted_libp2p.muxer.session import MuxerSession
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.turns import EARLY
 from twisted_libp2p.muxer.yamux.frame import (
@@ -32,7 +26,6 @@ from twisted_libp2p.muxer.yamux.frame import (
     GO_AWAY,
     HEADER_SIZE,
     PING,
-    PROTOCOL_ID,
     RST,
     SYN,
     WINDOW_UPDATE,
@@ -40,6 +33,7 @@ from twisted_libp2p.muxer.yamux.frame import (
     GoAwayCode,
     pack,
 )
+from twisted_libp2p.muxer.yamux.pings import PingingSession
 from twisted_libp2p.muxer.yamux.window import (
     INITIAL_WINDOW,
     MAX_SEND_WINDOW,
@@ -50,46 +44,30 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
     from twisted_libp2p.muxer.yamux.muxer import Yamux
 
-__all__ = ["APART", "MAX_PONGS", "YamuxSession"]
-
-#: The most answers to pings that wait to be sent; more pings go unanswered.
-MAX_PONGS = 32
-
-#: Seconds that the pings may take by which the end of an accepted stream is kept apart
-#: from its first data.
-APART = 0.1
+__all__ = ["YamuxSession"]
 
 _INBOUND, _OUTBOUND = Direction
 
 _MAX_STREAM_ID = (1 << 32) - 1
 
+_ANSWERED = ACK | RST
 
-class YamuxSession(MuxerSession):
+
+class YamuxSession(PingingSession):
     """
     The yamux session of one connection.
-
-    @ivar roundTrip: the smoothed round trip in seconds; 0 until it is known.
     """
 
     __slots__ = (
         "_bodyFlags",
         "_growth",
-        "_heard",
-        "_keepAliveCall",
-        "_muxer",
         "_nextID",
-        "_nextPing",
-        "_pings",
-        "_pongs",
         "_reader",
         "_receiver",
         "_unacknowledged",
         "_waiting",
-        "roundTrip",
     )
 
-    protocolID = PROTOCOL_ID
-    apart = APART
     outboundOption = "Yamux.maxOutboundStreams"
 
     def __init__(
@@ -98,14 +76,7 @@ class YamuxSession(MuxerSession):
         role: Role,
         connection: IMuxedConnection,
     ) -> None:
-        super().__init__(
-            muxer.clock,
-            role,
-            connection,
-            muxer.maxInboundStreams,
-            muxer.maxOutboundStreams,
-        )
-        self._muxer = muxer
+        super().__init__(muxer, role, connection)
         self._reader = FrameReader(self)
         self._receiver: Stream | None = None
         self._bodyFlags = 0
@@ -113,117 +84,6 @@ class YamuxSession(MuxerSession):
         self._unacknowledged: set[int] = set()
         self._waiting: OrderedDict[Stream, None] = OrderedDict()
         self._growth = 0
-        self._pongs = 0
-        self._pings: dict[int, tuple[float, Deferred[float] | None]] = {}
-        self._nextPing = 0
-        self._heard = False
-        self._keepAliveCall: IDelayedCall | None = None
-        self.keepsAlive = muxer.keepAlive is not None
-        self.roundTrip = 0.0
-
-    # Liveness and the round trip
-
-    def started(self) -> None:
-        """
-        Begin, with a ping: windows grow by the measured round trip.
-        """
-        if self._muxer.keepAlive is not None:
-            self._keepAliveCall = self.clock.callLater(
-                self._muxer.keepAlive, self._keepAlive, self._muxer.keepAlive
-            )
-        self._sendPing(None)
-
-    def resumeProducing(self) -> None:
-        """
-        Note that the peer reads, and send it more.
-        """
-        self._heard = True
-        super().resumeProducing()
-
-    def ping(self) -> Deferred[float]:
-        """
-        Measure the round trip.
-
-        @return: fires with seconds, or fails when the session ends.
-        """
-        if self.phase is not RUNNING:
-            return fail(ConnectionClosing("the session has ended, or has not begun"))
-        answered: Deferred[float] = Deferred()
-        self._sendPing(answered)
-        return answered
-
-    def _sendPing(self, answered: Deferred[float] | None) -> None:
-        value = self._nextPing
-        self._nextPing = (value + 1) & 0xFFFFFFFF
-        self._pings[value] = (self.clock.seconds(), answered)
-        self.sendControl(pack(PING, SYN, 0, value))
-
-    def _keepAlive(self, interval: float) -> None:
-        """
-        Consider a peer dead that let a whole interval pass without an answer,
-        without a byte, and without taking one; otherwise ask it again.
-        """
-        self._keepAliveCall = None
-        if self._pings and not self._heard:
-            # When this process was stopped, or busy, the answer waits in the socket.
-            self._keepAliveCall = self.clock.callLater(0, self._silent, interval)
-            return
-        self._askAgain(interval)
-
-    def _silent(self, interval: float) -> None:
-        """
-        End the session, unless the peer was heard in the read that came after the
-        deadline.
-        """
-        self._keepAliveCall = None
-        if self._pings and not self._heard:
-            self.abort(Failure(PeerUnresponsive(interval)))
-            return
-        self._askAgain(interval)
-
-    def _askAgain(self, interval: float) -> None:
-        """
-        Give the peer another interval for a sign of life.
-        """
-        self._heard = False
-        self._keepAliveCall = self.clock.callLater(interval, self._keepAlive, interval)
-        # A busy peer may drop a ping; any received byte counts as the answer.
-        self._pings = {
-            value: ping for value, ping in self._pings.items() if ping[1] is not None
-        }
-        self._sendPing(None)
-
-    def _pingReceived(self, flags: int, value: int) -> None:
-        if flags & SYN:
-            if self._pongs < MAX_PONGS:
-                self._pongs += 1
-                self.sendControl(pack(PING, ACK, 0, value))
-        elif flags & ACK and value in self._pings:
-            sent, answered = self._pings.pop(value)
-            measured = max(self.clock.seconds() - sent, 0.0)
-            known = self.roundTrip
-            self.roundTrip = (known + measured) / 2 if known else measured
-            if answered is not None:
-                answered.callback(measured)
-
-    def holdEnd(self, stream: Stream) -> None:
-        """
-        Let the end of our half leave when the peer has answered two pings, one after
-        the other: the second one comes when it has acted on the data.  A peer that
-        does not answer in time has had its time.
-        """
-        super().holdEnd(stream)
-        if len(self._pings) < MAX_PONGS:
-            answered: Deferred[float] = Deferred()
-            answered.addCallback(lambda _: self.ping())
-            answered.addCallbacks(lambda _: self.releaseEnd(stream), lambda _: None)
-            self._sendPing(answered)
-
-    def controlSent(self) -> None:
-        """
-        Note that the answers to pings leave.
-        """
-        self._pongs = 0
 
     # Receiving
 
@@ -243,7 +103,7 @@ class YamuxSession(MuxerSession):
         """
         if kind > WINDOW_UPDATE:
             if kind == PING:
-                self._pingReceived(flags, length)
+                self.pingReceived(flags, length)
             else:
                 self.peerEnded(length)
             return
@@ -253,17 +113,10 @@ class YamuxSession(MuxerSession):
             stream = self.table.byKey.get(streamID)
         self._receiver = None
         if stream is None or stream.state.closed:
-            # Frames that crossed our reset.  They are nobody's fault, but no
-            # peer was ever allowed to send more than a window.
-            if kind == DATA and length > self._muxer.maxWindow:
-                raise self.violation(streamID, f"{length} bytes exceed any window")
+            self._crossed(kind, streamID, length)
             return
-        if flags:
-            if flags & ACK and streamID in self._unacknowledged:
-                self._acknowledged(streamID)
-            if flags & RST:
-                stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
-                return
+        if flags & _ANSWERED and self._answerReceived(stream, kind, flags, length):
+            return
         if kind == DATA:
             if length:
                 window: ReceiveWindow = stream.receiveWindow
@@ -277,6 +130,29 @@ class YamuxSession(MuxerSession):
             self._windowRaised(stream, length)
         if flags & FIN:
             stream.finReceived()
+
+    def _crossed(self, kind: int, streamID: int, length: int) -> None:
+        """
+        Ignore a frame that has crossed our reset.  It is nobody's fault, but no peer
+        was ever allowed to send more than a window.
+        """
+        if kind == DATA and length > self._muxer.maxWindow:
+            raise self.violation(streamID, f"{length} bytes exceed any window")
+
+    def _answerReceived(
+        self, stream: Stream, kind: int, flags: int, length: int
+    ) -> bool:
+        """
+        Act on what the peer makes of a stream: it has taken or reset it.
+
+        @return: whether the stream has ended.
+        """
+        if flags & ACK and stream._streamID in self._unacknowledged:
+            self._acknowledged(stream._streamID)
+        if not flags & RST:
+            return False
+        stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
+        return True
 
     def bodyReceived(self, data: bytes, last: bool) -> None:
         """
@@ -447,9 +323,7 @@ class YamuxSession(MuxerSession):
         if window.consumed * 2 >= window.size and not stream.state.peerEnded:
             delta = self._credit(stream, window)
         written = 0
-        size = stream.unsentSize
-        if size:
-            size = min(size, stream.sendWindow, MAX_BODY)
+        size = min(stream.unsentSize, stream.sendWindow, MAX_BODY)
         if size:
             if delta:
                 batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
@@ -462,18 +336,38 @@ class YamuxSession(MuxerSession):
             written += HEADER_SIZE + size
         if first and (not size or stream.state.shut):
             stream.announce = first
-        ending = stream.state.draining and stream.writeEnding
-        if ending:
-            if first and size and stream._scope is not None:
-                self.holdEnd(stream)
-                return written
-            flags |= FIN
-        if flags or delta:
-            batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
-            written += HEADER_SIZE
-            if ending:
-                stream.finSent()
+        if flags or delta or stream.state.draining:
+            written += self._emitRest(stream, batch, flags, delta, bool(first and size))
         return written
+
+    def _emitRest(
+        self,
+        stream: Stream,
+        batch: list[bytes | memoryview],
+        flags: int,
+        delta: int,
+        opening: bool,
+    ) -> int:
+        """
+        Append the frame for flags and credit that no data frame carries, and for the
+        end of our half.
+
+        @param opening: whether the first data of an accepted stream is in the batch:
+            its end is kept apart.
+        @return: how many bytes these are.
+        """
+        ending = stream.writeEnding
+        if ending:
+            if opening and stream._scope is not None:
+                self.holdEnd(stream)
+                return 0
+            flags |= FIN
+        if not (flags or delta):
+            return 0
+        batch.append(pack(WINDOW_UPDATE, flags, stream._streamID, delta))
+        if ending:
+            stream.finSent()
+        return HEADER_SIZE
 
     def _credit(self, stream: Stream, window: ReceiveWindow) -> int:
         """
@@ -538,10 +432,4 @@ class YamuxSession(MuxerSession):
         self._reader.stop()
         # It knows this session.
         del self._reader
-        if self._keepAliveCall is not None:
-            self._keepAliveCall.cancel()
-            self._keepAliveCall = None
-        pings, self._pings = self._pings, {}
-        for _, answered in pings.values():
-            if answered is not None:
-                answered.errback(reason)
+        super().sessionEnded(reason)
