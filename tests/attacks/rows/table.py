@@ -192,7 +192,7 @@ ROWS = (
     ),
     Row(
         "peerstore.flood",
-        "200 invented peers tell 500 addresses and 1024 protocols each, and records of"
+        "200 invented peers tell 500 addresses and 240 protocols each, and records of"
         " others",
         protocols.peerstore,
         number=13,
