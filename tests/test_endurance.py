@@ -6,53 +6,18 @@ Tests of what is left behind by thousands of connections.
 
 from __future__ import annotations
 
-import gc
+import json
 import os
-from collections import Counter
-from typing import Any
 
-from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
-from twisted.trial.unittest import TestCase
-
-from tests.account import openFiles, residentBytes
-from twisted_libp2p.events import (
-    ClosedConn,
-    ClosedStream,
-    Event,
-    OpenedConn,
-    OpenedStream,
-)
-from twisted_libp2p.node import Node
-from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from tests.processes import ProgramTestCase
 
 MIB = 1024 * 1024
 
 
-class Once(Protocol):
+class EnduranceTests(ProgramTestCase):
     """
-    Sends a word, waits for it to come back, and closes.
-    """
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.closed: Deferred[bytes] = Deferred()
-        self.answer = b""
-        self.transport.write(b"word")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.answer += data
-        self.transport.loseConnection()
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.closed.callback(self.answer)
-
-
-class EnduranceTests(TestCase):
-    """
-    Connect, one echo stream, close, over and over.
+    Connect, one echo stream, close, over and over, in a process of its own: the
+    memory of one that has run other tests says nothing.
     """
 
     timeout = 600
@@ -65,44 +30,18 @@ class EnduranceTests(TestCase):
         Connections leave no memory, no socket, no pending call and no
         connection behind, and their events pair up.
         """
-        server = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"])
-        server.registry.register(PROTOCOL_ID, EchoFactory())
-        client = Node(reactor)
-        counts: Counter[type[Event]] = Counter()
-        for node in (server, client):
-            for kind in (OpenedConn, ClosedConn, OpenedStream, ClosedStream):
-                node.events.subscribe(kind, lambda e: counts.update([type(e)]))
-            node.startService()
-        (address,) = await server.whenListening()
-        factory = Factory.forProtocol(Once)
-        factory.noisy = False
-
-        async def once() -> None:
-            connection = await client.connect(address)
-            stream: Any = await connection.openStream(PROTOCOL_ID, factory)
-            self.assertEqual(await stream.closed, b"word")
-            await connection.close()
-
-        async def rounds(count: int) -> tuple[int, int, int]:
-            for _ in range(count):
-                await once()
-            gc.collect()
-            loop: Any = reactor
-            own = os.getpid()
-            return residentBytes(own), openFiles(own), len(loop.getDelayedCalls())
-
-        try:
-            memory, files, _ = await rounds(500)
-            laterMemory, laterFiles, calls = await rounds(self.rounds - 500)
-            self.assertLess(laterMemory - memory, 8 * MIB)
-            self.assertLessEqual(laterFiles, files + 4)
-            self.assertLess(calls, 20)
-        finally:
-            await client.stopService()
-            await server.stopService()
-        self.assertEqual(len(server.connections), 0)
-        self.assertEqual(len(client.connections), 0)
-        self.assertEqual(counts[OpenedConn], 2 * self.rounds)
-        self.assertEqual(counts[ClosedConn], 2 * self.rounds)
-        self.assertEqual(counts[OpenedStream], counts[ClosedStream])
-        self.assertGreaterEqual(counts[OpenedStream], 2 * self.rounds)
+        code, out, err = await self.execute(
+            "-m", "tests.many_connections", str(self.rounds)
+        )
+        self.assertEqual((code, err), (0, ""))
+        before, after, counts = map(json.loads, out.splitlines())
+        self.assertLess(after["memory"] - before["memory"], 8 * MIB)
+        # Fewer than one block of memory for two connections.
+        self.assertLess(after["blocks"] - before["blocks"], self.rounds // 4)
+        self.assertLessEqual(after["files"], before["files"] + 4)
+        self.assertLess(after["calls"], 20)
+        self.assertEqual(counts["open"], 0)
+        self.assertEqual(counts["OpenedConn"], 2 * self.rounds)
+        self.assertEqual(counts["ClosedConn"], 2 * self.rounds)
+        self.assertEqual(counts["OpenedStream"], counts["ClosedStream"])
+        self.assertGreaterEqual(counts["OpenedStream"], 2 * self.rounds)
