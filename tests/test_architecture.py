@@ -33,6 +33,7 @@ ORDER = (
     ("events",),
     ("limits",),
     ("negotiation", "security", "muxer", "transport"),
+    ("quic",),
     ("connection",),
     ("protocols", "peerstore", "connmanager"),
     ("node",),

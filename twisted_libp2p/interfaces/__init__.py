@@ -6,6 +6,8 @@ The contracts between the rooms of twisted_libp2p::
     ITransport          a multiaddr becomes Twisted endpoints
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
     IUpgrade            takes such a session over
+    IQuicBackend        makes endpoints of QUIC, which are machines without I/O
+    IQuicEndpoint       datagrams of one socket in and out, streams of connections
     ISecurity           wraps a factory: bytes in, authenticated bytes out
     ISecureTransport    what such a wrapper is to the protocol above it
     IMuxer              wraps a factory: one connection in, many streams out
@@ -95,6 +97,18 @@ from twisted_libp2p.interfaces.providers import (
     ISecurityProvider,
     ITransportProvider,
 )
+from twisted_libp2p.interfaces.quic import (
+    FIN,
+    IQuicBackend,
+    IQuicEndpoint,
+    Knock,
+    LossCause,
+    QuicEvent,
+    QuicSettings,
+    QuicStats,
+    ReceivedDatagram,
+    SentDatagram,
+)
 from twisted_libp2p.interfaces.routing import (
     IContentRouting,
     IDiscovery,
@@ -121,6 +135,7 @@ from twisted_libp2p.interfaces.transport import (
 
 __all__ = [
     "DEFAULT_OPTIONS",
+    "FIN",
     "AddressInfo",
     "AddressSource",
     "AnyTransport",
@@ -159,6 +174,8 @@ __all__ = [
     "IPeerStore",
     "IProtocolBook",
     "IProvider",
+    "IQuicBackend",
+    "IQuicEndpoint",
     "IRegistration",
     "IRegistry",
     "ISecureTransport",
@@ -172,12 +189,19 @@ __all__ = [
     "ITransportProvider",
     "IUpgrade",
     "Identification",
+    "Knock",
+    "LossCause",
     "OwnAddress",
     "PeerInfo",
+    "QuicEvent",
+    "QuicSettings",
+    "QuicStats",
+    "ReceivedDatagram",
     "Resource",
     "Role",
     "ScopeKind",
     "Secured",
+    "SentDatagram",
     "Source",
     "TagInfo",
 ]
