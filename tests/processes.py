@@ -62,7 +62,7 @@ class Program(ProcessProtocol):
 
     def _look(self) -> None:
         if self._pattern is not None:
-            found = self._pattern.search((self.out + self.err).decode())
+            found = self._pattern.search((self.out + self.err).decode(errors="replace"))
             if found is not None:
                 self._pattern = None
                 self._said.callback(found[1])
@@ -122,7 +122,11 @@ class Program(ProcessProtocol):
 class ProgramTestCase(TestCase):
     """
     A test that runs programs, in a folder of its own; none is left behind.
+
+    @cvar timeout: seconds, enough for a slow machine with other work.
     """
+
+    timeout = 600
 
     def setUp(self) -> None:
         """

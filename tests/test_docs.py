@@ -22,7 +22,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -55,6 +55,9 @@ DIRECTIVE = re.compile(r"\.\. (file|with|literalinclude|code-block):+ +(\S+)$")
 
 # What a program says when it is ready to be connected with.
 READY = re.compile(r"listening on (/\S+/p2p/\S+)|Site starting on (\d+)")
+
+# Seconds that a program has to print the lines that a page shows, on a slow machine.
+PATIENCE = 300
 
 # Where a page listens.
 LISTENING = re.compile(r"/ip4/[\d.]+/tcp/(\d+)(?!\d|/p2p)|(?<=--listen )tcp:(\d+)")
@@ -135,34 +138,59 @@ def pattern(line: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\d+", r"\\d+", escaped))
 
 
+def missing(shown: Iterable[str], output: str) -> str | None:
+    """
+    Find the first line of a page that the output does not have, in this order.
+    """
+    lines = iter(output.splitlines())
+    for each in filter(None, shown):
+        wanted = pattern(each)
+        if not any(wanted.fullmatch(line.strip()) for line in lines):
+            return each
+    return None
+
+
 class Program(ProcessProtocol):
     """
     A command that runs.
 
-    @ivar output: what it has said so far.
-    @ivar ready: fires with True when it waits to be connected with, or with
-        False when it has ended.
+    @ivar ready: fires when it has printed that it listens, and all lines that the page
+        shows, or when it has ended.
+    @ivar status: its exit code, when it has ended.
     """
 
     transport: Any
 
-    def __init__(self) -> None:
-        self.output = ""
-        self.ready: Deferred[bool] = Deferred()
+    def __init__(self, command: Command) -> None:
+        """
+        @param command: the command, with the lines that it should print.
+        """
+        self.ready: Deferred[None] = Deferred()
         self.status: int | None = None
+        self._command = command
+        self._output = b""
         self._ended: Deferred[None] = Deferred()
 
+    @property
+    def output(self) -> str:
+        """
+        The text that it has printed so far.
+        """
+        return self._output.decode(errors="replace")
+
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        self.output += data.decode()
-        if READY.search(self.output) and not self.ready.called:
-            self.ready.callback(True)
+        self._output += data
+        if self.ready.called or not READY.search(self.output):
+            return
+        if missing(self._command.output, self.output) is None:
+            self.ready.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
         status: Any = reason.value
         self.status = status.exitCode
         self._ended.callback(None)
         if not self.ready.called:
-            self.ready.callback(False)
+            self.ready.callback(None)
 
     def stop(self) -> Deferred[None]:
         """
@@ -178,7 +206,7 @@ class PageTests(TestCase):
     The pages that show how to do something do it.
     """
 
-    timeout = 60.0
+    timeout = 600
 
     def setUp(self) -> None:
         """
@@ -247,7 +275,7 @@ class PageTests(TestCase):
         """
         Run a command until it is ready, or has ended.
         """
-        program = Program()
+        program = Program(command)
         self.programs.append(program)
         self.addCleanup(program.stop)
         text = self.elsewhere(command.text)
@@ -255,6 +283,10 @@ class PageTests(TestCase):
             text = f"exec {text}"
         reactor.spawnProcess(
             program, "/bin/sh", ["sh", "-c", text], self.environment, str(self.folder)
+        )
+        # If the page shows a wrong line, the check that follows says so.
+        program.ready.addTimeout(
+            PATIENCE, reactor, onTimeoutCancel=lambda result, seconds: None
         )
         await program.ready
         return program
@@ -275,14 +307,12 @@ class PageTests(TestCase):
         What the page shows of the output is in it, in this order.
         """
         self.assertNotIn("Traceback", program.output, command.text)
-        lines = iter(program.output.splitlines())
-        for shown in filter(None, command.output):
-            wanted = pattern(shown)
-            if not any(wanted.fullmatch(line.strip()) for line in lines):
-                self.fail(
-                    f"{command.text}: the page shows {shown!r}, but there is"
-                    f" {program.output}"
-                )
+        shown = missing(command.output, program.output)
+        if shown is not None:
+            self.fail(
+                f"{command.text}: the page shows {shown!r}, but there is"
+                f" {program.output}"
+            )
 
     def page(self, name: str) -> Deferred[None]:
         """

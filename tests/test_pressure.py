@@ -123,7 +123,7 @@ class PressureTests(TestCase):
     A slow reader bounds the sender, and nobody else.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def _offer(self, muxer: str, size: int, piece: int) -> None:
         child = Child()

@@ -130,7 +130,7 @@ class DiskTests(TestCase):
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         path = os.path.abspath(folder) + "/peers.db"
         self.assertEqual(

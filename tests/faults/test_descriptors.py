@@ -57,8 +57,6 @@ class DescriptorTests(ProgramTestCase):
     When there are none the node refuses; then it accepts again.
     """
 
-    timeout = 60
-
     async def test_accept(self) -> None:
         """
         While others hold all descriptors the node serves those that it has, is
@@ -80,7 +78,7 @@ class DescriptorTests(ProgramTestCase):
             self.addCleanup(each.stopService)
         await node.ping(address)
         endpoint = TCP4ClientEndpoint(
-            reactor, "127.0.0.1", int(address.value("tcp") or 0), timeout=5
+            reactor, "127.0.0.1", int(address.value("tcp") or 0), timeout=300
         )
         silent: list[Silent] = []
         for _ in range(2 * DESCRIPTORS):

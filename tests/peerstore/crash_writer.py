@@ -5,17 +5,16 @@ A program that writes to peerstores until it is killed::
 
     python -m tests.peerstore.crash_writer
 
-On each line of stdin it is told a database and a first number.  It then forks;
-the child says which process it is, writes, and says how much it has written
-when.  The parent says when the child has ended, and waits for the next line:
-so all that has to be imported is so once.
+Each line of stdin has a database and a first number.  For each, it forks; the child
+prints the number of its process, makes changes, and prints how many it has made, and
+how many the store has reported as written.  The parent prints when the child has ended,
+and waits for the next line: so all modules are imported once.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -27,12 +26,16 @@ from twisted_libp2p.peerstore import Limits, PeerStoreService, openPeerStore
 
 __all__ = ["ADDRESS", "COUNT", "peer"]
 
-#: How many writes there are, and in how many seconds.
+#: The number of changes, and the seconds that they take at least.
 COUNT = 10_000
 SECONDS = 4.0
 
-#: After how many writes it says so.
+#: The number of changes in one turn, which is then printed.
 TURN = 50
+
+#: The number of turns between two requests to write all changes.  The store also
+#: writes by itself, four times a second.
+FLUSH = 5
 
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/4001")
 
@@ -46,14 +49,14 @@ def peer(number: int) -> PeerID:
 
 def say(*words: object) -> None:
     """
-    Tell whoever has started this.
+    Print a line for the test.
     """
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 async def main(reactor: Any, description: str, first: int) -> None:
     """
-    Write.
+    Make the changes.
     """
     store = openPeerStore(reactor, description, Limits(peers=10**6))
     assert isinstance(store, PeerStoreService)
@@ -68,11 +71,14 @@ async def main(reactor: Any, description: str, first: int) -> None:
             return
         for number in range(start, start + TURN):
             store.addAddresses(peer(number), [ADDRESS])
-        say("wrote", start + TURN, time.monotonic())
+        count = start + TURN
+        say("changed", count)
+        if count % (FLUSH * TURN) == 0:
+            store.flush().addCallback(lambda _: say("kept", count))
 
     loop = LoopingCall(write)
     await loop.start(SECONDS * TURN / COUNT)
-    # All is written, and this should be dead by now.
+    # The test kills this program when it has read enough.
     await Deferred()
 
 

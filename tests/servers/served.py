@@ -35,8 +35,6 @@ class ServedTestCase(TestCase):
     @ivar guest: the peer id of the client, which servers should show.
     """
 
-    timeout = 30
-
     def setUp(self) -> None:
         """
         Start both nodes.

@@ -40,7 +40,7 @@ class BrowserTests(TestCase):
     The page as it is seen.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def setUp(self) -> None:  # type: ignore[override]
         """

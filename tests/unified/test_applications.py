@@ -32,7 +32,7 @@ class ApplicationTests(TestCase):
     Both sides are ours.
     """
 
-    timeout = 120.0
+    timeout = 600
 
     async def setUp(self) -> None:  # type: ignore[override]
         """

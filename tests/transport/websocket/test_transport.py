@@ -128,8 +128,6 @@ class NodeTests(TestCase):
     Nodes that dial each other by WebSockets.
     """
 
-    timeout = 30.0
-
     def setUp(self) -> None:
         self.authority = Authority(Path(self.mktemp()))
 
