@@ -20,11 +20,6 @@ from twisted_libp2p.node import MUXERS, SECURITIES
 
 Command = Callable[[str], list[str]]
 
-#: Stacks that are not tried.  A transfer of 64 MiB with js-libp2p 3.3.11 over TLS stops
-#: once in a few runs: the buffers of both sockets are empty, our windows are used up,
-#: and our pings go unanswered.  It is not known on whose side the fault is.
-UNSOLVED = {("js", "tls")}
-
 
 def _cells() -> Iterator[Cell]:
     """
@@ -33,8 +28,6 @@ def _cells() -> Iterator[Cell]:
     for peer, direction, security, muxer in product(
         PEERS, DIRECTIONS, SECURITIES, MUXERS
     ):
-        if (peer, security) in UNSOLVED:
-            continue
         early = Cell(peer, direction, "ws", security, muxer, True)
         late = Cell(peer, direction, "ws", security, muxer, False)
         yield late if early.impossible else early

@@ -38,6 +38,10 @@ const PATHS = { tcp: '', ws: '/ws' }
 // Options that lift the limits of the package.
 const UNLIMITED = {
   tcp: { inboundSocketInactivityTimeout: NO_LIMIT, outboundSocketInactivityTimeout: NO_LIMIT },
+  // While more than 4 MiB wait to be sent, TLS pauses the WebSocket, which cannot
+  // hold its sender back: it aborts the connection as soon as it has received more
+  // than 4 MiB, and then leaves the socket open, since 1006 is no code to close with.
+  ws: { maxBufferedAmount: NO_LIMIT },
   // A stream is aborted when more than 4 MiB are buffered, although yamux lets
   // its window grow to 16 MiB and mplex has none.
   yamux: {
