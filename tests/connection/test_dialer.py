@@ -180,13 +180,13 @@ class DialTests(SynchronousTestCase):
         """
         number = int(self.address.value("memory") or 0)
         port = self.nodes.network.ports[number]
-        build, accepted = port.factory.buildProtocol, []
+        build, accepted = port.receiver.buildProtocol, []
 
         def counting(addr: Any) -> Any:
             accepted.append(addr)
             return build(addr)
 
-        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        port.receiver.buildProtocol = counting  # type: ignore[method-assign]
         return accepted
 
     def test_remembered(self) -> None:
@@ -333,7 +333,7 @@ class DialTests(SynchronousTestCase):
         own = self.client.addresses[0].withoutPeer()
         accepted: list[Any] = []
         port = self.nodes.network.ports[int(own.value("memory") or 0)]
-        self.patch(port.factory, "buildProtocol", accepted.append)
+        self.patch(port.receiver, "buildProtocol", accepted.append)
         live = str(self.address.withoutPeer())
         connection = self.nodes.result(self.dialKnown(str(own), live))
         self.assertEqual((connection.remotePeer, accepted), (self.server.peerID, []))

@@ -157,7 +157,7 @@ class DialOptionsTests(SynchronousTestCase):
             ends.append((upgrade, protocol))
             node.registry.register("/echo", EchoFactory())
         (near, client), (far, server) = ends
-        network.join(client, server, 1)
+        network.join(client, server, MemoryAddress(1))
         self.nodes.settle()
         for upgrade, role in ((near, Role.CLIENT), (far, Role.SERVER)):
             connection: Any = self.successResultOf(upgrade.connection)

@@ -33,13 +33,13 @@ class DialectTests(UpgradeTestCase):
         """
         accepted: list[Any] = []
         port = self.nodes.network.ports[int(server.addresses[0].value("memory") or 0)]
-        build = port.factory.buildProtocol
+        build = port.receiver.buildProtocol
 
         def counting(addr: Any) -> Any:
             accepted.append(addr)
             return build(addr)
 
-        port.factory.buildProtocol = counting  # type: ignore[method-assign]
+        port.receiver.buildProtocol = counting  # type: ignore[method-assign]
         return accepted
 
     def test_firstFlight(self) -> None:

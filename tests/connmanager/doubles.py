@@ -195,12 +195,13 @@ class _Endpoint:
         """
         Connect at once, or be refused.
         """
-        server = self._network.ports[self._number].factory.buildProtocol(self._source)
+        server = self._network.ports[self._number].receiver.buildProtocol(self._source)
         if server is None:
             return fail(ConnectionRefusedError("refused when it was accepted"))
-        client = protocolFactory.buildProtocol(MemoryAddress(self._number))
+        address = MemoryAddress(self._number)
+        client = protocolFactory.buildProtocol(address)
         assert client is not None
-        self._network.join(client, server, self._number, self._source)
+        self._network.join(client, server, address, self._source)
         return succeed(client)
 
 

@@ -512,10 +512,10 @@ class GaterTests(CrowdTestCase):
         server = self.serve(gater=Choosy())
         self.connect(self.come())
         (end,) = ends
-        self.assertTrue(end.connected)
+        self.assertFalse(end.disconnected)
         self.assertEqual(server.connections.limiter.transient.used.connections, 1)
         self.nodes.result(server.stopService())
-        self.assertFalse(end.connected)
+        self.assertTrue(end.disconnected)
         self.assertEqual(server.connections.limiter.transient.used.connections, 0)
 
     def test_dialer(self) -> None:
@@ -669,8 +669,7 @@ class LifeTests(CrowdTestCase):
         (connection,) = self.server.connections
         end = transport(connection)
         for each in (end, end.other):
-            each._outgoing.clear()
-            each._schedule = lambda: None
+            each.stalled = True
 
     def test_redial(self) -> None:
         """

@@ -38,7 +38,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork
-from twisted_libp2p.transport.memory import MemoryAddress, _End, _Port
+from twisted_libp2p.transport.memory import MemoryAddress, MemoryEnd
 
 #: How many nodes there are.  The first one has room for few connections.
 COUNT = 4
@@ -66,7 +66,7 @@ class Wire(MemoryNetwork):
 
     def __init__(self, clock: Any, delay: float) -> None:
         super().__init__(clock, delay)
-        self.ends: list[_End] = []
+        self.ends: list[MemoryEnd] = []
 
     def join(self, client: IProtocol, server: IProtocol, *facts: Any) -> None:
         """
@@ -78,11 +78,11 @@ class Wire(MemoryNetwork):
             self.ends.append(end)
 
     @property
-    def open(self) -> list[_End]:
+    def open(self) -> list[MemoryEnd]:
         """
         The transports that are still connected.
         """
-        return [end for end in self.ends if end.connected]
+        return [end for end in self.ends if not end.disconnected]
 
 
 class Silent(Factory):
@@ -116,8 +116,7 @@ class DialModel(RuleBasedStateMachine):
         """
         Start the nodes, and somebody who accepts and says nothing.
         """
-        silent = _Port(self.network, MemoryAddress(SILENT), Silent())
-        silent.startListening()
+        self.network.listen(MemoryAddress(SILENT), Silent())
         self.all = [self.node(number) for number in range(COUNT)]
         self.where = [node.addresses[0] for node in self.all]
         for node in self.all:

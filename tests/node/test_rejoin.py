@@ -28,7 +28,7 @@ from twisted_libp2p.node.rejoin import REJOINED, REJOINED_ADDRESSES
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
-from twisted_libp2p.transport.memory import MemoryAddress, _Port
+from twisted_libp2p.transport.memory import MemoryAddress
 
 
 class KeptStore(MemoryPeerStore, Service):
@@ -178,7 +178,7 @@ class RejoinChoiceTests(SynchronousTestCase):
         silent.noisy = False
         for each in dead:
             number = MemoryAddress(int(each.value("memory") or 0))
-            _Port(self.nodes.network, number, silent).startListening()
+            self.nodes.network.listen(number, silent)
         live = friend.addresses[0].withoutPeer()
         self.store.connected(friend.peerID)
         self.store.addAddresses(friend.peerID, [live], Source.IDENTIFY)

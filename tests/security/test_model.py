@@ -235,9 +235,9 @@ class _Model:
         match what:
             case "arrive":
                 # Some of its bytes do; perhaps they were read before a pause.
-                transport.peer._reading |= later
+                transport.other._reading |= later
                 transport.stroke(size)
-                transport.peer._reading &= not self._wrappers[1 - side]._paused
+                transport.other._reading &= not self._wrappers[1 - side]._paused
             case "turn":
                 # Whatever was written is on its way.
                 self._clock.advance(0)

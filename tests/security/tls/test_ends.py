@@ -215,7 +215,7 @@ class ReadTests(Meeting):
         self.pump.flush()
         foreign.say(b"two")
         # A transport may have read ahead.
-        data = foreign.transport._written.pop()
+        _, data = foreign.transport._written.pop()
         foreign.transport.waiting = 0
         self.layer.dataReceived(data)
         self.assertEqual(self.application.received, [b"one"])
@@ -566,7 +566,7 @@ class EndTests(Meeting):
             self.pump.flush()
             self.assertIsNone(tls())
             for transport in (self.pump.client, self.pump.server):
-                del transport.protocol, transport.peer
+                del transport.protocol, transport.other
             del self.layer, self.pump
             self.application.transport = None
             del self.application

@@ -11,19 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import CannotListenError, ConnectionRefusedError
-from twisted.internet.interfaces import (
-    IAddress,
-    IDelayedCall,
-    IListeningPort,
-    IReactorTime,
-)
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import HandshakeFailed, PeerMismatch, UnsupportedAddress
+from twisted_libp2p.errors import HandshakeFailed, PeerMismatch
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
@@ -33,7 +28,11 @@ from twisted_libp2p.interfaces import (
     Secured,
 )
 from twisted_libp2p.testing.memorymuxed.session import MemorySession
-from twisted_libp2p.transport.memory import MemoryAddress
+from twisted_libp2p.transport.memory import (
+    MemoryAddress,
+    MemoryAddressing,
+    MemoryNumbers,
+)
 
 __all__ = ["SECURITY", "MemoryMuxedNetwork", "MemoryMuxedTransport"]
 
@@ -43,67 +42,10 @@ SECURITY = "/memory"
 Accept = Callable[[IAddress | None], IUpgrade | None]
 
 
-@implementer(IListeningPort)
-class _Port:
+class MemoryMuxedNetwork(MemoryNumbers[Accept]):
     """
-    A listener of a network in memory.
+    The network of the nodes that share it; it carries the events of sessions.
     """
-
-    def __init__(
-        self, network: MemoryMuxedNetwork, address: MemoryAddress, accept: Accept
-    ) -> None:
-        self._network = network
-        self._address = address
-        self.accept = accept
-
-    def startListening(self) -> None:
-        """
-        Accept connections.
-
-        @raise CannotListenError: another listener has this number.
-        """
-        number = self._address.number
-        if number in self._network.ports:
-            raise CannotListenError("memory", number, OSError("address in use"))
-        self._network.ports[number] = self
-
-    def stopListening(self) -> Deferred[None]:
-        """
-        Accept no further connections.
-        """
-        self._network.ports.pop(self._address.number, None)
-        return succeed(None)
-
-    def getHost(self) -> MemoryAddress:
-        """
-        Return the address on which this listens.
-        """
-        return self._address
-
-
-class MemoryMuxedNetwork:
-    """
-    The network of the nodes that share it.
-
-    @ivar clock: the reactor whose turns carry each step.
-    @ivar delay: seconds that each step is on its way, in one direction.
-    @ivar ports: the listeners, by their numbers.
-    """
-
-    def __init__(self, clock: IReactorTime, delay: float = 0.0) -> None:
-        self.clock = clock
-        self.delay = delay
-        self.ports: dict[int, _Port] = {}
-        self._last = 0
-
-    def free(self) -> int:
-        """
-        Return a number that no end has yet.
-        """
-        self._last += 1
-        while self._last in self.ports:
-            self._last += 1
-        return self._last
 
     def sessions(
         self, role: Role, near: MemoryAddress, far: MemoryAddress
@@ -131,12 +73,12 @@ class _Dial:
         self,
         network: MemoryMuxedNetwork,
         upgrade: IUpgrade,
-        number: int,
+        address: MemoryAddress,
         source: MemoryAddress,
     ) -> None:
         self._network = network
         self._upgrade = upgrade
-        self._number = number
+        self._address = address
         self._source = source
         self._sessions: tuple[MemorySession, ...] = ()
         self._call: IDelayedCall | None = None
@@ -169,9 +111,9 @@ class _Dial:
         """
         self._call = None
         upgrade = self._upgrade
-        address = MemoryAddress(self._number)
-        port = self._network.ports.get(self._number)
-        far = None if port is None else port.accept(self._source)
+        address = self._address
+        accept = self._network.receiver(address)
+        far = None if accept is None else accept(self._source)
         if far is None or not far.begin(self._dropFar):
             upgrade.fail(
                 Failure(ConnectionRefusedError(f"nobody listens at {address}"))
@@ -195,7 +137,7 @@ class _Dial:
 
 
 @implementer(IMuxedTransport)
-class MemoryMuxedTransport:
+class MemoryMuxedTransport(MemoryAddressing):
     """
     Dials, and listens on, C{/memory} addresses of one network.
     """
@@ -209,14 +151,6 @@ class MemoryMuxedTransport:
         """
         self._network = network
 
-    def canDial(self, address: Multiaddr) -> bool:
-        """
-        Check whether the address is one of memory, and no more.
-        """
-        return address.names == ("memory",)
-
-    canListen = canDial
-
     def dial(
         self,
         address: Multiaddr,
@@ -229,40 +163,11 @@ class MemoryMuxedTransport:
         @raise UnsupportedAddress: C{options.local} is not an address of memory.
         """
         local = options.local
-        number = self._network.free() if local is None else self._number(local)
-        source = MemoryAddress(number)
-        _Dial(self._network, upgrade, self._number(address), source).begin()
+        source = self._network.free() if local is None else MemoryAddress.of(local)
+        _Dial(self._network, upgrade, MemoryAddress.of(address), source).begin()
 
     def listen(self, address: Multiaddr, accept: Accept) -> Deferred[IListeningPort]:
         """
         Listen at once, or fail at once; number 0 takes a free one.
         """
-        number = self._number(address) or self._network.free()
-        port = _Port(self._network, MemoryAddress(number), accept)
-        try:
-            port.startListening()
-        except CannotListenError:
-            return fail()
-        return succeed(port)
-
-    def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
-        """
-        Return the address of a listener.
-        """
-        host = self.toMultiaddr(port.getHost())
-        return [] if host is None else [host]
-
-    def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
-        """
-        Translate an address of memory.
-        """
-        if isinstance(address, MemoryAddress):
-            return Multiaddr(f"/memory/{address.number}")
-        return None
-
-    def _number(self, address: Multiaddr) -> int:
-        if not self.canDial(address):
-            raise UnsupportedAddress(
-                f"{address} is no address of memory: /memory/7 is one"
-            )
-        return int(address.value("memory") or 0)
+        return self._network.listen(MemoryAddress.of(address), accept)
