@@ -26,7 +26,7 @@ from twisted_libp2p.interfaces import (
     IRegistration,
     IRegistry,
 )
-from twisted_libp2p.node.node import SERVICES_TIME
+from twisted_libp2p.node.running import SERVICES_TIME
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import PingService

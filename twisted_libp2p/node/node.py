@@ -13,21 +13,14 @@ from collections.abc import Callable, Iterable, Sequence
 from random import random
 from typing import Any, TypeVar
 
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import (
-    Deferred,
-    fail,
-    succeed,
-)
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IProtocol,
-    IProtocolFactory,
     IReactorTime,
     IResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -37,15 +30,13 @@ from twisted_libp2p.connection import ConnectionContext, Upgrader
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
-from twisted_libp2p.errors import ConfigurationError, NodeStopping
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
-    IConnection,
-    Identification,
     IGater,
     IHost,
     IHostService,
@@ -60,14 +51,14 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.arguments import checkKinds, networked, provided
-from twisted_libp2p.node.life import Life, LivingService, stopAll
 from twisted_libp2p.node.listeners import Listeners
+from twisted_libp2p.node.outgoing import OutgoingNode
 from twisted_libp2p.node.parts import makeConnections, makeDialer, openStore
-from twisted_libp2p.node.rejoin import rejoin
+from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
-from twisted_libp2p.node.targets import Target, parse
+from twisted_libp2p.node.targets import Target
 from twisted_libp2p.protocols.identify import IdentifyService
-from twisted_libp2p.protocols.ping import Ping, PingService
+from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.transport.private import PrivateNetwork
 
 S = TypeVar("S", bound=IService)
@@ -86,12 +77,9 @@ AGENT = f"twisted_libp2p/{__version__}"
 #: The network that nodes state by default.
 PROTOCOL_VERSION = "ipfs/0.1.0"
 
-#: Seconds that the services of a stopping node have before its connections are closed.
-SERVICES_TIME = 1.0
-
 
 @implementer(IHost)
-class Node(LivingService):
+class Node(OutgoingNode, RunningNode):
     """
     A libp2p peer.
 
@@ -200,7 +188,6 @@ class Node(LivingService):
         self.listeners = Listeners(
             self.ownAddresses, self._transports, self._upgrader.listen, listen
         )
-        self._rejoining: Deferred[None] | None = None
         self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
         self.add(PingService())
         for each in services:
@@ -263,86 +250,6 @@ class Node(LivingService):
         """
         return hostAddress(self, protocol)
 
-    # Life
-
-    def privilegedStartService(self) -> None:
-        """
-        Listen before C{twistd} changes its user, for only root may listen on low
-        ports.
-
-        @raise Exception: an address that the node was made with cannot be listened
-            on, and the program should end.
-        """
-        super().privilegedStartService()
-        self.listeners.bind()
-
-    def begin(self) -> None:
-        """
-        Start the services, then the listeners.
-        """
-        stops = self.listeners.stops
-        self._admit(True)
-        MultiService.startService(self)
-        if stops != self.listeners.stops:
-            # A service has stopped the node as it was started.
-            return
-        self.listeners.start(lambda: self.happened("listening"))
-        if stops == self.listeners.stops and IService.providedBy(self.peerstore):
-            self._rejoining = Deferred.fromCoroutine(
-                rejoin(self.peerstore, self.connections, self._dialer)
-            )
-
-    def _admit(self, open: bool) -> None:
-        """
-        Let connections, streams and listeners begin, or refuse them from now on.
-        """
-        self._context.admit(open)
-        self.listeners.admit(open)
-
-    def whenListening(self) -> Deferred[list[Multiaddr]]:
-        """
-        Wait until the started node listens on all its addresses.
-
-        @return: fires with the full addresses to dial; fails with the error of one
-            that cannot be listened on.
-        """
-        if self.life is Life.RESTARTING:
-            return self.whenStopped().addCallback(lambda _: self.whenListening())
-        return self.listeners.whenStarted().addCallback(lambda _: self.addresses)
-
-    def refuse(self) -> None:
-        """
-        Refuse to connect, to listen and to open streams, with
-        L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
-        """
-        self._admit(False)
-
-    async def end(self) -> None:
-        """
-        Stop the listeners, the dials and the upgrades, then the services, within a
-        second, then the connections, within two seconds, then the rest.
-        """
-        rejoining, self._rejoining = self._rejoining, None
-        if rejoining is not None:
-            rejoining.cancel()
-        await self.listeners.closeAll()
-        upgrading = len(self._upgrader.upgrades)
-        self._dialer.stop()
-        self._upgrader.upgrades.abortAll()
-        speaking = [each for each in self.services if IHostService.providedBy(each)]
-        await stopAll(speaking, self.clock, SERVICES_TIME)
-        await self.connections.stopService()
-        # Connections that had ended before, and whose streams have unread bytes.
-        for connection in list(self._context.unread):
-            connection.close()
-        stopped = [*speaking, self.connections]
-        await stopAll(
-            [each for each in self.services if each not in stopped], self.clock
-        )
-        if upgrading:
-            # Aborted transports are gone in the next turn of the reactor.
-            await deferLater(self.reactor, 0)
-
     # Listening
 
     def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
@@ -378,58 +285,6 @@ class Node(LivingService):
         """
         return ProtocolServer(self, protocols)
 
-    # Connecting
-
-    def connect(
-        self, target: Target, options: DialOptions = DEFAULT_OPTIONS
-    ) -> Deferred[IConnection]:
-        """
-        Return an existing connection to a peer, or open one.
-
-        @param target: a peer id, whose addresses are known; or an address, with the
-            peer id at its end, or without one to take any peer that answers; a peer
-            that is connected already keeps that connection.
-        @param options: how to dial.
-        @return: fires with the connection.  Fails with
-            L{DialFailed<twisted_libp2p.errors.DialFailed>}, which has the error of each
-            address, with L{NoAddresses<twisted_libp2p.errors.NoAddresses>}, with
-            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}, or, after a stop,
-            with L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
-        """
-        if not self._context.open:
-            return fail(NodeStopping())
-        try:
-            peer, addresses = parse(target)
-        except ValueError:
-            return fail()
-        if peer is not None and not options.fresh:
-            for connection in self.connections.to(peer):
-                if connection.connected:
-                    return succeed(connection)
-        return self._dialer.dial(peer, addresses, options=options)
-
-    def openStream(
-        self,
-        target: Target,
-        protocols: str | Sequence[str],
-        factory: IProtocolFactory,
-        options: DialOptions = DEFAULT_OPTIONS,
-    ) -> Deferred[IProtocol]:
-        """
-        Connect to a peer, unless that is done, and open a stream.
-
-        @param target: as for L{connect}.
-        @param protocols: a protocol id, or several in order of preference.
-        @param factory: builds the protocol of the stream.
-        @param options: how to dial, and whether the stream may run over a relay.
-        @return: fires with the connected protocol.
-        """
-        return self.connect(target, options).addCallback(
-            lambda connection: connection.openStream(
-                protocols, factory, allowLimited=options.allowLimited
-            )
-        )
-
     def connector(
         self,
         target: Target,
@@ -444,26 +299,3 @@ class Node(LivingService):
         @param options: how to dial, and whether the stream may run over a relay.
         """
         return ProtocolClient(self, target, protocols, options)
-
-    # Questions to peers
-
-    async def ping(self, target: Target) -> float:
-        """
-        Ping a peer once.
-
-        @return: the round trip in seconds.
-        """
-        return await self.service(PingService).ping(await self.connect(target))
-
-    async def pinger(self, target: Target) -> Ping:
-        """
-        Open a stream for any number of pings.
-        """
-        return await self.service(PingService).open(await self.connect(target))
-
-    async def identify(self, target: Target) -> Identification:
-        """
-        Return the description that a peer gives of itself.
-        """
-        connection = await self.connect(target)
-        return await self.service(IdentifyService).identified(connection)

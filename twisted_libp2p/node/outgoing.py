@@ -1,0 +1,123 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The way from a node to its peers: connections, streams and questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
+
+from twisted_libp2p.connection import ConnectionContext
+from twisted_libp2p.connection.dialer import Dialer
+from twisted_libp2p.connmanager.service import ConnectionManager
+from twisted_libp2p.errors import NodeStopping
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    IConnection,
+    Identification,
+)
+from twisted_libp2p.node.targets import Target, parse
+from twisted_libp2p.protocols.identify import IdentifyService
+from twisted_libp2p.protocols.ping import Ping, PingService
+
+__all__ = ["OutgoingNode"]
+
+S = TypeVar("S", bound=IService)
+
+
+class OutgoingNode:
+    """
+    A node as the peer that begins: it connects, opens streams, and asks.
+
+    @ivar connections: the service that owns the connections.
+    """
+
+    connections: ConnectionManager
+    _context: ConnectionContext
+    _dialer: Dialer
+
+    def service(self, kind: type[S]) -> S:
+        """
+        Return the service of a class.
+        """
+        raise NotImplementedError
+
+    def connect(
+        self, target: Target, options: DialOptions = DEFAULT_OPTIONS
+    ) -> Deferred[IConnection]:
+        """
+        Return an existing connection to a peer, or open one.
+
+        @param target: a peer id, whose addresses are known; or an address, with the
+            peer id at its end, or without one to take any peer that answers; a peer
+            that is connected already keeps that connection.
+        @param options: how to dial.
+        @return: fires with the connection.  Fails with
+            L{DialFailed<twisted_libp2p.errors.DialFailed>}, which has the error of each
+            address, with L{NoAddresses<twisted_libp2p.errors.NoAddresses>}, with
+            L{DialToSelf<twisted_libp2p.errors.DialToSelf>}, or, after a stop,
+            with L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
+        """
+        if not self._context.open:
+            return fail(NodeStopping())
+        try:
+            peer, addresses = parse(target)
+        except ValueError:
+            return fail()
+        if peer is not None and not options.fresh:
+            for connection in self.connections.to(peer):
+                if connection.connected:
+                    return succeed(connection)
+        return self._dialer.dial(peer, addresses, options=options)
+
+    def openStream(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory,
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> Deferred[IProtocol]:
+        """
+        Connect to a peer, unless that is done, and open a stream.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        @param factory: builds the protocol of the stream.
+        @param options: how to dial, and whether the stream may run over a relay.
+        @return: fires with the connected protocol.
+        """
+        return self.connect(target, options).addCallback(
+            lambda connection: connection.openStream(
+                protocols, factory, allowLimited=options.allowLimited
+            )
+        )
+
+    # Questions to peers
+
+    async def ping(self, target: Target) -> float:
+        """
+        Ping a peer once.
+
+        @return: the round trip in seconds.
+        """
+        return await self.service(PingService).ping(await self.connect(target))
+
+    async def pinger(self, target: Target) -> Ping:
+        """
+        Open a stream for any number of pings.
+        """
+        return await self.service(PingService).open(await self.connect(target))
+
+    async def identify(self, target: Target) -> Identification:
+        """
+        Return the description that a peer gives of itself.
+        """
+        connection = await self.connect(target)
+        return await self.service(IdentifyService).identified(connection)

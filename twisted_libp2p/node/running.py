@@ -1,0 +1,131 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The start and the stop of a node, in the order of its parts.
+"""
+
+from __future__ import annotations
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection import ConnectionContext, Upgrader
+from twisted_libp2p.connection.dialer import Dialer
+from twisted_libp2p.connmanager.service import ConnectionManager
+from twisted_libp2p.interfaces import IHostService, IPeerStore
+from twisted_libp2p.node.life import Life, LivingService, stopAll
+from twisted_libp2p.node.listeners import Listeners
+from twisted_libp2p.node.rejoin import rejoin
+
+__all__ = ["SERVICES_TIME", "RunningNode"]
+
+#: Seconds that the services of a stopping node have before its connections are closed.
+SERVICES_TIME = 1.0
+
+
+class RunningNode(LivingService):
+    """
+    A node as a service: what it starts and stops, and when.
+
+    @ivar clock: the reactor, for times and timers.
+    @ivar peerstore: the known peers.
+    @ivar connections: the service that owns the connections.
+    @ivar listeners: the addresses on which it listens.
+    """
+
+    clock: IReactorTime
+    peerstore: IPeerStore
+    connections: ConnectionManager
+    listeners: Listeners
+    _context: ConnectionContext
+    _upgrader: Upgrader
+    _dialer: Dialer
+    _rejoining: Deferred[None] | None = None
+
+    @property
+    def addresses(self) -> list[Multiaddr]:
+        """
+        The addresses at which peers can dial this node now, with its peer id.
+        """
+        raise NotImplementedError
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen before C{twistd} changes its user, for only root may listen on low
+        ports.
+
+        @raise Exception: an address that the node was made with cannot be listened
+            on, and the program should end.
+        """
+        super().privilegedStartService()
+        self.listeners.bind()
+
+    def begin(self) -> None:
+        """
+        Start the services, then the listeners.
+        """
+        stops = self.listeners.stops
+        self._admit(True)
+        MultiService.startService(self)
+        if stops != self.listeners.stops:
+            # A service has stopped the node as it was started.
+            return
+        self.listeners.start(lambda: self.happened("listening"))
+        if stops == self.listeners.stops and IService.providedBy(self.peerstore):
+            self._rejoining = Deferred.fromCoroutine(
+                rejoin(self.peerstore, self.connections, self._dialer)
+            )
+
+    def _admit(self, open: bool) -> None:
+        """
+        Let connections, streams and listeners begin, or refuse them from now on.
+        """
+        self._context.admit(open)
+        self.listeners.admit(open)
+
+    def whenListening(self) -> Deferred[list[Multiaddr]]:
+        """
+        Wait until the started node listens on all its addresses.
+
+        @return: fires with the full addresses to dial; fails with the error of one
+            that cannot be listened on.
+        """
+        if self.life is Life.RESTARTING:
+            return self.whenStopped().addCallback(lambda _: self.whenListening())
+        return self.listeners.whenStarted().addCallback(lambda _: self.addresses)
+
+    def refuse(self) -> None:
+        """
+        Refuse to connect, to listen and to open streams, with
+        L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
+        """
+        self._admit(False)
+
+    async def end(self) -> None:
+        """
+        Stop the listeners, the dials and the upgrades, then the services, within a
+        second, then the connections, within two seconds, then the rest.
+        """
+        rejoining, self._rejoining = self._rejoining, None
+        if rejoining is not None:
+            rejoining.cancel()
+        await self.listeners.closeAll()
+        upgrading = len(self._upgrader.upgrades)
+        self._dialer.stop()
+        self._upgrader.upgrades.abortAll()
+        speaking = [each for each in self.services if IHostService.providedBy(each)]
+        await stopAll(speaking, self.clock, SERVICES_TIME)
+        await self.connections.stopService()
+        # Connections that had ended before, and whose streams have unread bytes.
+        for connection in list(self._context.unread):
+            connection.close()
+        stopped = [*speaking, self.connections]
+        await stopAll(
+            [each for each in self.services if each not in stopped], self.clock
+        )
+        if upgrading:
+            # Aborted transports are gone in the next turn of the reactor.
+            await deferLater(self.clock, 0)
