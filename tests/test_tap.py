@@ -145,6 +145,17 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(make("-d", folder).peerID, kept)
         self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
 
+    def test_unix(self) -> None:
+        """
+        Unix sockets have access rights; a wrong one is a line.
+        """
+        for right in (["--unix-mode", "660"], ["--unix-owner", "7:8"]):
+            node = make("--listen", "/unix/run/node.sock", *right)
+            self.assertEqual(str(node.listeners.requested[0]), "/unix/run/node.sock")
+        for wrong in (["--unix-mode", "999"], ["--unix-owner", "nobody here"]):
+            error = self.assertRaises(UsageError, Options().parseOptions, wrong)
+            self.assertIn(wrong[0], str(error))
+
     def test_echo(self) -> None:
         """
         It serves the echo when it is asked to.

@@ -25,7 +25,7 @@ from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import ITransportProvider, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
@@ -34,6 +34,8 @@ from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.unix import UnixSockets
+from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 __all__ = ["NodeService", "Options", "makeService"]
@@ -75,6 +77,8 @@ class Options(NodeOptions):
         ],
         ["tls-certificate", None, None, "certificate to listen on /wss with, in PEM"],
         ["tls-key", None, None, "its key; in the same file by default"],
+        ["unix-mode", None, None, "mode of Unix sockets, such as 660", fileMode],
+        ["unix-owner", None, None, "their owner, USER or USER:GROUP", fileOwner],
         ["data", "d", None, f"folder for the files of the node, such as {KEY_FILE}"],
     ]
 
@@ -173,6 +177,16 @@ class Options(NodeOptions):
         if roots is None and certificate is None:
             return None
         return SecureWebSockets(roots, certificate, self["tls-key"])
+
+    def providers(self) -> list[ITransportProvider]:
+        """
+        Return the providers of the transports that have options of their own.
+        """
+        found = super().providers()
+        mode, owner = self["unix-mode"], self["unix-owner"] or self.owner()
+        if mode is not None or owner is not None:
+            found.append(UnixSockets(MODE if mode is None else mode, owner))
+        return found
 
     def identity(self) -> Identity | None:
         """

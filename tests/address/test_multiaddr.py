@@ -259,6 +259,8 @@ class FormTests(SynchronousTestCase):
             ("/onion/timaq4ygg2iegci=:80", "/onion"),
             (f"/onion3/{ONION3}", "/onion3"),
             (f"/onion3/{ONION3[1:]}:80", "/onion3"),
+            (f"/onion3/a{ONION3[1:]}:80", "checksum is wrong"),
+            (f"/onion3/{ONION3[:-1]}a:80", "of version 0"),
             ("/certhash/xyz", "/certhash"),
             ("/certhash/uEiA", "multihash"),
             ("/certhash/u", "multihash"),
@@ -293,7 +295,8 @@ class FormTests(SynchronousTestCase):
             ("2b81", "128"),
             ("9003026162", "slash"),
             ("900303 2f612f", "slash"),
-            ("9003022f61cc03", "follows the path"),
+            ("bd03" + "00" * 34 + "040001", "version 4"),
+            ("bd03" + "00" * 34 + "030001", "checksum"),
             ("a503021220", "/p2p"),
             ("a50303001161", "/p2p"),
             ("bc03" + "00" * 12, "port 0"),
@@ -586,11 +589,14 @@ class ValueTests(SynchronousTestCase):
 
     def test_encapsulatePath(self) -> None:
         """
-        Behind a path there is no place; in text it would be part of the path.
+        After a path other components may follow; its slashes are hidden then.
         """
-        path = Multiaddr("/unix/a")
-        self.assertRaises(InvalidMultiaddr, path.encapsulate, Multiaddr("/ws"))
-        self.assertRaises(InvalidMultiaddr, path.withPeer, PeerID.fromText(PEER))
+        path = Multiaddr("/unix/a/b")
+        self.assertEqual(str(path.encapsulate("/ws")), "/unix/%2Fa%2Fb/ws")
+        full = path.withPeer(PEER)
+        self.assertEqual(str(full), f"/unix/%2Fa%2Fb/p2p/{PEER}")
+        self.assertEqual(str(full.peerID), PEER)
+        self.assertEqual(full.withoutPeer(), path)
 
     def test_withoutFirst(self) -> None:
         """

@@ -23,6 +23,7 @@ NAME, NAME4, NAME6 = "/dns/c.example/tcp/1", "/dns4/c.example/tcp/1", "/dns6/c/t
 RELAY = (
     "/ip4/8.8.4.4/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N/p2p-circuit"
 )
+ONION = "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1"
 MEMORY, UNIX = "/memory/7", "/unix/a/b"
 
 SAMPLES = (
@@ -39,6 +40,7 @@ SAMPLES = (
     RELAY,
     MEMORY,
     UNIX,
+    ONION,
     "/ip4/10.0.0.7/tcp/1",
     "/ip4/9.9.9.9/tcp/1",
 )
@@ -47,6 +49,12 @@ SAMPLES = (
 TABLE: list[tuple[str, list[str], list[str], list[tuple[float, str]]]] = [
     ("nothing", [], [], []),
     ("one is dialed at once", [], [RELAY], [(0.0, RELAY)]),
+    (
+        "Tor comes last",
+        [LAN4],
+        [ONION, LAN4, WAN4],
+        [(0.0, LAN4), (0.03, WAN4), (0.53, ONION)],
+    ),
     (
         "families take turns, IPv6 first, a quarter of a second apart",
         [],
@@ -120,10 +128,10 @@ TABLE: list[tuple[str, list[str], list[str], list[tuple[float, str]]]] = [
         [(0.0, WAN4), (0.25, LAN4), (0.75, RELAY)],
     ),
     (
-        "what has no scope is taken for public",
+        "what needs no network comes first",
         [LAN4],
-        [MEMORY, UNIX, LAN4],
-        [(0.0, LAN4), (0.03, MEMORY), (0.28, UNIX)],
+        [LAN4, MEMORY, UNIX],
+        [(0.0, MEMORY), (0.03, UNIX), (0.06, LAN4)],
     ),
 ]
 

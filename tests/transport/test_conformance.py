@@ -7,12 +7,18 @@ The suite of transports, over each transport.
 from __future__ import annotations
 
 import socket
+from itertools import count
+from shutil import rmtree
+from tempfile import mkdtemp
+from urllib.parse import quote
 
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import TestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.node import Node
 from twisted_libp2p.testing.memorymuxed import (
     MemoryMuxedNetwork,
     MemoryMuxedTransport,
@@ -20,6 +26,7 @@ from twisted_libp2p.testing.memorymuxed import (
 from twisted_libp2p.testing.transport import TransportConformance
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
 from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
+from twisted_libp2p.transport.unix import UnixTransport
 
 
 def _unusedPort() -> int:
@@ -66,6 +73,66 @@ class PrivateTCPTests(TCPTests):
         """
         private: AnyTransport = PrivateTransport(
             TCPTransport(reactor), PrivateNetwork(bytes(32))
+        )
+        return private
+
+
+class UnixTests(TransportConformance, TestCase):
+    """
+    Unix sockets.
+    """
+
+    reactor = reactor
+    foreignHost = IPv4Address("TCP", "192.0.2.1", 1)
+
+    def setUp(self) -> None:
+        """
+        Make a folder.
+        """
+        # A path in the folder of the test may be too long for a socket.
+        self.folder = mkdtemp()
+        self.addCleanup(rmtree, self.folder)
+        self.listenAddress = self.socket("first")
+        self.otherAddress = self.socket("other")
+        self.names = count()
+
+    async def listening(self) -> Node:
+        """
+        Start a node that listens on a socket of its own.
+        """
+        self.listenAddress = self.socket(str(next(self.names)))
+        return await super().listening()
+
+    def socket(self, name: str) -> str:
+        """
+        Return the address of a socket in the folder.
+        """
+        return "/unix/" + quote(f"{self.folder}/{name}", safe="")
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the reactor.
+        """
+        return UnixTransport(reactor)
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return the path of a file that does not exist.
+        """
+        return Multiaddr(self.socket("nothing"))
+
+
+class PrivateUnixTests(UnixTests):
+    """
+    Unix sockets inside a private network.
+    """
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the members of one network.
+        """
+        private: AnyTransport = PrivateTransport(
+            UnixTransport(reactor), PrivateNetwork(bytes(32))
         )
         return private
 

@@ -35,6 +35,7 @@ __all__ = [
     "service",
     "tcp",
     "tls",
+    "unix",
     "ws",
     "wss",
     "yamux",
@@ -111,6 +112,11 @@ mplex = MuxerProvider(
 
 tcp = TransportProvider(
     "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"
+)
+unix = TransportProvider(
+    "unix",
+    "twisted_libp2p.transport.unix.UnixTransport.ofHost",
+    "Unix sockets, to processes of the same host",
 )
 ws = TransportProvider(
     "ws",

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from functools import total_ordering
 from typing import Final, NamedTuple
 
+from twisted_libp2p.address.paths import pathText, takePath
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME, Protocol
 from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
@@ -217,17 +218,12 @@ class Multiaddr:
         """
         Return this address followed by another one.
 
-        @raise InvalidMultiaddr: this address ends with a path, which no component can
-            follow; or both together have more than L{MAX_COMPONENTS} components
-            or L{MAX_BYTES} bytes.
+        @raise InvalidMultiaddr: both together have more than L{MAX_COMPONENTS}
+            components or L{MAX_BYTES} bytes.
         """
         other = self.of(other)
-        if self and other:
-            *_, (last, *_) = _cut(self._encoded)
-            if last.path:
-                raise InvalidMultiaddr(f"{self}: nothing can follow the path")
-            if len(self) + len(other) > MAX_COMPONENTS:
-                raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
+        if self and other and len(self) + len(other) > MAX_COMPONENTS:
+            raise InvalidMultiaddr(f"more than {MAX_COMPONENTS} components")
         encoded = self._encoded + other._encoded
         if len(encoded) > MAX_BYTES:
             raise InvalidMultiaddr(f"longer than {MAX_BYTES} bytes")
@@ -329,12 +325,12 @@ def _encode(component: Component) -> bytes:
     return varint.encode(component.code) + data
 
 
-def _textOf(components: Iterable[Component]) -> str:
-    text = ""
-    for name, code, value, _ in components:
-        text += f"/{name}"
+def _textOf(address: Multiaddr) -> str:
+    text, left = "", len(address)
+    for name, code, value, _ in address:
+        text, left = f"{text}/{name}", left - 1
         if value is not None:
-            text += value if BY_CODE[code].path else f"/{value}"
+            text += pathText(value, not left) if BY_CODE[code].path else f"/{value}"
     return text or "/"
 
 
@@ -372,9 +368,15 @@ def _parseText(text: str) -> Iterator[Component]:
             problem += f", where {' or '.join(known)} could stand"
             raise InvalidMultiaddr(f"{text!r}: {problem}")
         value = ""
-        if protocol.path:
-            value = "".join(f"/{part}" for part in parts[position:])
-            position = len(parts)
+        if protocol.path and position < len(parts):
+            try:
+                value, taken = takePath(parts[position:])
+            except ValueError as error:
+                raise InvalidMultiaddr(
+                    f"{text!r}: {parts[position]!r} is no value for"
+                    f" /{protocol.name}: {error}"
+                ) from None
+            position += taken
         elif protocol.size != 0 and position < len(parts):
             value = parts[position]
             position += 1
@@ -470,8 +472,6 @@ def _cut(data: bytes) -> Iterator[tuple[Protocol, int, int, int]]:
         offset = start + size
         if offset > len(data):
             raise InvalidMultiaddr(f"the value of /{protocol.name} is cut off")
-        if protocol.path and offset < len(data):
-            raise InvalidMultiaddr(f"something follows the path of /{protocol.name}")
         yield protocol, begin, start, offset
 
 

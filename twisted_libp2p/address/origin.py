@@ -18,13 +18,13 @@ from enum import IntEnum
 from twisted_libp2p.address.multiaddr import Multiaddr
 from twisted_libp2p.address.scope import Scope, hostOfText, ipsOfHost
 
-__all__ = ["HOST_NAMES", "Origin", "spelledIP"]
+__all__ = ["HOST_NAMES", "LOCAL", "Origin", "spelledIP"]
 
 #: The protocols of host names that have to be resolved to IP addresses.
 HOST_NAMES = ("dns", "dns4", "dns6")
 
-# The protocols whose addresses do not leave this host.
-_LOCAL = ("memory", "unix")
+#: The protocols whose addresses do not leave this host.
+LOCAL = ("memory", "unix")
 
 #: The addresses at which clouds serve the credentials of a machine to that machine
 #: (Amazon, Google, Azure and others; Alibaba; Amazon by IPv6).  No peer is there.
@@ -59,7 +59,7 @@ class Origin(IntEnum):
         # A peer that uses a relay may be anywhere.
         if remote is None or not remote or "p2p-circuit" in remote.names:
             return cls.PUBLIC
-        if remote.first in _LOCAL:
+        if remote.first in LOCAL:
             return cls.HOST
         return _ORIGINS.get(Scope.of(remote), cls.PUBLIC)
 
@@ -81,7 +81,7 @@ class Origin(IntEnum):
             if host is None:
                 return None
         if host is None:
-            scope = Scope.LOOPBACK if first in _LOCAL else Scope.PUBLIC
+            scope = Scope.LOOPBACK if first in LOCAL else Scope.PUBLIC
         else:
             scope = Scope.ofHost(host)
             if scope is Scope.UNKNOWN:

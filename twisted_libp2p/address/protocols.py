@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha3_256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -37,7 +38,8 @@ class Protocol:
         length.
     @ivar toBytes: converts a value from text to bytes.
     @ivar toText: converts a value from bytes to text.
-    @ivar path: whether the value is a path: the rest of the text, slashes included.
+    @ivar path: whether the value is a path, whose slashes may be written as they are
+        (L{twisted_libp2p.address.paths}).
     """
 
     code: int
@@ -206,6 +208,36 @@ def _onion(characters: int) -> tuple[Callable[[str], bytes], Callable[[bytes], s
     return toBytes, toText
 
 
+_onion3ToBytes, _onion3ToText = _onion(56)
+
+# The last byte of an address of Tor, and the text before the bytes of which the two
+# bytes before it are a hash (Tor's rend-spec-v3, section 6).
+_ONION_VERSION: Final = 3
+_ONION_HASHED: Final = b".onion checksum"
+
+
+def _checkOnion3(data: bytes) -> bytes:
+    """
+    Check the version and the checksum of an onion address: one that was mistyped leads
+    nowhere.
+    """
+    key, checksum, version = data[:32], data[32:34], data[34]
+    if version != _ONION_VERSION:
+        raise ValueError(f"of version {version}, where {_ONION_VERSION} is known")
+    expected = sha3_256(_ONION_HASHED + key + data[34:35]).digest()[:2]
+    if checksum != expected:
+        raise ValueError("its checksum is wrong, a character may be mistyped")
+    return data
+
+
+def _checkedOnion3ToBytes(text: str) -> bytes:
+    return _checkOnion3(_onion3ToBytes(text))
+
+
+def _checkedOnion3ToText(data: bytes) -> str:
+    return _onion3ToText(_checkOnion3(data))
+
+
 _NAME: Final = (None, _nameToBytes, _nameToText)
 _PORT: Final = (2, _portToBytes, _portToText)
 _NOTHING: Final = (0, str.encode, bytes.decode)
@@ -228,7 +260,7 @@ _PROTOCOLS: Final = (
     Protocol(421, "p2p", None, _peerToBytes, _peerToText),
     Protocol(443, "https", *_NOTHING),
     Protocol(444, "onion", 12, *_onion(16)),
-    Protocol(445, "onion3", 37, *_onion(56)),
+    Protocol(445, "onion3", 37, _checkedOnion3ToBytes, _checkedOnion3ToText),
     Protocol(448, "tls", *_NOTHING),
     Protocol(449, "sni", *_NAME),
     Protocol(454, "noise", *_NOTHING),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.connection.dnsaddr import isDNSAddr
-from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.interfaces import AnyTransport, IOpaqueDials
 
 __all__ = ["TransportChoice", "literal"]
 
@@ -59,8 +59,10 @@ class TransportChoice:
     def resolves(self, address: Multiaddr, transport: AnyTransport) -> bool:
         """
         Check whether the name in an address is resolved here.  It is not if the
-        transport dials names alone, as a transport does that asks a proxy.
+        transport dials names alone, or if a proxy resolves them.
         """
+        if IOpaqueDials.providedBy(transport):
+            return False
         bare = address.withoutPeer()
         resolved = _example(bare)
         return resolved is not bare and transport.canDial(resolved)

@@ -15,6 +15,7 @@ from enum import IntEnum
 from itertools import zip_longest
 
 from twisted_libp2p.address import Multiaddr, Scope
+from twisted_libp2p.address.origin import LOCAL
 
 __all__ = ["FAR_STEP", "NEAR_STEP", "RELAY_STEP", "rank"]
 
@@ -30,6 +31,8 @@ RELAY_STEP = 0.5
 
 _NEAR = (Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE)
 
+_DETOURS = frozenset(("p2p-circuit", "onion", "onion3"))
+
 _WEB_SOCKETS = frozenset(("ws", "wss"))
 
 _FAMILIES = {"ip6": "ip6", "ip6zone": "ip6", "dns6": "ip6", "ip4": "ip4", "dns4": "ip4"}
@@ -40,19 +43,22 @@ class _Group(IntEnum):
     How promising an address is.
     """
 
+    #: On this host, and by no network.
+    HERE = 0
     #: In a network of our own that fits.
-    NEAR = 0
+    NEAR = 1
     #: Public, or a name.
-    FAR = 1
+    FAR = 2
     #: In a private network of others.
-    UNFIT = 2
-    #: By way of a relay.
-    RELAYED = 3
+    UNFIT = 3
+    #: By way of a relay, or of Tor.
+    RELAYED = 4
 
 
 # For each group: the seconds before its first address, and those before the next ones.
 _STEPS = {
-    _Group.NEAR: (0.0, NEAR_STEP),
+    _Group.HERE: (0.0, NEAR_STEP),
+    _Group.NEAR: (NEAR_STEP, NEAR_STEP),
     _Group.FAR: (NEAR_STEP, FAR_STEP),
     _Group.UNFIT: (FAR_STEP, FAR_STEP),
     _Group.RELAYED: (RELAY_STEP, FAR_STEP),
@@ -83,8 +89,10 @@ class _Place:
         Judge how promising an address is.
         """
         scope = Scope.of(address)
-        if "p2p-circuit" in address.names:
+        if not _DETOURS.isdisjoint(address.names):
             return _Group.RELAYED
+        if address.first in LOCAL:
+            return _Group.HERE
         if scope not in _NEAR:
             return _Group.FAR
         if scope == Scope.LOOPBACK:
@@ -100,12 +108,13 @@ def rank(
     """
     Order the addresses of one peer:
 
-      1. private addresses that fit: we have such an address too, or none of our
+      1. addresses of this host that need no network, such as Unix sockets;
+      2. private addresses that fit: we have such an address too, or none of our
          addresses is known.  Loopback fits if we have no other addresses, or if the
          peer has an IP address of ours, so that it is on this host;
-      2. public addresses, and names;
-      3. private addresses that do not fit;
-      4. addresses by way of a relay.
+      3. public addresses, and names;
+      4. private addresses that do not fit;
+      5. addresses by way of a relay, or of Tor.
 
     In each of these IPv6 and IPv4 take turns, IPv6 first unless only IPv4
     is known to be ours.  WebSockets come after the other addresses of their family.

@@ -113,7 +113,7 @@ class Stack(Factory):
                     self,
                     lambda muxer, secure: self.muxers[muxer].wrap(
                         upgrade.role,
-                        upgrade.connect(muxer, secure.secured, secure.getHost()),
+                        upgrade.connect(muxer, secure.secured, secure.getHost),
                     ),
                 ),
             ),
@@ -244,7 +244,7 @@ class _Muxing(Negotiation):
         Judge the peer, and return the muxer if the handshake has agreed on one.
         """
         secured: Secured = transport.secured
-        self._stack.upgrade.judge(secured, transport.getPeer())
+        self._stack.upgrade.judge(secured, transport.getPeer)
         return secured.muxer
 
     def machine(self) -> Machine:

@@ -134,6 +134,8 @@ class Upgrade:
     @ivar role: the part of our side.
     @ivar expected: the peer that has to answer; None accepts any peer.
     @ivar scope: the use of all limits by the connection.
+    @ivar asked: the address that was dialed, or listened on, if the transport does not
+        show the address of the peer; otherwise None.
     @ivar connection: fires with the connection when it is ready, or fails with the
         typed error of the failed step.  To cancel it is to drop the transport.
     """
@@ -161,6 +163,7 @@ class Upgrade:
         self.role = role
         self.expected = expected
         self.scope = scope
+        self.asked: Multiaddr | None = None
         self._instead: Instead = instead or _keep
         self._startedAt = 0.0
         self._remoteAddress: Multiaddr | None = None
@@ -204,21 +207,21 @@ class Upgrade:
         self._upgrades.began(self)
         return True
 
-    def judge(self, secured: Secured, address: IAddress) -> None:
+    def judge(self, secured: Secured, getPeer: Callable[[], IAddress]) -> None:
         """
         Decide whether the peer, which has proven its identity, is wanted.
 
         A peer that the gater refuses gets its muxer as well: only the muxer can send it
         the code of the refusal.
 
-        @param address: the peer's end of the transport.
+        @param getPeer: returns the peer's end of the transport.
         @raise Exception: the peer is not wanted.  The upgrade has ended, and the caller
             of the dial has the error.
         """
         try:
             if secured.remotePeer == self._upgrades.identity.peerID:
                 raise DialToSelf(f"{secured.remotePeer} is this node itself")
-            self._remoteAddress = self.transport.toMultiaddr(address)
+            self._remoteAddress = self.asked or self.transport.toMultiaddr(getPeer())
             self._upgrades.connections.secured(
                 secured.remotePeer, self._remoteAddress, self.direction
             )
@@ -230,15 +233,21 @@ class Upgrade:
             self.refuse(error)
             raise
 
-    def connect(self, muxer: str, secured: Secured, address: IAddress) -> Connection:
+    def connect(
+        self, muxer: str, secured: Secured, getHost: Callable[[], IAddress]
+    ) -> Connection:
         """
         Make the connection, since everything is negotiated.  It is ready when its
         session has started.
 
         @param muxer: the name of the muxer.
-        @param address: our end of the transport.
+        @param getHost: returns our end of the transport.
         """
         upgrades = self._upgrades
+        if self.asked is None:
+            local = self.transport.toMultiaddr(getHost())
+        else:
+            local = self.asked if self.direction is Direction.INBOUND else None
         return Connection(
             upgrades.context,
             upgrades.identity.peerID,
@@ -247,7 +256,7 @@ class Upgrade:
             direction=self.direction,
             role=self.role,
             transport=self.transport.name,
-            localAddress=self.transport.toMultiaddr(address),
+            localAddress=local,
             remoteAddress=self._remoteAddress,
             upgradeTime=upgrades.clock.seconds() - self._startedAt,
             scope=self.scope,
@@ -261,12 +270,12 @@ class Upgrade:
         try:
             if self.connection.called:
                 raise ConnectionClosing("the dial was given up")
-            self.judge(secured, session.getPeer())
+            self.judge(secured, session.getPeer)
         except Exception:
             session.abort(Failure(StreamAborted("the peer is not wanted")))
             return
         muxer = secured.muxer or self.transport.name
-        session.start(self.connect(muxer, secured, session.getHost()))
+        session.start(self.connect(muxer, secured, session.getHost))
 
     # Outcome
 

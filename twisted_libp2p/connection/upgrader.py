@@ -34,6 +34,8 @@ from twisted_libp2p.interfaces import (
     IManagedConnection,
     IMuxedTransport,
     IMuxer,
+    IOpaqueDials,
+    IOpaqueListeners,
     ISecurity,
     Role,
 )
@@ -129,6 +131,8 @@ class Upgrader:
             if IMuxedTransport.providedBy(transport):
                 transport.dial(address, upgrade, options)
             else:
+                if IOpaqueDials.providedBy(transport):
+                    upgrade.asked = address
                 endpoint = transport.clientEndpoint(address, options)
                 await endpoint.connect(self.stack(upgrade, dialect))
         except BaseException:
@@ -156,29 +160,40 @@ class Upgrader:
         """
         if IMuxedTransport.providedBy(transport):
             return transport.listen(address, lambda addr: self.accept(transport, addr))
+        asked = address if IOpaqueListeners.providedBy(transport) else None
         listening: Deferred[IListeningPort] = transport.serverEndpoint(address).listen(
-            self.inbound(transport)
+            self.inbound(transport, asked)
         )
         return listening
 
-    def inbound(self, transport: IAddressing) -> AcceptingFactory:
+    def inbound(
+        self, transport: IAddressing, asked: Multiaddr | None = None
+    ) -> AcceptingFactory:
         """
         Prepare to upgrade connections that peers open over a byte transport.
 
+        @param asked: the address of all these connections, if the transport does not
+            show the addresses of peers.
         @return: a factory to listen on an endpoint with.
         """
 
         def accept(addr: IAddress | None) -> Stack | None:
-            upgrade = self.accept(transport, addr)
+            upgrade = self.accept(transport, addr, asked)
             return None if upgrade is None else self.stack(upgrade)
 
         return AcceptingFactory(accept)
 
-    def accept(self, transport: IAddressing, addr: IAddress | None) -> Upgrade | None:
+    def accept(
+        self,
+        transport: IAddressing,
+        addr: IAddress | None,
+        asked: Multiaddr | None = None,
+    ) -> Upgrade | None:
         """
         Begin the upgrade of a connection that a peer opens.
 
         @param addr: the address of the peer, as far as it is known.
+        @param asked: the address of the connection, if the transport does not show it.
         @return: None if the peer is refused.
         """
         upgrade: Upgrade
@@ -186,10 +201,11 @@ class Upgrader:
         def refuse(error: Exception) -> None:
             upgrade.refuse(error)
 
+        remote = asked
+        if remote is None and addr is not None:
+            remote = transport.toMultiaddr(addr)
         try:
-            scope = self.context.connections.accepted(
-                None if addr is None else transport.toMultiaddr(addr), refuse
-            )
+            scope = self.context.connections.accepted(remote, refuse)
         except Libp2pError:
             return None
         if not self.context.open:
@@ -199,10 +215,11 @@ class Upgrader:
         upgrade = Upgrade(
             self.upgrades, transport, Direction.INBOUND, Role.SERVER, None, scope
         )
-        upgrade.connection.addErrback(self._failed, addr)
+        upgrade.asked = asked
+        upgrade.connection.addErrback(self._failed, asked or addr)
         return upgrade
 
-    def _failed(self, reason: Failure, addr: IAddress | None) -> None:
+    def _failed(self, reason: Failure, addr: Multiaddr | IAddress | None) -> None:
         """
         Log, in one line, why an inbound connection has failed: nobody waits for it.
         """

@@ -129,6 +129,8 @@ from twisted_libp2p.interfaces.transport import (
     IAddressing,
     IMuxedTransport,
     INativeSession,
+    IOpaqueDials,
+    IOpaqueListeners,
     ITransport,
     IUpgrade,
 )
@@ -169,6 +171,8 @@ __all__ = [
     "IMuxerProvider",
     "IMuxerSession",
     "INativeSession",
+    "IOpaqueDials",
+    "IOpaqueListeners",
     "IOwnAddresses",
     "IPeerRouting",
     "IPeerStore",

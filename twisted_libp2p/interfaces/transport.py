@@ -32,6 +32,8 @@ __all__ = [
     "IAddressing",
     "IMuxedTransport",
     "INativeSession",
+    "IOpaqueDials",
+    "IOpaqueListeners",
     "ITransport",
     "IUpgrade",
 ]
@@ -135,6 +137,24 @@ class IMuxedTransport(IAddressing):
             before any other byte of it is read.  It returns the upgrade of this
             connection, or None to refuse the peer.
         """
+
+
+class IOpaqueDials(Interface):
+    """
+    A transport whose dials do not show the peer's address: a proxy is at the other end
+    of the socket, or a Unix socket, which gives its clients no address.
+
+    C{remoteAddress} of such a connection is the dialed address, and C{localAddress} is
+    None.  The dialer leaves the names of hosts to the transport: a proxy resolves them.
+    """
+
+
+class IOpaqueListeners(Interface):
+    """
+    A transport whose listeners do not see the addresses of peers, such as Unix sockets.
+
+    Both addresses of an inbound connection are those of its listener.
+    """
 
 
 #: A transport of either kind.

@@ -104,12 +104,22 @@ class NodeOptions(CommandOptions):
         roots = self["tls-roots"]
         return None if roots is None else SecureWebSockets(roots)
 
+    def providers(self) -> list[ITransportProvider]:
+        """
+        Return the providers of the transports that have options of their own.
+        """
+        secure = self.secureWebSockets()
+        return [] if secure is None else [secure]
+
     def transports(self) -> list[Any] | None:
         """
         Return the transports of the node; None for those of all plugins.
         """
-        secure = self.secureWebSockets()
-        if secure is None:
+        own = self.providers()
+        if not own:
             return None
-        others = [name for name in providers(ITransportProvider) if name != secure.name]
-        return [*others, secure]
+        replaced = {each.name for each in own}
+        others = [
+            each for each in providers(ITransportProvider) if each not in replaced
+        ]
+        return [*others, *own]

@@ -26,11 +26,14 @@ from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import Identification
 from twisted_libp2p.protocols.identify.description import (
     MAX_OWN_MESSAGE,
+    Audience,
     describe,
     visible,
 )
 from twisted_libp2p.wire.frames import FrameBuffer
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
+
+ONION = "/onion3/vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd:1234"
 
 
 class VisibleTests(SynchronousTestCase):
@@ -40,18 +43,23 @@ class VisibleTests(SynchronousTestCase):
 
     def test_scopes(self) -> None:
         """
-        Whoever is public is told of the public, whoever is near of all but
-        loopback, and this host of all.
+        A public peer gets public addresses, a near peer all but those of this host, a
+        peer of this host all, and a peer of Tor those of Tor.
         """
+        unix, onion = Multiaddr("/unix/a"), Multiaddr(ONION)
+        known = [*ALL, unix, onion]
         for at, expected in (
-            (PUBLIC, [PUBLIC, NAMED]),
-            (PRIVATE, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
-            (LINK_LOCAL, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED]),
-            (LOOPBACK, ALL),
-            (LOOPBACK6, ALL),
-            (None, ALL),
+            (PUBLIC, [PUBLIC, NAMED, onion]),
+            (NAMED, [PUBLIC, NAMED, onion]),
+            (None, [PUBLIC, NAMED, onion]),
+            (PRIVATE, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED, onion]),
+            (LINK_LOCAL, [LINK_LOCAL, PRIVATE, PUBLIC, NAMED, onion]),
+            (LOOPBACK, known),
+            (LOOPBACK6, known),
+            (unix, known),
+            (onion, [onion]),
         ):
-            self.assertEqual(visible(ALL, at), expected)
+            self.assertEqual(visible(known, Audience.of(at)), expected)
 
 
 class DescribeTests(SynchronousTestCase):

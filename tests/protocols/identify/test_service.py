@@ -493,6 +493,7 @@ class Remote:
 
     def __init__(self, remoteAddress: Multiaddr) -> None:
         self.remoteAddress = remoteAddress
+        self.localAddress: Multiaddr | None = None
 
 
 class MessageTests(SynchronousTestCase):

@@ -7,14 +7,16 @@ Our own identify message: which facts it states, and to whom.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any, NamedTuple
 
 from twisted_libp2p.address import Multiaddr, Scope
+from twisted_libp2p.address.origin import LOCAL
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.wire.frames import delimit
 from twisted_libp2p.wire.identify_pb2 import Identify as Message
 
-__all__ = ["MAX_OWN_MESSAGE", "Description", "describe", "visible"]
+__all__ = ["MAX_OWN_MESSAGE", "Audience", "Description", "describe", "visible"]
 
 #: Maximum size of our own message in bytes: rust-libp2p takes no more.
 MAX_OWN_MESSAGE = 4096
@@ -23,22 +25,64 @@ MAX_OWN_MESSAGE = 4096
 _OBSERVED = b"\x22"
 
 
-def visible(addresses: Iterable[Multiaddr], at: Multiaddr | None) -> list[Multiaddr]:
-    """
-    Select the addresses that are useful to a peer: public addresses for a public
-    peer, all but loopback for a peer of a private network, all for a peer of this
-    host.
+_ONIONS = ("onion", "onion3")
 
-    @param at: the address of the peer.
+
+class Audience(Enum):
     """
-    scope = Scope.UNKNOWN if at is None else Scope.of(at)
-    if scope is Scope.PUBLIC:
-        hidden = {Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE}
-    elif scope in (Scope.PRIVATE, Scope.LINK_LOCAL):
-        hidden = {Scope.LOOPBACK}
-    else:
-        hidden = set()
-    return [each for each in addresses if Scope.of(each) not in hidden]
+    The place of a peer, as far as it matters for the addresses that are stated to it.
+    """
+
+    HOST = "this host"
+    NETWORK = "a network of ours"
+    PUBLIC = "anywhere"
+    ONION = "Tor"
+
+    @classmethod
+    def of(cls, at: Multiaddr | None) -> Audience:
+        """
+        Return the place of a peer.
+
+        @param at: the remote address of the connection to it.
+        """
+        if at is None:
+            return cls.PUBLIC
+        if at.first in _ONIONS:
+            return cls.ONION
+        scope = Scope.of(at)
+        if scope is Scope.LOOPBACK or at.first in LOCAL:
+            return cls.HOST
+        return cls.NETWORK if scope in _NEAR else cls.PUBLIC
+
+
+_NEAR = (Scope.PRIVATE, Scope.LINK_LOCAL)
+
+# The scopes that are useless to each audience, or nobody's business there.
+_HIDDEN = {
+    Audience.NETWORK: {Scope.LOOPBACK},
+    Audience.PUBLIC: {Scope.LOOPBACK, *_NEAR},
+}
+
+
+def visible(addresses: Iterable[Multiaddr], audience: Audience) -> list[Multiaddr]:
+    """
+    Select the addresses that are useful to a peer: all for a peer of this host, all but
+    those of this host for a peer of a private network, and public ones for a peer
+    anywhere else.
+
+    A peer that is connected by Tor gets onion addresses alone: any other address would
+    show where this node is.
+    """
+    if audience is Audience.HOST:
+        return list(addresses)
+    if audience is Audience.ONION:
+        return [each for each in addresses if each.first in _ONIONS]
+    hidden = _HIDDEN[audience]
+    return [
+        each
+        for each in addresses
+        if each.first not in LOCAL and Scope.of(each) not in hidden
+    ]
 
 
 class Description(NamedTuple):

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr, PeerRecord, Scope
+from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.errors import (
     ConnectionClosing,
     Libp2pError,
@@ -40,6 +40,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols.identify.description import (
+    Audience,
     Description,
     describe,
     visible,
@@ -152,7 +153,7 @@ class IdentifyService(Service):
         self.agent = agent
         self._protocolVersion = protocolVersion
         # Our message and its signed records, until the next change.
-        self._descriptions: dict[tuple[Scope, int], Description] = {}
+        self._descriptions: dict[tuple[Audience, int], Description] = {}
         self._records: dict[tuple[Multiaddr, ...], bytes] = {}
         self._peers: dict[Any, _Peer] = {}
         self._pushing: IDelayedCall | None = None
@@ -280,19 +281,21 @@ class IdentifyService(Service):
         peer = self._peers.get(connection)
         if peer is not None:
             peer.sent = self._version.number
-        observed = connection.remoteAddress
-        scope = Scope.UNKNOWN if observed is None else Scope.of(observed)
+        remote = connection.remoteAddress
+        # A listener that does not see the addresses of peers has its own at both ends.
+        observed = None if remote == connection.localAddress else remote
+        audience = Audience.of(remote)
         room = 0 if observed is None else len(observed.toBytes())
-        description = self._descriptions.get((scope, room))
+        description = self._descriptions.get((audience, room))
         if description is None:
             host = self._host
             listening = [each.withoutPeer() for each in host.addresses]
-            description = self._descriptions[scope, room] = describe(
+            description = self._descriptions[audience, room] = describe(
                 host.identity,
                 agent=self.agent,
                 protocolVersion=self._protocolVersion,
                 protocols=host.registry.protocols(),
-                addresses=visible(listening, observed),
+                addresses=visible(listening, audience),
                 room=room,
                 seal=self._seal,
             )

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.address import UNIXAddress
+from twisted.internet.interfaces import IAddress
+
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport, IConnection
 from twisted_libp2p.limits import Limits
@@ -31,17 +34,22 @@ class TransportBase(TestCase):
 
     @cvar listenAddress: an address to listen on, whose port, or the like, the transport
         chooses.
+    @cvar otherAddress: an address to listen on beside it, if the transport chooses
+        nothing; otherwise None.
     @cvar wildcardAddress: an address that stands for all interfaces; None if the
         transport has no such address.
     @cvar localAddress: an address to dial from; None if the transport has no such
         address.
     @cvar foreignAddress: an address that the transport does not dial.
+    @cvar foreignHost: an address of Twisted that is none of the transport.
     """
 
     listenAddress: str
+    otherAddress: str | None = None
     wildcardAddress: str | None = None
     localAddress: str | None = None
     foreignAddress = "/ip4/192.0.2.1/udp/1"
+    foreignHost: IAddress = UNIXAddress(b"/elsewhere")
 
     reactor: Any
 

@@ -6,7 +6,6 @@ Tests of listening and dialing.
 
 from __future__ import annotations
 
-from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import deferLater
@@ -48,7 +47,7 @@ class ConnectionTests(TransportBase):
             address = Multiaddr(text)
             self.assertFalse(transport.canDial(address), text)
             self.assertFalse(transport.canListen(address), text)
-        self.assertIsNone(transport.toMultiaddr(UNIXAddress(b"/elsewhere")))
+        self.assertIsNone(transport.toMultiaddr(self.foreignHost))
 
     # Listening
 
@@ -60,12 +59,13 @@ class ConnectionTests(TransportBase):
         asked = Multiaddr(self.listenAddress)
         self.assertTrue(self.makeTransport().canListen(asked))
         node = await self.listening()
-        more = await node.listenOn(self.listenAddress)
+        more = await node.listenOn(self.otherAddress or self.listenAddress)
         found = [each.withoutPeer() for each in node.addresses]
         self.assertEqual(len(set(found)), 2)
         self.assertEqual(more, [node.addresses[1]])
         for each in found:
-            self.assertNotEqual(each, asked)
+            if self.otherAddress is None:
+                self.assertNotEqual(each, asked)
             self.assertTrue(self.makeTransport().canDial(each))
 
     async def test_wildcard(self) -> None:
@@ -106,12 +106,13 @@ class ConnectionTests(TransportBase):
 
     async def test_addresses(self) -> None:
         """
-        Both sides agree on the addresses of a connection, as multiaddrs.
+        Both sides agree on the addresses of a connection, as multiaddrs.  If the dialer
+        has no address, the listener has both.
         """
         _, listener, near, far = await self.connected()
         self.assertEqual(near.remoteAddress, listener.addresses[0].withoutPeer())
         self.assertEqual(far.localAddress, near.remoteAddress)
-        self.assertEqual(far.remoteAddress, near.localAddress)
+        self.assertEqual(far.remoteAddress, near.localAddress or far.localAddress)
 
     async def test_local(self) -> None:
         """

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
@@ -28,6 +28,8 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
+    IOpaqueDials,
+    IOpaqueListeners,
     ITransport,
 )
 from twisted_libp2p.transport.private.layer import PrivateFactory
@@ -109,6 +111,9 @@ class PrivateTransport:
         self.byteStream = True
         self._transport = transport
         self._network = network
+        for each in (IOpaqueDials, IOpaqueListeners):
+            if each.providedBy(transport):
+                alsoProvides(self, each)
 
     def canDial(self, address: Multiaddr) -> bool:
         """
