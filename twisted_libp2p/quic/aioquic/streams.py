@@ -1,0 +1,366 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The streams of one connection of aioquic: unread bytes, credit, and room to write.
+
+aioquic hands out received bytes at once, and takes any number of written ones.  Here
+received bytes wait until they are read, and only that gives credit; and no more bytes
+are taken than the peer's windows and our own allow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from aioquic.quic.stream import QuicStream
+
+from twisted_libp2p.interfaces import FIN, QuicEvent
+from twisted_libp2p.quic.aioquic.credit import CreditConnection
+
+__all__ = ["Streams"]
+
+Event = tuple[object, ...]
+
+#: Credit is given when so much of a window has been used, as a divisor.
+_PORTION = 4
+
+
+class _Stream:
+    """
+    One stream.
+
+    @ivar quic: aioquic's object.
+    @ivar chunks: the unread bytes.
+    @ivar unread: how many these are.
+    @ivar taken: the bytes that were read or dropped.
+    @ivar end: the end of the peer's half, as C{read} returns it; None so far.
+    @ivar reported: whether the user is to read until there is nothing.
+    @ivar stopped: whether received bytes are dropped.
+    @ivar readEnd: whether the user has read the end.
+    @ivar written: the bytes that were taken from the user.
+    @ivar sent: whether our half has ended, or was reset.
+    """
+
+    __slots__ = (
+        "chunks",
+        "end",
+        "quic",
+        "readEnd",
+        "reported",
+        "sent",
+        "stopped",
+        "taken",
+        "unread",
+        "written",
+    )
+
+    def __init__(self, quic: QuicStream) -> None:
+        self.quic = quic
+        self.chunks: deque[bytes] = deque()
+        self.unread = self.taken = self.written = 0
+        self.end: int | None = None
+        self.reported = self.stopped = self.readEnd = self.sent = False
+
+
+class Streams:
+    """
+    The streams of one connection.
+
+    @ivar events: the events that the user has not got.
+    @ivar window: the bytes that the peer may send on all streams before they are read.
+    """
+
+    def __init__(
+        self,
+        quic: CreditConnection,
+        streamWindow: int,
+        window: int,
+        sendWindow: int,
+    ) -> None:
+        self.events: list[Event] = []
+        self.window = window
+        self._quic = quic
+        self._streamWindow = streamWindow
+        self._sendWindow = sendWindow
+        self._all: dict[int, _Stream] = {}
+        self._taken = 0
+        # Bytes given to aioquic that count for the peer's window of the connection.
+        self._promised = 0
+        # Bytes that aioquic keeps until they are acknowledged, as of the last look.
+        self._kept = 0
+        self._writing: set[_Stream] = set()
+        self._blocked: dict[int, _Stream] = {}
+        self._wanting = False
+
+    # What aioquic reports
+
+    def received(self, number: int, data: bytes, fin: bool) -> None:
+        """
+        Take bytes of the peer.
+        """
+        stream = self._find(number)
+        if stream is None:
+            return
+        if fin:
+            stream.end = FIN
+        if stream.stopped:
+            self._take(stream, len(data))
+            self._settle(number, stream)
+            return
+        if data:
+            stream.chunks.append(data)
+            stream.unread += len(data)
+        self._report(number, stream)
+
+    def wasReset(self, number: int, code: int) -> None:
+        """
+        Note that the peer has reset its half; unread bytes are dropped.
+        """
+        stream = self._find(number)
+        if stream is None:
+            return
+        stream.chunks.clear()
+        stream.unread = 0
+        stream.end = code
+        self._take(stream, stream.quic.receiver.highest_offset - stream.taken)
+        if stream.stopped:
+            self._settle(number, stream)
+        else:
+            self._report(number, stream)
+
+    def wasStopped(self, number: int, code: int) -> None:
+        """
+        Note that the peer reads no longer.
+        """
+        stream = self._find(number)
+        if stream is None:
+            return
+        self._drop(stream)
+        self.events.append((QuicEvent.STOPPED, number, code))
+
+    def look(self) -> None:
+        """
+        Find out which streams can be written again, and whether one can be opened.
+        """
+        kept = 0
+        for stream in list(self._writing):
+            size = stream.written - stream.quic.sender._buffer_start
+            if size and not stream.sent:
+                kept += size
+            elif stream.sent and stream.quic.sender.is_finished:
+                self._writing.discard(stream)
+            else:
+                kept += size
+                if not size:
+                    self._writing.discard(stream)
+        self._kept = kept
+        if self._blocked:
+            for number, stream in list(self._blocked.items()):
+                if self._room(stream) > 0:
+                    del self._blocked[number]
+                    self.events.append((QuicEvent.WRITABLE, number))
+        if self._wanting and self._mayOpen():
+            self._wanting = False
+            self.events.append((QuicEvent.AVAILABLE,))
+
+    # Calls of the user
+
+    def open(self) -> int | None:
+        """
+        Open a stream; None if the peer allows none now.
+        """
+        if not self._mayOpen():
+            self._wanting = True
+            return None
+        number = self._quic.get_next_available_stream_id()
+        self._quic.send_stream_data(number, b"")
+        self._all[number] = _Stream(self._quic._streams[number])
+        return number
+
+    def write(self, number: int, pieces: Sequence[bytes | memoryview]) -> int:
+        """
+        Take bytes, as many as there is room for.
+        """
+        stream = self._all.get(number)
+        if stream is None or stream.sent:
+            return 0
+        data = b"".join(pieces)
+        room = self._room(stream)
+        if room < len(data):
+            self._blocked[number] = stream
+            if room <= 0:
+                return 0
+            data = data[:room]
+        if data:
+            self._quic.send_stream_data(number, data)
+            stream.written += len(data)
+            self._promised += len(data)
+            self._kept += len(data)
+            self._writing.add(stream)
+        return len(data)
+
+    def finish(self, number: int) -> None:
+        """
+        End our half.
+        """
+        stream = self._all.get(number)
+        if stream is not None and not stream.sent:
+            self._quic.send_stream_data(number, b"", True)
+            stream.sent = True
+            self._blocked.pop(number, None)
+            self._settle(number, stream)
+
+    def reset(self, number: int, code: int) -> None:
+        """
+        Reset our half.
+        """
+        stream = self._all.get(number)
+        if stream is not None and not stream.quic.sender.is_finished:
+            stream.quic.sender.reset(code)
+            self._drop(stream)
+            self._blocked.pop(number, None)
+            self._settle(number, stream)
+
+    def stop(self, number: int, code: int) -> None:
+        """
+        Ask the peer to send no longer.
+        """
+        stream = self._all.get(number)
+        if stream is None or stream.stopped:
+            return
+        stream.stopped = True
+        self._take(stream, stream.unread)
+        stream.chunks.clear()
+        stream.unread = 0
+        if stream.end is None:
+            stream.quic.receiver.stop(code)
+        self._settle(number, stream)
+
+    def read(self, number: int, maximum: int) -> tuple[bytes, int | None] | None:
+        """
+        Return unread bytes and the end, and give credit.
+        """
+        stream = self._all.get(number)
+        if stream is None or stream.stopped or stream.readEnd:
+            return None
+        chunks = stream.chunks
+        if not chunks:
+            if stream.end is None:
+                stream.reported = False
+                return None
+            data = b""
+        elif stream.unread <= maximum:
+            data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.clear()
+        else:
+            data = self._part(chunks, maximum)
+        stream.unread -= len(data)
+        self._take(stream, len(data))
+        if chunks or stream.end is None:
+            return data, None
+        stream.readEnd = True
+        self._settle(number, stream)
+        return data, stream.end
+
+    def setWindow(self, size: int) -> None:
+        """
+        Change the window of the connection.
+        """
+        self.window = size
+        self._credit()
+
+    # Within
+
+    @staticmethod
+    def _part(chunks: deque[bytes], maximum: int) -> bytes:
+        """
+        Take the first bytes.
+        """
+        parts, left = [], maximum
+        while left:
+            piece = chunks.popleft()
+            if len(piece) > left:
+                chunks.appendleft(piece[left:])
+                piece = piece[:left]
+            parts.append(piece)
+            left -= len(piece)
+        return b"".join(parts)
+
+    def _find(self, number: int) -> _Stream | None:
+        """
+        Return a stream, which the peer may open by this.
+        """
+        stream = self._all.get(number)
+        if stream is None:
+            quic = self._quic._streams.get(number)
+            if quic is None or quic.receiver is None or self._ours(number):
+                return None
+            stream = self._all[number] = _Stream(quic)
+            self.events.append((QuicEvent.OPENED, number))
+        return stream
+
+    def _ours(self, number: int) -> bool:
+        return bool(number & 1) != self._quic.configuration.is_client
+
+    def _report(self, number: int, stream: _Stream) -> None:
+        if not stream.reported:
+            stream.reported = True
+            self.events.append((QuicEvent.READABLE, number))
+
+    def _take(self, stream: _Stream, size: int) -> None:
+        """
+        Count bytes that are read or dropped, and give credit for them.
+        """
+        if not size:
+            return
+        stream.taken += size
+        self._taken += size
+        quic = stream.quic
+        if not (stream.stopped or stream.end is not None):
+            window = stream.taken + self._streamWindow
+            if window - quic.max_stream_data_local >= self._streamWindow // _PORTION:
+                quic.max_stream_data_local = window
+        self._credit()
+
+    def _credit(self) -> None:
+        limit = self._quic._local_max_data
+        window = self._taken + self.window
+        if window - limit.value >= self.window // _PORTION:
+            limit.value = window
+
+    def _mayOpen(self) -> bool:
+        number = self._quic.get_next_available_stream_id()
+        return number // 4 < self._quic._remote_max_streams_bidi
+
+    def _room(self, stream: _Stream) -> int:
+        """
+        Return how many bytes may be taken now.
+        """
+        if stream.sent:
+            return 0
+        return min(
+            stream.quic.max_stream_data_remote - stream.written,
+            self._quic._remote_max_data - self._promised,
+            self._sendWindow - self._kept,
+        )
+
+    def _drop(self, stream: _Stream) -> None:
+        """
+        Drop the unsent bytes of our half, which is being reset.
+        """
+        sender = stream.quic.sender
+        self._promised -= stream.written - sender.highest_offset
+        stream.written = sender.highest_offset
+        stream.sent = True
+        self._writing.discard(stream)
+        del sender._buffer[:]
+
+    def _settle(self, number: int, stream: _Stream) -> None:
+        """
+        Forget a stream that has ended on both sides.
+        """
+        over = stream.readEnd or (stream.stopped and stream.end is not None)
+        if over and stream.sent and self._all.get(number) is stream:
+            del self._all[number]
+            self._blocked.pop(number, None)
