@@ -6,9 +6,9 @@ Doubles and conformance suites, for the tests of those who use this package.
 L{nodes} has whole nodes in memory, for tests of protocols; L{host} has a node without
 a network, for tests of services; L{pump} joins two
 protocols in memory and moves their bytes by hand; L{producer} notes when a
-transport is full; L{muxer}, L{security}, L{transport}, L{peerstore} and L{quic} have the
-tests that every muxer, stream, security protocol, transport, peerstore and backend of
-QUIC must pass, as mixins for test cases.
+transport is full; L{muxer}, L{security}, L{transport}, L{peerstore} and L{quic} have
+the tests that every muxer, stream, security protocol, transport, peerstore and backend
+of QUIC must pass, as mixins for test cases.
 """
 
 from twisted_libp2p.testing.host import HostDouble
