@@ -131,7 +131,7 @@ TABLE: list[tuple[str, list[str], list[str], list[tuple[float, str]]]] = [
         "what needs no network comes first",
         [LAN4],
         [LAN4, MEMORY, UNIX],
-        [(0.0, MEMORY), (0.03, UNIX), (0.06, LAN4)],
+        [(0.0, UNIX), (0.03, LAN4), (0.06, MEMORY)],
     ),
 ]
 

@@ -15,7 +15,6 @@ from enum import IntEnum
 from itertools import zip_longest
 
 from twisted_libp2p.address import Multiaddr, Scope
-from twisted_libp2p.address.origin import LOCAL
 
 __all__ = ["FAR_STEP", "NEAR_STEP", "RELAY_STEP", "rank"]
 
@@ -43,7 +42,7 @@ class _Group(IntEnum):
     How promising an address is.
     """
 
-    #: On this host, and by no network.
+    #: A Unix socket, which needs no network.
     HERE = 0
     #: In a network of our own that fits.
     NEAR = 1
@@ -91,7 +90,7 @@ class _Place:
         scope = Scope.of(address)
         if not _DETOURS.isdisjoint(address.names):
             return _Group.RELAYED
-        if address.first in LOCAL:
+        if address.first == "unix":
             return _Group.HERE
         if scope not in _NEAR:
             return _Group.FAR
@@ -108,7 +107,7 @@ def rank(
     """
     Order the addresses of one peer:
 
-      1. addresses of this host that need no network, such as Unix sockets;
+      1. Unix sockets, which need no network;
       2. private addresses that fit: we have such an address too, or none of our
          addresses is known.  Loopback fits if we have no other addresses, or if the
          peer has an IP address of ours, so that it is on this host;
