@@ -17,6 +17,9 @@ from twisted_libp2p.muxer.yamux.pings import APART
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
 
+#: The agent of js-libp2p.
+JS = "js-libp2p/3.3.11 node/22.12.0"
+
 PROTOCOL = "/greeting/1.0.0"
 
 
@@ -57,14 +60,18 @@ class AcceptedTests(SynchronousTestCase):
     The end of an accepted stream comes apart from the answer of the negotiation.
     """
 
-    def open(self, muxer: str, delay: float, served: type[Protocol]) -> Any:
+    def open(
+        self, muxer: str, delay: float, served: type[Protocol], agent: str = JS
+    ) -> Any:
         """
         Open a stream, over a network that takes this many seconds in one direction.
+
+        @param agent: the agent that the opener states to identify.
         """
         self.nodes = MemoryNodes(delay)
         self.addCleanup(self.nodes.stop)
         server = self.nodes.start(muxers=[muxer])
-        client = self.nodes.start(muxers=[muxer])
+        client = self.nodes.start(muxers=[muxer], agent=agent)
         server.registry.register(PROTOCOL, Factory.forProtocol(served))
         connection, self.accepted = self.nodes.connect(client, server)
         protocol = HalfCloseCollector()
@@ -123,6 +130,18 @@ class AcceptedTests(SynchronousTestCase):
             self.assertNotIn(
                 PROTOCOL, [each.protocolID for each in self.accepted.streams]
             )
+
+    def test_known(self) -> None:
+        """
+        Once identify knows that the peer is another implementation, the end leaves
+        with the answer.  A peer that has stated no agent may be js-libp2p.
+        """
+        for agent, ends in (("go-libp2p/0.48.0", ["read"]), (JS, []), ("", [])):
+            protocol = self.open("yamux", 0.004, Greeter, agent)
+            self.assertEqual(self.accepted.endsApart, not ends)
+            self.nodes.clock.pump([0.004, 0.004])
+            self.assertEqual(protocol.data, b"xxxxx")
+            self.assertEqual(protocol.ends, ends)
 
     def test_later(self) -> None:
         """

@@ -48,6 +48,8 @@ class Connection(Streams):
     @ivar muxer: the muxer; the name of the transport if that is muxed natively.
     @ivar early: whether the muxer was agreed inside the security handshake.
     @ivar upgradeTime: seconds from the transport's connect to readiness.
+    @ivar endsApart: whether the end of a stream that the peer opens is kept apart from
+        its first data, until the peer is known not to need it.
     """
 
     __slots__ = (
@@ -57,6 +59,7 @@ class Connection(Streams):
         "_waiting",
         "direction",
         "early",
+        "endsApart",
         "localAddress",
         "localPeer",
         "muxer",
@@ -104,6 +107,7 @@ class Connection(Streams):
         self.localAddress = localAddress
         self.remoteAddress = remoteAddress
         self.upgradeTime = upgradeTime
+        self.endsApart = True
         self._openedAt = context.clock.seconds()
         self._ready: Callable[[Connection], None] | None = ready
         self._waiting: list[Deferred[None]] | None = None

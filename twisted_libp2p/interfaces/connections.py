@@ -64,6 +64,11 @@ class IConnection(Interface):
     )
     streams: Collection[IStream] = Attribute("The streams that are not closed.")
     connected: bool = Attribute("Whether streams can still be opened.")
+    endsApart: bool = Attribute(
+        "Whether the end of a stream that the peer opens is kept apart from its first"
+        " data, for js-libp2p.  True until identify has the agent of another"
+        " implementation."
+    )
     reason: Failure | None = Attribute(
         "The side that ended the connection, and why; None before the end."
     )

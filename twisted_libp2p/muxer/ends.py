@@ -6,7 +6,8 @@ Ends of our half that are held back for a moment.
 js-libp2p (3.3.11) reports the end of a stream only to the listeners that exist when
 it comes.  If it comes in one read with the answer of the negotiation, the application
 has no listener yet, and its C{for await} never ends.  So the end of an accepted stream
-is kept apart from its first data, if its owner negotiates on it.
+is kept apart from its first data, if its owner negotiates on it, and as long as the
+peer may be js-libp2p (C{IMuxedConnection.endsApart}).
 """
 
 from __future__ import annotations

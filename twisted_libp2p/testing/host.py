@@ -121,6 +121,7 @@ class ConnectionDouble:
         self.early = True
         self.upgradeTime = 0.0
         self.openedAt = 0.0
+        self.endsApart = True
         self.streams: list[Any] = []
         self.connected = True
         self.reason: Failure | None = None

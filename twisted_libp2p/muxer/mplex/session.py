@@ -153,8 +153,9 @@ class MplexSession(MuxerSession):
         """
         if self.table.occupant(streamID << 1) is not None:
             raise self.violation(streamID, "the peer opened it twice")
+        announce = FIRST_DATA if self.connection.endsApart else 0
         self.streamReceived(
-            Stream(self, streamID, _INBOUND, _BOUNDLESS, None, FIRST_DATA)
+            Stream(self, streamID, _INBOUND, _BOUNDLESS, None, announce)
         )
 
     def _misused(self, stream: Stream) -> None:

@@ -39,6 +39,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
+from twisted_libp2p.protocols.identify.agents import mayBeJs
 from twisted_libp2p.protocols.identify.description import (
     Audience,
     Description,
@@ -337,6 +338,7 @@ class IdentifyService(Service):
                 self.failed(connection, Failure())
             return
         peer.facts = facts
+        connection.endsApart = mayBeJs(facts.agent)
         if self._version.isOutdated(peer.sent):
             # There was a change before it was known whether the peer accepts pushes.
             self._schedule()

@@ -145,8 +145,11 @@ class MuxedConnectionDouble:
     @ivar ended: the closed streams, with the reasons.
     @ivar refused: how many streams the session has refused by itself.
     @ivar lost: the arguments of C{sessionLost}.
+    @ivar endsApart: whether the ends of inbound streams are kept apart from their first
+        data.
     """
 
+    endsApart = True
     localAddress: Multiaddr | None = None
     remoteAddress: Multiaddr | None = None
 
