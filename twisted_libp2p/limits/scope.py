@@ -131,27 +131,6 @@ class Scope:
         )
         return printable(f"<Scope {self.name}: {used}>")
 
-    def take(self, resource: Resource, direction: Direction) -> bool:
-        """
-        Count one more connection or stream, unless the scope is full.
-
-        @return: whether it was counted.
-        """
-        limits, inbound = self.limits, direction is INBOUND
-        if resource is STREAMS:
-            if self.streams >= limits.streams or (
-                inbound and self.inboundStreams >= limits.inboundStreams
-            ):
-                return False
-            self.streams += 1
-            if inbound:
-                self.inboundStreams += 1
-            return True
-        if self.full(resource, direction) is not None:
-            return False
-        self.add(resource, direction)
-        return True
-
     def add(self, resource: Resource, direction: Direction) -> None:
         """
         Count one more connection or stream, even if the scope is full.
@@ -162,12 +141,7 @@ class Scope:
         """
         Count one connection or stream less.
         """
-        if resource is STREAMS:
-            self.streams -= 1
-            if direction is INBOUND:
-                self.inboundStreams -= 1
-        else:
-            self._change(resource, direction, -1)
+        self._change(resource, direction, -1)
 
     def _change(self, resource: Resource, direction: Direction, amount: int) -> None:
         inbound = amount if direction is INBOUND else 0
@@ -228,13 +202,26 @@ def takeAll(
 
     @return: the error of the first full scope; None if all have counted.
     """
-    # In one pass, since it is done for every stream: the scopes before a full one
-    # count back.
+    # In one pass, and without a call for each scope, since it is done for every stream:
+    # the scopes before a full one count back.
+    inbound = direction is INBOUND
     for scope in scopes:
-        if not scope.take(resource, direction):
+        if resource is not STREAMS:
             full = scope.full(resource, direction)
-            giveAll(scopes[: scopes.index(scope)], resource, direction)
-            return full
+            if full is None:
+                scope.add(resource, direction)
+                continue
+        elif scope.streams < scope.limits.streams and not (
+            inbound and scope.inboundStreams >= scope.limits.inboundStreams
+        ):
+            scope.streams += 1
+            if inbound:
+                scope.inboundStreams += 1
+            continue
+        else:
+            full = scope.full(resource, direction)
+        giveAll(scopes[: scopes.index(scope)], resource, direction)
+        return full
     return None
 
 
@@ -242,5 +229,11 @@ def giveAll(scopes: Sequence[Scope], resource: Resource, direction: Direction) -
     """
     Count one connection or stream less in each scope.
     """
+    inbound = direction is INBOUND
     for scope in scopes:
-        scope.give(resource, direction)
+        if resource is not STREAMS:
+            scope.give(resource, direction)
+            continue
+        scope.streams -= 1
+        if inbound:
+            scope.inboundStreams -= 1

@@ -15,7 +15,8 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import ConnectionClosing
 from twisted_libp2p.interfaces import Direction, IStreamScope, Resource
-from twisted_libp2p.limits.scope import giveAll
+from twisted_libp2p.limits.connectionstate import ENDED
+from twisted_libp2p.limits.scope import giveAll, takeAll
 
 if TYPE_CHECKING:
     from twisted_libp2p.limits.connectionscope import ConnectionScope
@@ -70,14 +71,13 @@ class StreamScope:
         if connection is None:
             raise ConnectionClosing("the stream has ended")
         limiter, direction = connection.limiter, self.direction
-        scope = limiter.ofProtocol(protocol)
-        if not scope.take(STREAMS, direction):
-            full = scope.full(STREAMS, direction)
-            assert full is not None
-            connection.insist((scope,), direction, full)
+        scopes = (limiter.ofProtocol(protocol),)
+        full = takeAll(scopes, STREAMS, direction)
+        if full is not None:
+            connection.insist(scopes, direction, full)
         self.protocol = protocol
         if direction is INBOUND:
-            limiter.transient.give(STREAMS, direction)
+            giveAll((limiter.transient,), STREAMS, direction)
 
     def hold(self, size: int) -> None:
         """
@@ -100,17 +100,24 @@ class StreamScope:
         if connection is None:
             return
         limiter, direction = connection.limiter, self.direction
-        protocol = self.protocol
-        giveAll(connection.scopes, STREAMS, direction)
+        protocol, scopes = self.protocol, connection.scopes
+        if protocol is not None:
+            scope = limiter.protocols[protocol]
+            giveAll((*scopes, scope), STREAMS, direction)
+            if not scope.streams:
+                limiter.leaveProtocol(protocol)
+        elif direction is INBOUND:
+            giveAll((*scopes, limiter.transient), STREAMS, direction)
+        else:
+            giveAll(scopes, STREAMS, direction)
         if direction is INBOUND and connection.subnets:
             limiter.subnets.closeStream(connection.subnets)
-        if protocol is not None:
-            limiter.leaveProtocol(protocol, direction)
-        elif direction is INBOUND:
-            limiter.transient.give(STREAMS, direction)
         if limiter.held:
             connection.free(limiter.held.pop(self, 0))
-        connection.streamClosed(protocol in limiter.background)
+        if protocol not in limiter.background:
+            connection.idleSince = limiter.now()
+        if connection.state is ENDED:
+            connection.streamClosed()
 
 
 class InboundStreamScope(StreamScope):

@@ -70,9 +70,11 @@ class StreamFacts:
         """
         Return the id and the address of the peer, and the protocol of the stream.
         """
-        connection = self.connection
+        connection, scope = self.session.connection, self._scope
         return PeerAddress(
-            connection.remotePeer, connection.remoteAddress, self.protocolID
+            connection.remotePeer,
+            connection.remoteAddress,
+            None if scope is None else scope.protocol,
         )
 
     def getHost(self) -> PeerAddress:

@@ -326,7 +326,9 @@ class MuxerSession(Frames):
         """
         if not self.table.remove(stream):
             return
-        self.turns.forget(stream)
+        turns = self.turns
+        if stream.queued or turns.toNotify or turns.wantsMore:
+            turns.forget(stream)
         self.streamEnded(stream)
         try:
             self.connection.streamClosed(stream, reason)

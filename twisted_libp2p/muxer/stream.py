@@ -224,7 +224,8 @@ class Stream(Inbox, StreamFacts):
         """
         self.negotiating = False
         self._negotiator = None
-        self._happened(NEGOTIATED)
+        if self.state.shut:
+            self._happened(NEGOTIATED)
 
     # The session's side
 
@@ -357,9 +358,9 @@ class Stream(Inbox, StreamFacts):
         Have the session notify the application in its next turn; give the peer time to
         end its half, if the application has left.
         """
-        session = self.session
+        session, state = self.session, self.state
         session.turns.notify(self)
-        if self.state.left:
+        if state.left and not state.closed:
             session.table.linger(self)
 
     def _over(self, reason: Failure) -> None:
@@ -428,19 +429,20 @@ class Stream(Inbox, StreamFacts):
         """
         Notify the application of the end of our half, or that it has lost the stream.
         """
-        state = self.state
-        if state.sent and self._reason is None:
+        state, reason = self.state, self._reason
+        if reason is None and state.sent:
             if not state.left:
                 self._happened(WRITE_END)
             elif not state.lost:
                 self._lose(connectionDone)
-            if self._reason is None and self.state.settled:
-                self._reason = connectionDone
-        reason = self._reason
-        if reason is not None and not self.state.unread:
-            if not self.state.lost:
+            state, reason = self.state, self._reason
+            if reason is None and state.settled:
+                self._reason = reason = connectionDone
+        if reason is not None and not state.unread:
+            if not state.lost:
                 self._lose(reason)
-            if self.state.gone:
+                state = self.state
+            if state.gone:
                 # Not within connectionLost: the call that makes it goes on here.
                 self.session.closed(self, reason)
 
@@ -449,28 +451,40 @@ class Stream(Inbox, StreamFacts):
         Notify the protocol, once, that it has lost its connection.
         """
         self.state = self.state.after[LOSE][0]
-        producer, self._producer = self._producer, None
-        self._demand = ABSENT
-        try:
-            if producer is not None:
-                producer.stopProducing()
-        except Exception:
-            self._logFailure("stopProducing")
+        if self._producer is not None:
+            self._stopProducer()
         # The producer may have replaced it.
         protocol = self.protocol
-        negotiator, self._negotiator = self._negotiator, None
-        if negotiator is not None:
-            # The negotiator loses the connection first, and then the protocol that it
-            # wraps by now, if it has not left that already.
-            if negotiator.wrappedProtocol is not None:
-                negotiator.wrappedProtocol = protocol
-            protocol = negotiator
+        if self._negotiator is not None:
+            protocol = self._leaveNegotiator(protocol)
         try:
             if protocol is not None:
                 protocol.connectionLost(reason)
         except Exception:
             self._logFailure("connectionLost")
         self.state = self.state.after[LOST][0]
+
+    def _stopProducer(self) -> None:
+        """
+        Notify the producer that nothing is sent any longer.
+        """
+        producer, self._producer = self._producer, None
+        self._demand = ABSENT
+        try:
+            producer.stopProducing()
+        except Exception:
+            self._logFailure("stopProducing")
+
+    def _leaveNegotiator(self, protocol: IProtocol | None) -> IProtocol:
+        """
+        Return the negotiator.  It loses the connection first, and then the protocol
+        that it wraps by now, if it has not left that already.
+        """
+        negotiator, self._negotiator = self._negotiator, None
+        if negotiator.wrappedProtocol is not None:
+            negotiator.wrappedProtocol = protocol
+        lost: IProtocol = negotiator
+        return lost
 
     def _logFailure(self, where: str) -> None:
         _log.failure("{where} of {stream} raised", where=where, stream=self)

@@ -85,7 +85,9 @@ class Negotiator(Layer):
     _switch: ISwitchable | None = None
 
     def __init__(self, factory: Negotiation, machine: Machine) -> None:
-        super().__init__(factory)
+        # As the base class does, without a call: this is done for every stream.
+        self.factory = factory
+        self.wrappedProtocol = None
         self._machine = machine
 
     @property
@@ -114,13 +116,21 @@ class Negotiator(Layer):
             if self._connect(already):
                 self._stepOut(b"")
             return
-        if factory.deadlines is not None:
-            factory.deadlines.begin(self)
+        self.begin(transport, factory)
+
+    def begin(self, transport: Any, factory: Negotiation) -> None:
+        """
+        Send the first flight, on a transport whose protocol is not agreed yet.
+        """
+        deadlines = factory.deadlines
+        if deadlines is not None:
+            deadlines.begin(self)
         first = self._machine.start()
         if first:
             transport.write(first)
-        if factory.optimistic is not None:
-            self._connect(factory.optimistic)
+        optimistic = factory.optimistic
+        if optimistic is not None:
+            self._connect(optimistic)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -154,7 +164,8 @@ class Negotiator(Layer):
 
         @return: whether there is one.
         """
-        inner = self.factory.build(agreed, self.transport)
+        factory, transport = self.factory, self.transport
+        inner = factory.build(agreed, transport)
         if self._over:
             # The transport was lost while the application built it: a protocol
             # that was never connected has nothing to lose.
@@ -163,21 +174,23 @@ class Negotiator(Layer):
             self._fail(NegotiationFailed(f"{agreed} was refused by our own side"))
             return False
         self.wrappedProtocol = inner
-        if self.factory.optimistic is None:
+        if factory.optimistic is None:
             # From now on each end of the transport is reported to the inner protocol,
             # even during its own connectionMade.
             self._replace(inner)
-        elif self._switch is not None:
-            self._lent = self._switch.lend(inner)
+        else:
+            switch = self._switch
+            if switch is not None:
+                self._lent = switch.lend(inner)
         try:
-            inner.makeConnection(self.transport)
+            inner.makeConnection(transport)
         except Exception:
             failure = Failure()
             _log.failure("{agreed} failed to start", failure, agreed=printable(agreed))
-            self.transport.abortConnection()
-            if self.factory.optimistic is None:
+            transport.abortConnection()
+            if factory.optimistic is None:
                 # The end of the transport is no longer reported to this layer.
-                self._call(self.factory.failed, failure, inner)
+                self._call(factory.failed, failure, inner)
             return False
         return True
 
@@ -200,15 +213,17 @@ class Negotiator(Layer):
         received bytes are passed on.
         """
         self._end()
-        if self._switch is not None:
-            self._switch.switchProtocol(self, inner)
+        switch = self._switch
+        if switch is not None:
+            switch.switchProtocol(self, inner)
 
     def _deliver(self, trailing: bytes) -> None:
         """
         Deliver the bytes that came with the last message.
         """
-        if self._switch is not None:
-            self._switch.unread(trailing)
+        switch = self._switch
+        if switch is not None:
+            switch.unread(trailing)
         elif self.wrappedProtocol is not None:
             self.wrappedProtocol.dataReceived(trailing)
 
@@ -274,8 +289,9 @@ class Negotiator(Layer):
         End the negotiation, whatever its result.
         """
         self._over = True
-        if self.factory.deadlines is not None:
-            self.factory.deadlines.end(self)
+        deadlines = self.factory.deadlines
+        if deadlines is not None:
+            deadlines.end(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

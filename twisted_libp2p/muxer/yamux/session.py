@@ -115,8 +115,11 @@ class YamuxSession(PingingSession):
         if stream is None or stream.state.closed:
             self._crossed(kind, streamID, length)
             return
-        if flags & _ANSWERED and self._answerReceived(stream, kind, flags, length):
-            return
+        if flags & _ANSWERED:
+            if flags & RST:
+                stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
+                return
+            self._acknowledged(streamID)
         if kind == DATA:
             if length:
                 window: ReceiveWindow = stream.receiveWindow
@@ -139,21 +142,6 @@ class YamuxSession(PingingSession):
         if kind == DATA and length > self._muxer.maxWindow:
             raise self.violation(streamID, f"{length} bytes exceed any window")
 
-    def _answerReceived(
-        self, stream: Stream, kind: int, flags: int, length: int
-    ) -> bool:
-        """
-        Act on what the peer makes of a stream: it has taken or reset it.
-
-        @return: whether the stream has ended.
-        """
-        if flags & ACK and stream._streamID in self._unacknowledged:
-            self._acknowledged(stream._streamID)
-        if not flags & RST:
-            return False
-        stream.resetReceived(length if kind == WINDOW_UPDATE else 0)
-        return True
-
     def bodyReceived(self, data: bytes, last: bool) -> None:
         """
         Hand a part of a body to its stream.
@@ -175,7 +163,8 @@ class YamuxSession(PingingSession):
         """
         if streamID & 1 == self._nextID & 1:
             raise self.violation(streamID, "the peer opened a stream of our parity")
-        if self.table.occupant(streamID) is not None:
+        table = self.table
+        if streamID in table.byKey and table.occupant(streamID) is not None:
             raise self.violation(streamID, "the peer opened it twice")
         if flags & RST:
             return None
@@ -185,7 +174,7 @@ class YamuxSession(PingingSession):
             _INBOUND,
             INITIAL_WINDOW,
             ReceiveWindow(self.clock.seconds()),
-            ACK | FIRST_DATA,
+            ACK | FIRST_DATA if self.connection.endsApart else ACK,
         )
         if not self.streamReceived(stream):
             return None
@@ -265,9 +254,12 @@ class YamuxSession(PingingSession):
 
     def _acknowledged(self, streamID: int) -> None:
         """
-        Note that the peer has acknowledged a stream of ours, and announce the next.
+        Note that the peer has acknowledged a stream, or that it has ended; if it was
+        one of ours that waited for that, announce the next.
         """
-        self._unacknowledged.discard(streamID)
+        if streamID not in self._unacknowledged:
+            return
+        self._unacknowledged.remove(streamID)
         if self._waiting:
             stream = self._waiting.popitem(last=False)[0]
             self._unacknowledged.add(stream._streamID)
@@ -323,7 +315,9 @@ class YamuxSession(PingingSession):
         if window.consumed * 2 >= window.size and not stream.state.peerEnded:
             delta = self._credit(stream, window)
         written = 0
-        size = min(stream.unsentSize, stream.sendWindow, MAX_BODY)
+        size = stream.unsentSize
+        if size:
+            size = min(size, stream.sendWindow, MAX_BODY)
         if size:
             if delta:
                 batch.append(pack(WINDOW_UPDATE, flags, streamID, delta))
