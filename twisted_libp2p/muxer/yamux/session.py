@@ -312,7 +312,7 @@ class YamuxSession(PingingSession):
             flags ^= first
             stream.announce = 0
         window: ReceiveWindow = stream.receiveWindow
-        if window.consumed * 2 >= window.size and not stream.state.peerEnded:
+        if window.consumed * 2 >= window.size:
             delta = self._credit(stream, window)
         written = 0
         size = stream.unsentSize
@@ -365,8 +365,13 @@ class YamuxSession(PingingSession):
 
     def _credit(self, stream: Stream, window: ReceiveWindow) -> int:
         """
-        Update a window; one of a stream that is being closed does not grow.
+        Update a window, unless the peer has ended its half.  The window of a stream
+        that is being closed does not grow.
+
+        @return: by how much the peer's allowance rises.
         """
+        if stream.state.peerEnded:
+            return 0
         muxer, budget = self._muxer, self.budget
         room = muxer.maxGrowth - self._growth
         before = window.size
