@@ -405,6 +405,63 @@ DIAGRAMS = (
             "discarded": (4.6, 0.7),
         },
     ),
+    Diagram(
+        "session",
+        "The session of a muxer: new, running, closing, gone",
+        "muxer.phase.PHASES",
+        {"new": (0, 0), "running": (2, 0), "closing": (2, 1.3), "gone": (0, 1.3)},
+    ),
+    Diagram(
+        "noise",
+        "A handshake of Noise: new, awaits first, awaits second, awaits third, secured,"
+        " failed",
+        "security.noise.handshake.NOISE",
+        {
+            "new": (0, 0),
+            "awaits second": (2.2, -0.9),
+            "awaits first": (1.1, 0.9),
+            "awaits third": (2.9, 0.9),
+            "secured": (4.6, 0),
+            "failed": (2.2, 0),
+        },
+    ),
+    Diagram(
+        "tls",
+        "A handshake of TLS: new, awaits hello, negotiating, secured, failed",
+        "security.tls.handshake.TLS",
+        {
+            "new": (0, 0),
+            "awaits hello": (1.5, 1),
+            "negotiating": (2.2, 0),
+            "secured": (4, 0),
+            "failed": (3.4, 1),
+        },
+    ),
+    Diagram(
+        "secio",
+        "A handshake of SECIO: new, awaits proposal, awaits exchange, awaits nonce,"
+        " secured, failed",
+        "security.secio.handshake.SECIO",
+        {
+            "new": (0, 0),
+            "awaits proposal": (1.2, 0),
+            "awaits exchange": (2.9, 0),
+            "awaits nonce": (4.6, 0),
+            "secured": (5.9, 0),
+            "failed": (2.9, 1.1),
+        },
+    ),
+    Diagram(
+        "plaintext",
+        "The exchange of plaintext: new, awaits exchange, secured, failed",
+        "security.plaintext.PLAINTEXT",
+        {
+            "new": (0, 0),
+            "awaits exchange": (1.5, 0),
+            "secured": (3.4, 0),
+            "failed": (3.4, 0.9),
+        },
+    ),
 )
 
 

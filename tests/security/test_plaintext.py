@@ -89,11 +89,19 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         peer = None if expected is None else expected.peerID
         return PlaintextHandshake(Handshake(IDENTITY, Role.CLIENT, peer, (), self.fail))
 
+    def started(self, expected: Identity | None = None) -> PlaintextHandshake:
+        """
+        Start our side of a handshake.
+        """
+        machine = self.machine(expected)
+        machine.start()
+        return machine
+
     def assertRefused(self, said: bytes, about: str) -> None:
         """
         Check that what a peer says ends the handshake.
         """
-        machine = self.machine()
+        machine = self.started()
         error = self.assertRaises(HandshakeFailed, machine.receive, said)
         self.assertIn(about, str(error))
         self.assertIsNone(machine.secured)
@@ -108,7 +116,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         """
         The bytes of the vector say who the peer is.
         """
-        machine = self.machine(expected=IDENTITY)
+        machine = self.started(expected=IDENTITY)
         self.assertEqual(machine.receive(EXCHANGE), b"")
         assert machine.secured is not None
         self.assertEqual(machine.secured.protocolID, "/plaintext/2.0.0")
@@ -122,7 +130,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         Until the last byte of the exchange is here nothing is known, wherever
         a read ends; what comes behind it is kept.
         """
-        machine = self.machine()
+        machine = self.started()
         said = EXCHANGE + bytes(behind)
         machine.receive(said[:cut])
         self.assertIsNone(machine.secured)
@@ -135,7 +143,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         """
         What follows is passed on as it is.
         """
-        machine = self.machine()
+        machine = self.started()
         machine.receive(EXCHANGE)
         assert machine.channel is not None
         self.assertEqual(machine.channel.seal([b"a", b"b"]), [b"a", b"b"])
@@ -148,7 +156,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         """
         Somebody else than expected is refused, and both ids are told.
         """
-        machine = self.machine(expected=OTHER)
+        machine = self.started(expected=OTHER)
         error = self.assertRaises(PeerMismatch, machine.receive, EXCHANGE)
         self.assertEqual(error.expected, str(OTHER.peerID))
         self.assertEqual(error.obtained, str(IDENTITY.peerID))
@@ -203,7 +211,7 @@ class PlaintextHandshakeTests(SynchronousTestCase):
         key = PublicKey(KeyType.RSA, RSAPublicNumbers(65537, modulus).public_key())
         peer = PeerID.fromKey(key)
         exchange = Exchange(id=peer.toBytes(), pubkey=key.toBytes())
-        machine = self.machine()
+        machine = self.started()
         machine.receive(delimit(exchange.SerializeToString()))
         assert machine.secured is not None
         self.assertEqual(machine.secured.remotePeer, peer)

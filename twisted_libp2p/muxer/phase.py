@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["CLOSING", "GONE", "NEW", "RUNNING", "Phase"]
+__all__ = ["CLOSING", "GONE", "NEW", "PHASES", "RUNNING", "Phase"]
 
 
 class Phase(IntEnum):
@@ -28,3 +28,14 @@ class Phase(IntEnum):
 
 # See "Names of constants" in docs/internals.rst.
 NEW, RUNNING, CLOSING, GONE = Phase
+
+#: The next phase, and the effect of the transition, for each phase and event.  An event
+#: that is not in the table changes nothing.
+PHASES: dict[tuple[Phase, str], tuple[Phase, str]] = {
+    (NEW, "start"): (RUNNING, "take the transport"),
+    (NEW, "end"): (CLOSING, "end the streams"),
+    (RUNNING, "end"): (CLOSING, "end the streams, close the transport"),
+    (NEW, "lose"): (GONE, "end the streams, report"),
+    (RUNNING, "lose"): (GONE, "end the streams, report"),
+    (CLOSING, "lose"): (GONE, "report"),
+}

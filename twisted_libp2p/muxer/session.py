@@ -40,7 +40,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import IMuxerSession, ISecureTransport, Role
 from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
-from twisted_libp2p.muxer.phase import CLOSING, GONE, NEW, RUNNING, Phase
+from twisted_libp2p.muxer.phase import CLOSING, NEW, PHASES, RUNNING, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
@@ -344,9 +344,9 @@ class MuxerSession(Frames):
 
         @param below: the object through which all bytes are written to it.
         """
+        self._advance("start")
         self.transport = transport
         self.below = below
-        self.phase = RUNNING
         self.turns.start(self, below)
         self.started()
         transport.registerProducer(self, True)
@@ -365,9 +365,9 @@ class MuxerSession(Frames):
         protocol.  A transport that ends without that was closed by a peer that has
         crashed, or by somebody in the middle.
         """
-        if self.phase is GONE:
+        ended = self.ended
+        if not self._advance("lose"):
             return
-        running = not self.ended
         streamReason = reason
         if reason.check(ConnectionDone):
             below = self.transport
@@ -377,9 +377,8 @@ class MuxerSession(Frames):
                 streamReason = Failure(SessionEnded(ErrorCode.NONE))
             else:
                 reason = streamReason = Failure(Truncated(self.protocolID))
-        if running:
-            self._end(streamReason, reason, None, keep=True, phase=GONE)
-        self.phase = GONE
+        if not ended:
+            self._stop(streamReason, reason, keep=True)
         if self._closeCall is not None and self._closeCall.active():
             self._closeCall.cancel()
         self._endStreams(streamReason, keep=True)
@@ -419,13 +418,23 @@ class MuxerSession(Frames):
         except Exception:
             stream.failed("makeConnection")
 
+    def _advance(self, event: str) -> bool:
+        """
+        Go to the next phase.
+
+        @return: whether the event changes the phase.
+        """
+        following = PHASES.get((self.phase, event))
+        if following is not None:
+            self.phase, _ = following
+        return following is not None
+
     def _end(
         self,
         streamReason: Failure,
         reason: Failure,
         last: bytes | None,
         keep: bool = False,
-        phase: Phase = CLOSING,
     ) -> None:
         """
         End the session, once: streams first, then the transport.
@@ -436,11 +445,20 @@ class MuxerSession(Frames):
             any.
         @param keep: whether streams whose peer has ended its half stay until their
             applications have read everything, or leave.
-        @param phase: the next phase.
         """
-        if self.ended:
-            return
-        self.phase = phase
+        if self._advance("end"):
+            self._stop(streamReason, reason, keep)
+            if self.transport is not None and self.phase is CLOSING:
+                self._closeTransport(last)
+
+    def _stop(self, streamReason: Failure, reason: Failure, keep: bool) -> None:
+        """
+        Send nothing any longer, and end the streams.
+
+        @param streamReason: why the streams are lost.
+        @param reason: why the session is lost.
+        @param keep: as for L{_end}.
+        """
         self._reason = reason
         turns = self.turns
         turns.stop()
@@ -451,8 +469,6 @@ class MuxerSession(Frames):
         self.sessionEnded(reason)
         turns.toNotify.clear()
         self._endStreams(streamReason, keep)
-        if self.transport is not None and self.phase is CLOSING:
-            self._closeTransport(last)
 
     def _closeTransport(self, last: bytes | None) -> None:
         """
@@ -475,12 +491,4 @@ class MuxerSession(Frames):
         """
         End all streams, or all that need not be kept.
         """
-        turns = self.turns
-        held, turns.held = turns.held, True
-        try:
-            for stream in list(self.table.byKey.values()):
-                stream.sessionEnded(reason, keep)
-        finally:
-            turns.held = held
-        if turns.toNotify and not held:
-            turns.call()
+        self.turns.end(list(self.table.byKey.values()), reason, keep)

@@ -54,6 +54,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
 
 from twisted_libp2p.interfaces import IFlushable
 from twisted_libp2p.muxer.outbox import Outbox
@@ -88,6 +89,17 @@ class Output(Protocol):
     def controlSent(self) -> None:
         """
         Note that all control frames leave.
+        """
+
+
+class Ending(Protocol):
+    """
+    A stream, at the end of its session.
+    """
+
+    def sessionEnded(self, reason: Failure, keep: bool) -> None:
+        """
+        Lose the stream for a reason, unless it is kept.
         """
 
 
@@ -196,6 +208,22 @@ class Turns:
             stream.queued = False
             # It is not there if the turns have been stopped.
             self.queue.pop(stream, None)
+
+    def end(self, streams: Iterable[Ending], reason: Failure, keep: bool) -> None:
+        """
+        End streams, since their session has ended, and notify their applications.
+
+        @param keep: whether streams whose peer has ended its half stay until their
+            applications have read everything.
+        """
+        held, self.held = self.held, True
+        try:
+            for stream in streams:
+                stream.sessionEnded(reason, keep)
+        finally:
+            self.held = held
+        if self.toNotify and not held:
+            self.call()
 
     def stop(self) -> None:
         """

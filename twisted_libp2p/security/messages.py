@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from struct import Struct
 
+from twisted_libp2p.errors import InvalidInput
+
 __all__ = ["MessageBuffer"]
 
 
@@ -15,8 +17,7 @@ class MessageBuffer:
     """
     Cuts a stream of bytes into messages.
 
-    It holds the last fed bytes and at most one incomplete message: the caller refuses a
-    length that it does not accept as soon as it is known.
+    It holds the last fed bytes and at most one incomplete message.
     """
 
     __slots__ = ("_data", "_prefix")
@@ -34,26 +35,22 @@ class MessageBuffer:
         """
         self._data += data
 
-    @property
-    def length(self) -> int | None:
-        """
-        The length of the next message, in bytes; None while it is incomplete.
-        """
-        if len(self._data) < self._prefix.size:
-            return None
-        length: int = self._prefix.unpack_from(self._data)[0]
-        return length
-
-    def take(self) -> bytes | None:
+    def take(self, minimum: int, maximum: int) -> bytes | None:
         """
         Take out the next message.
 
+        @param minimum: the minimum size, in bytes.
+        @param maximum: the maximum size, in bytes.
         @return: None while it is incomplete.
+        @raise InvalidInput: it has another size; this is raised before any byte of the
+            message has arrived.
         """
-        length = self.length
-        if length is None:
-            return None
         start = self._prefix.size
+        if len(self._data) < start:
+            return None
+        length: int = self._prefix.unpack_from(self._data)[0]
+        if not minimum <= length <= maximum:
+            raise InvalidInput(f"it has {length} bytes")
         end = start + length
         if len(self._data) < end:
             return None

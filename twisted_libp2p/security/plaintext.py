@@ -9,26 +9,30 @@ See libp2p/specs, plaintext/README.md.
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from google.protobuf.message import DecodeError
 from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from zope.interface import implementer
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput
+from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, ISecurity, Secured
 from twisted_libp2p.security.factory import SecureFactory
-from twisted_libp2p.security.machine import HandshakeMachine, OpenChannel
+from twisted_libp2p.security.machine import OpenChannel
+from twisted_libp2p.security.steps import Effects, SteppedHandshake
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 from twisted_libp2p.wire.plaintext_pb2 import Exchange
 
 __all__ = [
     "LONGEST_EXCHANGE",
+    "PLAINTEXT",
     "PROTOCOL_ID",
     "Plaintext",
     "PlaintextHandshake",
+    "PlaintextState",
 ]
 
 #: The protocol id of plaintext.
@@ -39,16 +43,41 @@ PROTOCOL_ID: Final = "/plaintext/2.0.0"
 LONGEST_EXCHANGE: Final = 2 * 1024
 
 
-class PlaintextHandshake(HandshakeMachine):
+class PlaintextState(Enum):
     """
-    One side of one exchange of ids: a L{HandshakeMachine
-    <twisted_libp2p.security.machine.HandshakeMachine>}.
+    The state of one side of an exchange of ids.
+    """
+
+    NEW = "new"
+    AWAITS_EXCHANGE = "exchange"
+    SECURED = "secured"
+    FAILED = "failed"
+
+
+#: The next state, and the effect of the transition, for each state and event.
+PLAINTEXT: Final[
+    dict[tuple[PlaintextState, str], tuple[PlaintextState, str | None]]
+] = {
+    (PlaintextState.NEW, "start"): (PlaintextState.AWAITS_EXCHANGE, "send our id"),
+    (PlaintextState.AWAITS_EXCHANGE, "exchange"): (
+        PlaintextState.SECURED,
+        "believe the id",
+    ),
+    (PlaintextState.AWAITS_EXCHANGE, "failure"): (PlaintextState.FAILED, None),
+}
+
+
+class PlaintextHandshake(SteppedHandshake):
+    """
+    One side of one exchange of ids.
 
     rust-libp2p accepts at most 100 bytes of an exchange: RSA and ECDSA keys are too
     long for it, Ed25519 and secp256k1 keys fit.
     """
 
     protocolID = PROTOCOL_ID
+    table = PLAINTEXT
+    state = PlaintextState.NEW
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
@@ -56,31 +85,28 @@ class PlaintextHandshake(HandshakeMachine):
 
     def start(self) -> bytes:
         """
-        Return the message with our id and key.
+        Return the message with our id and key, our only one.
         """
+        return self.happened("start")
+
+    def _introduce(self, _: bytes) -> bytes:
         identity = self._handshake.identity
         exchange = Exchange(
             id=identity.peerID.toBytes(), pubkey=identity.publicKey.toBytes()
         )
         return delimit(exchange.SerializeToString())
 
-    def receive(self, data: bytes) -> bytes:
-        """
-        Process bytes of the peer.
-
-        @return: nothing; L{start} returns our only message.
-        @raise HandshakeFailed: the message of the peer contradicts itself; for another
-            peer than the expected one, a L{PeerMismatch}.
-        """
+    def _receive(self, data: bytes) -> bytes:
         self._frames.feed(data)
-        try:
-            message = next(self._frames, None)
-            if message is not None:
-                self.secured = self._authenticate(message)
-                self.channel = OpenChannel()
-                self.trailing = self._frames.trailingData
-        except InvalidInput as error:
-            raise HandshakeFailed(PROTOCOL_ID, f"the exchange: {error}") from error
+        for message in self._frames:
+            self.happened("exchange", message)
+            self.trailing = self._frames.trailingData
+            break
+        return b""
+
+    def _believe(self, message: bytes) -> bytes:
+        self.secured = self._authenticate(message)
+        self.channel = OpenChannel()
         return b""
 
     def _authenticate(self, message: bytes) -> Secured:
@@ -98,6 +124,8 @@ class PlaintextHandshake(HandshakeMachine):
             raise InvalidInput(f"{peer} is not the id of the key that came with it")
         self._handshake.meet(PROTOCOL_ID, peer)
         return Secured(PROTOCOL_ID, peer, key)
+
+    effects: ClassVar[Effects] = {"send our id": _introduce, "believe the id": _believe}
 
 
 @implementer(ISecurity)

@@ -22,6 +22,7 @@ from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.handshake import (
     LONGEST_HANDSHAKE_MESSAGE,
     SecioHandshake,
+    SecioState,
 )
 from twisted_libp2p.security.secio.suite import CIPHERS, EXCHANGES, HASHES, Offer
 
@@ -80,6 +81,8 @@ class SecioHandshakeTests(SynchronousTestCase):
         """
         Check that what the peer says ends the handshake.
         """
+        if self.machine.state is SecioState.NEW:
+            self.machine.start()
         error: HandshakeFailed = self.assertRaises(
             HandshakeFailed, self.machine.receive, said
         )
@@ -347,6 +350,7 @@ class SecioHandshakeTests(SynchronousTestCase):
         said = frame(b"\xff" * 20)
         self.assertRefused(said, "proposal")
         self.setUp()
+        self.machine.start()
         self.machine.receive(frame(self.peer.propose()))
         self.assertRefused(said, "exchange")
 
@@ -359,5 +363,6 @@ class SecioHandshakeTests(SynchronousTestCase):
             self.setUp()
             self.assertRefused(prefix, "proposal")
             self.setUp()
+            self.machine.start()
             self.machine.receive(frame(self.peer.propose()))
             self.assertRefused(prefix, "exchange")

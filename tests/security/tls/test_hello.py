@@ -214,6 +214,7 @@ class CostTests(SynchronousTestCase):
         """
         junk = b"\x17\x03\x03\x40\x00" + bytes(2**14)
         server = self.machine(False)
+        server.start()
         flight = server.receive(self.machine(True).start())
         client = self.machine(True)
         client.start()
@@ -232,6 +233,7 @@ class CostTests(SynchronousTestCase):
         handshake, however long it is.
         """
         client, server = self.machine(True), self.machine(False)
+        server.start()
         last = client.receive(server.receive(client.start()))
         assert client.channel is not None
         data = b"".join(client.channel.seal([b"x" * 60_000]))

@@ -12,46 +12,81 @@ in the last one that it sends::
 
 from __future__ import annotations
 
-from typing import Final
+from enum import Enum
+from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Handshake, Role, Secured
-from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.noise.channel import LENGTH, PROTOCOL_ID, NoiseChannel
 from twisted_libp2p.security.noise.ciphercache import CipherCache
 from twisted_libp2p.security.noise.payload import StaticKey, chooseMuxer, decode
 from twisted_libp2p.security.noise.xx import XXHandshake
+from twisted_libp2p.security.steps import Effects, MessageHandshake
 
-__all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NoiseHandshake"]
+__all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NOISE", "NoiseHandshake", "NoiseState"]
 
 #: The size of the largest handshake message that is accepted, in bytes.  The
 #: largest honest payload has a key and a signature of RSA with 8192 bits, about
 #: 2 KiB, and the names of some muxers.
 LONGEST_HANDSHAKE_MESSAGE: Final = 8 * 1024
 
+
+class NoiseState(Enum):
+    """
+    The state of one side of a handshake.
+    """
+
+    NEW = "new"
+    #: The responder waits for the ephemeral key of the initiator.
+    AWAITS_FIRST = "first message"
+    #: The initiator waits for the keys and the identity of the responder.
+    AWAITS_SECOND = "second message"
+    #: The responder waits for the key and the identity of the initiator.
+    AWAITS_THIRD = "third message"
+    SECURED = "secured"
+    FAILED = "failed"
+
+
+#: The next state, and the effect of the transition, for each state and event.
+NOISE: Final[dict[tuple[NoiseState, str], tuple[NoiseState, str | None]]] = {
+    (NoiseState.NEW, "initiate"): (NoiseState.AWAITS_SECOND, "send the first"),
+    (NoiseState.NEW, "respond"): (NoiseState.AWAITS_FIRST, None),
+    (NoiseState.AWAITS_FIRST, "first message"): (
+        NoiseState.AWAITS_THIRD,
+        "send the second",
+    ),
+    (NoiseState.AWAITS_SECOND, "second message"): (
+        NoiseState.SECURED,
+        "authenticate, send the third",
+    ),
+    (NoiseState.AWAITS_THIRD, "third message"): (NoiseState.SECURED, "authenticate"),
+    (NoiseState.AWAITS_FIRST, "failure"): (NoiseState.FAILED, None),
+    (NoiseState.AWAITS_SECOND, "failure"): (NoiseState.FAILED, None),
+    (NoiseState.AWAITS_THIRD, "failure"): (NoiseState.FAILED, None),
+}
+
 # The minimum and maximum size of each message, in bytes.  The first has no payload:
 # nothing in it would be secret or proven (rust-libp2p refuses one, too).
-_SIZES: Final = (
-    (32, 32),
-    (32 + 48 + 16, LONGEST_HANDSHAKE_MESSAGE),
-    (48 + 16, LONGEST_HANDSHAKE_MESSAGE),
-)
+_SIZES: Final[dict[Enum, tuple[int, int]]] = {
+    NoiseState.AWAITS_FIRST: (32, 32),
+    NoiseState.AWAITS_SECOND: (32 + 48 + 16, LONGEST_HANDSHAKE_MESSAGE),
+    NoiseState.AWAITS_THIRD: (48 + 16, LONGEST_HANDSHAKE_MESSAGE),
+}
 
 
-class NoiseHandshake(HandshakeMachine):
+class NoiseHandshake(MessageHandshake):
     """
-    One side of one handshake: a L{HandshakeMachine
-    <twisted_libp2p.security.machine.HandshakeMachine>}.  It holds at most one message
-    and one read of the transport.
+    One side of one handshake.
 
     @ivar handshakeHash: the hash that only this handshake has, when it is complete.
     """
 
     protocolID = PROTOCOL_ID
+    table = NOISE
+    state = NoiseState.NEW
 
     def __init__(
         self,
@@ -75,80 +110,46 @@ class NoiseHandshake(HandshakeMachine):
         self._ciphers = ciphers
         self._initiator = handshake.role is Role.CLIENT
         self._xx = XXHandshake(self._initiator, static.private, ephemeral, prologue)
-        # The number of messages that were sent or received.
-        self._turn = 0
         self._buffer = MessageBuffer(LENGTH)
 
     def start(self) -> bytes:
         """
         Return the first message, if we are the initiator.
         """
-        return self._write(b"") if self._initiator else b""
+        return self.happened("initiate" if self._initiator else "respond")
 
-    def receive(self, data: bytes) -> bytes:
-        """
-        Take in bytes of the peer.
+    def _sizes(self) -> tuple[int, int]:
+        return _SIZES[self.state]
 
-        @return: our next message, or nothing.
-        @raise HandshakeFailed: the peer did not follow the protocol; L{PeerMismatch}
-            if it is not the expected peer.
-        """
-        self._buffer.feed(data)
-        answer = b""
-        while self.secured is None:
-            message = self._nextMessage()
-            if message is None:
-                return answer
-            try:
-                answer += self._take(message)
-            except InvalidInput as error:
-                raise HandshakeFailed(
-                    PROTOCOL_ID, f"handshake message {self._turn}: {error}"
-                ) from error
-        self.trailing = self._buffer.rest()
+    def _sendFirst(self, _: bytes) -> bytes:
+        return self._write(b"")
+
+    def _sendSecond(self, message: bytes) -> bytes:
+        self._xx.read(message)
+        return self._write(self._static.payload(self._handshake.muxers))
+
+    def _sendThird(self, message: bytes) -> bytes:
+        secured = self._authenticate(self._xx.read(message))
+        answer = self._write(self._static.payload(self._handshake.muxers))
+        self._complete(secured)
         return answer
 
-    def _nextMessage(self) -> bytes | None:
-        """
-        Cut off the next message.
+    def _readThird(self, message: bytes) -> bytes:
+        self._complete(self._authenticate(self._xx.read(message)))
+        return b""
 
-        @return: None if it is not complete.
+    def _complete(self, secured: Secured) -> None:
         """
-        length = self._buffer.length
-        if length is None:
-            return None
-        minimum, maximum = _SIZES[self._turn]
-        if not minimum <= length <= maximum:
-            raise HandshakeFailed(
-                PROTOCOL_ID,
-                f"handshake message {self._turn + 1} of {length} bytes",
-            )
-        return self._buffer.take()
-
-    def _take(self, message: bytes) -> bytes:
+        Make the channel.
         """
-        Read a complete message.
-
-        @return: the answer.
-        """
-        self._turn += 1
-        payload = self._xx.read(message)
-        if self._turn == 1:
-            return self._write(self._static.payload(self._handshake.muxers))
-        secured = self._authenticate(payload)
-        answer = b""
-        if self._turn == 2:
-            answer = self._write(self._static.payload(self._handshake.muxers))
         keys = self._xx.symmetric.split()
         sendKey, receiveKey = keys if self._initiator else reversed(keys)
         self.channel = NoiseChannel(sendKey, receiveKey, self._ciphers)
         self.handshakeHash = self._xx.symmetric.hash
         self.secured = secured
-        return answer
 
     def _write(self, payload: bytes) -> bytes:
         message = self._xx.write(payload)
-        self._turn += 1
         return LENGTH.pack(len(message)) + message
 
     def _authenticate(self, payload: bytes) -> Secured:
@@ -165,3 +166,10 @@ class NoiseHandshake(HandshakeMachine):
         else:
             muxer = chooseMuxer(muxers, handshake.muxers)
         return Secured(PROTOCOL_ID, peer, key, muxer)
+
+    effects: ClassVar[Effects] = {
+        "send the first": _sendFirst,
+        "send the second": _sendSecond,
+        "authenticate, send the third": _sendThird,
+        "authenticate": _readThird,
+    }

@@ -16,27 +16,30 @@ from __future__ import annotations
 
 import hmac
 import os
+from enum import Enum
 from hashlib import sha256
-from typing import Final
+from typing import ClassVar, Final
 
 from google.protobuf.message import DecodeError
 
-from twisted_libp2p.errors import (
-    HandshakeFailed,
-    InvalidInput,
-    ProtocolViolation,
-)
+from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import Handshake, Secured
-from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.messages import MessageBuffer
 from twisted_libp2p.security.secio.ephemeral import EphemeralKey
 from twisted_libp2p.security.secio.frame import LENGTH, PROTOCOL_ID, SecioChannel
 from twisted_libp2p.security.secio.stretch import stretch
 from twisted_libp2p.security.secio.suite import Offer, Suite
+from twisted_libp2p.security.steps import Effects, MessageHandshake
 from twisted_libp2p.wire.secio_pb2 import Exchange, Propose
 
-__all__ = ["LONGEST_HANDSHAKE_MESSAGE", "NONCE_SIZE", "SecioHandshake"]
+__all__ = [
+    "LONGEST_HANDSHAKE_MESSAGE",
+    "NONCE_SIZE",
+    "SECIO",
+    "SecioHandshake",
+    "SecioState",
+]
 
 #: The size of a nonce, in bytes.
 NONCE_SIZE: Final = 16
@@ -47,17 +50,47 @@ NONCE_SIZE: Final = 16
 LONGEST_HANDSHAKE_MESSAGE: Final = 4 * 1024
 
 
-class SecioHandshake(HandshakeMachine):
+class SecioState(Enum):
     """
-    One side of one handshake: a L{HandshakeMachine
-    <twisted_libp2p.security.machine.HandshakeMachine>}.
+    The state of one side of a handshake.
+    """
 
-    It holds at most one message and one read of the transport.
+    NEW = "new"
+    AWAITS_PROPOSAL = "proposal"
+    AWAITS_EXCHANGE = "exchange"
+    AWAITS_NONCE = "nonce"
+    SECURED = "secured"
+    FAILED = "failed"
+
+
+#: The next state, and the effect of the transition, for each state and event.
+SECIO: Final[dict[tuple[SecioState, str], tuple[SecioState, str | None]]] = {
+    (SecioState.NEW, "start"): (SecioState.AWAITS_PROPOSAL, "propose"),
+    (SecioState.AWAITS_PROPOSAL, "proposal"): (
+        SecioState.AWAITS_EXCHANGE,
+        "choose, send the exchange",
+    ),
+    (SecioState.AWAITS_EXCHANGE, "exchange"): (
+        SecioState.AWAITS_NONCE,
+        "verify, send the nonce",
+    ),
+    (SecioState.AWAITS_NONCE, "nonce"): (SecioState.SECURED, "compare"),
+    (SecioState.AWAITS_PROPOSAL, "failure"): (SecioState.FAILED, None),
+    (SecioState.AWAITS_EXCHANGE, "failure"): (SecioState.FAILED, None),
+    (SecioState.AWAITS_NONCE, "failure"): (SecioState.FAILED, None),
+}
+
+
+class SecioHandshake(MessageHandshake):
+    """
+    One side of one handshake.
 
     @ivar suite: the negotiated algorithms; None so far.
     """
 
     protocolID = PROTOCOL_ID
+    table = SECIO
+    state = SecioState.NEW
 
     def __init__(
         self, handshake: Handshake, offer: Offer, nonce: bytes | None = None
@@ -79,8 +112,6 @@ class SecioHandshake(HandshakeMachine):
             ciphers=",".join(offer.ciphers),
             hashes=",".join(offer.hashes),
         ).SerializeToString()
-        # How many messages were received.
-        self._turn = 0
         self._buffer = MessageBuffer(LENGTH)
         # The results of the first two steps.
         self._remoteProposal = b""
@@ -93,52 +124,16 @@ class SecioHandshake(HandshakeMachine):
         """
         Return our proposal.
         """
+        return self.happened("start")
+
+    def _propose(self, _: bytes) -> bytes:
         return _frame(self._proposal)
 
-    def receive(self, data: bytes) -> bytes:
-        """
-        Take in bytes of the peer.
-
-        @return: our next message, or messages, or nothing.
-        @raise HandshakeFailed: the peer did not follow the protocol; L{PeerMismatch}
-            if it is not the expected peer.
-        """
-        self._buffer.feed(data)
-        answer = b""
-        while self.secured is None:
-            message = self._nextMessage()
-            if message is None:
-                return answer
-            name, take = self._steps[self._turn]
-            self._turn += 1
-            try:
-                answer += take(self, message)
-            except (InvalidInput, ProtocolViolation) as error:
-                raise HandshakeFailed(
-                    PROTOCOL_ID, f"the peer's {name}: {error}"
-                ) from error
-        self.trailing = self._buffer.rest()
-        return answer
-
-    def _nextMessage(self) -> bytes | None:
-        """
-        Cut off the next message.
-
-        @return: None if it is not complete.
-        """
-        length = self._buffer.length
-        if length is None:
-            return None
+    def _sizes(self) -> tuple[int, int]:
         if self.channel is None:
-            fits = length <= LONGEST_HANDSHAKE_MESSAGE
-        else:
-            fits = length == NONCE_SIZE + self.channel.macSize
-        if not fits:
-            raise HandshakeFailed(
-                PROTOCOL_ID,
-                f"the peer's {self._steps[self._turn][0]} has {length} bytes",
-            )
-        return self._buffer.take()
+            return 0, LONGEST_HANDSHAKE_MESSAGE
+        size = NONCE_SIZE + self.channel.macSize
+        return size, size
 
     def _takeProposal(self, message: bytes) -> bytes:
         """
@@ -210,12 +205,12 @@ class SecioHandshake(HandshakeMachine):
         )
         return b""
 
-    # The messages of the peer, in this order, and the methods that take them.
-    _steps = (
-        ("proposal", _takeProposal),
-        ("exchange", _takeExchange),
-        ("nonce", _takeNonce),
-    )
+    effects: ClassVar[Effects] = {
+        "propose": _propose,
+        "choose, send the exchange": _takeProposal,
+        "verify, send the nonce": _takeExchange,
+        "compare": _takeNonce,
+    }
 
 
 def _frame(message: bytes) -> bytes:

@@ -13,30 +13,54 @@ The handshake of C{/tls/1.0.0}, by OpenSSL::
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from enum import Enum
+from typing import ClassVar, Final
 
 from OpenSSL import SSL
 
-from twisted_libp2p.errors import HandshakeFailed, InvalidInput
+from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.interfaces import Handshake, Role
-from twisted_libp2p.security.machine import HandshakeMachine
+from twisted_libp2p.security.steps import Effects, SteppedHandshake
 from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.hello import Hello
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID, Verdict
 
-__all__ = ["LONGEST_HANDSHAKE", "TLSHandshake"]
+__all__ = ["LONGEST_HANDSHAKE", "TLS", "TLSHandshake", "TLSState"]
 
 #: Maximum number of bytes of a peer's whole handshake.  The longest honest one, with
 #: RSA keys of 8192 bits for the identity and the certificate, has less than 8 KiB.
 LONGEST_HANDSHAKE: Final = 16 * 1024
 
 
-class TLSHandshake(HandshakeMachine):
+class TLSState(Enum):
     """
-    One side of one handshake: a L{HandshakeMachine
-    <twisted_libp2p.security.machine.HandshakeMachine>} whose messages are
-    OpenSSL's.
+    The state of one side of a handshake.
+    """
+
+    NEW = "new"
+    #: The server has given nothing to OpenSSL.
+    AWAITS_HELLO = "first message"
+    #: OpenSSL negotiates.
+    NEGOTIATING = "handshake"
+    SECURED = "secured"
+    FAILED = "failed"
+
+
+#: The next state, and the effect of the transition, for each state and event.
+TLS: Final[dict[tuple[TLSState, str], tuple[TLSState, str | None]]] = {
+    (TLSState.NEW, "connect"): (TLSState.NEGOTIATING, "greet"),
+    (TLSState.NEW, "listen"): (TLSState.AWAITS_HELLO, None),
+    (TLSState.AWAITS_HELLO, "first message"): (TLSState.NEGOTIATING, "accept"),
+    (TLSState.NEGOTIATING, "handshake"): (TLSState.SECURED, "decide on the peer"),
+    (TLSState.AWAITS_HELLO, "failure"): (TLSState.FAILED, None),
+    (TLSState.NEGOTIATING, "failure"): (TLSState.FAILED, None),
+}
+
+
+class TLSHandshake(SteppedHandshake):
+    """
+    One side of one handshake, whose messages are OpenSSL's.
 
     OpenSSL is given at most L{LONGEST_HANDSHAKE} bytes before the peer is
     authenticated; and, on the side of the server, nothing before a whole
@@ -47,6 +71,8 @@ class TLSHandshake(HandshakeMachine):
     """
 
     protocolID = PROTOCOL_ID
+    table = TLS
+    state = TLSState.NEW
 
     def __init__(
         self, handshake: Handshake, now: Callable[[], float], contexts: Contexts
@@ -59,7 +85,7 @@ class TLSHandshake(HandshakeMachine):
         self.farewell = b""
         self._initiator = handshake.role is Role.CLIENT
         self._contexts = contexts
-        self._hello = None if self._initiator else Hello()
+        self._hello = Hello()
         self._received = 0
         self._tls: SSL.Connection
 
@@ -67,31 +93,24 @@ class TLSHandshake(HandshakeMachine):
         """
         Return the first message, if we are the client.
         """
-        if not self._initiator:
-            return b""
-        self._tls = self._contexts.connect(self, True)
+        return self.happened("connect" if self._initiator else "listen")
+
+    def _greet(self, _: bytes) -> bytes:
+        self._accept(b"")
         self._proceed()
         return said(self._tls)
 
-    def receive(self, data: bytes) -> bytes:
-        """
-        Process bytes of the peer.
+    def _accept(self, _: bytes) -> bytes:
+        self._tls = self._contexts.connect(self, self._initiator)
+        return b""
 
-        @return: our next messages, or nothing.
-        @raise HandshakeFailed: the handshake failed; for another peer than the
-            expected one, a L{PeerMismatch<twisted_libp2p.errors.PeerMismatch>}.
-        """
-        if self._hello is not None:
-            try:
-                hello = self._hello.feed(data)
-            except InvalidInput as error:
-                raise HandshakeFailed(
-                    PROTOCOL_ID, f"the peer's first message: {error}"
-                ) from None
+    def _receive(self, data: bytes) -> bytes:
+        if self.state is TLSState.AWAITS_HELLO:
+            hello = self._hello.feed(data)
             if hello is None:
                 return b""
-            data, self._hello = hello, None
-            self._tls = self._contexts.connect(self, False)
+            data = hello
+            self.happened("first message", hello)
         # A read may also bring data after the handshake, which is not limited.
         room = LONGEST_HANDSHAKE - self._received
         self._received += len(data)
@@ -100,7 +119,7 @@ class TLSHandshake(HandshakeMachine):
         done = self._proceed()
         answer = said(self._tls)
         if done:
-            self._complete()
+            self.happened("handshake")
             if len(data) > room:
                 self._tls.bio_write(data[room:])
         elif self._received > LONGEST_HANDSHAKE:
@@ -125,7 +144,7 @@ class TLSHandshake(HandshakeMachine):
             raise self.verdict.refusal or HandshakeFailed(PROTOCOL_ID, text) from None
         return True
 
-    def _complete(self) -> None:
+    def _decide(self, _: bytes) -> bytes:
         """
         Decide on the peer after OpenSSL's part is done.
         """
@@ -134,3 +153,10 @@ class TLSHandshake(HandshakeMachine):
         others = len(chain) - self._initiator
         self.secured = self.verdict.complete(1 + others)
         self.channel = TLSChannel(self._tls, client=self._initiator)
+        return b""
+
+    effects: ClassVar[Effects] = {
+        "greet": _greet,
+        "accept": _accept,
+        "decide on the peer": _decide,
+    }

@@ -40,7 +40,7 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     Role,
 )
-from twisted_libp2p.muxer.phase import Phase
+from twisted_libp2p.muxer.phase import PHASES, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
@@ -126,7 +126,7 @@ class MemorySession:
         Connect the session with its owner.  Steps of the peer were kept until now.
         """
         self.connection = self._owner = connection
-        self.phase = Phase.RUNNING
+        self._advance("start")
         self.turns.start(self, self)
         connection.sessionStarted(self)
         self.other._schedule()
@@ -423,13 +423,23 @@ class MemorySession:
         except Exception:
             stream.failed("makeConnection")
 
+    def _advance(self, event: str) -> bool:
+        """
+        Go to the next phase.
+
+        @return: whether the event changes the phase.
+        """
+        following = PHASES.get((self.phase, event))
+        if following is not None:
+            self.phase, _ = following
+        return following is not None
+
     def _end(self, streamReason: Failure, reason: Failure, keep: bool = False) -> None:
         """
         End the session, once: its streams, and then itself.
         """
-        if self.ended:
+        if not self._advance("end"):
             return
-        self.phase = Phase.CLOSING
         self._reason = reason
         self.turns.stop()
         self.table.stop()
@@ -442,22 +452,14 @@ class MemorySession:
         """
         End all streams, or all that need not be kept.
         """
-        turns = self.turns
-        held, turns.held = turns.held, True
-        try:
-            for stream in list(self.table.streams):
-                stream.sessionEnded(reason, keep)
-        finally:
-            turns.held = held
-        if turns.toNotify and not held:
-            turns.call()
+        self.turns.end(list(self.table.streams), reason, keep)
 
     def _lost(self) -> None:
         """
         Report to the owner that the session is over.
         """
         if self.phase is Phase.CLOSING:
-            self.phase = Phase.GONE
+            self._advance("lose")
             self._steps.clear()
             if self._owner is not None:
                 self._owner.sessionLost(self._reason or connectionDone)
