@@ -5,6 +5,9 @@ The contracts between the rooms of twisted_libp2p::
 
     ITransport          a multiaddr becomes Twisted endpoints
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
+    IPortEndpoint       a TCP port, and the layers of a transport above it
+    IReloadable         a transport that depends on files which others may change
+    ITrustedProxies     the proxies that may state the address of their client
     IUpgrade            takes such a session over
     IQuicBackend        makes endpoints of QUIC, which are machines without I/O
     IQuicEndpoint       datagrams of one socket in and out, streams of connections
@@ -126,12 +129,16 @@ from twisted_libp2p.interfaces.stream import (
 )
 from twisted_libp2p.interfaces.transport import (
     AnyTransport,
+    FirstBytes,
     IAddressing,
     IMuxedTransport,
     INativeSession,
     IOpaqueDials,
     IOpaqueListeners,
+    IPortEndpoint,
+    IReloadable,
     ITransport,
+    ITrustedProxies,
     IUpgrade,
 )
 
@@ -144,6 +151,7 @@ __all__ = [
     "Confidence",
     "DialOptions",
     "Direction",
+    "FirstBytes",
     "Handshake",
     "IAddressBook",
     "IAddressing",
@@ -176,12 +184,14 @@ __all__ = [
     "IOwnAddresses",
     "IPeerRouting",
     "IPeerStore",
+    "IPortEndpoint",
     "IProtocolBook",
     "IProvider",
     "IQuicBackend",
     "IQuicEndpoint",
     "IRegistration",
     "IRegistry",
+    "IReloadable",
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
@@ -191,6 +201,7 @@ __all__ = [
     "ISwitchable",
     "ITransport",
     "ITransportProvider",
+    "ITrustedProxies",
     "IUpgrade",
     "Identification",
     "Knock",

@@ -163,7 +163,9 @@ class IConnectionManager(Interface):
         """
 
     def accepted(
-        address: Multiaddr | None, drop: Callable[[Exception], None]
+        address: Multiaddr | None,
+        drop: Callable[[Exception], None],
+        proxied: bool = False,
     ) -> IConnectionScope:
         """
         Approve a transport that was accepted, before anything is read from it.
@@ -171,7 +173,20 @@ class IConnectionManager(Interface):
         @param address: the other end of the transport.
         @param drop: called to end the upgrade, if another connection needs its
             place.
+        @param proxied: whether that end is a trusted proxy, whose client is approved by
+            L{located} once it is known.
         @return: the scope of the future connection.
+        @raise Libp2pError: the transport is to be closed.
+        """
+
+    def located(scope: Any, address: Multiaddr | None, counted: bool) -> None:
+        """
+        Approve the client of a trusted proxy.
+
+        @param scope: the scope of its connection.
+        @param address: the address of the client; that of the proxy if it has stated
+            none.
+        @param counted: whether the limits on networks apply: not to the proxy itself.
         @raise Libp2pError: the transport is to be closed.
         """
 

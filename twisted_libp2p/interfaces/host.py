@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.connections import IConnection
     from twisted_libp2p.interfaces.ownaddresses import IOwnAddresses
     from twisted_libp2p.interfaces.peerstore import IPeerStore
+    from twisted_libp2p.interfaces.transport import ITrustedProxies
 
 __all__ = [
     "IConnections",
@@ -196,6 +197,9 @@ class IHost(Interface):
     )
     ownAddresses: IOwnAddresses = Attribute(
         "The owner of these addresses, to which services add others."
+    )
+    proxies: ITrustedProxies = Attribute(
+        "The proxies that may state the address of their client."
     )
     limits: Any = Attribute(
         "The limits of the node: L{Limits<twisted_libp2p.limits.Limits>}."

@@ -6,7 +6,8 @@ Ways to reach peers: multiaddrs become Twisted endpoints, or secured sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import (
         IAddress,
         IListeningPort,
+        IProtocolFactory,
         IStreamClientEndpoint,
         IStreamServerEndpoint,
     )
@@ -29,12 +31,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyTransport",
+    "FirstBytes",
     "IAddressing",
     "IMuxedTransport",
     "INativeSession",
     "IOpaqueDials",
     "IOpaqueListeners",
+    "IPortEndpoint",
+    "IReloadable",
     "ITransport",
+    "ITrustedProxies",
     "IUpgrade",
 ]
 
@@ -100,7 +106,71 @@ class ITransport(IAddressing):
 
     def serverEndpoint(address: Multiaddr) -> IStreamServerEndpoint:
         """
-        Return an endpoint that listens on an address.
+        Return an endpoint that listens on an address.  If it provides
+        L{IPortEndpoint}, a node lets several transports listen on the same port.
+        """
+
+
+class FirstBytes(Enum):
+    """
+    The kinds of first bytes by which the transports of one TCP port are told apart.
+    """
+
+    #: multistream-select, or the draft's bootstrap.
+    LIBP2P = "libp2p"
+    #: The request that opens a WebSocket.
+    HTTP = "HTTP"
+    #: The handshake of the TLS below a WebSocket.
+    TLS = "TLS"
+    #: The nonce of a private network.
+    RANDOM = "a private network"
+
+
+class IPortEndpoint(Interface):
+    """
+    A server endpoint that consists of a TCP port and the layers of a transport above
+    it.  Its C{listen} stacks both.
+    """
+
+    port: Multiaddr = Attribute("The address of the TCP port alone.")
+    below: IStreamServerEndpoint = Attribute("The endpoint of the TCP port alone.")
+    firstBytes: FirstBytes = Attribute("The kind of its connections' first bytes.")
+
+    def layers(factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Put the layers of the transport between a TCP connection and the protocols of a
+        factory.
+        """
+
+
+class IReloadable(Interface):
+    """
+    A transport that depends on files which others may change.
+    """
+
+    def reload() -> None:
+        """
+        Read the files again.  If they cannot be used, that is logged, and the content
+        read before stays in use.
+        """
+
+
+class ITrustedProxies(Interface):
+    """
+    The proxies that are believed when they state the address of their client.
+    """
+
+    def trusts(address: IAddress | None) -> bool:
+        """
+        Return whether an address is that of a proxy that is believed.
+        """
+
+    def client(peer: IAddress, forwarded: Sequence[str]) -> IAddress:
+        """
+        Return the address of the client whose request has come through proxies.
+
+        @param peer: the other end of the transport.
+        @param forwarded: the values of the headers C{X-Forwarded-For}, in order.
         """
 
 

@@ -46,6 +46,7 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.transport.proxies import TrustedProxies
 
 __all__ = ["ConnectionDouble", "ConnectionsDouble", "HostDouble", "StreamDouble"]
 
@@ -249,6 +250,7 @@ class HostDouble:
         self.connections = ConnectionsDouble()
         self.ownAddresses = OwnAddresses(self.peerID, self.clock, self.events)
         self.ownAddresses.update(AddressSource.BOUND, addresses)
+        self.proxies = TrustedProxies()
         self.limits = Limits.scaled()
         self.asked: list[Target] = []
 
