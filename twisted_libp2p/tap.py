@@ -34,6 +34,8 @@ from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
+from twisted_libp2p.relay.autorelay import AutoRelay
+from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.ports import SharedPorts
 from twisted_libp2p.transport.unix import UnixSockets
@@ -89,6 +91,7 @@ class Options(NodeOptions):
 
     optFlags: ClassVar[list[Any]] = [
         ["echo", None, f"serve {echo.PROTOCOL_ID}"],
+        ["relay-service", None, "be a relay for peers that cannot be dialed"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
     ]
@@ -99,6 +102,7 @@ class Options(NodeOptions):
         self["announce"] = []
         self["serve"] = []
         self["bootstrap"] = []
+        self["relay"] = []
         self["allow"] = []
         self["block"] = []
         self["page-host"] = []
@@ -128,6 +132,12 @@ class Options(NodeOptions):
         stay connected to this peer, /ip4/.../tcp/.../p2p/...; may be repeated
         """
         self["bootstrap"].append(address)
+
+    def opt_relay(self, address: str) -> None:
+        """
+        be reached through this relay, /ip4/.../tcp/.../p2p/...; may be repeated
+        """
+        self["relay"].append(address)
 
     def opt_allow(self, entry: str) -> None:
         """
@@ -421,6 +431,10 @@ def _make(options: Options, reactor: Any) -> Node:
             address.peerID, [address.withoutPeer()], source=Source.CONFIGURED
         )
         node.connections.protect(address.peerID, "bootstrap")
+    if options["relay-service"]:
+        node.add(RelayService())
+    if options["relay"]:
+        node.add(AutoRelay(options["relay"]))
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.candidates import Candidates
+from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.connection.naming import Judge
 from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
 from twisted_libp2p.connection.upgrade import Instead
@@ -46,6 +47,10 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 
 #: Seconds for one address: for the connect, and in each dialect the upgrade.
 ADDRESS_LIMIT = 15.0
+
+
+#: Seconds for an address that leads through a relay: that may have to be dialed first.
+RELAYED_LIMIT = 30.0
 
 
 class Attempts:
@@ -130,7 +135,7 @@ class Attempts:
                 Deferred.fromCoroutine(
                     self._speak(transport, peer, bare, instead, options)
                 ),
-                ADDRESS_LIMIT,
+                RELAYED_LIMIT if isRelayed(bare) else ADDRESS_LIMIT,
                 self._clock,
                 _late,
             )

@@ -42,6 +42,7 @@ from twisted_libp2p.interfaces import (
     Handshake,
     IAddressing,
     IConnectionScope,
+    ILimitedAddress,
     IManagedConnection,
     INativeSession,
     IUpgrade,
@@ -274,8 +275,12 @@ class Upgrade:
         @param getHost: returns our end of the transport.
         """
         upgrades = self._upgrades
+        limits: ILimitedAddress | None = None
         if self.asked is None:
-            local = self.transport.toMultiaddr(getHost())
+            host = getHost()
+            local = self.transport.toMultiaddr(host)
+            if ILimitedAddress.providedBy(host):
+                limits = host
         else:
             local = self.asked if self.direction is Direction.INBOUND else None
         return Connection(
@@ -290,6 +295,7 @@ class Upgrade:
             remoteAddress=self._remoteAddress,
             upgradeTime=upgrades.clock.seconds() - self._startedAt,
             scope=self.scope,
+            limits=limits,
             ready=self._ready,
         )
 

@@ -37,6 +37,7 @@ from twisted_libp2p.interfaces import (
     IMuxer,
     IOpaqueDials,
     IOpaqueListeners,
+    IPeerTransport,
     IPortEndpoint,
     ISecurity,
     ITrustedProxies,
@@ -140,7 +141,12 @@ class Upgrader:
             else:
                 if IOpaqueDials.providedBy(transport):
                     upgrade.asked = address
-                endpoint = transport.clientEndpoint(address, options)
+                if IPeerTransport.providedBy(transport):
+                    endpoint = transport.clientEndpointTo(
+                        address, upgrade.expected, options
+                    )
+                else:
+                    endpoint = transport.clientEndpoint(address, options)
                 await endpoint.connect(self.stack(upgrade, dialect))
         except BaseException:
             upgrade.abandon()
@@ -223,12 +229,17 @@ class Upgrader:
             # The node was stopped meanwhile.
             scope.close()
             return None
+        expected = (
+            transport.expectedPeer(addr)
+            if IPeerTransport.providedBy(transport)
+            else None
+        )
         upgrade = Upgrade(
             self.upgrades,
             transport,
             Direction.INBOUND,
             Role.SERVER,
-            None,
+            expected,
             scope,
             peer=addr,
             proxied=proxied,

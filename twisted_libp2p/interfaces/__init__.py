@@ -4,6 +4,7 @@
 The contracts between the rooms of twisted_libp2p::
 
     ITransport          a multiaddr becomes Twisted endpoints
+    IPeerTransport      the same, with the help of the peer's id
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
     IPortEndpoint       a TCP port, and the layers of a transport above it
     IReloadable         a transport that depends on files which others may change
@@ -131,10 +132,13 @@ from twisted_libp2p.interfaces.transport import (
     AnyTransport,
     FirstBytes,
     IAddressing,
+    IAllowance,
+    ILimitedAddress,
     IMuxedTransport,
     INativeSession,
     IOpaqueDials,
     IOpaqueListeners,
+    IPeerTransport,
     IPortEndpoint,
     IReloadable,
     ITransport,
@@ -155,6 +159,7 @@ __all__ = [
     "Handshake",
     "IAddressBook",
     "IAddressing",
+    "IAllowance",
     "IConnection",
     "IConnectionManager",
     "IConnectionScope",
@@ -169,6 +174,7 @@ __all__ = [
     "IHost",
     "IHostService",
     "IKeyBook",
+    "ILimitedAddress",
     "IManagedConnection",
     "IMetadataBook",
     "IMovingPort",
@@ -184,6 +190,7 @@ __all__ = [
     "IOwnAddresses",
     "IPeerRouting",
     "IPeerStore",
+    "IPeerTransport",
     "IPortEndpoint",
     "IProtocolBook",
     "IProvider",

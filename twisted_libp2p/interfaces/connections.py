@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.direction import Direction, Role
     from twisted_libp2p.interfaces.limits import IConnectionScope
     from twisted_libp2p.interfaces.stream import IMuxedStream, IStream
+    from twisted_libp2p.interfaces.transport import IAllowance
 
 __all__ = [
     "IConnection",
@@ -51,6 +52,10 @@ class IConnection(Interface):
     role: Role = Attribute("The part of our side in the upgrade.")
     limited: bool = Attribute(
         "Whether it leads through a relay, which limits its time and bytes."
+    )
+    allowance: IAllowance | None = Attribute(
+        "What its relay still allows; None without a relay, or if the limits are not"
+        " known, or if there are none."
     )
     transport: str = Attribute("The name of the transport, such as C{tcp}.")
     security: str = Attribute("The security protocol.")

@@ -237,6 +237,21 @@ class IHost(Interface):
             L{IConnection.openStream} do.
         """
 
+    def listenOn(address: str | Multiaddr) -> Deferred[Any]:
+        """
+        Listen on one more address.
+
+        @return: fires with the full addresses to dial, which may be none so far.
+        """
+
+    def stopListeningOn(address: str | Multiaddr) -> Any:
+        """
+        Stop to listen on an address; its connections go on.
+
+        @param address: the address that was given to L{listenOn}.
+        @return: a coroutine.
+        """
+
 
 class IHostService(IService, Interface):
     """

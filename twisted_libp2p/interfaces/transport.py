@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.identity import PeerID
     from twisted_libp2p.interfaces.muxer import IMuxedConnection
     from twisted_libp2p.interfaces.security import Handshake, Secured
 
@@ -33,10 +34,13 @@ __all__ = [
     "AnyTransport",
     "FirstBytes",
     "IAddressing",
+    "IAllowance",
+    "ILimitedAddress",
     "IMuxedTransport",
     "INativeSession",
     "IOpaqueDials",
     "IOpaqueListeners",
+    "IPeerTransport",
     "IPortEndpoint",
     "IReloadable",
     "ITransport",
@@ -172,6 +176,53 @@ class ITrustedProxies(Interface):
         @param peer: the other end of the transport.
         @param forwarded: the values of the headers C{X-Forwarded-For}, in order.
         """
+
+
+class IPeerTransport(ITransport):
+    """
+    A transport whose connections depend on the peer, not only on the address: a relay
+    has to be asked for the peer, and names the peer that it connects with us.
+    """
+
+    def clientEndpointTo(
+        address: Multiaddr, peer: PeerID | None, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
+        """
+        Return an endpoint that connects to a peer at an address.
+
+        @param peer: the peer that has to answer.
+        @raise twisted_libp2p.errors.UnsupportedAddress: as for C{clientEndpoint}, or
+            the transport has to know the peer.
+        """
+
+    def expectedPeer(address: IAddress | None) -> PeerID | None:
+        """
+        Return the peer that has to prove its identity on an accepted connection.
+
+        @param address: the address for which the factory of the listener has to build
+            a protocol.
+        """
+
+
+class IAllowance(Interface):
+    """
+    What a relay still allows for a connection.  Each is None if it has no limit.
+    """
+
+    seconds: float | None = Attribute("The seconds that are left.")
+    toSend: int | None = Attribute("The bytes that our side may still send.")
+    toReceive: int | None = Attribute("The bytes that the peer may still send.")
+
+
+class ILimitedAddress(Interface):
+    """
+    An address, by C{getHost()} of a relayed connection, that knows the limits of the
+    relay.
+    """
+
+    allowance: IAllowance | None = Attribute(
+        "What the relay still allows; None if it allows everything."
+    )
 
 
 class IMuxedTransport(IAddressing):

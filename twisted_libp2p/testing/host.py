@@ -36,6 +36,7 @@ from twisted_libp2p.interfaces import (
     AddressSource,
     DialOptions,
     Direction,
+    IAllowance,
     IConnection,
     IConnections,
     IHost,
@@ -116,6 +117,7 @@ class ConnectionDouble:
         self.direction = Direction.OUTBOUND
         self.role = Role.CLIENT
         self.limited = False
+        self.allowance: IAllowance | None = None
         self.transport = "memory"
         self.security = "/noise"
         self.muxer = "/yamux/1.0.0"
@@ -228,6 +230,7 @@ class HostDouble:
     streams of peers by L{serve}.
 
     @ivar asked: the targets of L{connect}, in order.
+    @ivar listening: the addresses that L{listenOn} was called with.
     """
 
     def __init__(
@@ -253,6 +256,7 @@ class HostDouble:
         self.proxies = TrustedProxies()
         self.limits = Limits.scaled()
         self.asked: list[Target] = []
+        self.listening: list[Multiaddr] = []
 
     @property
     def peerID(self) -> PeerID:
@@ -318,6 +322,19 @@ class HostDouble:
             if each.remotePeer == peer:
                 return succeed(each)
         return fail(NoAddresses(f"the test has not met {target}"))
+
+    def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
+        """
+        Record the address in C{listening}.
+        """
+        self.listening.append(Multiaddr.of(address))
+        return succeed([])
+
+    async def stopListeningOn(self, address: str | Multiaddr) -> None:
+        """
+        Remove the address from C{listening}.
+        """
+        self.listening.remove(Multiaddr.of(address))
 
     def openStream(
         self,
