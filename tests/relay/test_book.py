@@ -175,8 +175,8 @@ class BookTests(SynchronousTestCase):
         """
         for options, text in (
             ({"lifetime": 1.0}, "at least 60 seconds"),
-            ({"data": 0}, "None is no limit"),
-            ({"duration": 0}, "None is no limit"),
+            ({"data": 0}, "None means no limit"),
+            ({"duration": 0}, "None means no limit"),
         ):
             with self.assertRaises(ConfigurationError) as caught:
                 RelayLimits(**options)

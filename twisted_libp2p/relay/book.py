@@ -83,7 +83,7 @@ class RelayLimits:
         for name, value in (("duration", self.duration), ("data", self.data)):
             if value is not None and value < 1:
                 raise ConfigurationError(
-                    f"{name}={value}: at least 1 is needed; None is no limit"
+                    f"{name}={value}: at least 1 is needed; None means no limit"
                 )
 
 
@@ -106,7 +106,7 @@ def placesOf(address: Multiaddr | None) -> tuple[Hashable, ...]:
     """
     Return the IP address and the network in which an address is counted.
 
-    @return: empty for an address that is none of IP.
+    @return: empty for an address without an IP address.
     """
     ip = None if address is None else ipOf(address)
     if ip is None:

@@ -133,7 +133,7 @@ class Choosing:
     def wakeUp(self, now: float) -> float | None:
         """
         Return the seconds until another candidate may be tried; None if enough are
-        chosen, or there is no other.
+        chosen, or no other is known.
         """
         if len(self.chosen) >= self.wanted:
             return None

@@ -265,7 +265,7 @@ def _agreed(answer: bytes) -> Limit | None:
 
     @return: its limits.
     @raise CircuitRefused: it does not connect us.
-    @raise ProtocolViolation: this is no such answer.
+    @raise ProtocolViolation: the answer is another message.
     """
     message = Hop.fromBytes(answer)
     if message.type is not HopType.STATUS or message.status is None:

@@ -64,7 +64,7 @@ class Holding:
 
     @ivar relay: the relay.
     @ivar addresses: the addresses that lead to us through it, without our id; empty
-        while there is no reservation.
+        without a reservation.
     @ivar limit: what the relay has stated as its limits; None without any.
     @ivar connection: the connection that holds the reservation, or is asked for it.
     @ivar reserving: its state.

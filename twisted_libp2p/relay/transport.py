@@ -71,7 +71,7 @@ class _Server:
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
         Listen at once: the addresses of the port follow when the relay has granted a
-        reservation.  A relay that is away is no failure.
+        reservation.  A relay that is away causes no error.
         """
         return maybeDeferred(
             self._client.listen, self._address, self._relay, protocolFactory
