@@ -7,6 +7,7 @@ One attempt to reach a peer at one address, in the dialect that fits the peer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -127,6 +128,9 @@ class Attempts:
             for existing in self._existing(peer):
                 if existing.connected:
                     return existing
+        name = candidates.name(address)
+        if name is not None:
+            options = replace(options, host=next(iter(name)).value)
         anybody = candidates.peer is None and not options.fresh
         instead = self._instead if anybody else None
         try:
@@ -148,7 +152,6 @@ class Attempts:
         # A new connection has reported its address to the peerstore when it opened.
         if connection.remoteAddress != bare:
             self._peerstore.succeeded(connection.remotePeer, bare)
-        name = candidates.name(address)
         # A success makes an address ours.  A name of a peer stays the peer's: it may
         # lead elsewhere the next time.
         if name is not None and candidates.origin(address) is Origin.OWN:

@@ -103,7 +103,7 @@ class ITransport(IAddressing):
         """
         Return an endpoint that connects to an address.
 
-        @param options: of these a transport heeds C{local}.
+        @param options: of these a transport heeds C{local} and C{host}.
         @raise twisted_libp2p.errors.UnsupportedAddress: the transport cannot dial
             from C{options.local}, or cannot dial the address.
         """

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.interfaces import (
@@ -136,6 +136,8 @@ class WebSocketTransport:
             believed.
         """
         place = self._needed(address)
+        if options.host is not None and place.kind.value("sni") is None:
+            place = replace(place, host=options.host)
         endpoint: IStreamClientEndpoint = _endpoints().WebSocketClientEndpoint(
             self._tcp.clientEndpoint(place.below, options),
             place,
