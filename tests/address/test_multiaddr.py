@@ -675,3 +675,26 @@ class ValueTests(SynchronousTestCase):
         relayed = Multiaddr(f"/p2p/{RELAY}/p2p-circuit")
         self.assertEqual(relayed.withoutPeer(), relayed)
         self.assertFalse(Multiaddr(f"/p2p/{PEER}").withoutPeer())
+
+    def test_likePeer(self) -> None:
+        """
+        Bytes of an IP address or a port that look like the code of a peer are none.
+        """
+        # The code of p2p is 0xA5 0x03.
+        for text in (
+            "/ip4/165.3.165.3",
+            "/ip4/165.3.165.3/tcp/42243",
+            "/ip4/192.0.2.1/tcp/42243",
+            "/ip6/2001:db8:a503::a503",
+            "/ip6/2001:db8:a503::a503/udp/42243",
+        ):
+            bare = Multiaddr(text)
+            self.assertIsNone(bare.peerID)
+            self.assertEqual(bare.withoutPeer(), bare)
+            for peer in (PEER, RELAY):
+                whole = Multiaddr(f"{text}/p2p/{peer}")
+                self.assertEqual(whole.peerID, PeerID.fromText(peer))
+                self.assertEqual(whole.withoutPeer(), bare)
+            relayed = Multiaddr(f"{text}/p2p/{RELAY}/p2p-circuit")
+            self.assertIsNone(relayed.peerID)
+            self.assertEqual(relayed.withoutPeer(), relayed)

@@ -12,7 +12,9 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
+from twisted_libp2p.interfaces import ISelfDelimiting
 from twisted_libp2p.muxer.yamux.pings import APART
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -39,6 +41,13 @@ class Greeter(Protocol):
         transport: Any = self.transport
         transport.write(b"x" * self.size)
         transport.loseConnection()
+
+
+@implementer(ISelfDelimiting)
+class Delimiter(Greeter):
+    """
+    Says something that shows its own end.
+    """
 
 
 class Answerer(Protocol):
@@ -142,6 +151,17 @@ class AcceptedTests(SynchronousTestCase):
             self.nodes.clock.pump([0.004, 0.004])
             self.assertEqual(protocol.data, b"xxxxx")
             self.assertEqual(protocol.ends, ends)
+
+    def test_selfDelimiting(self) -> None:
+        """
+        If the messages of a protocol show their own end, nobody waits for the end of
+        the stream: it leaves with them.
+        """
+        protocol = self.open("yamux", 0.004, Delimiter)
+        self.assertTrue(self.accepted.endsApart)
+        self.nodes.clock.pump([0.004, 0.004])
+        self.assertEqual(protocol.data, b"xxxxx")
+        self.assertEqual(protocol.ends, ["read"])
 
     def test_later(self) -> None:
         """

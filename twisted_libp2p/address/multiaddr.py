@@ -135,7 +135,9 @@ class Multiaddr:
             components.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        if not _isPlain(data):
+        # Any bytes are an IPv4 address and a port.
+        usual = len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP
+        if not (usual or _isPlain(data)):
             for _ in _parseBytes(data):
                 pass
         return cls._of(bytes(data))
@@ -176,6 +178,8 @@ class Multiaddr:
         """
         The name of the first protocol; empty for an address without components.
         """
+        if self._isIP4TCP:
+            return _IP4_TCP_NAMES[0]
         for protocol, *_ in _cut(self._encoded):
             return protocol.name
         return ""
@@ -266,8 +270,15 @@ class Multiaddr:
         @return: the offsets at which its component and its value begin.
         """
         # An address without these bytes has no id.
-        if _P2P not in self._encoded:
+        encoded = self._encoded
+        if _P2P not in encoded:
             return None
+        if encoded.startswith(_P2P, _IP4_TCP_SIZE):
+            start = _IP4_TCP_SIZE + len(_P2P) + 1
+            usual = encoded[0] == _IP4 and encoded[5] == _TCP
+            if usual and encoded[start - 1] == len(encoded) - start < 0x80:
+                # The id is all that follows an IPv4 address and a port.
+                return _IP4_TCP_SIZE, start
         *_, (protocol, begin, start, _) = _cut(self._encoded)
         return (begin, start) if protocol.name == "p2p" else None
 

@@ -17,6 +17,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxer              wraps a factory: one connection in, many streams out
     IMuxerSession       the muxer of one connection, as its owner uses it
     IStream             a stream, as applications and services use it
+    ISelfDelimiting     a protocol whose messages show their own end
     IMuxedStream        a stream, as the owner of its connection uses it
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IHost               what a service may use of a node
@@ -126,6 +127,7 @@ from twisted_libp2p.interfaces.security import (
 )
 from twisted_libp2p.interfaces.stream import (
     IMuxedStream,
+    ISelfDelimiting,
     IStream,
 )
 from twisted_libp2p.interfaces.transport import (
@@ -202,6 +204,7 @@ __all__ = [
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
+    "ISelfDelimiting",
     "IStream",
     "IStreamScope",
     "ISubscription",

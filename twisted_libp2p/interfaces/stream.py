@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.limits import IStreamScope
     from twisted_libp2p.interfaces.muxer import IMuxedConnection
 
-__all__ = ["IMuxedStream", "IStream"]
+__all__ = ["IMuxedStream", "ISelfDelimiting", "IStream"]
+
+
+class ISelfDelimiting(twisted_interfaces.IProtocol):
+    """
+    A protocol whose messages show their own end, as identify does: its peer does not
+    wait for the end of the stream, which may come together with the first data.
+
+    Declare it for a protocol that answers and closes at once.  Any other one may be
+    the source of a C{for await} in js-libp2p, which misses an end that comes too early
+    (C{endsApart} of the connection).
+    """
 
 
 class IStream(

@@ -164,13 +164,13 @@ class Scope:
         Return the error for one more connection or stream; None if there is a place
         for it.
         """
-        used, limits = self.used, self.limits
+        limits = self.limits
         if resource is STREAMS:
-            total, totalLimit = used.streams, limits.streams
-            share, shareLimit = used.inboundStreams, limits.inboundStreams
+            total, totalLimit = self.streams, limits.streams
+            share, shareLimit = self.inboundStreams, limits.inboundStreams
         else:
-            total, totalLimit = used.connections, limits.connections
-            share, shareLimit = used.inboundConnections, limits.inboundConnections
+            total, totalLimit = self.connections, limits.connections
+            share, shareLimit = self.inboundConnections, limits.inboundConnections
         if total >= totalLimit:
             return self._error(resource, None, totalLimit, total)
         if direction is INBOUND and share >= shareLimit:

@@ -7,7 +7,9 @@ js-libp2p (3.3.11) reports the end of a stream only to the listeners that exist 
 it comes.  If it comes in one read with the answer of the negotiation, the application
 has no listener yet, and its C{for await} never ends.  So the end of an accepted stream
 is kept apart from its first data, if its owner negotiates on it, and as long as the
-peer may be js-libp2p (C{IMuxedConnection.endsApart}).
+peer may be js-libp2p (C{IMuxedConnection.endsApart}); but not if the messages of the
+protocol show their own end
+(L{ISelfDelimiting<twisted_libp2p.interfaces.ISelfDelimiting>}).
 """
 
 from __future__ import annotations
@@ -16,9 +18,18 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from twisted_libp2p.interfaces import ISelfDelimiting
 from twisted_libp2p.muxer.stream import Stream
 
-__all__ = ["HeldEnds"]
+__all__ = ["HeldEnds", "keptApart"]
+
+
+def keptApart(stream: Stream) -> bool:
+    """
+    Decide whether the end of a stream has to be kept apart from its first data: only
+    if its owner negotiates on it, and its peer may wait for the end.
+    """
+    return stream._scope is not None and not ISelfDelimiting.providedBy(stream.protocol)
 
 
 class HeldEnds:

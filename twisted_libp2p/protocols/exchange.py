@@ -44,7 +44,12 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     UpgradeTimeout,
 )
-from twisted_libp2p.interfaces import IConnection, IRegistration, IRegistry
+from twisted_libp2p.interfaces import (
+    IConnection,
+    IRegistration,
+    IRegistry,
+    ISelfDelimiting,
+)
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
@@ -238,6 +243,7 @@ class _Asking(_MessageReceiver):
             self.result.errback(reason)
 
 
+@implementer(ISelfDelimiting)
 class _Answering(_MessageReceiver):
     """
     Reads a request, and sends the answer.

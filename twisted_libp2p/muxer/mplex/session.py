@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.interfaces import Direction, Role
+from twisted_libp2p.muxer.ends import keptApart
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
 from twisted_libp2p.muxer.mplex.frame import (
     PROTOCOL_ID,
@@ -275,7 +276,7 @@ class MplexSession(MuxerSession):
             size += len(header)
             header = b""
         if stream.state.draining and stream.writeEnding:
-            if first and size and stream._scope is not None:
+            if first and size and keptApart(stream):
                 self.holdEnd(stream)
                 return size
             header += pack(_CLOSE + ours, streamID, 0)

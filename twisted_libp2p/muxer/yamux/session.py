@@ -16,6 +16,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
 )
 from twisted_libp2p.interfaces import Direction, Role
+from twisted_libp2p.muxer.ends import keptApart
 from twisted_libp2p.muxer.frames import FIRST_DATA, MAX_BODY
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.turns import EARLY
@@ -352,7 +353,7 @@ class YamuxSession(PingingSession):
         """
         ending = stream.writeEnding
         if ending:
-            if opening and stream._scope is not None:
+            if opening and keptApart(stream):
                 self.holdEnd(stream)
                 return 0
             flags |= FIN

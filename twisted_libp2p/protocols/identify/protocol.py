@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.interfaces import ISelfDelimiting
 from twisted_libp2p.protocols.exchange import Receiver
 from twisted_libp2p.protocols.identify.reader import Reader
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DescriptionReceiver", "DescriptionSender"]
 
 
+@implementer(ISelfDelimiting)
 class DescriptionSender(Protocol):
     """
     Writes our message and closes.
