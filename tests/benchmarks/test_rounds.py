@@ -11,11 +11,10 @@ import io
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
-from benchmarks import memory
 from benchmarks.contenders import Contender, gather
 from benchmarks.progress import Progress
 from benchmarks.rounds import Rounds
-from benchmarks.works import WEBSOCKET, WORKS, isMeasured
+from benchmarks.works import WORKS
 
 
 class RoundsTests(TestCase):
@@ -25,13 +24,13 @@ class RoundsTests(TestCase):
 
     timeout = 120
 
-    def rounds(self, *contenders: Contender, stack: str = "noise+yamux") -> Rounds:
+    def rounds(self, *contenders: Contender) -> Rounds:
         """
         Give one short round.
         """
         return Rounds(
             reactor,
-            stack,
+            "noise+yamux",
             contenders,
             rounds=1,
             seconds=0.001,
@@ -70,21 +69,6 @@ class RoundsTests(TestCase):
                 for side in ("", ": dialer", ": listener")
             },
         )
-
-    async def test_webSocket(self) -> None:
-        """
-        Transfers and idle connections are measured over WebSocket, too.
-        """
-        contenders, _ = gather(["ours"])
-        rounds = self.rounds(*contenders, stack=WEBSOCKET)
-        works = [work for work in WORKS if isMeasured(work.name, WEBSOCKET)]
-        rows = await rounds.run(works)
-        self.assertEqual(rounds.notes, [])
-        self.assertEqual(
-            {row.work for row in rows if row.unit == "MiB/s"}, {"upload", "download"}
-        )
-        self.assertTrue(isMeasured(memory.NAME, WEBSOCKET))
-        self.assertFalse(isMeasured(memory.AFTER, WEBSOCKET))
 
     async def test_refused(self) -> None:
         """

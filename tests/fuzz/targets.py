@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from tests.fuzz import (
     addresses,
-    arrivals,
     keys,
     messages,
     multistreams,
@@ -27,7 +26,6 @@ __all__ = [
     "DIFFERENTIAL",
     "TARGETS",
     "addresses",
-    "arrivals",
     "keys",
     "messages",
     "multistreams",

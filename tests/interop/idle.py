@@ -4,8 +4,8 @@
 Connections that nobody uses for longer than the peer's keep-alive takes, with
 the limits that each package has by default.
 
-They begin with the first test and wait while others run, so that they take hardly any
-time of their own.
+They all begin with the first test and wait while others run, so that they take
+hardly any time of their own.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 
+from tests.interop.cells import LISTEN
 from tests.interop.matrix import Cell
 from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
-from tests.interop.sides import Sides
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 
 __all__ = ["Idlers"]
@@ -31,9 +32,8 @@ __all__ = ["Idlers"]
 #: later; js-libp2p's connection monitor asks every 10, ours every 30.
 IDLE = 45
 
-#: How many processes start at once, and how many there are.
+#: How many processes start at once.
 STARTING = DeferredSemaphore(4)
-RUNNING = DeferredSemaphore(48)
 
 
 class Idler:
@@ -41,12 +41,11 @@ class Idler:
     One connection that is left alone.
     """
 
-    def __init__(self, cell: Cell, sides: Sides) -> None:
+    def __init__(self, cell: Cell) -> None:
         self._cell = cell
-        self._sides = sides
         self._command = build(cell.peer)
         self._weDial = cell.direction == "we dial"
-        self.node = sides.node(reactor, cell)
+        self.node = Node(reactor, listen=[] if self._weDial else [LISTEN])
         self.watch = Watch(self.node)
 
     async def run(self) -> None:
@@ -68,11 +67,10 @@ class Idler:
         self.watch.balanced()
 
     async def _open(self) -> tuple[IConnection, ForeignPeer]:
-        options = [*self._sides.options(self._cell), "--defaults"]
+        options = [*self._cell.options, "--defaults"]
         if self._weDial:
             foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
-            target = self._sides.target(self._cell, await foreign.line())
-            connection = await self.node.connect(target)
+            connection = await self.node.connect((await foreign.line())["addrs"][0])
         else:
             (address,) = await self.node.whenListening()
             options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
@@ -117,15 +115,12 @@ class Idlers:
     All connections that are to be idle.
     """
 
-    def __init__(self, cells: Iterable[Cell], sides: Sides) -> None:
+    def __init__(self, cells: Iterable[Cell]) -> None:
         self._runs = {
-            cell: RUNNING.run(self._run, cell, sides)
+            cell: Deferred.fromCoroutine(Idler(cell).run())
             for cell in cells
             if available(cell.peer) is None
         }
-
-    def _run(self, cell: Cell, sides: Sides) -> Deferred[None]:
-        return Deferred.fromCoroutine(Idler(cell, sides).run())
 
     async def of(self, cell: Cell) -> None:
         """

@@ -15,21 +15,16 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.matrix import IDS, PEERS, Cell
+from tests.interop.matrix import IDS, PEERS
 from tests.interop.process import ForeignPeer
-from tests.interop.sides import Sides
 from tests.unified.harness import Harness, measured
 
 Command = Callable[[str], list[str]]
-Stack = tuple[str, str, str]
 
 everyPeer = pytest.mark.parametrize("peer", PEERS)
-STACKS = [
-    ("tcp", "noise", "yamux"),
-    ("tcp", "tls", "mplex"),
-    ("ws", "noise", "yamux"),
-    ("wss", "noise", "yamux"),
-]
+stacks = pytest.mark.parametrize(
+    ("security", "muxer"), [("noise", "yamux"), ("tls", "mplex")]
+)
 
 SMALL = {
     "UPLOAD_BYTES": "3000000",
@@ -40,29 +35,36 @@ SMALL = {
 }
 
 
+def stack(security: str, muxer: str) -> list[str]:
+    """
+    Give the options that make a foreign peer speak one stack.
+    """
+    return ["--security", security, "--muxer", muxer]
+
+
 @everyPeer
-@pytest.mark.parametrize("stack", STACKS, ids="-".join)
+@stacks
 @pytest_twisted.ensureDeferred
 async def test_weDial(
-    command: Command, sides: Sides, tmp_path: Path, peer: str, stack: Stack
+    command: Command, tmp_path: Path, peer: str, security: str, muxer: str
 ) -> None:
     """
     Our dialers find a foreign listener, and measure it.
     """
     foreign = command(peer)
-    transport, security, muxer = stack
-    options = sides.options(Cell(peer, "we dial", *stack, True))
     harness = Harness(tmp_path)
     try:
         redis = await harness.start()
-        listener = ForeignPeer.start(reactor, foreign, "listen", *options)
+        listener = ForeignPeer.start(
+            reactor, foreign, "listen", *stack(security, muxer)
+        )
         try:
             address = (await listener.line())["addrs"][0]
             facts = {"security": IDS[security], "muxer": IDS[muxer]}
 
             key = harness.key()
             await redis.call("RPUSH", f"{key}_listener_multiaddr", address)
-            dialer = harness.run("transport", True, key, security, muxer, transport)
+            dialer = harness.run("transport", True, key, security, muxer)
             assert await dialer.ends() == 0, dialer.err
             told = measured("transport", dialer.out.decode())
             assert float(told["latency"]["ping_rtt"]) > 0
@@ -70,7 +72,7 @@ async def test_weDial(
 
             key = harness.key()
             await redis.call("SET", f"{key}_listener_multiaddr", address)
-            dialer = harness.run("perf", True, key, security, muxer, transport, **SMALL)
+            dialer = harness.run("perf", True, key, security, muxer, **SMALL)
             assert await dialer.ends() == 0, dialer.err
             told = measured("perf", dialer.out.decode())
             assert list(told) == ["upload", "download", "latency"]
@@ -83,23 +85,20 @@ async def test_weDial(
 
 
 @everyPeer
-@pytest.mark.parametrize("stack", STACKS[:3], ids="-".join)
+@stacks
 @pytest_twisted.ensureDeferred
 async def test_theyDial(
-    command: Command, sides: Sides, tmp_path: Path, peer: str, stack: Stack
+    command: Command, tmp_path: Path, peer: str, security: str, muxer: str
 ) -> None:
     """
-    A foreign dialer finds our listeners.  Over C{wss} it would refuse them: the suite's
-    listeners sign their own certificates, and the test peers check them.
+    A foreign dialer finds our listeners.
     """
     foreign = command(peer)
-    transport, security, muxer = stack
-    options = sides.options(Cell(peer, "they dial", *stack, True))
     harness = Harness(tmp_path)
 
     async def dial(address: str, task: str) -> dict[str, object]:
         dialer = ForeignPeer.start(
-            reactor, foreign, "dial", address, *options,
+            reactor, foreign, "dial", address, *stack(security, muxer),
             "--do", task, "--size", "3000000",
         )  # fmt: skip
         result = await dialer.line()
@@ -113,15 +112,13 @@ async def test_theyDial(
     try:
         redis = await harness.start()
         key = harness.key()
-        harness.run("transport", False, key, security, muxer, transport)
+        harness.run("transport", False, key, security, muxer)
         reply = await redis.call("BLPOP", f"{key}_listener_multiaddr", "60")
         assert isinstance(reply, list), reply
         await dial(str(reply[1]), "ping")
 
         key = harness.key()
-        listener = harness.run(
-            "perf", False, key, security, muxer, transport, DEBUG="true"
-        )
+        listener = harness.run("perf", False, key, security, muxer, DEBUG="true")
         address = await listener.says(r"told (/\S+)")
         assert await redis.call("GET", f"{key}_listener_multiaddr") == address
         facts = await dial(address, "perf")

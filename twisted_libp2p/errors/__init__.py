@@ -51,8 +51,6 @@ from twisted_libp2p.errors.local import (
     UnsupportedAddress,
 )
 from twisted_libp2p.errors.remote import (
-    CircuitLimit,
-    CircuitRefused,
     HandshakeFailed,
     LegacyPeer,
     NegotiationFailed,
@@ -60,7 +58,6 @@ from twisted_libp2p.errors.remote import (
     PeerUnresponsive,
     ProtocolViolation,
     RemoteError,
-    ReservationRefused,
     SessionEnded,
     StreamReset,
     Truncated,
@@ -71,8 +68,6 @@ from twisted_libp2p.errors.remote import (
 __all__ = [
     "MAX_TEXT",
     "AddressRefused",
-    "CircuitLimit",
-    "CircuitRefused",
     "ClosedHere",
     "ConfigurationError",
     "ConnectionClosing",
@@ -99,7 +94,6 @@ __all__ = [
     "PeerUnresponsive",
     "ProtocolViolation",
     "RemoteError",
-    "ReservationRefused",
     "SessionEnded",
     "StreamAborted",
     "StreamReset",

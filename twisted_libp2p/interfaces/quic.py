@@ -65,8 +65,8 @@ class QuicEvent(IntEnum):
     LOST = 3
     #: C{(stream)}: the peer has opened a stream, of both directions.
     OPENED = 4
-    #: C{(stream)}: there is something to C{read}: bytes, an end or a reset.  It comes
-    #: again only after C{read} has returned None.
+    #: C{(stream)}: there is something to C{read}: bytes or an end.  It comes again only
+    #: after C{read} has returned None.
     READABLE = 5
     #: C{(stream)}: C{write} takes bytes again, after it has taken less than all.
     WRITABLE = 6
@@ -78,6 +78,11 @@ class QuicEvent(IntEnum):
     #: C{(token: bytes)}: a token for the next dial of this peer (NEW_TOKEN), which
     #: saves a Retry.
     TOKEN = 9
+    #: C{(stream)}: the peer has acknowledged our half of the stream, with its end.
+    FINISHED = 11
+    #: C{(stream, code)}: the peer has reset its half; unread bytes are dropped, and
+    #: C{read} returns the code, once.
+    RESET = 12
     #: C{(host: str, port: int)}: the peer has moved to this address, and has proven it.
     MOVED = 10
 

@@ -18,7 +18,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import (
     ConfigurationError,
     NodeStopping,
@@ -230,14 +229,10 @@ class Listeners:
         """
         Report the addresses of all listeners to their owner.
         """
-        found = [address for each in self._all for address in each.addresses]
-        for source, relayed in (
-            (AddressSource.BOUND, False),
-            (AddressSource.RELAYED, True),
-        ):
-            self._own.update(
-                source, [each for each in found if isRelayed(each) is relayed]
-            )
+        self._own.update(
+            AddressSource.BOUND,
+            [address for each in self._all for address in each.addresses],
+        )
 
     def _report(self, added: list[Multiaddr], gone: list[Multiaddr]) -> None:
         """

@@ -97,18 +97,19 @@ class NodeOptions(CommandOptions):
             "transports": self.transports(),
         }
 
-    def webSockets(self) -> list[ITransportProvider]:
+    def secureWebSockets(self) -> SecureWebSockets | None:
         """
-        Return the providers of WebSockets that have options of their own.
+        Return the provider of C{wss}; None for the plugin of the package.
         """
         roots = self["tls-roots"]
-        return [] if roots is None else [SecureWebSockets(roots)]
+        return None if roots is None else SecureWebSockets(roots)
 
     def providers(self) -> list[ITransportProvider]:
         """
         Return the providers of the transports that have options of their own.
         """
-        return self.webSockets()
+        secure = self.secureWebSockets()
+        return [] if secure is None else [secure]
 
     def transports(self) -> list[Any] | None:
         """
@@ -117,6 +118,8 @@ class NodeOptions(CommandOptions):
         own = self.providers()
         if not own:
             return None
-        names = {each.name for each in own}
-        others = [name for name in providers(ITransportProvider) if name not in names]
+        replaced = {each.name for each in own}
+        others = [
+            each for each in providers(ITransportProvider) if each not in replaced
+        ]
         return [*others, *own]

@@ -25,9 +25,8 @@ from twisted_libp2p.errors import (
     RemoteError,
 )
 from twisted_libp2p.interfaces import ISecureTransport, Secured
-from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.pacing import Deadline, Layer
 from twisted_libp2p.pacing.below import halfClose
-from twisted_libp2p.security.life import ENDING, Life, LivingLayer
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.reasons import cut, unfinished
 from twisted_libp2p.wire.pieces import MANY, joinSmall
@@ -46,7 +45,7 @@ _JOIN: Final = 32 * 1024
 
 
 @implementer(ISecureTransport)
-class SecureTransport(LivingLayer):
+class SecureTransport(Layer):
     """
     The transport of a protocol whose peer is authenticated.
 
@@ -66,6 +65,7 @@ class SecureTransport(LivingLayer):
     aborts.
 
     @ivar secured: the outcome of the handshake.
+    @ivar disconnecting: whether our side has begun to close.
     @ivar announced: whether the peer has announced the end of the transport, if the
         security protocol has a message for it.
     """
@@ -75,6 +75,7 @@ class SecureTransport(LivingLayer):
 
     factory: SecureFactory
     secured: Secured
+    disconnecting: bool = False
     announced: bool = False
 
     _log = Logger()
@@ -85,6 +86,7 @@ class SecureTransport(LivingLayer):
     _refusal: Exception | None = None
     _busy = False
     _paused = False
+    _closing = False
     _flushing: IDelayedCall | None = None
     _resuming: IDelayedCall | None = None
     _hangingUp: Deadline | None = None
@@ -105,7 +107,6 @@ class SecureTransport(LivingLayer):
         Begin the handshake.
         """
         super().makeConnection(transport)
-        self._advance("connect")
         first = self._machine.start() if self._machine is not None else b""
         if first:
             self.below.write(first)
@@ -121,7 +122,7 @@ class SecureTransport(LivingLayer):
                 self._deliver()
             elif not len(held) % MANY:
                 joinSmall(held)
-        elif self._machine is not None and self._life is not Life.ABORTED:
+        elif self._machine is not None:
             self._shakeHands(self._machine, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -133,7 +134,6 @@ class SecureTransport(LivingLayer):
         self._producer = None
         if self._held and not (self._busy or self._paused or self.disconnecting):
             self._deliver()
-        self._advance("lose")
         machine, self._machine = self._machine, None
         refusal, self._refusal = self._refusal, None
         wrapped, self.wrappedProtocol = self.wrappedProtocol, None
@@ -198,7 +198,6 @@ class SecureTransport(LivingLayer):
         """
         self._machine = None
         if machine.farewell is None:
-            self._advance("abort")
             self.transport.abortConnection()
             self.factory.handshake.failed(Failure(error))
         else:
@@ -211,7 +210,6 @@ class SecureTransport(LivingLayer):
         """
         channel = machine.channel
         assert channel is not None
-        self._advance("secure")
         self._machine = None
         self.secured = secured
         self._channel = channel
@@ -278,7 +276,7 @@ class SecureTransport(LivingLayer):
             self._flush(now=False)
             if self._channel is not None:
                 self._hangUp(channel.close())
-        elif waited and self._life in ENDING and not channel.waiting:
+        elif waited and self._closing and not channel.waiting:
             self._announce()
 
     def _violated(self, error: RemoteError) -> None:
@@ -367,7 +365,6 @@ class SecureTransport(LivingLayer):
         End the connection by the last bytes for the peer, which may not want to read
         them.  A producer would keep the transport from closing.
         """
-        self._advance("hang up")
         self._channel = None
         self._held.clear()
         self._pending.clear()
@@ -416,11 +413,11 @@ class SecureTransport(LivingLayer):
         channel = self._channel
         if channel is None or not channel.announces:
             self._flush(now=False)
-            self._advance("close")
+            self.disconnecting = True
             self.transport.loseConnection()
             return
-        self._advance("close")
-        self._announce()
+        self.disconnecting = True
+        self.loseWriteConnection()
         if self._paused:
             # The peer's answer has to be read.
             self.resumeProducing()
@@ -432,7 +429,7 @@ class SecureTransport(LivingLayer):
         """
         channel = self._channel
         if channel is not None and channel.announces:
-            self._advance("shut")
+            self._closing = True
             self._announce()
         else:
             self._flush(now=False)
@@ -443,7 +440,7 @@ class SecureTransport(LivingLayer):
         Close at once: nothing more is sent, nothing more is received.
         """
         if self.connected:
-            self._advance("abort")
+            self.disconnecting = True
             self._channel = None
             self._held.clear()
             self._pending.clear()
@@ -459,7 +456,7 @@ class SecureTransport(LivingLayer):
         """
         Let the transport pause and resume a producer.
         """
-        if self._life is Life.HANGING_UP or not self.connected:
+        if self._hangingUp is not None or not self.connected:
             producer.stopProducing()
             return
         if self._producer is not None:
@@ -474,8 +471,7 @@ class SecureTransport(LivingLayer):
         if self._producer is not None:
             self._producer = None
             self.transport.unregisterProducer()
-            channel = self._channel
-            if channel is not None and channel.announces and self._life in ENDING:
+            if self._closing:
                 self._announce()
 
     def pauseProducing(self) -> None:

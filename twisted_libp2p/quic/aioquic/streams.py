@@ -127,7 +127,7 @@ class Streams:
         if stream.stopped:
             self._settle(number, stream)
         else:
-            self._report(number, stream)
+            self.events.append((QuicEvent.RESET, number, code))
 
     def wasStopped(self, number: int, code: int) -> None:
         """
@@ -146,14 +146,12 @@ class Streams:
         kept = 0
         for stream in list(self._writing):
             size = stream.written - stream.quic.sender._buffer_start
-            if size and not stream.sent:
-                kept += size
-            elif stream.sent and stream.quic.sender.is_finished:
+            kept += size
+            if stream.quic.sender.is_finished:
                 self._writing.discard(stream)
-            else:
-                kept += size
-                if not size:
-                    self._writing.discard(stream)
+                self.events.append((QuicEvent.FINISHED, stream.quic.stream_id))
+            elif not (size or stream.sent):
+                self._writing.discard(stream)
         self._kept = kept
         if self._blocked:
             for number, stream in list(self._blocked.items()):
@@ -208,6 +206,7 @@ class Streams:
         if stream is not None and not stream.sent:
             self._quic.send_stream_data(number, b"", True)
             stream.sent = True
+            self._writing.add(stream)
             self._blocked.pop(number, None)
             self._settle(number, stream)
 

@@ -61,8 +61,10 @@ class StreamTests(QuicBase):
         pair.run()
         self.assertEqual(end.readAll(stream), (b"goodbye", None))
         other.endpoint.finish(other.connection, stream)
-        pair.run()
+        pair.advance(1)
         self.assertEqual(end.readAll(stream), (b"", FIN))
+        for each in (end, other):
+            self.assertEqual(each.named(QuicEvent.FINISHED), [(stream,)])
 
     def test_finishedBeforeRead(self) -> None:
         """
@@ -85,7 +87,20 @@ class StreamTests(QuicBase):
         pair.listener.readAll(stream)
         pair.dialer.endpoint.reset(pair.dialer.connection, stream, 0x1234)
         pair.run()
+        self.assertEqual(pair.listener.named(QuicEvent.RESET), [(stream, 0x1234)])
         self.assertEqual(pair.listener.readAll(stream), (b"", 0x1234))
+        self.assertEqual(pair.listener.readAll(stream), (b"", None))
+
+    def test_resetUnread(self) -> None:
+        """
+        A reset is reported although there are unread bytes, which are dropped.
+        """
+        pair = self.connected()
+        stream = self.opened(pair)
+        pair.dialer.endpoint.reset(pair.dialer.connection, stream, 5)
+        pair.run()
+        self.assertEqual(pair.listener.named(QuicEvent.RESET), [(stream, 5)])
+        self.assertEqual(pair.listener.readAll(stream), (b"", 5))
 
     def test_stop(self) -> None:
         """

@@ -86,16 +86,6 @@ class TransportBase(TestCase):
         await node.whenListening()
         return node
 
-    def addresses(self, node: Node) -> list[Multiaddr]:
-        """
-        Return the addresses of the transport at which a node is reached.  The node may
-        listen with others too.
-        """
-        transport = self.makeTransport()
-        return [
-            each for each in node.addresses if transport.canDial(each.withoutPeer())
-        ]
-
     async def connected(self) -> tuple[Node, Node, IConnection, IConnection]:
         """
         Connect two nodes.
@@ -104,9 +94,8 @@ class TransportBase(TestCase):
         """
         listener = await self.listening()
         dialer = self.node()
-        address = self.addresses(listener)[0]
-        near = await dialer.connect(address)
-        await dialer.identify(address)
+        near = await dialer.connect(listener.addresses[0])
+        await dialer.identify(listener.addresses[0])
         (far,) = listener.connections.to(dialer.peerID)
         return dialer, listener, near, far
 

@@ -60,10 +60,9 @@ class ConnectionTests(TransportBase):
         self.assertTrue(self.makeTransport().canListen(asked))
         node = await self.listening()
         more = await node.listenOn(self.otherAddress or self.listenAddress)
-        addresses = self.addresses(node)
-        found = [each.withoutPeer() for each in addresses]
+        found = [each.withoutPeer() for each in node.addresses]
         self.assertEqual(len(set(found)), 2)
-        self.assertEqual(more, [addresses[1]])
+        self.assertEqual(more, [node.addresses[1]])
         for each in found:
             if self.otherAddress is None:
                 self.assertNotEqual(each, asked)
@@ -87,7 +86,7 @@ class ConnectionTests(TransportBase):
         An address on which a node listens cannot be listened on again.
         """
         node = await self.listening()
-        taken = self.addresses(node)[0].withoutPeer()
+        taken = node.addresses[0].withoutPeer()
         with self.assertRaises(CannotListenError):
             await self.node().listenOn(taken)
 
@@ -96,9 +95,9 @@ class ConnectionTests(TransportBase):
         After a listener is closed nobody connects to it; its connections go on.
         """
         _, listener, near, _ = await self.connected()
-        (address,) = self.addresses(listener)
+        (address,) = listener.addresses
         await listener.stopListeningOn(self.listenAddress)
-        self.assertEqual(self.addresses(listener), [])
+        self.assertEqual(listener.addresses, [])
         with self.assertRaises(DialFailed):
             await self.node().connect(address)
         self.assertTrue(near.connected)
@@ -111,8 +110,7 @@ class ConnectionTests(TransportBase):
         has no address, the listener has both.
         """
         _, listener, near, far = await self.connected()
-        (address,) = self.addresses(listener)
-        self.assertEqual(near.remoteAddress, address.withoutPeer())
+        self.assertEqual(near.remoteAddress, listener.addresses[0].withoutPeer())
         self.assertEqual(far.localAddress, near.remoteAddress)
         self.assertEqual(far.remoteAddress, near.localAddress or far.localAddress)
 
@@ -122,7 +120,7 @@ class ConnectionTests(TransportBase):
         from which it cannot dial.
         """
         listener = await self.listening()
-        (address,) = self.addresses(listener)
+        address = listener.addresses[0]
         foreign = DialOptions(local=Multiaddr(self.foreignAddress))
         with self.assertRaises(DialFailed) as caught:
             await self.node().connect(address, foreign)
@@ -154,7 +152,7 @@ class ConnectionTests(TransportBase):
         listener = await self.listening()
         for turns in range(6):
             node = self.node()
-            dial = node.connect(self.addresses(listener)[0])
+            dial = node.connect(listener.addresses[0])
             for _ in range(turns):
                 await deferLater(self.reactor, 0)
             dial.cancel()
@@ -171,7 +169,7 @@ class ConnectionTests(TransportBase):
         """
         listener = await self.listening()
         node = self.node()
-        dial = node.connect(self.addresses(listener)[0])
+        dial = node.connect(listener.addresses[0])
         dial.addErrback(lambda reason: None)
         await node.stopService()
         await dial

@@ -1,0 +1,71 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The choice of the backend: by its name, or the quickest one that is installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+from twisted.python.reflect import namedAny
+
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IQuicBackend
+from twisted_libp2p.quic.selftest import test
+
+__all__ = ["AUTO", "BACKENDS", "backendNamed"]
+
+#: The name that stands for the first installed backend.
+AUTO = "auto"
+
+#: The backends by name, the quickest first, and how to install each.
+BACKENDS = {
+    "native": (
+        "twisted_libp2p.quic.native.NativeBackend",
+        "make native, or pip install twisted-libp2p-native",
+    ),
+    "aioquic": (
+        "twisted_libp2p.quic.aioquic.backend.AioquicBackend",
+        "pip install 'twisted-libp2p[quic]'",
+    ),
+}
+
+_log = Logger()
+_tested: dict[str, IQuicBackend] = {}
+
+
+def backendNamed(name: str = AUTO) -> IQuicBackend:
+    """
+    Return a backend that has passed its self-test, which runs once in a process.
+
+    @param name: of L{BACKENDS}, or L{AUTO}.
+    @raise ConfigurationError: there is no such backend, it is not installed, or it
+        fails the self-test; no other backend is tried instead then.
+    """
+    if name != AUTO and name not in BACKENDS:
+        raise ConfigurationError(
+            f"no QUIC backend {name!r}: choose from {', '.join((AUTO, *BACKENDS))}"
+        )
+    names = tuple(BACKENDS) if name == AUTO else (name,)
+    for each in names:
+        if each in _tested:
+            return _tested[each]
+        where, install = BACKENDS[each]
+        try:
+            make: Any = namedAny(where)
+        except Exception as error:
+            if each == names[-1]:
+                raise ConfigurationError(
+                    f"QUIC needs a backend: {install} ({error})"
+                ) from error
+            continue
+        backend: IQuicBackend = make()
+        test(backend)
+        _tested[each] = backend
+        _log.info(
+            "QUIC by {name} {version}", name=backend.name, version=backend.version
+        )
+        return backend
+    raise AssertionError("there are backends")

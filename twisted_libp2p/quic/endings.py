@@ -1,0 +1,78 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The ends of connections, as typed errors.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import (
+    HandshakeFailed,
+    PeerUnresponsive,
+    ProtocolViolation,
+    SessionEnded,
+    UpgradeTimeout,
+)
+from twisted_libp2p.interfaces import LossCause
+
+__all__ = ["LAYER", "SECURITY", "failureOf", "lossOf"]
+
+#: The name of QUIC in errors.
+LAYER = "/quic-v1"
+
+#: The security of its connections: TLS 1.3, with the certificates of C{/tls/1.0.0}.
+SECURITY = "/tls/1.0.0"
+
+#: Codes of the transport from here on are alerts of TLS (RFC 9001, 4.8).
+_ALERTS = 0x100
+
+#: The code of a peer that takes no connection now.
+_REFUSED = 0x2
+
+
+def lossOf(
+    cause: LossCause, code: int, text: str, idle: float
+) -> tuple[Failure, Failure]:
+    """
+    Return the reasons for the end of a connection that was in use.
+
+    @param cause: the cause.
+    @param code: the code of the application or the transport.
+    @param text: the text, which may be the peer's.
+    @param idle: seconds of silence that end a connection.
+    @return: the reason for its streams, and that for itself.
+    """
+    if cause is LossCause.APPLICATION:
+        ended = Failure(SessionEnded(code))
+        return ended, ended if code else connectionDone
+    if cause is LossCause.TIMEOUT:
+        reason = Failure(PeerUnresponsive(idle))
+    elif cause is LossCause.TRANSPORT:
+        reason = Failure(ProtocolViolation(LAYER, f"error {code:#x}: {text}"))
+    else:
+        reason = Failure(ConnectionLost(text or cause.name.lower()))
+    return reason, reason
+
+
+def failureOf(cause: LossCause, code: int, text: str, seconds: float) -> Exception:
+    """
+    Return the error for the end of a connection before it was ready.
+
+    @param seconds: how long the peer had to answer.
+    """
+    if cause is LossCause.TIMEOUT:
+        return UpgradeTimeout("the handshake of QUIC", seconds)
+    if cause is LossCause.VERSION:
+        return HandshakeFailed(LAYER, "the peer does not speak version 1 of QUIC")
+    if cause is LossCause.TRANSPORT and code >= _ALERTS:
+        detail = f": {text}" if text else ""
+        return HandshakeFailed(LAYER, f"TLS alert {code - _ALERTS}{detail}")
+    if cause is LossCause.TRANSPORT and code == _REFUSED:
+        return HandshakeFailed(LAYER, "the peer takes no further connection now")
+    if cause is LossCause.APPLICATION:
+        return HandshakeFailed(LAYER, f"the peer has closed, with code {code:#x}")
+    return HandshakeFailed(LAYER, text or f"{cause.name.lower()} {code:#x}")

@@ -1,0 +1,284 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+One UDP socket and all its QUIC connections, dialed and accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.interfaces import (
+    IQuicBackend,
+    IUpgrade,
+    Knock,
+    QuicSettings,
+    ReceivedDatagram,
+    SentDatagram,
+)
+from twisted_libp2p.quic.endings import LAYER
+from twisted_libp2p.quic.halfopen import Answer, HalfOpen
+from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.line import QuicLine
+from twisted_libp2p.quic.memory import PeerMemory
+
+__all__ = ["Accept", "DatagramPort", "QuicHub"]
+
+#: Returns the upgrade of a connection that a peer begins; None to refuse the peer.
+Accept = Callable[[IAddress | None], IUpgrade | None]
+
+_log = Logger()
+
+
+class DatagramPort(Protocol):
+    """
+    The socket, as a hub uses it.
+    """
+
+    def send(self, datagram: SentDatagram) -> None: ...
+
+    def getHost(self) -> Any: ...
+
+    def addressTo(self, host: str, port: int) -> Any: ...
+
+    def stopListening(self) -> Any: ...
+
+
+class QuicHub:
+    """
+    One socket.
+
+    @ivar clock: runs the timers.
+    @ivar now: returns the seconds of the clock of the backend.
+    @ivar settings: the settings of the backend.
+    @ivar judge: judges certificates.
+    @ivar accept: returns the upgrade of each new connection; None while nobody listens.
+    @ivar lines: the connections, by their handles.
+    @ivar port: the socket; set by whoever has bound it.
+    """
+
+    port: DatagramPort
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        backend: IQuicBackend,
+        settings: QuicSettings,
+        judge: CertificateJudge,
+        memory: PeerMemory,
+        closed: Callable[[QuicHub], None],
+    ) -> None:
+        """
+        @param memory: what is known of peers from earlier connections.
+        @param closed: called when nobody uses the socket any longer.
+        """
+        self.clock = clock
+        self.now = now
+        self.settings = settings
+        self.judge = judge
+        self.memory = memory
+        self.accept: Accept | None = None
+        self.lines: dict[int, QuicLine] = {}
+        self.halfOpen = HalfOpen()
+        self._endpoint = backend.endpoint(settings)
+        self._closed = closed
+        self._dirty: dict[QuicLine, None] = {}
+        self._call: IDelayedCall | None = None
+        self._stopped = False
+
+    # The socket's side
+
+    def received(self, datagrams: Sequence[ReceivedDatagram]) -> None:
+        """
+        Take received datagrams.
+        """
+        if not datagrams or self._stopped:
+            return
+        handles, knocks, answers = self._endpoint.receive(self.now(), datagrams)
+        for each in answers:
+            self.send(each)
+        for handle in handles:
+            line = self.lines.get(handle)
+            if line is not None:
+                self._dirty[line] = None
+        for knock in knocks:
+            self._knocked(Knock(*knock))
+        self._driveAll()
+
+    def unreachable(self, host: str, port: int) -> None:
+        """
+        Give up the dials of an address at which nobody receives.
+        """
+        for line in list(self.lines.values()):
+            if (line.host, line.port) == (host, port):
+                line.refused()
+
+    def send(self, datagram: SentDatagram) -> None:
+        """
+        Send datagrams.
+        """
+        if not self._stopped:
+            self.port.send(datagram)
+
+    # Knocks
+
+    def _knocked(self, knock: Knock) -> None:
+        """
+        Decide about a peer that wants to connect.
+        """
+        number, host, port, validated, retryable = knock
+        endpoint = self._endpoint
+        answer = Answer.IGNORE
+        if self.accept is not None:
+            answer = self.halfOpen.answer(host, validated, retryable)
+        if answer is Answer.IGNORE:
+            endpoint.ignore(number)
+            return
+        if answer is Answer.RETRY:
+            self._sendAll(endpoint.retry(number))
+            return
+        upgrade = None
+        if answer is Answer.ACCEPT and self.accept is not None:
+            upgrade = self.accept(self.peerAddress(host, port))
+        if upgrade is None:
+            self._sendAll(endpoint.refuse(number))
+            return
+        handle, answers = endpoint.accept(self.now(), number)
+        self._sendAll(answers)
+        if handle is None:
+            upgrade.fail(Failure(HandshakeFailed(LAYER, "a broken first packet")))
+            return
+        self._began(QuicLine(self, endpoint, handle, upgrade, False, host, port))
+
+    def _sendAll(self, datagrams: Sequence[SentDatagram]) -> None:
+        for each in datagrams:
+            self.send(each)
+
+    # Dialing
+
+    def dial(self, host: str, port: int, upgrade: IUpgrade) -> None:
+        """
+        Begin to connect.
+
+        @raise ValueError: the address is invalid.
+        """
+        expected = upgrade.handshake.expected
+        data = None if expected is None else expected.toBytes()
+        handle = self._endpoint.connect(
+            self.now(), host, port, data, "libp2p", self.memory.token(expected)
+        )
+        self._began(QuicLine(self, self._endpoint, handle, upgrade, True, host, port))
+
+    def _began(self, line: QuicLine) -> None:
+        self.lines[line.handle] = line
+        if not line.dialed:
+            self.halfOpen.began(line.host)
+        line.begin()
+        self.touch(line)
+
+    # Lines
+
+    def settled(self, line: QuicLine) -> None:
+        """
+        Note that the handshake of a line is no longer under way.
+        """
+        if not line.dialed:
+            self.halfOpen.ended(line.host)
+
+    def touch(self, line: QuicLine) -> None:
+        """
+        Poll a line in this turn of the reactor.
+        """
+        self._dirty[line] = None
+        if self._call is None and not self._stopped:
+            self._call = self.clock.callLater(0, self._turn)
+
+    def _turn(self) -> None:
+        self._call = None
+        self._driveAll()
+
+    def _driveAll(self) -> None:
+        """
+        Poll the lines that have something to do, each once.
+        """
+        dirty, self._dirty = self._dirty, {}
+        for line in dirty:
+            line.drive()
+        self._closeIfUnused()
+
+    def forget(self, line: QuicLine) -> None:
+        """
+        Forget a connection that is over.
+        """
+        if self.lines.pop(line.handle, None) is not None:
+            try:
+                self._endpoint.forget(line.handle)
+            except KeyError:
+                _log.failure("the backend does not know a connection")
+            self._dirty.pop(line, None)
+
+    # The end
+
+    def stopAccepting(self) -> None:
+        """
+        Let no further peer connect; the connections go on.
+        """
+        self.accept = None
+        self._closeIfUnused()
+
+    @property
+    def unused(self) -> bool:
+        """
+        Whether nobody listens, and every connection has ended.
+        """
+        return self.accept is None and all(each.lost for each in self.lines.values())
+
+    def lineLost(self) -> None:
+        """
+        Note that a connection has ended: the socket may have no further use.
+        """
+        if self._call is None and not self._stopped and self.unused:
+            self._call = self.clock.callLater(0, self._turn)
+
+    def _closeIfUnused(self) -> None:
+        """
+        Close the socket if nobody needs it.  Connections that are being closed answer
+        stray packets for a while; they do not keep the socket.
+        """
+        if self._stopped or not self.unused or self._dirty:
+            return
+        self._stopped = True
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        for line in list(self.lines.values()):
+            line.stop()
+        self.lines.clear()
+        self._closed(self)
+        self.port.stopListening()
+
+    # Addresses
+
+    def addressTo(self, host: str, port: int) -> IAddress:
+        """
+        Return the address of our end of a connection.
+        """
+        found: IAddress = self.port.addressTo(host, port)
+        return found
+
+    @staticmethod
+    def peerAddress(host: str, port: int) -> IAddress:
+        """
+        Return the address of a peer.
+        """
+        family = IPv6Address if ":" in host else IPv4Address
+        address: IAddress = family("UDP", host, port)
+        return address

@@ -1,0 +1,365 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+One QUIC connection between the socket and its session: it polls the backend, owns the
+timer, and hands events on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import HandshakeFailed, Libp2pError
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import (
+    IQuicEndpoint,
+    IUpgrade,
+    LossCause,
+    QuicEvent,
+    QuicStats,
+    Secured,
+)
+from twisted_libp2p.quic.endings import SECURITY, failureOf
+from twisted_libp2p.quic.session import QuicSession
+
+if TYPE_CHECKING:
+    from twisted_libp2p.quic.hub import QuicHub
+
+__all__ = ["QuicLine"]
+
+#: The most polls of a connection in one turn of the reactor.
+_ROUNDS = 64
+
+#: Seconds by which a timer may be early or late without being moved.
+_SLACK = 0.0005
+
+_log = Logger()
+
+
+class QuicLine:
+    """
+    One connection.
+
+    @ivar endpoint: the backend's endpoint.
+    @ivar handle: the number of the connection there.
+    @ivar dialed: whether our side has dialed.
+    @ivar peer: the peer that has proven its identity; None so far.
+    @ivar session: the session; None until the peer has proven its identity.
+    @ivar lost: whether the connection has ended.
+    @ivar host: the IP address of the peer at the beginning.
+    @ivar port: the port of the peer.
+    """
+
+    __slots__ = (
+        "_closing",
+        "_dirty",
+        "_driving",
+        "_due",
+        "_early",
+        "_hub",
+        "_timer",
+        "_upgrade",
+        "connectionWindow",
+        "dialed",
+        "endpoint",
+        "handle",
+        "host",
+        "idleTimeout",
+        "lost",
+        "peer",
+        "port",
+        "session",
+        "streamWindow",
+    )
+
+    def __init__(
+        self,
+        hub: QuicHub,
+        endpoint: IQuicEndpoint,
+        handle: int,
+        upgrade: IUpgrade,
+        dialed: bool,
+        host: str,
+        port: int,
+    ) -> None:
+        settings = hub.settings
+        self._hub = hub
+        self._upgrade: IUpgrade | None = upgrade
+        self.endpoint = endpoint
+        self.handle = handle
+        self.dialed = dialed
+        self.host = host
+        self.port = port
+        self.peer: PeerID | None = None
+        self.session: QuicSession | None = None
+        self.lost = False
+        self.idleTimeout = settings.idleTimeout
+        self.streamWindow = settings.streamWindow
+        self.connectionWindow = settings.connectionWindow
+        # Events before there is a session.
+        self._early: list[tuple[object, ...]] = []
+        self._closing: int | None = None
+        self._dirty = self._driving = False
+        self._timer: IDelayedCall | None = None
+        self._due = 0.0
+
+    @property
+    def halfOpen(self) -> bool:
+        """
+        Whether the handshake is under way.
+        """
+        return self._upgrade is not None
+
+    def stats(self) -> QuicStats:
+        """
+        Return facts of the connection.
+        """
+        return self.endpoint.stats(self.handle)
+
+    # Calls of the session
+
+    def touch(self) -> None:
+        """
+        Poll the connection in this turn of the reactor.
+        """
+        if not self._dirty:
+            self._dirty = True
+            if not self._driving:
+                self._hub.touch(self)
+
+    def close(self, code: int) -> None:
+        """
+        Close the connection when all is sent that the peer takes now.
+        """
+        if not self.lost:
+            self._closing = code
+            self.touch()
+
+    def abort(self, code: int) -> None:
+        """
+        Close the connection at once.
+        """
+        if not self.lost:
+            self._closing = None
+            self.endpoint.close(self.handle, self._hub.now(), code, b"")
+            self.touch()
+
+    def begin(self) -> None:
+        """
+        Start the deadline of the handshake.
+        """
+        if self._upgrade is not None and not self._upgrade.begin(self.drop):
+            self.drop()
+
+    def drop(self) -> None:
+        """
+        Give up a connection that is under way.
+        """
+        self._settle()
+        self.abort(0)
+
+    def refused(self) -> None:
+        """
+        Give up a dial, since nobody receives at the address.  After the handshake this
+        is ignored: anybody on the way could say so.
+        """
+        if self.dialed and self._upgrade is not None and not self.lost:
+            upgrade = self._upgrade
+            self.drop()
+            upgrade.fail(
+                Failure(ConnectionRefusedError(f"nobody receives at {self.host}"))
+            )
+
+    # The turn
+
+    def drive(self) -> None:
+        """
+        Poll the connection now.
+        """
+        if self._driving or self.handle not in self._hub.lines:
+            return
+        self._driving = True
+        try:
+            due, over = self._poll()
+        except Exception:
+            _log.failure("a connection of QUIC has failed")
+            self._broken()
+            due, over = None, True
+        finally:
+            self._driving = False
+        if self.handle not in self._hub.lines:
+            # The socket was closed meanwhile.
+            return
+        if over:
+            self._stopTimer()
+            self._hub.forget(self)
+        else:
+            self._arm(due)
+            if self._dirty:
+                self._hub.touch(self)
+        if self.lost:
+            self._hub.lineLost()
+
+    def _poll(self) -> tuple[float | None, bool]:
+        """
+        Poll until nothing is left to do, within bounds.
+
+        @return: the time of the next poll, and whether the connection is over.
+        """
+        hub, due, over = self._hub, None, False
+        for _ in range(_ROUNDS):
+            self._dirty = False
+            sent, events, due, over = self.endpoint.poll(self.handle, hub.now())
+            for each in sent:
+                hub.send(each)
+            if events:
+                self._happened(events)
+            if over or self.handle not in hub.lines:
+                break
+            if not (sent or events or self._dirty):
+                if self._closing is None:
+                    break
+                self.abort(self._closing)
+        return due, over
+
+    def _arm(self, due: float | None) -> None:
+        """
+        Set the timer.  One that comes too early stays: it finds nothing to do.
+        """
+        if due is None:
+            self._stopTimer()
+            return
+        timer = self._timer
+        if timer is not None:
+            if self._due <= due + _SLACK:
+                return
+            timer.cancel()
+        self._due = due
+        delay = max(due - self._hub.now(), 0.0)
+        self._timer = self._hub.clock.callLater(delay, self._timerFired)
+
+    def _timerFired(self) -> None:
+        self._timer = None
+        self.drive()
+
+    def _stopTimer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def stop(self) -> None:
+        """
+        Forget the timer, as the socket is gone.
+        """
+        self._stopTimer()
+
+    # Events
+
+    def _happened(self, events: Sequence[tuple[object, ...]]) -> None:
+        """
+        Act on the events of one poll.
+        """
+        session = self.session
+        if session is None:
+            self._early += events
+            self._beginning(events)
+            return
+        for each in events:
+            if each[0] in (QuicEvent.TOKEN, QuicEvent.LOST):
+                self._noted(each)
+        session.happened(events)
+
+    def _noted(self, event: tuple[object, ...]) -> None:
+        if event[0] == QuicEvent.TOKEN:
+            if self.peer is not None and isinstance(event[1], bytes):
+                self._hub.memory.keep(self.peer, event[1])
+        else:
+            self.lost = True
+
+    def _beginning(self, events: Sequence[tuple[object, ...]]) -> None:
+        """
+        Act on the events of a handshake.
+        """
+        proof = QuicEvent.CONFIRMED if self.dialed else QuicEvent.CONNECTED
+        for kind, *rest in events:
+            if kind == QuicEvent.LOST:
+                self.lost = True
+                cause, code, text = rest
+                self._failed(cause, code, text)  # type: ignore[arg-type]
+                return
+        if self._upgrade is not None and any(each[0] == proof for each in events):
+            self._secured()
+
+    def _secured(self) -> None:
+        """
+        Hand the session over: each side has accepted the other's certificate.
+        """
+        upgrade = self._upgrade
+        assert upgrade is not None
+        certificate = self.endpoint.certificate(self.handle)
+        try:
+            if certificate is None:
+                raise HandshakeFailed(SECURITY, "the peer has no certificate")
+            # Not only in the handshake: a resumed session has none.
+            key = self._hub.judge.key(certificate)
+            peer = PeerID.fromKey(key)
+            upgrade.handshake.meet(SECURITY, peer)
+            self.peer = peer
+        except Libp2pError:
+            reason = Failure()
+            self.drop()
+            upgrade.fail(reason)
+            return
+        self._settle()
+        host = self._hub.addressTo(self.host, self.port)
+        session = QuicSession(
+            self._hub.clock, self, host, self._hub.peerAddress(self.host, self.port)
+        )
+        self.session = session
+        early, self._early = self._early, []
+        for each in early:
+            if each[0] == QuicEvent.TOKEN:
+                self._noted(each)
+        session.happened(early)
+        upgrade.upgraded(Secured(SECURITY, peer, key), session)
+
+    def _failed(self, cause: LossCause, code: int, text: str) -> None:
+        """
+        Report that the handshake has failed.
+        """
+        upgrade = self._upgrade
+        if upgrade is None:
+            return
+        expected = upgrade.handshake.expected
+        error: Exception | None = None
+        if expected is not None:
+            error = self._hub.judge.refusals.pop(expected.toBytes(), None)
+        self._settle()
+        upgrade.fail(Failure(error or failureOf(cause, code, text, self.idleTimeout)))
+
+    def _settle(self) -> None:
+        """
+        Count the handshake no longer.
+        """
+        if self._upgrade is not None:
+            self._upgrade = None
+            self._hub.settled(self)
+
+    def _broken(self) -> None:
+        """
+        End the connection after an error of the backend or of ours.
+        """
+        if self.lost:
+            return
+        self.lost = True
+        lost = (QuicEvent.LOST, LossCause.TRANSPORT, 1, "internal error")
+        if self.session is not None:
+            self.session.happened([lost])
+        else:
+            self._failed(LossCause.TRANSPORT, 1, "internal error")

@@ -1,0 +1,322 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The UDP socket of QUIC: many datagrams in one call of the system where it can do that.
+
+On Linux, datagrams of one connection are sent together (GSO) and received together
+(GRO), their ECN bits are kept, they are never fragmented, so that the path MTU can be
+found out, and the errors that routers report (ICMP) are read.  Elsewhere, and where the
+kernel refuses, each datagram is a call.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.udp import Port
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
+
+__all__ = ["BACKLOG", "READS", "DatagramUser", "QuicPort"]
+
+#: The most calls that read the socket in one turn of the reactor.
+READS = 16
+
+#: The most datagrams, or groups of them, that wait for a full socket; more are dropped,
+#: and sent again by QUIC.
+BACKLOG = 512
+
+#: The wanted bytes of the socket's buffers; the system may give less.
+BUFFER = 7 * 1024 * 1024
+
+_LARGEST = 65535
+_ANCILLARY = 256
+
+# Of Linux; the module socket names few of them.
+_LINUX = sys.platform == "linux"
+_SOL_UDP, _UDP_SEGMENT, _UDP_GRO = 17, 103, 104
+_IP_MTU_DISCOVER, _IP_RECVERR = 10, 11
+_IPV6_MTU_DISCOVER, _IPV6_RECVERR = 23, 25
+_PMTUDISC_PROBE = 3
+_MSG_ERRQUEUE = 0x2000
+
+_ECN = 0b11
+_WAIT = (BlockingIOError, InterruptedError)
+_UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
+
+
+class DatagramUser(Protocol):
+    """
+    The object to which a port belongs.
+    """
+
+    def received(self, datagrams: Sequence[ReceivedDatagram]) -> None:
+        """
+        Take received datagrams.
+        """
+
+    def unreachable(self, host: str, port: int) -> None:
+        """
+        Note that nobody receives at an address, as somebody on the way says.
+        """
+
+
+class QuicPort(Port):
+    """
+    One UDP socket.
+
+    @ivar offload: whether datagrams are sent and received together.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        port: int,
+        user: DatagramUser,
+        interface: str,
+        reactor: Any,
+        offload: bool = True,
+    ) -> None:
+        """
+        @param port: the number to bind; 0 lets the system choose.
+        @param user: takes the datagrams.
+        @param interface: the IP address to bind.
+        @param offload: whether to use GSO and GRO, where the kernel has them.
+        """
+        super().__init__(port, _Silent(), interface, _LARGEST, reactor)
+        self.user = user
+        self.offload = offload and _LINUX
+        self._backlog: deque[SentDatagram] = deque()
+
+    def createInternetSocket(self) -> socket.socket:
+        """
+        Make the socket, with its options.
+        """
+        made: socket.socket = super().createInternetSocket()
+        six = self.addressFamily == socket.AF_INET6
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            made.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        if six:
+            # Otherwise 0.0.0.0 could not have the same port.
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if _LINUX:
+            self._setLinux(made, six)
+        return made
+
+    def _setLinux(self, made: socket.socket, six: bool) -> None:
+        level = socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP
+        discover = _IPV6_MTU_DISCOVER if six else _IP_MTU_DISCOVER
+        options = [
+            (level, discover, _PMTUDISC_PROBE),
+            (level, _IPV6_RECVERR if six else _IP_RECVERR, 1),
+            (level, socket.IPV6_RECVTCLASS if six else socket.IP_RECVTOS, 1),
+        ]
+        for each in options:
+            try:
+                made.setsockopt(*each)
+            except OSError:
+                # An old kernel, or a sandbox: the option is an improvement, no more.
+                continue
+        if self.offload:
+            try:
+                made.setsockopt(_SOL_UDP, _UDP_GRO, 1)
+            except OSError:
+                self.offload = False
+
+    # Receiving
+
+    def doRead(self) -> None:
+        """
+        Read what the socket has, within bounds, and hand it on.
+        """
+        found: list[ReceivedDatagram] = []
+        receive = self.socket.recvmsg
+        for _ in range(READS):
+            try:
+                data, ancillary, _, address = receive(_LARGEST, _ANCILLARY)
+            except _WAIT:
+                break
+            except OSError:
+                # The error of a datagram that was sent before.
+                self._readErrors()
+                continue
+            segment = ecn = 0
+            for level, kind, value in ancillary:
+                if level == _SOL_UDP:
+                    if kind == _UDP_GRO:
+                        (segment,) = struct.unpack_from("=i", value)
+                elif value:
+                    ecn = value[0] & _ECN
+            found.append(
+                ReceivedDatagram(
+                    data,
+                    address[0],
+                    address[1],
+                    segment if 0 < segment < len(data) else 0,
+                    ecn,
+                )
+            )
+        try:
+            self.user.received(found)
+        except Exception:
+            # Twisted would close the port, and all connections with it.
+            self._log.failure("received datagrams caused an error")
+
+    def _readErrors(self) -> None:
+        """
+        Read which receivers cannot be reached.
+        """
+        if not _LINUX:
+            return
+        for _ in range(READS):
+            try:
+                _, ancillary, _, address = self.socket.recvmsg(
+                    64, _ANCILLARY, _MSG_ERRQUEUE
+                )
+            except OSError:
+                return
+            for level, _, value in ancillary:
+                if level not in (socket.IPPROTO_IP, socket.IPPROTO_IPV6):
+                    continue
+                if len(value) < 4 or not address:
+                    continue
+                (code,) = struct.unpack_from("=I", value)
+                if code in _UNREACHABLE:
+                    self.user.unreachable(address[0], address[1])
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """
+        Close the socket, unless a poll of the reactor has only seen an error of one
+        datagram: it takes that for the end of the socket.
+        """
+        if reason is None or not self.connected:
+            super().connectionLost(reason)
+            return
+        self._readErrors()
+        self.startReading()
+        if self._backlog:
+            self.startWriting()
+
+    # Sending
+
+    def send(self, datagram: SentDatagram) -> None:
+        """
+        Send datagrams, now or when the socket takes them.
+        """
+        if self._backlog:
+            if len(self._backlog) < BACKLOG:
+                self._backlog.append(datagram)
+            return
+        try:
+            self._send(datagram)
+        except _WAIT:
+            self._backlog.append(datagram)
+            self.startWriting()
+        except OSError as error:
+            # As if it was lost on the way: too large for the path, or no route.
+            if error.errno in _UNREACHABLE:
+                self._readErrors()
+
+    def _send(self, datagram: SentDatagram) -> None:
+        data, host, port, segment, ecn = datagram
+        address = (host, port)
+        if not segment or segment >= len(data):
+            if ecn:
+                self.socket.sendmsg([data], self._marks(ecn), 0, address)
+            else:
+                self.socket.sendto(data, address)
+            return
+        if self.offload:
+            size = (_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", segment))
+            try:
+                self.socket.sendmsg([data], [size, *self._marks(ecn)], 0, address)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT):
+                    raise
+                # The kernel, or the device, cannot do it.
+                self.offload = False
+            else:
+                return
+        for start in range(0, len(data), segment):
+            piece = data[start : start + segment]
+            self.socket.sendmsg([piece], self._marks(ecn), 0, address)
+
+    def _marks(self, ecn: int) -> list[tuple[int, int, bytes]]:
+        """
+        Return the ancillary data that sets the ECN bits.
+        """
+        if not ecn or not _LINUX:
+            return []
+        if self.addressFamily == socket.AF_INET6:
+            return [
+                (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("=i", ecn)),
+            ]
+        return [(socket.IPPROTO_IP, socket.IP_TOS, struct.pack("=i", ecn))]
+
+    def doWrite(self) -> None:
+        """
+        Send what waits.
+        """
+        while self._backlog:
+            try:
+                self._send(self._backlog[0])
+            except _WAIT:
+                return
+            except OSError:
+                # Lost on the way.
+                pass
+            self._backlog.popleft()
+        self.stopWriting()
+
+    # Addresses
+
+    def addressTo(self, host: str, port: int) -> IPv4Address | IPv6Address:
+        """
+        Return the address of our end of a connection.  If the socket takes datagrams
+        for all addresses of this host, the route to the peer decides.
+        """
+        bound: IPv4Address | IPv6Address = self.getHost()
+        if bound.host not in ("0.0.0.0", "::"):
+            return bound
+        try:
+            with socket.socket(self.addressFamily, socket.SOCK_DGRAM) as probe:
+                probe.connect((host, port))
+                own = probe.getsockname()[0]
+        except OSError:
+            return bound
+        found = IPv6Address if ":" in own else IPv4Address
+        address: IPv4Address | IPv6Address = found("UDP", own, bound.port)
+        return address
+
+
+class _Silent:
+    """
+    Takes the place of Twisted's datagram protocol, which gets nothing here.
+    """
+
+    noisy = False
+
+    def makeConnection(self, transport: object) -> None:
+        """
+        Do nothing.
+        """
+
+    def doStop(self) -> None:
+        """
+        Do nothing.
+        """
+
+    def connectionRefused(self) -> None:
+        """
+        Do nothing.
+        """

@@ -1,0 +1,312 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The transport QUIC: connections over UDP that are secure and multiplexed by themselves.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr, unmapped
+from twisted_libp2p.address.origin import HOST_NAMES
+from twisted_libp2p.address.scope import interfaceAddresses
+from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    IHost,
+    IMuxedTransport,
+    IQuicBackend,
+    IUpgrade,
+    QuicSettings,
+)
+from twisted_libp2p.quic.backends import AUTO, backendNamed
+from twisted_libp2p.quic.hub import Accept, QuicHub
+from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.memory import PeerMemory
+from twisted_libp2p.quic.port import QuicPort
+from twisted_libp2p.quic.selftest import settingsOf
+
+__all__ = ["QuicListener", "QuicTransport", "derivedKey"]
+
+_WILDCARDS = ("0.0.0.0", "::")
+_TAIL = ("udp", "quic-v1")
+
+
+def derivedKey(identity: Identity, purpose: bytes) -> bytes:
+    """
+    Derive a secret from our private key, as go-libp2p does: it stays the same after a
+    restart, and needs no file of its own.
+
+    @return: 32 bytes.
+    """
+    return HKDF(SHA256(), 32, None, purpose).derive(identity.privateKey.toBytes())
+
+
+@implementer(IListeningPort)
+class QuicListener:
+    """
+    A socket on which peers may connect.
+    """
+
+    def __init__(self, hub: QuicHub, port: QuicPort) -> None:
+        self._hub = hub
+        self._port = port
+        self._host = port.getHost()
+
+    def startListening(self) -> None:
+        """
+        Do nothing: it listens.
+        """
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Let no further peer connect.  The socket is closed when its connections have
+        ended.
+        """
+        self._hub.stopAccepting()
+        return succeed(None)
+
+    def getHost(self) -> IAddress:
+        """
+        Return the address on which it listens.
+        """
+        address: IAddress = self._host
+        return address
+
+
+@implementer(IMuxedTransport)
+class QuicTransport:
+    """
+    Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/udp/N/quic-v1}, and listens on the first
+    two.  It dials from the sockets that listen, if one of them leads to the peer.
+    """
+
+    name = "quic"
+    byteStream = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        identity: Identity,
+        *,
+        backend: IQuicBackend | str = AUTO,
+        offload: bool = True,
+        settings: dict[str, Any] | None = None,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """
+        @param reactor: has the sockets, and runs the timers.
+        @param identity: that of the node.
+        @param backend: the backend, or its name.
+        @param offload: whether datagrams are sent and received together where the
+            kernel can do it (GSO, GRO).
+        @param settings: replace settings of the backend.
+        @param now: returns the seconds of a clock that is never set.
+        @param wall: returns the seconds since 1970.
+        @raise ConfigurationError: the backend is unknown, not installed, or broken.
+        """
+        self.backend: IQuicBackend = (
+            backendNamed(backend) if isinstance(backend, str) else backend
+        )
+        self._reactor = reactor
+        self._identity = identity
+        self._offload = offload
+        self._changes = settings or {}
+        self._now = now
+        self._wall = wall
+        self._judge = CertificateJudge(wall)
+        self._settings: QuicSettings | None = None
+        self._hubs: list[QuicHub] = []
+        self.memory = PeerMemory()
+
+    @classmethod
+    def ofHost(cls, host: IHost) -> QuicTransport:
+        """
+        Make the transport of a node.
+        """
+        return cls(host.reactor, host.identity)
+
+    # Addresses
+
+    def canDial(self, address: Multiaddr) -> bool:
+        """
+        Check whether the address is a host with a UDP port and QUIC, and no more.
+        """
+        names = address.names
+        return names == ("ip6zone", "ip6", *_TAIL) or (
+            len(names) == 3
+            and names[0] in ("ip4", "ip6", *HOST_NAMES)
+            and names[1:] == _TAIL
+        )
+
+    def canListen(self, address: Multiaddr) -> bool:
+        """
+        Check whether the address is an IP address with a UDP port and QUIC.
+        """
+        return address.names in (("ip4", *_TAIL), ("ip6", *_TAIL))
+
+    def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
+        """
+        Return the real addresses of a listener: the port number that the system chose,
+        and every interface that a wildcard stands for.
+        """
+        host = self.toMultiaddr(port.getHost())
+        return [] if host is None else interfaceAddresses(host)
+
+    def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
+        """
+        Translate a UDP address of Twisted.
+        """
+        if isinstance(address, IPv4Address) and address.type == "UDP":
+            return Multiaddr(f"/ip4/{address.host}/udp/{address.port}/quic-v1")
+        if isinstance(address, IPv6Address) and address.type == "UDP":
+            host, _, zone = address.host.partition("%")
+            prefix = f"/ip6zone/{zone}" if zone else ""
+            return unmapped(
+                Multiaddr(f"{prefix}/ip6/{host}/udp/{address.port}/quic-v1")
+            )
+        return None
+
+    def _parts(self, address: Multiaddr) -> tuple[str, int]:
+        """
+        Return the IP address and the port of an address.
+
+        @raise UnsupportedAddress: it has none.
+        """
+        address = unmapped(address)
+        zone, first, port = None, address, address.value("udp")
+        if address.names[:1] == ("ip6zone",):
+            zone, first = address.value("ip6zone"), address.withoutFirst()
+        host = next((each.value for each in first), None)
+        if host is None or port is None or not self.canDial(address):
+            raise UnsupportedAddress(
+                f"{address} is no address of QUIC:"
+                " /ip4/192.0.2.1/udp/4001/quic-v1 is one"
+            )
+        try:
+            ip_address(host)
+        except ValueError:
+            raise UnsupportedAddress(
+                f"{address} has a name, which has to be resolved before it is dialed"
+            ) from None
+        return (f"{host}%{zone}" if zone else host), int(port)
+
+    # Dialing
+
+    def dial(
+        self,
+        address: Multiaddr,
+        upgrade: IUpgrade,
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        """
+        Begin to connect to an address.
+
+        @raise UnsupportedAddress: the address cannot be dialed, or not from
+            C{options.local}.
+        """
+        host, port = self._parts(address)
+        local = None if options.local is None else self._parts(options.local)
+        if local is not None and (":" in host) != (":" in local[0]):
+            raise UnsupportedAddress(f"cannot dial {address} from {options.local}")
+        try:
+            self._hubFor(host, local).dial(host, port, upgrade)
+        except CannotListenError as error:
+            upgrade.fail(Failure(error))
+        except ValueError as error:
+            raise UnsupportedAddress(f"{address} cannot be dialed: {error}") from None
+
+    def _hubFor(self, host: str, local: tuple[str, int] | None) -> QuicHub:
+        """
+        Find the socket to dial from, or bind one.
+
+        @param host: the IP address of the peer.
+        @param local: the address to dial from; None for any.
+        """
+        six = ":" in host
+        wildcard = _WILDCARDS[six]
+        inside = ip_address(host.partition("%")[0]).is_loopback
+        for listening in (True, False):
+            for each in self._hubs:
+                bound = each.port.getHost()
+                if (":" in bound.host) != six or (each.accept is None) is listening:
+                    continue
+                if local is not None:
+                    if bound.host == local[0] and local[1] in (0, bound.port):
+                        return each
+                elif bound.host == wildcard or (
+                    ip_address(bound.host.partition("%")[0]).is_loopback is inside
+                ):
+                    return each
+        own, port = local or (wildcard, 0)
+        hub, _ = self._bind(own, port)
+        return hub
+
+    # Listening
+
+    def listen(self, address: Multiaddr, accept: Accept) -> Deferred[IListeningPort]:
+        """
+        Listen at once, or fail at once.
+        """
+        host, number = self._parts(address)
+        try:
+            hub, port = self._bind(host, number)
+        except CannotListenError:
+            return fail()
+        hub.accept = accept
+        return succeed(QuicListener(hub, port))
+
+    def _bind(self, host: str, number: int) -> tuple[QuicHub, QuicPort]:
+        """
+        Bind a socket.
+
+        @raise CannotListenError: the address is taken, or is none of this host.
+        """
+        hub = QuicHub(
+            self._reactor,
+            self._now,
+            self.backend,
+            self._ownSettings(),
+            self._judge,
+            self.memory,
+            self._hubs.remove,
+        )
+        port = QuicPort(number, hub, host, self._reactor, self._offload)
+        hub.port = port
+        port.startListening()
+        self._hubs.append(hub)
+        return hub, port
+
+    def _ownSettings(self) -> QuicSettings:
+        """
+        Return the settings of our endpoints, which share one certificate.
+        """
+        if self._settings is None:
+            identity = self._identity
+            keys = (
+                derivedKey(identity, b"libp2p quic token key"),
+                derivedKey(identity, b"libp2p quic stateless reset key"),
+            )
+            made = settingsOf(identity, self._judge, keys, self._wall())
+            unknown = self._changes.keys() - QuicSettings.__dataclass_fields__.keys()
+            if unknown:
+                raise ConfigurationError(f"no setting {sorted(unknown)[0]!r} of QUIC")
+            self._settings = replace(made, **self._changes)
+        return self._settings
