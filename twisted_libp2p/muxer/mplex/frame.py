@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from twisted_libp2p.muxer.reader import Reader
 from twisted_libp2p.wire import varint
 
 __all__ = [
@@ -75,27 +76,13 @@ class FrameHandler(Protocol):
         """
 
 
-class FrameReader:
+class FrameReader(Reader[FrameHandler]):
     """
-    Cuts received bytes into headers and parts of bodies.
-
-    A body is handed on as it comes and never stored; of an incomplete header less
+    Cuts received bytes into headers and parts of bodies; of an incomplete header less
     than two varints are stored.
     """
 
-    __slots__ = ("_handler", "_left", "_partial", "_stopped")
-
-    def __init__(self, handler: FrameHandler) -> None:
-        self._handler = handler
-        self._partial = b""
-        self._left = 0
-        self._stopped = False
-
-    def stop(self) -> None:
-        """
-        Stop calling the handler.
-        """
-        self._stopped = True
+    __slots__ = ()
 
     def feed(self, data: bytes) -> None:
         """

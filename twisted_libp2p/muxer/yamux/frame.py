@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Protocol
 
 from twisted_libp2p.errors import ProtocolViolation
+from twisted_libp2p.muxer.reader import Reader
 
 __all__ = [
     "ACK",
@@ -110,27 +111,13 @@ class FrameHandler(Protocol):
         """
 
 
-class FrameReader:
+class FrameReader(Reader[FrameHandler]):
     """
-    Cuts received bytes into headers and parts of bodies.
-
-    A body is handed on as it comes and never stored; of an incomplete header at
+    Cuts received bytes into headers and parts of bodies; of an incomplete header at
     most 11 bytes are stored.
     """
 
-    __slots__ = ("_handler", "_left", "_partial", "_stopped")
-
-    def __init__(self, handler: FrameHandler) -> None:
-        self._handler = handler
-        self._partial = b""
-        self._left = 0
-        self._stopped = False
-
-    def stop(self) -> None:
-        """
-        Stop calling the handler.
-        """
-        self._stopped = True
+    __slots__ = ()
 
     def feed(self, data: bytes) -> None:
         """
