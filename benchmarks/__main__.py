@@ -21,7 +21,7 @@ from benchmarks.contenders import NAMES, gather
 from benchmarks.failures import noted
 from benchmarks.progress import Progress
 from benchmarks.rounds import Rounds
-from benchmarks.works import STACKS, WORKS
+from benchmarks.works import STACKS, WEBSOCKET, WORKS, isMeasured
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -70,22 +70,24 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
     contenders, notes = gather(name for name in NAMES if name in against)
     progress = Progress()
     measured: list[rows.Row] = []
-    works = [work for work in WORKS if work.name in options.choice.works]
     for stack in options.choice.stacks:
+        names = [name for name in options.choice.works if isMeasured(name, stack)]
+        # Those without libp2p have no WebSocket.
+        able = [each for each in contenders if not each.plain or stack != WEBSOCKET]
         rounds = Rounds(
             reactor,
             stack,
-            contenders,
+            able,
             rounds=options.rounds,
             seconds=options.seconds,
             progress=progress,
         )
-        measured += await rounds.run(works)
+        measured += await rounds.run([work for work in WORKS if work.name in names])
         notes += rounds.notes
         for name in (memory.NAME, memory.AFTER):
-            if name not in options.choice.works:
+            if name not in names:
                 continue
-            for each in contenders:
+            for each in able:
                 if each.plain:
                     continue
                 progress.show(f"{stack}: {name}", each.name)

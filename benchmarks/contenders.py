@@ -44,12 +44,15 @@ class Contender:
         """
         Give the options of a listener or a dialer.
 
-        @param stack: the security protocol and the muxer, with a plus between.
+        @param stack: the security protocol and the muxer, with a plus between, and
+            before them the transport, unless it is TCP.
         @param crowd: how many connections, or streams on one, it has to bear;
             ours has to be told, the others have no limits.
         """
-        security, muxer = stack.split("+")
+        *transport, security, muxer = stack.split("+")
         options = ["--security", security, "--muxer", muxer]
+        for each in transport:
+            options += ["--transport", each]
         if crowd is not None and self.name == "ours":
             options += ["--crowd", str(crowd)]
         return options

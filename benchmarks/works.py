@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from benchmarks import memory
 from benchmarks.pair import Done
 from benchmarks.peers.orders import BLOCK_SIZE, Order
 
-__all__ = ["STACKS", "WORKS", "Figure", "Work"]
+__all__ = ["STACKS", "WEBSOCKET", "WORKS", "Figure", "Work", "isMeasured"]
 
-#: The security protocols and muxers.
-STACKS = ("noise+yamux", "noise+mplex", "tls+yamux", "tls+mplex")
+#: Over WebSocket, one stack shows what the transport costs.
+WEBSOCKET = "ws+noise+yamux"
+
+#: The security protocols and muxers, over TCP unless a transport is named.
+STACKS = ("noise+yamux", "noise+mplex", "tls+yamux", "tls+mplex", WEBSOCKET)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -141,3 +145,13 @@ WORKS: tuple[Work, ...] = (
     Openings("streams, 32 at once", "streams", 320, lanes=32),
     Pings("ping", "ping", 100, plain=True),
 )
+
+# What a WebSocket makes a difference to.
+_OVER_WEBSOCKET = ("upload", "download", memory.NAME)
+
+
+def isMeasured(work: str, stack: str) -> bool:
+    """
+    Decide whether a work is measured on a stack.
+    """
+    return stack != WEBSOCKET or work in _OVER_WEBSOCKET

@@ -412,6 +412,22 @@ DIAGRAMS = (
         {"new": (0, 0), "running": (2, 0), "closing": (2, 1.3), "gone": (0, 1.3)},
     ),
     Diagram(
+        "secure",
+        "A secure transport: new, shaking, open, shut, closing, hanging up, aborted,"
+        " lost",
+        "security.life.LIFE",
+        {
+            "new": (0, 0),
+            "shaking": (1.7, 0),
+            "open": (3.4, 0),
+            "shut": (5.1, 0),
+            "closing": (3.4, 1.3),
+            "hanging up": (5.1, 2.5),
+            "aborted": (1.7, 2.5),
+            "lost": (3.4, 3.8),
+        },
+    ),
+    Diagram(
         "noise",
         "A handshake of Noise: new, awaits first, awaits second, awaits third, secured,"
         " failed",

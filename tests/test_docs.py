@@ -38,8 +38,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.fuzz.targets import DIFFERENTIAL, TARGETS
 from tests.interop.matrix import KEYS, STACKS, TASKS
 from tests.interop.results import BAD, GOOD, TABLE, Results
-from twisted_libp2p import errors, events
+from twisted_libp2p import errors, events, interfaces
+from twisted_libp2p.muxer.frames import Frames
 from twisted_libp2p.node import MUXERS, SECURITIES
+from twisted_libp2p.security import Channel, HandshakeMachine
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -599,6 +601,33 @@ class WordsTests(SynchronousTestCase):
                 room = path.stem
                 if room != "__init__":
                     self.assertTrue(f"``{room}``" in text, room)
+
+    def test_contracts(self) -> None:
+        """
+        docs/howto/plugins.rst names each member of the contracts that it explains, the
+        optional ones too; docs/extending.rst those of a host.
+        """
+        text = (DOCS / "howto" / "plugins.rst").read_text()
+        extending = (DOCS / "extending.rst").read_text()
+        for name in interfaces.IHost.names():
+            self.assertIn(f"``{name}``", extending)
+        for contract in (
+            interfaces.ISecurity,
+            interfaces.IAddressing,
+            interfaces.ITransport,
+            interfaces.IMuxedTransport,
+            interfaces.IUpgrade,
+            interfaces.INativeSession,
+            interfaces.IFlushable,
+            interfaces.ISwitchable,
+            interfaces.IHalfCloseable,
+        ):
+            for name in contract.names():
+                self.assertTrue(re.search(rf"``{name}\W", text), f"{contract} {name}")
+        for kind in (HandshakeMachine, Channel, Frames):
+            for name in {*vars(kind), *inspect.get_annotations(kind)}:
+                if not name.startswith("_") and name != "protocolID":
+                    self.assertTrue(re.search(rf"``{name}\W", text), f"{kind} {name}")
 
     def test_internals(self) -> None:
         """

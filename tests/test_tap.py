@@ -25,6 +25,7 @@ from twisted.web.client import Agent, readBody
 from zope.interface.verify import verifyObject
 
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
+from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
@@ -36,6 +37,8 @@ from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.proxies import tcpAddress
+from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 LISTENING = r"listening on (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)"
@@ -108,6 +111,30 @@ class OptionsTests(SynchronousTestCase):
         )
         error = self.assertRaises(SystemExit, make, "--announce", "192.0.2.1")
         self.assertIn("192.0.2.1", str(error))
+
+    def test_proxies(self) -> None:
+        """
+        It believes the proxies that options name; a wrong network ends the program.
+        """
+        node = make("--trust-proxy", "10.0.0.0/8", "--trust-proxy=192.0.2.1")
+        for host, trusted in (("10.1.1.1", True), ("192.0.2.1", True), ("::1", False)):
+            self.assertIs(node.proxies.trusts(tcpAddress(host, 1)), trusted)
+        error = self.assertRaises(SystemExit, make, "--trust-proxy", "lb.example")
+        self.assertIn("'lb.example' is no network", str(error))
+
+    def test_origins(self) -> None:
+        """
+        It refuses pages of other origins than those that options name, over both kinds
+        of WebSockets; an address of a page ends the program.
+        """
+        node = make("--allow-origin", "https://a.example", "--allow-origin=http://b:80")
+        transports: list[Any] = list(node._transports)
+        for each in transports:
+            if each.name in ("ws", "wss"):
+                self.assertEqual(each._origins, ["https://a.example", "http://b:80"])
+        for wrong in ("a.example", "https://a.example/", "https://A.example", "*"):
+            error = self.assertRaises(SystemExit, make, "--allow-origin", wrong)
+            self.assertIn(f"{wrong} is no origin of a web page", str(error))
 
     def test_privileged(self) -> None:
         """
@@ -646,9 +673,12 @@ class StartTests(ProgramTestCase):
             program = self.start(
                 *twistd, "-n", "--pidfile=", "--uid=65534", "--gid=65533",
                 "libp2p", "--listen", "/ip4/127.0.0.1/tcp/978", "--data", place,
+                "--listen", "/ip4/127.0.0.1/tcp/978/ws",
+                "--listen", "/ip4/127.0.0.1/tcp/979/ws",
                 "--peerstore", f"sqlite:{place}/peers.db",
             )  # fmt: skip
-            await program.says(LISTENING)
+            for kind in ("978", "978/ws", "979/ws"):
+                await program.says(rf"(listening on /ip4/127.0.0.1/tcp/{kind}/p2p)")
             await program.says(r"(set uid/gid 65534/65533)")
             found = await self.wait(program)
             self.assertNotIn("Traceback", found)
@@ -657,6 +687,29 @@ class StartTests(ProgramTestCase):
                 status = (self.folder / name).stat()
                 self.assertEqual((status.st_uid, status.st_gid), (65534, 65533), name)
         self.assertEqual((self.folder / "new/data").stat().st_mode & 0o777, 0o700)
+
+    async def test_hangup(self) -> None:
+        """
+        After a C{SIGHUP} it reads the certificate again; if that cannot be used, it
+        says so in one line, and goes on with the one before.
+        """
+        authority = Authority(self.folder)
+        path = authority.server("127.0.0.1")
+        program = self.start(
+            *TWISTD, "-n", "--pidfile=",
+            "libp2p", "--listen", "/ip4/127.0.0.1/tcp/0/tls/ws",
+            "--tls-certificate", str(path),
+        )  # fmt: skip
+        address = await program.says(r"listening on (/ip4/\S+/tls/ws/p2p/\w+)")
+        program.transport.signalProcess("HUP")
+        await program.says(r"(certificate in \S+ was read again)")
+        path.write_text("")
+        program.transport.signalProcess("HUP")
+        await program.says(r"(the certificate stays as it was: \S+)")
+        client = Node(reactor, transports=[SecureWebSockets(authority.roots), "tcp"])
+        await client.ping(address)
+        await client.stopService()
+        await program.stop("INT")
 
     def openFolder(self) -> None:
         """
@@ -672,11 +725,13 @@ class StartTests(ProgramTestCase):
 
         @return: all that it has said.
         """
-        address = re.search(LISTENING, (program.out + program.err).decode())
-        assert address is not None
-        client = Node(reactor)
-        await client.ping(address[1])
-        await client.stopService()
+        said = (program.out + program.err).decode()
+        found = re.findall(r"listening on (/ip\S+)", said)
+        self.assertEqual(len(found), 3)
+        for address in found:
+            client = Node(reactor)
+            await client.ping(address)
+            await client.stopService()
         await program.stop("INT")
         return (program.out + program.err).decode()
 

@@ -7,12 +7,14 @@ C{twist libp2p} and C{twistd libp2p}: a node as a service.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from threading import current_thread, main_thread
 from typing import Any, ClassVar
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
@@ -32,11 +34,16 @@ from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
+from twisted_libp2p.relay.autorelay import AutoRelay
+from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.ports import SharedPorts
 from twisted_libp2p.transport.unix import UnixSockets
 from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
-from twisted_libp2p.transport.websocket.transport import SecureWebSockets
+from twisted_libp2p.transport.websocket.transport import (
+    SecureWebSockets,
+    WebSockets,
+)
 
 __all__ = ["NodeService", "Options", "makeService"]
 
@@ -84,6 +91,7 @@ class Options(NodeOptions):
 
     optFlags: ClassVar[list[Any]] = [
         ["echo", None, f"serve {echo.PROTOCOL_ID}"],
+        ["relay-service", None, "be a relay for peers that cannot be dialed"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
     ]
@@ -94,9 +102,12 @@ class Options(NodeOptions):
         self["announce"] = []
         self["serve"] = []
         self["bootstrap"] = []
+        self["relay"] = []
         self["allow"] = []
         self["block"] = []
         self["page-host"] = []
+        self["trust-proxy"] = []
+        self["allow-origin"] = []
 
     def opt_listen(self, address: str) -> None:
         """
@@ -122,6 +133,12 @@ class Options(NodeOptions):
         """
         self["bootstrap"].append(address)
 
+    def opt_relay(self, address: str) -> None:
+        """
+        be reached through this relay, /ip4/.../tcp/.../p2p/...; may be repeated
+        """
+        self["relay"].append(address)
+
     def opt_allow(self, entry: str) -> None:
         """
         refuse all but these peers, addresses or subnets; may be repeated
@@ -133,6 +150,18 @@ class Options(NodeOptions):
         refuse this peer, address or subnet; may be repeated
         """
         self["block"].append(entry)
+
+    def opt_trust_proxy(self, network: str) -> None:
+        """
+        believe proxies there about their clients, such as 10.0.0.0/8; may be repeated
+        """
+        self["trust-proxy"].append(network)
+
+    def opt_allow_origin(self, origin: str) -> None:
+        """
+        refuse /ws from web pages but of https://example.com; may be repeated
+        """
+        self["allow-origin"].append(origin)
 
     def opt_page_host(self, host: str) -> None:
         """
@@ -154,6 +183,7 @@ class Options(NodeOptions):
             **super().nodeArguments(),
             "listen": self["listen"],
             "announce": self["announce"],
+            "proxies": self["trust-proxy"],
             "peerstore": self["peerstore"],
             # Default marks stay below the cap.
             "policy": ConnectionPolicy.scaled(limits.system.connections, **marks),
@@ -165,18 +195,22 @@ class Options(NodeOptions):
             ),
         }
 
-    def secureWebSockets(self) -> SecureWebSockets | None:
+    def webSockets(self) -> list[ITransportProvider]:
         """
-        Return what provides C{wss}; None for the plugin of the package.
+        Return the providers of WebSockets that have options of their own.
         """
         roots, certificate = self["tls-roots"], self["tls-certificate"]
         if certificate is None and self["tls-key"] is not None:
             raise ConfigurationError(
                 "--tls-key needs --tls-certificate FILE, the certificate of the key"
             )
-        if roots is None and certificate is None:
-            return None
-        return SecureWebSockets(roots, certificate, self["tls-key"])
+        origins = self["allow-origin"] or None
+        own: list[ITransportProvider] = []
+        if origins is not None:
+            own.append(WebSockets(origins))
+        if origins is not None or roots is not None or certificate is not None:
+            own.append(SecureWebSockets(roots, certificate, self["tls-key"], origins))
+        return own
 
     def providers(self) -> list[ITransportProvider]:
         """
@@ -233,6 +267,55 @@ class Failed(SystemExit, Exception):
     daemon, after an C{Exception}; Python ends with status 1 and the line alone
     after a C{SystemExit}.
     """
+
+
+class HangupService(Service):
+    """
+    Calls a function at each C{SIGHUP}, by which administrators have daemons read their
+    files again.  Without it the signal ends the program.
+    """
+
+    def __init__(self, reactor: Any, function: Callable[[], object]) -> None:
+        self._reactor = reactor
+        self._function = function
+        self._before: Any = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Handle the signal before anybody can know that the node listens.
+        """
+        super().privilegedStartService()
+        self._handle()
+
+    def startService(self) -> None:
+        """
+        Handle the signal.
+        """
+        super().startService()
+        self._handle()
+
+    def _handle(self) -> None:
+        """
+        Handle the signal, unless another handler does, the program was told to ignore
+        it, or this is not its main thread.
+        """
+        if (
+            current_thread() is main_thread()
+            and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+        ):
+            self._before = signal.signal(signal.SIGHUP, self._received)
+
+    def stopService(self) -> None:
+        """
+        Handle the signal no longer.
+        """
+        super().stopService()
+        before, self._before = self._before, None
+        if before is not None:
+            signal.signal(signal.SIGHUP, before)
+
+    def _received(self, *_: object) -> None:
+        self._reactor.callFromThread(self._function)
 
 
 class NodeService(Node):
@@ -328,6 +411,8 @@ def _make(options: Options, reactor: Any) -> Node:
         for name, serve in (("status", serveStatus), ("metrics", serveMetrics))
         if options[name] is not None
     ]
+    if options["tls-certificate"] is not None and os.name == "posix":
+        HangupService(reactor, node.reload).setServiceParent(node)
     if options["echo"]:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
     if options["perf"]:
@@ -346,6 +431,10 @@ def _make(options: Options, reactor: Any) -> Node:
             address.peerID, [address.withoutPeer()], source=Source.CONFIGURED
         )
         node.connections.protect(address.peerID, "bootstrap")
+    if options["relay-service"]:
+        node.add(RelayService())
+    if options["relay"]:
+        node.add(AutoRelay(options["relay"]))
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))

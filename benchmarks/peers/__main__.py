@@ -28,6 +28,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Read what to be.
     """
     options = argparse.ArgumentParser(add_help=False)
+    options.add_argument("--transport", default="tcp", choices=("tcp", "ws"))
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
     options.add_argument("--host", default="127.0.0.1")
@@ -46,7 +47,14 @@ async def listen(reactor: Any, chosen: argparse.Namespace) -> None:
     Say where we listen, and serve until the standard input ends.
     """
     listener = (
-        OurListener(reactor, chosen.host, chosen.security, chosen.muxer, chosen.crowd)
+        OurListener(
+            reactor,
+            chosen.host,
+            chosen.transport,
+            chosen.security,
+            chosen.muxer,
+            chosen.crowd,
+        )
         if chosen.peer == "ours"
         else PlainListener(reactor, chosen.host, chosen.peer == "tls")
     )

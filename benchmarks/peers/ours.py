@@ -203,14 +203,22 @@ class OurListener:
     """
 
     def __init__(
-        self, reactor: Any, host: str, security: str, muxer: str, crowd: int | None
+        self,
+        reactor: Any,
+        host: str,
+        transport: str,
+        security: str,
+        muxer: str,
+        crowd: int | None,
     ) -> None:
         """
         @param host: the IPv4 address to listen on.
+        @param transport: C{tcp} or C{ws}.
         @param crowd: as for L{makeNode}.
         """
+        path = "" if transport == "tcp" else f"/{transport}"
         self.node = makeNode(
-            reactor, security, muxer, crowd, listen=[f"/ip4/{host}/tcp/0"]
+            reactor, security, muxer, crowd, listen=[f"/ip4/{host}/tcp/0{path}"]
         )
         self.node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
         self.node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet import reactor
@@ -73,14 +73,14 @@ class Victim:
         psk: str | None,
         memory: int | None,
         peerstore: str | None,
-        ws: bool = False,
+        kinds: Sequence[str] = ("",),
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
         limits = None if memory is None else Limits.scaled(256, memory << 20)
         self._node = Node(
             reactor,
-            listen=[f"/ip4/{host}/tcp/0{'/ws' if ws else ''}"],
+            listen=[f"/ip4/{host}/tcp/0{each}" for each in kinds],
             network=network,
             limits=limits,
             peerstore=peerstore,
@@ -256,10 +256,12 @@ def main() -> None:
     parser.add_argument("--memory", type=int, help="MiB for buffers")
     parser.add_argument("--peerstore")
     parser.add_argument("--ws", action="store_true", help="listen by WebSocket")
-    options = parser.parse_args()
-    victim = Victim(
-        options.host, options.psk, options.memory, options.peerstore, options.ws
+    parser.add_argument(
+        "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
     )
+    options = parser.parse_args()
+    kinds = ("/ws",) if options.ws else ("", "/ws") if options.shared else ("",)
+    victim = Victim(options.host, options.psk, options.memory, options.peerstore, kinds)
     commands: list[Callable[..., Any]] = [
         victim.state,
         victim.dial,

@@ -54,6 +54,13 @@ class GatherTests(SynchronousTestCase):
         self.assertEqual(ours.options("tls+mplex", 7), [*options, "--crowd", "7"])
         self.assertEqual(ours.options("tls+mplex", None), options)
 
+    def test_transport(self) -> None:
+        """
+        The transport is named before the security protocol, unless it is TCP.
+        """
+        options = ["--security", "noise", "--muxer", "yamux", "--transport", "ws"]
+        self.assertEqual(OURS.options("ws+noise+yamux", None), options)
+
     def test_node(self) -> None:
         """
         Another Node than the first on the path can be given to js.

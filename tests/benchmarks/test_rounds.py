@@ -11,10 +11,11 @@ import io
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from benchmarks import memory
 from benchmarks.contenders import Contender, gather
 from benchmarks.progress import Progress
 from benchmarks.rounds import Rounds
-from benchmarks.works import WORKS
+from benchmarks.works import WEBSOCKET, WORKS, isMeasured
 
 
 class RoundsTests(TestCase):
@@ -24,13 +25,13 @@ class RoundsTests(TestCase):
 
     timeout = 120
 
-    def rounds(self, *contenders: Contender) -> Rounds:
+    def rounds(self, *contenders: Contender, stack: str = "noise+yamux") -> Rounds:
         """
         Give one short round.
         """
         return Rounds(
             reactor,
-            "noise+yamux",
+            stack,
             contenders,
             rounds=1,
             seconds=0.001,
@@ -69,6 +70,21 @@ class RoundsTests(TestCase):
                 for side in ("", ": dialer", ": listener")
             },
         )
+
+    async def test_webSocket(self) -> None:
+        """
+        Transfers and idle connections are measured over WebSocket, too.
+        """
+        contenders, _ = gather(["ours"])
+        rounds = self.rounds(*contenders, stack=WEBSOCKET)
+        works = [work for work in WORKS if isMeasured(work.name, WEBSOCKET)]
+        rows = await rounds.run(works)
+        self.assertEqual(rounds.notes, [])
+        self.assertEqual(
+            {row.work for row in rows if row.unit == "MiB/s"}, {"upload", "download"}
+        )
+        self.assertTrue(isMeasured(memory.NAME, WEBSOCKET))
+        self.assertFalse(isMeasured(memory.AFTER, WEBSOCKET))
 
     async def test_refused(self) -> None:
         """

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from tests.connmanager.test_crowd import CrowdTestCase
+from tests.connmanager.crowd import CrowdTestCase
 from twisted_libp2p.connmanager.look import Look
 from twisted_libp2p.errors import ErrorCode, StreamReset
 from twisted_libp2p.events import OpenedStream

@@ -17,6 +17,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.duplicates import (
     GRACE,
@@ -50,11 +51,11 @@ class FakeConnection:
         *,
         initiator: bool,
         openedAt: float = 0.0,
-        limited: bool = False,
+        remoteAddress: Multiaddr | None = None,
     ) -> None:
         self.localPeer, self.remotePeer = local, remote
         self.direction = Direction.OUTBOUND if initiator else Direction.INBOUND
-        self.openedAt, self.limited = openedAt, limited
+        self.openedAt, self.remoteAddress = openedAt, remoteAddress
         self.connected = True
         self.closedWith: int | None = None
 
@@ -120,13 +121,15 @@ class SupplantedTests(SynchronousTestCase):
         self.assertEqual(self.goes(first, second), "other")
         self.assertIsNone(self.goes(first, third))
 
-    def test_limited(self) -> None:
+    def test_relayed(self) -> None:
         """
         A connection that leads through a relay gives way to a direct one, whichever
         side has opened them, and whenever.
         """
         for ours, theirs in ((True, True), (True, False), (False, True)):
-            relayed = FakeConnection(initiator=ours, limited=True)
+            relayed = FakeConnection(
+                initiator=ours, remoteAddress=Multiaddr("/p2p-circuit")
+            )
             direct = FakeConnection(initiator=theirs, openedAt=9 * WINDOW)
             self.assertEqual(self.goes(relayed, direct), "one")
             self.assertEqual(self.goes(direct, relayed), "other")

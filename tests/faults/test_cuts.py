@@ -6,19 +6,36 @@ Tests of connections that are cut, at every byte of their upgrade.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults import THOROUGH
 from tests.faults.links import CutTransport
+from tests.transport.websocket.authority import Authority
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed, Libp2pError
 from twisted_libp2p.events import ClosedConn, OpenedConn
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transport import MemoryTransport
 from twisted_libp2p.transport.private import PrivateNetwork
+from twisted_libp2p.transport.websocket.certificate import ServerCertificate
+from twisted_libp2p.transport.websocket.endpoints import (
+    WebSocketClientEndpoint,
+    WebSocketServerEndpoint,
+)
+from twisted_libp2p.transport.websocket.place import Place
+from twisted_libp2p.transport.websocket.trust import NamedServer, Trust
 
 #: How many bytes there are between two cuts.
 STEP = 1 if THOROUGH else 29
@@ -27,11 +44,15 @@ STEP = 1 if THOROUGH else 29
 WHILE = 60.0
 
 
-class CutTests(SynchronousTestCase):
+class _Cuts(SynchronousTestCase):
     """
     Wherever a connection is cut, both sides know why it has ended, and nothing is
     left of it.
+
+    @cvar vague: by how many bytes the size of an upgrade varies.
     """
+
+    vague = 0
 
     def setUp(self) -> None:
         """
@@ -44,8 +65,8 @@ class CutTests(SynchronousTestCase):
         """
         Start a node that listens, and one whose connections are cut.
         """
-        self.server = self.nodes.start(**options)
-        self.scissors = CutTransport(self.nodes.network)
+        listening, self.scissors = self.transports()
+        self.server = self.nodes.start(transports=[listening], **options)
         self.client = Node(self.nodes.clock, transports=[self.scissors], **options)
         self.client.startService()
         self.addCleanup(lambda: self.nodes.result(self.client.stopService()))
@@ -54,6 +75,13 @@ class CutTests(SynchronousTestCase):
         for node in (self.server, self.client):
             node.events.subscribe(OpenedConn, self.opened.append)
             node.events.subscribe(ClosedConn, self.closed.append)
+
+    def transports(self) -> tuple[MemoryTransport, CutTransport]:
+        """
+        Return the transport of the node that listens, and the one that is cut.
+        """
+        network = self.nodes.network
+        return MemoryTransport(network), CutTransport(network)
 
     def measure(self) -> dict[str, int]:
         """
@@ -108,8 +136,14 @@ class CutTests(SynchronousTestCase):
         self.pair(**options)
         for way, bytes in self.measure().items():
             self.assertGreater(bytes, 300)
-            for count in range(1, bytes, STEP):
+            for count in range(1, bytes - self.vague, STEP):
                 self.cut(way, count, clean=count % 4 > 1)
+
+
+class CutTests(_Cuts):
+    """
+    The upgrade of a raw transport.
+    """
 
     def test_noise(self) -> None:
         """
@@ -147,3 +181,88 @@ class CutTests(SynchronousTestCase):
         With plaintext, behind which the muxer is negotiated.
         """
         self.cutAll(security=["insecure-plaintext"])
+
+
+class _WebSockets(MemoryTransport):
+    """
+    WebSockets in memory, with TLS below them if there is an authority.
+    """
+
+    place = Place(
+        Multiaddr("/memory/1"), Multiaddr("/ws"), False, "a.example", 80, None
+    )
+    clock: IReactorTime
+    authority: Authority | None = None
+
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint that connects to an address.
+        """
+        server = None
+        if self.authority is not None:
+            server = NamedServer(Trust(self.authority.roots), "a.example")
+        return WebSocketClientEndpoint(
+            super().clientEndpoint(address, options), self.place, server, self.clock
+        )
+
+    def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
+        """
+        Return the endpoint that listens on an address.
+        """
+        certificate = None
+        if self.authority is not None:
+            certificate = ServerCertificate(
+                self.clock, self.authority.server("a.example")
+            )
+        endpoint = super().serverEndpoint(address)
+        return WebSocketServerEndpoint(
+            endpoint, self.place, certificate, None, None, self.clock
+        )
+
+
+class _CutWebSockets(_WebSockets, CutTransport):
+    """
+    WebSockets whose bytes below are cut.
+    """
+
+
+class WebSocketCutTests(_Cuts):
+    """
+    The same below WebSockets.
+    """
+
+    authority: Authority | None = None
+
+    def transports(self) -> tuple[MemoryTransport, CutTransport]:
+        """
+        Return WebSockets.
+        """
+        found = _WebSockets(self.nodes.network), _CutWebSockets(self.nodes.network)
+        for each in found:
+            each.authority = self.authority
+            each.clock = self.nodes.clock
+        return found
+
+    def test_noise(self) -> None:
+        """
+        With Noise inside.
+        """
+        self.cutAll(security=["noise"])
+
+    def test_private(self) -> None:
+        """
+        In a private network inside.
+        """
+        network = PrivateNetwork(bytes(range(32)))
+        self.cutAll(security=["noise"], network=network)
+
+    def test_secure(self) -> None:
+        """
+        Over TLS, at every byte of it.
+        """
+        # A signature of ECDSA takes up to three bytes more or less.
+        self.vague = 8
+        self.authority = Authority(Path(self.mktemp()))
+        self.cutAll(security=["noise"])

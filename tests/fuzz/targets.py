@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tests.fuzz import (
     addresses,
+    arrivals,
     keys,
     messages,
     multistreams,
@@ -26,6 +27,7 @@ __all__ = [
     "DIFFERENTIAL",
     "TARGETS",
     "addresses",
+    "arrivals",
     "keys",
     "messages",
     "multistreams",

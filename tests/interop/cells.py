@@ -12,27 +12,20 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tests.interop.matrix import IDS, PY_OBSERVED, TASKS, Cell, note, reasons
+from tests.interop.matrix import IDS, MIB, PY_OBSERVED, TASKS, Cell, note, reasons
 from tests.interop.ours import BACK, ECHO, RESET, SINK, Tasks, Watch, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.results import Results
+from tests.interop.sides import Sides
 from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import ClosedConn, ClosedStream, Identified, OpenedConn
 from twisted_libp2p.interfaces import IConnection
-from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.protocols.perf import measure
 from twisted_libp2p.protocols.ping import PROTOCOL_ID as PING
 
-__all__ = ["LIMIT", "MIB", "Course", "theyDial", "weDial"]
-
-MIB = 1024 * 1024
-LARGE = 64 * MIB
-LISTEN = "/ip4/127.0.0.1/tcp/0"
-
-#: What follows the port in the addresses of a transport.
-PATHS = {"tcp": "", "ws": "/ws"}
+__all__ = ["LIMIT", "Course", "theyDial", "weDial"]
 
 #: Seconds for a task, or for all of a foreign dialer.
 LIMIT = 180
@@ -42,7 +35,7 @@ TOLD = {
     "identify": "identify",
     "ping": "ping",
     "echo": f"echo={MIB}",
-    "large": f"echo={LARGE}",
+    "large": "echo={large}",
     "halfclose": f"halfclose={MIB}",
     "reset": "reset",
     "remote-reset": "remote-reset",
@@ -61,9 +54,12 @@ class Course:
     @ivar failures: what went wrong.
     """
 
-    def __init__(self, reactor: Any, cell: Cell, results: Results) -> None:
+    def __init__(
+        self, reactor: Any, cell: Cell, results: Results, sides: Sides
+    ) -> None:
         self.reactor = reactor
         self.cell = cell
+        self.sides = sides
         self._results = results
         self.failures: dict[str, str] = {}
 
@@ -98,15 +94,15 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
     """
     They listen, we dial, and do every task.
     """
-    foreign = ForeignPeer.start(reactor, command, "listen", *cell.options)
-    node = Node(reactor)
+    foreign = ForeignPeer.start(reactor, command, "listen", *course.sides.options(cell))
+    node = course.sides.node(reactor, cell)
     serve(node)
     watch = Watch(node)
     node.startService()
 
     async def dial() -> IConnection:
         hello = await foreign.line()
-        connection = await node.connect(hello["addrs"][0])
+        connection = await node.connect(course.sides.target(cell, hello))
         assert str(connection.remotePeer) == hello["peerId"]
         assert connection.security == IDS[cell.security]
         assert connection.muxer == IDS[cell.muxer]
@@ -173,7 +169,7 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
         await course.do("identify", identify())
         await course.do("ping", ping())
         await course.do("echo", echo())
-        await course.do("large", tasks.echo(LARGE))
+        await course.do("large", tasks.echo(cell.large))
         await course.do("halfclose", halfClose())
         await course.do("reset", reset())
         await course.do("remote-reset", remoteReset())
@@ -192,7 +188,8 @@ async def theyDial(
     """
     We listen, they dial, and do every task.
     """
-    node = Node(reactor, listen=[LISTEN + PATHS[cell.transport]])
+    node = course.sides.node(reactor, cell)
+    orders = {task: order.format(large=cell.large) for task, order in TOLD.items()}
     serve(node)
     watch = Watch(node)
     node.startService()
@@ -202,9 +199,9 @@ async def theyDial(
         command,
         "dial",
         str(address),
-        *cell.options,
+        *course.sides.options(cell),
         "--do",
-        ",".join(TOLD.values()),
+        ",".join(orders.values()),
     )
 
     async def dial() -> Any:
@@ -221,7 +218,7 @@ async def theyDial(
         return result
 
     async def told(task: str) -> dict[str, Any]:
-        facts: dict[str, Any] = result["results"][TOLD[task]]
+        facts: dict[str, Any] = result["results"][orders[task]]
         assert "error" not in facts, (facts, foreign.errors)
         return facts
 

@@ -15,6 +15,7 @@ from tests.interop.idle import Idlers
 from tests.interop.matrix import Cell
 from tests.interop.peers.build import available, build, required
 from tests.interop.results import TABLE, Results
+from tests.interop.sides import Sides
 
 RESULTS = pytest.StashKey[Results]()
 
@@ -34,17 +35,28 @@ def results(request: pytest.FixtureRequest) -> Results:
     return request.config.stash[RESULTS]
 
 
+@pytest.fixture(scope="session")
+def sides() -> Sides:
+    """
+    Give what starts both sides of a connection.
+    """
+    return Sides()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def idlers(request: pytest.FixtureRequest) -> Idlers:
+def idlers(request: pytest.FixtureRequest, sides: Sides) -> Idlers:
     """
     Begin with all that are to be idle, before the first test.
     """
     return Idlers(
-        cell
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and item.originalname == "test_idle"
-        for cell in item.callspec.params.values()
-        if isinstance(cell, Cell)
+        [
+            cell
+            for item in request.session.items
+            if isinstance(item, pytest.Function) and item.originalname == "test_idle"
+            for cell in item.callspec.params.values()
+            if isinstance(cell, Cell)
+        ],
+        sides,
     )
 
 

@@ -4,8 +4,8 @@
 Connections that nobody uses for longer than the peer's keep-alive takes, with
 the limits that each package has by default.
 
-They all begin with the first test and wait while others run, so that they take
-hardly any time of their own.
+They begin with the first test and wait while others run, so that they take hardly any
+time of their own.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.task import deferLater
 
-from tests.interop.cells import LISTEN
 from tests.interop.matrix import Cell
 from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
+from tests.interop.sides import Sides
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.interfaces import IConnection
-from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
 
 __all__ = ["Idlers"]
@@ -32,8 +31,9 @@ __all__ = ["Idlers"]
 #: later; js-libp2p's connection monitor asks every 10, ours every 30.
 IDLE = 45
 
-#: How many processes start at once.
+#: How many processes start at once, and how many there are.
 STARTING = DeferredSemaphore(4)
+RUNNING = DeferredSemaphore(48)
 
 
 class Idler:
@@ -41,11 +41,12 @@ class Idler:
     One connection that is left alone.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, sides: Sides) -> None:
         self._cell = cell
+        self._sides = sides
         self._command = build(cell.peer)
         self._weDial = cell.direction == "we dial"
-        self.node = Node(reactor, listen=[] if self._weDial else [LISTEN])
+        self.node = sides.node(reactor, cell)
         self.watch = Watch(self.node)
 
     async def run(self) -> None:
@@ -67,10 +68,11 @@ class Idler:
         self.watch.balanced()
 
     async def _open(self) -> tuple[IConnection, ForeignPeer]:
-        options = [*self._cell.options, "--defaults"]
+        options = [*self._sides.options(self._cell), "--defaults"]
         if self._weDial:
             foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
-            connection = await self.node.connect((await foreign.line())["addrs"][0])
+            target = self._sides.target(self._cell, await foreign.line())
+            connection = await self.node.connect(target)
         else:
             (address,) = await self.node.whenListening()
             options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
@@ -115,12 +117,15 @@ class Idlers:
     All connections that are to be idle.
     """
 
-    def __init__(self, cells: Iterable[Cell]) -> None:
+    def __init__(self, cells: Iterable[Cell], sides: Sides) -> None:
         self._runs = {
-            cell: Deferred.fromCoroutine(Idler(cell).run())
+            cell: RUNNING.run(self._run, cell, sides)
             for cell in cells
             if available(cell.peer) is None
         }
+
+    def _run(self, cell: Cell, sides: Sides) -> Deferred[None]:
+        return Deferred.fromCoroutine(Idler(cell, sides).run())
 
     async def of(self, cell: Cell) -> None:
         """

@@ -12,10 +12,10 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.cells import LISTEN
 from tests.interop.matrix import PEERS
 from tests.interop.ours import Tasks
 from tests.interop.process import ForeignPeer
+from tests.interop.sides import LISTEN
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node

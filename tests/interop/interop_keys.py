@@ -12,11 +12,11 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.cells import LISTEN
 from tests.interop.matrix import IDS, KEYS, Key
 from tests.interop.ours import Tasks, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.results import Results
+from tests.interop.sides import LISTEN
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node

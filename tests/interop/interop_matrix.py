@@ -15,17 +15,20 @@ from twisted.internet import reactor
 from tests.interop.cells import Course, theyDial, weDial
 from tests.interop.matrix import STACKS, Cell
 from tests.interop.results import Results
+from tests.interop.sides import Sides
 
 Command = Callable[[str], list[str]]
 
 
 @pytest.mark.parametrize("cell", STACKS, ids=lambda cell: cell.name)
 @pytest_twisted.ensureDeferred
-async def test_cell(command: Command, results: Results, cell: Cell) -> None:
+async def test_cell(
+    command: Command, results: Results, sides: Sides, cell: Cell
+) -> None:
     """
     A connection comes about as it was asked for, and every task is done on it.
     """
-    course = Course(reactor, cell, results)
+    course = Course(reactor, cell, results, sides)
     run = weDial if cell.direction == "we dial" else theyDial
     await run(reactor, command(cell.peer), cell, course)
     course.check()

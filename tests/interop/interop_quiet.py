@@ -16,6 +16,7 @@ from tests.interop.cells import Course
 from tests.interop.idle import Idlers
 from tests.interop.matrix import STACKS, Cell
 from tests.interop.results import Results
+from tests.interop.sides import Sides
 
 Command = Callable[[str], list[str]]
 
@@ -23,12 +24,12 @@ Command = Callable[[str], list[str]]
 @pytest.mark.parametrize("cell", STACKS, ids=lambda cell: cell.name)
 @pytest_twisted.ensureDeferred
 async def test_idle(
-    command: Command, results: Results, idlers: Idlers, cell: Cell
+    command: Command, results: Results, sides: Sides, idlers: Idlers, cell: Cell
 ) -> None:
     """
     A connection that nobody uses is there when somebody does again.
     """
     command(cell.peer)
-    course = Course(reactor, cell, results)
+    course = Course(reactor, cell, results, sides)
     await course.do("idle", idlers.of(cell))
     course.check()

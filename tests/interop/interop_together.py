@@ -15,10 +15,10 @@ from typing import Any
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.cells import LISTEN, MIB
-from tests.interop.matrix import PEERS
+from tests.interop.matrix import MIB, PEERS
 from tests.interop.ours import ECHO, Tasks, Watch, serve
 from tests.interop.process import ForeignPeer
+from tests.interop.sides import LISTEN
 from twisted_libp2p.events import ClosedConn, OpenedConn, OpenedStream
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.ping import PROTOCOL_ID as PING

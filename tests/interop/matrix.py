@@ -19,9 +19,9 @@ from twisted_libp2p.node import MUXERS, SECURITIES
 
 __all__ = [
     "CELLS",
-    "DIRECTIONS",
     "IDS",
     "KEYS",
+    "MIB",
     "PEERS",
     "STACKS",
     "TASKS",
@@ -34,7 +34,9 @@ __all__ = [
 
 PEERS = ("go", "rust", "js", "py")
 DIRECTIONS = ("we dial", "they dial")
-TRANSPORTS = ("tcp",)
+TRANSPORTS = ("tcp", "ws", "wss", "tls/ws")
+
+MIB = 1024 * 1024
 
 #: The protocol ids of what is chosen by name.
 IDS = {
@@ -132,6 +134,21 @@ PY_OBSERVED = Note(
     " ``get_remote_address``",
 )
 
+PY_TLS_WS = Note(
+    "py-tls-ws",
+    "py-libp2p dials no ``/tls/ws`` that a peer id follows, and it always adds one; it"
+    " dials ``/wss``",
+    "no issue found; ``libp2p/transport/websocket/multiaddr_utils.py``,"
+    " ``is_valid_websocket_multiaddr``",
+)
+
+CERTIFIED_LARGE = Note(
+    "certified-large",
+    "16 MiB, since it is the WebSocket of ``/ws`` with TLS below it, and many transfers"
+    " take long",
+    "meant so: ``tests/interop/matrix.py``",
+)
+
 JS_ECDSA = Note(
     "js-ecdsa",
     "js-libp2p has ECDSA keys, but makes no peer id of one, its own or a remote's",
@@ -179,14 +196,31 @@ class Cell:
         """
         if self.early:
             return {"rust": RUST_EARLY, "py": PY_EARLY}.get(self.peer)
+        if (self.peer, self.direction, self.transport) == ("py", "they dial", "tls/ws"):
+            return PY_TLS_WS
         return None
+
+    @property
+    def certified(self) -> bool:
+        """
+        Whether there is TLS below a WebSocket, and the listener has a certificate.
+        """
+        return self.transport in ("wss", "tls/ws")
+
+    @property
+    def large(self) -> int:
+        """
+        The size of the large transfer, in bytes.
+        """
+        return (16 if self.certified else 64) * MIB
 
     @property
     def options(self) -> list[str]:
         """
         What makes the foreign peer speak this stack, and nothing else.
         """
-        options = ["--transport", self.transport, "--security", self.security]
+        transport = "wss" if self.certified else self.transport
+        options = ["--transport", transport, "--security", self.security]
         options += ["--muxer", self.muxer]
         # A peer that has no early muxers is left as it is: we offer them, and
         # it has to do without.
@@ -195,10 +229,13 @@ class Cell:
 
 
 def _cells() -> Iterator[Cell]:
-    for peer, direction, transport, security, muxer, early in product(
-        PEERS, DIRECTIONS, TRANSPORTS, SECURITIES, MUXERS, (True, False)
-    ):
-        yield Cell(peer, direction, transport, security, muxer, early)
+    for stack in product(PEERS, DIRECTIONS, TRANSPORTS, SECURITIES, MUXERS):
+        early, late = Cell(*stack, True), Cell(*stack, False)
+        if early.transport == "tcp":
+            yield from (early, late)
+        else:
+            # The transport makes no difference to the way a muxer is agreed on.
+            yield late if early.impossible else early
 
 
 CELLS = tuple(_cells())
@@ -214,8 +251,10 @@ def note(cell: Cell, task: str) -> Note | None:
     match cell.peer, task, cell.direction, cell.security:
         case "rust", "idle", _, _:
             return RUST_IDLE
-        case "py", "identify", "we dial", _ if cell.transport == "ws":
+        case "py", "identify", "we dial", _ if cell.transport != "tcp":
             return PY_OBSERVED
+        case _, "large", _, _ if cell.certified:
+            return CERTIFIED_LARGE
         case "go", "close", "they dial", _:
             return GO_CLOSE
         case "js", "close", "they dial", "tls":

@@ -90,17 +90,18 @@ class Chromium(ProcessProtocol):
             "Log.entryAdded": self._complained,
         }
 
-    def start(self, folder: Path) -> None:
+    def start(self, folder: Path, *flags: str) -> None:
         """
         Start the browser.
 
         @param folder: an empty one, for its profile.
+        @param flags: further arguments.
         """
         path = findChromium()
         reactor.spawnProcess(
             self,
             path,
-            [path, *_FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            [path, *_FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"],
             {**os.environ, "HOME": str(folder)},
             childFDs={0: "w", 1: "r", 2: "r", _COMMANDS: "w", _ANSWERS: "r"},
         )

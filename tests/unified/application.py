@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from tests.unified.environment import Environment
 from tests.unified.redis import Redis, connect
+from tests.unified.wss import UncheckedWebSockets
 from twisted_libp2p.address import Multiaddr, Scope
 from twisted_libp2p.node import Node
 
@@ -47,9 +48,11 @@ class Application(ABC):
         """
         self.reactor = reactor
         self.environment = environment = Environment.read(variables)
+        wss = environment.transport == "wss"
         self.node = Node(
             reactor,
             listen=environment.listen(),
+            transports=[UncheckedWebSockets() if wss else environment.transport],
             security=[environment.security],
             muxers=[environment.muxer],
         )

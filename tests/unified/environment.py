@@ -16,8 +16,8 @@ from twisted_libp2p.plugin import providers
 
 __all__ = ["Environment", "whole"]
 
-#: How the suite's transports listen, behind the IP address.
-TRANSPORTS = {"tcp": "/tcp/0"}
+#: How the suite's transports listen, after the IP address.
+TRANSPORTS = {"tcp": "/tcp/0", "ws": "/tcp/0/ws", "wss": "/tcp/0/wss"}
 
 
 def whole(variables: Mapping[str, str], name: str, default: int) -> int:

@@ -120,7 +120,7 @@ class Harness:
 
     def run(
         self, application: str, dialer: bool, key: str, security: str, muxer: str,
-        **more: str,
+        transport: str = "tcp", **more: str,
     ) -> Program:  # fmt: skip
         """
         Start a program of ours.
@@ -132,7 +132,7 @@ class Harness:
             IS_DIALER="true" if dialer else "false",
             REDIS_ADDR=f"127.0.0.1:{self._port}",
             TEST_KEY=key,
-            TRANSPORT="tcp",
+            TRANSPORT=transport,
             LISTENER_IP="127.0.0.1",
             SECURE_CHANNEL=security,
             MUXER=muxer,

@@ -6,6 +6,7 @@ Tests of the applications, with a real Redis, as the suite runs them.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -13,6 +14,7 @@ from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.processes import Program
+from tests.unified.environment import TRANSPORTS
 from tests.unified.harness import Harness, measured
 from tests.unified.perf import PerfApplication
 from tests.unified.transport import TransportApplication
@@ -56,7 +58,12 @@ class ApplicationTests(TestCase):
         return line
 
     async def meet(
-        self, application: str, security: str, muxer: str, **more: str
+        self,
+        application: str,
+        security: str,
+        muxer: str,
+        transport: str = "tcp",
+        **more: str,
     ) -> dict[str, dict[str, str]]:
         """
         Run both sides; the dialer begins.
@@ -65,8 +72,8 @@ class ApplicationTests(TestCase):
         """
         key = self.harness.key()
         run = self.harness.run
-        dialer = run(application, True, key, security, muxer, **more)
-        listener = run(application, False, key, security, muxer)
+        dialer = run(application, True, key, security, muxer, transport, **more)
+        listener = run(application, False, key, security, muxer, transport)
         self.assertEqual(await dialer.ends(), 0, dialer.err)
         self.assertEqual(dialer.err, b"")
         self.assertEqual(await listener.stop(), 0, listener.err)
@@ -77,9 +84,12 @@ class ApplicationTests(TestCase):
         """
         Every stack dials, and tells how long the first ping took.
         """
-        for security in SECURITIES:
-            for muxer in MUXERS:
-                told = await self.meet("transport", security, muxer)
+        for transport in TRANSPORTS:
+            # One stack is enough to show that a WebSocket carries it.
+            securities = SECURITIES if transport == "tcp" else ["noise"]
+            muxers = MUXERS if transport == "tcp" else ["yamux"]
+            for security, muxer in product(securities, muxers):
+                told = await self.meet("transport", security, muxer, transport)
                 self.assertEqual(list(told), ["latency"])
                 latency = told["latency"]
                 self.assertEqual(

@@ -63,6 +63,8 @@ class EnvironmentTests(SynchronousTestCase):
         for more, listen in (
             ({}, ["/ip4/0.0.0.0/tcp/0"]),
             ({"LISTENER_IP": "::1"}, ["/ip6/::1/tcp/0"]),
+            ({"TRANSPORT": "ws"}, ["/ip4/0.0.0.0/tcp/0/ws"]),
+            ({"TRANSPORT": "wss"}, ["/ip4/0.0.0.0/tcp/0/wss"]),
             ({"IS_DIALER": "true"}, []),
         ):
             environment = Environment.read({**VARIABLES, **more})

@@ -30,6 +30,7 @@ __all__ = [
     "insecurePlaintext",
     "mplex",
     "noise",
+    "relay",
     "secio",
     "serverParser",
     "service",
@@ -127,4 +128,9 @@ wss = TransportProvider(
     "wss",
     "twisted_libp2p.transport.websocket.transport.WebSocketTransport.withTLS",
     "WebSocket over TLS; listening needs a certificate",
+)
+relay = TransportProvider(
+    "relay",
+    "twisted_libp2p.relay.transport.CircuitTransport.ofHost",
+    "through relays, to and from peers that cannot be dialed",
 )

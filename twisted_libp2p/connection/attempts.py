@@ -7,6 +7,7 @@ One attempt to reach a peer at one address, in the dialect that fits the peer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.candidates import Candidates
+from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.connection.naming import Judge
 from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
 from twisted_libp2p.connection.upgrade import Instead
@@ -46,6 +48,10 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 
 #: Seconds for one address: for the connect, and in each dialect the upgrade.
 ADDRESS_LIMIT = 15.0
+
+
+#: Seconds for an address that leads through a relay: that may have to be dialed first.
+RELAYED_LIMIT = 30.0
 
 
 class Attempts:
@@ -122,6 +128,9 @@ class Attempts:
             for existing in self._existing(peer):
                 if existing.connected:
                     return existing
+        name = candidates.name(address)
+        if name is not None:
+            options = replace(options, host=next(iter(name)).value)
         anybody = candidates.peer is None and not options.fresh
         instead = self._instead if anybody else None
         try:
@@ -130,7 +139,7 @@ class Attempts:
                 Deferred.fromCoroutine(
                     self._speak(transport, peer, bare, instead, options)
                 ),
-                ADDRESS_LIMIT,
+                RELAYED_LIMIT if isRelayed(bare) else ADDRESS_LIMIT,
                 self._clock,
                 _late,
             )
@@ -143,7 +152,6 @@ class Attempts:
         # A new connection has reported its address to the peerstore when it opened.
         if connection.remoteAddress != bare:
             self._peerstore.succeeded(connection.remotePeer, bare)
-        name = candidates.name(address)
         # A success makes an address ours.  A name of a peer stays the peer's: it may
         # lead elsewhere the next time.
         if name is not None and candidates.origin(address) is Origin.OWN:

@@ -20,6 +20,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
     IConnectionScope,
+    ILimitedAddress,
     IManagedConnection,
     IMuxedConnection,
     IMuxedStream,
@@ -38,6 +39,8 @@ class Connection(Streams):
 
     @ivar localPeer: our peer id.
     @ivar remoteKey: the key of the peer, which has proven its identity.
+    @ivar allowance: what its relay still allows; None without a relay, or if the limits
+        are not known, or if there are none.
     @ivar localAddress: our end of the transport; None if it has no address.
     @ivar remoteAddress: the peer's end of the transport; None if it has no address.
     @ivar direction: the side that opened it.
@@ -57,6 +60,7 @@ class Connection(Streams):
         "_openedAt",
         "_ready",
         "_waiting",
+        "allowance",
         "direction",
         "early",
         "endsApart",
@@ -85,6 +89,7 @@ class Connection(Streams):
         remoteAddress: Multiaddr | None,
         upgradeTime: float,
         scope: IConnectionScope,
+        limits: ILimitedAddress | None = None,
         ready: Callable[[Connection], None],
     ) -> None:
         """
@@ -93,9 +98,15 @@ class Connection(Streams):
         @param context: the objects that all connections of the node share.
         @param secured: the result of the handshake.
         @param scope: the use of all limits by the connection.
+        @param limits: knows the limits of the relay; None if there is no relay, or its
+            limits are not known.
         @param ready: called with the connection when its session has started.
         """
-        super().__init__(context, secured.remotePeer, scope, isRelayed(remoteAddress))
+        self.allowance = None if limits is None else limits.allowance
+        limited = isRelayed(remoteAddress) and (
+            limits is None or self.allowance is not None
+        )
+        super().__init__(context, secured.remotePeer, scope, limited)
         self.localPeer = localPeer
         self.remoteKey = secured.remoteKey
         self.security = secured.protocolID

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.locating import Locating
 from twisted_libp2p.connection.upgrade import Upgrade
 from twisted_libp2p.errors import (
     LegacyPeer,
@@ -121,7 +122,7 @@ class Stack(Factory):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> Negotiator | None:
+    ) -> IProtocol | None:
         """
         Build the outermost layer of a transport, unless nobody wants it any longer.
         """
@@ -134,6 +135,8 @@ class Stack(Factory):
         if not self.upgrade.begin(drop):
             return None
         negotiator = self.stack().buildProtocol(addr)
+        if self.upgrade.proxied:
+            return Locating(self.upgrade, negotiator)
         return negotiator
 
     def _ended(
@@ -293,7 +296,7 @@ class AcceptingFactory(Factory):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> Negotiator | None:
+    ) -> IProtocol | None:
         """
         Build the outermost layer of a transport.
         """

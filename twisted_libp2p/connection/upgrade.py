@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
@@ -41,6 +42,7 @@ from twisted_libp2p.interfaces import (
     Handshake,
     IAddressing,
     IConnectionScope,
+    ILimitedAddress,
     IManagedConnection,
     INativeSession,
     IUpgrade,
@@ -136,6 +138,8 @@ class Upgrade:
     @ivar scope: the use of all limits by the connection.
     @ivar asked: the address that was dialed, or listened on, if the transport does not
         show the address of the peer; otherwise None.
+    @ivar peer: the peer's end of an accepted transport; None if it is not known.
+    @ivar proxied: whether that is a proxy, which has yet to state its client.
     @ivar connection: fires with the connection when it is ready, or fails with the
         typed error of the failed step.  To cancel it is to drop the transport.
     """
@@ -149,6 +153,8 @@ class Upgrade:
         expected: PeerID | None,
         scope: IConnectionScope,
         instead: Instead | None = None,
+        peer: IAddress | None = None,
+        proxied: bool = False,
     ) -> None:
         """
         Prepare an upgrade.
@@ -164,6 +170,8 @@ class Upgrade:
         self.expected = expected
         self.scope = scope
         self.asked: Multiaddr | None = None
+        self.peer = peer
+        self.proxied = proxied
         self._instead: Instead = instead or _keep
         self._startedAt = 0.0
         self._remoteAddress: Multiaddr | None = None
@@ -191,7 +199,8 @@ class Upgrade:
 
     def begin(self, drop: Callable[[], object]) -> bool:
         """
-        Start the deadline: there is a transport.
+        Start the deadline: there is a transport.  Called again if the layers of a
+        transport are known only after its first bytes: the deadline goes on.
 
         @param drop: drops the transport at once.
         @return: False if nobody wants the connection any longer.
@@ -202,10 +211,26 @@ class Upgrade:
         if not self._upgrades.context.open:
             self.refuse(NodeStopping())
             return False
+        begun = self._dropTransport is not None
         self._dropTransport = drop
-        self._startedAt = self._upgrades.clock.seconds()
-        self._upgrades.began(self)
+        if not begun:
+            self._startedAt = self._upgrades.clock.seconds()
+            self._upgrades.began(self)
         return True
+
+    def locate(self, client: IAddress) -> None:
+        """
+        Approve the client of a proxy.
+
+        @param client: its address, as the proxy has stated it; that of the proxy if it
+            has stated none.
+        @raise Libp2pError: the client is not wanted.
+        """
+        counted = client != self.peer
+        self.peer, self.proxied = client, False
+        self._upgrades.connections.located(
+            self.scope, self.transport.toMultiaddr(client), counted
+        )
 
     def judge(self, secured: Secured, getPeer: Callable[[], IAddress]) -> None:
         """
@@ -221,7 +246,13 @@ class Upgrade:
         try:
             if secured.remotePeer == self._upgrades.identity.peerID:
                 raise DialToSelf(f"{secured.remotePeer} is this node itself")
-            self._remoteAddress = self.asked or self.transport.toMultiaddr(getPeer())
+            self._remoteAddress = self.asked or self.transport.toMultiaddr(
+                # Nothing that comes over the transport has changed this, unless a proxy
+                # is believed.
+                self.peer
+                if isinstance(self.peer, IPv4Address | IPv6Address)
+                else getPeer()
+            )
             self._upgrades.connections.secured(
                 secured.remotePeer, self._remoteAddress, self.direction
             )
@@ -244,8 +275,12 @@ class Upgrade:
         @param getHost: returns our end of the transport.
         """
         upgrades = self._upgrades
+        limits: ILimitedAddress | None = None
         if self.asked is None:
-            local = self.transport.toMultiaddr(getHost())
+            host = getHost()
+            local = self.transport.toMultiaddr(host)
+            if ILimitedAddress.providedBy(host):
+                limits = host
         else:
             local = self.asked if self.direction is Direction.INBOUND else None
         return Connection(
@@ -260,6 +295,7 @@ class Upgrade:
             remoteAddress=self._remoteAddress,
             upgradeTime=upgrades.clock.seconds() - self._startedAt,
             scope=self.scope,
+            limits=limits,
             ready=self._ready,
         )
 

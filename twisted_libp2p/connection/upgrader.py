@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.context import ConnectionContext
+from twisted_libp2p.connection.ports import Ports
 from twisted_libp2p.connection.stack import MULTISTREAM, AcceptingFactory, Stack
 from twisted_libp2p.connection.upgrade import Instead, Upgrade, Upgrades
 from twisted_libp2p.errors import (
@@ -36,7 +37,10 @@ from twisted_libp2p.interfaces import (
     IMuxer,
     IOpaqueDials,
     IOpaqueListeners,
+    IPeerTransport,
+    IPortEndpoint,
     ISecurity,
+    ITrustedProxies,
     Role,
 )
 
@@ -62,6 +66,7 @@ class Upgrader:
         securities: Iterable[ISecurity],
         muxers: Iterable[IMuxer],
         context: ConnectionContext,
+        proxies: ITrustedProxies,
         deadline: float = 10.0,
     ) -> None:
         """
@@ -72,6 +77,7 @@ class Upgrader:
             insecure ones come last in any case.
         @param muxers: the muxers, in order of preference.
         @param context: the objects that all connections of the node share.
+        @param proxies: the proxies that may state the address of their client.
         @param deadline: seconds from the transport's connect to a connection.
         @raise ConfigurationError: no security, or no muxer, is given.
         """
@@ -84,6 +90,8 @@ class Upgrader:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.context = context
         self.upgrades = Upgrades(identity, tuple(self.muxers), context, deadline)
+        self._proxies = proxies
+        self._ports = Ports(self.accept, self.stack, context.clock)
 
     # Outbound
 
@@ -133,7 +141,12 @@ class Upgrader:
             else:
                 if IOpaqueDials.providedBy(transport):
                     upgrade.asked = address
-                endpoint = transport.clientEndpoint(address, options)
+                if IPeerTransport.providedBy(transport):
+                    endpoint = transport.clientEndpointTo(
+                        address, upgrade.expected, options
+                    )
+                else:
+                    endpoint = transport.clientEndpoint(address, options)
                 await endpoint.connect(self.stack(upgrade, dialect))
         except BaseException:
             upgrade.abandon()
@@ -160,8 +173,11 @@ class Upgrader:
         """
         if IMuxedTransport.providedBy(transport):
             return transport.listen(address, lambda addr: self.accept(transport, addr))
+        endpoint = transport.serverEndpoint(address)
+        if IPortEndpoint.providedBy(endpoint):
+            return self._ports.listen(endpoint, transport)
         asked = address if IOpaqueListeners.providedBy(transport) else None
-        listening: Deferred[IListeningPort] = transport.serverEndpoint(address).listen(
+        listening: Deferred[IListeningPort] = endpoint.listen(
             self.inbound(transport, asked)
         )
         return listening
@@ -204,22 +220,35 @@ class Upgrader:
         remote = asked
         if remote is None and addr is not None:
             remote = transport.toMultiaddr(addr)
+        proxied = self._proxies.trusts(addr)
         try:
-            scope = self.context.connections.accepted(remote, refuse)
+            scope = self.context.connections.accepted(remote, refuse, proxied)
         except Libp2pError:
             return None
         if not self.context.open:
             # The node was stopped meanwhile.
             scope.close()
             return None
+        expected = (
+            transport.expectedPeer(addr)
+            if IPeerTransport.providedBy(transport)
+            else None
+        )
         upgrade = Upgrade(
-            self.upgrades, transport, Direction.INBOUND, Role.SERVER, None, scope
+            self.upgrades,
+            transport,
+            Direction.INBOUND,
+            Role.SERVER,
+            expected,
+            scope,
+            peer=addr,
+            proxied=proxied,
         )
         upgrade.asked = asked
-        upgrade.connection.addErrback(self._failed, asked or addr)
+        upgrade.connection.addErrback(self._failed, upgrade)
         return upgrade
 
-    def _failed(self, reason: Failure, addr: Multiaddr | IAddress | None) -> None:
+    def _failed(self, reason: Failure, upgrade: Upgrade) -> None:
         """
         Log, in one line, why an inbound connection has failed: nobody waits for it.
         """
@@ -229,10 +258,12 @@ class Upgrader:
         if reason.check(Libp2pError):
             self._log.info(
                 "inbound connection from {address} refused: {reason}",
-                address=addr,
+                address=upgrade.asked or upgrade.peer,
                 reason=reason.getErrorMessage(),
             )
         else:
             self._log.failure(
-                "inbound connection from {address} failed", reason, address=addr
+                "inbound connection from {address} failed",
+                reason,
+                address=upgrade.asked or upgrade.peer,
             )

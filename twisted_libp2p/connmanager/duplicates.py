@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import ErrorCode
 from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.pacing import Deadline
@@ -47,8 +48,9 @@ def supplanted(
     """
     Return which of two connections to a peer has to go; None if both may stay.
     """
-    if one.limited != other.limited:
-        return one if one.limited else other
+    oneRelayed, otherRelayed = map(isRelayed, (one.remoteAddress, other.remoteAddress))
+    if oneRelayed != otherRelayed:
+        return one if oneRelayed else other
     if one.direction is other.direction or abs(one.openedAt - other.openedAt) > WINDOW:
         return None
     oursStays = one.localPeer.toBytes() < one.remotePeer.toBytes()

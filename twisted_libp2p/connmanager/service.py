@@ -266,17 +266,33 @@ class ConnectionManager(Service):
         return self.limiter.dial()
 
     def accepted(
-        self, address: Multiaddr | None, drop: Callable[[Exception], None]
+        self,
+        address: Multiaddr | None,
+        drop: Callable[[Exception], None],
+        proxied: bool = False,
     ) -> ConnectionScope:
         """
         Ask the gater, and check the limits of the networks from which the connection
-        comes.
+        comes; both later if a proxy has yet to state its client.
 
         @raise Gated: the gater refuses.
         @raise LimitExceeded: too many connections come from there.
         """
+        if not proxied:
+            self._gatekeeper.accepted(address)
+        return self.limiter.accept(None if proxied else address, drop)
+
+    def located(
+        self, scope: ConnectionScope, address: Multiaddr | None, counted: bool
+    ) -> None:
+        """
+        Ask the gater about the client of a proxy, and check the limits of its networks.
+
+        @raise Libp2pError: as in L{accepted}.
+        """
         self._gatekeeper.accepted(address)
-        return self.limiter.accept(address, drop)
+        if counted:
+            self.limiter.locate(scope, address)
 
     def secured(
         self, peer: PeerID, address: Multiaddr | None, direction: Direction

@@ -51,6 +51,8 @@ from twisted_libp2p.errors.local import (
     UnsupportedAddress,
 )
 from twisted_libp2p.errors.remote import (
+    CircuitLimit,
+    CircuitRefused,
     HandshakeFailed,
     LegacyPeer,
     NegotiationFailed,
@@ -58,6 +60,7 @@ from twisted_libp2p.errors.remote import (
     PeerUnresponsive,
     ProtocolViolation,
     RemoteError,
+    ReservationRefused,
     SessionEnded,
     StreamReset,
     Truncated,
@@ -68,6 +71,8 @@ from twisted_libp2p.errors.remote import (
 __all__ = [
     "MAX_TEXT",
     "AddressRefused",
+    "CircuitLimit",
+    "CircuitRefused",
     "ClosedHere",
     "ConfigurationError",
     "ConnectionClosing",
@@ -94,6 +99,7 @@ __all__ = [
     "PeerUnresponsive",
     "ProtocolViolation",
     "RemoteError",
+    "ReservationRefused",
     "SessionEnded",
     "StreamAborted",
     "StreamReset",

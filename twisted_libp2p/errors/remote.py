@@ -13,6 +13,8 @@ from twisted.internet.error import ConnectError, ConnectionLost
 from twisted_libp2p.errors.base import ErrorCode, Libp2pError, nameOf
 
 __all__ = [
+    "CircuitLimit",
+    "CircuitRefused",
     "HandshakeFailed",
     "LegacyPeer",
     "NegotiationFailed",
@@ -20,6 +22,7 @@ __all__ = [
     "PeerUnresponsive",
     "ProtocolViolation",
     "RemoteError",
+    "ReservationRefused",
     "SessionEnded",
     "StreamReset",
     "Truncated",
@@ -204,3 +207,66 @@ class Truncated(RemoteError, ConnectionLost):
 
     def _describe(self) -> str:
         return f"{self.layer}: the peer had not announced the end"
+
+
+class ReservationRefused(RemoteError, ConnectError):
+    """
+    A relay does not reserve a place for us.
+
+    @ivar status: the code of its answer.
+    """
+
+    def __init__(self, status: int, name: str) -> None:
+        """
+        @param name: the status in words.
+        """
+        super().__init__(None, name)
+        self.status = status
+        self.name = name
+
+    def _describe(self) -> str:
+        return f"the relay refuses a reservation: {self.name}"
+
+
+class CircuitRefused(RemoteError, ConnectError):
+    """
+    A relay does not connect us with a peer.
+
+    @ivar status: the code of its answer.
+    """
+
+    def __init__(self, status: int, name: str) -> None:
+        """
+        @param name: the status in words.
+        """
+        super().__init__(None, name)
+        self.status = status
+        self.name = name
+
+    def _describe(self) -> str:
+        return f"the relay refuses to connect: {self.name}"
+
+
+class CircuitLimit(RemoteError, ConnectionLost):
+    """
+    A relayed connection was ended when it had used up the time or the bytes that the
+    relay allows.  Its data may be incomplete.  A relay of a peer's own, or a direct
+    connection, has no such limits.
+
+    @ivar seconds: the age of the connection.
+    @ivar sent: the number of bytes that our side has sent.
+    @ivar received: the number of bytes that our side has received.
+    """
+
+    def __init__(self, seconds: float, sent: int, received: int) -> None:
+        super().__init__(seconds, sent, received)
+        self.seconds = seconds
+        self.sent = sent
+        self.received = received
+
+    def _describe(self) -> str:
+        return (
+            "the relayed connection has reached the limit of its relay after"
+            f" {self.seconds:.0f} s, with {self.sent} bytes sent and"
+            f" {self.received} received: connect directly"
+        )

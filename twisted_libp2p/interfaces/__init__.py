@@ -4,7 +4,11 @@
 The contracts between the rooms of twisted_libp2p::
 
     ITransport          a multiaddr becomes Twisted endpoints
+    IPeerTransport      the same, with the help of the peer's id
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
+    IPortEndpoint       a TCP port, and the layers of a transport above it
+    IReloadable         a transport that depends on files which others may change
+    ITrustedProxies     the proxies that may state the address of their client
     IUpgrade            takes such a session over
     IQuicBackend        makes endpoints of QUIC, which are machines without I/O
     IQuicEndpoint       datagrams of one socket in and out, streams of connections
@@ -128,12 +132,19 @@ from twisted_libp2p.interfaces.stream import (
 )
 from twisted_libp2p.interfaces.transport import (
     AnyTransport,
+    FirstBytes,
     IAddressing,
+    IAllowance,
+    ILimitedAddress,
     IMuxedTransport,
     INativeSession,
     IOpaqueDials,
     IOpaqueListeners,
+    IPeerTransport,
+    IPortEndpoint,
+    IReloadable,
     ITransport,
+    ITrustedProxies,
     IUpgrade,
 )
 
@@ -146,9 +157,11 @@ __all__ = [
     "Confidence",
     "DialOptions",
     "Direction",
+    "FirstBytes",
     "Handshake",
     "IAddressBook",
     "IAddressing",
+    "IAllowance",
     "IConnection",
     "IConnectionManager",
     "IConnectionScope",
@@ -163,6 +176,7 @@ __all__ = [
     "IHost",
     "IHostService",
     "IKeyBook",
+    "ILimitedAddress",
     "IManagedConnection",
     "IMetadataBook",
     "IMovingPort",
@@ -178,12 +192,15 @@ __all__ = [
     "IOwnAddresses",
     "IPeerRouting",
     "IPeerStore",
+    "IPeerTransport",
+    "IPortEndpoint",
     "IProtocolBook",
     "IProvider",
     "IQuicBackend",
     "IQuicEndpoint",
     "IRegistration",
     "IRegistry",
+    "IReloadable",
     "ISecureTransport",
     "ISecurity",
     "ISecurityProvider",
@@ -194,6 +211,7 @@ __all__ = [
     "ISwitchable",
     "ITransport",
     "ITransportProvider",
+    "ITrustedProxies",
     "IUpgrade",
     "Identification",
     "Knock",

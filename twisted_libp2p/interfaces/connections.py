@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.direction import Direction, Role
     from twisted_libp2p.interfaces.limits import IConnectionScope
     from twisted_libp2p.interfaces.stream import IMuxedStream, IStream
+    from twisted_libp2p.interfaces.transport import IAllowance
 
 __all__ = [
     "IConnection",
@@ -51,6 +52,10 @@ class IConnection(Interface):
     role: Role = Attribute("The part of our side in the upgrade.")
     limited: bool = Attribute(
         "Whether it leads through a relay, which limits its time and bytes."
+    )
+    allowance: IAllowance | None = Attribute(
+        "What its relay still allows; None without a relay, or if the limits are not"
+        " known, or if there are none."
     )
     transport: str = Attribute("The name of the transport, such as C{tcp}.")
     security: str = Attribute("The security protocol.")
@@ -163,7 +168,9 @@ class IConnectionManager(Interface):
         """
 
     def accepted(
-        address: Multiaddr | None, drop: Callable[[Exception], None]
+        address: Multiaddr | None,
+        drop: Callable[[Exception], None],
+        proxied: bool = False,
     ) -> IConnectionScope:
         """
         Approve a transport that was accepted, before anything is read from it.
@@ -171,7 +178,20 @@ class IConnectionManager(Interface):
         @param address: the other end of the transport.
         @param drop: called to end the upgrade, if another connection needs its
             place.
+        @param proxied: whether that end is a trusted proxy, whose client is approved by
+            L{located} once it is known.
         @return: the scope of the future connection.
+        @raise Libp2pError: the transport is to be closed.
+        """
+
+    def located(scope: Any, address: Multiaddr | None, counted: bool) -> None:
+        """
+        Approve the client of a trusted proxy.
+
+        @param scope: the scope of its connection.
+        @param address: the address of the client; that of the proxy if it has stated
+            none.
+        @param counted: whether the limits on networks apply: not to the proxy itself.
         @raise Libp2pError: the transport is to be closed.
         """
 

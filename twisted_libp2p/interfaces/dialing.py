@@ -33,6 +33,8 @@ class DialOptions:
         through a relay, with its limits on time and bytes.
     @ivar routed: whether routings may be asked for addresses of the peer.  A routing
         sets this to False for its own dials: otherwise it would ask itself.
+    @ivar host: the name of the host whose IP address is dialed, for transports that ask
+        the host for its name, such as WebSocket; the dialer sets it.
     """
 
     role: Role = Role.CLIENT
@@ -41,6 +43,7 @@ class DialOptions:
     timeout: float | None = None
     allowLimited: bool = False
     routed: bool = True
+    host: str | None = None
 
 
 #: The options of a caller that asks for nothing special.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.connections import IConnection
     from twisted_libp2p.interfaces.ownaddresses import IOwnAddresses
     from twisted_libp2p.interfaces.peerstore import IPeerStore
+    from twisted_libp2p.interfaces.transport import ITrustedProxies
 
 __all__ = [
     "IConnections",
@@ -197,6 +198,9 @@ class IHost(Interface):
     ownAddresses: IOwnAddresses = Attribute(
         "The owner of these addresses, to which services add others."
     )
+    proxies: ITrustedProxies = Attribute(
+        "The proxies that may state the address of their client."
+    )
     limits: Any = Attribute(
         "The limits of the node: L{Limits<twisted_libp2p.limits.Limits>}."
     )
@@ -231,6 +235,21 @@ class IHost(Interface):
         @param options: how to dial, and whether the stream may run over a relay.
         @return: fires with the connected protocol.  Fails as L{connect} and
             L{IConnection.openStream} do.
+        """
+
+    def listenOn(address: str | Multiaddr) -> Deferred[Any]:
+        """
+        Listen on one more address.
+
+        @return: fires with the full addresses to dial, which may be none so far.
+        """
+
+    def stopListeningOn(address: str | Multiaddr) -> Any:
+        """
+        Stop to listen on an address; its connections go on.
+
+        @param address: the address that was given to L{listenOn}.
+        @return: a coroutine.
         """
 
 

@@ -6,7 +6,8 @@ Ways to reach peers: multiaddrs become Twisted endpoints, or secured sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from zope.interface import Attribute, Interface
@@ -18,23 +19,32 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import (
         IAddress,
         IListeningPort,
+        IProtocolFactory,
         IStreamClientEndpoint,
         IStreamServerEndpoint,
     )
     from twisted.python.failure import Failure
 
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.identity import PeerID
     from twisted_libp2p.interfaces.muxer import IMuxedConnection
     from twisted_libp2p.interfaces.security import Handshake, Secured
 
 __all__ = [
     "AnyTransport",
+    "FirstBytes",
     "IAddressing",
+    "IAllowance",
+    "ILimitedAddress",
     "IMuxedTransport",
     "INativeSession",
     "IOpaqueDials",
     "IOpaqueListeners",
+    "IPeerTransport",
+    "IPortEndpoint",
+    "IReloadable",
     "ITransport",
+    "ITrustedProxies",
     "IUpgrade",
 ]
 
@@ -93,15 +103,126 @@ class ITransport(IAddressing):
         """
         Return an endpoint that connects to an address.
 
-        @param options: of these a transport heeds C{local}.
+        @param options: of these a transport heeds C{local} and C{host}.
         @raise twisted_libp2p.errors.UnsupportedAddress: the transport cannot dial
             from C{options.local}, or cannot dial the address.
         """
 
     def serverEndpoint(address: Multiaddr) -> IStreamServerEndpoint:
         """
-        Return an endpoint that listens on an address.
+        Return an endpoint that listens on an address.  If it provides
+        L{IPortEndpoint}, a node lets several transports listen on the same port.
         """
+
+
+class FirstBytes(Enum):
+    """
+    The kinds of first bytes by which the transports of one TCP port are told apart.
+    """
+
+    #: multistream-select, or the draft's bootstrap.
+    LIBP2P = "libp2p"
+    #: The request that opens a WebSocket.
+    HTTP = "HTTP"
+    #: The handshake of the TLS below a WebSocket.
+    TLS = "TLS"
+    #: The nonce of a private network.
+    RANDOM = "a private network"
+
+
+class IPortEndpoint(Interface):
+    """
+    A server endpoint that consists of a TCP port and the layers of a transport above
+    it.  Its C{listen} stacks both.
+    """
+
+    port: Multiaddr = Attribute("The address of the TCP port alone.")
+    below: IStreamServerEndpoint = Attribute("The endpoint of the TCP port alone.")
+    firstBytes: FirstBytes = Attribute("The kind of its connections' first bytes.")
+
+    def layers(factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Put the layers of the transport between a TCP connection and the protocols of a
+        factory.
+        """
+
+
+class IReloadable(Interface):
+    """
+    A transport that depends on files which others may change.
+    """
+
+    def reload() -> None:
+        """
+        Read the files again.  If they cannot be used, that is logged, and the content
+        read before stays in use.
+        """
+
+
+class ITrustedProxies(Interface):
+    """
+    The proxies that are believed when they state the address of their client.
+    """
+
+    def trusts(address: IAddress | None) -> bool:
+        """
+        Return whether an address is that of a proxy that is believed.
+        """
+
+    def client(peer: IAddress, forwarded: Sequence[str]) -> IAddress:
+        """
+        Return the address of the client whose request has come through proxies.
+
+        @param peer: the other end of the transport.
+        @param forwarded: the values of the headers C{X-Forwarded-For}, in order.
+        """
+
+
+class IPeerTransport(ITransport):
+    """
+    A transport whose connections depend on the peer, not only on the address: a relay
+    has to be asked for the peer, and names the peer that it connects with us.
+    """
+
+    def clientEndpointTo(
+        address: Multiaddr, peer: PeerID | None, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
+        """
+        Return an endpoint that connects to a peer at an address.
+
+        @param peer: the peer that has to answer.
+        @raise twisted_libp2p.errors.UnsupportedAddress: as for C{clientEndpoint}, or
+            the transport has to know the peer.
+        """
+
+    def expectedPeer(address: IAddress | None) -> PeerID | None:
+        """
+        Return the peer that has to prove its identity on an accepted connection.
+
+        @param address: the address for which the factory of the listener has to build
+            a protocol.
+        """
+
+
+class IAllowance(Interface):
+    """
+    What a relay still allows for a connection.  Each is None if it has no limit.
+    """
+
+    seconds: float | None = Attribute("The seconds that are left.")
+    toSend: int | None = Attribute("The bytes that our side may still send.")
+    toReceive: int | None = Attribute("The bytes that the peer may still send.")
+
+
+class ILimitedAddress(Interface):
+    """
+    An address, by C{getHost()} of a relayed connection, that knows the limits of the
+    relay.
+    """
+
+    allowance: IAllowance | None = Attribute(
+        "What the relay still allows; None if it allows everything."
+    )
 
 
 class IMuxedTransport(IAddressing):

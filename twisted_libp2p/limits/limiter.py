@@ -18,7 +18,7 @@ from twisted_libp2p.limits.limits import Limits, ScopeLimits
 from twisted_libp2p.limits.scope import Scope
 from twisted_libp2p.limits.scopefull import ScopeFull
 from twisted_libp2p.limits.streamscope import StreamScope
-from twisted_libp2p.limits.subnets import Subnets
+from twisted_libp2p.limits.subnets import Subnet, Subnets
 from twisted_libp2p.limits.usage import Snapshot
 
 __all__ = ["Limiter"]
@@ -138,12 +138,7 @@ class Limiter:
         @param drop: called to end the upgrade.
         @raise LimitExceeded: too many connections come from there.
         """
-        subnets = self.subnets.of(address)
-        try:
-            self.subnets.check(subnets)
-        except ScopeFull as error:
-            self.refused(error, None)
-            raise
+        subnets = self._check(address)
         transient = self.transient
         while (full := transient.full(CONNECTIONS, INBOUND)) is not None:
             self.refused(full, None)
@@ -157,6 +152,31 @@ class Limiter:
         transient.add(CONNECTIONS, INBOUND)
         self._upgrading[scope] = drop
         return scope
+
+    def locate(self, scope: ConnectionScope, address: Multiaddr | None) -> None:
+        """
+        Count an accepted connection in its networks, which are known only now.
+
+        @param address: the address of the client, which a proxy has stated.
+        @raise LimitExceeded: too many connections come from there.
+        """
+        subnets = self._check(address)
+        self.subnets.enter(subnets)
+        scope.subnets = subnets
+
+    def _check(self, address: Multiaddr | None) -> list[Subnet]:
+        """
+        Return the networks in which an address is counted.
+
+        @raise LimitExceeded: too many connections come from there.
+        """
+        subnets = self.subnets.of(address)
+        try:
+            self.subnets.check(subnets)
+        except ScopeFull as error:
+            self.refused(error, None)
+            raise
+        return subnets
 
     def dial(self) -> ConnectionScope:
         """

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import (
     ConfigurationError,
     NodeStopping,
@@ -229,10 +230,14 @@ class Listeners:
         """
         Report the addresses of all listeners to their owner.
         """
-        self._own.update(
-            AddressSource.BOUND,
-            [address for each in self._all for address in each.addresses],
-        )
+        found = [address for each in self._all for address in each.addresses]
+        for source, relayed in (
+            (AddressSource.BOUND, False),
+            (AddressSource.RELAYED, True),
+        ):
+            self._own.update(
+                source, [each for each in found if isRelayed(each) is relayed]
+            )
 
     def _report(self, added: list[Multiaddr], gone: list[Multiaddr]) -> None:
         """

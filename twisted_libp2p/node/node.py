@@ -44,6 +44,7 @@ from twisted_libp2p.interfaces import (
     IMuxerProvider,
     IPeerRouting,
     IPeerStore,
+    IReloadable,
     ISecurity,
     ISecurityProvider,
     ITransportProvider,
@@ -60,6 +61,7 @@ from twisted_libp2p.node.targets import Target
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.transport.private import PrivateNetwork
+from twisted_libp2p.transport.proxies import TrustedProxies
 
 S = TypeVar("S", bound=IService)
 
@@ -114,6 +116,9 @@ class Node(OutgoingNode, RunningNode):
     @param protocolVersion: the network that it states to peers.
     @param announce: addresses that it states in addition to those of its listeners,
         such as the public address of a gateway that forwards a port.
+    @param proxies: addresses and networks, such as C{10.0.0.0/8}, of proxies in front
+        of the node.  They are believed when they state the address of their client, by
+        C{X-Forwarded-For} or the PROXY protocol; other peers are not.
     @param services: services in addition to identify and ping, as for L{add}.
     @param routings: ways to find the addresses of a peer; the dialer asks them when it
         knows no address, and once more when all known ones have failed.
@@ -131,6 +136,7 @@ class Node(OutgoingNode, RunningNode):
     @ivar connections: the service that owns its connections.
     @ivar ownAddresses: the addresses at which peers reach it, and their sources.
     @ivar listeners: the addresses on which it listens.
+    @ivar proxies: the proxies that may state the address of their client.
     @ivar routings: the ways to find the addresses of a peer.
     @ivar life: its state.
     """
@@ -156,6 +162,7 @@ class Node(OutgoingNode, RunningNode):
         agent: str = AGENT,
         protocolVersion: str = PROTOCOL_VERSION,
         announce: Iterable[str | Multiaddr] = (),
+        proxies: Iterable[str] = (),
         services: Iterable[IHostService] = (),
         routings: Iterable[IPeerRouting] = (),
         random: Callable[[], float] = random,
@@ -168,6 +175,7 @@ class Node(OutgoingNode, RunningNode):
         self.events = EventBus()
         self.registry = Registry()
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
+        self.proxies = TrustedProxies(proxies)
         self.routings: list[IPeerRouting] = list(routings)
         self.peerstore = openStore(peerstore, self)
         self.connections = makeConnections(self, policy, limits, gater, random)
@@ -181,6 +189,7 @@ class Node(OutgoingNode, RunningNode):
             provided(ISecurityProvider, "security", security, ISecurity, self),
             provided(IMuxerProvider, "muxers", muxers, IMuxer, self),
             self._context,
+            self.proxies,
         )
         self._dialer = makeDialer(
             self, self._upgrader, self._transports, dialect, resolver
@@ -249,6 +258,14 @@ class Node(OutgoingNode, RunningNode):
         Return the address of this node for a protocol.
         """
         return hostAddress(self, protocol)
+
+    def reload(self) -> None:
+        """
+        Read the files again that others may change: certificates.
+        """
+        for each in self._transports:
+            if IReloadable.providedBy(each):
+                each.reload()
 
     # Listening
 

@@ -97,19 +97,18 @@ class NodeOptions(CommandOptions):
             "transports": self.transports(),
         }
 
-    def secureWebSockets(self) -> SecureWebSockets | None:
+    def webSockets(self) -> list[ITransportProvider]:
         """
-        Return the provider of C{wss}; None for the plugin of the package.
+        Return the providers of WebSockets that have options of their own.
         """
         roots = self["tls-roots"]
-        return None if roots is None else SecureWebSockets(roots)
+        return [] if roots is None else [SecureWebSockets(roots)]
 
     def providers(self) -> list[ITransportProvider]:
         """
         Return the providers of the transports that have options of their own.
         """
-        secure = self.secureWebSockets()
-        return [] if secure is None else [secure]
+        return self.webSockets()
 
     def transports(self) -> list[Any] | None:
         """
@@ -118,8 +117,6 @@ class NodeOptions(CommandOptions):
         own = self.providers()
         if not own:
             return None
-        replaced = {each.name for each in own}
-        others = [
-            each for each in providers(ITransportProvider) if each not in replaced
-        ]
+        names = {each.name for each in own}
+        others = [name for name in providers(ITransportProvider) if name not in names]
         return [*others, *own]

@@ -25,8 +25,9 @@ from twisted_libp2p.errors import (
     RemoteError,
 )
 from twisted_libp2p.interfaces import ISecureTransport, Secured
-from twisted_libp2p.pacing import Deadline, Layer
+from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.pacing.below import halfClose
+from twisted_libp2p.security.life import ENDING, Life, LivingLayer
 from twisted_libp2p.security.machine import Channel, HandshakeMachine
 from twisted_libp2p.security.reasons import cut, unfinished
 from twisted_libp2p.wire.pieces import MANY, joinSmall
@@ -45,7 +46,7 @@ _JOIN: Final = 32 * 1024
 
 
 @implementer(ISecureTransport)
-class SecureTransport(Layer):
+class SecureTransport(LivingLayer):
     """
     The transport of a protocol whose peer is authenticated.
 
@@ -65,7 +66,6 @@ class SecureTransport(Layer):
     aborts.
 
     @ivar secured: the outcome of the handshake.
-    @ivar disconnecting: whether our side has begun to close.
     @ivar announced: whether the peer has announced the end of the transport, if the
         security protocol has a message for it.
     """
@@ -75,7 +75,6 @@ class SecureTransport(Layer):
 
     factory: SecureFactory
     secured: Secured
-    disconnecting: bool = False
     announced: bool = False
 
     _log = Logger()
@@ -86,7 +85,6 @@ class SecureTransport(Layer):
     _refusal: Exception | None = None
     _busy = False
     _paused = False
-    _closing = False
     _flushing: IDelayedCall | None = None
     _resuming: IDelayedCall | None = None
     _hangingUp: Deadline | None = None
@@ -107,6 +105,7 @@ class SecureTransport(Layer):
         Begin the handshake.
         """
         super().makeConnection(transport)
+        self._advance("connect")
         first = self._machine.start() if self._machine is not None else b""
         if first:
             self.below.write(first)
@@ -122,7 +121,7 @@ class SecureTransport(Layer):
                 self._deliver()
             elif not len(held) % MANY:
                 joinSmall(held)
-        elif self._machine is not None:
+        elif self._machine is not None and self._life is not Life.ABORTED:
             self._shakeHands(self._machine, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -134,6 +133,7 @@ class SecureTransport(Layer):
         self._producer = None
         if self._held and not (self._busy or self._paused or self.disconnecting):
             self._deliver()
+        self._advance("lose")
         machine, self._machine = self._machine, None
         refusal, self._refusal = self._refusal, None
         wrapped, self.wrappedProtocol = self.wrappedProtocol, None
@@ -198,6 +198,7 @@ class SecureTransport(Layer):
         """
         self._machine = None
         if machine.farewell is None:
+            self._advance("abort")
             self.transport.abortConnection()
             self.factory.handshake.failed(Failure(error))
         else:
@@ -210,6 +211,7 @@ class SecureTransport(Layer):
         """
         channel = machine.channel
         assert channel is not None
+        self._advance("secure")
         self._machine = None
         self.secured = secured
         self._channel = channel
@@ -276,7 +278,7 @@ class SecureTransport(Layer):
             self._flush(now=False)
             if self._channel is not None:
                 self._hangUp(channel.close())
-        elif waited and self._closing and not channel.waiting:
+        elif waited and self._life in ENDING and not channel.waiting:
             self._announce()
 
     def _violated(self, error: RemoteError) -> None:
@@ -365,6 +367,7 @@ class SecureTransport(Layer):
         End the connection by the last bytes for the peer, which may not want to read
         them.  A producer would keep the transport from closing.
         """
+        self._advance("hang up")
         self._channel = None
         self._held.clear()
         self._pending.clear()
@@ -413,11 +416,11 @@ class SecureTransport(Layer):
         channel = self._channel
         if channel is None or not channel.announces:
             self._flush(now=False)
-            self.disconnecting = True
+            self._advance("close")
             self.transport.loseConnection()
             return
-        self.disconnecting = True
-        self.loseWriteConnection()
+        self._advance("close")
+        self._announce()
         if self._paused:
             # The peer's answer has to be read.
             self.resumeProducing()
@@ -429,7 +432,7 @@ class SecureTransport(Layer):
         """
         channel = self._channel
         if channel is not None and channel.announces:
-            self._closing = True
+            self._advance("shut")
             self._announce()
         else:
             self._flush(now=False)
@@ -440,7 +443,7 @@ class SecureTransport(Layer):
         Close at once: nothing more is sent, nothing more is received.
         """
         if self.connected:
-            self.disconnecting = True
+            self._advance("abort")
             self._channel = None
             self._held.clear()
             self._pending.clear()
@@ -456,7 +459,7 @@ class SecureTransport(Layer):
         """
         Let the transport pause and resume a producer.
         """
-        if self._hangingUp is not None or not self.connected:
+        if self._life is Life.HANGING_UP or not self.connected:
             producer.stopProducing()
             return
         if self._producer is not None:
@@ -471,7 +474,8 @@ class SecureTransport(Layer):
         if self._producer is not None:
             self._producer = None
             self.transport.unregisterProducer()
-            if self._closing:
+            channel = self._channel
+            if channel is not None and channel.announces and self._life in ENDING:
                 self._announce()
 
     def pauseProducing(self) -> None:

@@ -36,6 +36,7 @@ from twisted_libp2p.interfaces import (
     AddressSource,
     DialOptions,
     Direction,
+    IAllowance,
     IConnection,
     IConnections,
     IHost,
@@ -46,6 +47,7 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.peerstore import MemoryPeerStore
+from twisted_libp2p.transport.proxies import TrustedProxies
 
 __all__ = ["ConnectionDouble", "ConnectionsDouble", "HostDouble", "StreamDouble"]
 
@@ -115,6 +117,7 @@ class ConnectionDouble:
         self.direction = Direction.OUTBOUND
         self.role = Role.CLIENT
         self.limited = False
+        self.allowance: IAllowance | None = None
         self.transport = "memory"
         self.security = "/noise"
         self.muxer = "/yamux/1.0.0"
@@ -227,6 +230,7 @@ class HostDouble:
     streams of peers by L{serve}.
 
     @ivar asked: the targets of L{connect}, in order.
+    @ivar listening: the addresses that L{listenOn} was called with.
     """
 
     def __init__(
@@ -249,8 +253,10 @@ class HostDouble:
         self.connections = ConnectionsDouble()
         self.ownAddresses = OwnAddresses(self.peerID, self.clock, self.events)
         self.ownAddresses.update(AddressSource.BOUND, addresses)
+        self.proxies = TrustedProxies()
         self.limits = Limits.scaled()
         self.asked: list[Target] = []
+        self.listening: list[Multiaddr] = []
 
     @property
     def peerID(self) -> PeerID:
@@ -316,6 +322,19 @@ class HostDouble:
             if each.remotePeer == peer:
                 return succeed(each)
         return fail(NoAddresses(f"the test has not met {target}"))
+
+    def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
+        """
+        Record the address in C{listening}.
+        """
+        self.listening.append(Multiaddr.of(address))
+        return succeed([])
+
+    async def stopListeningOn(self, address: str | Multiaddr) -> None:
+        """
+        Remove the address from C{listening}.
+        """
+        self.listening.remove(Multiaddr.of(address))
 
     def openStream(
         self,

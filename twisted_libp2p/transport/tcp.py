@@ -45,7 +45,14 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.origin import HOST_NAMES
 from twisted_libp2p.address.scope import interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
-from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, IHost, ITransport
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    FirstBytes,
+    IHost,
+    IPortEndpoint,
+    ITransport,
+)
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
@@ -246,15 +253,32 @@ class _IPv6Wildcard:
         )
 
 
-@implementer(IStreamServerEndpoint)
+@implementer(IStreamServerEndpoint, IPortEndpoint)
 class _Server:
     """
-    The same for those that are accepted: they inherit the options of the
-    listening socket.
+    The same for accepted connections: they inherit the options of the listening socket.
+
+    @ivar port: the address of the port.
     """
 
-    def __init__(self, endpoint: IStreamServerEndpoint) -> None:
+    firstBytes = FirstBytes.LIBP2P
+
+    def __init__(self, port: Multiaddr, endpoint: IStreamServerEndpoint) -> None:
+        self.port = port
         self._endpoint = endpoint
+
+    @property
+    def below(self) -> IStreamServerEndpoint:
+        """
+        The endpoint itself: there are no layers.
+        """
+        return self
+
+    def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Return the factory itself: there are no layers.
+        """
+        return factory
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
@@ -347,9 +371,12 @@ class TCPTransport:
         """
         Give the endpoint that listens on an address.
         """
-        family, host, port = self._parts(unmapped(address))
+        address = unmapped(address)
+        family, host, port = self._parts(address)
         if family == "ip4":
-            return _Server(TCP4ServerEndpoint(self._reactor, port, BACKLOG, host))
+            return _Server(
+                address, TCP4ServerEndpoint(self._reactor, port, BACKLOG, host)
+            )
         if family == "ip6":
             reactor = self._reactor
             # Shared ports do so by themselves.
@@ -358,8 +385,8 @@ class TCPTransport:
                 and IReactorSocket.providedBy(reactor)
                 and not isinstance(reactor, SharedPorts)
             ):
-                return _Server(_IPv6Wildcard(reactor, port))
-            return _Server(TCP6ServerEndpoint(reactor, port, BACKLOG, host))
+                return _Server(address, _IPv6Wildcard(reactor, port))
+            return _Server(address, TCP6ServerEndpoint(reactor, port, BACKLOG, host))
         raise UnsupportedAddress(f"{address} cannot be listened on over TCP")
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:

@@ -361,6 +361,16 @@ ROWS = (
         node=("--ws",),
     ),
     Row(
+        "transport.shared_port",
+        "at a port of TCP and WebSocket, 200 sockets say nothing, 50 one byte; others"
+        " speak TLS, SSH, HTTP/2, PROXY, or send zeros",
+        websocket.sharedPort,
+        once=True,
+        long=12,
+        others=NOBODY,
+        node=("--shared",),
+    ),
+    Row(
         "transport.websocket_frames",
         "floods of pings, pongs, closes, empty and tiny fragments; frames without mask,"
         " of text, with reserved bits, of 2^64 bytes and 1 TiB; a second request",

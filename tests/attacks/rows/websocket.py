@@ -11,7 +11,7 @@ import time
 from tests.attacks.arena import Arena
 from tests.attacks.raw.pipe import TCP, Ended, connect, watch
 
-__all__ = ["frames", "heads"]
+__all__ = ["frames", "heads", "sharedPort"]
 
 _HEAD = (
     b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -21,6 +21,9 @@ _HEAD = (
 #: Seconds that an upgrade may last, and a refusal of bytes that are wrong.
 DEADLINE = 10.0
 AT_ONCE = 2.0
+
+#: Seconds that the first bytes may last at a port of several transports.
+FIRST_BYTES = 5.0
 
 
 def _sent(pipe: TCP, data: bytes, times: int = 1) -> None:
@@ -109,3 +112,37 @@ def frames(arena: Arena) -> None:
     _sent(unread, (b"\x89\xfd" + mask + bytes(125)) * 100, 100)
     arena.expect("unread pongs ended", watch([unread], AT_ONCE)[0].ended)
     arena.saw(f"{len(wrong) + 1} of {len(wrong) + 1} ended")
+
+
+def sharedPort(arena: Arena) -> None:
+    """
+    Play C{transport.shared_port}.
+    """
+    silent = [connect(arena.address) for _ in range(200)]
+    slow = [connect(arena.address) for _ in range(50)]
+    for number, pipe in enumerate(slow):
+        pipe.send(b"\x13" if number % 2 else b"G")
+    wrong = {
+        "TLS": b"\x16\x03\x01\x02\x00",
+        "zeros": bytes(1000),
+        "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+        "PROXY": b"PROXY TCP4 203.0.113.9 192.0.2.1 1 2\r\n\r\n",
+        "PROXY 2": b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes(12),
+        "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    }
+    for name, data in wrong.items():
+        pipe = connect(arena.address)
+        pipe.send(data)
+        arena.expect(f"{name} ended", watch([pipe], AT_ONCE)[0].ended)
+    arena.newcomer()
+    fates = watch(silent, FIRST_BYTES + 3)
+    held = [each for each in fates if not each.ended]
+    arena.expect("every silent socket closed", not held, f"{len(held)} of 200 open")
+    late = watch(slow, DEADLINE + 3)
+    held = [each for each in late if not each.ended]
+    arena.expect("every slow socket closed", not held, f"{len(held)} of 50 open")
+    times = [each.seconds for each in fates if each.ended]
+    arena.saw(
+        f"{len(wrong)} of {len(wrong)} refused, silent sockets closed after"
+        f" {min(times, default=0):.1f} to {max(times, default=0):.1f} s"
+    )

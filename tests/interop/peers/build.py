@@ -5,7 +5,7 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build go js machines py rust
+    python -m tests.interop.peers.build browser go js machines py rust
 
 builds the named ones, or all, and prints the command that starts each.  A
 peer whose toolchain is missing is left out, and a line says why; that is a
@@ -67,10 +67,12 @@ class _Peer(ABC):
 
     @ivar name: the name of the peer and of the directory of its sources
     @ivar patterns: which files of that directory are its sources
+    @ivar folder: where that directory is
     """
 
     name: str
     patterns: Sequence[str]
+    folder: Path = SOURCES
 
     @abstractmethod
     def missing(self) -> str | None:
@@ -98,7 +100,7 @@ class _Peer(ABC):
         """
         @return: the files that this peer is made of, in a fixed order
         """
-        directory = SOURCES / self.name
+        directory = self.folder / self.name
         return sorted(path for each in self.patterns for path in directory.glob(each))
 
     def machine(self) -> str:
@@ -148,7 +150,7 @@ class _JavaScriptPeer(_Peer):
     """
 
     name = "js"
-    patterns = ("*.mjs", "package.json", "package-lock.json")
+    patterns: Sequence[str] = ("*.mjs", "package.json", "package-lock.json")
 
     def missing(self) -> str | None:
         return _missingTool("node", ["--version"], "20") or (
@@ -168,6 +170,27 @@ class _JavaScriptPeer(_Peer):
             "--experimental-websocket",
             str(target / "peer.mjs"),
         ]
+
+
+class _BrowserPage(_JavaScriptPeer):
+    """
+    The page of C{examples/browser}, whose peer is js-libp2p in a browser.  The command
+    serves it.
+    """
+
+    name = "browser"
+    patterns = ("*.html", "*.css", "*.py", *_JavaScriptPeer.patterns)
+    folder = SOURCES.parents[2] / "examples"
+
+    def buildInto(self, target: Path) -> None:
+        for path in self.sources():
+            shutil.copy(path, target)
+        flags = ("--ignore-scripts", "--no-audit", "--no-fund")
+        _run([_required("npm"), "ci", *flags], target)
+        _run([_required("npm"), "run", "build"], target)
+
+    def command(self, target: Path) -> list[str]:
+        return [sys.executable, str(target / "serve.py")]
 
 
 class _PythonPeer(_Peer):
@@ -262,7 +285,10 @@ PEERS: Mapping[str, _Peer] = {
     for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer(), _RustPeer())
 }
 
-_ALL: Mapping[str, _Peer] = {**PEERS, _Machines.name: _Machines()}
+_ALL: Mapping[str, _Peer] = {
+    **PEERS,
+    **{each.name: each for each in (_BrowserPage(), _Machines())},
+}
 
 
 def findTool(name: str) -> str | None:

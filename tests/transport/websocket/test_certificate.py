@@ -26,10 +26,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
+from twisted_libp2p.interfaces import IReloadable
+from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
 from twisted_libp2p.transport.websocket.certificate import (
     LOOK_INTERVAL,
     ServerCertificate,
 )
+from twisted_libp2p.transport.websocket.transport import WebSocketTransport
 from twisted_libp2p.transport.websocket.trust import NamedServer, Trust
 
 
@@ -293,6 +296,50 @@ class CertificateTests(_Case):
         self.authority.server("new.example")
         self.clock.advance(LOOK_INTERVAL)
         self.shake(certificate, "new.example")
+
+    def test_reload(self) -> None:
+        """
+        A request to read the files again does not wait for the next look.
+        """
+        path = self.authority.server("old.example")
+        transport = WebSocketTransport(self.clock, secure=True, certificate=path)
+        private = PrivateTransport(transport, PrivateNetwork(bytes(32)))
+        for each in (transport, private, WebSocketTransport(self.clock)):
+            self.assertTrue(IReloadable.providedBy(each))
+        certificate: Any = transport._certificate
+        for name, each in (("new.example", transport), ("newer.example", private)):
+            self.authority.server(name)
+            each.reload()
+            self.shake(certificate, name)
+        path.write_text("")
+        with capturedLogs() as logs:
+            transport.reload()
+        (line,) = logs
+        self.assertIn("stays as it was", str(line["log_format"]))
+        self.shake(certificate, "newer.example")
+        WebSocketTransport(self.clock).reload()
+
+    def test_serverVersions(self) -> None:
+        """
+        The listener speaks TLS 1.2 and 1.3, nothing older, and HTTP/1.1 inside.
+        """
+        certificate = ServerCertificate(self.clock, self.authority.server("a.b"))
+        for version, spoken in (
+            (SSL.TLS1_1_VERSION, False),
+            (SSL.TLS1_2_VERSION, True),
+            (SSL.TLS1_3_VERSION, True),
+        ):
+            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+            context.set_min_proto_version(version)
+            context.set_max_proto_version(version)
+            context.set_alpn_protos([b"h2", b"http/1.1"])
+            if not spoken:
+                self.assertRaises(
+                    SSL.Error, self.shake, certificate, "a.b", client=context
+                )
+                continue
+            self.shake(certificate, "a.b", client=context)
+            self.assertEqual(self.ends[0].get_alpn_proto_negotiated(), b"http/1.1")
 
     def test_replaced(self) -> None:
         """

@@ -15,7 +15,9 @@ from twisted.trial.unittest import TestCase
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.node import Node
 from twisted_libp2p.testing.transport import TransportConformance
+from twisted_libp2p.transport import TCPTransport
 from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
 from twisted_libp2p.transport.websocket.transport import WebSocketTransport
 
@@ -26,7 +28,7 @@ class WebSocketTests(TransportConformance, TestCase):
     """
 
     reactor = reactor
-    kind = "ws"
+    kind = "/ws"
     listenAddress = "/ip4/127.0.0.1/tcp/0/ws"
     wildcardAddress = "/ip4/0.0.0.0/tcp/0/ws"
     localAddress = "/ip4/127.0.0.3/tcp/0"
@@ -44,7 +46,7 @@ class WebSocketTests(TransportConformance, TestCase):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-        return Multiaddr(f"/ip4/127.0.0.1/tcp/{port}/{self.kind}")
+        return Multiaddr(f"/ip4/127.0.0.1/tcp/{port}{self.kind}")
 
 
 class SecureWebSocketTests(WebSocketTests):
@@ -52,7 +54,7 @@ class SecureWebSocketTests(WebSocketTests):
     WebSockets over TLS.
     """
 
-    kind = "tls/ws"
+    kind = "/tls/ws"
     listenAddress = "/ip4/127.0.0.1/tcp/0/tls/ws"
     wildcardAddress = "/ip4/0.0.0.0/tcp/0/tls/ws"
 
@@ -88,3 +90,52 @@ class PrivateWebSocketTests(WebSocketTests):
             WebSocketTransport(reactor), PrivateNetwork(bytes(32))
         )
         return private
+
+
+class SharedPortTests(WebSocketTests):
+    """
+    WebSockets on a port that is one of TCP too.
+    """
+
+    async def listening(self) -> Node:
+        """
+        Start a node that listens with several transports on one port.
+        """
+        tested = self.makeTransport()
+        transports = [
+            tested,
+            *(
+                each
+                for each in (TCPTransport(reactor), WebSocketTransport(reactor))
+                if each.name != tested.name
+            ),
+        ]
+        asked = ["/ip4/127.0.0.1/tcp/0", "/ip4/127.0.0.1/tcp/0/ws"]
+        if self.listenAddress not in asked:
+            asked.append(self.listenAddress)
+        node = self.node(transports=transports, listen=asked)
+        addresses = await node.whenListening()
+        self.assertEqual(len({each.value("tcp") for each in addresses}), 1)
+        return node
+
+
+class SharedPortTCPTests(SharedPortTests):
+    """
+    TCP on a port that is one of WebSockets too.
+    """
+
+    kind = ""
+    listenAddress = "/ip4/127.0.0.1/tcp/0"
+    wildcardAddress = "/ip4/0.0.0.0/tcp/0"
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of TCP.
+        """
+        return TCPTransport(reactor)
+
+
+class SharedPortTLSTests(SharedPortTests, SecureWebSocketTests):
+    """
+    WebSockets over TLS on a port that is one of TCP and plain WebSockets too.
+    """

@@ -12,8 +12,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -223,6 +223,42 @@ class NodeTests(TestCase):
         dialing = self.node(transports=transports)
         error = await self.assertFailure(dialing.connect(address), DialFailed)
         self.assertIn("certificate is not for 127.0.0.1", str(error))
+
+    async def test_plainName(self) -> None:
+        """
+        A plain WebSocket that is dialed by a name is asked for by that name, and one
+        that is dialed by an address by that address.
+        """
+        heads: list[bytes] = []
+        for host, asked in (
+            ("/dns4/localhost", b"localhost"),
+            ("/ip4/127.0.0.1", b"127.0.0.1"),
+        ):
+
+            class Refusing(Protocol):
+                """
+                Refuses each request.
+                """
+
+                transport: Any
+
+                def dataReceived(self, data: bytes) -> None:
+                    """
+                    Record the request.
+                    """
+                    heads.append(data)
+                    self.transport.write(b"HTTP/1.1 404 Not Found\r\n\r\n")
+
+            factory = Factory.forProtocol(Refusing)
+            factory.noisy = False
+            port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
+                factory
+            )
+            self.addCleanup(port.stopListening)
+            number = port.getHost().port
+            target = Multiaddr(f"{host}/tcp/{number}/ws")
+            await self.assertFailure(self.node().connect(target), DialFailed)
+            self.assertIn(b"\r\nHost: %s:%d\r\n" % (asked, number), heads.pop())
 
     async def test_strangeAuthority(self) -> None:
         """

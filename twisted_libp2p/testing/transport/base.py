@@ -86,6 +86,16 @@ class TransportBase(TestCase):
         await node.whenListening()
         return node
 
+    def addresses(self, node: Node) -> list[Multiaddr]:
+        """
+        Return the addresses of the transport at which a node is reached.  The node may
+        listen with others too.
+        """
+        transport = self.makeTransport()
+        return [
+            each for each in node.addresses if transport.canDial(each.withoutPeer())
+        ]
+
     async def connected(self) -> tuple[Node, Node, IConnection, IConnection]:
         """
         Connect two nodes.
@@ -94,8 +104,9 @@ class TransportBase(TestCase):
         """
         listener = await self.listening()
         dialer = self.node()
-        near = await dialer.connect(listener.addresses[0])
-        await dialer.identify(listener.addresses[0])
+        address = self.addresses(listener)[0]
+        near = await dialer.connect(address)
+        await dialer.identify(address)
         (far,) = listener.connections.to(dialer.peerID)
         return dialer, listener, near, far
 

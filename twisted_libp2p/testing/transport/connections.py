@@ -60,9 +60,10 @@ class ConnectionTests(TransportBase):
         self.assertTrue(self.makeTransport().canListen(asked))
         node = await self.listening()
         more = await node.listenOn(self.otherAddress or self.listenAddress)
-        found = [each.withoutPeer() for each in node.addresses]
+        addresses = self.addresses(node)
+        found = [each.withoutPeer() for each in addresses]
         self.assertEqual(len(set(found)), 2)
-        self.assertEqual(more, [node.addresses[1]])
+        self.assertEqual(more, [addresses[1]])
         for each in found:
             if self.otherAddress is None:
                 self.assertNotEqual(each, asked)
@@ -86,7 +87,7 @@ class ConnectionTests(TransportBase):
         An address on which a node listens cannot be listened on again.
         """
         node = await self.listening()
-        taken = node.addresses[0].withoutPeer()
+        taken = self.addresses(node)[0].withoutPeer()
         with self.assertRaises(CannotListenError):
             await self.node().listenOn(taken)
 
@@ -95,9 +96,9 @@ class ConnectionTests(TransportBase):
         After a listener is closed nobody connects to it; its connections go on.
         """
         _, listener, near, _ = await self.connected()
-        (address,) = listener.addresses
+        (address,) = self.addresses(listener)
         await listener.stopListeningOn(self.listenAddress)
-        self.assertEqual(listener.addresses, [])
+        self.assertEqual(self.addresses(listener), [])
         with self.assertRaises(DialFailed):
             await self.node().connect(address)
         self.assertTrue(near.connected)
@@ -110,7 +111,8 @@ class ConnectionTests(TransportBase):
         has no address, the listener has both.
         """
         _, listener, near, far = await self.connected()
-        self.assertEqual(near.remoteAddress, listener.addresses[0].withoutPeer())
+        (address,) = self.addresses(listener)
+        self.assertEqual(near.remoteAddress, address.withoutPeer())
         self.assertEqual(far.localAddress, near.remoteAddress)
         self.assertEqual(far.remoteAddress, near.localAddress or far.localAddress)
 
@@ -120,7 +122,7 @@ class ConnectionTests(TransportBase):
         from which it cannot dial.
         """
         listener = await self.listening()
-        address = listener.addresses[0]
+        (address,) = self.addresses(listener)
         foreign = DialOptions(local=Multiaddr(self.foreignAddress))
         with self.assertRaises(DialFailed) as caught:
             await self.node().connect(address, foreign)
@@ -152,7 +154,7 @@ class ConnectionTests(TransportBase):
         listener = await self.listening()
         for turns in range(6):
             node = self.node()
-            dial = node.connect(listener.addresses[0])
+            dial = node.connect(self.addresses(listener)[0])
             for _ in range(turns):
                 await deferLater(self.reactor, 0)
             dial.cancel()
@@ -169,7 +171,7 @@ class ConnectionTests(TransportBase):
         """
         listener = await self.listening()
         node = self.node()
-        dial = node.connect(listener.addresses[0])
+        dial = node.connect(self.addresses(listener)[0])
         dial.addErrback(lambda reason: None)
         await node.stopService()
         await dial

@@ -28,8 +28,11 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
+    FirstBytes,
     IOpaqueDials,
     IOpaqueListeners,
+    IPortEndpoint,
+    IReloadable,
     ITransport,
 )
 from twisted_libp2p.transport.private.layer import PrivateFactory
@@ -88,7 +91,36 @@ class _ServerEndpoint:
         return self._endpoint.listen(PrivateFactory(self._network, protocolFactory))
 
 
-@implementer(ITransport)
+@implementer(IPortEndpoint)
+class _PortEndpoint(_ServerEndpoint):
+    """
+    The same for an endpoint whose TCP port other transports may share.
+
+    @ivar port: the address of the TCP port.
+    @ivar below: the endpoint of the TCP port.
+    @ivar firstBytes: the kind of its connections' first bytes.
+    """
+
+    _endpoint: Any
+
+    def __init__(self, network: PrivateNetwork, endpoint: Any) -> None:
+        super().__init__(network, endpoint)
+        self.port: Multiaddr = endpoint.port
+        self.below: IStreamServerEndpoint = endpoint.below
+        first: FirstBytes = endpoint.firstBytes
+        self.firstBytes = FirstBytes.RANDOM if first is FirstBytes.LIBP2P else first
+
+    def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Put the private network above the layers of the endpoint.
+        """
+        wrapped: IProtocolFactory = self._endpoint.layers(
+            PrivateFactory(self._network, factory)
+        )
+        return wrapped
+
+
+@implementer(ITransport, IReloadable)
 class PrivateTransport:
     """
     Another transport, inside a private network: the same addresses, which only
@@ -138,9 +170,11 @@ class PrivateTransport:
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
-        Give the endpoint that listens on an address.
+        Return the endpoint that listens on an address.
         """
-        return _ServerEndpoint(self._network, self._transport.serverEndpoint(address))
+        endpoint = self._transport.serverEndpoint(address)
+        kind = _PortEndpoint if IPortEndpoint.providedBy(endpoint) else _ServerEndpoint
+        return kind(self._network, endpoint)
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
@@ -153,6 +187,13 @@ class PrivateTransport:
         Translate an address as the transport does.
         """
         return self._transport.toMultiaddr(address)
+
+    def reload(self) -> None:
+        """
+        Let the transport read its files again, if it has any.
+        """
+        if IReloadable.providedBy(self._transport):
+            self._transport.reload()
 
 
 def protect(

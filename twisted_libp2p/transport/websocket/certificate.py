@@ -79,10 +79,14 @@ class ServerCertificate:
         if 0 <= now - self._looked < LOOK_INTERVAL:
             return
         self._looked = now
-        seen = self._look()
-        if seen == self._seen:
-            return
-        self._seen = seen
+        if self._look() != self._seen:
+            self.reload()
+
+    def reload(self) -> None:
+        """
+        Read the files again.
+        """
+        self._seen = self._look()
         try:
             self._context = self._load()
         except ConfigurationError as error:
@@ -91,7 +95,8 @@ class ServerCertificate:
             )
         else:
             self._log.info(
-                "new certificate in {path}", path=os.fspath(self._certificate)
+                "the certificate in {path} was read again",
+                path=os.fspath(self._certificate),
             )
 
     def _look(self) -> list[tuple[int, int, int] | None]:

@@ -25,6 +25,7 @@ from twisted.internet.interfaces import (
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from twisted_libp2p.interfaces import FirstBytes, IPortEndpoint, ITrustedProxies
 from twisted_libp2p.transport.websocket.certificate import ServerCertificate
 from twisted_libp2p.transport.websocket.layer import WebSocketFactory
 from twisted_libp2p.transport.websocket.opening import (
@@ -118,10 +119,14 @@ def _above(protocol: Any, layers: int) -> IProtocol:
     return above
 
 
-@implementer(IStreamServerEndpoint)
+@implementer(IStreamServerEndpoint, IPortEndpoint)
 class WebSocketServerEndpoint:
     """
     Listens for WebSockets.
+
+    @ivar port: the address of the TCP port.
+    @ivar below: the endpoint of the TCP port.
+    @ivar firstBytes: the kind of its connections' first bytes.
     """
 
     def __init__(
@@ -130,6 +135,7 @@ class WebSocketServerEndpoint:
         place: Place,
         certificate: ServerCertificate | None,
         origins: Collection[str] | None,
+        proxies: ITrustedProxies | None,
         clock: IReactorTime,
     ) -> None:
         """
@@ -137,21 +143,36 @@ class WebSocketServerEndpoint:
         @param place: the WebSocket; if it has a path, other paths are refused.
         @param certificate: that of TLS; None without TLS.
         @param origins: the origins of the pages that may connect; None accepts any.
+        @param proxies: the proxies that may state the address of their client; None
+            believes nobody.
         """
-        self._endpoint = endpoint
+        self.port = place.below
+        self.below = endpoint
+        self.firstBytes = FirstBytes.HTTP if certificate is None else FirstBytes.TLS
         self._place = place
         self._certificate = certificate
         self._origins = origins
+        self._proxies = proxies
         self._clock = clock
+
+    def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """
+        Put a WebSocket, and TLS below it if there is a certificate, below the protocols
+        of a factory.
+        """
+        path, origins = self._place.path, self._origins
+        wrapped: IProtocolFactory = WebSocketFactory(
+            factory,
+            lambda: ServerOpening(path, origins),
+            self._clock,
+            proxies=self._proxies,
+        )
+        if self._certificate is not None:
+            wrapped = _TLSFactory(self._certificate, False, wrapped, self._clock)
+        return wrapped
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
         Listen, as the endpoint does.
         """
-        path, origins = self._place.path, self._origins
-        factory: IProtocolFactory = WebSocketFactory(
-            protocolFactory, lambda: ServerOpening(path, origins), self._clock
-        )
-        if self._certificate is not None:
-            factory = _TLSFactory(self._certificate, False, factory, self._clock)
-        return self._endpoint.listen(factory)
+        return self.below.listen(self.layers(protocolFactory))

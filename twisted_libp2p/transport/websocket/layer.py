@@ -32,6 +32,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     Truncated,
 )
+from twisted_libp2p.interfaces import ITrustedProxies
 from twisted_libp2p.pacing import Allowance, Deadline, Layer
 from twisted_libp2p.printable import printable
 from twisted_libp2p.transport.websocket.opening import NAME, Opening, ServerOpening
@@ -77,6 +78,7 @@ class WebSocketLayer(Layer):
     disconnecting: bool = False
 
     _log = Logger()
+    _client: IAddress | None = None
     _finishing = False
     _reason: Failure | None = None
     _producer: Any = None
@@ -165,18 +167,30 @@ class WebSocketLayer(Layer):
         if not opening.done:
             return b""
         self._opening = None
-        if isinstance(opening, ServerOpening) and opening.origin is not None:
-            self._log.info(
-                "a page of {origin} connects from {peer}",
-                origin=printable(opening.origin, 100),
-                peer=self.getPeer(),
-            )
+        if isinstance(opening, ServerOpening):
+            self._arrived(opening)
         held, self._held = self._held, []
         if held:
             self.writeNow(b"".join(held))
         if self._finishing:
             self._finish()
         return opening.trailing
+
+    def _arrived(self, opening: ServerOpening) -> None:
+        """
+        Note the client, as proxies have stated it, and log the page.
+        """
+        proxies = self.factory.proxies
+        if proxies is not None and opening.forwarded:
+            peer = self.transport.getPeer()
+            client = proxies.client(peer, opening.forwarded)
+            self._client = None if client is peer else client
+        if opening.origin is not None:
+            self._log.info(
+                "a page of {origin} connects from {peer}",
+                origin=printable(opening.origin, 100),
+                peer=self.getPeer(),
+            )
 
     def _take(self, frames: Iterable[Frame]) -> None:
         """
@@ -282,6 +296,13 @@ class WebSocketLayer(Layer):
 
     # What the wrapped protocol calls.
 
+    def getPeer(self) -> Any:
+        """
+        Return the address of the client, as trusted proxies have stated it, or that of
+        the transport's other end.
+        """
+        return self.transport.getPeer() if self._client is None else self._client
+
     def write(self, data: bytes) -> None:
         """
         Send bytes.
@@ -383,6 +404,7 @@ class WebSocketFactory(WrappingFactory[WebSocketLayer]):
     Puts a WebSocket between a transport and the protocols of another factory.
 
     @ivar clock: runs the deadlines.
+    @ivar proxies: the proxies that may state the address of their client.
     """
 
     noisy = False
@@ -393,13 +415,17 @@ class WebSocketFactory(WrappingFactory[WebSocketLayer]):
         opening: Callable[[], Opening],
         clock: IReactorTime,
         explain: Callable[[Failure], str] = Failure.getErrorMessage,
+        proxies: ITrustedProxies | None = None,
     ) -> None:
         """
         @param opening: makes the opening handshake of our side.
         @param explain: returns the reason for which a transport has ended before the
             WebSocket was open.
+        @param proxies: the proxies that may state the address of their client, by
+            C{X-Forwarded-For}; None believes nobody.
         """
         super().__init__(wrappedFactory)
+        self.proxies = proxies
         self.clock = clock
         self.explain = explain
         self._opening = opening

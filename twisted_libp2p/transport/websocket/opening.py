@@ -184,6 +184,8 @@ class ClientOpening(Opening):
 class ServerOpening(Opening):
     """
     The side that answers.
+
+    @ivar forwarded: the values of the headers C{X-Forwarded-For}, in order.
     """
 
     protocol: ServerProtocol
@@ -200,6 +202,7 @@ class ServerOpening(Opening):
             from no page, and is accepted.
         """
         super().__init__()
+        self.forwarded: list[str] = []
         self._path = path
         accepted = None if origins is None else [*map(Origin, origins), None]
         self.protocol = ServerProtocol(
@@ -250,6 +253,7 @@ class ServerOpening(Opening):
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._fail(f"the request is wrong: {_cause(protocol)}")
             return response.serialize()
+        self.forwarded = request.headers.get_all("X-Forwarded-For")
         protocol.send_response(response)
         return b"".join(protocol.data_to_send())
 

@@ -9,8 +9,9 @@ This module can be imported without the package C{websockets}.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.interfaces import (
@@ -28,21 +29,26 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IHost,
+    IReloadable,
     ITransport,
     ITransportProvider,
+    ITrustedProxies,
 )
 from twisted_libp2p.transport.tcp import TCPTransport
 from twisted_libp2p.transport.websocket.certificate import ServerCertificate
 from twisted_libp2p.transport.websocket.place import Place
 from twisted_libp2p.transport.websocket.trust import NamedServer, Trust
 
-__all__ = ["SecureWebSockets", "WebSocketTransport"]
+__all__ = ["SecureWebSockets", "WebSocketTransport", "WebSockets"]
 
 _WS = Multiaddr("/ws")
 _TLS_WS = Multiaddr("/tls/ws")
 
+# As browsers write it (RFC 6454).
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/A-Z\s]+")
 
-@implementer(ITransport)
+
+@implementer(ITransport, IReloadable)
 class WebSocketTransport:
     """
     Dials C{/ws} after a host, with a TCP port or without one, and listens on C{/ws}
@@ -64,6 +70,7 @@ class WebSocketTransport:
         certificate: str | os.PathLike[str] | None = None,
         key: str | os.PathLike[str] | None = None,
         origins: Collection[str] | None = None,
+        proxies: ITrustedProxies | None = None,
     ) -> None:
         """
         @param reactor: what connects, listens and runs the timers.
@@ -75,7 +82,9 @@ class WebSocketTransport:
         @param key: a PEM file of its key; the same file by default.
         @param origins: the origins of the web pages that may connect, such as
             C{https://example.com}; all by default.
-        @raise ConfigurationError: a file cannot be used.
+        @param proxies: the proxies that may state the address of their client; none by
+            default.
+        @raise ConfigurationError: a file cannot be used, or an origin is none.
         """
         self.name = "wss" if secure else "ws"
         self._secure = secure
@@ -85,21 +94,22 @@ class WebSocketTransport:
         self._certificate: ServerCertificate | None = None
         if certificate is not None:
             self._certificate = ServerCertificate(reactor, certificate, key)
-        self._origins = origins
+        self._origins = None if origins is None else [*map(_checkOrigin, origins)]
+        self._proxies = proxies
 
     @classmethod
     def plain(cls, host: IHost) -> WebSocketTransport:
         """
         Make the transport C{ws} of a node.
         """
-        return cls(host.reactor)
+        return cls(host.reactor, proxies=host.proxies)
 
     @classmethod
     def withTLS(cls, host: IHost) -> WebSocketTransport:
         """
         Make the transport C{wss} of a node, which has no certificate to listen with.
         """
-        return cls(host.reactor, secure=True)
+        return cls(host.reactor, secure=True, proxies=host.proxies)
 
     def canDial(self, address: Multiaddr) -> bool:
         """
@@ -126,6 +136,8 @@ class WebSocketTransport:
             believed.
         """
         place = self._needed(address)
+        if options.host is not None and place.kind.value("sni") is None:
+            place = replace(place, host=options.host)
         endpoint: IStreamClientEndpoint = _endpoints().WebSocketClientEndpoint(
             self._tcp.clientEndpoint(place.below, options),
             place,
@@ -152,6 +164,7 @@ class WebSocketTransport:
             place,
             self._certificate,
             self._origins,
+            self._proxies,
             self._reactor,
         )
         return endpoint
@@ -175,6 +188,13 @@ class WebSocketTransport:
         if found is None:
             return None
         return found.encapsulate(_TLS_WS if self._secure else _WS)
+
+    def reload(self) -> None:
+        """
+        Read the certificate again.
+        """
+        if self._certificate is not None:
+            self._certificate.reload()
 
     def _place(self, address: Multiaddr) -> Place | None:
         """
@@ -208,6 +228,45 @@ def _endpoints() -> Any:
     return found
 
 
+def _checkOrigin(text: str) -> str:
+    """
+    Check the origin of a web page.
+
+    @raise ConfigurationError: it is none.
+    """
+    if not _ORIGIN.fullmatch(text):
+        raise ConfigurationError(
+            f"{text} is no origin of a web page: https://example.com is one, and"
+            " http://localhost:8080; in small letters, and without a path"
+        )
+    return text
+
+
+@implementer(ITransportProvider)
+@dataclass(frozen=True)
+class WebSockets:
+    """
+    Provides the transport C{ws} for the pages of some origins alone.
+
+    @ivar origins: as in L{WebSocketTransport}.
+    """
+
+    origins: Collection[str] | None = None
+
+    name = "ws"
+    description = "WebSocket, for the pages of some origins alone"
+
+    def provide(self, host: IHost) -> WebSocketTransport:
+        """
+        Make the transport for a node.
+
+        @raise ConfigurationError: one of the origins is none.
+        """
+        return WebSocketTransport(
+            host.reactor, origins=self.origins, proxies=host.proxies
+        )
+
+
 @implementer(ITransportProvider)
 @dataclass(frozen=True)
 class SecureWebSockets:
@@ -239,4 +298,5 @@ class SecureWebSockets:
             certificate=self.certificate,
             key=self.key,
             origins=self.origins,
+            proxies=host.proxies,
         )

@@ -1,6 +1,7 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 import { readFile } from 'node:fs/promises'
+import nodeTLS from 'node:tls'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import { mplex } from '@libp2p/mplex'
@@ -30,10 +31,10 @@ const KEYS = {
   rsa: () => generateKeyPair('RSA', 2048)
 }
 
-const TRANSPORTS = { tcp, ws: webSockets }
+const TRANSPORTS = { tcp, ws: webSockets, wss: webSockets }
 
 // The ends of the addresses that they listen on.
-const PATHS = { tcp: '', ws: '/ws' }
+const PATHS = { tcp: '', ws: '/ws', wss: '/tls/ws' }
 
 // Options that lift the limits of the package.
 const UNLIMITED = {
@@ -42,6 +43,7 @@ const UNLIMITED = {
   // hold its sender back: it aborts the connection as soon as it has received more
   // than 4 MiB, and then leaves the socket open, since 1006 is no code to close with.
   ws: { maxBufferedAmount: NO_LIMIT },
+  wss: { maxBufferedAmount: NO_LIMIT },
   // A stream is aborted when more than 4 MiB are buffered, although yamux lets
   // its window grow to 16 MiB and mplex has none.
   yamux: {
@@ -112,6 +114,20 @@ export function describe (connection) {
 }
 
 /**
+ * Give the options of the TLS below a WebSocket.
+ *
+ * The WebSocket of Node has no option for the authorities that it believes, so the
+ * function is replaced by which it connects. The package has its own reference to it.
+ */
+async function tlsOptions (choices) {
+  const ca = await readFile(choices['tls-roots'])
+  const connect = nodeTLS.connect
+  nodeTLS.connect = options => connect({ ...options, ca })
+  const pem = await readFile(choices['tls-certificate'])
+  return { https: { cert: pem, key: pem } }
+}
+
+/**
  * Make a node that speaks exactly one stack, has no limits unless it is to
  * keep those of the package, and talks to nobody but the peers of the test.
  */
@@ -121,11 +137,12 @@ export async function makeNode (choices) {
   const muxer = choose('muxer', MUXERS, choices.muxer)
   const key = choose('key type', KEYS, choices.key)
   const limits = choices.defaults ? {} : UNLIMITED
+  const secure = choices.transport === 'wss' ? await tlsOptions(choices) : {}
   return createLibp2p({
     start: false,
     privateKey: await key(),
     addresses: { listen: choices.role === 'listen' ? [`/ip4/${choices.host}/tcp/${choices.port}${PATHS[choices.transport]}`] : [] },
-    transports: [transport(limits[choices.transport])],
+    transports: [transport({ ...limits[choices.transport], ...secure })],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
     streamMuxers: [muxer(limits[choices.muxer])],

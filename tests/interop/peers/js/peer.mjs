@@ -24,6 +24,8 @@ function usage (complaint) {
 function parseCommandLine (argv) {
   const options = {
     transport: { type: 'string', default: 'tcp' },
+    'tls-certificate': { type: 'string' },
+    'tls-roots': { type: 'string' },
     security: { type: 'string', default: 'noise' },
     muxer: { type: 'string', default: 'yamux' },
     host: { type: 'string', default: '127.0.0.1' },

@@ -62,6 +62,8 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     """
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--transport", default="tcp")
+    options.add_argument("--tls-certificate")
+    options.add_argument("--tls-roots")
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
     options.add_argument("--host", default="127.0.0.1")

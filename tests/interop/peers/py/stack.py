@@ -6,6 +6,7 @@ A host that speaks exactly one stack, and talks to nobody but the test.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,7 +48,7 @@ def makeNoise(keys: Any) -> NoiseTransport:
 
 
 #: What follows the port in the addresses of a transport.
-PATHS: Mapping[str, str] = {"tcp": "", "ws": "/ws"}
+PATHS: Mapping[str, str] = {"tcp": "", "ws": "/ws", "wss": "/tls/ws"}
 
 SECURITY: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "noise": (NOISE, makeNoise),
@@ -102,10 +103,21 @@ def makeHost(choices: Any) -> Any:
         sec_opt={securityID: makeSecurity(keys)},
         muxer_opt={muxerID: muxer},
         listen_addrs=listenAddresses(choices),
-        enable_websocket=choices.transport == "ws",
+        enable_websocket=choices.transport in ("ws", "wss"),
+        **({} if choices.transport != "wss" else makeTLS(choices)),
         disable_identify_address_discovery=True,
         **({} if choices.defaults else unlimited()),
     )
+
+
+def makeTLS(choices: Any) -> dict[str, Any]:
+    """
+    Give the options of the TLS below a WebSocket, of the files that are named.
+    """
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(choices.tls_certificate)
+    client = ssl.create_default_context(cafile=choices.tls_roots)
+    return {"tls_client_config": client, "tls_server_config": server}
 
 
 def unlimited() -> dict[str, Any]:

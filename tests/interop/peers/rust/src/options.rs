@@ -55,6 +55,8 @@ pub struct Options {
     pub role: Role,
     pub bench: bool,
     pub transport: String,
+    pub certificate: Option<String>,
+    pub roots: Option<String>,
     pub security: String,
     pub muxer: String,
     pub host: String,
@@ -70,7 +72,11 @@ pub struct Options {
 impl Options {
     /// The address to listen on.
     pub fn address(&self) -> String {
-        let path = if self.transport == "ws" { "/ws" } else { "" };
+        let path = match self.transport.as_str() {
+            "ws" => "/ws",
+            "wss" => "/tls/ws",
+            _ => "",
+        };
         format!("/ip4/{}/tcp/{}{path}", self.host, self.port)
     }
 
@@ -92,6 +98,8 @@ impl Options {
             role,
             bench,
             transport: "tcp".into(),
+            certificate: None,
+            roots: None,
             security: "noise".into(),
             muxer: "yamux".into(),
             host: "127.0.0.1".into(),
@@ -127,6 +135,8 @@ impl Options {
                 .ok_or_else(|| format!("{name} needs a value"))?;
             match name.as_str() {
                 "--transport" => options.transport = value,
+                "--tls-certificate" => options.certificate = Some(value),
+                "--tls-roots" => options.roots = Some(value),
                 "--security" => options.security = value,
                 "--muxer" => options.muxer = value,
                 "--host" => options.host = value,

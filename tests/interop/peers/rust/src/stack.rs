@@ -15,9 +15,12 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::swarm::{NetworkBehaviour, Swarm};
+use libp2p::websocket::tls as wss;
 use libp2p::{
     PeerId, Transport, identify, noise, ping, plaintext, swarm, tcp, tls, websocket, yamux,
 };
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -96,8 +99,35 @@ fn make_transport(
     match options.transport.as_str() {
         "tcp" => make_stack(options, keys, tcp),
         "ws" => make_stack(options, keys, websocket::Config::new(tcp)),
+        "wss" => {
+            let mut transport = websocket::Config::new(tcp);
+            transport.set_tls_config(make_tls(options)?);
+            make_stack(options, keys, transport)
+        }
         other => Err(format!("unknown transport {other:?}").into()),
     }
+}
+
+/// Make the TLS below a WebSocket, of the files that the command line names.
+fn make_tls(options: &Options) -> Result<wss::Config, AnyError> {
+    let mut builder = wss::Config::builder();
+    if let Some(file) = &options.certificate {
+        let chain = read_certificates(file)?;
+        let key = PrivateKeyDer::from_pem_file(file)?;
+        builder.server(wss::PrivateKey::new(key.secret_der().to_vec()), chain)?;
+    }
+    if let Some(file) = &options.roots {
+        for root in read_certificates(file)? {
+            builder.add_trust(&root)?;
+        }
+    }
+    Ok(builder.finish())
+}
+
+fn read_certificates(file: &str) -> Result<Vec<wss::Certificate>, AnyError> {
+    CertificateDer::pem_file_iter(file)?
+        .map(|each| Ok(wss::Certificate::new(each?.to_vec())))
+        .collect()
 }
 
 fn make_stack<T>(

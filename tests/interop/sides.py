@@ -1,0 +1,73 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+How both sides of a connection are started: addresses, and the certificates of the
+WebSockets that have TLS below them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.interop.matrix import Cell
+from tests.transport.websocket.authority import Authority
+from twisted_libp2p.node import Node
+from twisted_libp2p.transport.websocket.transport import SecureWebSockets
+
+__all__ = ["LISTEN", "Sides"]
+
+LISTEN = "/ip4/127.0.0.1/tcp/0"
+
+# The names of a transport in addresses.
+_PATHS = {"tcp": "", "ws": "/ws", "wss": "/wss", "tls/ws": "/tls/ws"}
+
+
+class Sides:
+    """
+    Starts both sides.  One authority signs the certificates of all.
+    """
+
+    @cached_property
+    def _authority(self) -> Authority:
+        # The folder goes with this object.
+        self._folder = tempfile.TemporaryDirectory(prefix="interop-")
+        return Authority(Path(self._folder.name))
+
+    @cached_property
+    def _certificate(self) -> Path:
+        return self._authority.server("127.0.0.1")
+
+    def node(self, reactor: Any, cell: Cell) -> Node:
+        """
+        Make our side, which listens if the other one dials.
+        """
+        path = _PATHS[cell.transport]
+        listen = [LISTEN + path] if cell.direction == "they dial" else []
+        if not cell.certified:
+            return Node(reactor, listen=listen)
+        transport = SecureWebSockets(self._authority.roots, self._certificate)
+        return Node(reactor, listen=listen, transports=[transport])
+
+    def options(self, cell: Cell) -> list[str]:
+        """
+        Return the options of the foreign peer.
+        """
+        options = cell.options
+        if cell.certified:
+            options += ["--tls-certificate", str(self._certificate)]
+            options += ["--tls-roots", str(self._authority.roots)]
+        return options
+
+    def target(self, cell: Cell, hello: dict[str, Any]) -> str:
+        """
+        Return the address to dial, from the first line of a listener, with the name
+        that the cell has for its transport.
+        """
+        address: str = hello["addrs"][0]
+        if cell.certified:
+            address = address.replace(_PATHS["wss"], _PATHS["tls/ws"])
+            return address.replace(_PATHS["tls/ws"], _PATHS[cell.transport])
+        return address
