@@ -610,7 +610,7 @@ class WordsTests(SynchronousTestCase):
         text = (DOCS / "howto" / "plugins.rst").read_text()
         extending = (DOCS / "extending.rst").read_text()
         for name in interfaces.IHost.names():
-            self.assertIn(f"``{name}``", extending)
+            self.assertTrue(f"``{name}``" in extending, name)
         for contract in (
             interfaces.ISecurity,
             interfaces.IAddressing,
