@@ -296,8 +296,8 @@ class HangupService(Service):
 
     def _handle(self) -> None:
         """
-        Handle the signal, unless another handler does, the program was told to ignore
-        it, or this is not its main thread.
+        Handle the signal, unless another handler does, the program ignores it, or
+        this is not its main thread.
         """
         if (
             current_thread() is main_thread()

@@ -93,27 +93,28 @@ class ISecurity(Interface):
     A security protocol: Noise, TLS, and whatever third parties add.
     """
 
-    protocolID: str = Attribute("What is proposed on the wire, such as C{/noise}.")
+    protocolID: str = Attribute(
+        "The protocol id that is proposed on the wire, such as C{/noise}."
+    )
     insecure: bool = Attribute(
-        "Whether it protects from nobody: such are proposed last, whatever the"
-        " order in which they are given."
+        "Whether it protects from nobody.  Such a protocol is proposed last, whatever"
+        " the order of the arguments."
     )
 
     def wrap(
         handshake: Handshake, wrappedFactory: IProtocolFactory
     ) -> IProtocolFactory:
         """
-        Give a factory whose protocols shake hands on their transport.
+        Return a factory whose protocols shake hands on their transport.
 
-        When the handshake has succeeded the protocol builds one from
-        C{wrappedFactory}, and makes its connection with itself as the
-        transport: an L{ISecureTransport}.  Nothing reaches the wrapped
-        protocol before the peer is authenticated; bytes that came with the
-        last handshake message are handed on after its C{connectionMade}.
+        After a successful handshake, the protocol builds the wrapped protocol by
+        C{wrappedFactory}, and connects it to itself: an L{ISecureTransport}.  Nothing
+        reaches the wrapped protocol before the peer is authenticated; bytes that came
+        with the last handshake message are handed on after its C{connectionMade}.
 
-        A handshake that fails, or that loses its transport, tells
-        C{handshake.failed} once and drops the transport.  Later ends reach
-        the wrapped protocol's C{connectionLost}, with a typed reason.
+        If the handshake fails, or loses its transport, C{handshake.failed} is called
+        once, and the transport is dropped.  Later ends reach C{connectionLost} of the
+        wrapped protocol, with a typed reason.
         """
 
 

@@ -15,7 +15,7 @@ __all__ = ["Producer"]
 @implementer(IPushProducer)
 class Producer:
     """
-    Notes what it is told.
+    A producer that records the calls of its consumer.
 
     @ivar calls: C{"pause"}, C{"resume"} and C{"stop"}, in order.
     """
@@ -31,7 +31,7 @@ class Producer:
 
     def resumeProducing(self) -> None:
         """
-        The transport is not full any more, or asks for more.
+        The transport has room again, or asks for data.
         """
         self.calls.append("resume")
 

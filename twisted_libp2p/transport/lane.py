@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A lane: so many jobs run at once, so many wait, and no more.
+A lane: a bounded number of jobs run at once, and a bounded number wait.
 """
 
 from __future__ import annotations

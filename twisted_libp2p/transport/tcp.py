@@ -326,7 +326,7 @@ class TCPTransport:
 
     def canDial(self, address: Multiaddr) -> bool:
         """
-        Tell whether the address is a host with a TCP port, and no more.
+        Check whether the address is a host with a TCP port, and no more.
         """
         names = address.names
         return names == ("ip6zone", "ip6", "tcp") or (
@@ -337,7 +337,7 @@ class TCPTransport:
 
     def canListen(self, address: Multiaddr) -> bool:
         """
-        Tell whether the address is an IP address with a TCP port.
+        Check whether the address is an IP address with a TCP port.
         """
         return address.names in (("ip4", "tcp"), ("ip6", "tcp"))
 
@@ -369,7 +369,7 @@ class TCPTransport:
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
-        Give the endpoint that listens on an address.
+        Return the endpoint that listens on an address.
         """
         address = unmapped(address)
         family, host, port = self._parts(address)
@@ -391,7 +391,7 @@ class TCPTransport:
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
-        Give the real addresses of a listening port: the port number that the
+        Return the real addresses of a listening port: the port number that the
         system chose, and every interface that a wildcard stands for.
         """
         host = self.toMultiaddr(port.getHost())

@@ -53,7 +53,7 @@ class Mplex:
 
     def wrap(self, role: Role, connection: IMuxedConnection) -> SessionFactory:
         """
-        Give a factory whose protocol is the session of one connection.
+        Return a factory whose protocol is the session of one connection.
 
         @param role: the part of our side in the upgrade of the connection.
         """

@@ -42,8 +42,8 @@ class TLS:
         """
         @param clock: what ends a turn of the reactor, in which small writes are
             joined.
-        @param now: tells the seconds since 1970, to judge by whether a
-            certificate has expired.
+        @param now: returns the seconds since 1970, by which a certificate has expired
+            or not.
         """
         self._clock = clock
         self._now = now
@@ -53,7 +53,7 @@ class TLS:
         self, handshake: Handshake, wrappedFactory: IProtocolFactory
     ) -> SecureFactory:
         """
-        Give a factory whose protocols shake hands on their transport.
+        Return a factory whose protocols shake hands on their transport.
         """
         contexts = self._contextsOf(handshake.identity)
         machine = partial(TLSHandshake, handshake, self._now, contexts)

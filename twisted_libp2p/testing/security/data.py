@@ -74,8 +74,8 @@ class DataTests(SecurityTests):
 
     def test_violated(self) -> None:
         """
-        Whichever byte behind the handshake is changed on its way, its receiver
-        does not hear what it belongs to, and is told of one typed reason.
+        If any byte after the handshake is changed on its way, its receiver does not
+        get the message, and loses the connection with one typed reason.
         """
         if not self.authenticates:
             return

@@ -20,8 +20,8 @@ class EndTests(SecurityTests):
 
     def test_close(self) -> None:
         """
-        Whichever side closes, what it said before arrives, and each side is
-        told once of a clean end.
+        All data that a closing side has written arrives, and each side gets one clean
+        end.
         """
         for closing in (0, 1):
             pump, *sides = self.connect()
@@ -47,8 +47,8 @@ class EndTests(SecurityTests):
 
     def test_abort(self) -> None:
         """
-        Whichever side aborts, nothing that it held back is said, and each side
-        is told once of an end that is not clean.
+        Data that an aborting side has held back does not arrive, and each side gets
+        one end that is not clean.
         """
         for aborting in (0, 1):
             pump, *sides = self.connect()

@@ -69,8 +69,8 @@ class HandshakeTests(SecurityTests):
 
     def test_mismatch(self) -> None:
         """
-        An initiator that is answered by somebody else than it expects is told
-        both ids, before a byte of the application has moved.
+        If another peer than the expected one answers, the error of the initiator has
+        both ids, and no byte of the application has moved.
         """
         expected = Identity.generate().peerID
         _, initiator, responder = self.connect(

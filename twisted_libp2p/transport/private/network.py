@@ -4,9 +4,9 @@
 Private networks: a key that all members share hides every byte of a stream
 transport from others, even which security protocols are negotiated.
 
-Each direction is a nonce and then one key stream.  Nothing is authenticated,
-and there is nothing to agree on: to whoever has another key, or none, a member
-speaks noise.  The handshake that follows proves who a peer is.
+Each direction is a nonce and then one key stream.  Nothing is authenticated, and
+nothing is negotiated: a peer with another key, or none, receives random bytes.  The
+handshake that follows proves the identity of a peer.
 
 See libp2p/specs, pnet/Private-Networks-PSK-V1.md.
 """
@@ -42,8 +42,8 @@ class PrivateNetwork:
     """
     The key that the members of a private network share.
 
-    @ivar fingerprint: tells networks apart, in hexadecimal digits, and gives
-        nothing of the key away; as go-libp2p and rust-libp2p compute it.
+    @ivar fingerprint: the name of the network, in hexadecimal digits, which reveals
+        nothing of the key; as go-libp2p and rust-libp2p compute it.
     """
 
     def __init__(self, key: bytes) -> None:

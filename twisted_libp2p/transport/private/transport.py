@@ -149,13 +149,13 @@ class PrivateTransport:
 
     def canDial(self, address: Multiaddr) -> bool:
         """
-        Tell whether the transport dials the address.
+        Check whether the transport dials the address.
         """
         return self._transport.canDial(address)
 
     def canListen(self, address: Multiaddr) -> bool:
         """
-        Tell whether the transport listens on the address.
+        Check whether the transport listens on the address.
         """
         return self._transport.canListen(address)
 
@@ -178,7 +178,7 @@ class PrivateTransport:
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
-        Give the real addresses of a listening port.
+        Return the real addresses of a listening port.
         """
         return self._transport.listeningOn(address, port)
 
