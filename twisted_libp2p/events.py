@@ -325,18 +325,37 @@ class Subscription(Generic[E]):
             self._callback(event)
 
 
+class _Wanted(dict[type[Event], bool]):
+    """
+    Whether types of events have subscribers: found out when it is asked for, and kept
+    until the subscriptions change.
+    """
+
+    def __init__(self, bus: EventBus) -> None:
+        super().__init__()
+        self._bus = bus
+
+    def __missing__(self, type: type[Event]) -> bool:
+        wanted = self[type] = any(
+            issubclass(type, each._type) for each in self._bus._subscriptions
+        )
+        return wanted
+
+
 @implementer(IEventBus)
 class EventBus:
     """
     Delivers each published event to its subscribers.
+
+    @ivar wanted: whether an event of exactly this type has a subscriber, so that
+        frequent events are not made without one.
     """
 
     _log = Logger()
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription[Any]] = []
-        # The results of "wants" by type of event, until the subscriptions change.
-        self._wanted: dict[type[Event], bool] = {}
+        self.wanted = _Wanted(self)
         self._pending: deque[Event] = deque()
         self._delivering = False
 
@@ -358,7 +377,7 @@ class EventBus:
         """
         subscription = Subscription(self, type, callback, where)
         self._subscriptions = [*self._subscriptions, subscription]
-        self._wanted.clear()
+        self.wanted.clear()
         return subscription
 
     def next(
@@ -377,18 +396,6 @@ class EventBus:
         waiting: Deferred[E] = Deferred(lambda _: subscription.cancel())
         subscription = self.subscribe(type, happened, where)
         return waiting
-
-    def wants(self, type: type[Event]) -> bool:
-        """
-        Return whether an event of exactly this type has a subscriber, so that frequent
-        events are not made without one.
-        """
-        wanted = self._wanted.get(type)
-        if wanted is None:
-            wanted = self._wanted[type] = any(
-                issubclass(type, each._type) for each in self._subscriptions
-            )
-        return wanted
 
     def publish(self, event: Event) -> None:
         """
@@ -417,4 +424,4 @@ class EventBus:
         self._subscriptions = [
             each for each in self._subscriptions if each is not subscription
         ]
-        self._wanted.clear()
+        self.wanted.clear()

@@ -37,7 +37,8 @@ class StreamOwner(Protocol):
 
     def agreed(self, stream: IMuxedStream, direction: Direction) -> None:
         """
-        Announce a stream whose protocol is negotiated.
+        Announce a stream whose protocol is negotiated, and that is no longer in
+        L{Negotiating}.
 
         @param direction: the side that opened it.
         """
@@ -124,7 +125,7 @@ class Inbound(Negotiation):
         Announce the stream, unless the application has ended it, or its connection,
         as it began.
         """
-        owner = self._negotiating.get(stream)
+        owner = self._negotiating.pop(stream, None)
         if owner is not None:
             owner.agreed(stream, _INBOUND)
 
@@ -225,7 +226,7 @@ class Outbound(Negotiation):
         Announce the stream, and give its protocol to the caller.
         """
         stream.negotiated()
-        if stream in self.negotiating:
+        if self.negotiating.pop(stream, None) is not None:
             self.owner.agreed(stream, _OUTBOUND)
         if self.result.called:
             return

@@ -336,7 +336,7 @@ class Streams:
                 self._asked -= 1
                 # Whichever side ended it, it has cost a negotiation.
                 self._abandon()
-        elif context.events.wants(ClosedStream):
+        elif context.events.wanted[ClosedStream]:
             context.events.publish(
                 ClosedStream(**self._describe(stream), reason=reason)
             )
@@ -370,10 +370,9 @@ class Streams:
         @param direction: the side that opened it.
         """
         context = self._context
-        del context.negotiating[stream]
         if direction is INBOUND:
             self._asked -= 1
-        if context.events.wants(OpenedStream):
+        if context.events.wanted[OpenedStream]:
             context.events.publish(OpenedStream(**self._describe(stream)))
 
     def _describe(self, stream: IMuxedStream) -> dict[str, Any]:

@@ -202,26 +202,36 @@ def takeAll(
 
     @return: the error of the first full scope; None if all have counted.
     """
+    if resource is not STREAMS:
+        return _takeAll(scopes, resource, direction)
     # In one pass, and without a call for each scope, since it is done for every stream:
     # the scopes before a full one count back.
     inbound = direction is INBOUND
     for scope in scopes:
-        if resource is not STREAMS:
-            full = scope.full(resource, direction)
-            if full is None:
-                scope.add(resource, direction)
-                continue
-        elif scope.streams < scope.limits.streams and not (
-            inbound and scope.inboundStreams >= scope.limits.inboundStreams
+        limits = scope.limits
+        if scope.streams >= limits.streams or (
+            inbound and scope.inboundStreams >= limits.inboundStreams
         ):
-            scope.streams += 1
-            if inbound:
-                scope.inboundStreams += 1
-            continue
-        else:
-            full = scope.full(resource, direction)
-        giveAll(scopes[: scopes.index(scope)], resource, direction)
-        return full
+            giveAll(scopes[: scopes.index(scope)], resource, direction)
+            return scope.full(resource, direction)
+        scope.streams += 1
+        if inbound:
+            scope.inboundStreams += 1
+    return None
+
+
+def _takeAll(
+    scopes: Sequence[Scope], resource: Resource, direction: Direction
+) -> ScopeFull | None:
+    """
+    Do as L{takeAll}, for any resource.
+    """
+    for scope in scopes:
+        full = scope.full(resource, direction)
+        if full is not None:
+            giveAll(scopes[: scopes.index(scope)], resource, direction)
+            return full
+        scope.add(resource, direction)
     return None
 
 
@@ -229,11 +239,13 @@ def giveAll(scopes: Sequence[Scope], resource: Resource, direction: Direction) -
     """
     Count one connection or stream less in each scope.
     """
-    inbound = direction is INBOUND
-    for scope in scopes:
-        if resource is not STREAMS:
+    if resource is not STREAMS:
+        for scope in scopes:
             scope.give(resource, direction)
-            continue
-        scope.streams -= 1
-        if inbound:
+    elif direction is INBOUND:
+        for scope in scopes:
+            scope.streams -= 1
             scope.inboundStreams -= 1
+    else:
+        for scope in scopes:
+            scope.streams -= 1

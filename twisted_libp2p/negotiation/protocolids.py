@@ -24,15 +24,14 @@ def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
     """
     if type(protocols) is str:
         # The usual case.
-        _check(protocols)
-        return (protocols,)
+        return _single(protocols)
     if isinstance(protocols, str | bytes):
-        return (_checked(protocols),)
+        return _single(_text(protocols))
     if not isinstance(protocols, Iterable):
         raise ConfigurationError(
             f"{_short(protocols)} is neither a protocol id nor a list of them"
         )
-    ids = tuple(map(_checked, protocols))
+    ids = tuple([_single(_text(each))[0] for each in protocols])
     if not ids:
         raise ConfigurationError(
             "no protocol id is given: /my-protocol/1.0.0 would be one"
@@ -40,27 +39,26 @@ def proposals(protocols: str | Iterable[str]) -> tuple[str, ...]:
     return ids
 
 
-def _checked(text: object) -> str:
+def _text(value: object) -> str:
     """
-    Return a protocol id.
+    Return a text that may be a protocol id.
 
-    @raise ConfigurationError: it is not one.
+    @raise ConfigurationError: it is no text.
     """
-    if not isinstance(text, str):
+    if not isinstance(value, str):
         raise ConfigurationError(
-            f"{_short(text)} is no protocol id: it has to be a str, as"
+            f"{_short(value)} is no protocol id: it has to be a str, as"
             " '/my-protocol/1.0.0'"
         )
-    _check(text)
-    return text
+    return value
 
 
 @lru_cache(256)
-def _check(text: str) -> None:
+def _single(text: str) -> tuple[str]:
     """
-    Check a protocol id.
+    Return the proposal of one protocol id.
 
-    @raise ConfigurationError: it is not one.
+    @raise ConfigurationError: the text is not a protocol id.
     """
     if text in WORDS:
         raise ConfigurationError(
@@ -77,6 +75,7 @@ def _check(text: str) -> None:
             f"{_short(text)} is no protocol id: it needs 1 to {MAX_PROTOCOL_ID} bytes"
             " without a newline"
         )
+    return (text,)
 
 
 def _short(value: object) -> str:

@@ -37,7 +37,8 @@ PROTOCOL_ID = "/yamux/1.0.0"
 
 VERSION = 0
 
-_HEADER = Struct("!BBHII")
+# The version and the type are one number here: the type, as our version is 0.
+_HEADER = Struct("!HHII")
 
 HEADER_SIZE = _HEADER.size
 
@@ -87,7 +88,7 @@ def pack(kind: int, flags: int, streamID: int, length: int) -> bytes:
     @param streamID: 0 for a ping or go-away.
     @param length: its meaning depends on the kind.
     """
-    return _HEADER.pack(VERSION, kind, flags, streamID, length)
+    return _HEADER.pack(kind, flags, streamID, length)
 
 
 class FrameHandler(Protocol):
@@ -160,14 +161,13 @@ class FrameReader(Reader[FrameHandler]):
             else:
                 fields = _HEADER.unpack_from(data, offset)
                 offset += HEADER_SIZE
-            version, kind, flags, streamID, length = fields
+            kind, flags, streamID, length = fields
             if (
-                version != VERSION
+                kind > GO_AWAY
                 or flags > _ALL_FLAGS
-                or kind > GO_AWAY
                 or (kind > WINDOW_UPDATE) is (streamID > 0)
             ):
-                raise _refusal(version, kind, flags, streamID)
+                raise _refusal(kind >> 8, kind & 0xFF, flags, streamID)
             header(kind, flags, streamID, length)
             if kind == DATA:
                 left = length
