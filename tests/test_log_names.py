@@ -51,7 +51,10 @@ class LogNameTests(SynchronousTestCase):
         A service that listens nowhere logs who it is, and what would let peers
         dial it; one that listens does not.
         """
-        for arguments, lines in (([], 1), (["--listen", "/ip4/127.0.0.1/tcp/1"], 0)):
+        for arguments, lines in (
+            (["--no-listen"], 1),
+            (["--listen", "/ip4/127.0.0.1/tcp/1"], 0),
+        ):
             logged = EventLoggingObserver()
             globalLogPublisher.addObserver(logged)
             self.addCleanup(globalLogPublisher.removeObserver, logged)
@@ -68,7 +71,7 @@ class LogNameTests(SynchronousTestCase):
             self.assertEqual(len(told), lines)
             for line in told:
                 self.assertIn(str(service.peerID), line)
-                self.assertIn("--listen /ip4/", line)
+                self.assertIn("--no-listen", line)
             self.successResultOf(service.stopService())
 
     def test_loggers(self) -> None:

@@ -27,13 +27,14 @@ from zope.interface.verify import verifyObject
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import DialFailed, Gated
+from twisted_libp2p.errors import ConfigurationError, DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
+from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.transport.ports import SharedPorts
@@ -47,10 +48,12 @@ MIB = 1 << 20
 
 def make(*arguments: str, reactor: Any = None) -> Node:
     """
-    Make the service that the arguments ask for.
+    Make the service that the arguments ask for; it listens only if they say so.
     """
     options = Options()
-    options.parseOptions(arguments)
+    given = {each.partition("=")[0] for each in arguments}
+    silent = () if given & {"-l", "--listen", "--no-listen"} else ("--no-listen",)
+    options.parseOptions((*silent, *arguments))
     node = makeService(options, reactor or MemoryReactorClock())
     assert isinstance(node, Node)
     return node
@@ -63,7 +66,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """
-        Without any option there is a node that does not listen, under a name
+        Without any option but one there is a node that does not listen, under a name
         by which an application finds it.
         """
         node = make()
@@ -74,6 +77,45 @@ class OptionsTests(SynchronousTestCase):
         self.assertNotIn(ECHO, node.registry.protocols())
         self.assertNotIn(PERF, node.registry.protocols())
         self.successResultOf(node.stopService())
+
+    def test_listening(self) -> None:
+        """
+        Without an address it listens on the port of libp2p of all interfaces, by TCP
+        and, unless that cannot be, by QUIC.
+        """
+        both = {"/ip4/0.0.0.0/tcp/4001", "/ip4/0.0.0.0/udp/4001/quic-v1"}
+        for arguments, found in (
+            ((), both),
+            (("--share-ports",), {"/ip4/0.0.0.0/tcp/4001"}),
+            (("--psk", "swarm.key"), {"/ip4/0.0.0.0/tcp/4001"}),
+            (("--no-listen",), set()),
+            (("-l", "/ip4/127.0.0.1/tcp/1"), {"/ip4/127.0.0.1/tcp/1"}),
+        ):
+            options = Options()
+            options.parseOptions(arguments)
+            listening = {each for each in options.listening() if "/ip6/" not in each}
+            self.assertEqual(listening, found)
+
+    def test_listeningNowhere(self) -> None:
+        """
+        An address to listen on contradicts C{--no-listen}.
+        """
+        options = Options()
+        options.parseOptions(("--no-listen", "-l", "/ip4/127.0.0.1/tcp/1"))
+        error = self.assertRaises(ConfigurationError, options.listening)
+        self.assertIn("--no-listen", str(error))
+
+    def test_quicBackend(self) -> None:
+        """
+        The backend of QUIC can be chosen; a wrong name is answered with the right ones.
+        """
+        node = make("--quic-backend", "aioquic")
+        (found,) = (
+            each for each in node._transports if isinstance(each, QuicTransport)
+        )
+        self.assertIn("aioquic 1.7", found.backendName or "")
+        error = self.assertRaises(SystemExit, make, "--quic-backend", "quiche")
+        self.assertIn("choose from auto, native, aioquic", str(error))
 
     def test_sharePorts(self) -> None:
         """
@@ -621,7 +663,7 @@ class StartTests(ProgramTestCase):
             for options in (
                 ("--listen", f"/ip4/127.0.0.1/tcp/{number}"),
                 ("--listen", LISTEN, "--status", f"tcp:{number}"),
-                ("--metrics", f"tcp:{number}"),
+                ("--no-listen", "--metrics", f"tcp:{number}"),
             ):
                 found = await self.execute(*self.daemon("-n", "libp2p", *options))
                 self.assertStopped(*found, number)
@@ -742,7 +784,7 @@ class StartTests(ProgramTestCase):
         self.openFolder()
         code, _, err = await self.execute(
             *TWISTD, "-n", "--pidfile=", "--uid=65534", "--gid=65533",
-            "libp2p", "--peerstore", "sqlite:peers.db",
+            "libp2p", "--no-listen", "--peerstore", "sqlite:peers.db",
         )  # fmt: skip
         self.assertEqual((code, err.count("\n")), (1, 1), err)
         self.assertIn("peers.db: Permission denied", err)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from twisted.application.service import IService, Service
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
 from twisted.python.usage import Options as UsageOptions
@@ -31,9 +32,11 @@ from twisted_libp2p.interfaces import ITransportProvider, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
+from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
+from twisted_libp2p.quic.backends import installed
 from twisted_libp2p.relay.autorelay import AutoRelay
 from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
@@ -46,6 +49,8 @@ from twisted_libp2p.transport.websocket.transport import (
 )
 
 __all__ = ["NodeService", "Options", "makeService"]
+
+_log = Logger()
 
 #: The name of the private key in the data folder.
 KEY_FILE = "node.key"
@@ -94,6 +99,7 @@ class Options(NodeOptions):
         ["relay-service", None, "be a relay for peers that cannot be dialed"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
+        ["no-listen", None, "listen nowhere, and only dial"],
     ]
 
     def __init__(self) -> None:
@@ -111,7 +117,8 @@ class Options(NodeOptions):
 
     def opt_listen(self, address: str) -> None:
         """
-        listen here, such as on /ip4/0.0.0.0/tcp/4001; may be repeated
+        listen here, such as on /ip4/0.0.0.0/tcp/4001; may be repeated; by default on
+        port 4001 of all interfaces, TCP and QUIC
         """
         self["listen"].append(address)
 
@@ -181,7 +188,7 @@ class Options(NodeOptions):
         limits = Limits.scaled(connections=self["max-connections"])
         return {
             **super().nodeArguments(),
-            "listen": self["listen"],
+            "listen": self.listening(),
             "announce": self["announce"],
             "proxies": self["trust-proxy"],
             "peerstore": self["peerstore"],
@@ -194,6 +201,28 @@ class Options(NodeOptions):
                 only=bool(self["allow"]),
             ),
         }
+
+    def listening(self) -> list[str]:
+        """
+        Return the addresses to listen on.
+
+        @raise ConfigurationError: there are some, although there shall be none.
+        """
+        given: list[str] = self["listen"]
+        if self["no-listen"]:
+            if given:
+                raise ConfigurationError(f"--no-listen contradicts --listen {given[0]}")
+            return []
+        if given:
+            return given
+        if self["psk"] is not None or self["share-ports"]:
+            # Private networks have no QUIC, and its ports cannot be shared.
+            return list(defaultAddresses(False))
+        if not installed():
+            _log.info(
+                "listening on TCP alone: QUIC needs the extra twisted-libp2p[quic]"
+            )
+        return list(defaultAddresses(installed()))
 
     def webSockets(self) -> list[ITransportProvider]:
         """
@@ -347,8 +376,8 @@ class NodeService(Node):
         super().startService()
         if not self.listeners.requested:
             self._log.info(
-                "this node is {peer} and listens nowhere: --listen"
-                " /ip4/0.0.0.0/tcp/4001 lets peers dial it",
+                "this node is {peer} and listens nowhere: without --no-listen"
+                " peers can dial it",
                 peer=self.peerID,
             )
         failures: list[Failure] = []

@@ -62,6 +62,16 @@ TABLE: list[tuple[str, list[str], list[str], list[tuple[float, str]]]] = [
         [(0.0, WAN6), (0.25, WAN4), (0.5, NAME), (0.75, "/ip4/9.9.9.9/tcp/1")],
     ),
     (
+        "QUIC comes first in each family, and WebSockets last",
+        [],
+        [f"{WAN4}/ws", WAN4, "/ip4/8.8.8.8/udp/1/quic-v1"],
+        [
+            (0.0, "/ip4/8.8.8.8/udp/1/quic-v1"),
+            (0.25, WAN4),
+            (0.5, f"{WAN4}/ws"),
+        ],
+    ),
+    (
         "names belong to a family, if they say so",
         [],
         [NAME4, NAME, NAME6],

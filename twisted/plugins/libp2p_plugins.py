@@ -30,6 +30,7 @@ __all__ = [
     "insecurePlaintext",
     "mplex",
     "noise",
+    "quic",
     "relay",
     "secio",
     "serverParser",
@@ -111,6 +112,11 @@ mplex = MuxerProvider(
     "mplex", "twisted_libp2p.muxer.mplex.Mplex", "for peers that know no other"
 )
 
+quic = TransportProvider(
+    "quic",
+    "twisted_libp2p.quic.transport.QuicTransport.ofHost",
+    "QUIC over UDP, secure and multiplexed by itself; needs the extra quic",
+)
 tcp = TransportProvider(
     "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"
 )

@@ -20,6 +20,8 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.node import MUXERS, SECURITIES
 from twisted_libp2p.options.command import CommandOptions
 from twisted_libp2p.plugin import providers
+from twisted_libp2p.quic.backends import AUTO, BACKENDS
+from twisted_libp2p.quic.transport import QuicProvider
 from twisted_libp2p.transport.private import PrivateNetwork
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
@@ -44,6 +46,12 @@ class NodeOptions(CommandOptions):
         ["muxer", None, ",".join(MUXERS), _choice(IMuxerProvider)],
         ["dialect", None, MULTISTREAM, "spoken first: " + ", ".join(DIALECTS)],
         ["psk", None, None, "file of the key of a private network"],
+        [
+            "quic-backend",
+            None,
+            AUTO,
+            "implementation of QUIC: " + ", ".join((AUTO, *BACKENDS)),
+        ],
         ["tls-roots", None, None, "authorities for /wss; by default the system's"],
     ]
 
@@ -108,7 +116,10 @@ class NodeOptions(CommandOptions):
         """
         Return the providers of the transports that have options of their own.
         """
-        return self.webSockets()
+        found = self.webSockets()
+        if self["quic-backend"] != AUTO:
+            found.append(QuicProvider(self["quic-backend"]))
+        return found
 
     def transports(self) -> list[Any] | None:
         """

@@ -6,6 +6,7 @@ The choice of the backend: by its name, or the quickest one that is installed.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 from twisted.logger import Logger
@@ -15,25 +16,35 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IQuicBackend
 from twisted_libp2p.quic.selftest import test
 
-__all__ = ["AUTO", "BACKENDS", "backendNamed"]
+__all__ = ["AUTO", "BACKENDS", "backendNamed", "installed"]
 
 #: The name that stands for the first installed backend.
 AUTO = "auto"
 
-#: The backends by name, the quickest first, and how to install each.
+#: The backends by name, the quickest first: the class, the package that it needs, and
+#: how to install that.
 BACKENDS = {
     "native": (
         "twisted_libp2p.quic.native.NativeBackend",
+        "twisted_libp2p_native",
         "make native, or pip install twisted-libp2p-native",
     ),
     "aioquic": (
         "twisted_libp2p.quic.aioquic.backend.AioquicBackend",
+        "aioquic",
         "pip install 'twisted-libp2p[quic]'",
     ),
 }
 
 _log = Logger()
 _tested: dict[str, IQuicBackend] = {}
+
+
+def installed() -> bool:
+    """
+    Return whether any backend is installed; none is imported for this.
+    """
+    return any(find_spec(package) is not None for _, package, _ in BACKENDS.values())
 
 
 def backendNamed(name: str = AUTO) -> IQuicBackend:
@@ -52,7 +63,7 @@ def backendNamed(name: str = AUTO) -> IQuicBackend:
     for each in names:
         if each in _tested:
             return _tested[each]
-        where, install = BACKENDS[each]
+        where, _, install = BACKENDS[each]
         try:
             make: Any = namedAny(where)
         except Exception as error:

@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ILoggingContext
 from twisted.internet.udp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
 
@@ -299,12 +301,19 @@ class QuicPort(Port):
         return address
 
 
+@implementer(ILoggingContext)
 class _Silent:
     """
     Takes the place of Twisted's datagram protocol, which gets nothing here.
     """
 
     noisy = False
+
+    def logPrefix(self) -> str:
+        """
+        Return the name of the port in the log.
+        """
+        return "libp2p"
 
     def makeConnection(self, transport: object) -> None:
         """

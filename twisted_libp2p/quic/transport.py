@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -32,17 +32,18 @@ from twisted_libp2p.interfaces import (
     IHost,
     IMuxedTransport,
     IQuicBackend,
+    ITransportProvider,
     IUpgrade,
     QuicSettings,
 )
-from twisted_libp2p.quic.backends import AUTO, backendNamed
+from twisted_libp2p.quic.backends import AUTO, backendNamed, installed
 from twisted_libp2p.quic.hub import Accept, QuicHub
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.memory import PeerMemory
 from twisted_libp2p.quic.port import QuicPort
 from twisted_libp2p.quic.selftest import settingsOf
 
-__all__ = ["QuicListener", "QuicTransport", "derivedKey"]
+__all__ = ["QuicListener", "QuicProvider", "QuicTransport", "derivedKey"]
 
 _WILDCARDS = ("0.0.0.0", "::")
 _TAIL = ("udp", "quic-v1")
@@ -56,6 +57,30 @@ def derivedKey(identity: Identity, purpose: bytes) -> bytes:
     @return: 32 bytes.
     """
     return HKDF(SHA256(), 32, None, purpose).derive(identity.privateKey.toBytes())
+
+
+@implementer(ITransportProvider)
+@dataclass(frozen=True)
+class QuicProvider:
+    """
+    Provides the transport with a backend of the user's choice.
+
+    @ivar backend: its name.
+    @ivar name: the name of the transport.
+    @ivar description: one line for users.
+    """
+
+    backend: str
+    name: str = "quic"
+    description: str = "QUIC by a chosen backend"
+
+    def provide(self, host: IHost) -> QuicTransport:
+        """
+        Make the transport of a node.
+
+        @raise ConfigurationError: the backend is unknown, not installed, or broken.
+        """
+        return QuicTransport(host.reactor, host.identity, backend=self.backend)
 
 
 @implementer(IListeningPort)
@@ -120,11 +145,17 @@ class QuicTransport:
         @param settings: replace settings of the backend.
         @param now: returns the seconds of a clock that is never set.
         @param wall: returns the seconds since 1970.
-        @raise ConfigurationError: the backend is unknown, not installed, or broken.
+        @raise ConfigurationError: the named backend is unknown, not installed, or
+            broken.  That of L{AUTO} is looked up at the first use.
         """
-        self.backend: IQuicBackend = (
-            backendNamed(backend) if isinstance(backend, str) else backend
-        )
+        self._backend: IQuicBackend | None = None
+        self._installed = True
+        if not isinstance(backend, str):
+            self._backend = backend
+        elif backend != AUTO:
+            self._backend = backendNamed(backend)
+        else:
+            self._installed = installed()
         self._reactor = reactor
         self._identity = identity
         self._offload = offload
@@ -143,12 +174,36 @@ class QuicTransport:
         """
         return cls(host.reactor, host.identity)
 
+    @property
+    def backend(self) -> IQuicBackend:
+        """
+        The backend.
+
+        @raise ConfigurationError: none is installed, or it fails its self-test.
+        """
+        if self._backend is None:
+            self._backend = backendNamed()
+        return self._backend
+
+    @property
+    def backendName(self) -> str | None:
+        """
+        The name and version of the backend; None as long as it was not used.
+        """
+        found = self._backend
+        return None if found is None else f"{found.name} {found.version}"
+
     # Addresses
 
     def canDial(self, address: Multiaddr) -> bool:
         """
-        Check whether the address is a host with a UDP port and QUIC, and no more.
+        Check whether the address is a host with a UDP port and QUIC, and no more, and
+        a backend is installed.
         """
+        return self._installed and self._fits(address)
+
+    @staticmethod
+    def _fits(address: Multiaddr) -> bool:
         names = address.names
         return names == ("ip6zone", "ip6", *_TAIL) or (
             len(names) == 3
@@ -195,7 +250,7 @@ class QuicTransport:
         if address.names[:1] == ("ip6zone",):
             zone, first = address.value("ip6zone"), address.withoutFirst()
         host = next((each.value for each in first), None)
-        if host is None or port is None or not self.canDial(address):
+        if host is None or port is None or not self._fits(address):
             raise UnsupportedAddress(
                 f"{address} is no address of QUIC:"
                 " /ip4/192.0.2.1/udp/4001/quic-v1 is one"
@@ -268,7 +323,7 @@ class QuicTransport:
         host, number = self._parts(address)
         try:
             hub, port = self._bind(host, number)
-        except CannotListenError:
+        except (CannotListenError, ConfigurationError):
             return fail()
         hub.accept = accept
         return succeed(QuicListener(hub, port))
