@@ -454,6 +454,19 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "ends",
+        "The directions of a channel of TLS: open, ended, closed, done, failed, broken",
+        "security.tls.channel.ENDS",
+        {
+            "open": (0, 0),
+            "ended": (1.3, -0.8),
+            "closed": (1.3, 0.8),
+            "done": (2.6, 0),
+            "failed": (0, 1.6),
+            "broken": (2.6, -1.6),
+        },
+    ),
+    Diagram(
         "secio",
         "A handshake of SECIO: new, awaits proposal, awaits exchange, awaits nonce,"
         " secured, failed",

@@ -28,7 +28,7 @@ from tests.security.tls.sealer import ALERT, DATA, HANDSHAKE, Sealer, watchedCon
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.tls.certificate import HostCertificate
-from twisted_libp2p.security.tls.channel import TLSChannel, said
+from twisted_libp2p.security.tls.channel import Ends, TLSChannel, said
 from twisted_libp2p.security.tls.context import Contexts
 from twisted_libp2p.security.tls.handshake import TLSHandshake
 
@@ -223,7 +223,7 @@ class _Account:
         """
         self._hear(self.channel.close())
         assert self.told.startswith(self.heard)
-        if not (self.channel._failed or self.channel.waiting):
+        if not (self.channel._ends >= Ends.FAILED or self.channel.waiting):
             assert self.heard == self.told
             assert self.theirs.get_shutdown() & SSL.RECEIVED_SHUTDOWN
 

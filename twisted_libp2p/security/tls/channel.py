@@ -7,6 +7,7 @@ The channel of TLS: OpenSSL seals and opens the records.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final
 
 from OpenSSL import SSL
@@ -15,7 +16,15 @@ from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.security.machine import Channel
 from twisted_libp2p.security.tls.verdict import PROTOCOL_ID
 
-__all__ = ["MOST_ANSWERED", "MOST_DELAYED", "TLSChannel", "explain", "said"]
+__all__ = [
+    "ENDS",
+    "MOST_ANSWERED",
+    "MOST_DELAYED",
+    "Ends",
+    "TLSChannel",
+    "explain",
+    "said",
+]
 
 #: Maximum number of bytes that wait for the end of a message of the peer.
 MOST_DELAYED: Final = 1024 * 1024
@@ -37,6 +46,40 @@ _FLIGHT: Final = 4096
 _LONGEST_CONTENT: Final = 2**14
 
 
+class Ends(IntEnum):
+    """
+    The state of both directions of a channel.  Nothing is sealed from C{CLOSED} on, and
+    nothing is sent from C{FAILED} on.
+    """
+
+    OPEN = 0
+    #: The peer has announced its end.
+    ENDED = 1
+    #: Our side has announced its end, or will after delayed data.
+    CLOSED = 2
+    #: Both have.
+    DONE = 3
+    #: The peer has broken the protocol, or sent an alert.
+    FAILED = 4
+    #: The peer has announced its end in the middle of a message.
+    BROKEN = 5
+
+
+_OPEN, _ENDED, _CLOSED, _DONE, _FAILED, _BROKEN = Ends
+
+#: The next state for each state and event; other events change nothing.
+ENDS: Final[dict[tuple[Ends, str], Ends]] = {
+    (_OPEN, "close"): _CLOSED,
+    (_ENDED, "close"): _DONE,
+    (_OPEN, "peer ends"): _ENDED,
+    (_CLOSED, "peer ends"): _DONE,
+    (_OPEN, "fail"): _FAILED,
+    (_CLOSED, "fail"): _FAILED,
+    (_ENDED, "fail"): _BROKEN,
+    (_DONE, "fail"): _BROKEN,
+}
+
+
 class TLSChannel(Channel):
     """
     A connection after its handshake.
@@ -55,9 +98,8 @@ class TLSChannel(Channel):
     __slots__ = (
         "_answered",
         "_client",
-        "_closed",
         "_delayed",
-        "_failed",
+        "_ends",
         "_heard",
         "_tls",
         "_unanswered",
@@ -78,11 +120,17 @@ class TLSChannel(Channel):
         self._delayed: bytearray | None = None
         self._answered = 0
         self._unanswered = 0
-        self._closed = False
-        self._failed = False
+        self._ends = _OPEN
         self.ended = False
         self.alert: str | None = None
         self.farewell: bytes = b""
+
+    def _advance(self, event: str) -> None:
+        """
+        Go to the next state.
+        """
+        self._ends = ENDS.get((self._ends, event), self._ends)
+        self.ended = self._ends in (_ENDED, _DONE, _BROKEN)
 
     @property
     def truncated(self) -> bool:  # type: ignore[override]
@@ -120,7 +168,7 @@ class TLSChannel(Channel):
         """
         Put data into as few records as possible; it is dropped after L{close}.
         """
-        if self._closed or self._failed:
+        if self._ends >= _CLOSED:
             return []
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if self._delayed is not None:
@@ -145,7 +193,7 @@ class TLSChannel(Channel):
             except SSL.ZeroReturnError:
                 # The peer has ended in the middle of a message; OpenSSL would raise
                 # an error at another attempt.
-                self._failed = True
+                self._advance("fail")
                 break
             self._answered = 0
             sealed.append(said(self._tls, len(piece) + _ADDED))
@@ -159,7 +207,9 @@ class TLSChannel(Channel):
 
         @return: the bytes for the transport, in any number of pieces.
         """
-        if self._failed or (self._unanswered < _PIECE and self._delayed is None):
+        if self._ends >= _FAILED or (
+            self._unanswered < _PIECE and self._delayed is None
+        ):
             return []
         self._unanswered = 0
         sealed: list[bytes] = []
@@ -170,7 +220,7 @@ class TLSChannel(Channel):
         if self._delayed is not None:
             data, self._delayed = self._delayed, None
             sealed += self._seal(data)
-            if self._closed and self._delayed is None:
+            if self._ends in (_CLOSED, _DONE) and self._delayed is None:
                 sealed.append(self._end())
         return sealed
 
@@ -181,9 +231,9 @@ class TLSChannel(Channel):
         @return: the bytes to send; none if the end was announced before, or has to
             wait.
         """
-        if self._closed or self._failed:
+        if self._ends >= _CLOSED:
             return b""
-        self._closed = True
+        self._advance("close")
         return self._end() if self._delayed is None else b""
 
     def _end(self) -> bytes:
@@ -192,7 +242,7 @@ class TLSChannel(Channel):
         except SSL.Error:
             # The peer is in the middle of a message, and may have ended there.
             if self.ended:
-                self._failed = True
+                self._advance("fail")
             else:
                 self._delayed = bytearray()
         return said(self._tls)
@@ -205,7 +255,7 @@ class TLSChannel(Channel):
         @raise ProtocolViolation: the peer did not send these bytes, or broke the
             protocol, or sent an alert.
         """
-        if self.ended or self._failed:
+        if self.ended or self._ends is _FAILED:
             return
         if data:
             self._tls.bio_write(data)
@@ -220,9 +270,9 @@ class TLSChannel(Channel):
             if len(opened) == before:
                 self._unanswered = _PIECE
         except SSL.ZeroReturnError:
-            self.ended = True
+            self._advance("peer ends")
         except SSL.Error as error:
-            self._failed = True
+            self._advance("fail")
             self.farewell = said(self._tls)
             text, self.alert = explain(error)
             raise ProtocolViolation(PROTOCOL_ID, text) from None
