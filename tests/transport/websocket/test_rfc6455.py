@@ -26,6 +26,7 @@ from tests.transport.websocket.frames import (
 )
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.testing.pump import byteByByte, inReads
+from twisted_libp2p.transport.websocket.layer import CLOSING_TIME
 from twisted_libp2p.transport.websocket.splitter import MAX_FRAME
 
 
@@ -226,6 +227,28 @@ class _Cases:
         self.fails((CONT, b"a", False), status=1002)
         self.fails((BINARY, b"a"), (CONT, b"b"), status=1002, data=b"a")
 
+    def test_5_afterMessage(self) -> None:
+        """
+        A continuation after a whole message is refused, whether another message follows
+        or not, and the message before is delivered.
+        """
+        whole = (BINARY, b"a", False), (CONT, b"b")
+        for fin in (True, False):
+            self.fails(*whole, (CONT, b"c", fin), *whole, status=1002, data=b"ab")
+            self.fails((CONT, b"c", fin), *whole, status=1002)
+
+    def test_5_pingsBetween(self) -> None:
+        """
+        Pings between five fragments are answered before the message ends.
+        """
+        raw = Raw(self.server)
+        raw.frames((BINARY, b"1", False), (CONT, b"2", False), (PING, b"first"))
+        self.assertEqual(raw.answers, [(PONG, True, b"first")])
+        raw.frames((CONT, b"3", False), (CONT, b"4", False), (PING, b"second"))
+        raw.frames((CONT, b"5"))
+        self.assertEqual(raw.upper.received, b"12345")
+        self.assertEqual(raw.answers[1:], [(PONG, True, b"second")])
+
     def test_5_noEnd(self) -> None:
         """
         A new message before the end of the last one is refused.
@@ -274,9 +297,22 @@ class _Cases:
 
     def test_7_insideMessage(self) -> None:
         """
-        A close frame in the middle of a message ends the connection with an error.
+        A close frame in the middle of a message is an end like any other: the borders
+        of messages mean nothing.
         """
-        self.fails((BINARY, b"a", False), (CLOSE, b""), status=1002, data=b"a")
+        normal = b"\x03\xe8"
+        for raw in self.raws():
+            raw.frames((BINARY, b"a", False), (CONT, b"b", False))
+            raw.frames((CLOSE, normal), (CONT, b"c"))
+            self.assertEqual(raw.upper.received, b"ab")
+            self.assertEqual(raw.answers, [(CLOSE, True, normal)])
+            raw.peer.transport.loseConnection()
+            raw.pump.flush()
+            (reason,) = raw.upper.reasons
+            self.assertTrue(reason.check(ConnectionDone))
+        self.fails(
+            (BINARY, b"a", False), (CONT, b"b"), (CONT, b"c"), status=1002, data=b"ab"
+        )
 
     # 9: limits
 
@@ -304,6 +340,52 @@ class _Cases:
         for size in (1 << 63, (1 << 64) - 1):
             encoded = bytes((127 | flag,)) + size.to_bytes(8, "big")
             self.fails(frame(BINARY, b"", size=encoded, mask=self.mask), status=1009)
+
+    def test_9_chops(self) -> None:
+        """
+        A message of 128 KiB arrives in pieces of 64 to 2048 bytes.
+        """
+        data = bytes(range(256)) * 512
+        whole = frame(BINARY, data, mask=self.mask)
+        for chop in (64, 128, 256, 512, 1024, 2048):
+            raw = Raw(self.server)
+            for begin in range(0, len(whole), chop):
+                raw.layer.dataReceived(whole[begin : begin + chop])
+            self.assertTrue(raw.upper.received == data, chop)
+
+    def test_9_roundTrips(self) -> None:
+        """
+        A thousand small messages are taken, one after the other.  A thousand empty ones
+        are not: that is a limit of ours.
+        """
+        raw = Raw(self.server)
+        small = frame(BINARY, b"a", mask=self.mask)
+        for _ in range(1000):
+            raw.layer.dataReceived(small)
+        self.assertEqual(len(raw.upper.received), 1000)
+        self.assertEqual(raw.upper.reasons, [])
+        for raw in self.raws():
+            raw.frames(*[(BINARY, b"")] * 1000)
+            self.assertEqual(code(raw.answers[-1][2]), 1008)
+            raw.clock.advance(CLOSING_TIME)
+
+    # 10: fragments of one size
+
+    def test_10_fragmentSize(self) -> None:
+        """
+        A message of 64 KiB in fragments of 1300 bytes.
+        """
+        data = b"*" * 65536
+        pieces = [data[begin : begin + 1300] for begin in range(0, len(data), 1300)]
+        first, *others = pieces
+        raw = Raw(self.server)
+        raw.frames(
+            (BINARY, first, False),
+            *[(CONT, each, False) for each in others[:-1]],
+            (CONT, others[-1]),
+        )
+        self.assertEqual(raw.upper.received, data)
+        self.assertEqual(raw.upper.reasons, [])
 
     # Masks have no cases of their own in the suite.
 

@@ -28,17 +28,21 @@ _LARGEST_DATA: Final = 2
 
 _MASKED: Final = 0x80
 
+# The first bytes of the last fragment of a message, and of a close frame.
+_LAST_FRAGMENT: Final = 0x80
+_CLOSE: Final = 0x88
+
 # Sizes from here on are wrong: the first bit has to be 0.
 _LIMIT: Final = 1 << 63
 
 
 class FrameSplitter:
     """
-    Reads the headers of frames, and makes several fragments of each large one.  All
-    other bytes pass as they are, right or wrong.
+    Reads the headers of frames, and makes several fragments of each large one.  It ends
+    a message before a close frame.  All other bytes pass as they are, right or wrong.
     """
 
-    __slots__ = ("_first", "_held", "_large", "_left", "_mask")
+    __slots__ = ("_end", "_first", "_held", "_inside", "_large", "_left", "_mask")
 
     def __init__(self) -> None:
         # The bytes of a header that is not whole, or up to three of a payload.
@@ -50,6 +54,9 @@ class FrameSplitter:
         self._large = False
         self._first = 0
         self._mask = b""
+        # Whether a message has begun that has not ended; the frame that ends it.
+        self._inside = False
+        self._end = b""
 
     def split(self, data: bytes) -> bytes:
         """
@@ -81,6 +88,10 @@ class FrameSplitter:
                     cut.append(data[passed:place])
                     place = passed = end
                 else:
+                    if self._end:
+                        cut += (data[passed:place], self._end)
+                        passed = place
+                        self._end = b""
                     place = end
         if not cut and not passed and size == len(data):
             return data
@@ -110,6 +121,14 @@ class FrameSplitter:
         elif end == 10:
             (left,) = _LONG.unpack_from(data, place + 2)
         self._left = left
+        if first <= _LARGEST_DATA:
+            self._inside = True
+        elif first == _LAST_FRAGMENT:
+            self._inside = False
+        elif first == _CLOSE and self._inside:
+            # The library takes this for an error, although RFC 6455 allows it.
+            self._inside = False
+            self._end = bytes((_LAST_FRAGMENT, second & _MASKED)) + bytes(masks)
         if MAX_FRAME < left < _LIMIT and first & ~_FIN <= _LARGEST_DATA:
             self._large = True
             self._first = first
