@@ -27,6 +27,7 @@ from twisted_libp2p.connection.dial import Dial, Target
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.naming import Judge, Naming
+from twisted_libp2p.connection.punch import Puncher
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
 from twisted_libp2p.connection.stack import MULTISTREAM
@@ -76,6 +77,7 @@ class Dialer:
     and those on which we listen ourselves, follow when all others have failed.  The
     routings are asked last, or first if no address is known.
 
+    @ivar puncher: dials peers that dial us at the same time.
     @ivar hearsay: the places from which peers have announced names.
     """
 
@@ -123,6 +125,7 @@ class Dialer:
         self._attempts = Attempts(
             upgrader, peerstore, dialect, self._backoff, judge, existing, instead
         )
+        self.puncher = Puncher(upgrader, self._choice, judge)
         self._naming = Naming(judge, resolver, names, self._clock, ADDRESS_LIMIT)
         self.hearsay = Hearsay(peerstore, lambda each: self.dials(each, Origin.PUBLIC))
         self._routings = routings
@@ -247,6 +250,7 @@ class Dialer:
         """
         Give up all dials.
         """
+        self.puncher.stop()
         for dial in list(self._dials.values()):
             dial.stop()
 

@@ -6,7 +6,8 @@ The upgrader of a node: dials and listens over any transport, and makes connecti
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -32,6 +33,7 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     Direction,
     IAddressing,
+    IConnection,
     IManagedConnection,
     IMuxedTransport,
     IMuxer,
@@ -47,6 +49,20 @@ from twisted_libp2p.interfaces import (
 __all__ = ["Upgrader"]
 
 
+class Punch(NamedTuple):
+    """
+    A peer that we dial, and that dials us at the same time.
+
+    @ivar peer: the peer.
+    @ivar role: our part in the upgrade, whichever side opens the connection.
+    @ivar succeeded: called with each connection that the peer has opened.
+    """
+
+    peer: PeerID
+    role: Role
+    succeeded: Callable[[IConnection], object]
+
+
 class Upgrader:
     """
     Makes connections of transports.
@@ -56,6 +72,8 @@ class Upgrader:
     @ivar muxers: the muxers by their id, in order of preference.
     @ivar context: the objects that all connections of the node share.
     @ivar upgrades: the upgrades that are under way.
+    @ivar expected: the hosts from which peers may dial us whom we dial at the same
+        time, by the bytes of their IP addresses.
     """
 
     _log = Logger()
@@ -89,6 +107,7 @@ class Upgrader:
         if not self.securities or not self.muxers:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.context = context
+        self.expected: dict[bytes | None, Punch] = {}
         self.upgrades = Upgrades(identity, tuple(self.muxers), context, deadline)
         self._proxies = proxies
         self._ports = Ports(self.accept, self.stack, context.clock)
@@ -234,17 +253,24 @@ class Upgrader:
             if IPeerTransport.providedBy(transport)
             else None
         )
+        punch = None if remote is None else self.expected.get(remote.host)
+        role = Role.SERVER
+        if punch is not None:
+            expected, role = punch.peer, punch.role
         upgrade = Upgrade(
             self.upgrades,
             transport,
             Direction.INBOUND,
-            Role.SERVER,
+            role,
             expected,
             scope,
             peer=addr,
             proxied=proxied,
         )
         upgrade.asked = asked
+        if punch is not None:
+            succeeded = punch.succeeded
+            upgrade.connection.addCallback(lambda each: (succeeded(each), each)[1])
         upgrade.connection.addErrback(self._failed, upgrade)
         return upgrade
 

@@ -24,6 +24,7 @@ from twisted.application.service import IService
 from zope.interface import Attribute, Interface
 
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
+from twisted_libp2p.interfaces.direction import Role
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -235,6 +236,26 @@ class IHost(Interface):
         @param options: how to dial, and whether the stream may run over a relay.
         @return: fires with the connected protocol.  Fails as L{connect} and
             L{IConnection.openStream} do.
+        """
+
+    def punch(
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        role: Role,
+        roundTrip: float | None,
+        seconds: float,
+    ) -> Deferred[Any]:
+        """
+        Dial a peer at all given addresses at once, from a port on which the node
+        listens, whether or not there is a connection to it.  Dials that fail are
+        repeated at random intervals.
+
+        @param role: our part in the upgrade, whichever side opens the connection.
+        @param roundTrip: seconds to the peer and back; None if the peer does not dial
+            us at the same time: each address is tried once then.
+        @param seconds: how long to try.
+        @return: fires with an L{IConnection}.  Fails with
+            L{DialFailed<twisted_libp2p.errors.DialFailed>}.
         """
 
     def listenOn(address: str | Multiaddr) -> Deferred[Any]:

@@ -32,6 +32,7 @@ from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import EventBus
+from twisted_libp2p.holepunch.service import HolePunching
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
@@ -119,6 +120,8 @@ class Node(OutgoingNode, RunningNode):
     @param proxies: addresses and networks, such as C{10.0.0.0/8}, of proxies in front
         of the node.  They are believed when they state the address of their client, by
         C{X-Forwarded-For} or the PROXY protocol; other peers are not.
+    @param holePunching: whether relayed connections get a direct one beside them, where
+        that can be; our public addresses are stated to the peer for this.
     @param services: services in addition to identify and ping, as for L{add}.
     @param routings: ways to find the addresses of a peer; the dialer asks them when it
         knows no address, and once more when all known ones have failed.
@@ -163,6 +166,7 @@ class Node(OutgoingNode, RunningNode):
         protocolVersion: str = PROTOCOL_VERSION,
         announce: Iterable[str | Multiaddr] = (),
         proxies: Iterable[str] = (),
+        holePunching: bool = True,
         services: Iterable[IHostService] = (),
         routings: Iterable[IPeerRouting] = (),
         random: Callable[[], float] = random,
@@ -199,7 +203,7 @@ class Node(OutgoingNode, RunningNode):
         )
         self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
         self.add(PingService())
-        for each in services:
+        for each in (*([HolePunching()] if holePunching else ()), *services):
             self.add(each)
 
     # Its parts

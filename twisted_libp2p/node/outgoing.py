@@ -6,22 +6,25 @@ The way from a node to its peers: connections, streams and questions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import NodeStopping
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IConnection,
     Identification,
+    Role,
 )
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.identify import IdentifyService
@@ -76,6 +79,22 @@ class OutgoingNode:
                 if connection.connected:
                     return succeed(connection)
         return self._dialer.dial(peer, addresses, options=options)
+
+    def punch(
+        self,
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        role: Role,
+        roundTrip: float | None,
+        seconds: float,
+    ) -> Deferred[IConnection]:
+        """
+        Dial a peer that dials us at the same time, as
+        L{IHost<twisted_libp2p.interfaces.IHost>} says.
+        """
+        if not self._context.open:
+            return fail(NodeStopping())
+        return self._dialer.puncher.punch(peer, addresses, role, roundTrip, seconds)
 
     def openStream(
         self,

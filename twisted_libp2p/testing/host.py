@@ -230,6 +230,8 @@ class HostDouble:
     streams of peers by L{serve}.
 
     @ivar asked: the targets of L{connect}, in order.
+    @ivar punched: the addresses, the role, the round trip and the result of each call
+        of L{punch}.
     @ivar listening: the addresses that L{listenOn} was called with.
     """
 
@@ -257,6 +259,9 @@ class HostDouble:
         self.limits = Limits.scaled()
         self.asked: list[Target] = []
         self.listening: list[Multiaddr] = []
+        self.punched: list[
+            tuple[tuple[Multiaddr, ...], Role, float | None, Deferred[Any]]
+        ] = []
 
     @property
     def peerID(self) -> PeerID:
@@ -322,6 +327,23 @@ class HostDouble:
             if each.remotePeer == peer:
                 return succeed(each)
         return fail(NoAddresses(f"the test has not met {target}"))
+
+    def punch(
+        self,
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        role: Role,
+        roundTrip: float | None,
+        seconds: float,
+    ) -> Deferred[Any]:
+        """
+        Record the dial in C{punched}.
+
+        @return: a Deferred that the test fires.
+        """
+        punching: Deferred[Any] = Deferred()
+        self.punched.append((tuple(addresses), role, roundTrip, punching))
+        return punching
 
     def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
         """

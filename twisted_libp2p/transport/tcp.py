@@ -43,7 +43,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.origin import HOST_NAMES
-from twisted_libp2p.address.scope import interfaceAddresses, unmapped
+from twisted_libp2p.address.scope import Scope, interfaceAddresses, unmapped
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
@@ -57,6 +57,7 @@ from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.reuse import FallingBack, ReusablePorts
 
 __all__ = ["TCPTransport"]
 
@@ -263,9 +264,12 @@ class _Server:
 
     firstBytes = FirstBytes.LIBP2P
 
-    def __init__(self, port: Multiaddr, endpoint: IStreamServerEndpoint) -> None:
+    def __init__(
+        self, port: Multiaddr, endpoint: IStreamServerEndpoint, shared: ReusablePorts
+    ) -> None:
         self.port = port
         self._endpoint = endpoint
+        self._shared = shared
 
     @property
     def below(self) -> IStreamServerEndpoint:
@@ -291,6 +295,7 @@ class _Server:
                 try:
                     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                    self._shared.add(port, listener)
                 except OSError:
                     # Nobody else knows of the port.
                     port.stopListening()
@@ -316,6 +321,7 @@ class TCPTransport:
         """
         self._reactor = reactor
         self._names = NameResolver(reactor)
+        self._shared = ReusablePorts()
 
     @classmethod
     def ofHost(cls, host: IHost) -> TCPTransport:
@@ -353,12 +359,8 @@ class TCPTransport:
         family, host, port = self._parts(unmapped(address))
         local = self._local(family, options.local)
         endpoint: IStreamClientEndpoint
-        if family == "ip4":
-            endpoint = TCP4ClientEndpoint(self._reactor, host, port, _UNTIMED, local)
-            endpoint = _PatientClient(endpoint, self._reactor)
-        elif family == "ip6":
-            endpoint = TCP6ClientEndpoint(self._reactor, host, port, _UNTIMED, local)
-            endpoint = _PatientClient(endpoint, self._reactor)
+        if family in ("ip4", "ip6"):
+            endpoint = self._ipEndpoint(family, address, host, port, local, options)
         elif family in HOST_NAMES:
             endpoint = _NamedClient(
                 self._reactor, self._names, family, host, port, local
@@ -366,6 +368,40 @@ class TCPTransport:
         else:
             raise UnsupportedAddress(f"{address} cannot be dialed over TCP")
         return _Client(endpoint)
+
+    def _ipEndpoint(
+        self,
+        family: str,
+        address: Multiaddr,
+        host: str,
+        port: int,
+        local: tuple[str, int] | None,
+        options: DialOptions,
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint that connects to an IP address: if that is a public one,
+        from a port on which the node listens, so that peers see an address at which it
+        may be reached.
+        """
+        kind = TCP4ClientEndpoint if family == "ip4" else TCP6ClientEndpoint
+
+        def dialFrom(place: Any) -> IStreamClientEndpoint:
+            return _PatientClient(
+                kind(self._reactor, host, port, _UNTIMED, place), self._reactor
+            )
+
+        if local is not None:
+            return dialFrom(local)
+        shared = None
+        if options.fromListener or Scope.of(address) is Scope.PUBLIC:
+            shared = self._shared.binding(family)
+        if options.fromListener:
+            if shared is None:
+                raise UnsupportedAddress(f"no port to dial {address} from is open")
+            return dialFrom(shared)
+        if shared is None:
+            return dialFrom(None)
+        return FallingBack(dialFrom(shared), dialFrom(None))
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
@@ -375,7 +411,9 @@ class TCPTransport:
         family, host, port = self._parts(address)
         if family == "ip4":
             return _Server(
-                address, TCP4ServerEndpoint(self._reactor, port, BACKLOG, host)
+                address,
+                TCP4ServerEndpoint(self._reactor, port, BACKLOG, host),
+                self._shared,
             )
         if family == "ip6":
             reactor = self._reactor
@@ -385,8 +423,12 @@ class TCPTransport:
                 and IReactorSocket.providedBy(reactor)
                 and not isinstance(reactor, SharedPorts)
             ):
-                return _Server(address, _IPv6Wildcard(reactor, port))
-            return _Server(address, TCP6ServerEndpoint(reactor, port, BACKLOG, host))
+                return _Server(address, _IPv6Wildcard(reactor, port), self._shared)
+            return _Server(
+                address,
+                TCP6ServerEndpoint(reactor, port, BACKLOG, host),
+                self._shared,
+            )
         raise UnsupportedAddress(f"{address} cannot be listened on over TCP")
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:

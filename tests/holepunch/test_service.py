@@ -1,0 +1,248 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.holepunch.service}, on a node without a network.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import DialFailed
+from twisted_libp2p.events import Identified, OpenedConn
+from twisted_libp2p.holepunch.events import DirectConnection, HolePunchFailed
+from twisted_libp2p.holepunch.exchange import DCUTR, Message, MessageType
+from twisted_libp2p.holepunch.service import EXCHANGE_TIME, HolePunching
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Direction, IHostService, Role
+from twisted_libp2p.testing import HostDouble
+from twisted_libp2p.wire.frames import delimit
+
+RELAY, PEER = Identity.generate(), Identity.generate()
+CIRCUIT = f"/ip4/45.45.0.10/tcp/4001/p2p/{RELAY.peerID}/p2p-circuit"
+HERE, THERE = Multiaddr("/ip4/45.46.1.1/tcp/4001"), Multiaddr("/ip4/45.46.2.1/tcp/4001")
+CONNECT = delimit(Message(MessageType.CONNECT, (THERE,)).toBytes())
+SYNC = delimit(Message(MessageType.SYNC).toBytes())
+
+
+class HolePunchingTests(SynchronousTestCase):
+    """
+    The service, whose dials the test answers.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start the service on a node that listens.
+        """
+        self.host = HostDouble(addresses=[Multiaddr("/ip4/10.1.0.2/tcp/4001")])
+        self.service = HolePunching()
+        self.service.attach(self.host)
+        self.service.startService()
+        self.events: list[Any] = []
+        for each in (DirectConnection, HolePunchFailed):
+            self.host.events.subscribe(each, self.events.append)
+
+    @property
+    def clock(self) -> Any:
+        """
+        The clock of the node.
+        """
+        return self.host.clock
+
+    def opened(self, direction: Direction, address: str = CIRCUIT) -> Any:
+        """
+        Connect the peer.
+        """
+        connection = self.host.meet(PEER, address, serves=[DCUTR])
+        connection.direction = direction
+        self.host.events.publish(
+            OpenedConn(
+                time=0.0,
+                connection=connection,
+                peer=PEER.peerID,
+                localAddress=None,
+                remoteAddress=connection.remoteAddress,
+                direction=direction,
+                security="/noise",
+                muxer="/yamux/1.0.0",
+                remoteKey=connection.remoteKey,
+                early=True,
+                upgradeTime=0.0,
+            )
+        )
+        return connection
+
+    def identified(
+        self, connection: Any, *listening: Multiaddr, observed: Multiaddr | None = None
+    ) -> None:
+        """
+        Let the peer of a connection describe itself.
+        """
+        self.host.events.publish(
+            Identified(
+                time=0.0,
+                connection=connection,
+                peer=connection.remotePeer,
+                agent="",
+                protocolVersion="",
+                protocols=(),
+                listenAddresses=listening,
+                observedAddress=observed,
+                push=False,
+            )
+        )
+
+    def test_contract(self) -> None:
+        """
+        It is a service, and serves its protocol from the first relayed connection on.
+        """
+        verifyObject(IHostService, self.service)
+        self.assertIsNone(self.host.registry.lookup(DCUTR))
+        self.opened(Direction.OUTBOUND)
+        self.assertTrue(self.host.registry.allowsLimited(DCUTR))
+        self.service.stopService()
+        self.assertIsNone(self.host.registry.lookup(DCUTR))
+
+    def test_addresses(self) -> None:
+        """
+        The address from which peers see a dial is ours, if the dial came from a port on
+        which we listen.
+        """
+        for number, port in enumerate((4001, 5000)):
+            connection = self.host.meet(address="/ip4/45.45.0.10/tcp/4001")
+            connection.localAddress = Multiaddr(f"/ip4/10.1.0.2/tcp/{port}")
+            seen = Multiaddr(f"/ip4/45.46.1.{number}/tcp/4001")
+            self.identified(connection, observed=seen)
+        self.assertEqual(
+            self.service.addresses(), [Multiaddr("/ip4/45.46.1.0/tcp/4001")]
+        )
+
+    def test_relayedSight(self) -> None:
+        """
+        Nobody sees us through a relay.
+        """
+        connection = self.opened(Direction.OUTBOUND)
+        connection.localAddress = Multiaddr("/ip4/10.1.0.2/tcp/4001")
+        self.identified(connection, observed=HERE)
+        self.assertEqual(self.service.addresses(), [])
+
+    def ask(self, seconds: float = 0.2) -> Any:
+        """
+        Let the service begin, and the peer answer.
+
+        @return: the stream.
+        """
+        connection = self.opened(Direction.INBOUND)
+        self.identified(connection)
+        (stream,) = connection.opened
+        self.clock.advance(seconds)
+        stream.protocol.dataReceived(CONNECT)
+        return stream
+
+    def test_asking(self) -> None:
+        """
+        The side that was reached begins, and dials half a round trip after its last
+        message, as the server.
+        """
+        stream = self.ask()
+        self.assertEqual(
+            stream.value(), delimit(Message(MessageType.CONNECT).toBytes()) + SYNC
+        )
+        self.assertEqual(self.host.punched, [])
+        self.clock.advance(0.11)
+        ((addresses, role, roundTrip, _),) = self.host.punched
+        self.assertEqual((addresses, role), ((THERE,), Role.SERVER))
+        self.assertAlmostEqual(roundTrip or 0.0, 0.2)
+
+    def test_succeeded(self) -> None:
+        """
+        A direct connection ends the work, whichever side has opened it.
+        """
+        self.ask()
+        self.clock.advance(0.11)
+        self.opened(Direction.INBOUND, str(THERE))
+        self.clock.advance(0)
+        (event,) = self.events
+        self.assertIsInstance(event, DirectConnection)
+        self.assertEqual(event.attempts, 1)
+        self.assertEqual(self.service._running, {})
+
+    def test_failed(self) -> None:
+        """
+        There are three exchanges.
+        """
+        connection = self.ask().connection
+        for number in range(3):
+            self.clock.advance(3.0)
+            *_, punching = self.host.punched[number]
+            punching.errback(DialFailed("peer", []))
+            if number < 2:
+                connection.opened[-1].protocol.dataReceived(CONNECT)
+        (event,) = self.events
+        self.assertIsInstance(event, HolePunchFailed)
+        self.assertEqual(event.attempts, 3)
+
+    def test_reversal(self) -> None:
+        """
+        A peer with public addresses is dialed at once, once.
+        """
+        self.identified(self.opened(Direction.INBOUND), THERE)
+        ((addresses, role, roundTrip, _),) = self.host.punched
+        self.assertEqual((addresses, role, roundTrip), ((THERE,), Role.CLIENT, None))
+
+    def test_silent(self) -> None:
+        """
+        A peer that does not answer is given up.
+        """
+        self.identified(self.opened(Direction.INBOUND))
+        self.clock.advance(EXCHANGE_TIME)
+        self.clock.advance(0)
+        (event,) = self.events
+        self.assertIsInstance(event, HolePunchFailed)
+
+    def test_answering(self) -> None:
+        """
+        The side that has dialed answers, and dials at the last message, as the client.
+        """
+        connection = self.opened(Direction.OUTBOUND)
+        stream = self.host.serve(connection, DCUTR)
+        for each in CONNECT:
+            stream.protocol.dataReceived(bytes([each]))
+        self.assertEqual(
+            stream.value(), delimit(Message(MessageType.CONNECT).toBytes())
+        )
+        self.clock.advance(0.3)
+        stream.protocol.dataReceived(SYNC)
+        ((addresses, role, roundTrip, _),) = self.host.punched
+        self.assertEqual((addresses, role), ((THERE,), Role.CLIENT))
+        self.assertAlmostEqual(roundTrip or 0.0, 0.3)
+
+    def test_notAnswering(self) -> None:
+        """
+        Only a peer that we have dialed through a relay may ask, and on one stream.
+        """
+        first = self.opened(Direction.OUTBOUND)
+        self.host.serve(first, DCUTR)
+        self.assertTrue(self.host.serve(first, DCUTR).disconnected)
+        for direction, address in (
+            (Direction.INBOUND, CIRCUIT),
+            (Direction.OUTBOUND, str(THERE)),
+        ):
+            other = self.host.meet(Identity.generate(), address)
+            other.direction = direction
+            self.assertTrue(self.host.serve(other, DCUTR).disconnected)
+
+    def test_stop(self) -> None:
+        """
+        A service that stops leaves nothing.
+        """
+        self.ask()
+        self.clock.advance(0.11)
+        *_, punching = self.host.punched[0]
+        self.service.stopService()
+        self.assertTrue(punching.called)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,232 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Dials of hole punching: all addresses at once, from a port on which we listen, again and
+again for a few seconds.
+
+See libp2p/specs, relay/DCUtR.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from random import random
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.connection.choice import TransportChoice
+from twisted_libp2p.connection.naming import Judge
+from twisted_libp2p.connection.upgrader import Punch, Upgrader
+from twisted_libp2p.errors import (
+    DialFailed,
+    LocalError,
+    NodeStopping,
+    UnsupportedAddress,
+)
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import DialOptions, IConnection, Role
+from twisted_libp2p.pacing import Deadline
+
+__all__ = ["Puncher"]
+
+#: Seconds until a dial that was refused is tried again: the first number, or up to the
+#: second, or to the round trip if that is longer.  They are random: two peers that
+#: wait for the same time each would miss each other again and again.
+SHORTEST_WAIT: Final = 0.01
+USUAL_WAIT: Final = 0.05
+
+
+class Puncher:
+    """
+    Dials peers that dial us at the same time.
+    """
+
+    def __init__(
+        self,
+        upgrader: Upgrader,
+        choice: TransportChoice,
+        judge: Judge,
+        random: Callable[[], float] = random,
+    ) -> None:
+        """
+        @param choice: finds the transport of an address.
+        @param judge: decides where the addresses that peers name may lead.
+        @param random: returns numbers from 0 to 1.
+        """
+        self._upgrader = upgrader
+        self._clock = upgrader.context.clock
+        self._choice = choice
+        self._judge = judge
+        self._random = random
+        self._running: set[_Run] = set()
+
+    def punch(
+        self,
+        peer: PeerID,
+        addresses: Iterable[Multiaddr],
+        role: Role,
+        roundTrip: float | None,
+        seconds: float,
+    ) -> Deferred[IConnection]:
+        """
+        Dial a peer at all its addresses.
+
+        A connection that the peer opens from one of these hosts meanwhile is used too,
+        and has the same role, if the peer dials us as well.  Its port may be another: a
+        router may choose one for each connection.
+
+        @param role: our part in the upgrade, whichever side opens the connection.
+        @param roundTrip: seconds to the peer and back; None if the peer does not dial
+            us at the same time: each address is tried once then.
+        @param seconds: how long to try.
+        @return: fires with the first connection.  Fails with L{DialFailed}.
+        """
+        bare = list(dict.fromkeys(each.withoutPeer() for each in addresses))
+        run = _Run(peer, len(bare), self._ended, self._clock, seconds)
+        self._running.add(run)
+        if roundTrip is not None and role is Role.CLIENT:
+            # A server is what we are on accepted connections in any case.
+            for host in {each.host for each in bare} - {None}:
+                self._upgrader.expected[host] = Punch(peer, role, run.succeeded)
+        wait = None if roundTrip is None else max(USUAL_WAIT, roundTrip)
+        for address in bare:
+            dial = Deferred.fromCoroutine(self._repeat(run, address, role, wait))
+            run.add(address, dial)
+        run.check()
+        return run.result
+
+    def stop(self) -> None:
+        """
+        Give up all dials.
+        """
+        for each in list(self._running):
+            each.result.addErrback(lambda _: None)
+            each.result.cancel()
+
+    def _ended(self, run: _Run) -> None:
+        self._running.discard(run)
+        expected = self._upgrader.expected
+        for host, punch in list(expected.items()):
+            if punch.succeeded == run.succeeded:
+                del expected[host]
+
+    async def _repeat(
+        self, run: _Run, address: Multiaddr, role: Role, wait: float | None
+    ) -> IConnection:
+        """
+        Dial an address until that succeeds.  A router may answer a dial that comes too
+        early by a reset.
+
+        @param wait: maximum of the seconds between two dials; None for a single dial.
+        """
+        options = DialOptions(role=role, fromListener=True)
+        upgrader = self._upgrader
+        while True:
+            if not upgrader.context.open:
+                raise NodeStopping
+            self._judge.check(Origin.PUBLIC, address)
+            upgrader.context.connections.dialing(run.peer, address)
+            transport = self._choice.find(address, Origin.PUBLIC)
+            if transport is None:
+                raise UnsupportedAddress(f"no transport of this node dials {address}")
+            upgrade = upgrader.outbound(transport, run.peer, options)
+            try:
+                return await upgrader.connect(
+                    upgrade, transport, address, options=options
+                )
+            except (CancelledError, LocalError):
+                raise
+            except Exception as error:
+                # An endpoint that is cancelled has an error of its own.
+                if wait is None or run.isOver:
+                    raise
+                run.causes[address] = error
+            pause = SHORTEST_WAIT + (wait - SHORTEST_WAIT) * self._random()
+            await deferLater(self._clock, pause)
+
+
+class _Run:
+    """
+    The dials of one peer.
+
+    @ivar result: fires with the first connection.
+    @ivar causes: for each address its last error.
+    """
+
+    def __init__(
+        self,
+        peer: PeerID,
+        count: int,
+        ended: Callable[[_Run], object],
+        clock: IReactorTime,
+        seconds: float,
+    ) -> None:
+        """
+        @param count: the number of addresses.
+        @param ended: called at the end.
+        @param seconds: how long to try.
+        """
+        self.peer = peer
+        self.result: Deferred[IConnection] = Deferred(lambda _: self._end())
+        self.causes: dict[Multiaddr, Exception] = {}
+        self._left = count
+        self._ended = ended
+        self._dials: dict[Multiaddr, Deferred[IConnection]] = {}
+        self._isOver = False
+        self._deadline = Deadline(clock, seconds, self._giveUp)
+
+    def add(self, address: Multiaddr, dial: Deferred[IConnection]) -> None:
+        """
+        Wait for the dial of an address.
+        """
+        self._dials[address] = dial
+        dial.addCallbacks(self.succeeded, self._failed, errbackArgs=(address,))
+
+    @property
+    def isOver(self) -> bool:
+        """
+        Whether the dials have been given up.
+        """
+        return self._isOver
+
+    def succeeded(self, connection: IConnection) -> None:
+        """
+        Report the first connection.
+        """
+        if not self.result.called:
+            self.result.callback(connection)
+            self._end()
+
+    def check(self) -> None:
+        """
+        Fail if no dial is left.
+        """
+        if not self._left and not self.result.called:
+            causes = [(str(each), error) for each, error in self.causes.items()]
+            self.result.errback(DialFailed(str(self.peer), causes))
+            self._end()
+
+    def _failed(self, reason: Failure, address: Multiaddr) -> None:
+        self._left -= 1
+        if isinstance(reason.value, Exception):
+            self.causes.setdefault(address, reason.value)
+        self.check()
+
+    def _end(self) -> None:
+        if self._deadline.active():
+            self._deadline.cancel()
+        self._ended(self)
+        self._giveUp()
+
+    def _giveUp(self) -> None:
+        """
+        Cancel the dials.
+        """
+        self._isOver = True
+        for each in self._dials.values():
+            each.cancel()
