@@ -416,10 +416,10 @@ class _Script:
         stream = self._ours.streams.get(number)
         if flags & _SYN:
             theirs = (number & 1 == 1) != self._ours.initiator
-            if flags & _RST and (stream is not None or not theirs):
-                return _BOTH
             if theirs and stream is not None and stream.state.closed:
                 return _REUSED
+            if flags & _RST and (stream is not None or not theirs):
+                return _BOTH
             return None
         if stream is None:
             return None
