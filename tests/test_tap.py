@@ -176,7 +176,7 @@ class OptionsTests(SynchronousTestCase):
                 self.assertEqual(each._origins, ["https://a.example", "http://b:80"])
         for wrong in ("a.example", "https://a.example/", "https://A.example", "*"):
             error = self.assertRaises(SystemExit, make, "--allow-origin", wrong)
-            self.assertIn(f"{wrong} is no origin of a web page", str(error))
+            self.assertIn(f"{wrong} is not the origin of a web page", str(error))
 
     def test_privileged(self) -> None:
         """

@@ -332,7 +332,7 @@ class ProxyTests(_Case):
 
     def test_stranger(self) -> None:
         """
-        Nobody else is believed: a header is no multistream, and C{X-Forwarded-For} has
+        Nobody else is believed: a header is refused, and C{X-Forwarded-For} has
         no effect.
         """
         node = self.begin(TCP, f"{TCP}/ws")
@@ -383,7 +383,7 @@ class ProxyTests(_Case):
 
     def test_health(self) -> None:
         """
-        The health checks of a proxy are no clients: they are answered, and not counted.
+        The health checks of a proxy are answered, and not counted as clients.
         """
         node = self.begin(TCP, f"{TCP}/ws")
         local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"

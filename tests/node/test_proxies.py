@@ -227,7 +227,7 @@ class ProxyTests(TestCase):
     async def test_haproxy(self) -> None:
         """
         Twisted's endpoint C{haproxy:} reads the header too, and states the client of
-        trusted proxies alone: a peer that is none remains the peer.
+        trusted proxies alone: any other peer remains the peer.
         """
         for proxies, remote in (
             (["127.0.0.1"], "203.0.113.9"),

@@ -49,7 +49,7 @@ class ProxiesTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """
-        A text that is no network is refused with one line.
+        A text that names no network is refused with one line.
         """
         for text in ("10.0.0.1/8", "proxy.example", "10.0.0.0/40", ""):
             error = self.assertRaises(ConfigurationError, TrustedProxies, [text])

@@ -73,7 +73,7 @@ def _stated(text: str) -> IAddress | None:
     """
     Read an address of C{X-Forwarded-For}, which may have a port.
 
-    @return: None if it is none; some proxies write C{unknown}.
+    @return: None for any other text; some proxies write C{unknown}.
     """
     text = text.strip()
     host, port = text, ""

@@ -353,7 +353,7 @@ ROWS = (
     Row(
         "transport.websocket_heads",
         "100 heads of a byte a second, a header of 1 GiB, requests without upgrade,"
-        " with no or two Hosts, with a body; other protocols",
+        " with no, a wrong or two Hosts, with a body; other protocols",
         websocket.heads,
         once=True,
         long=12,

@@ -46,6 +46,7 @@ def heads(arena: Arena) -> None:
     wrong = {
         "no upgrade": (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b" 426 "),
         "no Host": (_HEAD.replace(b"Host: a\r\n", b"") + b"\r\n", b" 400 "),
+        "a wrong Host": (_HEAD.replace(b"Host: a", b"Host: a/b") + b"\r\n", b" 400 "),
         "two Hosts": (_HEAD + b"Host: b\r\n\r\n", b" 400 "),
         "a body": (_HEAD + b"Content-Length: 9\r\n\r\n", b" 400 "),
         "no HTTP": (b"\x13/multistream/1.0.0\n", b""),

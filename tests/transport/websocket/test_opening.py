@@ -169,6 +169,33 @@ class ServerTests(SynchronousTestCase):
             )
             self.refused(request, status, "websocket: ")
 
+    def test_host(self) -> None:
+        """
+        The Host of a request is a name or an IP address, with or without a port;
+        whether the name is ours cannot be known.
+        """
+        for host, right in (
+            (b"192.0.2.1:4001", True),
+            (b"[2001:db8::1]:4001", True),
+            (b"node.example", True),
+            (b"my_node.example:80", True),
+            (b"", False),
+            (b"a b", False),
+            (b"a/b", False),
+            (b"user@a", False),
+            (b"a, b", False),
+            (b"a:80:80", False),
+            (b"[2001:db8::1", False),
+            (b"a\tb", False),
+        ):
+            request = self.altered(b"192.0.2.1:4001", host)
+            if right:
+                opening = ServerOpening()
+                opening.receive(request)
+                self.assertTrue(opening.done, host)
+            else:
+                self.refused(request, b"400 Bad Request", "websocket: ")
+
     def test_origin(self) -> None:
         """
         Pages of other origins are refused, other peers are not.

@@ -41,7 +41,10 @@ _RESPONSE_START = b"HTTP/1.1 "
 
 _REQUEST_LINE = re.compile(rb"[A-Z]+ \S+ HTTP/1\.[01]\r\n")
 _UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*[^\r\n]*\bwebsocket\b", re.IGNORECASE)
-_HOST = re.compile(rb"\r\nhost:", re.IGNORECASE)
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+
+# A name, or an IP address, and a port (RFC 9110, section 7.2).
+_HOST_VALUE = re.compile(rb"(?:[\w.~%-]+|\[[0-9a-fA-F:.]+\])(?::\d*)?")
 
 _NO_UPGRADE: Final = (
     "This is the WebSocket address of a libp2p node: dial it with a libp2p peer.\n"
@@ -236,8 +239,9 @@ class ServerOpening(Opening):
             return self._refusal(
                 HTTPStatus.UPGRADE_REQUIRED, _NO_UPGRADE, head.startswith(b"HEAD ")
             )
-        if len(_HOST.findall(head)) != 1:
-            self._fail("the request has no Host, or several")
+        hosts = _HOST.findall(head)
+        if len(hosts) != 1 or not _HOST_VALUE.fullmatch(hosts[0]):
+            self._fail("the request has no Host, a wrong one, or several")
             return self._refusal(HTTPStatus.BAD_REQUEST)
         protocol = self.protocol
         protocol.receive_data(head)

@@ -84,7 +84,7 @@ class WebSocketTransport:
             C{https://example.com}; all by default.
         @param proxies: the proxies that may state the address of their client; none by
             default.
-        @raise ConfigurationError: a file cannot be used, or an origin is none.
+        @raise ConfigurationError: a file cannot be used, or an origin is malformed.
         """
         self.name = "wss" if secure else "ws"
         self._secure = secure
@@ -232,11 +232,11 @@ def _checkOrigin(text: str) -> str:
     """
     Check the origin of a web page.
 
-    @raise ConfigurationError: it is none.
+    @raise ConfigurationError: it is malformed.
     """
     if not _ORIGIN.fullmatch(text):
         raise ConfigurationError(
-            f"{text} is no origin of a web page: https://example.com is one, and"
+            f"{text} is not the origin of a web page: https://example.com is one, and"
             " http://localhost:8080; in small letters, and without a path"
         )
     return text
@@ -260,7 +260,7 @@ class WebSockets:
         """
         Make the transport for a node.
 
-        @raise ConfigurationError: one of the origins is none.
+        @raise ConfigurationError: one of the origins is malformed.
         """
         return WebSocketTransport(
             host.reactor, origins=self.origins, proxies=host.proxies
