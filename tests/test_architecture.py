@@ -83,7 +83,7 @@ WITHOUT_IO = (
     "muxer/state.py",
     "transport/private/xsalsa20.py",
     "transport/websocket/opening.py",
-    "transport/websocket/splitter.py",
+    "transport/websocket/frames.py",
     "connection/backoff.py",
     "connection/candidates.py",
     "connection/choice.py",

@@ -7,8 +7,8 @@ of received messages are delivered as they come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
@@ -22,8 +22,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
-from websockets.exceptions import PayloadTooBig
-from websockets.frames import BINARY, CLOSE, CONT, TEXT, CloseCode, Frame
+from websockets.frames import CLOSE, CloseCode, Frame
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from twisted_libp2p.errors import (
@@ -35,8 +34,8 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import ITrustedProxies
 from twisted_libp2p.pacing import Allowance, Deadline, Layer
 from twisted_libp2p.printable import printable
+from twisted_libp2p.transport.websocket.frames import FrameReader, packed
 from twisted_libp2p.transport.websocket.opening import NAME, Opening, ServerOpening
-from twisted_libp2p.transport.websocket.splitter import FrameSplitter
 
 __all__ = ["WebSocketFactory", "WebSocketLayer"]
 
@@ -91,7 +90,8 @@ class WebSocketLayer(Layer):
         super().__init__(factory, wrappedProtocol)
         self._opening: Opening | None = opening
         self._protocol: Protocol = opening.protocol
-        self._splitter = FrameSplitter()
+        self._masks = opening.protocol.side is CLIENT
+        self._reader = FrameReader(not self._masks)
         self._held: list[bytes] = []
 
     # What the transport below calls.
@@ -114,8 +114,14 @@ class WebSocketLayer(Layer):
         if self._opening is not None:
             data = self._open(self._opening, data)
         if data:
-            self._protocol.receive_data(self._splitter.split(data))
-            self._take(self._protocol.events_received())  # type: ignore[arg-type]
+            reader = self._reader
+            payloads = reader.read(data)
+            if payloads and not self.disconnecting and self.wrappedProtocol is not None:
+                self.wrappedProtocol.dataReceived(
+                    payloads[0] if len(payloads) == 1 else b"".join(payloads)
+                )
+            if reader.control or reader.empty or reader.violation is not None:
+                self._control(reader)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -192,27 +198,24 @@ class WebSocketLayer(Layer):
                 peer=self.getPeer(),
             )
 
-    def _take(self, frames: Iterable[Frame]) -> None:
+    def _control(self, reader: FrameReader) -> None:
         """
-        Deliver the payloads of frames, all together, and answer the others.
+        Answer frames of control, and violations.
         """
         protocol = self._protocol
-        payloads: list[bytes] = []
-        error = _violation(protocol.parser_exc)
-        for frame in frames:
-            opcode = frame.opcode
-            if frame.data and (opcode is BINARY or opcode is CONT):
-                payloads.append(frame.data)  # type: ignore[arg-type]
-            elif opcode is TEXT:
-                error = "a text message, although only binary ones are allowed"
-                protocol.fail(CloseCode.UNSUPPORTED_DATA)
-                break
-            elif opcode is not CLOSE and not self._allowEmpty():
-                error = "too many frames without data"
-                protocol.fail(CloseCode.POLICY_VIOLATION)
-                break
-        if payloads and not self.disconnecting and self.wrappedProtocol is not None:
-            self.wrappedProtocol.dataReceived(b"".join(payloads))
+        control, reader.control = reader.control, []
+        empty, reader.empty = reader.empty, 0
+        protocol.receive_data(b"".join(control))
+        frames = cast(list[Frame], protocol.events_received())
+        empty += sum(frame.opcode is not CLOSE for frame in frames)
+        # A close frame may be wrong in itself.
+        error = None if protocol.parser_exc is None else str(protocol.parser_exc)
+        if not all(self._allowEmpty() for _ in range(empty)):
+            error = "too many frames without data"
+            protocol.fail(CloseCode.POLICY_VIOLATION)
+        elif reader.violation is not None:
+            code, error = reader.violation
+            protocol.fail(code)
         last = protocol.data_to_send()
         if last:
             self.below.writeNow(b"".join(last))
@@ -325,16 +328,17 @@ class WebSocketLayer(Layer):
         """
         Put bytes into frames; keep them if the WebSocket is not open yet.
         """
-        protocol = self._protocol
         if self._opening is not None and self._reason is None:
             self._held.append(data)
-        elif protocol.state is OPEN and data:
-            if len(data) <= FRAME:
-                protocol.send_binary(data)
-            else:
-                for begin in range(0, len(data), FRAME):
-                    protocol.send_binary(data[begin : begin + FRAME])
-            return protocol.data_to_send()
+        elif self._protocol.state is OPEN and data:
+            size = len(data)
+            if size <= FRAME:
+                return [packed(data, self._masks)]
+            view = memoryview(data)
+            return [
+                packed(view[begin : begin + FRAME], self._masks)
+                for begin in range(0, size, FRAME)
+            ]
         return []
 
     def loseConnection(self) -> None:
@@ -386,17 +390,6 @@ class WebSocketLayer(Layer):
         Close, since nothing more is wanted.
         """
         self.loseConnection()
-
-
-def _violation(error: Exception | None) -> str | None:
-    """
-    Return how the peer has broken the protocol; None if it has not.
-    """
-    if error is None:
-        return None
-    if isinstance(error, PayloadTooBig):
-        return "a frame of an impossible size"
-    return str(error)
 
 
 class WebSocketFactory(WrappingFactory[WebSocketLayer]):

@@ -23,7 +23,7 @@ from websockets.typing import Origin
 from websockets.uri import WebSocketURI
 
 from twisted_libp2p.errors import HandshakeFailed
-from twisted_libp2p.transport.websocket.splitter import MAX_FRAME
+from twisted_libp2p.transport.websocket.frames import MAX_CONTROL
 
 __all__ = ["MAX_HEAD", "NAME", "ClientOpening", "Opening", "ServerOpening"]
 
@@ -53,9 +53,6 @@ _NO_UPGRADE: Final = (
 # The library logs each connection.  This package has its own events.
 _SILENT = logging.Logger(NAME)
 _SILENT.disabled = True
-
-# Messages may have any size: their borders carry no meaning.
-_SIZES: Final = (None, MAX_FRAME)
 
 
 class Opening:
@@ -153,7 +150,7 @@ class ClientOpening(Opening):
         """
         super().__init__()
         uri = WebSocketURI(secure, host, port, path, "")
-        self.protocol = ClientProtocol(uri, max_size=_SIZES, logger=_SILENT)
+        self.protocol = ClientProtocol(uri, max_size=MAX_CONTROL, logger=_SILENT)
 
     def start(self) -> bytes:
         """
@@ -209,7 +206,7 @@ class ServerOpening(Opening):
         self._path = path
         accepted = None if origins is None else [*map(Origin, origins), None]
         self.protocol = ServerProtocol(
-            origins=accepted, max_size=_SIZES, logger=_SILENT
+            origins=accepted, max_size=MAX_CONTROL, logger=_SILENT
         )
 
     @property
