@@ -74,7 +74,7 @@ class EventBusTests(SynchronousTestCase):
         first.cancel()
         first.cancel()
         self.assertEqual(self.heard, [])
-        self.assertFalse(self.bus.wanted[Listen])
+        self.assertFalse(self.bus.subscribers[Listen])
 
     def test_order(self) -> None:
         """
@@ -121,7 +121,7 @@ class EventBusTests(SynchronousTestCase):
         self.bus.publish(listen(2))
         self.bus.publish(listen(2))
         self.assertEqual(self.successResultOf(waiting).time, 2)
-        self.assertFalse(self.bus.wanted[Listen])
+        self.assertFalse(self.bus.subscribers[Listen])
 
     def test_cancelNext(self) -> None:
         """
@@ -130,16 +130,16 @@ class EventBusTests(SynchronousTestCase):
         waiting = self.bus.next(Listen)
         waiting.cancel()
         self.failureResultOf(waiting, CancelledError)
-        self.assertFalse(self.bus.wanted[Listen])
+        self.assertFalse(self.bus.subscribers[Listen])
         self.bus.publish(listen())
 
     def test_wants(self) -> None:
         """
         An event that nobody would hear need not be made.
         """
-        self.assertFalse(self.bus.wanted[Listen])
+        self.assertFalse(self.bus.subscribers[Listen])
         self.bus.subscribe(Event, self.heard.append)
-        self.assertTrue(self.bus.wanted[Listen])
+        self.assertTrue(self.bus.subscribers[Listen])
 
     def test_late(self) -> None:
         """

@@ -325,21 +325,21 @@ class Subscription(Generic[E]):
             self._callback(event)
 
 
-class _Wanted(dict[type[Event], bool]):
+class _Subscribers(dict[type[Event], tuple[Subscription[Any], ...]]):
     """
-    Whether types of events have subscribers: found out when it is asked for, and kept
-    until the subscriptions change.
+    The subscriptions for exactly one type of event each: found when an event is
+    published, and kept until the subscriptions change.
     """
 
     def __init__(self, bus: EventBus) -> None:
         super().__init__()
         self._bus = bus
 
-    def __missing__(self, type: type[Event]) -> bool:
-        wanted = self[type] = any(
-            issubclass(type, each._type) for each in self._bus._subscriptions
+    def __missing__(self, type: type[Event]) -> tuple[Subscription[Any], ...]:
+        found = self[type] = tuple(
+            [each for each in self._bus._subscriptions if issubclass(type, each._type)]
         )
-        return wanted
+        return found
 
 
 @implementer(IEventBus)
@@ -347,7 +347,7 @@ class EventBus:
     """
     Delivers each published event to its subscribers.
 
-    @ivar wanted: whether an event of exactly this type has a subscriber, so that
+    @ivar subscribers: the subscriptions for exactly this type of event, so that
         frequent events are not made without one.
     """
 
@@ -355,7 +355,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription[Any]] = []
-        self.wanted = _Wanted(self)
+        self.subscribers = _Subscribers(self)
         self._pending: deque[Event] = deque()
         self._delivering = False
 
@@ -377,7 +377,7 @@ class EventBus:
         """
         subscription = Subscription(self, type, callback, where)
         self._subscriptions = [*self._subscriptions, subscription]
-        self.wanted.clear()
+        self.subscribers.clear()
         return subscription
 
     def next(
@@ -408,15 +408,14 @@ class EventBus:
         try:
             while self._pending:
                 event = self._pending.popleft()
-                for subscription in self._subscriptions:
-                    if isinstance(event, subscription._type):
-                        try:
-                            subscription._deliver(event)
-                        except Exception:
-                            self._log.failure(
-                                "a subscriber of {name} failed",
-                                name=type(event).__name__,
-                            )
+                for subscription in self.subscribers[type(event)]:
+                    try:
+                        subscription._deliver(event)
+                    except Exception:
+                        self._log.failure(
+                            "a subscriber of {name} failed",
+                            name=type(event).__name__,
+                        )
         finally:
             self._delivering = False
 
@@ -424,4 +423,4 @@ class EventBus:
         self._subscriptions = [
             each for each in self._subscriptions if each is not subscription
         ]
-        self.wanted.clear()
+        self.subscribers.clear()

@@ -303,7 +303,7 @@ class MetricsTests(SynchronousTestCase):
         self.assertIsNone(
             self.value("libp2p_swarm_connections_opened_total", **INBOUND)
         )
-        self.assertFalse(self.node.events.wanted[LimitReached])
+        self.assertFalse(self.node.events.subscribers[LimitReached])
 
     def test_versions(self) -> None:
         """

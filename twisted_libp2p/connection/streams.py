@@ -336,7 +336,7 @@ class Streams:
                 self._asked -= 1
                 # Whichever side ended it, it has cost a negotiation.
                 self._abandon()
-        elif context.events.wanted[ClosedStream]:
+        elif context.events.subscribers[ClosedStream]:
             context.events.publish(
                 ClosedStream(**self._describe(stream), reason=reason)
             )
@@ -372,7 +372,7 @@ class Streams:
         context = self._context
         if direction is INBOUND:
             self._asked -= 1
-        if context.events.wanted[OpenedStream]:
+        if context.events.subscribers[OpenedStream]:
             context.events.publish(OpenedStream(**self._describe(stream)))
 
     def _describe(self, stream: IMuxedStream) -> dict[str, Any]:
