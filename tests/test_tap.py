@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import select
 import socket
@@ -57,6 +58,20 @@ def make(*arguments: str, reactor: Any = None) -> Node:
     node = makeService(options, reactor or MemoryReactorClock())
     assert isinstance(node, Node)
     return node
+
+
+def lowPorts(count: int) -> list[int]:
+    """
+    Find free ports of those on which only root may listen.
+    """
+    found: list[int] = []
+    for number in random.sample(range(600, 1024), 424):
+        with contextlib.suppress(OSError), socket.socket() as taken:
+            taken.bind(("127.0.0.1", number))
+            found.append(number)
+        if len(found) == count:
+            return found
+    raise AssertionError("all ports below 1024 are taken")
 
 
 class OptionsTests(SynchronousTestCase):
@@ -649,7 +664,7 @@ class StartTests(ProgramTestCase):
         with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
             handle = os.pidfd_open(int((self.folder / "pid").read_text()))
             try:
-                select.select([handle], [], [], 60)
+                select.select([handle], [], [], self.timeout)
             finally:
                 os.close(handle)
 
@@ -711,15 +726,16 @@ class StartTests(ProgramTestCase):
         # The user need not be able to read this Python.
         preload = "import encodings.idna, sqlite3, twisted.enterprise.adbapi; "
         twistd = (TWISTD[0], preload + TWISTD[1])
+        port, other = (str(each) for each in lowPorts(2))
         for place in ("new/data", "new/data"):
             program = self.start(
                 *twistd, "-n", "--pidfile=", "--uid=65534", "--gid=65533",
-                "libp2p", "--listen", "/ip4/127.0.0.1/tcp/978", "--data", place,
-                "--listen", "/ip4/127.0.0.1/tcp/978/ws",
-                "--listen", "/ip4/127.0.0.1/tcp/979/ws",
+                "libp2p", "--listen", f"/ip4/127.0.0.1/tcp/{port}", "--data", place,
+                "--listen", f"/ip4/127.0.0.1/tcp/{port}/ws",
+                "--listen", f"/ip4/127.0.0.1/tcp/{other}/ws",
                 "--peerstore", f"sqlite:{place}/peers.db",
             )  # fmt: skip
-            for kind in ("978", "978/ws", "979/ws"):
+            for kind in (port, f"{port}/ws", f"{other}/ws"):
                 await program.says(rf"(listening on /ip4/127.0.0.1/tcp/{kind}/p2p)")
             await program.says(r"(set uid/gid 65534/65533)")
             found = await self.wait(program)
