@@ -6,6 +6,7 @@
 # and to work on it:
 #
 #   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
+#   make native     build the native backend of QUIC, and install it; needs cargo
 #   make interop    against go-, rust-, js- and py-libp2p, if they can be built;
 #                   TIMES=20 in a row
 #   make attacks    a hostile peer against a node; ATTACKED="ours go js py rust",
@@ -82,6 +83,24 @@ coverage: $(TESTING)
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under=95 \
 		--include='$(subst $(SPACE),$(COMMA),$(COVERED:%=twisted_libp2p/%/*))'
 
+native native-check: export CARGO_TARGET_DIR := $(CURDIR)/build/native
+
+.PHONY: native
+native: $(RUNTIME)
+	@command -v cargo >/dev/null || { \
+		echo "cargo is missing: https://rustup.rs, or make test without make native" >&2; \
+		exit 1; }
+	$(BIN)/pip install --quiet --force-reinstall --no-deps ./native
+	$(BIN)/python -c 'import twisted_libp2p_native as n; print("native", n.__version__)'
+
+# Its own tests, and the checks of its Rust.
+.PHONY: native-check
+native-check: native
+	cargo fmt --check --manifest-path native/Cargo.toml
+	cargo clippy --quiet --release --locked --manifest-path native/Cargo.toml -- \
+		--deny warnings
+	$(BIN)/python -m unittest discover --start-directory native/tests
+
 .PHONY: check
 check: lint types api wheel
 
@@ -142,7 +161,8 @@ proto: $(PROTOC)
 
 .PHONY: clean
 clean:
-	rm -rf build dist docs/_build _trial_temp* *.egg-info
+	rm -rf build dist docs/_build _trial_temp* *.egg-info native/target
+	rm -f native/python/twisted_libp2p_native/*.abi3.so
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 .PHONY: distclean

@@ -205,7 +205,8 @@ class DefenceTests(QuicBase):
             each.dial(pair.listener.identity.peerID.toBytes())
         first = [each.dialer.poll()[0] for each in others]
         size = 1200
-        self.assertEqual({len(each[0]) for each in first}, {size})
+        # A hybrid key exchange makes the first flight of a dialer two datagrams.
+        self.assertEqual({len(each[0]) % size for each in first}, {0})
         joined = b"".join(each[0] for each in first)
         end = pair.listener
         _, knocks, _ = end.endpoint.receive(

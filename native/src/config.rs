@@ -1,0 +1,186 @@
+//! Settings become the configurations of quinn-proto and rustls.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::{hkdf, hmac};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use quic::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn_proto as quic;
+use rustc_hash::FxHashMap;
+use rustls::crypto::{CryptoProvider, aws_lc_rs::default_provider};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
+use crate::judge::{Judge, Verifier};
+use crate::settings::{SMALLEST_DATAGRAM, Settings};
+use crate::tokens::DialTokens;
+
+/// QUIC version 1.
+const VERSION: u32 = 1;
+/// The datagrams of undecided connections: those of one, and of all.
+const INCOMING_BUFFER: u64 = 16 * 1024;
+const INCOMING_BUFFERS: u64 = 4 * 1024 * 1024;
+/// Tokens for each client, and the memory for those that have been used.
+const TOKENS_SENT: u32 = 1;
+const TOKEN_LOG: usize = 1024 * 1024;
+const TOKENS_EXPECTED: u64 = 100_000;
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The peers whose TLS tickets a dialer keeps, and the tickets of each.
+const RESUMABLE_PEERS: usize = 256;
+const TICKETS_KEPT: usize = 4;
+
+/// Turn any error of a configuration into a `ValueError`.
+pub fn invalid<E: std::fmt::Display>(error: E) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// Makes the configuration of each dial.
+pub struct Dialing {
+    provider: Arc<CryptoProvider>,
+    identity: Arc<CertifiedKey>,
+    judge: Arc<Judge>,
+    alpn: Vec<Vec<u8>>,
+    transport: Arc<quic::TransportConfig>,
+    /// By peer, if dials are resumed: rustls resumes only with the same configuration.
+    resumable: Option<FxHashMap<Vec<u8>, Arc<QuicClientConfig>>>,
+}
+
+impl Dialing {
+    pub fn config(
+        &mut self,
+        expected: Option<Vec<u8>>,
+        tokens: Arc<DialTokens>,
+    ) -> PyResult<quic::ClientConfig> {
+        let known = match (&self.resumable, &expected) {
+            (Some(resumable), Some(peer)) => resumable.get(peer).cloned(),
+            _ => None,
+        };
+        let crypto = match known {
+            Some(known) => known,
+            None => self.crypto(expected)?,
+        };
+        let mut config = quic::ClientConfig::new(crypto);
+        config.transport_config(self.transport.clone()).version(VERSION).token_store(tokens);
+        Ok(config)
+    }
+
+    fn crypto(&mut self, expected: Option<Vec<u8>>) -> PyResult<Arc<QuicClientConfig>> {
+        let verifier = Verifier::new(self.judge.clone(), expected.clone());
+        let mut tls = rustls::ClientConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(invalid)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(self.identity.clone())));
+        tls.alpn_protocols.clone_from(&self.alpn);
+        // The name would not be encrypted.
+        tls.enable_sni = false;
+        let keeps = self.resumable.is_some() && expected.is_some();
+        tls.resumption = if keeps {
+            rustls::client::Resumption::in_memory_sessions(TICKETS_KEPT)
+        } else {
+            rustls::client::Resumption::disabled()
+        };
+        let crypto = Arc::new(QuicClientConfig::try_from(tls).map_err(invalid)?);
+        if let (Some(resumable), Some(peer)) = (&mut self.resumable, expected) {
+            if resumable.len() >= RESUMABLE_PEERS {
+                resumable.clear();
+            }
+            resumable.insert(peer, crypto.clone());
+        }
+        Ok(crypto)
+    }
+}
+
+/// Make the endpoint of quinn-proto, and the configurations of its dials.
+pub fn build(settings: &Settings, judge: &Arc<Judge>) -> PyResult<(quic::Endpoint, Dialing)> {
+    let provider = Arc::new(default_provider());
+    let key = PrivateKeyDer::try_from(settings.private_key.clone()).map_err(invalid)?;
+    let signer = provider.key_provider.load_private_key(key).map_err(invalid)?;
+    let chain = vec![CertificateDer::from(settings.certificate.clone())];
+    let identity = Arc::new(CertifiedKey::new(chain, signer));
+    let transport = Arc::new(transport(settings)?);
+    let dialing = Dialing {
+        provider: provider.clone(),
+        identity: identity.clone(),
+        judge: judge.clone(),
+        alpn: settings.alpn.clone(),
+        transport: transport.clone(),
+        resumable: (settings.tickets > 0).then(FxHashMap::default),
+    };
+    let crypto = server_crypto(settings, provider, identity, judge)?;
+    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"libp2p quic tokens");
+    let mut server = quic::ServerConfig::new(crypto, Arc::new(salt.extract(&settings.token_key)));
+    let mut tokens = quic::ValidationTokenConfig::default();
+    let used = quic::BloomTokenLog::new_expected_items(TOKEN_LOG, TOKENS_EXPECTED);
+    tokens.sent(TOKENS_SENT).lifetime(TOKEN_LIFETIME).log(Arc::new(used));
+    server
+        .transport_config(transport)
+        .max_incoming(settings.max_incoming)
+        .incoming_buffer_size(INCOMING_BUFFER)
+        .incoming_buffer_size_total(INCOMING_BUFFERS)
+        .validation_token_config(tokens);
+    let discovers = settings.max_datagram > SMALLEST_DATAGRAM;
+    let endpoint =
+        quic::Endpoint::new(identifiers(settings), Some(Arc::new(server)), discovers, None);
+    Ok((endpoint, dialing))
+}
+
+/// Connection ids that an endpoint with the same secret knows after a restart: it can then
+/// tell peers of lost connections by a stateless reset.
+fn identifiers(settings: &Settings) -> Arc<quic::EndpointConfig> {
+    let reset_key = hmac::Key::new(hmac::HMAC_SHA256, &settings.reset_key);
+    let derived = hmac::sign(&reset_key, b"libp2p quic connection ids");
+    let mut first = [0; 8];
+    first.copy_from_slice(&derived.as_ref()[..8]);
+    let seed = u64::from_le_bytes(first);
+    let mut config = quic::EndpointConfig::new(Arc::new(reset_key));
+    config
+        .supported_versions(vec![VERSION])
+        .cid_generator(move || Box::new(quic::HashedConnectionIdGenerator::from_key(seed)));
+    Arc::new(config)
+}
+
+fn transport(settings: &Settings) -> PyResult<quic::TransportConfig> {
+    let idle = settings.idle().map(TryInto::try_into).transpose().map_err(invalid)?;
+    let discovery = (settings.max_datagram > SMALLEST_DATAGRAM).then(|| {
+        let mut discovery = quic::MtuDiscoveryConfig::default();
+        discovery.upper_bound(settings.max_datagram);
+        discovery
+    });
+    let mut transport = quic::TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(settings.max_streams.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .max_idle_timeout(idle)
+        .stream_receive_window(settings.stream_window.into())
+        .receive_window(settings.connection_window.into())
+        .send_window(settings.send_window)
+        .crypto_buffer_size(settings.crypto_buffer)
+        .datagram_receive_buffer_size(None)
+        .allow_spin(false)
+        .mtu_discovery_config(discovery);
+    Ok(transport)
+}
+
+fn server_crypto(
+    settings: &Settings,
+    provider: Arc<CryptoProvider>,
+    identity: Arc<CertifiedKey>,
+    judge: &Arc<Judge>,
+) -> PyResult<Arc<QuicServerConfig>> {
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(invalid)?
+        .with_client_cert_verifier(Arc::new(Verifier::new(judge.clone(), None)))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+    tls.alpn_protocols.clone_from(&settings.alpn);
+    tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    tls.send_tls13_tickets = settings.tickets;
+    if settings.tickets > 0 {
+        tls.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new().map_err(invalid)?;
+    }
+    Ok(Arc::new(QuicServerConfig::try_from(tls).map_err(invalid)?))
+}

@@ -1,0 +1,324 @@
+//! One connection: the state machine, and what its events need to be complete.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyTuple};
+use quic::coding::Codec;
+use quic::{ConnectionError, Dir, StreamEvent, StreamId, VarInt};
+use quinn_proto as quic;
+use rustc_hash::FxHashSet;
+
+use crate::address::Zones;
+use crate::tokens::DialTokens;
+
+/// The transport error of our own faults.
+const INTERNAL_ERROR: u64 = 0x1;
+/// The transport parameter of the idle timeout.
+const MAX_IDLE_TIMEOUT: u64 = 0x01;
+/// Pings in the time of an idle timeout: one may be lost, and one on its way.
+const PINGS: u32 = 3;
+
+/// Why a connection has ended; the numbers are those of `LossCause`.
+#[derive(Clone, Copy)]
+pub enum Cause {
+    Application = 1,
+    Transport = 2,
+    Local = 3,
+    Timeout = 4,
+    Reset = 5,
+    Version = 6,
+}
+
+/// An event for Python; the numbers of the tuples are those of `QuicEvent`.
+pub enum Event {
+    Connected,
+    Confirmed,
+    Lost(Cause, u64, String),
+    Opened(StreamId),
+    Readable(StreamId),
+    Writable(StreamId),
+    Stopped(StreamId, u64),
+    Available,
+    Token(bytes::Bytes),
+    Moved(SocketAddr),
+}
+
+impl Event {
+    pub fn tuple<'py>(self, py: Python<'py>, zones: &Zones) -> PyResult<Bound<'py, PyTuple>> {
+        match self {
+            Self::Connected => (1,).into_pyobject(py),
+            Self::Confirmed => (2,).into_pyobject(py),
+            Self::Lost(cause, code, text) => (3, cause as u8, code, text).into_pyobject(py),
+            Self::Opened(id) => (4, u64::from(id)).into_pyobject(py),
+            Self::Readable(id) => (5, u64::from(id)).into_pyobject(py),
+            Self::Writable(id) => (6, u64::from(id)).into_pyobject(py),
+            Self::Stopped(id, code) => (7, u64::from(id), code).into_pyobject(py),
+            Self::Available => (8,).into_pyobject(py),
+            Self::Token(token) => (9, PyBytes::new(py, &token)).into_pyobject(py),
+            Self::Moved(address) => (10, zones.host(&address), address.port()).into_pyobject(py),
+        }
+    }
+}
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, PartialEq)]
+enum Phase {
+    /// The handshake goes on.
+    Handshake,
+    /// The peer has proven its identity.
+    Connected,
+    /// The peer has accepted our certificate.
+    Confirmed,
+    /// The event `Lost` has been reported.
+    Lost,
+}
+
+/// A connection of an endpoint, from the first call to `forget`.
+pub struct Connection {
+    /// Box: it has kilobytes.  None after a panic.
+    pub machine: Option<Box<quic::Connection>>,
+    pub slot: quic::ConnectionHandle,
+    /// Whether the endpoint has forgotten it, and nothing will come of it any longer.
+    pub over: bool,
+    /// The text with which the judge has refused the peer.
+    pub refusal: Option<String>,
+    /// The streams whose event `Readable` has not been answered by an empty read.
+    pub readable: FxHashSet<StreamId>,
+    /// The last receiver of datagrams, with its host as a Python string.
+    pub receiver: Option<(SocketAddr, Py<PyString>)>,
+    tokens: Option<Arc<DialTokens>>,
+    phase: Phase,
+    /// The end that our side has caused, which the state machine does not report.
+    ended: Option<Event>,
+    /// The number of streams that the peer has opened.
+    accepted: u64,
+    /// Whether `open` has returned None since the last event `Available`.
+    starved: bool,
+    /// The wanted time between pings, and the time of the last sign of life.
+    keep: Option<Duration>,
+    alive: Instant,
+    /// The last reported address, and the number of path responses at that time.
+    remote: SocketAddr,
+    responses: u64,
+}
+
+impl Connection {
+    pub fn new(
+        slot: quic::ConnectionHandle,
+        machine: quic::Connection,
+        tokens: Option<Arc<DialTokens>>,
+        now: Instant,
+    ) -> Self {
+        Self {
+            slot,
+            over: false,
+            refusal: None,
+            readable: FxHashSet::default(),
+            receiver: None,
+            tokens,
+            phase: Phase::Handshake,
+            ended: None,
+            accepted: 0,
+            starved: false,
+            keep: None,
+            alive: now,
+            remote: machine.remote_address(),
+            responses: 0,
+            machine: Some(Box::new(machine)),
+        }
+    }
+
+    /// Whether a stream of both directions exists, or has existed.
+    pub fn knows(&self, machine: &quic::Connection, id: StreamId) -> bool {
+        id.dir() == Dir::Bi && (id.initiator() == machine.side() || id.index() < self.accepted)
+    }
+
+    /// Take a datagram.
+    pub fn receive(&mut self, now: Instant, event: quic::ConnectionEvent) {
+        self.alive = now;
+        if let Some(machine) = &mut self.machine {
+            machine.handle_event(event);
+        }
+    }
+
+    /// Let time pass: timers of the state machine, and our own pings.
+    pub fn pass(&mut self, now: Instant, keep_alive: Option<Duration>) {
+        let Some(machine) = &mut self.machine else { return };
+        if machine.poll_timeout().is_some_and(|due| due <= now) {
+            machine.handle_timeout(now);
+        }
+        if !matches!(self.phase, Phase::Connected | Phase::Confirmed) {
+            return;
+        }
+        if self.keep.is_none() {
+            let peers = peer_idle_timeout(machine).map(|idle| idle / PINGS);
+            self.keep = [keep_alive, peers].into_iter().flatten().min();
+        }
+        if keep_alive.is_some() && self.keep.is_some_and(|keep| now >= self.alive + keep) {
+            self.alive = now;
+            machine.ping();
+        }
+    }
+
+    /// The time of the next call of `pass`.
+    pub fn due(&mut self, keep_alive: Option<Duration>) -> Option<Instant> {
+        let timer = self.machine.as_mut()?.poll_timeout();
+        let running = matches!(self.phase, Phase::Connected | Phase::Confirmed);
+        let pings = running && keep_alive.is_some();
+        let ping = self.keep.filter(|_| pings).map(|keep| self.alive + keep);
+        [timer, ping].into_iter().flatten().min()
+    }
+
+    /// Open a stream; None if the peer allows none now.
+    pub fn open(&mut self) -> Option<StreamId> {
+        let opened = self.machine.as_mut()?.streams().open(Dir::Bi);
+        self.starved = opened.is_none();
+        opened
+    }
+
+    /// Close from our side, once.
+    pub fn close(&mut self, now: Instant, code: VarInt, reason: Vec<u8>) {
+        if self.phase == Phase::Lost || self.ended.is_some() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&reason).into_owned();
+        self.ended = Some(Event::Lost(Cause::Local, code.into_inner(), text));
+        if let Some(machine) = &mut self.machine {
+            machine.close(now, code, reason.into());
+        }
+    }
+
+    /// Drop a state machine that has panicked.
+    pub fn broken(&mut self, text: String) {
+        // Its destructor may panic as well, and there is nothing in it worth that.
+        std::mem::forget(self.machine.take());
+        self.over = true;
+        self.ended = Some(Event::Lost(Cause::Transport, INTERNAL_ERROR, text));
+    }
+
+    /// Collect the events since the last call.
+    pub fn events(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(event) = self.machine.as_mut().and_then(|machine| machine.poll()) {
+            if self.phase != Phase::Lost {
+                self.event(event, &mut events);
+            }
+        }
+        if self.phase == Phase::Lost {
+            return events;
+        }
+        self.facts(&mut events);
+        if let Some(ended) = self.ended.take() {
+            self.phase = Phase::Lost;
+            events.push(ended);
+        }
+        events
+    }
+
+    /// Translate an event of the state machine.
+    fn event(&mut self, event: quic::Event, events: &mut Vec<Event>) {
+        match event {
+            quic::Event::Connected => {
+                let server = self.machine.as_ref().is_some_and(|one| one.side().is_server());
+                // A server knows by the end of the handshake.
+                self.phase = if server { Phase::Confirmed } else { Phase::Connected };
+                events.push(Event::Connected);
+            }
+            quic::Event::ConnectionLost { reason } if self.ended.is_none() => {
+                let refusal = self.refusal.take();
+                self.ended = Some(lost(reason, refusal));
+            }
+            quic::Event::Stream(event) => self.stream_event(event, events),
+            _ => {}
+        }
+    }
+
+    fn stream_event(&mut self, event: StreamEvent, events: &mut Vec<Event>) {
+        match event {
+            StreamEvent::Opened { .. } => {
+                let Some(machine) = &mut self.machine else { return };
+                while let Some(id) = machine.streams().accept(Dir::Bi) {
+                    self.accepted += 1;
+                    events.push(Event::Opened(id));
+                    // No event follows for the bytes that have opened it.
+                    self.readable.insert(id);
+                    events.push(Event::Readable(id));
+                }
+            }
+            StreamEvent::Readable { id } => {
+                if self.readable.insert(id) {
+                    events.push(Event::Readable(id));
+                }
+            }
+            StreamEvent::Writable { id } => events.push(Event::Writable(id)),
+            StreamEvent::Stopped { id, error_code } => {
+                events.push(Event::Stopped(id, error_code.into_inner()));
+            }
+            StreamEvent::Available { dir: Dir::Bi } if self.starved => {
+                self.starved = false;
+                events.push(Event::Available);
+            }
+            StreamEvent::Available { .. } | StreamEvent::Finished { .. } => {}
+        }
+    }
+
+    /// Report the facts for which the state machine has no events.
+    fn facts(&mut self, events: &mut Vec<Event>) {
+        let Some(machine) = &self.machine else { return };
+        if self.phase == Phase::Connected && machine.stats().frame_rx.handshake_done > 0 {
+            self.phase = Phase::Confirmed;
+            events.push(Event::Confirmed);
+        }
+        if let Some(token) = self.tokens.as_ref().and_then(|tokens| tokens.take_received()) {
+            events.push(Event::Token(token));
+        }
+        let remote = machine.remote_address();
+        if remote != self.remote && machine.stats().frame_rx.path_response > self.responses {
+            self.responses = machine.stats().frame_rx.path_response;
+            self.remote = remote;
+            events.push(Event::Moved(remote));
+        }
+    }
+}
+
+/// Describe the end of a connection.
+fn lost(reason: ConnectionError, refusal: Option<String>) -> Event {
+    let text = refusal.unwrap_or_else(|| reason.to_string());
+    let (cause, code) = match reason {
+        ConnectionError::ApplicationClosed(close) => {
+            let text = String::from_utf8_lossy(&close.reason).into_owned();
+            return Event::Lost(Cause::Application, close.error_code.into_inner(), text);
+        }
+        ConnectionError::ConnectionClosed(close) => (Cause::Transport, u64::from(close.error_code)),
+        ConnectionError::TransportError(error) => (Cause::Transport, u64::from(error.code)),
+        ConnectionError::CidsExhausted => (Cause::Transport, INTERNAL_ERROR),
+        ConnectionError::TimedOut => (Cause::Timeout, 0),
+        ConnectionError::Reset => (Cause::Reset, 0),
+        ConnectionError::LocallyClosed => (Cause::Local, 0),
+        ConnectionError::VersionMismatch => (Cause::Version, 0),
+    };
+    Event::Lost(cause, code, text)
+}
+
+/// The idle timeout that the peer has announced; None for an endless one.
+fn peer_idle_timeout(machine: &quic::Connection) -> Option<Duration> {
+    let parameters = machine.crypto_session().transport_parameters().ok()??;
+    // The fields of the parameters are private, but not their encoded form.
+    let mut encoded = Vec::new();
+    parameters.write(&mut encoded);
+    let mut rest = &encoded[..];
+    while !rest.is_empty() {
+        let id = VarInt::decode(&mut rest).ok()?;
+        let size = usize::try_from(VarInt::decode(&mut rest).ok()?.into_inner()).ok()?;
+        let (mut value, after) = rest.split_at_checked(size)?;
+        if id.into_inner() == MAX_IDLE_TIMEOUT {
+            let milliseconds = VarInt::decode(&mut value).ok()?.into_inner();
+            return (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+        }
+        rest = after;
+    }
+    None
+}

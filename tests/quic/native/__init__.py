@@ -1,0 +1,31 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.quic.native}.  They are skipped without the distribution
+C{twisted-libp2p-native}, unless C{LIBP2P_REQUIRE} names C{native}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from unittest import SkipTest
+
+from twisted.python.reflect import requireModule
+
+__all__ = ["requireNative"]
+
+
+def requireNative() -> Any:
+    """
+    Return the module of the backend.
+
+    @raise SkipTest: the native distribution is not installed.
+    """
+    module = requireModule("twisted_libp2p.quic.native")
+    if module is None:
+        missing = "twisted-libp2p-native is not installed: make native"
+        if "native" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
+            raise AssertionError(missing)
+        raise SkipTest(missing)
+    return module

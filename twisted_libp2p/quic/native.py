@@ -1,0 +1,46 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The backend C{native}: quinn-proto, by the distribution C{twisted-libp2p-native}.
+"""
+
+from __future__ import annotations
+
+from zope.interface import classImplements, implementer
+
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import (
+    IQuicBackend,
+    IQuicEndpoint,
+    Knock,
+    QuicSettings,
+    QuicStats,
+    SentDatagram,
+)
+from twisted_libp2p_native import Endpoint, __version__
+
+__all__ = ["NativeBackend"]
+
+# Its methods are the contract: another object between would cost a call for each.
+classImplements(Endpoint, IQuicEndpoint)
+
+
+@implementer(IQuicBackend)
+class NativeBackend:
+    """
+    QUIC by quinn-proto.
+    """
+
+    name = "native"
+    version = __version__
+
+    def endpoint(self, settings: QuicSettings) -> IQuicEndpoint:
+        """
+        Make an endpoint.
+
+        @raise ConfigurationError: a setting is out of its range.
+        """
+        try:
+            return Endpoint(settings, SentDatagram, Knock, QuicStats)
+        except (OverflowError, TypeError, ValueError) as error:
+            raise ConfigurationError(f"QUIC: {error}") from None
