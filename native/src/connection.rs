@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 use quic::coding::Codec;
 use quic::{ConnectionError, Dir, StreamEvent, StreamId, VarInt};
 use quinn_proto as quic;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::address::Zones;
 use crate::tokens::DialTokens;
@@ -44,6 +44,8 @@ pub enum Event {
     Available,
     Token(bytes::Bytes),
     Moved(SocketAddr),
+    Finished(StreamId),
+    Reset(StreamId, u64),
 }
 
 impl Event {
@@ -59,6 +61,8 @@ impl Event {
             Self::Available => (8,).into_pyobject(py),
             Self::Token(token) => (9, PyBytes::new(py, &token)).into_pyobject(py),
             Self::Moved(address) => (10, zones.host(&address), address.port()).into_pyobject(py),
+            Self::Finished(id) => (11, u64::from(id)).into_pyobject(py),
+            Self::Reset(id, code) => (12, u64::from(id), code).into_pyobject(py),
         }
     }
 }
@@ -87,6 +91,8 @@ pub struct Connection {
     pub refusal: Option<String>,
     /// The streams whose event `Readable` has not been answered by an empty read.
     pub readable: FxHashSet<StreamId>,
+    /// The codes of resets that nobody has read.
+    pub resets: FxHashMap<StreamId, u64>,
     /// The last receiver of datagrams, with its host as a Python string.
     pub receiver: Option<(SocketAddr, Py<PyString>)>,
     tokens: Option<Arc<DialTokens>>,
@@ -117,6 +123,7 @@ impl Connection {
             over: false,
             refusal: None,
             readable: FxHashSet::default(),
+            resets: FxHashMap::default(),
             receiver: None,
             tokens,
             phase: Phase::Handshake,
@@ -239,20 +246,13 @@ impl Connection {
     fn stream_event(&mut self, event: StreamEvent, events: &mut Vec<Event>) {
         match event {
             StreamEvent::Opened { .. } => {
-                let Some(machine) = &mut self.machine else { return };
-                while let Some(id) = machine.streams().accept(Dir::Bi) {
-                    self.accepted += 1;
+                while let Some(id) = self.accept() {
                     events.push(Event::Opened(id));
                     // No event follows for the bytes that have opened it.
-                    self.readable.insert(id);
-                    events.push(Event::Readable(id));
+                    self.arrived(id, events);
                 }
             }
-            StreamEvent::Readable { id } => {
-                if self.readable.insert(id) {
-                    events.push(Event::Readable(id));
-                }
-            }
+            StreamEvent::Readable { id } => self.arrived(id, events),
             StreamEvent::Writable { id } => events.push(Event::Writable(id)),
             StreamEvent::Stopped { id, error_code } => {
                 events.push(Event::Stopped(id, error_code.into_inner()));
@@ -261,7 +261,26 @@ impl Connection {
                 self.starved = false;
                 events.push(Event::Available);
             }
-            StreamEvent::Available { .. } | StreamEvent::Finished { .. } => {}
+            StreamEvent::Finished { id } => events.push(Event::Finished(id)),
+            StreamEvent::Available { .. } => {}
+        }
+    }
+
+    fn accept(&mut self) -> Option<StreamId> {
+        let id = self.machine.as_mut()?.streams().accept(Dir::Bi)?;
+        self.accepted += 1;
+        Some(id)
+    }
+
+    /// Report once that something can be read, or that it never will be.
+    fn arrived(&mut self, id: StreamId, events: &mut Vec<Event>) {
+        let Some(machine) = &mut self.machine else { return };
+        if let Ok(Some(code)) = machine.recv_stream(id).received_reset() {
+            self.readable.remove(&id);
+            self.resets.insert(id, code.into_inner());
+            events.push(Event::Reset(id, code.into_inner()));
+        } else if self.readable.insert(id) {
+            events.push(Event::Readable(id));
         }
     }
 

@@ -256,6 +256,7 @@ impl Endpoint {
         let code = VarInt::from_u64(code).map_err(invalid)?;
         self.with_stream(handle, stream, |connection, machine, id| {
             connection.readable.remove(&id);
+            connection.resets.remove(&id);
             let _ = machine.recv_stream(id).stop(code);
         })
     }
@@ -269,6 +270,10 @@ impl Endpoint {
         maximum: usize,
     ) -> PyResult<Option<(Bound<'py, PyBytes>, Option<i64>)>> {
         let result = self.with_stream(handle, stream, |connection, machine, id| {
+            if let Some(code) = connection.resets.remove(&id) {
+                let code = i64::try_from(code).ok();
+                return Some(Ok(Some((PyBytes::new(py, b""), code))));
+            }
             let result = streams::read(py, machine, id, maximum.max(1));
             if matches!(result, Ok(None | Some((_, Some(_))))) {
                 connection.readable.remove(&id);
