@@ -8,6 +8,9 @@ use pyo3::prelude::*;
 /// Rounding must not make a timer come before its time, where it would find nothing to do.
 const ROUNDING: f64 = 1e-6;
 
+/// More than a process lives: times beyond would overflow when a timer is added.
+const LONGEST: f64 = 1e10;
+
 /// Translates seconds of a monotonic clock, whose beginning does not matter.
 pub struct Clock {
     origin: Instant,
@@ -24,20 +27,15 @@ impl Clock {
     /// The moment for a reading of the clock.  A clock that steps back stands still.
     pub fn at(&mut self, now: f64) -> PyResult<Instant> {
         let first = *self.first.get_or_insert(now);
-        let passed = Duration::try_from_secs_f64((now - first).max(0.0));
-        let moment = passed.ok().and_then(|passed| self.origin.checked_add(passed));
-        match moment {
-            Some(moment) if now.is_finite() => {
-                self.latest = self.latest.max(moment);
-                Ok(self.latest)
+        if !now.is_finite() || now - first > LONGEST {
+            if !first.is_finite() {
+                self.first = None;
             }
-            _ => {
-                if !first.is_finite() {
-                    self.first = None;
-                }
-                Err(PyValueError::new_err(format!("{now} is not a time")))
-            }
+            return Err(PyValueError::new_err(format!("{now} is not a time")));
         }
+        let passed = Duration::from_secs_f64((now - first).max(0.0));
+        self.latest = self.latest.max(self.origin + passed);
+        Ok(self.latest)
     }
 
     /// The reading of the caller's clock at a moment.

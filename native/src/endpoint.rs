@@ -114,14 +114,16 @@ impl Endpoint {
         handle
     }
 
-    /// A list of the datagram that has just been written.
-    fn answer<'py>(
+    /// A list of the datagram that has just been written, if there is one.
+    fn answers<'py>(
         &self,
         py: Python<'py>,
-        transmit: &quic::Transmit,
+        transmit: Option<quic::Transmit>,
     ) -> PyResult<Bound<'py, PyList>> {
         let answers = PyList::empty(py);
-        self.append_answer(py, transmit, &answers)?;
+        if let Some(transmit) = transmit {
+            self.append_answer(py, &transmit, &answers)?;
+        }
         Ok(answers)
     }
 
@@ -212,14 +214,17 @@ impl Endpoint {
                 sent.append(results.sent(py, &transmit, &out[..transmit.size], host.bind(py))?)?;
             }
             let mut again = false;
-            while let Some(event) = machine.poll_endpoint_events() {
-                connection.over |= event.is_drained();
+            // After the last one the slot may belong to another connection.
+            while !connection.over
+                && let Some(event) = machine.poll_endpoint_events()
+            {
+                connection.over = event.is_drained();
                 if let Some(answer) = endpoint.handle_event(connection.slot, event) {
                     machine.handle_event(answer);
                     again = true;
                 }
             }
-            if !again || sent.len() >= MAX_SENT {
+            if !again || connection.over || sent.len() >= MAX_SENT {
                 return Ok(sent.len() >= MAX_SENT);
             }
         }

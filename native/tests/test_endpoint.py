@@ -27,7 +27,7 @@ from pair import (
 
 from twisted_libp2p_native import Endpoint, PanicException
 
-TRANSPORT = 2
+TRANSPORT, RESET = 2, 5
 INTERNAL_ERROR = 1
 
 
@@ -201,7 +201,7 @@ class HostileCallTests(TestCase):
         """
         A time that is none raises ValueError; a clock that steps back stands still.
         """
-        for now in (float("nan"), float("inf"), float("-inf"), 1e300):
+        for now in (float("nan"), float("inf"), float("-inf"), 1e300, 2.0**63):
             with self.subTest(now), self.assertRaises(ValueError):
                 self.end.poll(self.handle, now)
         self.end.poll(self.handle, -1e9)
@@ -231,6 +231,25 @@ class HostileCallTests(TestCase):
                 self.end.stop(self.handle, stream, 1)
         self.pair.run()
         self.works()
+
+    def test_movedAfterTheEnd(self) -> None:
+        """
+        A connection that has just ended may be called.  quinn-proto 0.11.19 would panic
+        at its last events.
+        """
+        dialer, listener = self.pair.ends
+        listener.forget(self.pair.handle(1))
+        # The listener answers by a stateless reset.
+        dialer.ping(self.handle)
+        sent, *_ = dialer.poll(self.handle, self.pair.now)
+        arrived = [(each.data + bytes(99), "192.0.2.1", 3, 0, 0) for each in sent]
+        *_, answers = listener.receive(self.pair.now, arrived)
+        (reset,) = answers
+        dialer.receive(self.pair.now, [(reset.data, "192.0.2.2", 4, 0, 0)])
+        dialer.moved(self.handle, self.pair.now)
+        _, events, _, over = dialer.poll(self.handle, self.pair.now)
+        self.assertEqual([event[:2] for event in events], [(LOST, RESET)])
+        self.assertTrue(over)
 
     def test_sizes(self) -> None:
         """

@@ -116,8 +116,8 @@ impl Endpoint {
             Ok(Ok((slot, machine))) => {
                 Ok((Some(self.insert(slot, machine, None, now)), PyList::empty(py)))
             }
-            Ok(Err(Some(transmit))) => Ok((None, self.answer(py, &transmit)?)),
-            Ok(Err(None)) | Err(_) => Ok((None, PyList::empty(py))),
+            Ok(Err(answer)) => Ok((None, self.answers(py, answer)?)),
+            Err(_) => Ok((None, PyList::empty(py))),
         }
     }
 
@@ -127,13 +127,11 @@ impl Endpoint {
             return Ok(PyList::empty(py));
         };
         self.out.clear();
-        match self.machine.retry(incoming, &mut self.out) {
-            Ok(transmit) => self.answer(py, &transmit),
-            Err(error) => {
-                self.machine.ignore(error.into_incoming());
-                Ok(PyList::empty(py))
-            }
-        }
+        let retried = guard(|| {
+            let retried = self.machine.retry(incoming, &mut self.out);
+            retried.map_err(|error| self.machine.ignore(error.into_incoming()))
+        });
+        self.answers(py, retried.ok().and_then(Result::ok))
     }
 
     /// Refuse a peer.
@@ -142,14 +140,14 @@ impl Endpoint {
             return Ok(PyList::empty(py));
         };
         self.out.clear();
-        let transmit = self.machine.refuse(incoming, &mut self.out);
-        self.answer(py, &transmit)
+        let refused = guard(|| self.machine.refuse(incoming, &mut self.out));
+        self.answers(py, refused.ok())
     }
 
     /// Drop a knock without an answer.
     fn ignore(&mut self, knock: u64) {
         if let Some(incoming) = self.knocks.remove(&knock) {
-            self.machine.ignore(incoming);
+            let _ = guard(|| self.machine.ignore(incoming));
         }
     }
 
@@ -168,7 +166,8 @@ impl Endpoint {
         let remote = self.zones.parse(host, port)?;
         let tokens = Arc::new(DialTokens::new(token.unwrap_or_default()));
         let config = self.dialing.config(expected, tokens.clone())?;
-        let (slot, machine) = self.machine.connect(now, config, remote, name).map_err(invalid)?;
+        let connected = guard(|| self.machine.connect(now, config, remote, name));
+        let (slot, machine) = connected.map_err(invalid)?.map_err(invalid)?;
         Ok(self.insert(slot, machine, Some(tokens), now))
     }
 
