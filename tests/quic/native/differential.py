@@ -3,10 +3,10 @@
 """
 Scenarios that are played over two backends, and the accounts of what came of them.
 
-A scenario is drawn from a seed: both ends open streams, write, end, reset and stop them,
-read them or not, and lose datagrams.  After each step both ends come to rest.  The account
-has everything that an application can learn, in an order that does not depend on how a
-backend cuts streams into datagrams.
+A scenario is drawn from a seed: both ends open streams, write, end, reset and stop
+them, read them or not, and lose datagrams.  After each step both ends come to rest.
+The account has everything that an application can learn, in an order that does not
+depend on how a backend cuts streams into datagrams.
 """
 
 from __future__ import annotations

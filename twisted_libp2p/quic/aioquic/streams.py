@@ -40,6 +40,7 @@ class _Stream:
     @ivar readEnd: whether the user has read the end.
     @ivar written: the bytes that were taken from the user.
     @ivar sent: whether our half has ended, or was reset.
+    @ivar unwanted: whether the peer reads no longer, and this has been reported.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class _Stream:
         "stopped",
         "taken",
         "unread",
+        "unwanted",
         "written",
     )
 
@@ -61,6 +63,7 @@ class _Stream:
         self.unread = self.taken = self.written = 0
         self.end: int | None = None
         self.reported = self.stopped = self.readEnd = self.sent = False
+        self.unwanted = False
 
 
 class Streams:
@@ -134,8 +137,10 @@ class Streams:
         Note that the peer reads no longer.
         """
         stream = self._find(number)
-        if stream is None:
+        if stream is None or stream.unwanted or stream.quic.sender.is_finished:
+            # The frame was sent again, or comes after all bytes have arrived.
             return
+        stream.unwanted = True
         self._drop(stream)
         self.events.append((QuicEvent.STOPPED, number, code))
 
