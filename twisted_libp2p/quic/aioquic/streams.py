@@ -83,6 +83,7 @@ class Streams:
     ) -> None:
         self.events: list[Event] = []
         self.window = window
+        self._step = window // (2 * _PORTION)
         self._quic = quic
         self._streamWindow = streamWindow
         self._sendWindow = sendWindow
@@ -272,7 +273,8 @@ class Streams:
         Change the window of the connection.
         """
         self.window = size
-        self._credit()
+        limit = self._quic._local_max_data
+        limit.value = max(limit.value, self._taken + size)
 
     # Within
 
@@ -330,7 +332,8 @@ class Streams:
     def _credit(self) -> None:
         limit = self._quic._local_max_data
         window = self._taken + self.window
-        if window - limit.value >= self.window // _PORTION:
+        # Held streams may have used up the rest, so the step does not grow.
+        if window - limit.value >= self._step:
             limit.value = window
 
     def _mayOpen(self) -> bool:

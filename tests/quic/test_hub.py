@@ -1,0 +1,204 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.quic.hub} and L{twisted_libp2p.quic.line}: knocks,
+handshakes, and the end of a socket.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.errors import HandshakeFailed, PeerMismatch, UpgradeTimeout
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Handshake, Role, SentDatagram
+from twisted_libp2p.quic.aioquic.backend import AioquicBackend
+from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
+from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
+
+
+class HubTests(SynchronousTestCase):
+    """
+    Two sockets in memory.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a clock.
+        """
+        self.clock = Clock()
+
+    def pair(self, **settings: Any) -> QuicSessionPair:
+        """
+        Make two hubs, which are not connected.
+        """
+        return QuicSessionPair(self.clock, AioquicBackend(), start=False, **settings)
+
+    def dial(self, pair: QuicSessionPair) -> UpgradeDouble:
+        """
+        Dial, and return the upgrade of the dialer.
+        """
+        pair.near.dial("192.0.2.2", 4002, pair.upgrades[0])
+        pair.flush()
+        return pair.upgrades[0]
+
+    def crowd(self, pair: QuicSessionPair, count: int) -> None:
+        """
+        Count handshakes of strangers.
+        """
+        for number in range(count):
+            pair.far.halfOpen.began(f"10.{number // 256}.{number % 256}.1")
+
+    def test_connected(self) -> None:
+        """
+        Each side learns the identity of the other, and nothing is half open any longer.
+        """
+        pair = self.pair()
+        near = self.dial(pair)
+        far = pair.upgrades[1]
+        assert near.secured is not None and far.secured is not None
+        self.assertEqual(near.secured.remotePeer, far.handshake.identity.peerID)
+        self.assertEqual(far.secured.remotePeer, near.handshake.identity.peerID)
+        self.assertEqual(pair.far.halfOpen.total, 0)
+
+    def test_token(self) -> None:
+        """
+        The token of a listener is kept for the next dial.
+        """
+        pair = self.pair()
+        near = self.dial(pair)
+        near.session.start(pair.client)
+        pair.flush()
+        assert near.secured is not None
+        self.assertNotEqual(pair.near.memory.token(near.secured.remotePeer), b"")
+
+    def test_retry(self) -> None:
+        """
+        In a crowd a peer has to prove its address, and connects.
+        """
+        pair = self.pair()
+        self.crowd(pair, RETRY_MARK)
+        sent: list[SentDatagram] = []
+
+        def seen(datagram: SentDatagram) -> bool:
+            sent.append(datagram)
+            return False
+
+        pair.dropped = seen
+        self.assertIsNotNone(self.dial(pair).secured)
+        # The first answer is a Retry.
+        self.assertEqual(sent[1].data[0] & 0xF0, 0xF0)
+
+    def test_full(self) -> None:
+        """
+        If there are too many handshakes, a peer with a proven address is refused.
+        """
+        pair = self.pair()
+        self.crowd(pair, MAX_HALF_OPEN)
+        (failure,) = self.dial(pair).failures
+        self.assertIn("takes no further connection", str(failure.value))
+
+    def test_unwanted(self) -> None:
+        """
+        A peer whose address is not wanted is refused before there is any state.
+        """
+        pair = self.pair()
+        pair.far.accept = lambda address: None
+        (failure,) = self.dial(pair).failures
+        failure.trap(HandshakeFailed)
+        self.assertEqual(pair.far.lines, {})
+
+    def test_nobody(self) -> None:
+        """
+        A socket on which nobody listens does not answer.
+        """
+        pair = self.pair(idleTimeout=5.0)
+        pair.far.accept = None
+        near = self.dial(pair)
+        self.assertEqual(pair.wires[1].sent, type(pair.wires[1].sent)())
+        pair.advance(30)
+        (failure,) = near.failures
+        failure.trap(UpgradeTimeout)
+
+    def test_mismatch(self) -> None:
+        """
+        Another peer than the expected one is a typed error.
+        """
+        pair = self.pair()
+        other = Identity.generate().peerID
+        ours = pair.upgrades[0].handshake.identity
+        pair.upgrades[0].handshake = Handshake(
+            ours, Role.CLIENT, other, (), lambda reason: None
+        )
+        (failure,) = self.dial(pair).failures
+        error = failure.trap(PeerMismatch)
+        self.assertIs(error, PeerMismatch)
+        self.assertIsNone(pair.upgrades[0].secured)
+        self.assertEqual(len(pair.upgrades[1].failures), 1)
+
+    def test_unreachable(self) -> None:
+        """
+        A dial fails at once if nobody receives at the address; a connection does not.
+        """
+        pair = self.pair()
+        pair.dropped = lambda datagram: True
+        near = self.dial(pair)
+        pair.near.unreachable("192.0.2.2", 4002)
+        (failure,) = near.failures
+        failure.trap(ConnectionRefusedError)
+        pair = self.pair()
+        near = self.dial(pair)
+        pair.near.unreachable("192.0.2.2", 4002)
+        self.assertEqual(near.failures, [])
+
+    def test_dropped(self) -> None:
+        """
+        A dial that is given up leaves nothing.
+        """
+        pair = self.pair()
+        pair.near.dial("192.0.2.2", 4002, pair.upgrades[0])
+        drop = pair.upgrades[0].drop
+        assert drop is not None
+        drop()
+        pair.advance(10)
+        self.assertEqual(pair.near.lines, {})
+        self.assertTrue(pair.wires[0].closed)
+
+    def test_error(self) -> None:
+        """
+        An error of the backend ends one connection, and no other.
+        """
+        pair = self.pair()
+        near = self.dial(pair)
+        near.session.start(pair.client)
+        endpoint: Any = pair.near._endpoint
+
+        def broken(handle: int, now: float) -> Any:
+            raise ZeroDivisionError
+
+        self.patch(endpoint, "poll", broken)
+        near.session._line.drive()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(len(pair.client.lost), 1)
+        self.assertEqual(pair.near.lines, {})
+
+    def test_closed(self) -> None:
+        """
+        A socket is closed when nobody listens and its connections have ended.
+        """
+        pair = self.pair()
+        near = self.dial(pair)
+        pair.upgrades[1].session.start(pair.server)
+        near.session.start(pair.client)
+        pair.far.stopAccepting()
+        pair.flush()
+        self.assertFalse(pair.wires[1].closed)
+        near.session.close()
+        pair.flush()
+        self.assertTrue(pair.wires[0].closed)
+        self.assertTrue(pair.wires[1].closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,257 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.quic.port}, on real sockets.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SkipTest, TestCase
+
+from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
+from twisted_libp2p.quic.port import BACKLOG, QuicPort
+
+
+class User:
+    """
+    Keeps what arrives.
+
+    @ivar total: the received bytes.
+    @ivar found: the received datagrams.
+    @ivar refused: the addresses at which nobody receives.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.found: list[ReceivedDatagram] = []
+        self.refused: list[tuple[str, int]] = []
+        self.wanted = 0
+        self.done: Deferred[None] = Deferred()
+
+    def received(self, datagrams: Sequence[ReceivedDatagram]) -> None:
+        """
+        Keep datagrams, and fire when there are enough.
+        """
+        self.found += datagrams
+        self.total = sum(len(each.data) for each in self.found)
+        self._look(self.total >= self.wanted)
+
+    def unreachable(self, host: str, port: int) -> None:
+        """
+        Keep an address.
+        """
+        self.refused.append((host, port))
+        self._look(True)
+
+    def _look(self, enough: bool) -> None:
+        if enough and not self.done.called:
+            self.done.callback(None)
+
+
+class PortTests(TestCase):
+    """
+    Datagrams are sent and received.
+    """
+
+    host = "127.0.0.1"
+
+    def bind(self, offload: bool = True) -> tuple[User, Any]:
+        """
+        Bind a socket.
+        """
+        user = User()
+        port = QuicPort(0, user, self.host, reactor, offload)
+        try:
+            port.startListening()
+        except Exception as error:
+            raise SkipTest(f"no {self.host} here: {error}") from None
+        self.addCleanup(port.stopListening)
+        return user, port
+
+    async def carry(self, ours: Any, user: User, theirs: Any, segment: int) -> bytes:
+        """
+        Send bytes, and return what arrives.
+        """
+        data = bytes(range(256)) * 20
+        user.wanted = len(data)
+        host = theirs.getHost()
+        ours.send(SentDatagram(data, host.host, host.port, segment))
+        await user.done
+        for each in user.found:
+            self.assertEqual((each.host, each.port), (self.host, ours.getHost().port))
+        self.assertEqual(data, b"".join(each.data for each in user.found))
+        return data
+
+    async def test_together(self) -> None:
+        """
+        Datagrams that are sent together arrive, and their size is known.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        await self.carry(ours, user, theirs, 1000)
+        for each in user.found:
+            self.assertLessEqual(each.segment or len(each.data), 1000)
+
+    async def test_apart(self) -> None:
+        """
+        So do they without the help of the kernel.
+        """
+        _, ours = self.bind(offload=False)
+        user, theirs = self.bind(offload=False)
+        await self.carry(ours, user, theirs, 1000)
+        self.assertEqual(len(user.found), 6)
+
+    async def test_refusedByKernel(self) -> None:
+        """
+        If the kernel refuses to send datagrams together, each is sent by itself from
+        then on.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        if not ours.offload:
+            raise SkipTest("this kernel sends no datagrams together")
+        real = ours.socket
+
+        class Old:
+            """
+            A socket of an old kernel.
+            """
+
+            def sendmsg(self, data: Any, ancillary: Any, *rest: Any) -> int:
+                """
+                Refuse segments.
+                """
+                if any(kind == 103 for _, kind, _ in ancillary):
+                    raise OSError(errno.EIO, "no segments")
+                sent: int = real.sendmsg(data, ancillary, *rest)
+                return sent
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
+
+        ours.socket = Old()
+        await self.carry(ours, user, theirs, 1000)
+        self.assertFalse(ours.offload)
+        ours.socket = real
+
+    async def test_marks(self) -> None:
+        """
+        The ECN bits arrive.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        user.wanted = 5
+        host = theirs.getHost()
+        ours.send(SentDatagram(b"hello", host.host, host.port, 0, 2))
+        await user.done
+        self.assertEqual(user.found[0].ecn, 2 if ours._marks(2) else 0)
+
+    async def test_unreachable(self) -> None:
+        """
+        An address at which nobody receives is reported, and the socket goes on.
+        """
+        user, ours = self.bind()
+        if not ours._marks(1):
+            raise SkipTest("this system reports no errors of datagrams")
+        with socket.socket(ours.addressFamily, socket.SOCK_DGRAM) as taken:
+            taken.bind((self.host, 0))
+            number = taken.getsockname()[1]
+        user.wanted = 1 << 30
+        ours.send(SentDatagram(b"anybody?", self.host, number))
+        await user.done
+        self.assertEqual(user.refused, [(self.host, number)])
+        _, theirs = self.bind()
+        user.done, user.wanted = Deferred(), 2
+        host = ours.getHost()
+        theirs.send(SentDatagram(b"me", host.host, host.port))
+        await user.done
+
+    async def test_full(self) -> None:
+        """
+        Datagrams wait, within bounds, while the socket takes none.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        real, full = ours.socket, True
+        host = theirs.getHost()
+
+        class Full:
+            """
+            A socket that may be full.
+            """
+
+            def sendto(self, *arguments: Any) -> int:
+                """
+                Refuse while it is full.
+                """
+                if full:
+                    raise BlockingIOError
+                sent: int = real.sendto(*arguments)
+                return sent
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
+
+        ours.socket = Full()
+        for _ in range(BACKLOG + 10):
+            ours.send(SentDatagram(b"x", host.host, host.port))
+        self.assertEqual(len(ours._backlog), BACKLOG)
+        full = False
+        user.wanted = 1
+        await user.done
+        ours.socket = real
+
+    async def test_error(self) -> None:
+        """
+        An error of the user does not close the socket.
+        """
+        user, theirs = self.bind()
+        _, ours = self.bind()
+        take = user.received
+
+        def broken(datagrams: Sequence[ReceivedDatagram]) -> None:
+            take(datagrams)
+            raise ZeroDivisionError
+
+        user.received = broken  # type: ignore[method-assign]
+        host = theirs.getHost()
+        for _ in range(2):
+            user.done, user.wanted = Deferred(), user.total + 2
+            ours.send(SentDatagram(b"go", host.host, host.port))
+            await user.done
+            # The error comes after the call that has just returned here.
+            await deferLater(reactor, 0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_addressTo(self) -> None:
+        """
+        The address of our end is the one of the route, if all are bound.
+        """
+        user = User()
+        wildcard = "::" if ":" in self.host else "0.0.0.0"
+        port = QuicPort(0, user, wildcard, reactor)
+        try:
+            port.startListening()
+        except Exception as error:
+            raise SkipTest(f"no {wildcard} here: {error}") from None
+        self.addCleanup(port.stopListening)
+        found = port.addressTo(self.host, 9)
+        self.assertEqual((found.host, found.port), (self.host, port.getHost().port))
+        _, bound = self.bind()
+        self.assertEqual(bound.addressTo(self.host, 9), bound.getHost())
+
+
+class SixPortTests(PortTests):
+    """
+    The same over IPv6.
+    """
+
+    host = "::1"
