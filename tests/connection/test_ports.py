@@ -20,7 +20,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.transport.websocket.frames import REQUEST
+from twisted_libp2p.connection.upgrader import Punch
 from twisted_libp2p.connmanager import ListGater
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Role
 from twisted_libp2p.limits import Limits, SubnetLimit
 from twisted_libp2p.node import Node
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -239,6 +242,15 @@ class SharedTests(_Case):
             self.send(waiting, PROPOSAL)
         self.assertTrue(waiting.aborted)
         self.assertIn("for which nobody listens here", str(logs))
+
+    def test_punched(self) -> None:
+        """
+        A peer that dials while we punch a hole to it may wait for our first bytes.
+        """
+        node = self.start(TCP, f"{TCP}/ws")
+        punch = Punch(Identity.generate().peerID, Role.CLIENT, lambda each: None)
+        node._upgrader.expected[bytes((192, 0, 2, 1))] = punch
+        self.assertTrue(self.come().value().startswith(MULTISTREAM))
 
     def test_stopNode(self) -> None:
         """

@@ -29,6 +29,7 @@ from twisted_libp2p.interfaces import (
     FirstBytes,
     IAddressing,
     IPortEndpoint,
+    Role,
 )
 from twisted_libp2p.pacing import Deadlines
 
@@ -79,7 +80,7 @@ class Ports:
         """
         for each in self._all:
             if each.admits(endpoint):
-                return succeed(each.add(endpoint, transport))
+                return succeed(each.join(endpoint, transport))
         port = _Port(self, endpoint.port)
 
         def listening(opened: IListeningPort) -> IListeningPort:
@@ -171,6 +172,14 @@ class _Port(Factory):
             and endpoint.port.value("tcp") == str(host.port)
         )
 
+    def join(self, endpoint: IPortEndpoint, transport: IAddressing) -> IListeningPort:
+        """
+        Let one more transport listen on this port.
+        """
+        assert self.opened is not None
+        endpoint.join(self.opened)
+        return self.add(endpoint, transport)
+
     def add(self, endpoint: IPortEndpoint, transport: IAddressing) -> IListeningPort:
         """
         Let a transport listen on this port.
@@ -207,6 +216,11 @@ class _Port(Factory):
             return None
         if len(branches) == 1 and not upgrade.proxied:
             return first.build(upgrade)
+        if upgrade.role is Role.CLIENT:
+            # A punched hole, which leads to TCP: the peer waits for our first bytes.
+            for kind in (FirstBytes.LIBP2P, FirstBytes.RANDOM):
+                if kind in branches:
+                    return branches[kind].build(upgrade)
         deadlines = ports.quiet if FirstBytes.RANDOM in branches else ports.deadlines
         return Arrival.begin(upgrade, branches, deadlines)
 

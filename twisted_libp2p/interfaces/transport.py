@@ -140,6 +140,11 @@ class IPortEndpoint(Interface):
     below: IStreamServerEndpoint = Attribute("The endpoint of the TCP port alone.")
     firstBytes: FirstBytes = Attribute("The kind of its connections' first bytes.")
 
+    def join(port: IListeningPort) -> None:
+        """
+        Note that the endpoint shares a TCP port which another one has opened.
+        """
+
     def layers(factory: IProtocolFactory) -> IProtocolFactory:
         """
         Put the layers of the transport between a TCP connection and the protocols of a

@@ -254,6 +254,13 @@ class _IPv6Wildcard:
         )
 
 
+def _socketOf(port: Any) -> socket.socket | None:
+    """
+    Return the socket of a port; None for a port in memory.
+    """
+    return getattr(port, "socket", None)
+
+
 @implementer(IStreamServerEndpoint, IPortEndpoint)
 class _Server:
     """
@@ -278,6 +285,14 @@ class _Server:
         """
         return self
 
+    def join(self, port: Any) -> None:
+        """
+        Let dials share the port too.
+        """
+        listener = _socketOf(port)
+        if listener is not None:
+            self._shared.add(port, listener)
+
     def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
         """
         Return the factory itself: there are no layers.
@@ -290,7 +305,7 @@ class _Server:
         """
 
         def listening(port: Any) -> IListeningPort:
-            listener = getattr(port, "socket", None)
+            listener = _socketOf(port)
             if listener is not None:
                 try:
                     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

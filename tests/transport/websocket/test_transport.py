@@ -173,6 +173,17 @@ class NodeTests(TestCase):
             connection = await self.met(listening, self.node(), address)
             self.assertEqual(connection.transport, "ws")
 
+    async def test_sharedPort(self) -> None:
+        """
+        TCP dials from a port that a WebSocket has opened, if both listen there.
+        """
+        near = self.node("/ip4/127.0.0.2/tcp/0/ws", "/ip4/127.0.0.2/tcp/0")
+        _, own = await near.whenListening()
+        far = self.node("/ip4/127.0.0.3/tcp/0")
+        (address,) = await far.whenListening()
+        connection = await near.connect(address, DialOptions(fromListener=True))
+        self.assertEqual(connection.localAddress, own.withoutPeer())
+
     async def test_wrongPath(self) -> None:
         """
         A listener with a path refuses others, and the dialer hears of it.

@@ -110,6 +110,12 @@ class _PortEndpoint(_ServerEndpoint):
         first: FirstBytes = endpoint.firstBytes
         self.firstBytes = FirstBytes.RANDOM if first is FirstBytes.LIBP2P else first
 
+    def join(self, port: IListeningPort) -> None:
+        """
+        Share a port as the endpoint does.
+        """
+        self._endpoint.join(port)
+
     def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
         """
         Put the private network above the layers of the endpoint.

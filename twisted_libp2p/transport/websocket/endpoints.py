@@ -155,6 +155,11 @@ class WebSocketServerEndpoint:
         self._proxies = proxies
         self._clock = clock
 
+    def join(self, port: IListeningPort) -> None:
+        """
+        Do nothing: no WebSocket is dialed from this port.
+        """
+
     def layers(self, factory: IProtocolFactory) -> IProtocolFactory:
         """
         Put a WebSocket, and TLS below it if there is a certificate, below the protocols
