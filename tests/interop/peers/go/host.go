@@ -22,18 +22,21 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/insecure"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 )
 
-// transportOption chooses the transport, and the end of the address that it
-// listens on.
+// transportOption chooses the transport, and the form of the address that it
+// listens on: what follows the host, with the port.
 func transportOption(opts options) (libp2p.Option, string, error) {
 	switch opts.transport {
 	case "tcp":
-		return libp2p.Transport(tcp.NewTCPTransport), "", nil
+		return libp2p.Transport(tcp.NewTCPTransport), "tcp/%d", nil
 	case "ws":
-		return libp2p.Transport(websocket.New), "/ws", nil
+		return libp2p.Transport(websocket.New), "tcp/%d/ws", nil
+	case "quic":
+		return libp2p.Transport(quic.NewTransport), "udp/%d/quic-v1", nil
 	case "wss":
 		certificate, err := tls.LoadX509KeyPair(opts.tlsCert, opts.tlsCert)
 		if err != nil {
@@ -49,7 +52,7 @@ func transportOption(opts options) (libp2p.Option, string, error) {
 			websocket.New,
 			websocket.WithTLSConfig(&tls.Config{Certificates: []tls.Certificate{certificate}}),
 			websocket.WithTLSClientConfig(&tls.Config{RootCAs: roots}),
-		), "/tls/ws", nil
+		), "tcp/%d/tls/ws", nil
 	}
 	return nil, "", fmt.Errorf("unknown transport %q", opts.transport)
 }
@@ -167,7 +170,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	}
 	addrs := libp2p.NoListenAddrs
 	if listening {
-		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/tcp/%d%s", opts.host, opts.port, path))
+		addrs = libp2p.ListenAddrStrings(fmt.Sprintf("/ip4/%s/"+path, opts.host, opts.port))
 	}
 	return libp2p.New(
 		libp2p.Identity(key),

@@ -47,8 +47,13 @@ def makeNoise(keys: Any) -> NoiseTransport:
     return NoiseTransport(keys, x25519.create_new_key_pair().private_key)
 
 
-#: What follows the port in the addresses of a transport.
-PATHS: Mapping[str, str] = {"tcp": "", "ws": "/ws", "wss": "/tls/ws"}
+#: The addresses of a transport, after the host.
+PATHS: Mapping[str, str] = {
+    "tcp": "tcp/{}",
+    "ws": "tcp/{}/ws",
+    "wss": "tcp/{}/tls/ws",
+    "quic": "udp/{}/quic-v1",
+}
 
 SECURITY: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "noise": (NOISE, makeNoise),
@@ -80,8 +85,8 @@ def listenAddresses(choices: Any) -> list[Multiaddr]:
     """
     if choices.role == "dial":
         return []
-    path = PATHS[choices.transport]
-    return [Multiaddr(f"/ip4/{choices.host}/tcp/{choices.port}{path}")]
+    path = PATHS[choices.transport].format(choices.port)
+    return [Multiaddr(f"/ip4/{choices.host}/{path}")]
 
 
 def makeHost(choices: Any) -> Any:
@@ -104,6 +109,7 @@ def makeHost(choices: Any) -> Any:
         muxer_opt={muxerID: muxer},
         listen_addrs=listenAddresses(choices),
         enable_websocket=choices.transport in ("ws", "wss"),
+        enable_quic=choices.transport == "quic",
         **({} if choices.transport != "wss" else makeTLS(choices)),
         disable_identify_address_discovery=True,
         **({} if choices.defaults else unlimited()),

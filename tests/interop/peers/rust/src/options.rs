@@ -72,12 +72,14 @@ pub struct Options {
 impl Options {
     /// The address to listen on.
     pub fn address(&self) -> String {
+        let port = self.port;
         let path = match self.transport.as_str() {
-            "ws" => "/ws",
-            "wss" => "/tls/ws",
-            _ => "",
+            "quic" => format!("udp/{port}/quic-v1"),
+            "ws" => format!("tcp/{port}/ws"),
+            "wss" => format!("tcp/{port}/tls/ws"),
+            _ => format!("tcp/{port}"),
         };
-        format!("/ip4/{}/tcp/{}{path}", self.host, self.port)
+        format!("/ip4/{}/{path}", self.host)
     }
 
     /// Read the role, the address to dial and the options, or complain.

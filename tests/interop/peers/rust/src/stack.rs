@@ -17,7 +17,7 @@ use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::swarm::{NetworkBehaviour, Swarm};
 use libp2p::websocket::tls as wss;
 use libp2p::{
-    PeerId, Transport, identify, noise, ping, plaintext, swarm, tcp, tls, websocket, yamux,
+    PeerId, Transport, identify, noise, ping, plaintext, quic, swarm, tcp, tls, websocket, yamux,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -103,6 +103,12 @@ fn make_transport(
             let mut transport = websocket::Config::new(tcp);
             transport.set_tls_config(make_tls(options)?);
             make_stack(options, keys, transport)
+        }
+        "quic" => {
+            let quic = quic::tokio::Transport::new(quic::Config::new(keys));
+            Ok(quic
+                .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+                .boxed())
         }
         other => Err(format!("unknown transport {other:?}").into()),
     }
@@ -202,6 +208,9 @@ fn read_key(file: &str) -> Result<PreSharedKey, AnyError> {
 /// What was negotiated on a connection, which can be nothing but what was
 /// chosen. The package never takes a muxer out of a handshake.
 pub fn describe(options: &Options) -> Value {
+    if options.transport == "quic" {
+        return json!({"security": null, "muxer": null, "early": false});
+    }
     let security = match options.security.as_str() {
         "noise" => "/noise",
         "tls" => "/tls/1.0.0",
