@@ -108,8 +108,10 @@ async def weDial(reactor: Any, command: list[str], cell: Cell, course: Course) -
         assert connection.muxer == IDS[cell.muxer]
         assert connection.early is cell.early
         told = await foreign.event("connected", peer=str(node.peerID))
-        assert told["security"] == IDS[cell.security], told
-        assert told["muxer"] == IDS[cell.muxer], told
+        # Peers have various names for what QUIC does by itself.
+        if not cell.native:
+            assert told["security"] == IDS[cell.security], told
+            assert told["muxer"] == IDS[cell.muxer], told
         assert told["early"] in (None, cell.early), told
         return connection
 
@@ -207,8 +209,9 @@ async def theyDial(
     async def dial() -> Any:
         result = await foreign.line()
         assert result["remotePeer"] == str(node.peerID), (result, foreign.errors)
-        assert result["security"] == IDS[cell.security]
-        assert result["muxer"] == IDS[cell.muxer]
+        if not cell.native:
+            assert result["security"] == IDS[cell.security]
+            assert result["muxer"] == IDS[cell.muxer]
         assert result["early"] in (None, cell.early)
         # py-libp2p dials again if its first attempt is slow.
         opened = watch.seen(OpenedConn)[-1]

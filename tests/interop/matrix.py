@@ -36,6 +36,9 @@ PEERS = ("go", "rust", "js", "py")
 DIRECTIONS = ("we dial", "they dial")
 TRANSPORTS = ("tcp", "ws", "wss", "tls/ws")
 
+#: The peers with which QUIC is tested.
+QUIC_PEERS = ("go",)
+
 MIB = 1024 * 1024
 
 #: The protocol ids of what is chosen by name.
@@ -44,6 +47,8 @@ IDS = {
     "tls": "/tls/1.0.0",
     "yamux": "/yamux/1.0.0",
     "mplex": "/mplex/6.7.0",
+    # QUIC has streams of its own.
+    "quic": "quic",
 }
 
 #: What is done on each connection, with a name for the head of a column.
@@ -208,6 +213,13 @@ class Cell:
         return self.transport in ("wss", "tls/ws")
 
     @property
+    def native(self) -> bool:
+        """
+        Whether the transport secures and multiplexes by itself: nothing is negotiated.
+        """
+        return self.transport == "quic"
+
+    @property
     def large(self) -> int:
         """
         The size of the large transfer, in bytes.
@@ -219,6 +231,8 @@ class Cell:
         """
         What makes the foreign peer speak this stack, and nothing else.
         """
+        if self.native:
+            return ["--transport", self.transport]
         transport = "wss" if self.certified else self.transport
         options = ["--transport", transport, "--security", self.security]
         options += ["--muxer", self.muxer]
@@ -236,6 +250,8 @@ def _cells() -> Iterator[Cell]:
         else:
             # The transport makes no difference to the way a muxer is agreed on.
             yield late if early.impossible else early
+    for peer, direction in product(QUIC_PEERS, DIRECTIONS):
+        yield Cell(peer, direction, "quic", "tls", "quic", False)
 
 
 CELLS = tuple(_cells())

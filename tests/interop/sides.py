@@ -20,6 +20,7 @@ from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 __all__ = ["LISTEN", "Sides"]
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
+LISTEN_QUIC = "/ip4/127.0.0.1/udp/0/quic-v1"
 
 # The names of a transport in addresses.
 _PATHS = {"tcp": "", "ws": "/ws", "wss": "/wss", "tls/ws": "/tls/ws"}
@@ -44,8 +45,8 @@ class Sides:
         """
         Make our side, which listens if the other one dials.
         """
-        path = _PATHS[cell.transport]
-        listen = [LISTEN + path] if cell.direction == "they dial" else []
+        place = LISTEN_QUIC if cell.native else LISTEN + _PATHS[cell.transport]
+        listen = [place] if cell.direction == "they dial" else []
         if not cell.certified:
             return Node(reactor, listen=listen)
         transport = SecureWebSockets(self._authority.roots, self._certificate)
