@@ -448,6 +448,17 @@ class AbuseTests(SynchronousTestCase):
         opcode, _, payload = raw.answers[-1]
         self.assertEqual((opcode, code(payload)), (CLOSE, 1008))
 
+    def test_flood(self) -> None:
+        """
+        Of the pings of one read only as many are parsed as show that they are too many.
+        """
+        raw = Raw()
+        raw.frames(*[(PING, b"")] * 1000)
+        self.assertEqual(len(raw.answers), EMPTY_BURST + 2)
+        opcode, _, payload = raw.answers[-1]
+        self.assertEqual((opcode, code(payload)), (CLOSE, 1008))
+        self.assertTrue(raw.upper.reasons[0].check(ProtocolViolation))
+
     def test_emptyFragments(self) -> None:
         """
         So do frames without data.

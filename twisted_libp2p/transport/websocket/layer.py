@@ -205,7 +205,8 @@ class WebSocketLayer(Layer):
         protocol = self._protocol
         control, reader.control = reader.control, []
         empty, reader.empty = reader.empty, 0
-        protocol.receive_data(b"".join(control))
+        # One more than can be allowed: to parse a flood would keep all others waiting.
+        protocol.receive_data(b"".join(control[: EMPTY_BURST + 1]))
         frames = cast(list[Frame], protocol.events_received())
         empty += sum(frame.opcode is not CLOSE for frame in frames)
         # A close frame may be wrong in itself.
