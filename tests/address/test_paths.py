@@ -6,10 +6,10 @@ Tests of the text of paths.
 
 from __future__ import annotations
 
-from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidMultiaddr
 from twisted_libp2p.wire import delimit
@@ -83,7 +83,8 @@ class PathTests(SynchronousTestCase):
         for text in ("/unix/%2Fa%zz", "/unix/%2F%ff", "/unix/%2F", "/unix/%2Fa%2F"):
             self.assertRaises(InvalidMultiaddr, Multiaddr, text)
 
-    @given(
+    @drawn(
+        60,
         st.lists(st.sampled_from(PARTS), min_size=1, max_size=6),
         st.sampled_from(["", "/ws", f"/p2p/{PEER}"]),
     )

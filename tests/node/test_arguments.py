@@ -72,7 +72,7 @@ class ArgumentsTests(SynchronousTestCase):
             ("security", [None], "security=None: it has to be names of plugins"),
             ("muxers", [Noise(self.reactor)], "objects that provide IMuxer"),
             ("transports", 7, "objects that provide ITransport"),
-            ("transports", "tpc", "no transport 'tpc': choose from quic, relay"),
+            ("transports", "tpc", "no transport 'tpc': choose from "),
             ("peerstore", 7, "peerstore=<int>: it has to be an IPeerStore or sqlite:"),
             ("policy", {}, "policy=<dict>: it has to be a ConnectionPolicy"),
             ("limits", 7, "limits=<int>: it has to be the Limits of twisted_libp2p.l"),

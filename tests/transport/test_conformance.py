@@ -16,6 +16,7 @@ from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import TestCase
 
+from tests.transport.proxy.servers import ConnectServer, ProxyTestCase, SocksServer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import AnyTransport
 from twisted_libp2p.node import Node
@@ -26,6 +27,7 @@ from twisted_libp2p.testing.memorymuxed import (
 from twisted_libp2p.testing.transport import TransportConformance
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport, TCPTransport
 from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
+from twisted_libp2p.transport.proxy import Proxy
 from twisted_libp2p.transport.unix import UnixTransport
 
 
@@ -75,6 +77,39 @@ class PrivateTCPTests(TCPTests):
             TCPTransport(reactor), PrivateNetwork(bytes(32))
         )
         return private
+
+
+class SocksTests(ProxyTestCase, TCPTests):
+    """
+    TCP through a SOCKS5 proxy.
+    """
+
+    wildcardAddress = None  # type: ignore[assignment]
+    localAddress = None  # type: ignore[assignment]
+    kind = "socks5"
+
+    def setUp(self) -> None:
+        """
+        Run a proxy.
+        """
+        server = SocksServer() if self.kind == "socks5" else ConnectServer()
+        self.port = self.serve(server)
+
+    def makeTransport(self) -> AnyTransport:
+        """
+        Make a transport of the reactor, and of the proxy.
+        """
+        return TCPTransport(
+            reactor, Proxy.of(f"{self.kind}://127.0.0.1:{self.port}", "")
+        )
+
+
+class ConnectTests(SocksTests):
+    """
+    TCP through an HTTP proxy.
+    """
+
+    kind = "http"
 
 
 class UnixTests(TransportConformance, TestCase):

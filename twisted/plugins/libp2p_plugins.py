@@ -30,6 +30,7 @@ __all__ = [
     "insecurePlaintext",
     "mplex",
     "noise",
+    "onion3",
     "quic",
     "relay",
     "secio",
@@ -119,6 +120,11 @@ quic = TransportProvider(
 )
 tcp = TransportProvider(
     "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"
+)
+onion3 = TransportProvider(
+    "onion3",
+    "twisted_libp2p.transport.onion.OnionTransport.ofHost",
+    "onion services, by the SOCKS port of Tor",
 )
 unix = TransportProvider(
     "unix",

@@ -34,6 +34,7 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
     IManagedConnection,
+    IOpaqueDials,
     IPeerStore,
 )
 from twisted_libp2p.pacing import addTimeout
@@ -48,6 +49,9 @@ DIALECTS = (MULTISTREAM, BOOTSTRAP, AUTO)
 
 #: Seconds for one address: for the connect, and in each dialect the upgrade.
 ADDRESS_LIMIT = 15.0
+
+#: The same for an address that is dialed through a proxy, which connects first.
+PROXIED_LIMIT = 45.0
 
 
 #: Seconds for an address that leads through a relay: that may have to be dialed first.
@@ -139,7 +143,7 @@ class Attempts:
                 Deferred.fromCoroutine(
                     self._speak(transport, peer, bare, instead, options)
                 ),
-                RELAYED_LIMIT if isRelayed(bare) else ADDRESS_LIMIT,
+                _limit(transport, bare),
                 self._clock,
                 _late,
             )
@@ -230,6 +234,15 @@ class Attempts:
         if dialect == SEQUENTIAL and connection.security == self._securities[0]:
             dialect = MULTISTREAM
         self._peerstore.setDialect(connection.remotePeer, dialect)
+
+
+def _limit(transport: AnyTransport, address: Multiaddr) -> float:
+    """
+    Return the seconds for one address.
+    """
+    if IOpaqueDials.providedBy(transport):
+        return PROXIED_LIMIT
+    return RELAYED_LIMIT if isRelayed(address) else ADDRESS_LIMIT
 
 
 def _late(result: object, seconds: float) -> NoReturn:

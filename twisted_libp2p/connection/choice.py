@@ -48,10 +48,13 @@ class TransportChoice:
         @param origin: the place of the peer that has named the address.
         """
         resolved = _example(bare)
+        named = resolved is not bare
         for transport in self._transports:
-            if transport.canDial(resolved):
+            if transport.canDial(resolved) and not (
+                named and IOpaqueDials.providedBy(transport)
+            ):
                 return transport
-        if origin is not Origin.OWN and resolved is not bare:
+        if origin is not Origin.OWN and named:
             # Nobody could judge the address to which the transport connects.
             return None
         return next((each for each in self._transports if each.canDial(bare)), None)

@@ -22,6 +22,7 @@ __all__ = [
     "LocalError",
     "NoAddresses",
     "NodeStopping",
+    "ProxyFailed",
     "StreamAborted",
     "UnsupportedAddress",
 ]
@@ -143,6 +144,24 @@ class AddressRefused(LocalError, ConnectError):
 
     def _describe(self) -> str:
         return f"not dialed: {self.reason}"
+
+
+class ProxyFailed(LocalError, ConnectError):
+    """
+    The proxy through which this node dials cannot be used: it cannot be reached, does
+    not let us in, or is no proxy.
+
+    @ivar reason: the fault of the proxy, after "it".
+    @ivar proxy: the proxy, without a password; empty if it is not known.
+    """
+
+    def __init__(self, reason: str, proxy: str = "") -> None:
+        super().__init__(None, reason)
+        self.reason = reason
+        self.proxy = proxy
+
+    def _describe(self) -> str:
+        return f"the proxy {self.proxy} cannot be used: {self.reason}"
 
 
 class LimitExceeded(LocalError):

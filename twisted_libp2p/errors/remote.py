@@ -21,6 +21,7 @@ __all__ = [
     "PeerMismatch",
     "PeerUnresponsive",
     "ProtocolViolation",
+    "ProxyRefused",
     "RemoteError",
     "ReservationRefused",
     "SessionEnded",
@@ -125,6 +126,25 @@ class PeerMismatch(HandshakeFailed):
         super().__init__(layer, f"expected peer {expected}, but {obtained} answered")
         self.expected = expected
         self.obtained = obtained
+
+
+class ProxyRefused(RemoteError, ConnectError):
+    """
+    The proxy through which this node dials does not connect it with the peer.
+
+    @ivar code: the reply of SOCKS5, or the status of HTTP.
+    @ivar reason: its meaning.
+    @ivar proxy: the proxy, without a password; empty if it is not known.
+    """
+
+    def __init__(self, code: int, reason: str, proxy: str = "") -> None:
+        super().__init__(None, reason)
+        self.code = code
+        self.reason = reason
+        self.proxy = proxy
+
+    def _describe(self) -> str:
+        return f"the proxy {self.proxy} does not connect: {self.reason}"
 
 
 class UpgradeTimeout(RemoteError, ConnectError):

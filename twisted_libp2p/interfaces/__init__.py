@@ -102,6 +102,7 @@ from twisted_libp2p.interfaces.providers import (
     ISecurityProvider,
     ITransportProvider,
 )
+from twisted_libp2p.interfaces.proxy import IKeepsToProxy, IProxy
 from twisted_libp2p.interfaces.quic import (
     FIN,
     IQuicBackend,
@@ -175,6 +176,7 @@ __all__ = [
     "IHalfCloseable",
     "IHost",
     "IHostService",
+    "IKeepsToProxy",
     "IKeyBook",
     "ILimitedAddress",
     "IManagedConnection",
@@ -196,6 +198,7 @@ __all__ = [
     "IPortEndpoint",
     "IProtocolBook",
     "IProvider",
+    "IProxy",
     "IQuicBackend",
     "IQuicEndpoint",
     "IRegistration",

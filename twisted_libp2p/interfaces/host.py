@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces.connections import IConnection
     from twisted_libp2p.interfaces.ownaddresses import IOwnAddresses
     from twisted_libp2p.interfaces.peerstore import IPeerStore
+    from twisted_libp2p.interfaces.proxy import IProxy
     from twisted_libp2p.interfaces.transport import ITrustedProxies
 
 __all__ = [
@@ -193,6 +194,9 @@ class IHost(Interface):
     registry: IRegistry = Attribute("The protocols that the node serves.")
     peerstore: IPeerStore = Attribute("The known peers.")
     connections: IConnections = Attribute("The connections of the node.")
+    proxy: IProxy | None = Attribute(
+        "The proxy through which all dials over networks go; None without one."
+    )
     addresses: list[Multiaddr] = Attribute(
         "The addresses at which peers can dial the node now, with its peer id."
     )

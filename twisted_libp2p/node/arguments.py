@@ -27,6 +27,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.transport.private import PrivateNetwork, protect
+from twisted_libp2p.transport.proxy.around import keepTo
 
 __all__ = ["check", "checkKinds", "networked", "provided"]
 
@@ -116,14 +117,14 @@ def networked(
         given = provided(
             ITransportProvider, "transports", transports, IAddressing, host
         )
-        return protect(given, network)
+        return protect(keepTo(host.proxy, given), network)
     found = []
     for provider in providers(ITransportProvider).values():
         try:
             found.append(provider.provide(host))
         except ConfigurationError as error:
             _log.warn("{error}", error=str(error))
-    return protect(found, network, chosen=False)
+    return protect(keepTo(host.proxy, found), network, chosen=False)
 
 
 def _kind(value: object) -> str:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted_libp2p.address import Multiaddr, isWildcard, unmapped
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IAddressing
+from twisted_libp2p.transport.endpoint import NOWHERE, NamedEndpoint
 
 __all__ = ["Listener"]
 
@@ -20,7 +21,7 @@ class Listener:
     """
     An address on which a node listens.
 
-    @ivar requested: the address as it was asked for.
+    @ivar requested: the address, or the endpoint, as it was asked for.
     @ivar port: the port that accepts connections.
     @ivar addresses: the real addresses, with the peer id.  They may change: those of a
         wildcard with the interfaces of this host, others with their port.
@@ -32,7 +33,7 @@ class Listener:
 
     def __init__(
         self,
-        requested: Multiaddr,
+        requested: Multiaddr | NamedEndpoint,
         port: IListeningPort,
         transport: IAddressing,
         peerID: PeerID,
@@ -40,7 +41,12 @@ class Listener:
         self.requested = requested
         self.port = port
         self.addresses: list[Multiaddr] = []
-        self.wildcard = isWildcard(unmapped(requested))
+        if isinstance(requested, NamedEndpoint):
+            self._address: Multiaddr = NOWHERE
+            bound = transport.toMultiaddr(port.getHost())
+        else:
+            self._address = bound = requested
+        self.wildcard = bound is not None and isWildcard(unmapped(bound))
         self.users = 1
         self._transport = transport
         self._peerID = peerID
@@ -54,7 +60,7 @@ class Listener:
         @return: the new addresses, and those that are gone.
         """
         try:
-            found = self._transport.listeningOn(self.requested, self.port)
+            found = self._transport.listeningOn(self._address, self.port)
         except OSError as error:
             if not self._blind:
                 self._blind = True

@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IListeningPort,
+    IStreamServerEndpoint,
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,8 +29,13 @@ from twisted_libp2p.events import Listen, ListenClose
 from twisted_libp2p.interfaces import AddressSource, AnyTransport, IMovingPort
 from twisted_libp2p.node.addresses import OwnAddresses, withoutOwnPeer
 from twisted_libp2p.node.listener import Listener
+from twisted_libp2p.transport.endpoint import NOWHERE, PREFIX, NamedEndpoint
 
-__all__ = ["Listeners"]
+__all__ = ["Listenable", "Listeners"]
+
+#: An address to listen on, or an endpoint: the object, or C{endpoint:} and its
+#: description.
+Listenable = str | Multiaddr | IStreamServerEndpoint | NamedEndpoint
 
 #: Seconds after which a node that listens on a wildcard looks at the interfaces of
 #: this host again, as go-libp2p.
@@ -53,13 +59,17 @@ class Listeners:
         own: OwnAddresses,
         transports: Sequence[AnyTransport],
         listen: Callable[[AnyTransport, Multiaddr], Deferred[IListeningPort]],
-        requested: Iterable[str | Multiaddr] = (),
+        requested: Listenable | Iterable[Listenable] = (),
+        *,
+        endpoint: Callable[[NamedEndpoint], AnyTransport],
     ) -> None:
         """
         @param own: gets the addresses of all listeners.
         @param transports: the transports of the node.
         @param listen: opens a port of a transport.
-        @param requested: the addresses on which the node listens when it starts.
+        @param requested: the addresses, or endpoints, on which the node listens when
+            it starts.
+        @param endpoint: makes the transport of an endpoint.
         @raise UnsupportedAddress: no transport can listen on one of them.
         @raise ConfigurationError: one of them ends in the id of another peer.
         """
@@ -69,11 +79,16 @@ class Listeners:
         self._events = own.events
         self._transports = transports
         self._listen = listen
+        self._endpoint = endpoint
         self._all: list[Listener] = []
         self._looking: IDelayedCall | None = None
         self._open = True
         self.stops = 0
-        self.requested = [self.parse(each) for each in Multiaddr.several(requested)]
+        if isinstance(requested, Multiaddr | str | bytes) or not isinstance(
+            requested, Iterable
+        ):
+            requested = (requested,)
+        self.requested = [self.parse(each) for each in requested]
         self._starting: Deferred[Exception | None] | None = None
         # What bind() has begun, and the number of requested addresses that are open.
         self._binding: Deferred[None] | None = None
@@ -85,13 +100,20 @@ class Listeners:
         """
         return iter(list(self._all))
 
-    def parse(self, address: str | Multiaddr) -> Multiaddr:
+    def parse(self, address: Listenable) -> Multiaddr | NamedEndpoint:
         """
-        Read an address to listen on.
+        Read an address to listen on, or an endpoint in its place.
 
         @raise UnsupportedAddress: no transport of this node can listen on it.
-        @raise ConfigurationError: it ends in the id of another peer.
+        @raise ConfigurationError: it ends in the id of another peer, or there is no
+            such endpoint.
         """
+        if isinstance(address, NamedEndpoint):
+            return address
+        if IStreamServerEndpoint.providedBy(address) or (
+            isinstance(address, str) and address.startswith(PREFIX)
+        ):
+            return NamedEndpoint.server(address, self._clock)
         parsed = withoutOwnPeer(address, self._peerID, "listen")
         if not any(each.canListen(parsed) for each in self._transports):
             raise UnsupportedAddress(
@@ -184,7 +206,7 @@ class Listeners:
 
     # Opening
 
-    async def open(self, address: str | Multiaddr, shared: bool = False) -> Listener:
+    async def open(self, address: Listenable, shared: bool = False) -> Listener:
         """
         Listen on an address.
 
@@ -201,8 +223,12 @@ class Listeners:
         if not self._open:
             raise NodeStopping
         stops = self.stops
-        transport = next(each for each in self._transports if each.canListen(requested))
-        port = await self._listen(transport, requested)
+        if isinstance(requested, NamedEndpoint):
+            transport, place = self._endpoint(requested), NOWHERE
+        else:
+            place = requested
+            transport = next(each for each in self._transports if each.canListen(place))
+        port = await self._listen(transport, place)
         if stops != self.stops:
             # The node was stopped in the meantime, and does not know this port.
             await maybeDeferred(port.stopListening)
@@ -220,6 +246,8 @@ class Listeners:
             moving.watch(lambda: self._look([listener]))
         if listener.wildcard and self._looking is None:
             self._lookLater()
+        if not added:
+            self._log.info("listening on {endpoint}", endpoint=str(requested))
         self._report(added, [])
         self._own.publish()
         return listener
@@ -303,7 +331,7 @@ class Listeners:
             await self._closeOne(listener)
             self._own.publish()
 
-    async def close(self, address: str | Multiaddr) -> None:
+    async def close(self, address: Listenable) -> None:
         """
         Close the listeners of an address; their connections go on.
 

@@ -53,16 +53,24 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.arguments import checkKinds, networked, provided
-from twisted_libp2p.node.listeners import Listeners
+from twisted_libp2p.node.listeners import Listenable
 from twisted_libp2p.node.outgoing import OutgoingNode
-from twisted_libp2p.node.parts import makeConnections, makeDialer, openStore
+from twisted_libp2p.node.parts import (
+    makeConnections,
+    makeDialer,
+    makeListeners,
+    makeProxy,
+    openStore,
+)
 from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
 from twisted_libp2p.node.targets import Target
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import PingService
+from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
 from twisted_libp2p.transport.proxies import TrustedProxies
+from twisted_libp2p.transport.proxy import Proxy
 
 S = TypeVar("S", bound=IService)
 
@@ -92,7 +100,9 @@ class Node(OutgoingNode, RunningNode):
 
     @param reactor: the reactor that it runs on.
     @param identity: its private key; a new Ed25519 key by default.
-    @param listen: the addresses on which it listens after its start.
+    @param listen: the addresses on which it listens after its start; in place of an
+        address there may be a server endpoint of Twisted, or C{endpoint:} and its
+        description.
     @param security: the security protocols, in order of preference: names of plugins,
         or providers of L{ISecurity<twisted_libp2p.interfaces.ISecurity>}.
     @param muxers: the muxers, in order of preference: names of plugins, or providers
@@ -125,6 +135,9 @@ class Node(OutgoingNode, RunningNode):
     @param services: services in addition to identify and ping, as for L{add}.
     @param routings: ways to find the addresses of a peer; the dialer asks them when it
         knows no address, and once more when all known ones have failed.
+    @param dialThrough: a proxy through which it dials, such as
+        C{"socks5://127.0.0.1:9050"} (L{Proxy<twisted_libp2p.transport.proxy.Proxy>});
+        nothing is dialed or resolved around it.
     @param random: returns numbers from 0 to 1, which spread the waits before a lost
         peer is dialed again; a test makes these waits certain with C{lambda: 0.0}.
     @raise ConfigurationError: an argument has no usable value.
@@ -137,6 +150,7 @@ class Node(OutgoingNode, RunningNode):
     @ivar registry: the protocols that it serves.
     @ivar peerstore: the known peers.
     @ivar connections: the service that owns its connections.
+    @ivar proxy: the proxy through which it dials; None without one.
     @ivar ownAddresses: the addresses at which peers reach it, and their sources.
     @ivar listeners: the addresses on which it listens.
     @ivar proxies: the proxies that may state the address of their client.
@@ -150,7 +164,7 @@ class Node(OutgoingNode, RunningNode):
         self,
         reactor: Any,
         identity: Identity | None = None,
-        listen: Iterable[str | Multiaddr] = (),
+        listen: Listenable | Iterable[Listenable] = (),
         *,
         security: str | Iterable[str | ISecurity] = SECURITIES,
         muxers: str | Iterable[str | IMuxer] = MUXERS,
@@ -169,6 +183,7 @@ class Node(OutgoingNode, RunningNode):
         holePunching: bool = True,
         services: Iterable[IHostService] = (),
         routings: Iterable[IPeerRouting] = (),
+        dialThrough: Proxy | str | None = None,
         random: Callable[[], float] = random,
     ) -> None:
         super().__init__()
@@ -183,23 +198,22 @@ class Node(OutgoingNode, RunningNode):
         self.routings: list[IPeerRouting] = list(routings)
         self.peerstore = openStore(peerstore, self)
         self.connections = makeConnections(self, policy, limits, gater, random)
+        self.proxy = makeProxy(self, dialThrough)
         self._transports = networked(transports, network, self)
         self._context = ConnectionContext(
             self.registry, self.events, reactor, self.connections
         )
         self.connections.unread = self._context.unread
-        self._upgrader = Upgrader(
+        upgrader = self._upgrader = Upgrader(
             self.identity,
             provided(ISecurityProvider, "security", security, ISecurity, self),
             provided(IMuxerProvider, "muxers", muxers, IMuxer, self),
             self._context,
             self.proxies,
         )
-        self._dialer = makeDialer(
-            self, self._upgrader, self._transports, dialect, resolver
-        )
-        self.listeners = Listeners(
-            self.ownAddresses, self._transports, self._upgrader.listen, listen
+        self._dialer = makeDialer(self, upgrader, self._transports, dialect, resolver)
+        self.listeners, self._endpointDials = makeListeners(
+            self, upgrader, self._transports, listen, network
         )
         self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
         self.add(PingService())
@@ -273,27 +287,53 @@ class Node(OutgoingNode, RunningNode):
 
     # Listening
 
-    def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
+    def listenOn(
+        self,
+        address: str | Multiaddr | None = None,
+        *,
+        endpoint: IStreamServerEndpoint | str | None = None,
+    ) -> Deferred[list[Multiaddr]]:
         """
-        Listen on one more address.
+        Listen on one more address, or endpoint.
 
         @param address: port 0 takes a free port; C{0.0.0.0} and C{::} stand for all
             interfaces.
-        @return: fires with the full addresses to dial.  Fails with
-            L{UnsupportedAddress<twisted_libp2p.errors.UnsupportedAddress>}, or as the
-            endpoint does.
+        @param endpoint: an endpoint of Twisted, or its description, in place of an
+            address.
+        @return: fires with the full addresses to dial, which an endpoint need not have.
+            Fails with L{UnsupportedAddress<twisted_libp2p.errors.UnsupportedAddress>},
+            or as the endpoint does.
         """
-        return Deferred.fromCoroutine(self.listeners.open(address)).addCallback(
+        opening = self.listeners.open(self._listenable(address, endpoint))
+        return Deferred.fromCoroutine(opening).addCallback(
             lambda listener: listener.addresses
         )
 
-    async def stopListeningOn(self, address: str | Multiaddr) -> None:
+    async def stopListeningOn(
+        self,
+        address: str | Multiaddr | None = None,
+        *,
+        endpoint: IStreamServerEndpoint | str | None = None,
+    ) -> None:
         """
-        Stop to listen on an address; its connections go on.
+        Stop to listen on an address, or endpoint; its connections go on.
 
         @param address: the address that was given to L{listenOn}.
+        @param endpoint: the endpoint that was given to L{listenOn}.
         """
-        await self.listeners.close(address)
+        await self.listeners.close(self._listenable(address, endpoint))
+
+    def _listenable(
+        self,
+        address: str | Multiaddr | None,
+        endpoint: IStreamServerEndpoint | str | None,
+    ) -> str | Multiaddr | NamedEndpoint:
+        if (address is None) == (endpoint is None):
+            raise ConfigurationError("listen on an address, or endpoint=..., not both")
+        if endpoint is not None:
+            return NamedEndpoint.server(endpoint, self.reactor)
+        assert address is not None
+        return address
 
     def listener(
         self, protocols: str | Iterable[str] | Callable[[str], bool]

@@ -7,28 +7,35 @@ The way from a node to its peers: connections, streams and questions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
+from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.service import ConnectionManager
-from twisted_libp2p.errors import NodeStopping
+from twisted_libp2p.errors import NodeStopping, UnsupportedAddress
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IConnection,
     Identification,
+    IProxy,
     Role,
 )
-from twisted_libp2p.node.targets import Target, parse
+from twisted_libp2p.node.targets import Target, isEndpoint, parse
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
+from twisted_libp2p.transport.endpoint import NamedEndpoint
 
 __all__ = ["OutgoingNode"]
 
@@ -39,12 +46,17 @@ class OutgoingNode:
     """
     A node as the peer that begins: it connects, opens streams, and asks.
 
+    @ivar reactor: the reactor, for sockets and names.
     @ivar connections: the service that owns the connections.
+    @ivar proxy: the proxy through which it dials; None without one.
     """
 
+    reactor: Any
+    proxy: IProxy | None
     connections: ConnectionManager
     _context: ConnectionContext
     _dialer: Dialer
+    _endpointDials: EndpointDials
 
     def service(self, kind: type[S]) -> S:
         """
@@ -53,14 +65,17 @@ class OutgoingNode:
         raise NotImplementedError
 
     def connect(
-        self, target: Target, options: DialOptions = DEFAULT_OPTIONS
+        self,
+        target: Target | IStreamClientEndpoint,
+        options: DialOptions = DEFAULT_OPTIONS,
     ) -> Deferred[IConnection]:
         """
         Return an existing connection to a peer, or open one.
 
         @param target: a peer id, whose addresses are known; or an address, with the
             peer id at its end, or without one to take any peer that answers; a peer
-            that is connected already keeps that connection.
+            that is connected already keeps that connection; or a client endpoint of
+            Twisted, or C{endpoint:} and its description, to take any peer.
         @param options: how to dial.
         @return: fires with the connection.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}, which has the error of each
@@ -71,7 +86,9 @@ class OutgoingNode:
         if not self._context.open:
             return fail(NodeStopping())
         try:
-            peer, addresses = parse(target)
+            if isEndpoint(target):
+                return self._endpointDials.dial(self._endpoint(target), options)
+            peer, addresses = parse(cast(Target, target))
         except ValueError:
             return fail()
         if peer is not None and not options.fresh:
@@ -94,7 +111,23 @@ class OutgoingNode:
         """
         if not self._context.open:
             return fail(NodeStopping())
+        if self.proxy is not None:
+            return fail(
+                UnsupportedAddress(f"no hole can be punched by the proxy {self.proxy}")
+            )
         return self._dialer.puncher.punch(peer, addresses, role, roundTrip, seconds)
+
+    def _endpoint(self, target: str | IStreamClientEndpoint) -> NamedEndpoint:
+        """
+        Return an endpoint to connect with.
+
+        @raise UnsupportedAddress: it would go around the proxy.
+        """
+        if self.proxy is not None:
+            raise UnsupportedAddress(
+                f"an endpoint would go around the proxy {self.proxy}"
+            )
+        return NamedEndpoint.client(target, self.reactor)
 
     def openStream(
         self,

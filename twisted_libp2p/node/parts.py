@@ -6,7 +6,7 @@ Parts of a node that are made of several others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
@@ -14,19 +14,25 @@ from twisted.internet.interfaces import IResolver
 
 from twisted_libp2p.connection import Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
+from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.events import Identified
 from twisted_libp2p.interfaces import AnyTransport, IGater, IPeerStore
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check
+from twisted_libp2p.node.listeners import Listenable, Listeners
 from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
 from twisted_libp2p.protocols.ping import PingService
+from twisted_libp2p.transport.endpoint import EndpointTransport, NamedEndpoint
 from twisted_libp2p.transport.names import NameResolver
+from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
+from twisted_libp2p.transport.proxy import Proxy
+from twisted_libp2p.transport.proxy.names import NoResolver
 
 if TYPE_CHECKING:
     from twisted_libp2p.node.node import Node
 
-__all__ = ["makeConnections", "makeDialer", "openStore"]
+__all__ = ["makeConnections", "makeDialer", "makeListeners", "makeProxy", "openStore"]
 
 
 def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
@@ -49,6 +55,19 @@ def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
     # Its subscriptions keep it alive.
     PeerStoreUpdater(store, node.events)
     return store
+
+
+def makeProxy(node: Node, proxy: Proxy | str | None) -> Proxy | None:
+    """
+    Make the proxy of a node.
+
+    @raise ConfigurationError: it is not a proxy.
+    """
+    if proxy is None:
+        return None
+    found = Proxy.of(proxy, "--dial-through")
+    found.check(node.reactor, "--dial-through")
+    return found
 
 
 def makeConnections(
@@ -77,6 +96,34 @@ def makeConnections(
     return manager
 
 
+def makeListeners(
+    node: Node,
+    upgrader: Upgrader,
+    transports: Sequence[AnyTransport],
+    listen: Listenable | Iterable[Listenable],
+    network: PrivateNetwork | None,
+) -> tuple[Listeners, EndpointDials]:
+    """
+    Make the listeners of a node, and its way to connect with endpoints.
+
+    @param listen: the addresses, or endpoints, to listen on.
+    @param network: its private network, which includes its endpoints.
+    """
+
+    def endpoint(named: NamedEndpoint) -> AnyTransport:
+        transport: AnyTransport = EndpointTransport(node.reactor, named)
+        if network is not None:
+            transport = PrivateTransport(transport, network)
+        return transport
+
+    return (
+        Listeners(
+            node.ownAddresses, transports, upgrader.listen, listen, endpoint=endpoint
+        ),
+        EndpointDials(upgrader, endpoint, node.connections.instead),
+    )
+
+
 def makeDialer(
     node: Node,
     upgrader: Upgrader,
@@ -91,6 +138,8 @@ def makeDialer(
     @param resolver: resolver for the TXT records of C{/dnsaddr} names.
     @raise ConfigurationError: the dialect is unknown.
     """
+    if resolver is None and node.proxy is not None:
+        resolver = NoResolver(node.proxy)
     dialer = Dialer(
         upgrader,
         transports,

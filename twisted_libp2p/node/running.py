@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import ConnectionContext, Upgrader
 from twisted_libp2p.connection.dialer import Dialer
+from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.interfaces import IHostService, IPeerStore
 from twisted_libp2p.node.life import Life, LivingService, stopAll
@@ -43,6 +44,7 @@ class RunningNode(LivingService):
     _context: ConnectionContext
     _upgrader: Upgrader
     _dialer: Dialer
+    _endpointDials: EndpointDials
     _rejoining: Deferred[None] | None = None
 
     @property
@@ -115,6 +117,7 @@ class RunningNode(LivingService):
         await self.listeners.closeAll()
         upgrading = len(self._upgrader.upgrades)
         self._dialer.stop()
+        self._endpointDials.stop()
         self._upgrader.upgrades.abortAll()
         speaking = [each for each in self.services if IHostService.providedBy(each)]
         await stopAll(speaking, self.clock, SERVICES_TIME)

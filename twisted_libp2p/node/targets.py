@@ -7,13 +7,30 @@ The targets of a dial: a peer, an address, or both.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TypeGuard
+
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.transport.endpoint import PREFIX
 
-__all__ = ["Target", "parse"]
+__all__ = ["Target", "isEndpoint", "parse"]
 
+#: A peer or an address.
 Target = str | Multiaddr | PeerID
+
+
+def isEndpoint(
+    target: Target | IStreamClientEndpoint,
+) -> TypeGuard[str | IStreamClientEndpoint]:
+    """
+    Check whether a target is an endpoint, which has no address.
+    """
+    if isinstance(target, str):
+        return target.startswith(PREFIX)
+    found: bool = IStreamClientEndpoint.providedBy(target)
+    return found
 
 
 def parse(target: Target) -> tuple[PeerID | None, list[Multiaddr]]:

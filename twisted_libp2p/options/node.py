@@ -22,6 +22,7 @@ from twisted_libp2p.options.command import CommandOptions
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.quic.backends import AUTO, BACKENDS
 from twisted_libp2p.quic.transport import QuicProvider
+from twisted_libp2p.transport.onion import Tor
 from twisted_libp2p.transport.private import PrivateNetwork
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
@@ -53,6 +54,8 @@ class NodeOptions(CommandOptions):
             "implementation of QUIC: " + ", ".join((AUTO, *BACKENDS)),
         ],
         ["tls-roots", None, None, "authorities for /wss; by default the system's"],
+        ["dial-through", None, None, "proxy: socks5://HOST:PORT or http://HOST:PORT"],
+        ["tor-socks", None, None, "HOST:PORT of Tor, for /onion3; 127.0.0.1:9050"],
     ]
 
     optFlags: ClassVar[list[Any]] = [
@@ -102,6 +105,7 @@ class NodeOptions(CommandOptions):
                 if self["psk"] is not None
                 else None
             ),
+            "dialThrough": self["dial-through"],
             "transports": self.transports(),
         }
 
@@ -119,6 +123,8 @@ class NodeOptions(CommandOptions):
         found = self.webSockets()
         if self["quic-backend"] != AUTO:
             found.append(QuicProvider(self["quic-backend"]))
+        if self["tor-socks"] is not None:
+            found.append(Tor(self["tor-socks"]))
         return found
 
     def transports(self) -> list[Any] | None:

@@ -41,6 +41,7 @@ from twisted_libp2p.interfaces import (
     IConnections,
     IHost,
     IPeerStore,
+    IProxy,
     Role,
 )
 from twisted_libp2p.limits import Limits
@@ -246,6 +247,7 @@ class HostDouble:
         @param identity: the private key; a new one by default.
         @param addresses: the addresses on which the node listens.
         """
+        self.proxy: IProxy | None = None
         self.reactor: Any = clock or Clock()
         self.clock: IReactorTime = self.reactor
         self.identity = identity or Identity.generate()

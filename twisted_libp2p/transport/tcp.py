@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import Any, cast
 
-from twisted.internet import interfaces
-from twisted.internet._resolver import HostResolution
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
@@ -28,18 +26,15 @@ from twisted.internet.endpoints import (
 from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import (
     IAddress,
-    IHostnameResolver,
-    IHostResolution,
     IListeningPort,
     IProtocol,
     IProtocolFactory,
     IReactorSocket,
-    IResolutionReceiver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.origin import HOST_NAMES
@@ -50,13 +45,17 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     FirstBytes,
     IHost,
+    IKeepsToProxy,
+    IOpaqueDials,
     IPortEndpoint,
+    IProxy,
     ITransport,
 )
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.resolved import ReactorThatKnows
 from twisted_libp2p.transport.reuse import FallingBack, ReusablePorts
 
 __all__ = ["TCPTransport"]
@@ -75,52 +74,6 @@ BACKLOG = 1024
 
 # The bytes of /ip4/.../tcp/...
 _IP4_TCP = Struct("!B4sBH")
-
-
-@implementer(IHostnameResolver)
-class _Resolved:
-    """
-    A resolver that gives the addresses of one name, which are known.
-    """
-
-    def __init__(self, hosts: Sequence[str]) -> None:
-        self._hosts = hosts
-
-    def resolveHostName(
-        self,
-        resolutionReceiver: IResolutionReceiver,
-        hostName: str,
-        portNumber: int = 0,
-        addressTypes: Sequence[type[IAddress]] | None = None,
-        transportSemantics: str = "TCP",
-    ) -> IHostResolution:
-        resolution = HostResolution(hostName)
-        resolutionReceiver.resolutionBegan(resolution)
-        for host in self._hosts:
-            family = IPv6Address if ":" in host else IPv4Address
-            resolutionReceiver.addressResolved(family("TCP", host, portNumber))
-        resolutionReceiver.resolutionComplete()
-        return resolution
-
-
-@implementer(interfaces.IReactorPluggableNameResolver)
-class _ReactorThatKnows:
-    """
-    The reactor, with the addresses of one name.
-    """
-
-    def __init__(self, reactor: Any, hosts: Sequence[str]) -> None:
-        self._reactor = reactor
-        self.nameResolver = _Resolved(hosts)
-
-    def installNameResolver(self, resolver: IHostnameResolver) -> IHostnameResolver:
-        """
-        Not for this one: the resolver stays.
-        """
-        raise NotImplementedError
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
 
 
 @implementer(IStreamClientEndpoint)
@@ -158,7 +111,7 @@ class _NamedClient:
     ) -> Deferred[IProtocol]:
         # The endpoint refuses names with underscores: it gets one without, and the
         # addresses of ours.
-        reactor = _ReactorThatKnows(self._reactor, hosts)
+        reactor = ReactorThatKnows(self._reactor, hosts)
         endpoint = HostnameEndpoint(
             reactor,
             "resolved",
@@ -330,20 +283,24 @@ class TCPTransport:
     name = "tcp"
     byteStream = True
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, proxy: IProxy | None = None) -> None:
         """
         @param reactor: what connects, listens and resolves.
+        @param proxy: connects instead, and resolves names; None to connect directly.
         """
         self._reactor = reactor
+        self._proxy = proxy
         self._names = NameResolver(reactor)
         self._shared = ReusablePorts()
+        if proxy is not None:
+            alsoProvides(self, IOpaqueDials, IKeepsToProxy)
 
     @classmethod
     def ofHost(cls, host: IHost) -> TCPTransport:
         """
         Make the transport of a node.
         """
-        return cls(host.reactor)
+        return cls(host.reactor, host.proxy)
 
     def canDial(self, address: Multiaddr) -> bool:
         """
@@ -372,6 +329,8 @@ class TCPTransport:
             with a TCP port, or they are of different families.
         """
         family, host, port = self._parts(unmapped(address))
+        if self._proxy is not None:
+            return self._throughProxy(self._proxy, host, port, options)
         local = self._local(family, options.local)
         endpoint: IStreamClientEndpoint
         if family in ("ip4", "ip6"):
@@ -417,6 +376,19 @@ class TCPTransport:
         if shared is None:
             return dialFrom(None)
         return FallingBack(dialFrom(shared), dialFrom(None))
+
+    def _throughProxy(
+        self, proxy: IProxy, host: str, port: int, options: DialOptions
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint that connects through a proxy.
+        """
+        if options.local is not None or options.fromListener or "%" in host:
+            raise UnsupportedAddress(
+                f"the proxy {proxy} can dial neither from an address of ours nor on a"
+                " link of ours"
+            )
+        return proxy.clientEndpoint(self._reactor, host, port)
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """

@@ -107,14 +107,15 @@ class ConnectionTests(TransportBase):
 
     async def test_addresses(self) -> None:
         """
-        Both sides agree on the addresses of a connection, as multiaddrs.  If the dialer
-        has no address, the listener has both.
+        Both sides agree on the addresses of a connection, as multiaddrs.  The dialer
+        may have no address that it knows.
         """
         _, listener, near, far = await self.connected()
         (address,) = self.addresses(listener)
         self.assertEqual(near.remoteAddress, address.withoutPeer())
         self.assertEqual(far.localAddress, near.remoteAddress)
-        self.assertEqual(far.remoteAddress, near.localAddress or far.localAddress)
+        if near.localAddress is not None:
+            self.assertEqual(far.remoteAddress, near.localAddress)
 
     async def test_local(self) -> None:
         """

@@ -30,7 +30,12 @@ from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, ITransport
+from twisted_libp2p.interfaces import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    IKeepsToProxy,
+    ITransport,
+)
 from twisted_libp2p.transport.memory.addresses import MemoryAddress, MemoryAddressing
 from twisted_libp2p.transport.memory.end import HIGH_WATER, MemoryEnd
 from twisted_libp2p.transport.memory.numbers import MemoryNumbers, MemoryPort
@@ -190,7 +195,7 @@ class _ServerEndpoint:
         return self._network.listen(self._address, protocolFactory)
 
 
-@implementer(ITransport)
+@implementer(ITransport, IKeepsToProxy)
 class MemoryTransport(MemoryAddressing):
     """
     Dials, and listens on, C{/memory} addresses of one network.

@@ -29,6 +29,7 @@ from twisted_libp2p.interfaces import (
     AnyTransport,
     DialOptions,
     FirstBytes,
+    IKeepsToProxy,
     IOpaqueDials,
     IOpaqueListeners,
     IPortEndpoint,
@@ -149,7 +150,7 @@ class PrivateTransport:
         self.byteStream = True
         self._transport = transport
         self._network = network
-        for each in (IOpaqueDials, IOpaqueListeners):
+        for each in (IKeepsToProxy, IOpaqueDials, IOpaqueListeners):
             if each.providedBy(transport):
                 alsoProvides(self, each)
 

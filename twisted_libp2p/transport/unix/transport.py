@@ -39,6 +39,7 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IHost,
+    IKeepsToProxy,
     IOpaqueDials,
     IOpaqueListeners,
     ITransport,
@@ -97,7 +98,7 @@ class _Client:
         return connecting.addCallback(connected)
 
 
-@implementer(ITransport, IOpaqueDials, IOpaqueListeners)
+@implementer(ITransport, IKeepsToProxy, IOpaqueDials, IOpaqueListeners)
 class UnixTransport:
     """
     Dials and listens on C{/unix/PATH}.

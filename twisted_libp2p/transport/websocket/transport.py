@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.python.reflect import requireModule
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from twisted_libp2p.address import Multiaddr, unmapped
 from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
@@ -29,6 +29,9 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IHost,
+    IKeepsToProxy,
+    IOpaqueDials,
+    IProxy,
     IReloadable,
     ITransport,
     ITransportProvider,
@@ -71,6 +74,7 @@ class WebSocketTransport:
         key: str | os.PathLike[str] | None = None,
         origins: Collection[str] | None = None,
         proxies: ITrustedProxies | None = None,
+        proxy: IProxy | None = None,
     ) -> None:
         """
         @param reactor: what connects, listens and runs the timers.
@@ -84,12 +88,15 @@ class WebSocketTransport:
             C{https://example.com}; all by default.
         @param proxies: the proxies that may state the address of their client; none by
             default.
+        @param proxy: connects instead of the reactor, and resolves names.
         @raise ConfigurationError: a file cannot be used, or an origin is malformed.
         """
         self.name = "wss" if secure else "ws"
         self._secure = secure
         self._reactor = reactor
-        self._tcp = TCPTransport(reactor)
+        self._tcp = TCPTransport(reactor, proxy)
+        if proxy is not None:
+            alsoProvides(self, IOpaqueDials, IKeepsToProxy)
         self._trust = Trust(roots)
         self._certificate: ServerCertificate | None = None
         if certificate is not None:
@@ -102,14 +109,14 @@ class WebSocketTransport:
         """
         Make the transport C{ws} of a node.
         """
-        return cls(host.reactor, proxies=host.proxies)
+        return cls(host.reactor, proxies=host.proxies, proxy=host.proxy)
 
     @classmethod
     def withTLS(cls, host: IHost) -> WebSocketTransport:
         """
         Make the transport C{wss} of a node, which has no certificate to listen with.
         """
-        return cls(host.reactor, secure=True, proxies=host.proxies)
+        return cls(host.reactor, secure=True, proxies=host.proxies, proxy=host.proxy)
 
     def canDial(self, address: Multiaddr) -> bool:
         """
@@ -263,7 +270,10 @@ class WebSockets:
         @raise ConfigurationError: one of the origins is malformed.
         """
         return WebSocketTransport(
-            host.reactor, origins=self.origins, proxies=host.proxies
+            host.reactor,
+            origins=self.origins,
+            proxies=host.proxies,
+            proxy=host.proxy,
         )
 
 
@@ -299,4 +309,5 @@ class SecureWebSockets:
             key=self.key,
             origins=self.origins,
             proxies=host.proxies,
+            proxy=host.proxy,
         )
