@@ -25,6 +25,7 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IHost,
+    IKeepsToProxy,
     IPeerTransport,
 )
 from twisted_libp2p.relay.circuit import CIRCUIT, CircuitAddress
@@ -78,7 +79,7 @@ class _Server:
         )
 
 
-@implementer(IPeerTransport)
+@implementer(IPeerTransport, IKeepsToProxy)
 class CircuitTransport:
     """
     Reaches peers, and is reached, through relays.
