@@ -12,6 +12,7 @@ use quinn_proto as quic;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::address::Zones;
+use crate::results::Results;
 use crate::tokens::DialTokens;
 
 /// The transport error of our own faults.
@@ -49,11 +50,19 @@ pub enum Event {
 }
 
 impl Event {
-    pub fn tuple<'py>(self, py: Python<'py>, zones: &Zones) -> PyResult<Bound<'py, PyTuple>> {
+    pub fn tuple<'py>(
+        self,
+        py: Python<'py>,
+        zones: &Zones,
+        results: &Results,
+    ) -> PyResult<Bound<'py, PyTuple>> {
         match self {
             Self::Connected => (1,).into_pyobject(py),
             Self::Confirmed => (2,).into_pyobject(py),
-            Self::Lost(cause, code, text) => (3, cause as u8, code, text).into_pyobject(py),
+            Self::Lost(cause, code, text) => {
+                let cause = results.cause.call1(py, (cause as u8,))?;
+                (3, cause, code, text).into_pyobject(py)
+            }
             Self::Opened(id) => (4, u64::from(id)).into_pyobject(py),
             Self::Readable(id) => (5, u64::from(id)).into_pyobject(py),
             Self::Writable(id) => (6, u64::from(id)).into_pyobject(py),

@@ -13,6 +13,8 @@ pub struct Results {
     pub sent: Py<PyType>,
     pub knock: Py<PyType>,
     pub stats: Py<PyType>,
+    /// The enumeration of causes of the end of a connection.
+    pub cause: Py<PyType>,
 }
 
 impl Results {
@@ -20,9 +22,15 @@ impl Results {
         sent: Bound<'_, PyType>,
         knock: Bound<'_, PyType>,
         stats: Bound<'_, PyType>,
+        cause: Bound<'_, PyType>,
     ) -> PyResult<Self> {
-        let new = sent.py().get_type::<PyTuple>().getattr("__new__")?.unbind();
-        Ok(Self { new, sent: sent.unbind(), knock: knock.unbind(), stats: stats.unbind() })
+        Ok(Self {
+            new: sent.py().get_type::<PyTuple>().getattr("__new__")?.unbind(),
+            sent: sent.unbind(),
+            knock: knock.unbind(),
+            stats: stats.unbind(),
+            cause: cause.unbind(),
+        })
     }
 
     /// Make a named tuple of these fields.

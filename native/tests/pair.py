@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from cryptography import x509
@@ -63,6 +64,19 @@ class Stats(NamedTuple):
     lost: int
     sent: int
     received: int
+
+
+class Cause(IntEnum):
+    """
+    The cause of the end of a connection.
+    """
+
+    APPLICATION = 1
+    TRANSPORT = 2
+    LOCAL = 3
+    TIMEOUT = 4
+    RESET = 5
+    VERSION = 6
 
 
 def keyOf(certificate: bytes, expected: bytes | None) -> bytes:
@@ -124,7 +138,7 @@ def endpoint(**options: Any) -> Endpoint:
     """
     Make an endpoint.
     """
-    return Endpoint(settings(**options), Sent, Knock, Stats)
+    return Endpoint(settings(**options), Sent, Knock, Stats, Cause)
 
 
 class Pair:

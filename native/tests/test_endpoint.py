@@ -17,6 +17,7 @@ from pair import (
     CONNECTED,
     LOST,
     READABLE,
+    Cause,
     Knock,
     Pair,
     Sent,
@@ -27,7 +28,6 @@ from pair import (
 
 from twisted_libp2p_native import Endpoint, PanicException
 
-TRANSPORT, RESET = 2, 5
 INTERNAL_ERROR = 1
 
 
@@ -248,7 +248,7 @@ class HostileCallTests(TestCase):
         dialer.receive(self.pair.now, [(reset.data, "192.0.2.2", 4, 0, 0)])
         dialer.moved(self.handle, self.pair.now)
         _, events, _, over = dialer.poll(self.handle, self.pair.now)
-        self.assertEqual([event[:2] for event in events], [(LOST, RESET)])
+        self.assertEqual([event[:2] for event in events], [(LOST, Cause.RESET)])
         self.assertTrue(over)
 
     def test_sizes(self) -> None:
@@ -280,7 +280,7 @@ class HostileCallTests(TestCase):
         """
         settings: Any = object()
         with self.assertRaises(AttributeError):
-            Endpoint(settings, Sent, Knock, Stats)
+            Endpoint(settings, Sent, Knock, Stats, Cause)
 
 
 class JudgeTests(TestCase):
@@ -308,7 +308,7 @@ class JudgeTests(TestCase):
             raise ValueError("it has expired")
 
         self.assertEqual(
-            self.refused(judge), (LOST, TRANSPORT, 0x131, "it has expired")
+            self.refused(judge), (LOST, Cause.TRANSPORT, 0x131, "it has expired")
         )
 
     def test_wrongAnswers(self) -> None:
@@ -362,7 +362,7 @@ class JudgeTests(TestCase):
         panics = True
         bad = Pair(endpoint(), listener, ("192.0.2.7", "192.0.2.2"))
         ((kind, cause, code, text),) = bad.events[1]
-        self.assertEqual((kind, cause, code), (LOST, TRANSPORT, INTERNAL_ERROR))
+        self.assertEqual((kind, cause, code), (LOST, Cause.TRANSPORT, INTERNAL_ERROR))
         self.assertIn("on purpose", text)
         self.assertTrue(bad.over[1])
         handle = bad.handle(1)

@@ -13,6 +13,7 @@ from twisted_libp2p.interfaces import (
     IQuicBackend,
     IQuicEndpoint,
     Knock,
+    LossCause,
     QuicSettings,
     QuicStats,
     SentDatagram,
@@ -41,6 +42,6 @@ class NativeBackend:
         @raise ConfigurationError: a setting is out of its range.
         """
         try:
-            return Endpoint(settings, SentDatagram, Knock, QuicStats)
+            return Endpoint(settings, SentDatagram, Knock, QuicStats, LossCause)
         except (OverflowError, TypeError, ValueError) as error:
             raise ConfigurationError(f"QUIC: {error}") from None

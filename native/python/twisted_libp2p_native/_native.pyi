@@ -56,8 +56,9 @@ class Endpoint:
     The connections of one UDP socket; C{IQuicEndpoint} of twisted_libp2p describes the
     methods.
 
-    Results are of the three classes that the constructor gets, which are named tuples
-    of the caller.  Events are tuples of a number and arguments.
+    Results are of the classes that the constructor gets, which are named tuples of the
+    caller, and its enumeration of the causes of a connection's end.  Events are tuples
+    of a number and arguments.
     """
 
     def __new__(
@@ -66,6 +67,7 @@ class Endpoint:
         sent: type[tuple[Any, ...]],
         knock: type[tuple[Any, ...]],
         stats: type[tuple[Any, ...]],
+        cause: type[int],
     ) -> Endpoint: ...
     def receive(
         self, now: float, datagrams: Iterable[tuple[bytes, str, int, int, int]]

@@ -36,6 +36,7 @@ impl Endpoint {
         sent: Bound<'_, PyType>,
         knock: Bound<'_, PyType>,
         stats: Bound<'_, PyType>,
+        cause: Bound<'_, PyType>,
     ) -> PyResult<Self> {
         let settings: Settings = settings.extract()?;
         settings.check()?;
@@ -47,7 +48,7 @@ impl Endpoint {
             machine,
             dialing,
             judge,
-            results: Results::new(sent, knock, stats)?,
+            results: Results::new(sent, knock, stats, cause)?,
             clock: Clock::new(),
             zones: Zones::default(),
             keep: settings
@@ -191,7 +192,7 @@ impl Endpoint {
         });
         let events = PyList::empty(py);
         for event in found {
-            events.append(event.tuple(py, &self.zones)?)?;
+            events.append(event.tuple(py, &self.zones, &self.results)?)?;
         }
         let connection = self.connection(handle)?;
         let due = if more { Some(now) } else { connection.due(keep) };

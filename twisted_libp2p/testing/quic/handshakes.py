@@ -86,7 +86,7 @@ class HandshakeTests(QuicBase):
         self.assertEqual(pair.dialer.named(QuicEvent.CONFIRMED), [])
         for end in (pair.listener, pair.dialer):
             ((cause, code, _),) = end.named(QuicEvent.LOST)
-            self.assertEqual(cause, LossCause.TRANSPORT)
+            self.assertIs(cause, LossCause.TRANSPORT)
             self.assertEqual(code & ~0xFF, 0x100)
 
     def test_otherKey(self) -> None:
@@ -142,7 +142,7 @@ class HandshakeTests(QuicBase):
         pair.advance(20)
         for end in (pair.dialer, pair.listener):
             ((cause, _, _),) = end.named(QuicEvent.LOST)
-            self.assertEqual(cause, LossCause.TIMEOUT)
+            self.assertIs(cause, LossCause.TIMEOUT)
             self.assertTrue(end.over)
 
     def test_keptAlive(self) -> None:
