@@ -676,6 +676,27 @@ class ValueTests(SynchronousTestCase):
         self.assertEqual(relayed.withoutPeer(), relayed)
         self.assertFalse(Multiaddr(f"/p2p/{PEER}").withoutPeer())
 
+    def test_relayed(self) -> None:
+        """
+        An address with C{/p2p-circuit} anywhere leads through a relay; bytes of another
+        value that look like its code do not.
+        """
+        for text in (
+            f"/ip4/192.0.2.1/tcp/1/p2p/{RELAY}/p2p-circuit",
+            f"/p2p/{RELAY}/p2p-circuit/p2p/{PEER}",
+            "/p2p-circuit",
+        ):
+            self.assertTrue(Multiaddr(text).relayed, text)
+        # The code of p2p-circuit is 0xA2 0x02.
+        for text in (
+            "/ip4/192.0.2.1/tcp/1",
+            "/ip4/162.2.162.2/tcp/41474",
+            "/ip6/2001:db8:a202::a202/udp/41474",
+            f"/dns4/example.com/tcp/1/p2p/{PEER}",
+        ):
+            self.assertFalse(Multiaddr(text).relayed, text)
+        self.assertFalse(Multiaddr("/p2p-circuit").withoutFirst().relayed)
+
     def test_likePeer(self) -> None:
         """
         Bytes of an IP address or a port that look like the code of a peer are none.

@@ -48,6 +48,7 @@ _PLAIN: Final = {
 # Other codes with which addresses begin or end.
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
+_CIRCUIT: Final = varint.encode(290)
 
 
 # An example for messages of errors.
@@ -148,16 +149,6 @@ class Multiaddr:
         address._encoded = encoded
         return address
 
-    @property
-    def _isIP4TCP(self) -> bool:
-        """
-        Whether this is an IPv4 address with a TCP port, as most addresses are.
-        """
-        encoded = self._encoded
-        return (
-            len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP
-        )
-
     def toBytes(self) -> bytes:
         """
         Return the address in bytes.
@@ -169,7 +160,9 @@ class Multiaddr:
         """
         The names of the protocols.
         """
-        if self._isIP4TCP:
+        encoded = self._encoded
+        if len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP:
+            # This is what most addresses are, and asked for many times.
             return _IP4_TCP_NAMES
         return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
 
@@ -178,11 +171,20 @@ class Multiaddr:
         """
         The name of the first protocol; empty for an address without components.
         """
-        if self._isIP4TCP:
+        encoded = self._encoded
+        if encoded and encoded[0] == _IP4:
             return _IP4_TCP_NAMES[0]
-        for protocol, *_ in _cut(self._encoded):
+        for protocol, *_ in _cut(encoded):
             return protocol.name
         return ""
+
+    @property
+    def relayed(self) -> bool:
+        """
+        Whether the address leads through a relay.
+        """
+        # An address without these bytes has no relay.
+        return _CIRCUIT in self._encoded and "p2p-circuit" in self.names
 
     @property
     def host(self) -> bytes | None:

@@ -57,7 +57,7 @@ class Origin(IntEnum):
             it has no such form.
         """
         # A peer that uses a relay may be anywhere.
-        if remote is None or not remote or "p2p-circuit" in remote.names:
+        if remote is None or not remote or remote.relayed:
             return cls.PUBLIC
         if remote.first in LOCAL:
             return cls.HOST

@@ -257,4 +257,4 @@ def isRelayed(address: Multiaddr | None) -> bool:
     """
     Check whether the address of a peer leads through a relay.
     """
-    return address is not None and "p2p-circuit" in address.names
+    return address is not None and address.relayed

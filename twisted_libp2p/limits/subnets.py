@@ -308,7 +308,7 @@ def hostOf(address: Multiaddr) -> tuple[int, int] | None:
     @return: its version and its number; None if the multiaddr does not begin
         with one, or leads through a relay, whose address it is then.
     """
-    ip = None if "p2p-circuit" in address.names else ipOf(address)
+    ip = None if address.relayed else ipOf(address)
     return None if ip is None else (ip.version, int(ip))
 
 

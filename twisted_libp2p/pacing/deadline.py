@@ -13,9 +13,9 @@ something to read, and the bytes may have cancelled the deadline.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -85,23 +85,6 @@ class Deadline:
             self._call.reset(seconds)
 
 
-class _ReadFirst:
-    """
-    A clock whose calls are L{Deadline}s.
-    """
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-
-    def callLater(
-        self, seconds: float, function: Callable[..., object], *args: object
-    ) -> Deadline:
-        """
-        Call a function when a deadline is missed.
-        """
-        return Deadline(self._clock, seconds, function, *args)
-
-
 def addTimeout(
     deferred: Deferred[T],
     seconds: float,
@@ -118,6 +101,58 @@ def addTimeout(
     @param onTimeoutCancel: what becomes of the result of the cancelled Deferred.
     @return: the Deferred.
     """
-    patient: Any = _ReadFirst(clock)
-    deferred.addTimeout(seconds, patient, onTimeoutCancel)
-    return deferred
+    timeout = _Timeout(deferred, seconds, clock, onTimeoutCancel or _timedOut)
+    return deferred.addBoth(timeout.fired)
+
+
+class _Timeout(Generic[T]):
+    """
+    The time that a Deferred has.  Each dial has three: so this is one object with one
+    callback, where C{Deferred.addTimeout} makes three functions and two callbacks.
+    """
+
+    __slots__ = ("_call", "_clock", "_deferred", "_late", "_seconds")
+
+    def __init__(
+        self,
+        deferred: Deferred[T],
+        seconds: float,
+        clock: IReactorTime,
+        late: Callable[[T | Failure, float], T],
+    ) -> None:
+        self._deferred: Deferred[T] | None = deferred
+        self._seconds = seconds
+        self._clock = clock
+        self._late = late
+        self._call: IDelayedCall = clock.callLater(seconds, self._passed)
+
+    def _passed(self) -> None:
+        """
+        Let the reactor read all sockets, and then judge.
+        """
+        self._call = self._clock.callLater(0, self._cancel)
+
+    def _cancel(self) -> None:
+        deferred, self._deferred = self._deferred, None
+        if deferred is not None:
+            deferred.cancel()
+
+    def fired(self, result: T | Failure) -> T | Failure:
+        """
+        Stop the timer; replace the result if it came too late.
+        """
+        if self._deferred is None:
+            return self._late(result, self._seconds)
+        self._deferred = None
+        self._call.cancel()
+        return result
+
+
+def _timedOut(result: T | Failure, seconds: float) -> T:
+    """
+    Make a C{TimeoutError} of the cancellation.
+    """
+    if isinstance(result, Failure):
+        result.trap(CancelledError)
+        raise TimeoutError(seconds, "Deferred")
+    return result

@@ -18,6 +18,9 @@ class Life(Enum):
     The state of a secure transport.
     """
 
+    # Enum's own is a function of Python, and states are keys of a table.
+    __hash__ = object.__hash__
+
     #: It has no transport below.
     NEW = "new"
     #: The handshake is under way.

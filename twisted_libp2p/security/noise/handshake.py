@@ -39,6 +39,9 @@ class NoiseState(Enum):
     The state of one side of a handshake.
     """
 
+    # Enum's own is a function of Python, and states are keys of a table.
+    __hash__ = object.__hash__
+
     NEW = "new"
     #: The responder waits for the ephemeral key of the initiator.
     AWAITS_FIRST = "first message"
