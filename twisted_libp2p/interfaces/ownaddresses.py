@@ -108,7 +108,7 @@ class IOwnAddresses(Interface):
         """
 
 
-class IMovingPort(IListeningPort):
+class IMovingPort(IListeningPort, Interface):
     """
     A port whose addresses change while it listens, such as a reservation at a relay.
     The C{listen} of an endpoint may return one.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted.internet import interfaces as twisted_interfaces
-from zope.interface import Attribute
+from zope.interface import Attribute, Interface
 
 from twisted_libp2p.interfaces.layer import IHalfCloseable, ISwitchable
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["IMuxedStream", "ISelfDelimiting", "IStream"]
 
 
-class ISelfDelimiting(twisted_interfaces.IProtocol):
+class ISelfDelimiting(twisted_interfaces.IProtocol, Interface):
     """
     A protocol whose messages show their own end, as identify does: its peer does not
     wait for the end of the stream, which may come together with the first data.

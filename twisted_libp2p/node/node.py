@@ -355,7 +355,7 @@ class Node(OutgoingNode, RunningNode):
         """
         Return an endpoint that opens streams to a peer.
 
-        @param target: as for L{connect}.
+        @param target: as for C{connect}.
         @param protocols: a protocol id, or several in order of preference.
         @param options: how to dial, and whether the stream may run over a relay.
         """

@@ -6,7 +6,7 @@ The backend C{native}: quinn-proto, by the distribution C{twisted-libp2p-native}
 
 from __future__ import annotations
 
-from zope.interface import classImplements, implementer
+from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import (
@@ -23,7 +23,7 @@ from twisted_libp2p_native import Endpoint, __version__
 __all__ = ["NativeBackend"]
 
 # Its methods are the contract: another object between would cost a call for each.
-classImplements(Endpoint, IQuicEndpoint)
+implementer(IQuicEndpoint)(Endpoint)
 
 
 @implementer(IQuicBackend)
@@ -42,6 +42,7 @@ class NativeBackend:
         @raise ConfigurationError: a setting is out of its range.
         """
         try:
-            return Endpoint(settings, SentDatagram, Knock, QuicStats, LossCause)
+            made = Endpoint(settings, SentDatagram, Knock, QuicStats, LossCause)
+            return IQuicEndpoint(made)
         except (OverflowError, TypeError, ValueError) as error:
             raise ConfigurationError(f"QUIC: {error}") from None
