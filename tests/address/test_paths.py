@@ -53,7 +53,7 @@ class PathTests(SynchronousTestCase):
 
     def test_peer(self) -> None:
         """
-        The id of a peer at the end is no part of the path, if it is one.
+        The id of a peer at the end does not belong to the path.
         """
         for name in ("p2p", "ipfs"):
             self.assertParts(f"/unix/a/b/{name}/{PEER}", "/a/b", "p2p")

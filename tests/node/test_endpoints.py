@@ -215,12 +215,12 @@ class EndpointTests(SocketFolder):
 
     def test_wrong(self) -> None:
         """
-        What is no endpoint is one line.
+        A text that describes no endpoint is one line.
         """
         for listen, hint in (
             ("endpoint:nothing:1", "Unknown endpoint type"),
-            ("endpoint:tcp:x", "is no server endpoint"),
-            ("endpoint:", "is no server endpoint"),
+            ("endpoint:tcp:x", "is not a server endpoint"),
+            ("endpoint:", "is not a server endpoint"),
         ):
             error = self.assertRaises(
                 ConfigurationError, Node, reactor, listen=[listen]

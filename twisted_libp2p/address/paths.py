@@ -10,7 +10,7 @@ its slashes, so that others can follow: C{/unix/%2Frun%2Fnode.sock/p2p/...}.
 
 A path is written in the first spelling if nothing follows it, and otherwise in the
 second.  There is one exception to go-multiaddr's rule: C{/p2p/} with a valid id at the
-end of the text is the peer, and no part of the path.  There can be no socket below a
+end of the text is the peer.  There can be no socket below a
 socket, and go-multiaddr has no other way to name the peer.
 """
 

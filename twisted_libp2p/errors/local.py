@@ -149,7 +149,7 @@ class AddressRefused(LocalError, ConnectError):
 class ProxyFailed(LocalError, ConnectError):
     """
     The proxy through which this node dials cannot be used: it cannot be reached, does
-    not let us in, or is no proxy.
+    not let us in, or speaks another protocol.
 
     @ivar reason: the fault of the proxy, after "it".
     @ivar proxy: the proxy, without a password; empty if it is not known.

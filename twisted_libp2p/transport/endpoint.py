@@ -38,6 +38,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
+from twisted.python.reflect import requireModule
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
@@ -62,6 +63,9 @@ _PLAIN = (
     UNIXServerEndpoint,
 )
 
+
+# The kinds of endpoints for which there is the package txtorcon.
+_TOR = ("onion", "tor")
 
 #: The address that is given to the transport of an endpoint, which needs none.
 NOWHERE = Multiaddr("/ws").withoutFirst()
@@ -121,12 +125,17 @@ class NamedEndpoint:
                 " Twisted, or its description"
             )
         description = endpoint.removeprefix(PREFIX)
+        if description.partition(":")[0] in _TOR and requireModule("txtorcon") is None:
+            raise ConfigurationError(
+                f"{description!r} needs the extra tor: pip install"
+                " 'twisted-libp2p[tor]'"
+            )
         try:
             found = parse(reactor, description)
         except Exception as error:
             # Parsers are plugins, and may raise any exception.
             raise ConfigurationError(
-                f"{description!r} is no {kind} endpoint of Twisted:"
+                f"{description!r} is not a {kind} endpoint of Twisted:"
                 f" {str(error) or type(error).__name__}"
             ) from None
         return cls(f"{PREFIX}{description}", found)
@@ -231,6 +240,19 @@ class _EdgeFactory(Factory):
         return None if inner is None else _Edge(self, inner)
 
 
+def _placeOf(address: Any) -> Multiaddr | None:
+    """
+    Translate the address of a port that does not see the addresses of its clients: a
+    Unix socket, or an onion service of the package txtorcon.
+
+    @return: None for any other port.
+    """
+    if type(address).__module__.partition(".")[0] != "txtorcon":
+        return pathOf(address)
+    service = address.onion_uri.removesuffix(".onion")
+    return Multiaddr(f"/onion3/{service}:{address.onion_port}")
+
+
 @implementer(IListeningPort)
 class _Port:
     """
@@ -301,7 +323,7 @@ class _Server:
 
         def listening(port: Any) -> IListeningPort:
             found: IListeningPort = port if IListeningPort.providedBy(port) else _Port()
-            self._transport.path = pathOf(found.getHost())
+            self._transport.place = _placeOf(found.getHost())
             return found
 
         return maybeDeferred(
@@ -314,8 +336,8 @@ class EndpointTransport:
     """
     The transport of one endpoint.
 
-    @ivar path: the address of its Unix socket, which the clients of the socket have as
-        well; None for other endpoints.
+    @ivar place: the address of its Unix socket or onion service, which its connections
+        have at both ends; None for other endpoints.
     """
 
     name = "endpoint"
@@ -329,7 +351,7 @@ class EndpointTransport:
         self._reactor = reactor
         self._tcp = TCPTransport(reactor)
         self._named = named
-        self.path: Multiaddr | None = None
+        self.place: Multiaddr | None = None
 
     def canDial(self, address: Multiaddr) -> bool:
         """
@@ -368,6 +390,8 @@ class EndpointTransport:
         Return the addresses at which peers reach a port: those of its socket, unless
         something else may be at the endpoint, such as TLS or a proxy.
         """
+        if self.place is not None:
+            return [self.place]
         host = self.toMultiaddr(port.getHost())
         if host is None or not isinstance(self._named.endpoint, _PLAIN):
             return []
@@ -377,6 +401,4 @@ class EndpointTransport:
         """
         Translate the address of a socket.
         """
-        if isinstance(address, UNIXAddress):
-            return pathOf(address) or self.path
-        return self._tcp.toMultiaddr(address)
+        return self.place or pathOf(address) or self._tcp.toMultiaddr(address)

@@ -71,9 +71,9 @@ class OnionTransport:
 
     def canListen(self, address: Multiaddr) -> bool:
         """
-        Return False: it only dials.
+        Check whether an address is that of an onion service.
         """
-        return False
+        return self.canDial(address)
 
     def clientEndpoint(
         self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
@@ -99,7 +99,10 @@ class OnionTransport:
 
         @raise UnsupportedAddress: always.
         """
-        raise UnsupportedAddress(f"{address} cannot be listened on")
+        raise UnsupportedAddress(
+            f"{address} is listened on by its key, not by its address: by"
+            " endpoint:onion:PORT:hiddenServiceDir=FOLDER, with the extra tor"
+        )
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """

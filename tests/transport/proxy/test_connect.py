@@ -89,7 +89,7 @@ class ConnectTests(SynchronousTestCase):
 
     def test_failures(self) -> None:
         """
-        A proxy that is none, or that does not let us in, is a line.
+        A proxy that does not let us in, or speaks another protocol, is a line.
         """
         login = Credentials("me", "wrong")
         needed = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"

@@ -132,7 +132,7 @@ class ProxiedNodeTests(ProxyTestCase):
 
     async def test_failures(self) -> None:
         """
-        A proxy that refuses, that is none, or that nobody runs is a line.
+        A proxy that refuses, or that nobody runs, is a line.
         """
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
@@ -238,4 +238,9 @@ class ProxiedNodeTests(ProxyTestCase):
             self.assertRaises(
                 UnsupportedAddress, transport.clientEndpoint, Multiaddr(text)
             )
-        self.assertFalse(transport.canListen(Multiaddr(f"/onion3/{KEY}:1")))
+        error = self.assertRaises(
+            UnsupportedAddress,
+            transport.serverEndpoint,
+            Multiaddr(f"/onion3/{KEY}:1"),
+        )
+        self.assertIn("endpoint:onion:", str(error))

@@ -46,7 +46,7 @@ class ProxyTests(SynchronousTestCase):
 
     def test_wrong(self) -> None:
         """
-        What is no proxy is a line, which has no password.
+        A wrong text is a line, which has no password.
         """
         for text in (
             "",

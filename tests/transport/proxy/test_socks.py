@@ -91,7 +91,7 @@ class SocksTests(SynchronousTestCase):
 
     def test_failures(self) -> None:
         """
-        A proxy that is none, or that does not let us in, is a line.
+        A proxy that does not let us in, or speaks another protocol, is a line.
         """
         login = Credentials("me", "wrong")
         for data, credentials, hint in (

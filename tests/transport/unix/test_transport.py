@@ -137,13 +137,13 @@ class UnixTransportTests(SocketFolder):
 
     async def test_otherFile(self) -> None:
         """
-        A file that is no socket is left alone.
+        Another kind of file is left alone.
         """
         with open(self.path("node"), "w") as other:
             other.write("precious")
         with self.assertRaises(CannotListenError) as caught:
             await self.listen()
-        self.assertIn("a file that is no socket", str(caught.exception))
+        self.assertIn("another kind of file", str(caught.exception))
         self.assertTrue(os.path.exists(self.path("node")))
 
     async def test_noFolder(self) -> None:

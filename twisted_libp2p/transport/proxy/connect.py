@@ -67,7 +67,7 @@ class ConnectOpening:
 
         @return: nothing: there is one request.
         @raise ProxyRefused: the proxy does not connect us with the peer.
-        @raise ProxyFailed: the proxy does not let us in, or is none.
+        @raise ProxyFailed: the proxy does not let us in, or speaks another protocol.
         """
         self._buffer += data
         # Interim answers (1xx) may precede the answer.
@@ -84,7 +84,7 @@ class ConnectOpening:
 
     def _check(self) -> None:
         """
-        Give up early a proxy that is none, or that has no end.
+        Give up early on a server of another protocol, or one that never ends.
         """
         if not b"HTTP/1.".startswith(self._buffer[:7]):
             raise ProxyFailed("it does not speak HTTP/1.1")
@@ -123,5 +123,5 @@ def _ascii(host: str) -> str:
     except UnicodeError:
         text = ""
     if not text or not text.isprintable() or " " in text:
-        raise ProxyFailed(f"{host!r} is no name of a host")
+        raise ProxyFailed(f"{host!r} is not the name of a host")
     return text

@@ -42,5 +42,5 @@ class Opening(Protocol):
 
         @return: the bytes to send in answer.
         @raise ProxyRefused: the proxy does not connect us with the peer.
-        @raise ProxyFailed: the proxy wants nothing to do with us, or is none.
+        @raise ProxyFailed: the proxy does not let us in, or speaks another protocol.
         """

@@ -98,7 +98,7 @@ class Proxy:
         except Exception as error:
             # Parsers are plugins, and may raise any exception.
             raise ConfigurationError(
-                f"{option} {self}: {self.description} is no client endpoint:"
+                f"{option} {self}: {self.description} is not a client endpoint:"
                 f" {str(error) or type(error).__name__}"
             ) from None
 

@@ -94,7 +94,7 @@ class SocksOpening:
 
         @return: the bytes to send in answer.
         @raise ProxyRefused: the proxy does not connect us with the peer.
-        @raise ProxyFailed: the proxy does not let us in, or is none.
+        @raise ProxyFailed: the proxy does not let us in, or speaks another protocol.
         """
         self._buffer += data
         sent = b""

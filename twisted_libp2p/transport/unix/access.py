@@ -26,7 +26,7 @@ def fileMode(text: str) -> int:
     """
     octal = text.isascii() and text.isdigit() and not set(text) & set("89")
     if not octal or len(text) > 4 or int(text, 8) > _LARGEST:
-        raise ValueError(f"{text!r} is no mode of a socket: 600 or 660 is one")
+        raise ValueError(f"{text!r} is not the mode of a socket: 600 or 660 is one")
     return int(text, 8)
 
 
@@ -39,7 +39,7 @@ def fileOwner(text: str) -> tuple[int, int]:
     """
     user, colon, group = text.partition(":")
     if not (user or group) or (colon and not group):
-        raise ValueError(f"{text!r} is no owner: write USER, USER:GROUP or :GROUP")
+        raise ValueError(f"{text!r} is not an owner: write USER, USER:GROUP or :GROUP")
     return _userNumber(user), _groupNumber(group)
 
 

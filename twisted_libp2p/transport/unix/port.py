@@ -134,7 +134,7 @@ def _removeStale(path: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise FileExistsError("there is a file that is no socket")
+        raise FileExistsError("another kind of file is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:

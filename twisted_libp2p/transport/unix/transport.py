@@ -183,7 +183,7 @@ class UnixTransport:
         path = address.value("unix")
         if path is None or len(address) > 1:
             raise UnsupportedAddress(
-                f"{address} is no path: /unix/run/node.sock is one"
+                f"{address} is not a path: /unix/run/node.sock is one"
             )
         size = len(os.fsencode(path))
         if size > MAX_PATH:
