@@ -33,6 +33,7 @@ from twisted_libp2p.relay.circuit import CIRCUIT, Circuit, CircuitAddress
 from twisted_libp2p.relay.client import _carry
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
 from twisted_libp2p.relay.messages import STOP, Status, Stop, StopType
+from twisted_libp2p.relay.splice import Splice
 from twisted_libp2p.relay.talk import Talk
 from twisted_libp2p.relay.transport import CircuitTransport
 
@@ -152,6 +153,22 @@ class CircuitTests(RelayTestCase):
             connection.reason.trap(CircuitLimit)
             self.assertIn("connect directly", str(connection.reason.value))
         self.assertEqual(len(relay.connections), 2)
+
+    def test_silentRelay(self) -> None:
+        """
+        A relay that takes no more bytes, and does not say so, is given up.
+        """
+        self.relay(data=65536)
+        silent = self.patch(Splice, "stop", lambda *_: None)
+        listener, dialer = self.listener(), self.node()
+        near = self.nodes.result(dialer.connect(listener.addresses[0]))
+        self.echo(dialer, listener, bytes(100_000))
+        self.nodes.advance(4.0)
+        self.assertIsNone(near.reason)
+        self.nodes.advance(2.0)
+        assert near.reason is not None
+        near.reason.trap(CircuitLimit)
+        silent.restore()
 
     def test_duration(self) -> None:
         """

@@ -20,7 +20,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import CircuitLimit, ErrorCode, StreamReset
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IAllowance, ILimitedAddress
-from twisted_libp2p.pacing import Layer
+from twisted_libp2p.pacing import Deadline, Layer
 from twisted_libp2p.relay.messages import Limit
 
 __all__ = ["CIRCUIT", "Circuit", "CircuitAddress", "throughRelay"]
@@ -32,6 +32,11 @@ CIRCUIT: Final = Multiaddr("/p2p-circuit")
 #: the reason: a relay cuts after a whole read, and its clock is not ours.
 NEAR_BYTES: Final = 32 * 1024
 NEAR_SECONDS: Final = 2.0
+
+
+#: Seconds after which a circuit that has sent too much is ended, if its relay has not
+#: done that.
+GRACE: Final = 5.0
 
 
 def throughRelay(relay: PeerID, address: Multiaddr | None) -> Multiaddr:
@@ -73,17 +78,18 @@ class Allowance:
     """
     What a relay allows for one circuit, and what was used of it.
 
+    @ivar clock: the time.
     @ivar sent: the number of bytes that our side has sent.
     @ivar received: the number of bytes that our side has received.
     """
 
-    __slots__ = ("_clock", "_limit", "_since", "received", "sent")
+    __slots__ = ("_limit", "_since", "clock", "received", "sent")
 
     def __init__(self, clock: IReactorTime, limit: Limit) -> None:
         """
         Begin now.
         """
-        self._clock = clock
+        self.clock = clock
         self._limit = limit
         self._since = clock.seconds()
         self.sent = 0
@@ -94,7 +100,7 @@ class Allowance:
         """
         The seconds since its beginning.
         """
-        return max(0.0, self._clock.seconds() - self._since)
+        return max(0.0, self.clock.seconds() - self._since)
 
     @property
     def seconds(self) -> float | None:
@@ -119,6 +125,13 @@ class Allowance:
         """
         data = self._limit.data
         return None if data is None else max(0, data - self.received)
+
+    @property
+    def overdrawn(self) -> bool:
+        """
+        Whether our side has sent more than the relay allows.
+        """
+        return self._limit.data is not None and self.sent > self._limit.data
 
     @property
     def nearlyUsed(self) -> bool:
@@ -159,6 +172,8 @@ class Circuit(Layer):
         self._local = local
         self._remote = remote
         self._allowance = allowance
+        self._overdrawn: Deadline | None = None
+        self._isOver = False
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -173,19 +188,31 @@ class Circuit(Layer):
         """
         Count sent bytes.
         """
-        if self._allowance is not None:
-            self._allowance.sent += len(data)
+        allowance = self._allowance
+        if allowance is not None:
+            allowance.sent += len(data)
+            if allowance.overdrawn and self._overdrawn is None:
+                self._overdrawn = Deadline(allowance.clock, GRACE, self._giveUp)
         self.below.write(data)
+
+    def _giveUp(self) -> None:
+        """
+        End a circuit whose relay takes no more bytes, and does not say so, as
+        go-libp2p 0.48.
+        """
+        self._isOver = True
+        self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
         Name the limits of the relay as the reason, if they may be it.
         """
         allowance = self._allowance
-        if (
-            allowance is not None
-            and reason.check(StreamReset, ConnectionDone)
-            and (allowance.nearlyUsed or _isLimit(reason.value))
+        if self._overdrawn is not None and self._overdrawn.active():
+            self._overdrawn.cancel()
+        ended = reason.check(StreamReset, ConnectionDone)
+        if allowance is not None and (
+            self._isOver or (ended and (allowance.nearlyUsed or _isLimit(reason.value)))
         ):
             reason = Failure(
                 CircuitLimit(allowance.age, allowance.sent, allowance.received)

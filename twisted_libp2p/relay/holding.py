@@ -263,13 +263,13 @@ class Holding:
         self._expiry = host.clock.callLater(
             max(0.0, self.reserving.expires - now), self._expired
         )
+        if changed:
+            self._changed()
         if new:
             self._log.info("a place is reserved at the relay {relay}", relay=self.relay)
             host.events.publish(
                 ReservationHeld(time=now, relay=self.relay, addresses=self.addresses)
             )
-        if changed:
-            self._changed()
 
     def _expired(self) -> None:
         self._expiry = None
@@ -285,13 +285,13 @@ class Holding:
             return
         self.addresses = ()
         self.connection = None
+        self._changed()
         self._log.info("the place at the relay {relay} is lost", relay=self.relay)
         host.events.publish(
             ReservationLost(
                 time=host.clock.seconds(), relay=self.relay, reason=self.problem
             )
         )
-        self._changed()
 
     def _wait(self) -> None:
         if not self.held:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -132,6 +133,9 @@ func connect(target string, opts options) (*dialer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.Contains(target, "/p2p-circuit") {
+		opts.circuit = target
+	}
 	h, err := newHost(opts, false)
 	if err != nil {
 		return nil, err
@@ -146,6 +150,7 @@ func connect(target string, opts options) (*dialer, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), connectLimit)
 	defer cancel()
+	ctx = network.WithAllowLimitedConn(ctx, "a test of relays")
 	if err := h.Connect(ctx, *info); err != nil {
 		return nil, err
 	}

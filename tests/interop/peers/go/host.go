@@ -138,6 +138,17 @@ func userAgent() string {
 	return "go-libp2p"
 }
 
+// relayOption makes a relay of the host, or lets it use one.
+func relayOption(opts options) libp2p.Option {
+	switch {
+	case opts.relay:
+		return libp2p.ChainOptions(libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
+	case opts.circuit != "":
+		return libp2p.ChainOptions(libp2p.EnableRelay(), libp2p.ForceReachabilityPrivate())
+	}
+	return libp2p.ChainOptions(libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate())
+}
+
 // newHost makes a host that speaks exactly one stack, has no limits unless it
 // is to keep those of the package, and talks to nobody but the peers of the test.
 func newHost(opts options, listening bool) (host.Host, error) {
@@ -180,8 +191,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 		muxer,
 		private,
 		addrs,
-		libp2p.DisableRelay(),
-		libp2p.ForceReachabilityPrivate(),
+		relayOption(opts),
 		libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.DisableMetrics(),
 		limits,

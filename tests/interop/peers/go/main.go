@@ -41,6 +41,8 @@ type options struct {
 	lateMuxer bool
 	psk       string
 	defaults  bool
+	relay     bool
+	circuit   string
 	do        []step
 	size      int
 	repeat    time.Duration
@@ -113,6 +115,8 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.StringVar(&opts.psk, "psk", "", "file of the key of a private network")
 	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
 	flags.BoolVar(&opts.defaults, "defaults", false, "keep the limits of the package")
+	flags.BoolVar(&opts.relay, "relay-service", false, "be a relay, with the limits of the package")
+	flags.StringVar(&opts.circuit, "circuit", "", "address of a relay to reserve a place at")
 	do := "ping,identify,echo"
 	seconds := 0
 	opts.size = 1 << 20

@@ -35,7 +35,8 @@ var tasks = map[string]func(*dialer, context.Context) (facts, error){
 // open opens a stream as an application of this package would, which sends
 // the negotiation lazily once identify has told that the protocol is known.
 func (d *dialer) open(ctx context.Context, id protocol.ID) (network.Stream, error) {
-	s, err := d.host.NewStream(network.WithNoDial(ctx, "one connection"), d.conn.RemotePeer(), id)
+	ctx = network.WithAllowLimitedConn(network.WithNoDial(ctx, "one connection"), "a test of relays")
+	s, err := d.host.NewStream(ctx, d.conn.RemotePeer(), id)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import nodeTLS from 'node:tls'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import { mplex } from '@libp2p/mplex'
@@ -127,6 +128,18 @@ async function tlsOptions (choices) {
   return { https: { cert: pem, key: pem } }
 }
 
+/** The addresses of a listener: its own, and that of a relay. */
+function listenAddresses (choices) {
+  const own = `/ip4/${choices.host}/tcp/${choices.port}${PATHS[choices.transport]}`
+  return choices.circuit == null ? [own] : [own, `${choices.circuit}/p2p-circuit`]
+}
+
+/** The transport through relays, where it is needed. */
+function relayTransports (choices) {
+  const relayed = choices.circuit != null || choices.target?.includes('/p2p-circuit')
+  return relayed ? [circuitRelayTransport()] : []
+}
+
 /**
  * Make a node that speaks exactly one stack, has no limits unless it is to
  * keep those of the package, and talks to nobody but the peers of the test.
@@ -141,15 +154,16 @@ export async function makeNode (choices) {
   return createLibp2p({
     start: false,
     privateKey: await key(),
-    addresses: { listen: choices.role === 'listen' ? [`/ip4/${choices.host}/tcp/${choices.port}${PATHS[choices.transport]}`] : [] },
-    transports: [transport({ ...limits[choices.transport], ...secure })],
+    addresses: { listen: choices.role === 'listen' ? listenAddresses(choices) : [] },
+    transports: [transport({ ...limits[choices.transport], ...secure }), ...relayTransports(choices)],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
     streamMuxers: [muxer(limits[choices.muxer])],
     services: {
       ping: ping(limits.streams),
       identify: identify(limits.streams),
-      identifyPush: identifyPush(limits.streams)
+      identifyPush: identifyPush(limits.streams),
+      ...(choices.relay ? { relay: circuitRelayServer() } : {})
     },
     connectionGater: { denyDialMultiaddr: () => false },
     ...limits.node

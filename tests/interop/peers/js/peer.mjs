@@ -33,7 +33,9 @@ function parseCommandLine (argv) {
     key: { type: 'string', default: 'ed25519' },
     'late-muxer': { type: 'boolean', default: false },
     psk: { type: 'string' },
-    defaults: { type: 'boolean', default: false }
+    defaults: { type: 'boolean', default: false },
+    'relay-service': { type: 'boolean', default: false },
+    circuit: { type: 'string' }
   }
   const [role] = argv
   if (role === 'dial') {
@@ -55,7 +57,8 @@ function parseCommandLine (argv) {
     role,
     target: positionals[0],
     port: Number(values.port),
-    late: values['late-muxer']
+    late: values['late-muxer'],
+    relay: values['relay-service']
   }
   if (!Number.isInteger(choices.port) || choices.port < 0) {
     usage(`bad port ${values.port}`)
@@ -83,6 +86,15 @@ function parseCommandLine (argv) {
   return choices
 }
 
+/** Wait until a relay has given a place. */
+function reserved (node) {
+  const done = () => node.getMultiaddrs().some(addr => addr.toString().includes('/p2p-circuit'))
+  return new Promise(resolve => {
+    node.addEventListener('self:peer:update', () => { done() && resolve() })
+    done() && resolve()
+  })
+}
+
 /** Print where this peer listens, then serve until its parent is done. */
 async function listen (choices) {
   const node = await makeNode(choices)
@@ -95,6 +107,9 @@ async function listen (choices) {
   })
   await serve(node, printLine)
   await node.start()
+  if (choices.circuit != null) {
+    await reserved(node)
+  }
   const done = new Promise(resolve => {
     process.on('SIGTERM', resolve)
     process.on('SIGINT', resolve)

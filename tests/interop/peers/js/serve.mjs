@@ -93,6 +93,6 @@ export async function serve (node, report) {
         }
         wire.reset(err)
       }
-    }, { maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT })
+    }, { maxInboundStreams: NO_LIMIT, maxOutboundStreams: NO_LIMIT, runOnLimitedConnection: true })
   }
 }

@@ -137,6 +137,6 @@ export class Wire {
 
 /** Open a stream on exactly this connection. */
 export async function openStream (connection, protocol) {
-  const stream = await connection.newStream(protocol, { signal: AbortSignal.timeout(TASK_LIMIT) })
+  const stream = await connection.newStream(protocol, { signal: AbortSignal.timeout(TASK_LIMIT), runOnLimitedConnection: true })
   return new Wire(stream, connection.multiplexer)
 }
