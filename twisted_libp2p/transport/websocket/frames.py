@@ -2,7 +2,8 @@
 
 """
 Frames of data, written and read without the library: it would keep each received frame
-until it is whole, and copies all bytes several times.
+until it is whole, and copy all bytes several times.  See C{docs/internals.rst}, "Frames
+of a WebSocket".
 
 js-libp2p 3.3.11 sends all bytes that its TLS has sealed in one frame, which may have
 several MiB.  See RFC 6455, section 5.
