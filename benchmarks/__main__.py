@@ -21,7 +21,7 @@ from benchmarks.contenders import NAMES, gather
 from benchmarks.failures import noted
 from benchmarks.progress import Progress
 from benchmarks.rounds import Rounds
-from benchmarks.works import STACKS, WEBSOCKET, WORKS, isMeasured
+from benchmarks.works import QUIC, STACKS, WEBSOCKET, WORKS, isMeasured
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -73,7 +73,11 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
     for stack in options.choice.stacks:
         names = [name for name in options.choice.works if isMeasured(name, stack)]
         # Those without libp2p have no WebSocket.
-        able = [each for each in contenders if not each.plain or stack != WEBSOCKET]
+        able = [
+            each
+            for each in contenders
+            if not each.plain or stack not in (WEBSOCKET, QUIC)
+        ]
         rounds = Rounds(
             reactor,
             stack,

@@ -45,14 +45,18 @@ class Contender:
         Give the options of a listener or a dialer.
 
         @param stack: the security protocol and the muxer, with a plus between, and
-            before them the transport, unless it is TCP.
+            before them the transport, unless it is TCP; or a transport that has
+            both by itself.
         @param crowd: how many connections, or streams on one, it has to bear;
             ours has to be told, the others have no limits.
         """
-        *transport, security, muxer = stack.split("+")
-        options = ["--security", security, "--muxer", muxer]
-        for each in transport:
-            options += ["--transport", each]
+        match stack.split("+"):
+            case [transport]:
+                options = ["--transport", transport]
+            case [*transports, security, muxer]:
+                options = ["--security", security, "--muxer", muxer]
+                for each in transports:
+                    options += ["--transport", each]
         if crowd is not None and self.name == "ours":
             options += ["--crowd", str(crowd)]
         return options

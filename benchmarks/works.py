@@ -16,13 +16,16 @@ from benchmarks import memory
 from benchmarks.pair import Done
 from benchmarks.peers.orders import BLOCK_SIZE, Order
 
-__all__ = ["STACKS", "WEBSOCKET", "WORKS", "Figure", "Work", "isMeasured"]
+__all__ = ["QUIC", "STACKS", "WEBSOCKET", "WORKS", "Figure", "Work", "isMeasured"]
 
 #: Over WebSocket, one stack shows what the transport costs.
 WEBSOCKET = "ws+noise+yamux"
 
+#: It has security and streams of its own.
+QUIC = "quic"
+
 #: The security protocols and muxers, over TCP unless a transport is named.
-STACKS = ("noise+yamux", "noise+mplex", "tls+yamux", "tls+mplex", WEBSOCKET)
+STACKS = ("noise+yamux", "noise+mplex", "tls+yamux", "tls+mplex", WEBSOCKET, QUIC)
 
 KIB = 1024
 MIB = 1024 * KIB

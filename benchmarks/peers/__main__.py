@@ -28,7 +28,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     Read what to be.
     """
     options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--transport", default="tcp", choices=("tcp", "ws"))
+    options.add_argument("--transport", default="tcp", choices=("tcp", "ws", "quic"))
     options.add_argument("--security", default="noise")
     options.add_argument("--muxer", default="yamux")
     options.add_argument("--host", default="127.0.0.1")

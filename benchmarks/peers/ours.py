@@ -213,12 +213,12 @@ class OurListener:
     ) -> None:
         """
         @param host: the IPv4 address to listen on.
-        @param transport: C{tcp} or C{ws}.
+        @param transport: C{tcp}, C{ws} or C{quic}.
         @param crowd: as for L{makeNode}.
         """
-        path = "" if transport == "tcp" else f"/{transport}"
+        path = {"tcp": "tcp/0", "ws": "tcp/0/ws", "quic": "udp/0/quic-v1"}[transport]
         self.node = makeNode(
-            reactor, security, muxer, crowd, listen=[f"/ip4/{host}/tcp/0{path}"]
+            reactor, security, muxer, crowd, listen=[f"/ip4/{host}/{path}"]
         )
         self.node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
         self.node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))

@@ -61,6 +61,12 @@ class GatherTests(SynchronousTestCase):
         options = ["--security", "noise", "--muxer", "yamux", "--transport", "ws"]
         self.assertEqual(OURS.options("ws+noise+yamux", None), options)
 
+    def test_transportAlone(self) -> None:
+        """
+        A transport that is secured and multiplexed by itself leaves nothing to choose.
+        """
+        self.assertEqual(OURS.options("quic", None), ["--transport", "quic"])
+
     def test_node(self) -> None:
         """
         Another Node than the first on the path can be given to js.
