@@ -38,6 +38,9 @@ from twisted_libp2p.transport.private import PrivateNetwork
 
 loop: Any = reactor
 
+#: The address of QUIC, after that of the host.
+QUIC = "/udp/0/quic-v1"
+
 
 class Word(Protocol):
     """
@@ -80,7 +83,10 @@ class Victim:
         limits = None if memory is None else Limits.scaled(256, memory << 20)
         self._node = Node(
             reactor,
-            listen=[f"/ip4/{host}/tcp/0{each}" for each in kinds],
+            listen=[
+                f"/ip4/{host}{each if each == QUIC else f'/tcp/0{each}'}"
+                for each in kinds
+            ],
             network=network,
             limits=limits,
             peerstore=peerstore,
@@ -255,12 +261,21 @@ def main() -> None:
     parser.add_argument("--psk")
     parser.add_argument("--memory", type=int, help="MiB for buffers")
     parser.add_argument("--peerstore")
+    parser.add_argument("--quic", action="store_true", help="listen by QUIC too")
     parser.add_argument("--ws", action="store_true", help="listen by WebSocket")
     parser.add_argument(
         "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
     )
     options = parser.parse_args()
-    kinds = ("/ws",) if options.ws else ("", "/ws") if options.shared else ("",)
+    kinds = (
+        ("", QUIC)
+        if options.quic
+        else ("/ws",)
+        if options.ws
+        else ("", "/ws")
+        if options.shared
+        else ("",)
+    )
     victim = Victim(options.host, options.psk, options.memory, options.peerstore, kinds)
     commands: list[Callable[..., Any]] = [
         victim.state,

@@ -13,12 +13,36 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.errors import HandshakeFailed, PeerMismatch, UpgradeTimeout
+from twisted_libp2p.errors import (
+    HandshakeFailed,
+    PeerMismatch,
+    StreamReset,
+    UpgradeTimeout,
+)
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Handshake, Role, SentDatagram
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
 from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
+
+
+class ResetTests(SynchronousTestCase):
+    """
+    Streams that the peer resets.
+    """
+
+    def test_counted(self) -> None:
+        """
+        A reset ends both halves on the wire: the peer may open another stream for each,
+        however many these are.
+        """
+        pair = QuicSessionPair(Clock(), AioquicBackend(), maxStreams=4)
+        for _ in range(12):
+            mine, theirs = pair.open(pair.client)
+            mine.stream.abortConnection()
+            pair.advance(0.2)
+            theirs.reasons[0].trap(StreamReset)
+        self.assertEqual(len(pair.server.protocols), 12)
 
 
 class HubTests(SynchronousTestCase):

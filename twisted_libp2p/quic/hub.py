@@ -6,6 +6,7 @@ One UDP socket and all its QUIC connections, dialed and accepted.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -29,10 +30,13 @@ from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.line import QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
 
-__all__ = ["Accept", "DatagramPort", "QuicHub"]
+__all__ = ["KNOCKS", "Accept", "DatagramPort", "QuicHub"]
 
 #: Returns the upgrade of a connection that a peer begins; None to refuse the peer.
 Accept = Callable[[IAddress | None], IUpgrade | None]
+
+#: The most peers that are let in, or not, in one turn of the reactor.
+KNOCKS = 4
 
 _log = Logger()
 
@@ -91,6 +95,7 @@ class QuicHub:
         self._endpoint = backend.endpoint(settings)
         self._closed = closed
         self._dirty: dict[QuicLine, None] = {}
+        self._knocks: deque[tuple[int, str, int, bool, bool]] = deque()
         self._call: IDelayedCall | None = None
         self._stopped = False
 
@@ -109,8 +114,8 @@ class QuicHub:
             line = self.lines.get(handle)
             if line is not None:
                 self._dirty[line] = None
-        for knock in knocks:
-            self._knocked(Knock(*knock))
+        self._knocks += knocks
+        self._decide()
         self._driveAll()
 
     def unreachable(self, host: str, port: int) -> None:
@@ -129,6 +134,16 @@ class QuicHub:
             self.port.send(datagram)
 
     # Knocks
+
+    def _decide(self) -> None:
+        """
+        Decide about the first of the peers that want to connect: a handshake takes
+        milliseconds, so a crowd must not hold up the reactor.
+        """
+        for _ in range(min(len(self._knocks), KNOCKS)):
+            self._knocked(Knock(*self._knocks.popleft()))
+        if self._knocks and self._call is None and not self._stopped:
+            self._call = self.clock.callLater(0, self._turn)
 
     def _knocked(self, knock: Knock) -> None:
         """
@@ -203,6 +218,7 @@ class QuicHub:
 
     def _turn(self) -> None:
         self._call = None
+        self._decide()
         self._driveAll()
 
     def _driveAll(self) -> None:

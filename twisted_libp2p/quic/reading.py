@@ -58,7 +58,19 @@ class Reader:
         if end == FIN:
             stream.finReceived()
         elif end is not None:
-            stream.resetReceived(end)
+            self.wasReset(stream, end)
+
+    def wasReset(self, stream: QuicStream, code: int) -> None:
+        """
+        Act on a reset of the peer's half.  It ends both halves, and the peer counts the
+        stream until ours has ended too.
+        """
+        stream.readable = False
+        if not stream.state.sent:
+            line = self._line
+            line.endpoint.reset(line.handle, stream._streamID, code)
+            line.touch()
+        stream.resetReceived(code)
 
     def drain(self, stream: QuicStream) -> None:
         """

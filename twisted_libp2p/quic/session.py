@@ -329,8 +329,7 @@ class QuicSession:
         stream = self.table.byKey.get(number)
         if stream is not None:
             self._line.endpoint.read(self._line.handle, number, 1)
-            stream.readable = False
-            stream.resetReceived(code)
+            self._reader.wasReset(stream, code)
 
     def _available(self) -> None:
         self._openings.available()

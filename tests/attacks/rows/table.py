@@ -16,6 +16,7 @@ from tests.attacks.rows import (
     muxing,
     negotiating,
     protocols,
+    quic,
     security,
     strangers,
     upgrade,
@@ -377,5 +378,40 @@ ROWS = (
         websocket.frames,
         others=NOBODY,
         node=("--ws",),
+    ),
+    Row(
+        "quic.datagrams",
+        "20000 datagrams of garbage, a quarter of them like the first of a connection;"
+        " empty ones, cut ones, another version",
+        quic.datagrams,
+        others=NOBODY,
+        node=("--quic",),
+    ),
+    Row(
+        "quic.hellos",
+        "1500 first packets that are right, and nothing after them",
+        quic.hellos,
+        memory=48,
+        once=True,
+        long=12,
+        others=NOBODY,
+        node=("--quic",),
+    ),
+    Row(
+        "quic.certificates",
+        "no certificate, an expired one, one of the future, without extension, of"
+        " another key; no ALPN, another ALPN; with a stream behind each",
+        quic.certificates,
+        others=NOBODY,
+        node=("--quic",),
+    ),
+    Row(
+        "quic.streams",
+        "thousands of streams opened and reset; an echo of 64 MiB that nobody takes; a"
+        " stream beyond the limit",
+        quic.streams,
+        memory=32,
+        others=NOBODY,
+        node=("--quic",),
     ),
 )
