@@ -378,6 +378,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/testing.rst")
 
+    def test_endpoints(self) -> Deferred[None]:
+        """
+        docs/howto/endpoints.rst: a node over a pipe.
+        """
+        return self.page("docs/howto/endpoints.rst")
+
     def test_tools(self) -> Deferred[None]:
         """
         docs/howto/tools.rst: every tool.
