@@ -1,0 +1,44 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The suites of transports and sessions, over the native backend.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.quic import test_transport
+from tests.quic.native import requireNative
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.testing.muxer import SessionConformance
+from twisted_libp2p.testing.muxer.pair import SessionPair
+from twisted_libp2p.testing.quic.network import QuicSessionPair
+
+
+class NativeTransportTests(test_transport.QuicTests, TestCase):
+    """
+    QUIC over IPv4, by the native backend.
+    """
+
+    backend = "native"
+
+    def makeTransport(self, identity: Identity | None = None) -> AnyTransport:
+        """
+        Make a transport of an identity.
+        """
+        requireNative()
+        return super().makeTransport(identity)
+
+
+class NativeSessionTests(SessionConformance, SynchronousTestCase):
+    """
+    Sessions and streams in memory, by the native backend.
+    """
+
+    def connect(self) -> SessionPair:
+        """
+        Connect two sessions.
+        """
+        return QuicSessionPair(self.clock, requireNative().NativeBackend())
