@@ -7,16 +7,13 @@ Tests of the names that users see in a log: none of them is private.
 from __future__ import annotations
 
 import inspect
-import re
-from importlib import import_module
-from pkgutil import walk_packages
 from typing import Any
 
 from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import Logger, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-import twisted_libp2p
+from tests.modules import allModules
 from twisted_libp2p.tap import Options, makeService
 
 
@@ -79,10 +76,8 @@ class LogNameTests(SynchronousTestCase):
         No private class has a logger, which would be named after it.
         """
         found = []
-        for module in walk_packages(twisted_libp2p.__path__, "twisted_libp2p."):
-            if re.search("_pb2|__main__", module.name):
-                continue
-            for name, value in inspect.getmembers(import_module(module.name)):
+        for module in allModules():
+            for name, value in inspect.getmembers(module):
                 if inspect.isclass(value) and value.__name__.startswith("_"):
                     found += [
                         name
