@@ -699,7 +699,8 @@ class ValueTests(SynchronousTestCase):
 
     def test_likePeer(self) -> None:
         """
-        Bytes of an IP address or a port that look like the code of a peer are none.
+        Bytes of an IP address or a port that look like the code of a peer are not taken
+        for it.
         """
         # The code of p2p is 0xA5 0x03.
         for text in (

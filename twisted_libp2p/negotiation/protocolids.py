@@ -43,7 +43,7 @@ def _text(value: object) -> str:
     """
     Return a text that may be a protocol id.
 
-    @raise ConfigurationError: it is no text.
+    @raise ConfigurationError: it is not a text.
     """
     if not isinstance(value, str):
         raise ConfigurationError(
