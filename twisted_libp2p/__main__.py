@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
+from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
@@ -64,13 +65,20 @@ def showID(options: Any) -> None:
     print(peer.toCID("base36"))
 
 
+#: Seconds that a relayed connection has to get a direct one beside it.
+DIRECT_TIME = 5.0
+
+
 async def _withConnection(
     reactor: Any, options: Any, use: Callable[[Node, IConnection], Awaitable[None]]
 ) -> None:
     """
     Connect to a peer, and use the connection.
     """
-    node = Node(reactor, **options.nodeArguments())
+    relayed = "/p2p-circuit" in options["address"]
+    # A hole is punched from a port on which the node listens.
+    listen = ["/ip4/0.0.0.0/tcp/0"] if relayed else []
+    node = Node(reactor, **{**options.nodeArguments(), "listen": listen})
     node.startService()
     try:
         connecting = node.connect(options["address"])
@@ -81,9 +89,30 @@ async def _withConnection(
             raise UpgradeTimeout(
                 f"the connection to {options['address']}", options["timeout"]
             ) from None
+        if connection.limited:
+            connection = await _direct(node, connection)
         await use(node, connection)
     finally:
         await node.stopService()
+
+
+async def _direct(node: Node, connection: IConnection) -> IConnection:
+    """
+    Wait for a direct connection beside a limited one, for as long as that usually
+    takes.
+
+    @return: the limited one if there is no other.
+    """
+    peer = connection.remotePeer
+    direct = node.events.next(
+        OpenedConn, lambda event: event.peer == peer and not event.limited
+    )
+    addTimeout(direct, DIRECT_TIME, node.reactor)
+    try:
+        return (await direct).connection
+    except TimeoutError:
+        print("no direct connection: the relay limits time and bytes", file=sys.stderr)
+        return connection
 
 
 async def ping(reactor: Any, options: Any) -> None:
@@ -213,7 +242,9 @@ async def pipe(reactor: Any, options: Any) -> None:
 
     async def use(node: Node, connection: IConnection) -> None:
         stream = _Stream()
-        await connection.openStream(options["protocol"], StreamFactory(lambda: stream))
+        await connection.openStream(
+            options["protocol"], StreamFactory(lambda: stream), allowLimited=True
+        )
         console = _Console()
         StandardIO(console, reactor=reactor)
         stream.join(console)

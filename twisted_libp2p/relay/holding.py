@@ -126,6 +126,12 @@ class Holding:
             host.events.subscribe(ClosedConn, self._closed, self._isOurs),
             host.events.subscribe(OpenedConn, self._opened, self._isOurs),
         ]
+        # The other listeners of the node are open by then, and the relay is dialed from
+        # their port.
+        self._due = host.clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        self._due = None
         self._happened(Event.WANTED)
 
     def stop(self) -> None:
@@ -136,6 +142,7 @@ class Holding:
             each.cancel()
         self._subscriptions = []
         self._happened(Event.UNWANTED)
+        self._cancel()
 
     # Events
 
