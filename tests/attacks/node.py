@@ -153,6 +153,21 @@ class Victim:
             "error": "",
         }
 
+    async def proxied(self, proxy: str, target: str) -> dict[str, Any]:
+        """
+        Let another node dial through a proxy.
+        """
+        began = loop.seconds()
+        node = Node(reactor, dialThrough=proxy)
+        node.startService()
+        try:
+            await node.connect(target)
+        except Exception as error:
+            return self._failed(error, began)
+        finally:
+            await node.stopService()
+        return {"ok": True, "seconds": loop.seconds() - began, "error": ""}
+
     async def reach(self, peer: str) -> dict[str, Any]:
         """
         Connect to a peer, at the addresses that are known of it.
@@ -280,6 +295,7 @@ def main() -> None:
     commands: list[Callable[..., Any]] = [
         victim.state,
         victim.dial,
+        victim.proxied,
         victim.reach,
         victim.crowd,
         victim.chosen,

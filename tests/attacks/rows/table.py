@@ -16,6 +16,7 @@ from tests.attacks.rows import (
     muxing,
     negotiating,
     protocols,
+    proxies,
     quic,
     security,
     strangers,
@@ -360,6 +361,14 @@ ROWS = (
         long=12,
         others=NOBODY,
         node=("--ws",),
+    ),
+    Row(
+        "transport.proxy_answers",
+        "the proxy of the node answers with zeros, other protocols, endless heads, and"
+        " floods after each answer",
+        proxies.answers,
+        once=True,
+        others=NOBODY,
     ),
     Row(
         "transport.shared_port",
