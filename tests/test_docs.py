@@ -346,12 +346,6 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/dial.rst")
 
-    def test_endpoints(self) -> Deferred[None]:
-        """
-        docs/howto/endpoints.rst: two nodes, joined by the standard streams of one.
-        """
-        return self.page("docs/howto/endpoints.rst")
-
     async def test_connections(self) -> None:
         """
         docs/howto/connections.rst: a node with bounds, and who is trimmed.
