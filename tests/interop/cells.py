@@ -195,7 +195,7 @@ async def theyDial(
     serve(node)
     watch = Watch(node)
     node.startService()
-    (address,) = await node.whenListening()
+    address, *_ = await node.whenListening()
     foreign = ForeignPeer.start(
         reactor,
         command,

@@ -74,7 +74,7 @@ class Idler:
             target = self._sides.target(self._cell, await foreign.line())
             connection = await self.node.connect(target)
         else:
-            (address,) = await self.node.whenListening()
+            address, *_ = await self.node.whenListening()
             options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
             foreign = ForeignPeer.start(
                 reactor, self._command, "dial", str(address), *options

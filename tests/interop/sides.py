@@ -43,10 +43,13 @@ class Sides:
 
     def node(self, reactor: Any, cell: Cell) -> Node:
         """
-        Make our side, which listens if the other one dials.
+        Make our side, which listens if the other one dials: a WebSocket on a port that
+        it shares with TCP.
         """
         place = LISTEN_QUIC if cell.native else LISTEN + _PATHS[cell.transport]
         listen = [place] if cell.direction == "they dial" else []
+        if listen and cell.transport == "ws":
+            listen.append(LISTEN)
         if not cell.certified:
             return Node(reactor, listen=listen)
         transport = SecureWebSockets(self._authority.roots, self._certificate)
