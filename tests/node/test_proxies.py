@@ -12,8 +12,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.logger import capturedLogs
 from twisted.protocols.portforward import (
     ProxyClient,
@@ -28,7 +27,6 @@ from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.node import Node
-from twisted_libp2p.transport import TCPTransport
 
 loop: Any = reactor
 
@@ -107,19 +105,8 @@ def forwarding(text: bytes) -> Callable[[bytes], bytes]:
     return lambda data: data.replace(b"\r\n\r\n", line, 1)
 
 
-class HAProxyTransport(TCPTransport):
-    """
-    TCP by Twisted's endpoint C{haproxy:}.
-    """
-
-    def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
-        """
-        Return such an endpoint.
-        """
-        endpoint: IStreamServerEndpoint = serverFromString(
-            loop, "haproxy:tcp:0:interface=127.0.0.1"
-        )
-        return endpoint
+#: Twisted's endpoint for the PROXY protocol, on a free port.
+HAPROXY = "endpoint:haproxy:tcp:0:interface=127.0.0.1"
 
 
 class ProxyTests(TestCase):
@@ -163,11 +150,8 @@ class ProxyTests(TestCase):
         """
         options.setdefault("proxies", ["127.0.0.0/8"])
         node = self.node(*listen, **options)
-        (first, *others) = await node.whenListening()
-        port = int(first.value("tcp") or 0)
-        self.assertEqual(
-            {int(each.value("tcp") or 0) for each in others} - {port}, set()
-        )
+        await node.whenListening()
+        (port,) = {each.port.getHost().port for each in node.listeners}
         return node, port
 
     async def test_forwarded(self) -> None:
@@ -235,9 +219,8 @@ class ProxyTests(TestCase):
             ([], "127.0.0.1"),
         ):
             node, port = await self.listening(
-                "/ip4/127.0.0.1/tcp/0",
+                HAPROXY,
                 proxies=proxies,
-                transports=[HAProxyTransport(loop)],
             )
             connection = await self.through(node, Proxy(port, HEADER))
             self.assertEqual(connection.remoteAddress.value("ip4"), remote, proxies)
@@ -249,9 +232,8 @@ class ProxyTests(TestCase):
         The gater is asked about the client that C{haproxy:} has found.
         """
         node, port = await self.listening(
-            "/ip4/127.0.0.1/tcp/0",
+            HAPROXY,
             gater=ListGater(blocked=["203.0.113.9"]),
-            transports=[HAProxyTransport(loop)],
         )
         with capturedLogs() as logs:
             await self.assertFailure(
