@@ -88,6 +88,7 @@ WITHOUT_IO = (
     "transport/websocket/opening.py",
     "transport/websocket/frames.py",
     "connection/backoff.py",
+    "connection/blackhole.py",
     "connection/candidates.py",
     "connection/choice.py",
     "connection/hearsay.py",

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.backoff import AddressBackoff
+from twisted_libp2p.connection.blackhole import BlackHoles
 from twisted_libp2p.connection.candidates import Candidates
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.connection.naming import Judge
@@ -61,6 +62,8 @@ RELAYED_LIMIT = 30.0
 class Attempts:
     """
     Reaches peers at addresses, and records the outcome.
+
+    @ivar holes: the networks that seem to drop all that we send.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Attempts:
         self._judge = judge
         self._existing = existing
         self._instead = instead
+        self.holes = BlackHoles()
 
     def check(self, candidates: Candidates, address: Multiaddr) -> None:
         """
@@ -148,10 +152,16 @@ class Attempts:
                 _late,
             )
         except CancelledError:
+            # Another address was quicker: whether this one would have led anywhere is
+            # not known, and go-libp2p counts it so too.
+            self.holes.ended(bare, False)
             raise
         except Exception as error:
+            if not isinstance(error, LocalError):
+                self.holes.ended(bare, False)
             self.missed(candidates, address, error)
             return None
+        self.holes.ended(bare, True)
         self._backoff.succeeded(peer, bare)
         # A new connection has reported its address to the peerstore when it opened.
         if connection.remoteAddress != bare:

@@ -360,10 +360,15 @@ class Dialer:
         self, dial: Dial, address: Multiaddr, own: Sequence[Multiaddr]
     ) -> bool:
         """
-        Check whether an address has just failed, or is one on which we listen.
+        Check whether an address has just failed, is one on which we listen, or lies in
+        a black hole.
         """
         peer, bare = dial.candidates.way(address)
-        return bare in own or self._backoff.remaining(peer, bare) > 0
+        return (
+            bare in own
+            or self._backoff.remaining(peer, bare) > 0
+            or self._attempts.holes.useless(bare)
+        )
 
     async def _lookup(self, dial: Dial, peer: PeerID) -> None:
         """
