@@ -17,6 +17,7 @@
 #   make bench      side by side with the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
 #   make faults     cuts, full disks, bad networks: too slow for make test
 #   make soak       peers come and vanish for ten minutes; SECONDS=60 for one
+#   make lab        which routers two peers can meet through; writes docs/lab-table.inc
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make diagrams   the pictures of the state machines, in docs/diagrams
 #   make proto      the generated code of the protobuf messages
@@ -129,6 +130,10 @@ interop-peers: $(TESTING)
 .PHONY: interop
 interop: interop-peers
 	for run in $$(seq $(TIMES)); do $(BIN)/python -m pytest tests/interop || exit 1; done
+
+.PHONY: lab
+lab: $(TESTING)
+	$(BIN)/python -m tests.lab.table docs/lab-table.inc
 
 .PHONY: bench
 bench: $(RUNTIME)
