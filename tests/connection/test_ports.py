@@ -26,6 +26,11 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Role
 from twisted_libp2p.limits import Limits, SubnetLimit
 from twisted_libp2p.node import Node
+from twisted_libp2p.testing.memorymuxed import (
+    MemoryMuxedNetwork,
+    MemoryMuxedTransport,
+)
+from twisted_libp2p.transport import TCPTransport
 from twisted_libp2p.transport.private import PrivateNetwork
 
 TCP = "/ip4/127.0.0.1/tcp/4001"
@@ -418,6 +423,23 @@ class ProxyTests(_Case):
             self.reactor.advance(0)
         self.assertTrue(transport.aborted)
         self.assertIn("the first bytes", str(logs))
+
+    def test_muxed(self) -> None:
+        """
+        No proxy can state the client of a transport that is muxed natively: the peer is
+        counted, and the gater is asked, at once.
+        """
+        muxed = MemoryMuxedTransport(MemoryMuxedNetwork(self.reactor))
+        self.patch(muxed, "toMultiaddr", TCPTransport(self.reactor).toMultiaddr)
+        node = self.begin(TCP, gater=ListGater(blocked=["10.0.0.2"]))
+        upgrade = node._upgrader.accept(muxed, PROXY)
+        assert upgrade is not None
+        self.assertFalse(upgrade.proxied)
+        self.assertEqual(self.counted(node), {"10.0.0.1/32": 1})
+        with capturedLogs():
+            blocked = IPv4Address("TCP", "10.0.0.2", 1)
+            self.assertIsNone(node._upgrader.accept(muxed, blocked))
+        upgrade.abandon()
 
     def test_private(self) -> None:
         """

@@ -42,6 +42,7 @@ from twisted_libp2p.interfaces import (
     IPeerTransport,
     IPortEndpoint,
     ISecurity,
+    ITransport,
     ITrustedProxies,
     Role,
 )
@@ -239,7 +240,8 @@ class Upgrader:
         remote = asked
         if remote is None and addr is not None:
             remote = transport.toMultiaddr(addr)
-        proxied = self._proxies.trusts(addr)
+        # No proxy states the client of a transport that is muxed natively.
+        proxied = ITransport.providedBy(transport) and self._proxies.trusts(addr)
         try:
             scope = self.context.connections.accepted(remote, refuse, proxied)
         except Libp2pError:
