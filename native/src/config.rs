@@ -13,6 +13,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs::default_provider};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use crate::connection::FIRST_STREAMS;
 use crate::judge::{Judge, Verifier};
 use crate::settings::{SMALLEST_DATAGRAM, Settings};
 use crate::tokens::DialTokens;
@@ -152,7 +153,7 @@ fn transport(settings: &Settings) -> PyResult<quic::TransportConfig> {
     });
     let mut transport = quic::TransportConfig::default();
     transport
-        .max_concurrent_bidi_streams(settings.max_streams.into())
+        .max_concurrent_bidi_streams(settings.max_streams.min(FIRST_STREAMS).into())
         .max_concurrent_uni_streams(0u32.into())
         .max_idle_timeout(idle)
         .stream_receive_window(settings.stream_window.into())

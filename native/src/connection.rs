@@ -19,6 +19,9 @@ use crate::tokens::DialTokens;
 const INTERNAL_ERROR: u64 = 0x1;
 /// The transport parameter of the idle timeout.
 const MAX_IDLE_TIMEOUT: u64 = 0x01;
+/// The streams that a peer may open at first: quinn-proto keeps 68 bytes for each that it
+/// grants, and most connections never have many.
+pub const FIRST_STREAMS: u32 = 64;
 /// Pings in the time of an idle timeout: one may be lost, and one on its way.
 const PINGS: u32 = 3;
 
@@ -110,6 +113,9 @@ pub struct Connection {
     ended: Option<Event>,
     /// The number of streams that the peer has opened.
     accepted: u64,
+    /// The streams that the peer may have open now, and at the most.
+    granted: u32,
+    max_streams: u32,
     /// Whether `open` has returned None since the last event `Available`.
     starved: bool,
     /// The wanted time between pings, and the time of the last sign of life.
@@ -125,6 +131,7 @@ impl Connection {
         slot: quic::ConnectionHandle,
         machine: quic::Connection,
         tokens: Option<Arc<DialTokens>>,
+        max_streams: u32,
         now: Instant,
     ) -> Self {
         Self {
@@ -138,6 +145,8 @@ impl Connection {
             phase: Phase::Handshake,
             ended: None,
             accepted: 0,
+            granted: max_streams.min(FIRST_STREAMS),
+            max_streams,
             starved: false,
             keep: None,
             alive: now,
@@ -260,6 +269,7 @@ impl Connection {
                     // No event follows for the bytes that have opened it.
                     self.arrived(id, events);
                 }
+                self.grant();
             }
             StreamEvent::Readable { id } => self.arrived(id, events),
             StreamEvent::Writable { id } => events.push(Event::Writable(id)),
@@ -279,6 +289,16 @@ impl Connection {
         let id = self.machine.as_mut()?.streams().accept(Dir::Bi)?;
         self.accepted += 1;
         Some(id)
+    }
+
+    /// Let the peer open as many streams as it may, if it uses half of the first ones.
+    fn grant(&mut self) {
+        let Some(machine) = &mut self.machine else { return };
+        let used = machine.streams().remote_open_streams(Dir::Bi);
+        if self.granted < self.max_streams && used * 2 >= u64::from(self.granted) {
+            self.granted = self.max_streams;
+            machine.set_max_concurrent_streams(Dir::Bi, self.max_streams.into());
+        }
     }
 
     /// Report once that something can be read, or that it never will be.

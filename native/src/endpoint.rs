@@ -36,6 +36,7 @@ pub struct Endpoint {
     zones: Zones,
     keep: Option<Duration>,
     segments: usize,
+    max_streams: u32,
     /// By handle.  Handles are never used again, other than the slots of the machine.
     connections: FxHashMap<u64, Connection>,
     next_handle: u64,
@@ -110,7 +111,8 @@ impl Endpoint {
             self.handles.resize(slot.0 + 1, u64::MAX);
         }
         self.handles[slot.0] = handle;
-        self.connections.insert(handle, Connection::new(slot, machine, tokens, now));
+        self.connections
+            .insert(handle, Connection::new(slot, machine, tokens, self.max_streams, now));
         handle
     }
 

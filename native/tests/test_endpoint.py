@@ -85,6 +85,21 @@ class ConnectionTests(TestCase):
                 got += data
         self.assertEqual((got, end), (whole, -1))
 
+    def test_streams(self) -> None:
+        """
+        A peer is granted 64 streams, and all that it may have when it uses half of them.
+        """
+        pair = Pair(endpoint(maxStreams=200), endpoint(maxStreams=200))
+        dialer = pair.ends[0]
+        opened: list[int] = []
+        for count in (64, 200):
+            while (stream := dialer.open(pair.handle(0))) is not None:
+                opened.append(stream)
+            self.assertEqual(len(opened), count)
+            for each in opened:
+                dialer.write(pair.handle(0), each, [b"x"])
+            pair.run()
+
     def test_keepAlive(self) -> None:
         """
         The time between pings is a third of the smaller idle timeout.

@@ -55,6 +55,7 @@ impl Endpoint {
                 .keep()
                 .map(|keep| settings.idle().map_or(keep, |idle| keep.min(idle / 3))),
             segments: settings.max_segments,
+            max_streams: settings.max_streams,
             connections: FxHashMap::default(),
             next_handle: 0,
             handles: Vec::new(),
