@@ -87,7 +87,8 @@ class ConnectionTests(TestCase):
 
     def test_streams(self) -> None:
         """
-        A peer is granted 64 streams, and all that it may have when it uses half of them.
+        A peer is granted 64 streams, and all that it may have when it uses half of
+        them.
         """
         pair = Pair(endpoint(maxStreams=200), endpoint(maxStreams=200))
         dialer = pair.ends[0]
