@@ -274,6 +274,11 @@ class OptionsTests(SynchronousTestCase):
         told = str(Options())
         for word in ("--listen", "--serve", "--identity", "noise", "yamux", "auto"):
             self.assertIn(word, told)
+        for name in dir(Options):
+            if name.startswith("opt_"):
+                # The help has the text as it is, with all blanks between its lines.
+                text = getattr(Options, name).__doc__.strip()
+                self.assertNotIn("\n", text, name)
 
     def test_numbers(self) -> None:
         """

@@ -117,8 +117,7 @@ class Options(NodeOptions):
 
     def opt_listen(self, address: str) -> None:
         """
-        listen here, such as on /ip4/0.0.0.0/tcp/4001; may be repeated; by default on
-        port 4001 of all interfaces, TCP and QUIC
+        listen here, as on /ip4/0.0.0.0/tcp/9; may be repeated; by default on port 4001
         """
         self["listen"].append(address)
 

@@ -218,7 +218,7 @@ class EndpointTests(SocketFolder):
         A text that describes no endpoint is one line.
         """
         for listen, hint in (
-            ("endpoint:nothing:1", "Unknown endpoint type"),
+            ("endpoint:nothing:1", "endpoint:tcp:4001 has one: Unknown endpoint type"),
             ("endpoint:tcp:x", "is not a server endpoint"),
             ("endpoint:", "is not a server endpoint"),
         ):

@@ -85,6 +85,20 @@ class OnionTests(ProxyTestCase):
         self.assertEqual(opened[0].connection.localAddress, ONION)
         self.assertIs(Origin.of(opened[0].remoteAddress), Origin.PUBLIC)
 
+    def test_wrongSocks(self) -> None:
+        """
+        A SOCKS port of Tor without its port is refused, as no default is right for
+        both Tor and its browser.
+        """
+        for text in ("tor.example", "127.0.0.1:", ""):
+            error = self.assertRaises(
+                ConfigurationError, Node, reactor, transports=[Tor(text)]
+            )
+            self.assertEqual(
+                str(error),
+                f"--tor-socks: {text!r} is not HOST:PORT, such as 127.0.0.1:9050",
+            )
+
     def test_missing(self) -> None:
         """
         Without the package the error names the extra.

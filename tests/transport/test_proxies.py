@@ -53,7 +53,7 @@ class ProxiesTests(SynchronousTestCase):
         """
         for text in ("10.0.0.1/8", "proxy.example", "10.0.0.0/40", ""):
             error = self.assertRaises(ConfigurationError, TrustedProxies, [text])
-            self.assertIn("is no network", str(error))
+            self.assertIn("is no network, as 10.0.0.0/8 is", str(error))
 
     def test_client(self) -> None:
         """

@@ -322,7 +322,9 @@ def parseNetwork(text: str) -> Network:
     try:
         network = ip_network(text)
     except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no network: {error}") from None
+        raise ConfigurationError(
+            f"{text!r} is no network, as 10.0.0.0/8 is: {error}"
+        ) from None
     bits = network.max_prefixlen - network.prefixlen
     number = int(network.network_address)
     if network.version == 6 and network.prefixlen >= 96 and number >> 32 == 0xFFFF:

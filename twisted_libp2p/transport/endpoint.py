@@ -67,6 +67,8 @@ _PLAIN = (
 # The kinds of endpoints for which there is the package txtorcon.
 _TOR = ("onion", "tor")
 
+_EXAMPLES = {"client": "endpoint:tcp:localhost:4001", "server": "endpoint:tcp:4001"}
+
 #: The address that is given to the transport of an endpoint, which needs none.
 NOWHERE = Multiaddr("/ws").withoutFirst()
 
@@ -135,8 +137,8 @@ class NamedEndpoint:
         except Exception as error:
             # Parsers are plugins, and may raise any exception.
             raise ConfigurationError(
-                f"{description!r} is not a {kind} endpoint of Twisted:"
-                f" {str(error) or type(error).__name__}"
+                f"{description!r} is not a {kind} endpoint of Twisted, as"
+                f" {_EXAMPLES[kind]} has one: {str(error) or type(error).__name__}"
             ) from None
         return cls(f"{PREFIX}{description}", found)
 

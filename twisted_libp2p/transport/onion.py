@@ -19,7 +19,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import UnsupportedAddress
+from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
@@ -146,5 +146,14 @@ class Tor:
 def _socks(text: str) -> str:
     """
     Write a SOCKS port as a proxy.
+
+    @raise ConfigurationError: its port is missing.
     """
-    return text if text.startswith("socks5") else f"socks5://{text}"
+    if text.startswith(("socks5:", "socks5h:")):
+        return text
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise ConfigurationError(
+            f"--tor-socks: {text!r} is not HOST:PORT, such as 127.0.0.1:9050"
+        )
+    return f"socks5://{text}"

@@ -175,12 +175,15 @@ class TrustTests(_Case):
 
     def test_noFile(self) -> None:
         """
-        A file without authorities is named.
+        A file without authorities is named, and a file that is not there.
         """
         path = self.authority.folder / "none.pem"
-        for content in (None, b"", b"nothing"):
-            if content is not None:
-                path.write_bytes(content)
+        error = self.assertRaises(
+            ConfigurationError, NamedServer, Trust(path), "example.com"
+        )
+        self.assertEqual(str(error), f"authorities {path}: No such file or directory")
+        for content in (b"", b"nothing"):
+            path.write_bytes(content)
             error = self.assertRaises(
                 ConfigurationError, NamedServer, Trust(path), "example.com"
             )

@@ -77,11 +77,18 @@ class Trust:
         Load the authorities.
         """
         if self._roots is not None:
+            path = os.fspath(self._roots)
             try:
-                context.load_verify_locations(os.fspath(self._roots))
+                # OpenSSL does not say why it cannot open a file.
+                open(path, "rb").close()
+                context.load_verify_locations(path)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"authorities {path}: {error.strerror}"
+                ) from None
             except SSL.Error:
                 raise ConfigurationError(
-                    f"{os.fspath(self._roots)} holds no certificates in PEM"
+                    f"{path} holds no certificates in PEM"
                 ) from None
             return
         found = _systemRoots()
