@@ -66,9 +66,9 @@ class AutoRelay(Service):
     Of given relays it uses all.  Without any it chooses among the connected peers that
     are relays.
 
-    It begins at once if relays are given, otherwise when the node is found to be
-    unreachable, or 30 seconds after its start if nothing is known by then.  It leaves
-    the relays ten minutes after the node was found to be reachable.
+    It begins at once if relays are given, otherwise 30 seconds after its start.  The
+    node does not judge whether it can be reached: an application that knows calls
+    L{reachable}, after which the relays are chosen at once, or left ten minutes later.
 
     @ivar relays: the addresses of the given relays.
     """
