@@ -14,7 +14,10 @@ from twisted.logger import Logger, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.modules import allModules
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.tap import Options, makeService
+
+RELAY = f"/ip4/127.0.0.1/tcp/1/p2p/{Identity.generate().peerID}"
 
 
 class LogNameTests(SynchronousTestCase):
@@ -50,6 +53,7 @@ class LogNameTests(SynchronousTestCase):
         """
         for arguments, lines in (
             (["--no-listen"], 1),
+            (["--no-listen", "--relay", RELAY], 0),
             (["--listen", "/ip4/127.0.0.1/tcp/1"], 0),
         ):
             logged = EventLoggingObserver()

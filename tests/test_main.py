@@ -32,7 +32,7 @@ from twisted_libp2p.errors import UpgradeTimeout
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, KeyType, PeerID
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import ToolOptions
+from twisted_libp2p.options import ToolOptions, tools
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header, PerfFactory, PerfResponder
@@ -249,6 +249,15 @@ class KeyTests(SynchronousTestCase):
         ):
             self.assertIn(word, self.refused(*arguments))
         self.assertFalse(os.path.exists(path))
+
+    def test_noQUIC(self) -> None:
+        """
+        An address of QUIC is refused with the missing extra.
+        """
+        self.patch(tools, "installed", lambda: False)
+        address = "/ip4/192.0.2.1/udp/4001/quic-v1"
+        for arguments in (("ping", address), ("pipe", address, "/echo/1.0.0")):
+            self.assertIn("twisted-libp2p[quic]", self.refused(*arguments))
 
     def test_version(self) -> None:
         """

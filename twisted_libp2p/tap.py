@@ -373,7 +373,7 @@ class NodeService(Node):
         @raise Failed: an address or the port of a page cannot be listened on.
         """
         super().startService()
-        if not self.listeners.requested:
+        if not list(self.listeners) and not self.listeners.requested:
             self._log.info(
                 "this node is {peer} and listens nowhere: without --no-listen"
                 " peers can dial it",

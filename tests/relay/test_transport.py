@@ -10,6 +10,8 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import CannotListenError
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import formatEvent, globalLogPublisher
 from zope.interface.verify import verifyObject
 
 from tests.relay.case import Reader, RelayTestCase
@@ -367,15 +369,26 @@ class ReservationTests(RelayTestCase):
 
     def test_relayAway(self) -> None:
         """
-        A node starts without its relay, and is reachable soon after the relay is there.
+        A node starts without its relay, and is reachable soon after the relay is there;
+        not before that it logs that it listens.
         """
+        logged = EventLoggingObserver()
+        globalLogPublisher.addObserver(logged)
+        self.addCleanup(globalLogPublisher.removeObserver, logged)
+
+        def told() -> list[str]:
+            lines = [formatEvent(each) for each in logged]
+            return [each for each in lines if "listening" in each and "circuit" in each]
+
         listener = self.listener()
         self.nodes.result(listener.whenListening())
         self.assertEqual(listener.addresses, [])
+        self.assertEqual(told(), [])
         self.nodes.advance(60.0)
         self.relay()
         self.nodes.advance(16.0)
-        self.assertEqual(len(listener.addresses), 1)
+        (address,) = listener.addresses
+        self.assertEqual(told(), [f"listening on {address}"])
 
     def test_restart(self) -> None:
         """

@@ -244,10 +244,10 @@ class Listeners:
         moving = IMovingPort(port, None)
         if moving is not None:
             moving.watch(lambda: self._look([listener]))
+        elif not added:
+            self._log.info("listening on {endpoint}", endpoint=str(requested))
         if listener.wildcard and self._looking is None:
             self._lookLater()
-        if not added:
-            self._log.info("listening on {endpoint}", endpoint=str(requested))
         self._report(added, [])
         self._own.publish()
         return listener

@@ -17,6 +17,7 @@ from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, whole
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
+from twisted_libp2p.quic.backends import installed
 
 __all__ = ["ToolOptions"]
 
@@ -86,6 +87,10 @@ class _PeerOptions(NodeOptions):
 
     def parseArgs(self, address: str) -> None:  # type: ignore[override]
         self["address"] = address
+        if "/quic-v1" in address and not installed():
+            raise UsageError(
+                f"{address} needs QUIC: pip install 'twisted-libp2p[quic]'"
+            )
 
 
 class _PingOptions(_PeerOptions):
@@ -106,7 +111,7 @@ class _PipeOptions(_PeerOptions):
     def parseArgs(  # type: ignore[override]
         self, address: str, protocol: str
     ) -> None:
-        self["address"] = address
+        super().parseArgs(address)
         self["protocol"] = protocol
         try:
             proposals(protocol)
