@@ -12,6 +12,8 @@ from aioquic import tls
 from aioquic.buffer import Buffer  # type: ignore[attr-defined]
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from twisted_libp2p.errors import PeerMismatch
+
 __all__ = ["CERTIFICATE_REQUIRED", "JudgingContext"]
 
 #: The alert for a dialer that sends no certificate (RFC 8446, 6.2).
@@ -56,6 +58,9 @@ class JudgingContext(tls.Context):
         data = certificate.certificates[0][0]
         try:
             key = self.judge(data)
+        except PeerMismatch:
+            # The text is sent, and whom we look for is no matter of another peer.
+            raise tls.AlertBadCertificate("another peer is expected") from None
         except Exception as error:
             raise tls.AlertBadCertificate(str(error)) from None
         parsed = self._peer_certificate

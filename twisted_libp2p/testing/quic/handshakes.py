@@ -6,7 +6,7 @@ Tests for the beginning and the end of connections.
 
 from __future__ import annotations
 
-from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.errors import InvalidInput, PeerMismatch
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import LossCause, QuicEvent, SentDatagram
 from twisted_libp2p.security.tls.certificate import authenticate
@@ -70,6 +70,19 @@ class HandshakeTests(QuicBase):
         ((cause, code, _),) = pair.dialer.named(QuicEvent.LOST)
         self.assertEqual(cause, LossCause.TRANSPORT)
         self.assertEqual(code & ~0xFF, 0x100)
+
+    def test_discreet(self) -> None:
+        """
+        A peer that is refused because of its id does not learn which one was expected.
+        """
+
+        def judge(data: bytes, expected: bytes | None) -> bytes:
+            raise PeerMismatch("/tls/1.0.0", "the wanted peer", "you")
+
+        pair = self.pair(dialer={"judge": judge})
+        pair.connect()
+        ((_, _, text),) = pair.listener.named(QuicEvent.LOST)
+        self.assertNotIn("wanted", str(text))
 
     def test_listenerRefuses(self) -> None:
         """
