@@ -59,7 +59,7 @@ class JudgingContext(tls.Context):
         try:
             key = self.judge(data)
         except PeerMismatch:
-            # The text is sent, and whom we look for is no matter of another peer.
+            # The text is sent, and nobody else has to know whom we look for.
             raise tls.AlertBadCertificate("another peer is expected") from None
         except Exception as error:
             raise tls.AlertBadCertificate(str(error)) from None
