@@ -27,7 +27,7 @@ BACKENDS = {
     "native": (
         "twisted_libp2p.quic.native.NativeBackend",
         "twisted_libp2p_native",
-        "make native, or pip install twisted-libp2p-native",
+        "make native, in a checkout",
     ),
     "aioquic": (
         "twisted_libp2p.quic.aioquic.backend.AioquicBackend",
@@ -52,8 +52,8 @@ def backendNamed(name: str = AUTO) -> IQuicBackend:
     Return a backend that has passed its self-test, which runs once in a process.
 
     @param name: of L{BACKENDS}, or L{AUTO}.
-    @raise ConfigurationError: there is no such backend, it is not installed, or it
-        fails the self-test; no other backend is tried instead then.
+    @raise ConfigurationError: there is no such backend, it is not installed, it cannot
+        be imported, or it fails the self-test; no other backend is tried instead then.
     """
     if name != AUTO and name not in BACKENDS:
         raise ConfigurationError(
@@ -63,15 +63,16 @@ def backendNamed(name: str = AUTO) -> IQuicBackend:
     for each in names:
         if each in _tested:
             return _tested[each]
-        where, _, install = BACKENDS[each]
+        where, package, install = BACKENDS[each]
+        if find_spec(package) is None and each != names[-1]:
+            continue
         try:
             make: Any = namedAny(where)
         except Exception as error:
-            if each == names[-1]:
-                raise ConfigurationError(
-                    f"QUIC needs a backend: {install} ({error})"
-                ) from error
-            continue
+            # One that is installed and broken is not passed over in silence.
+            raise ConfigurationError(
+                f"QUIC needs a backend: {install} ({error})"
+            ) from error
         backend: IQuicBackend = make()
         test(backend)
         _tested[each] = backend
