@@ -40,7 +40,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import IMuxerSession, ISecureTransport, Role
 from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
-from twisted_libp2p.muxer.phase import CLOSING, NEW, PHASES, RUNNING, Phase
+from twisted_libp2p.muxer.phase import CLOSING, NEW, RUNNING, Phase, phaseAfter
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
@@ -344,7 +344,7 @@ class MuxerSession(Frames):
 
         @param below: the object through which all bytes are written to it.
         """
-        self._advance("start")
+        self.phase = phaseAfter(self.phase, "start")
         self.transport = transport
         self.below = below
         self.turns.start(self, below)
@@ -366,7 +366,8 @@ class MuxerSession(Frames):
         crashed, or by somebody in the middle.
         """
         ended = self.ended
-        if not self._advance("lose"):
+        phase, self.phase = self.phase, phaseAfter(self.phase, "lose")
+        if self.phase is phase:
             return
         streamReason = reason
         if reason.check(ConnectionDone):
@@ -418,17 +419,6 @@ class MuxerSession(Frames):
         except Exception:
             stream.failed("makeConnection")
 
-    def _advance(self, event: str) -> bool:
-        """
-        Go to the next phase.
-
-        @return: whether the event changes the phase.
-        """
-        following = PHASES.get((self.phase, event))
-        if following is not None:
-            self.phase, _ = following
-        return following is not None
-
     def _end(
         self,
         streamReason: Failure,
@@ -446,7 +436,8 @@ class MuxerSession(Frames):
         @param keep: whether streams whose peer has ended its half stay until their
             applications have read everything, or leave.
         """
-        if self._advance("end"):
+        phase, self.phase = self.phase, phaseAfter(self.phase, "end")
+        if self.phase is not phase:
             self._stop(streamReason, reason, keep)
             if self.transport is not None and self.phase is CLOSING:
                 self._closeTransport(last)

@@ -33,7 +33,7 @@ from twisted_libp2p.interfaces import (
     LossCause,
     QuicEvent,
 )
-from twisted_libp2p.muxer.phase import GONE, NEW, PHASES, RUNNING, Phase
+from twisted_libp2p.muxer.phase import GONE, NEW, RUNNING, Phase, phaseAfter
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
 from twisted_libp2p.pacing import Deadline
@@ -148,7 +148,7 @@ class QuicSession:
         Connect the session with its owner, and act on the events that came before.
         """
         self.connection = self._owner = connection
-        self._advance("start")
+        self.phase = phaseAfter(self.phase, "start")
         self.turns.start(self, self)
         connection.sessionStarted(self)
         early, self._early = self._early, []
@@ -348,7 +348,7 @@ class QuicSession:
             for stream in list(self.table.byKey.values()):
                 self._reader.drain(stream)
             self._end(streamReason, reason, keep=True)
-        self._advance("lose")
+        self.phase = phaseAfter(self.phase, "lose")
         self._stopClosing()
         self._endStreams(streamReason, keep=True)
         if self._owner is not None:
@@ -439,7 +439,7 @@ class QuicSession:
         """
         End the session, once: its streams, and then itself.
         """
-        self._advance("end")
+        self.phase = phaseAfter(self.phase, "end")
         self._reason = reason
         self.turns.stop()
         self.table.stop()
@@ -451,14 +451,6 @@ class QuicSession:
         End all streams, or all that need not be kept.
         """
         self.turns.end(list(self.table.byKey.values()), reason, keep)
-
-    def _advance(self, event: str) -> None:
-        """
-        Go to the next phase.
-        """
-        following = PHASES.get((self.phase, event))
-        if following is not None:
-            self.phase, _ = following
 
 
 _HANDLERS: dict[object, Callable[..., None]] = {

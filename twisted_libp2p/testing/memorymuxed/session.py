@@ -40,7 +40,7 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     Role,
 )
-from twisted_libp2p.muxer.phase import PHASES, Phase
+from twisted_libp2p.muxer.phase import Phase, phaseAfter
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
@@ -126,7 +126,7 @@ class MemorySession:
         Connect the session with its owner.  Steps of the peer were kept until now.
         """
         self.connection = self._owner = connection
-        self._advance("start")
+        self.phase = phaseAfter(self.phase, "start")
         self.turns.start(self, self)
         connection.sessionStarted(self)
         self.other._schedule()
@@ -423,22 +423,12 @@ class MemorySession:
         except Exception:
             stream.failed("makeConnection")
 
-    def _advance(self, event: str) -> bool:
-        """
-        Go to the next phase.
-
-        @return: whether the event changes the phase.
-        """
-        following = PHASES.get((self.phase, event))
-        if following is not None:
-            self.phase, _ = following
-        return following is not None
-
     def _end(self, streamReason: Failure, reason: Failure, keep: bool = False) -> None:
         """
         End the session, once: its streams, and then itself.
         """
-        if not self._advance("end"):
+        phase, self.phase = self.phase, phaseAfter(self.phase, "end")
+        if self.phase is phase:
             return
         self._reason = reason
         self.turns.stop()
@@ -459,7 +449,7 @@ class MemorySession:
         Report to the owner that the session is over.
         """
         if self.phase is Phase.CLOSING:
-            self._advance("lose")
+            self.phase = phaseAfter(self.phase, "lose")
             self._steps.clear()
             if self._owner is not None:
                 self._owner.sessionLost(self._reason or connectionDone)
