@@ -1,16 +1,38 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The test case of nodes in memory, and a factory that counts its starts.
+The test case of nodes in memory, a client, and a factory that counts its starts.
 """
 
 from __future__ import annotations
 
-from twisted.internet.protocol import Factory
+from typing import Any
+
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.protocols.echo import Echo
 from twisted_libp2p.testing.nodes import MemoryNodes
+
+
+class Client(Protocol):
+    """
+    Sends a word and notes what comes.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.received = b""
+        self.lost: list[Failure] = []
+        self.transport.write(b"word")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.append(reason)
 
 
 class CountingFactory(Factory):

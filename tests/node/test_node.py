@@ -16,11 +16,10 @@ from twisted.application.service import (
 )
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError, ConnectionDone
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory
 from zope.interface.verify import verifyObject
 
-from tests.node.memory import CountingFactory, NodeTestCase
+from tests.node.memory import Client, CountingFactory, NodeTestCase
 from twisted_libp2p.address import PeerRecord
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -36,25 +35,6 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID
-
-
-class Client(Protocol):
-    """
-    Sends a word and notes what comes.
-    """
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.received = b""
-        self.lost: list[Failure] = []
-        self.transport.write(b"word")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.received += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost.append(reason)
 
 
 class ServiceTests(NodeTestCase):

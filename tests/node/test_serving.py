@@ -8,34 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
+from twisted.internet.protocol import Factory
 
-from tests.node.memory import CountingFactory, NodeTestCase
+from tests.node.memory import Client, CountingFactory, NodeTestCase
 from twisted_libp2p.errors import (
     ConfigurationError,
     UnsupportedProtocol,
 )
 from twisted_libp2p.protocols.echo import PROTOCOL_ID
-
-
-class Client(Protocol):
-    """
-    Sends a word and notes what comes.
-    """
-
-    transport: Any
-
-    def connectionMade(self) -> None:
-        self.received = b""
-        self.lost: list[Failure] = []
-        self.transport.write(b"word")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.received += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost.append(reason)
 
 
 class EndpointTests(NodeTestCase):
