@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 from twisted.python.failure import Failure
 
-from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.holepunch.exchange import DCUTR, MAX_MESSAGE, Answerer, Asker
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.protocols.exchange import Receiver
-from twisted_libp2p.wire.frames import FrameBuffer, delimit
+from twisted_libp2p.protocols.exchange import MessageReceiver
+from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["AnsweringStream", "AskingStream"]
 
 
-class _Stream(Receiver):
+class _Stream(MessageReceiver):
     """
-    Cuts the received bytes into messages.
+    Handles messages as they come.
     """
 
     def __init__(self, deadlines: Deadlines, seconds: Callable[[], float]) -> None:
@@ -29,27 +29,15 @@ class _Stream(Receiver):
         @param deadlines: the time for the exchange.
         @param seconds: returns the time.
         """
-        super().__init__(deadlines, DCUTR)
-        self._frames = FrameBuffer(MAX_MESSAGE)
+        super().__init__(deadlines, DCUTR, MAX_MESSAGE)
         self._seconds = seconds
 
     def feed(self, data: bytes) -> None:
         """
         Handle all messages that are complete.
         """
-        self._frames.feed(data)
-        try:
-            for message in self._frames:
-                self.heard(message)
-        except InvalidInput as error:
-            raise ProtocolViolation(DCUTR, str(error)) from None
-
-    def end(self, reason: Failure | None) -> None:
-        """
-        Read no further, and stop the timer.
-        """
-        super().end(reason)
-        self._deadlines.rest()
+        for message in self.messages(data):
+            self.heard(message)
 
     def heard(self, message: bytes) -> None:
         """

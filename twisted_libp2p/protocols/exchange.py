@@ -22,7 +22,7 @@ The size of each message is checked before it is received, and nothing waits for
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from inspect import iscoroutine
 from typing import Any
 
@@ -54,7 +54,7 @@ from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 
-__all__ = ["Answer", "Exchange", "Receiver"]
+__all__ = ["Answer", "Exchange", "MessageReceiver", "Receiver"]
 
 #: Seconds for a complete message of the peer, by default.
 TIMEOUT = 10.0
@@ -157,31 +157,35 @@ class Receiver(Protocol):
         raise NotImplementedError
 
 
-class _MessageReceiver(Receiver):
+class MessageReceiver(Receiver):
     """
-    Reads a single message.
+    Cuts the received bytes into messages, each with its length before it.
+
+    Its deadlines are for its own kind of stream: their timer stops when none is left.
     """
 
-    message: bytes | None = None
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange.deadlines, exchange.name)
-        self._frames = FrameBuffer(exchange.maximum)
-
-    def feed(self, data: bytes) -> None:
+    def __init__(self, deadlines: Deadlines, name: str, maximum: int) -> None:
         """
-        Read, up to the end of the message.
+        @param deadlines: the time that each peer has.
+        @param name: names the protocol in errors.
+        @param maximum: maximum size of a message, in bytes.
+        """
+        super().__init__(deadlines, name)
+        self._frames = FrameBuffer(maximum)
+
+    def messages(self, data: bytes) -> Iterator[bytes]:
+        """
+        Cut off the messages that are complete.
+
+        @param data: the received bytes.
+        @return: the messages; those that are not taken stay for the next call.
+        @raise ProtocolViolation: a message is too long, or its length is malformed.
         """
         self._frames.feed(data)
         try:
-            self.message = next(self._frames, None)
+            yield from self._frames
         except InvalidInput as error:
             raise ProtocolViolation(self._name, str(error)) from None
-        if self.message is not None:
-            if self._frames.trailingData:
-                self.message = None
-                raise ProtocolViolation(self._name, "bytes after the message")
-            self.end(None)
 
     def end(self, reason: Failure | None) -> None:
         """
@@ -191,7 +195,29 @@ class _MessageReceiver(Receiver):
         self._deadlines.rest()
 
 
-class _Asking(_MessageReceiver):
+class _SingleReceiver(MessageReceiver):
+    """
+    Reads a single message.
+    """
+
+    message: bytes | None = None
+
+    def __init__(self, exchange: Exchange) -> None:
+        super().__init__(exchange.deadlines, exchange.name, exchange.maximum)
+
+    def feed(self, data: bytes) -> None:
+        """
+        Read, up to the end of the message.
+        """
+        self.message = next(self.messages(data), None)
+        if self.message is not None:
+            if self._frames.trailingData:
+                self.message = None
+                raise ProtocolViolation(self._name, "bytes after the message")
+            self.end(None)
+
+
+class _Asking(_SingleReceiver):
     """
     Sends a request, and waits for the answer.
 
@@ -244,7 +270,7 @@ class _Asking(_MessageReceiver):
 
 
 @implementer(ISelfDelimiting)
-class _Answering(_MessageReceiver):
+class _Answering(_SingleReceiver):
     """
     Reads a request, and sends the answer.
     """

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
-from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.protocols.exchange import Receiver
+from twisted_libp2p.protocols.exchange import MessageReceiver
 from twisted_libp2p.relay.messages import MAX_MESSAGE
-from twisted_libp2p.wire.frames import FrameBuffer, delimit
+from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["Talk"]
 
 
-class Talk(Receiver):
+class Talk(MessageReceiver):
     """
     Sends a message if our side begins, receives one, and then waits to be answered or
     to hand over its stream.
@@ -46,12 +46,11 @@ class Talk(Receiver):
         @param failed: called with the error instead, if there is no message.
         @param first: the message that our side begins with.
         """
-        super().__init__(deadlines, name)
+        super().__init__(deadlines, name, MAX_MESSAGE)
         self._heard = heard
         self._failed = failed
         self._first = first
         self._message: bytes | None = None
-        self._frames = FrameBuffer(MAX_MESSAGE)
 
     def connectionMade(self) -> None:
         """
@@ -65,21 +64,10 @@ class Talk(Receiver):
         """
         Read, up to the end of the message.
         """
-        self._frames.feed(data)
-        try:
-            self._message = next(self._frames, None)
-        except InvalidInput as error:
-            raise ProtocolViolation(self._name, str(error)) from None
+        self._message = next(self.messages(data), None)
         if self._message is not None:
             self.transport.pauseProducing()
             self.end(None)
-
-    def end(self, reason: Failure | None) -> None:
-        """
-        Read no further, and stop the timer.
-        """
-        super().end(reason)
-        self._deadlines.rest()
 
     def ended(self, reason: Failure | None) -> None:
         """
