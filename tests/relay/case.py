@@ -22,6 +22,7 @@ from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.relay.transport import CircuitTransport
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
+from twisted_libp2p.transport.private import PrivateNetwork
 
 __all__ = ["LIMITED", "Reader", "Readers", "RelayTestCase"]
 
@@ -98,13 +99,16 @@ class RelayTestCase(SynchronousTestCase):
         self.nodes.settle()
         return node
 
-    def relay(self, **limits: Any) -> Node:
+    def relay(self, network: PrivateNetwork | None = None, **limits: Any) -> Node:
         """
         Start the relay.
         """
         service = RelayService(RelayLimits(**limits))
         return self.node(
-            identity=self.identity, listen=["/memory/77"], services=[service]
+            identity=self.identity,
+            listen=["/memory/77"],
+            services=[service],
+            network=network,
         )
 
     @property

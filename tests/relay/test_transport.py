@@ -38,6 +38,7 @@ from twisted_libp2p.relay.messages import STOP, Status, Stop, StopType
 from twisted_libp2p.relay.splice import Splice
 from twisted_libp2p.relay.talk import Talk
 from twisted_libp2p.relay.transport import CircuitTransport
+from twisted_libp2p.transport.private import PrivateNetwork
 
 PEER = Identity.generate().peerID
 
@@ -127,6 +128,17 @@ class CircuitTests(RelayTestCase):
         self.assertGreaterEqual(self.nodes.result(dialer.ping(listener.peerID)), 0.0)
         found = self.nodes.result(dialer.identify(listener.peerID))
         self.assertIn(PROTOCOL_ID, found.protocols)
+
+    def test_private(self) -> None:
+        """
+        Members of a private network are reached through relays that are members.
+        """
+        network = PrivateNetwork(bytes(32))
+        self.relay(network=network)
+        listener, dialer = self.listener(network=network), self.node(network=network)
+        self.assertEqual(self.echo(dialer, listener).data, b"hello")
+        (near,) = dialer.connections.to(listener.peerID)
+        self.assertTrue(near.limited)
 
     def test_unlimited(self) -> None:
         """

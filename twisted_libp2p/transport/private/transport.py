@@ -24,6 +24,7 @@ from zope.interface import alsoProvides, implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
@@ -32,6 +33,7 @@ from twisted_libp2p.interfaces import (
     IKeepsToProxy,
     IOpaqueDials,
     IOpaqueListeners,
+    IPeerTransport,
     IPortEndpoint,
     IReloadable,
     ITransport,
@@ -150,7 +152,7 @@ class PrivateTransport:
         self.byteStream = True
         self._transport = transport
         self._network = network
-        for each in (IKeepsToProxy, IOpaqueDials, IOpaqueListeners):
+        for each in (IKeepsToProxy, IOpaqueDials, IOpaqueListeners, IPeerTransport):
             if each.providedBy(transport):
                 alsoProvides(self, each)
 
@@ -174,6 +176,26 @@ class PrivateTransport:
         """
         endpoint = self._transport.clientEndpoint(address, options)
         return _ClientEndpoint(self._network, endpoint)
+
+    def clientEndpointTo(
+        self,
+        address: Multiaddr,
+        peer: PeerID | None,
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> IStreamClientEndpoint:
+        """
+        Return an endpoint that connects to a peer, if the transport depends on it.
+        """
+        assert IPeerTransport.providedBy(self._transport)
+        endpoint = self._transport.clientEndpointTo(address, peer, options)
+        return _ClientEndpoint(self._network, endpoint)
+
+    def expectedPeer(self, address: IAddress | None) -> PeerID | None:
+        """
+        Return the peer that the transport expects.
+        """
+        assert IPeerTransport.providedBy(self._transport)
+        return self._transport.expectedPeer(address)
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
