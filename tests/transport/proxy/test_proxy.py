@@ -65,5 +65,6 @@ class ProxyTests(SynchronousTestCase):
                 ConfigurationError, Node, reactor, dialThrough=text
             )
             self.assertIn("--dial-through", str(error))
+            self.assertIn("socks5://127.0.0.1:9050", str(error))
             self.assertNotIn("me:secret", str(error))
         self.assertRaises(ConfigurationError, Node, reactor, dialThrough=7)

@@ -98,8 +98,9 @@ class Proxy:
         except Exception as error:
             # Parsers are plugins, and may raise any exception.
             raise ConfigurationError(
-                f"{option} {self}: {self.description} is not a client endpoint:"
-                f" {str(error) or type(error).__name__}"
+                f"{option} {self}: {self.description} is not a client endpoint"
+                f" ({str(error) or type(error).__name__});"
+                f" a proxy is such as {_EXAMPLE}"
             ) from None
 
     def clientEndpoint(
