@@ -26,6 +26,7 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
 )
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import AddressSource
 from twisted_libp2p.transport.names import MAX_STRANGERS
 
 
@@ -142,8 +143,8 @@ class ToldTests(ResolvingTestCase):
         A peer elsewhere does not lead us to this host by its public address either:
         other services listen there.
         """
-        own = [Multiaddr(f"/ip4/8.8.8.8/tcp/4001/p2p/{self.node.peerID}")]
-        self.patch(self.node._dialer, "_own", lambda: own)
+        own = [Multiaddr("/ip4/8.8.8.8/tcp/4001")]
+        self.node.ownAddresses.replace(AddressSource.ANNOUNCED, own)
         self.zone.hosts["a"] = ["8.8.8.8", "8.8.4.4"]
         self.told("/dns4/a/tcp/22")
         causes = self.causes(self.node.connect(PEER))

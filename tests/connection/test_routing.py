@@ -53,7 +53,7 @@ class RoutingTests(SynchronousTestCase):
     def setUp(self) -> None:
         """
         Start a node that peers can find.  Only nodes on the same host may name
-        addresses of memory: the judge lets them pass here.
+        addresses of memory: the filter lets them pass here.
         """
         self.nodes = MemoryNodes()
         self.addCleanup(self.nodes.stop)
@@ -65,8 +65,8 @@ class RoutingTests(SynchronousTestCase):
         Start a node with routings.
         """
         node = self.nodes.start(routings=routings)
-        judge = node._dialer._judge
-        self.patch(judge, "check", lambda origin, address: None)
+        addresses = node.addressFilter
+        self.patch(addresses, "check", lambda origin, address: None)
         return node
 
     def test_unknown(self) -> None:

@@ -25,6 +25,7 @@ from twisted_libp2p.protocols.identify.reader import (
     MAX_PROTOCOLS,
     Reader,
 )
+from twisted_libp2p.testing.host import HostDouble
 from twisted_libp2p.testing.muxer import Collector
 from twisted_libp2p.transport.private import (
     PrivateConnection,
@@ -41,6 +42,7 @@ from twisted_libp2p.transport.private.xsalsa20 import (
 )
 
 _KEY = vectorIdentity(1).publicKey
+_FILTER = HostDouble().addressFilter
 _REMOTE = Multiaddr("/ip4/192.0.2.1/tcp/4001")
 _SUFFIX = list(_REMOTE)[1:]
 
@@ -52,7 +54,7 @@ def identify(data: bytes) -> None:
     """
 
     def run(pieces: Iterator[bytes]) -> object:
-        reader = Reader(_KEY, _REMOTE)
+        reader = Reader(_KEY, _REMOTE, _FILTER)
         try:
             for piece in pieces:
                 reader.feed(piece)

@@ -76,6 +76,8 @@ class Origin(IntEnum):
             return None
         first = address.first
         host = address.host
+        if _noPort(address):
+            return f"{address} has port 0, which nobody listens on"
         if host is None and first in HOST_NAMES:
             host = spelledIP(address.value(first) or "")
             if host is None:
@@ -95,6 +97,18 @@ class Origin(IntEnum):
             )
         return None
 
+
+def _noPort(address: Multiaddr) -> bool:
+    """
+    Check whether an address has port 0.
+    """
+    # An address with port 0 has two bytes 0 in its binary form, as few others do.
+    return b"\0\0" in address.toBytes() and any(
+        each.name in _PORTS and each.value == "0" for each in address
+    )
+
+
+_PORTS = ("tcp", "udp")
 
 _ORIGINS = {
     Scope.LOOPBACK: Origin.HOST,

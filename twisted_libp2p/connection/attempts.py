@@ -18,7 +18,6 @@ from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.blackhole import BlackHoles
 from twisted_libp2p.connection.candidates import Candidates
 from twisted_libp2p.connection.connection import isRelayed
-from twisted_libp2p.connection.naming import Judge
 from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
 from twisted_libp2p.connection.upgrade import Instead
 from twisted_libp2p.connection.upgrader import Upgrader
@@ -33,6 +32,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     AnyTransport,
     DialOptions,
+    IAddressFilter,
     IConnection,
     IManagedConnection,
     IOpaqueDials,
@@ -72,7 +72,7 @@ class Attempts:
         peerstore: IPeerStore,
         dialect: str,
         backoff: AddressBackoff,
-        judge: Judge,
+        addressFilter: IAddressFilter,
         existing: Callable[[PeerID], Iterable[IConnection]],
         instead: Instead | None,
     ) -> None:
@@ -83,7 +83,7 @@ class Attempts:
         @param peerstore: has the dialects of peers, and gets the outcome.
         @param dialect: one of L{DIALECTS}.
         @param backoff: gets the outcome too.
-        @param judge: decides where the addresses that peers name may lead.
+        @param addressFilter: decides which addresses that peers name are dialed.
         @param existing: returns the connections to a peer.
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
@@ -100,7 +100,7 @@ class Attempts:
         self._peerstore = peerstore
         self._dialect = dialect
         self._backoff = backoff
-        self._judge = judge
+        self._filter = addressFilter
         self._existing = existing
         self._instead = instead
         self.holes = BlackHoles()
@@ -115,7 +115,7 @@ class Attempts:
             too many connections.
         """
         peer, bare = candidates.way(address)
-        self._judge.check(candidates.origin(address), bare)
+        self._filter.dialing(candidates.origin(address), bare)
         self._connections.dialing(peer, bare)
 
     async def reach(

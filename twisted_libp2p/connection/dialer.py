@@ -26,7 +26,7 @@ from twisted_libp2p.connection.choice import TransportChoice
 from twisted_libp2p.connection.dial import Dial, Target
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
-from twisted_libp2p.connection.naming import Judge, Naming
+from twisted_libp2p.connection.naming import Naming
 from twisted_libp2p.connection.punch import Puncher
 from twisted_libp2p.connection.race import Attempt
 from twisted_libp2p.connection.ranking import rank
@@ -44,6 +44,7 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
+    IAddressFilter,
     IConnection,
     IPeerRouting,
     IPeerStore,
@@ -90,6 +91,7 @@ class Dialer:
         peerstore: IPeerStore,
         dialect: str = MULTISTREAM,
         *,
+        addressFilter: IAddressFilter,
         resolver: DNSAddrResolver,
         names: NameResolver,
         own: Callable[[], Iterable[Multiaddr]] = tuple,
@@ -104,6 +106,7 @@ class Dialer:
         @param transports: the transports, the preferred one first.
         @param peerstore: has the known addresses and dialects of peers.
         @param dialect: one of L{DIALECTS<twisted_libp2p.connection.attempts.DIALECTS>}.
+        @param addressFilter: decides which addresses that peers name are dialed.
         @param resolver: resolves C{/dnsaddr}.
         @param names: resolves C{/dns}, C{/dns4} and C{/dns6}.
         @param own: returns the addresses on which we listen.
@@ -121,12 +124,19 @@ class Dialer:
         self._existing = existing
         self._choice = TransportChoice(transports)
         self._backoff = AddressBackoff(self._clock.seconds)
-        judge = self._judge = Judge(lambda: self._own())
         self._attempts = Attempts(
-            upgrader, peerstore, dialect, self._backoff, judge, existing, instead
+            upgrader,
+            peerstore,
+            dialect,
+            self._backoff,
+            addressFilter,
+            existing,
+            instead,
         )
-        self.puncher = Puncher(upgrader, self._choice, judge)
-        self._naming = Naming(judge, resolver, names, self._clock, ADDRESS_LIMIT)
+        self.puncher = Puncher(upgrader, self._choice, addressFilter)
+        self._naming = Naming(
+            addressFilter, resolver, names, self._clock, ADDRESS_LIMIT
+        )
         self.hearsay = Hearsay(peerstore, lambda each: self.dials(each, Origin.PUBLIC))
         self._routings = routings
         # The connections to which the dials of addresses without a peer id have led, as

@@ -9,7 +9,6 @@ judged by its spelling, and each IP address just before it is dialed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from twisted.internet.defer import CancelledError
@@ -21,50 +20,18 @@ from twisted_libp2p.address import Multiaddr, Origin, unmapped
 from twisted_libp2p.address.servername import withServerName
 from twisted_libp2p.connection.choice import literal
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
-from twisted_libp2p.errors import AddressRefused, NoAddresses
+from twisted_libp2p.errors import NoAddresses
+from twisted_libp2p.interfaces import IAddressFilter
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.lane import Lane
 from twisted_libp2p.transport.names import NameResolver
 
-__all__ = ["MAX_PEER_NAMES", "MAX_WAITING_NAMES", "Judge", "Naming"]
+__all__ = ["MAX_PEER_NAMES", "MAX_WAITING_NAMES", "Naming"]
 
 #: Number of C{/dnsaddr} of peers that are resolved at once, in all dials, and number
 #: of those that may wait.
 MAX_PEER_NAMES = 4
 MAX_WAITING_NAMES = 64
-
-
-class Judge:
-    """
-    Decides where the addresses that peers name may lead.
-    """
-
-    def __init__(self, own: Callable[[], Iterable[Multiaddr]]) -> None:
-        """
-        Judge by our own addresses.
-
-        @param own: returns the addresses on which we listen.
-        """
-        self._own = own
-
-    def check(self, origin: Origin, address: Multiaddr) -> None:
-        """
-        Check an address.
-
-        @param origin: the place of the peer that has named it.
-        @raise AddressRefused: an address of this origin must not lead there.
-        """
-        reason = origin.refusal(address)
-        host = address.host
-        if (
-            reason is None
-            and origin < Origin.HOST
-            and host is not None
-            and any(each.host == host for each in self._own())
-        ):
-            reason = f"{address} is an address of this host"
-        if reason is not None:
-            raise AddressRefused(reason)
 
 
 class Naming:
@@ -74,7 +41,7 @@ class Naming:
 
     def __init__(
         self,
-        judge: Judge,
+        addressFilter: IAddressFilter,
         resolver: DNSAddrResolver,
         names: NameResolver,
         clock: IReactorTime,
@@ -83,13 +50,13 @@ class Naming:
         """
         Prepare to resolve names.
 
-        @param judge: decides whether a name may be resolved.
+        @param addressFilter: decides whether a name may be resolved.
         @param resolver: resolves C{/dnsaddr}.
         @param names: resolves C{/dns}, C{/dns4} and C{/dns6}.
         @param clock: runs the timers.
         @param limit: seconds for the name of a host.
         """
-        self._judge = judge
+        self._filter = addressFilter
         self._resolver = resolver
         self._names = names
         self._clock = clock
@@ -104,7 +71,7 @@ class Naming:
 
         @param address: the address, with the id of the peer if that is known.
         """
-        self._judge.check(origin, address)
+        self._filter.check(origin, address)
         return await (
             self._resolver.resolve(address)
             if origin is Origin.OWN

@@ -20,7 +20,6 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.choice import TransportChoice
-from twisted_libp2p.connection.naming import Judge
 from twisted_libp2p.connection.upgrader import Punch, Upgrader
 from twisted_libp2p.errors import (
     DialFailed,
@@ -29,7 +28,7 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import DialOptions, IConnection, Role
+from twisted_libp2p.interfaces import DialOptions, IAddressFilter, IConnection, Role
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["Puncher"]
@@ -50,18 +49,18 @@ class Puncher:
         self,
         upgrader: Upgrader,
         choice: TransportChoice,
-        judge: Judge,
+        addressFilter: IAddressFilter,
         random: Callable[[], float] = random,
     ) -> None:
         """
         @param choice: finds the transport of an address.
-        @param judge: decides where the addresses that peers name may lead.
+        @param addressFilter: decides which addresses that peers name are dialed.
         @param random: returns numbers from 0 to 1.
         """
         self._upgrader = upgrader
         self._clock = upgrader.context.clock
         self._choice = choice
-        self._judge = judge
+        self._filter = addressFilter
         self._random = random
         self._running: set[_Run] = set()
 
@@ -126,10 +125,11 @@ class Puncher:
         """
         options = DialOptions(role=role, fromListener=True)
         upgrader = self._upgrader
+        # The repetitions count as one dial.
+        self._filter.dialing(Origin.PUBLIC, address)
         while True:
             if not upgrader.context.open:
                 raise NodeStopping
-            self._judge.check(Origin.PUBLIC, address)
             upgrader.context.connections.dialing(run.peer, address)
             transport = self._choice.find(address, Origin.PUBLIC)
             if transport is None:

@@ -25,6 +25,7 @@ The contracts between the rooms of twisted_libp2p::
     IFlushable          a transport that can send at once
     IHalfCloseable      a transport that can close one direction
     ISwitchable         a transport whose protocol can be replaced
+    IAddressFilter      the filter of all addresses that peers name
     IOwnAddresses       the addresses at which peers reach a node
     IMovingPort         a port whose addresses change while it listens
     IConnection         a connection, as applications and services use it
@@ -45,6 +46,7 @@ Everything else that passes between rooms is Twisted's own: C{IProtocol},
 C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 """
 
+from twisted_libp2p.interfaces.addressfilter import IAddressFilter
 from twisted_libp2p.interfaces.connections import (
     IConnection,
     IConnectionManager,
@@ -161,6 +163,7 @@ __all__ = [
     "FirstBytes",
     "Handshake",
     "IAddressBook",
+    "IAddressFilter",
     "IAddressing",
     "IAllowance",
     "IConnection",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from twisted_libp2p.address import Multiaddr
     from twisted_libp2p.identity import Identity, PeerID
+    from twisted_libp2p.interfaces.addressfilter import IAddressFilter
     from twisted_libp2p.interfaces.connections import IConnection
     from twisted_libp2p.interfaces.ownaddresses import IOwnAddresses
     from twisted_libp2p.interfaces.peerstore import IPeerStore
@@ -202,6 +203,9 @@ class IHost(Interface):
     )
     ownAddresses: IOwnAddresses = Attribute(
         "The owner of these addresses, to which services add others."
+    )
+    addressFilter: IAddressFilter = Attribute(
+        "The filter of all addresses that peers name."
     )
     proxies: ITrustedProxies = Attribute(
         "The proxies that may state the address of their client."

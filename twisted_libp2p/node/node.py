@@ -27,6 +27,7 @@ from zope.interface import implementer
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.connection import ConnectionContext, Upgrader
+from twisted_libp2p.connection.addressfilter import AddressFilter
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
@@ -152,6 +153,7 @@ class Node(OutgoingNode, RunningNode):
     @ivar connections: the service that owns its connections.
     @ivar proxy: the proxy through which it dials; None without one.
     @ivar ownAddresses: the addresses at which peers reach it, and their sources.
+    @ivar addressFilter: decides which addresses that peers name are stored and dialed.
     @ivar listeners: the addresses on which it listens.
     @ivar proxies: the proxies that may state the address of their client.
     @ivar routings: the ways to find the addresses of a peer.
@@ -194,6 +196,7 @@ class Node(OutgoingNode, RunningNode):
         self.events = EventBus()
         self.registry = Registry()
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
+        self.addressFilter = AddressFilter(self.ownAddresses, reactor.seconds)
         self.proxies = TrustedProxies(proxies)
         self.routings: list[IPeerRouting] = list(routings)
         self.peerstore = openStore(peerstore, self)

@@ -145,6 +145,7 @@ def makeDialer(
         transports,
         node.peerstore,
         dialect,
+        addressFilter=node.addressFilter,
         resolver=DNSAddrResolver(
             node.reactor, resolver, lambda each: dialer.dials(each)
         ),

@@ -15,7 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.python.failure import Failure
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import (
     CircuitRefused,
@@ -135,10 +135,14 @@ class RelayClient:
         Connect to a relay, directly.
 
         @raise LimitedConnection: it is only reached through another relay.
+        @raise twisted_libp2p.errors.AddressRefused: peers have named it too often.
         """
         for each in self._host.connections.to(relay):
             if not isRelayed(each.remoteAddress) and each.connected:
                 return each
+        if address:
+            # A peer may have named it: the filter has judged it as part of the circuit.
+            self._host.addressFilter.dialing(Origin.HOST, address)
         target = address.withPeer(relay) if address else relay
         found: IConnection = await self._host.connect(target)
         if isRelayed(found.remoteAddress):

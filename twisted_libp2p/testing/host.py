@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, PeerAddress
+from twisted_libp2p.connection.addressfilter import AddressFilter
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import ClosedHere, NoAddresses, UnsupportedProtocol
 from twisted_libp2p.events import EventBus
@@ -257,6 +258,7 @@ class HostDouble:
         self.connections = ConnectionsDouble()
         self.ownAddresses = OwnAddresses(self.peerID, self.clock, self.events)
         self.ownAddresses.update(AddressSource.BOUND, addresses)
+        self.addressFilter = AddressFilter(self.ownAddresses, self.clock.seconds)
         self.proxies = TrustedProxies()
         self.limits = Limits.scaled()
         self.asked: list[Target] = []

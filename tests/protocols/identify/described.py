@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
+
 from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.connection.addressfilter import AddressFilter
+from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Identification
+from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.protocols.identify.reader import (
     Reader,
 )
@@ -20,6 +25,9 @@ from twisted_libp2p.wire.identify_pb2 import Identify as Message
 PEER = Identity.generate()
 STRANGER = Identity.generate()
 NOTHING = Identification()
+
+#: The filter of a node without addresses.
+FILTER = AddressFilter(OwnAddresses(STRANGER.peerID, Clock(), EventBus()), lambda: 0.0)
 
 LOOPBACK = Multiaddr("/ip4/127.0.0.1/tcp/4001")
 LOOPBACK6 = Multiaddr("/ip6/::1/tcp/4001")
@@ -62,6 +70,6 @@ def read(
     """
     Read all that a peer tells.
     """
-    reader = Reader(peer.publicKey, remote)
+    reader = Reader(peer.publicKey, remote, FILTER)
     reader.feed(data)
     return reader.finish(before)

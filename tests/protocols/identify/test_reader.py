@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from tests.protocols.identify.described import (
     ALL,
+    FILTER,
     LOOPBACK,
     NAMED,
     NOTHING,
@@ -101,7 +102,7 @@ class ReaderTests(SynchronousTestCase):
             protocols=["/a"], signedPeerRecord=record(PUBLIC)
         )
         cut = data.draw(st.integers(0, len(whole)))
-        reader = Reader(PEER.publicKey, None)
+        reader = Reader(PEER.publicKey, None, FILTER)
         reader.feed(whole[:cut])
         reader.feed(whole[cut:])
         self.assertEqual(reader.finish(NOTHING), read(whole, remote=None))
@@ -120,7 +121,7 @@ class ReaderTests(SynchronousTestCase):
         A message of 9 KiB is refused as soon as its length is known.
         """
         read(message(agentVersion="x" * (MAX_MESSAGE - 3)))
-        reader = Reader(PEER.publicKey, None)
+        reader = Reader(PEER.publicKey, None, FILTER)
         with self.assertRaises(ProtocolViolation):
             reader.feed(message(agentVersion="x" * 9 * 1024)[:2])
 
@@ -136,7 +137,7 @@ class ReaderTests(SynchronousTestCase):
             {"protocols": ["/a"]},
             {"listenAddrs": [b""]},
         ):
-            reader = Reader(PEER.publicKey, None)
+            reader = Reader(PEER.publicKey, None, FILTER)
             reader.feed(large + large)
             with self.assertRaises(ProtocolViolation):
                 reader.feed(message(**fields))

@@ -59,7 +59,7 @@ class DescriptionReceiver(Receiver):
         if self._push and not self._service.mayPush(connection):
             self.transport.abortConnection(ErrorCode.RATE_LIMITED)
             return
-        self._reader = Reader(connection.remoteKey, connection.remoteAddress)
+        self._reader = self._service.reader(connection)
         super().connectionMade()
 
     def feed(self, data: bytes) -> None:

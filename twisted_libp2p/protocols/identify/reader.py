@@ -17,11 +17,11 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from twisted_libp2p.address import Multiaddr, Origin, PeerRecord, unmapped
+from twisted_libp2p.address import Multiaddr, PeerRecord, unmapped
 from twisted_libp2p.address.record import MAX_ADDRESSES
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import PeerID, PublicKey
-from twisted_libp2p.interfaces import Identification
+from twisted_libp2p.interfaces import IAddressFilter, Identification
 from twisted_libp2p.negotiation.multistream import MAX_PROTOCOL_ID
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.identify.messages import PROTOCOL_ID
@@ -57,15 +57,22 @@ class Reader:
     Reads the messages of a peer on one stream, and merges them.
     """
 
-    def __init__(self, key: PublicKey, remote: Multiaddr | None) -> None:
+    def __init__(
+        self,
+        key: PublicKey,
+        remote: Multiaddr | None,
+        addressFilter: IAddressFilter,
+    ) -> None:
         """
         @param key: the key that the peer has proven to own.
         @param remote: the address of the peer; listen addresses that it could not
             reach itself from there are ignored.
+        @param addressFilter: selects the addresses that may be dialed.
         """
         self._key = key
         self._peer = PeerID.fromKey(key)
         self._remote = remote
+        self._filter = addressFilter
         self._frames = FrameBuffer(MAX_MESSAGE)
         self._count = 0
         self._size = 0
@@ -153,14 +160,9 @@ class Reader:
         """
         Select the addresses at which the peer may really be reached.
         """
-        origin = Origin.of(self._remote)
-        own = (
-            unmapped(each.withoutPeer())
-            for each in addresses
-            if each.peerID in (None, self._peer)
-        )
-        found = (each for each in own if each and origin.refusal(each) is None)
-        return tuple(islice(dict.fromkeys(found), MAX_ADDRESSES))
+        origin = self._filter.origin(self._remote)
+        select = self._filter.select
+        return tuple(select(origin, addresses, self._peer, MAX_ADDRESSES))
 
 
 # Most peers run one of a few programs, and share the texts of these.  Both caches

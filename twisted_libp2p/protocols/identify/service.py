@@ -321,6 +321,13 @@ class IdentifyService(Service):
         peer = self._peers.get(connection)
         return peer is not None and peer.mayPush(self._host.clock.seconds())
 
+    def reader(self, connection: IConnection) -> Reader:
+        """
+        Return a reader for a message of the peer of a connection.
+        """
+        remote = connection.remoteAddress
+        return Reader(connection.remoteKey, remote, self._host.addressFilter)
+
     def received(self, connection: Any, reader: Reader, push: bool) -> None:
         """
         Handle a complete identify message.
