@@ -69,6 +69,8 @@ class Diversity:
         self, perBucket: int | None = PER_BUCKET, perTable: int | None = PER_TABLE
     ) -> None:
         """
+        Begin without a peer.
+
         @param perBucket: the most peers of one network in one bucket; None for any
             number.
         @param perTable: the same for the whole table.

@@ -53,6 +53,8 @@ class RefreshKeys:
 
     def __init__(self, own: int, random: Random) -> None:
         """
+        Begin without a key.
+
         @param own: our own place.
         @param random: makes the keys.
         """

@@ -40,6 +40,8 @@ class NetworkSize:
 
     def __init__(self, k: int = 20) -> None:
         """
+        Begin without an estimate.
+
         @param k: the number of nearest peers of a complete lookup.
         """
         self._k = k

@@ -119,6 +119,12 @@ class RoutingTable(Generic[P]):
         """
         return {each: len(self._buckets[each]) for each in sorted(self._buckets)}
 
+    def prefix(self, peer: P) -> int:
+        """
+        Return the number of the bucket of a peer in the table.
+        """
+        return commonPrefix(self.own, self._entries[peer].place)
+
     def judge(self, peer: P, place: int, networks: frozenset[bytes]) -> Verdict:
         """
         Return the result that L{offer} would have, without a change.

@@ -22,6 +22,7 @@ __all__ = [
     "LocalError",
     "NoAddresses",
     "NodeStopping",
+    "NotFound",
     "ProxyFailed",
     "StreamAborted",
     "UnsupportedAddress",
@@ -51,6 +52,30 @@ class NoAddresses(LocalError):
     """
     A peer was dialed by its id, and no address of it is known.
     """
+
+
+class NotFound(LocalError):
+    """
+    A lookup among other peers found nothing.
+
+    @ivar subject: the thing that was looked up, such as C{"a value"}.
+    @ivar asked: the number of peers that were asked.
+    @ivar answered: the number of these that have answered.
+    @ivar reason: the reason, if it is not the answers; otherwise empty.
+    """
+
+    def __init__(
+        self, subject: str, asked: int = 0, answered: int = 0, reason: str = ""
+    ) -> None:
+        super().__init__(subject, asked, answered, reason)
+        self.subject = subject
+        self.asked = asked
+        self.answered = answered
+        self.reason = reason
+
+    def _describe(self) -> str:
+        why = self.reason or f"{self.asked} peers asked, {self.answered} have answered"
+        return f"{self.subject} was not found: {why}"
 
 
 class DialToSelf(LocalError):

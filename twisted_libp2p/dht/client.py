@@ -1,0 +1,174 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Requests to other servers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from twisted_libp2p.dht.messages import MAX_ANSWER, Message
+from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import DialOptions, IConnection, IHost
+from twisted_libp2p.pacing import Deadlines
+from twisted_libp2p.protocols.exchange import Exchange, MessageReceiver
+from twisted_libp2p.protocols.streamfactory import StreamFactory
+from twisted_libp2p.wire.frames import delimit
+
+__all__ = ["REQUEST_TIME", "Client"]
+
+#: Seconds for one request: to connect, and to get the whole answer.
+REQUEST_TIME: Final = 10.0
+
+# A lookup must not start a lookup.
+_DIRECTLY: Final = DialOptions(routed=False, timeout=REQUEST_TIME)
+
+
+class _Announcement(MessageReceiver):
+    """
+    Sends a message that gets no answer, and waits for the end of the stream.
+
+    py-libp2p 0.8.1 sends the message back, which is ignored.
+
+    @ivar result: fires when the peer has read the message.
+    """
+
+    def __init__(self, deadlines: Deadlines, name: str, message: bytes) -> None:
+        super().__init__(deadlines, name, MAX_ANSWER)
+        self.result: Deferred[None] = Deferred(self._cancelled)
+        self._message = message
+        self._echoes = 0
+
+    def connectionMade(self) -> None:
+        """
+        Send the message, and end our half.
+        """
+        super().connectionMade()
+        self.transport.write(delimit(self._message))
+        self.transport.loseWriteConnection()
+
+    def feed(self, data: bytes) -> None:
+        """
+        Read one echo.
+        """
+        for _ in self.messages(data):
+            self._echoes += 1
+            if self._echoes > 1:
+                raise ProtocolViolation(self._name, "two answers to an announcement")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Report the end.
+        """
+        self.end(None if reason.check(ConnectionDone) else reason)
+
+    def ended(self, reason: Failure | None) -> None:
+        """
+        Report the end.
+        """
+        self.failed(reason) if reason is not None else self._fire(None)
+
+    def failed(self, reason: Failure) -> None:
+        """
+        Report an error.
+        """
+        self._fire(reason)
+
+    def _fire(self, result: Failure | None) -> None:
+        if not self.result.called:
+            self.result.callback(result)
+
+    def _cancelled(self, _: object) -> None:
+        if self.transport is not None:
+            self.transport.abortConnection()
+
+
+class Client:
+    """
+    Sends requests to servers.
+
+    @ivar sent: the number of requests that were sent.
+    """
+
+    def __init__(self, host: IHost, protocol: str) -> None:
+        """
+        Make a client of a node.
+
+        @param host: the node.
+        @param protocol: the protocol id.
+        """
+        self._host = host
+        self._protocol = protocol
+        self._exchange = Exchange(
+            protocol, host.clock, timeout=REQUEST_TIME, maximum=MAX_ANSWER
+        )
+        self.sent = 0
+
+    def ask(self, peer: PeerID, request: Message) -> Deferred[Message]:
+        """
+        Send a request to a peer, and connect to it first if need be.
+
+        @return: fires with the answer.  Fails with
+            L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} if it is late, with
+            L{ProtocolViolation<twisted_libp2p.errors.ProtocolViolation>} if it is not
+            one, or as the dial does.
+        """
+
+        def connected(connection: IConnection) -> Deferred[bytes]:
+            return self._exchange.ask(connection, request.toBytes())
+
+        def answered(data: bytes) -> Message:
+            answer = Message.fromBytes(data, self._protocol)
+            if answer.type is not request.type:
+                raise ProtocolViolation(
+                    self._protocol,
+                    f"{answer.type.name} answers {request.type.name}",
+                )
+            return answer
+
+        return self._within(peer, connected).addCallback(answered)
+
+    def announce(self, peer: PeerID, message: Message) -> Deferred[None]:
+        """
+        Send a message that gets no answer.
+
+        @return: fires when the peer has read it; fails as L{ask} does.
+        """
+
+        def connected(connection: IConnection) -> Deferred[None]:
+            announcement = _Announcement(
+                self._exchange.deadlines, self._protocol, message.toBytes()
+            )
+            factory = StreamFactory(lambda: announcement)
+            opening = connection.openStream(self._protocol, factory)
+            opening.addErrback(announcement.failed)
+            return announcement.result
+
+        return self._within(peer, connected)
+
+    def _within(self, peer: PeerID, use: Any) -> Deferred[Any]:
+        """
+        Use a connection to a peer, all within the time of a request.
+        """
+        self.sent += 1
+        asking: Deferred[Any] = self._host.connect(peer, _DIRECTLY)
+        asking.addCallback(use)
+        return asking.addTimeout(REQUEST_TIME, self._host.clock, self._late)
+
+    def _late(self, result: Any, seconds: float) -> Any:
+        if isinstance(result, Failure) and result.check(CancelledError):
+            raise UpgradeTimeout(self._protocol, seconds)
+        return result
+
+    def stop(self) -> None:
+        """
+        Stop the timers.
+        """
+        self._exchange.deadlines.stop()

@@ -1,0 +1,235 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The messages of Kademlia.
+
+See ipfs/specs, src/routing/kad-dht.md, "Protobuf specification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from itertools import islice
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID, ProtocolViolation
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.wire import kademlia_pb2
+
+__all__ = [
+    "MAX_ADDRESSES",
+    "MAX_ANSWER",
+    "MAX_PEERS",
+    "MAX_PROVIDER_KEY",
+    "MAX_REQUEST",
+    "MAX_SENT",
+    "MAX_VALUE",
+    "Message",
+    "MessageType",
+    "NamedPeer",
+    "Value",
+]
+
+#: Maximum size of an answer that we read, in bytes, as in go-libp2p-kad-dht 0.42.
+MAX_ANSWER: Final = 4 << 20
+
+#: Maximum size of an answer that we send, in bytes: rust-libp2p 0.57 reads no more.
+MAX_SENT: Final = 16 << 10
+
+#: Maximum size of a value, in bytes.
+MAX_VALUE: Final = 64 << 10
+
+#: Maximum size of a request that we read, in bytes: a value, and its key twice.
+MAX_REQUEST: Final = MAX_VALUE + 4096
+
+#: The most peers that are read of each list in a message.
+MAX_PEERS: Final = 40
+
+#: The most addresses that are read of one peer.
+MAX_ADDRESSES: Final = 16
+
+#: The most addresses of one peer that are sent.
+MAX_SENT_ADDRESSES: Final = 8
+
+#: Maximum size of the key of provided content, in bytes.
+MAX_PROVIDER_KEY: Final = 80
+
+#: Maximum size of the addresses of one peer in bytes, as in go-libp2p-kad-dht 0.42.
+_MAX_PEER: Final = 8 << 10
+
+
+class MessageType(IntEnum):
+    """
+    The kinds of messages.
+    """
+
+    PUT_VALUE = 0
+    GET_VALUE = 1
+    ADD_PROVIDER = 2
+    GET_PROVIDERS = 3
+    FIND_NODE = 4
+    PING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPeer:
+    """
+    A peer that a message names.
+
+    @ivar peer: its id.
+    @ivar addresses: its addresses, without its id.
+    @ivar connected: whether the sender is connected to it.
+    """
+
+    peer: PeerID
+    addresses: tuple[Multiaddr, ...] = ()
+    connected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """
+    A value and its key.
+
+    @ivar key: the whole key, with its namespace.
+    @ivar value: the bytes.
+    @ivar received: when the sender received it, in RFC 3339; never trusted.
+    """
+
+    key: bytes
+    value: bytes
+    received: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """
+    A request or an answer.
+
+    @ivar type: its kind.
+    @ivar key: the key that it is about.
+    @ivar value: the value, to be stored or found.
+    @ivar closer: peers nearer to the key.
+    @ivar providers: peers that provide the key.
+    """
+
+    type: MessageType
+    key: bytes = b""
+    value: Value | None = None
+    closer: Sequence[NamedPeer] = field(default=())
+    providers: Sequence[NamedPeer] = field(default=())
+
+    def toBytes(self) -> bytes:
+        """
+        Return the message, without its length.
+
+        Only as many peers are written, providers first, as fit into L{MAX_SENT} bytes.
+        """
+        message = kademlia_pb2.Message(type=self.type)
+        if self.key:
+            message.key = self.key
+        value = self.value
+        if value is not None:
+            message.record.key = value.key
+            message.record.value = value.value
+            if value.received:
+                message.record.timeReceived = value.received
+        room = MAX_SENT - 64 - len(self.key)
+        if value is not None:
+            room -= len(value.key) + len(value.value)
+        room = _write(message.providerPeers, self.providers, room)
+        _write(message.closerPeers, self.closer, room)
+        return message.SerializeToString(deterministic=True)
+
+    @classmethod
+    def fromBytes(cls, data: bytes, protocol: str) -> Message:
+        """
+        Read a message.
+
+        Peers with an invalid id, unreadable addresses, and peers and addresses over
+        the limits are left out.
+
+        @param protocol: the protocol id, for the error.
+        @raise ProtocolViolation: it is malformed, or of no known kind.
+        """
+        message = kademlia_pb2.Message()
+        try:
+            message.ParseFromString(data)
+        except DecodeError:
+            raise ProtocolViolation(protocol, "not a message") from None
+        if message.type not in MessageType._value2member_map_:
+            raise ProtocolViolation(
+                protocol, f"a message of the unknown type {message.type}"
+            )
+        value = None
+        if message.HasField("record"):
+            found = message.record
+            value = Value(found.key, found.value, found.timeReceived)
+        return cls(
+            MessageType(message.type),
+            message.key,
+            value,
+            tuple(_read(message.closerPeers)),
+            tuple(_read(message.providerPeers)),
+        )
+
+
+def _write(peers: Any, named: Iterable[NamedPeer], room: int) -> int:
+    """
+    Write peers as far as there is room.
+
+    @return: the remaining room in bytes.
+    """
+    for each in named:
+        identity = each.peer.toBytes()
+        addresses = [
+            address.toBytes() for address in islice(each.addresses, MAX_SENT_ADDRESSES)
+        ]
+        # Each field has a tag and a length of at most three bytes.
+        room -= len(identity) + sum(map(len, addresses)) + 4 * len(addresses) + 12
+        if room < 0:
+            break
+        peer = peers.add()
+        peer.id = identity
+        peer.addrs.extend(addresses)
+        if each.connected:
+            peer.connection = 1
+    return room
+
+
+def _read(peers: Iterable[Any]) -> Iterator[NamedPeer]:
+    """
+    Read the first peers of a list.
+    """
+    for each in islice(peers, MAX_PEERS):
+        try:
+            peer = PeerID.fromBytes(each.id)
+        except InvalidPeerID:
+            continue
+        yield NamedPeer(
+            peer, tuple(_readAddresses(peer, each.addrs)), each.connection == 1
+        )
+
+
+def _readAddresses(peer: PeerID, addresses: Iterable[bytes]) -> Iterator[Multiaddr]:
+    """
+    Read the first addresses of a peer.
+    """
+    room = _MAX_PEER
+    for each in islice(addresses, MAX_ADDRESSES):
+        room -= len(each)
+        if room < 0:
+            break
+        try:
+            address = Multiaddr.fromBytes(each)
+        except InvalidMultiaddr:
+            continue
+        if address.peerID in (None, peer):
+            bare = address.withoutPeer()
+            if bare:
+                yield bare

@@ -1,0 +1,460 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Kademlia as a service of a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.dht.admission import Admission
+from twisted_libp2p.dht.answers import Server
+from twisted_libp2p.dht.diversity import Diversity
+from twisted_libp2p.dht.events import ServerModeChanged, TableChanged
+from twisted_libp2p.dht.ipns import IpnsValidator
+from twisted_libp2p.dht.keyspace import placeOf
+from twisted_libp2p.dht.lookup import Report
+from twisted_libp2p.dht.lookups import Lookups
+from twisted_libp2p.dht.mode import DHTMode, reachable
+from twisted_libp2p.dht.network import HostNetwork
+from twisted_libp2p.dht.operations import (
+    FoundPeer,
+    FoundProviders,
+    FoundValue,
+    Operations,
+    Stored,
+    Told,
+)
+from twisted_libp2p.dht.providers import ProviderStore
+from twisted_libp2p.dht.rejoining import Rejoining
+from twisted_libp2p.dht.scope import DHTScope
+from twisted_libp2p.dht.serving import Requests
+from twisted_libp2p.dht.table import SIZE, RoutingTable
+from twisted_libp2p.dht.upkeep import Upkeep
+from twisted_libp2p.dht.validators import IValidator, PublicKeyValidator, Validators
+from twisted_libp2p.dht.values import ValueStore
+from twisted_libp2p.errors import ConfigurationError, NotFound
+from twisted_libp2p.events import (
+    AddressesChanged,
+    ClosedConn,
+    Identified,
+    ProtocolsChanged,
+)
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import (
+    IContentRouting,
+    IHost,
+    IHostService,
+    IPeerRouting,
+    IRegistration,
+    ISubscription,
+)
+
+__all__ = ["AMINO", "KademliaDHT"]
+
+#: The prefix of the public network of IPFS.
+AMINO: Final = "/ipfs"
+
+#: The name under which servers are protected, and their tag in the peerstore.
+TAG: Final = "kad"
+
+#: The first buckets, whose peers are hardest to replace: they are not disconnected.
+PROTECTED: Final = 2
+
+#: The most expired records that are dropped at once.
+_SWEEP: Final = 1000
+
+
+@implementer(IHostService, IPeerRouting, IContentRouting)
+class KademliaDHT(Service):
+    """
+    A node of a DHT: C{node.add(KademliaDHT("/my-network"))}.
+
+    It finds peers and providers of content, and stores and finds values.  As a server
+    it also answers the requests of others.
+
+    @ivar protocol: the protocol id, such as C{/ipfs/kad/1.0.0}.
+    @ivar table: the servers that it knows.
+    @ivar values: the values that it stores for others.
+    @ivar providers: the providers that it stores for others.
+    @ivar serving: whether it is a server now.
+    """
+
+    name = "dht"
+    serving = False
+
+    def __init__(
+        self,
+        prefix: str = AMINO,
+        mode: DHTMode | str = DHTMode.AUTO,
+        scope: DHTScope | str = DHTScope.ALL,
+        validators: Mapping[str, IValidator] | None = None,
+        *,
+        k: int = SIZE,
+        random: Random | None = None,
+    ) -> None:
+        """
+        Make a DHT node, which C{node.add} attaches to a node.
+
+        @param prefix: the prefix of the protocol id, which separates networks.
+        @param mode: whether to be a server.
+        @param scope: the peers and addresses that belong to the DHT.
+        @param validators: the rules of values by namespace, beside those of C{pk} and
+            C{ipns}.
+        @param k: the size of a bucket, and the number of peers that store a record.
+        @param random: makes keys to look up, and varies intervals.
+        @raise ConfigurationError: an argument is wrong; the message says which would
+            be right.
+        """
+        if not prefix.startswith("/") or prefix.endswith("/"):
+            raise ConfigurationError(
+                f"{prefix!r} is not the prefix of a DHT, such as /ipfs or /my-network"
+            )
+        if prefix == AMINO and (validators or k != SIZE):
+            raise ConfigurationError(
+                "the DHT /ipfs has values of pk and ipns only, and k=20: take another"
+                " prefix for your own network"
+            )
+        self.protocol = f"{prefix}/kad/1.0.0"
+        self._mode = DHTMode.of(mode)
+        self._scope = DHTScope.of(scope)
+        self._k = k
+        self._random = random or Random()
+        self._validators = Validators(
+            {"pk": PublicKeyValidator(), "ipns": IpnsValidator(), **(validators or {})}
+        )
+        self.values = ValueStore()
+        self.providers = ProviderStore()
+        self._registration: IRegistration | None = None
+        self._subscriptions: list[ISubscription] = []
+        self._rejoining: Rejoining | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """
+        The place of the peers that name the addresses it finds.
+        """
+        return self._scope.origin
+
+    def attach(self, host: IHost) -> None:
+        """
+        Take the node.
+        """
+        self._host = host
+        own = host.peerID
+        self.table: RoutingTable[PeerID] = RoutingTable(
+            placeOf(own.toBytes()), self._k, Diversity()
+        )
+        self._network = HostNetwork(
+            host, self.protocol, self._scope, self._succeeded, self._failed
+        )
+        self._admission = Admission(
+            host.clock,
+            own,
+            self.table,
+            self._network.ask,
+            self._network.networks,
+            self._tableChanged,
+        )
+        self._lookups = Lookups(
+            self._network,
+            self.table,
+            host.events.publish,
+            lambda key: self._upkeep.lookedUp(key),
+        )
+        self._operations = Operations(
+            self._network, self.values, self.providers, self._validators, self._lookups
+        )
+        self._server = Server(
+            self.protocol,
+            own,
+            self.table,
+            self.values,
+            self.providers,
+            self._validators,
+            self._network.addresses,
+            self._network.learnProvider,
+            self._network.connected,
+        )
+        self._requests = Requests(host.clock, self.protocol, self._server.answer)
+        self._upkeep = Upkeep(
+            host.clock,
+            own,
+            self.table,
+            self._random,
+            closest=self.closest,
+            check=self._admission.consider,
+            candidates=self._servers,
+            sweep=self._sweep,
+        )
+
+    def startService(self) -> None:
+        """
+        Look for servers; serve, if that is the mode.
+        """
+        super().startService()
+        events = self._host.events
+        self._subscriptions = [
+            events.subscribe(Identified, lambda event: self._met(event.peer)),
+            events.subscribe(ProtocolsChanged, self._protocolsChanged),
+            events.subscribe(ClosedConn, self._closed),
+            events.subscribe(
+                AddressesChanged,
+                lambda _: self._choose(),
+                lambda event: event.peer == self._host.peerID,
+            ),
+        ]
+        self._upkeep.start()
+        self._choose()
+        for each in self._servers():
+            self._met(each)
+        self._host.peerstore.whenLoaded().addCallbacks(
+            lambda _: self._rejoin(), lambda _: None
+        )
+
+    def stopService(self) -> None:
+        """
+        Serve no longer, and end all lookups.
+        """
+        super().stopService()
+        for each in self._subscriptions:
+            each.cancel()
+        self._upkeep.stop()
+        self._admission.stop()
+        if self._rejoining is not None:
+            self._rejoining.stop()
+        self._lookups.stop()
+        self._serve(False)
+        self._network.stop()
+
+    # Peers
+
+    def closest(self, key: bytes) -> Deferred[Report]:
+        """
+        Find the servers nearest to a key.
+
+        @return: fires with the result of the lookup.  Fails with L{NotFound} if no
+            server is known.
+        """
+        return Deferred.fromCoroutine(self._operations.closest(key))
+
+    def findPeer(self, peer: PeerID) -> Deferred[Sequence[Multiaddr]]:
+        """
+        Look up the addresses of a peer, for the dialer.
+        """
+        return self.locate(peer).addCallbacks(lambda found: found.addresses, _noPeer)
+
+    def locate(self, peer: PeerID) -> Deferred[FoundPeer]:
+        """
+        Look up the addresses of a peer.
+
+        @return: fires with the addresses, which may be none, and the lookup.  Fails
+            with L{NotFound} if no server is known.
+        """
+        return Deferred.fromCoroutine(self._operations.findPeer(peer))
+
+    # Content
+
+    def provide(self, key: bytes) -> Deferred[Stored]:  # type: ignore[override]
+        """
+        Announce that this node provides a key.
+
+        @param key: the multihash of the content.
+        @return: fires with the number of servers that have stored it.  Fails with
+            L{NotFound} if none has.
+        """
+        return Deferred.fromCoroutine(self._operations.provide(key))
+
+    def findProviders(
+        self, key: bytes, count: int = 20
+    ) -> Deferred[Sequence[tuple[PeerID, Sequence[Multiaddr]]]]:
+        """
+        Find the peers that provide a key.
+
+        @param key: the multihash of the content.
+        @param count: the number of providers that are enough.
+        """
+        return self.locateProviders(key, count).addCallback(
+            lambda found: list(found.providers.items())
+        )
+
+    def locateProviders(
+        self, key: bytes, count: int = 20, told: Told = lambda peer, addresses: None
+    ) -> Deferred[FoundProviders]:
+        """
+        Find the peers that provide a key.
+
+        @param told: called with each provider as soon as it is found.
+        @return: fires with the providers, which may be none, and the lookup.
+        """
+        return Deferred.fromCoroutine(self._operations.findProviders(key, count, told))
+
+    # Values
+
+    def put(self, key: bytes, value: bytes) -> Deferred[Stored]:
+        """
+        Store a value.
+
+        @param key: the whole key, such as C{b"/pk/..."}.
+        @return: fires with the number of servers that have stored it.  Fails with
+            L{InvalidRecord<twisted_libp2p.errors.InvalidRecord>} if its namespace
+            refuses it, or with L{NotFound} if no server has stored it.
+        """
+        return Deferred.fromCoroutine(self._operations.put(key, value))
+
+    def get(self, key: bytes, quorum: int = 0) -> Deferred[FoundValue]:
+        """
+        Find the best value of a key.
+
+        @param quorum: the number of valid answers that are enough; 0 for all.
+        @return: fails with L{NotFound} without a valid value.
+        """
+        return Deferred.fromCoroutine(self._operations.get(key, quorum))
+
+    def explain(self, key: bytes) -> str:
+        """
+        Return the course of the last lookup of a key as text.
+        """
+        return self._lookups.explain(key)
+
+    @property
+    def size(self) -> float | None:
+        """
+        The estimated number of servers in the network; None if too few lookups were
+        complete.
+        """
+        return self._lookups.size.estimate(self._host.clock.seconds())
+
+    # The table
+
+    def _servers(self) -> list[PeerID]:
+        """
+        Return the connected peers that are servers.
+        """
+        peers = {each.remotePeer for each in self._host.connections}
+        return [each for each in peers if self._network.isServer(each)]
+
+    def _met(self, peer: PeerID) -> None:
+        """
+        Check a peer that has described itself.
+        """
+        if self._network.isServer(peer):
+            self._admission.consider(peer)
+        else:
+            self._admission.left(peer)
+
+    def _protocolsChanged(self, event: ProtocolsChanged) -> None:
+        if event.peer != self._host.peerID and self.protocol in (
+            *event.added,
+            *event.removed,
+        ):
+            self._met(event.peer)
+
+    def _closed(self, event: ClosedConn) -> None:
+        if not self._host.connections.to(event.peer):
+            self._requests.forget(event.peer)
+
+    def _succeeded(self, peer: PeerID) -> None:
+        self._admission.succeeded(peer)
+
+    def _failed(self, reason: Failure | None, peer: PeerID) -> None:
+        self._admission.failed(reason, peer)
+
+    def _tableChanged(self, peer: PeerID, added: bool) -> None:
+        """
+        Keep the servers of the table over a restart, and the connections to those of
+        the first buckets.
+        """
+        host = self._host
+        if added:
+            host.peerstore.protect(peer)
+            host.peerstore.setTag(peer, TAG, 5)
+            prefix = self.table.prefix(peer)
+            if prefix < PROTECTED:
+                host.connections.protect(peer, TAG, redial=False)
+            self._upkeep.entered()
+            self._lookups.entered()
+        else:
+            host.peerstore.removeTag(peer, TAG)
+            host.peerstore.unprotect(peer)
+            host.connections.unprotect(peer, TAG)
+        host.events.publish(
+            TableChanged(
+                time=host.clock.seconds(),
+                peer=peer,
+                added=added,
+                size=len(self.table),
+            )
+        )
+
+    def _rejoin(self) -> None:
+        """
+        Check the servers of the last run.
+        """
+        if self.running:
+            store = self._host.peerstore
+            known = [each for each in store.peers() if TAG in store.tags(each)]
+            self._random.shuffle(known)
+            self._rejoining = Rejoining(known, self._admission.consider)
+            self._rejoining.start()
+
+    # The mode
+
+    def setMode(self, mode: DHTMode | str) -> None:
+        """
+        Change the mode.
+        """
+        self._mode = DHTMode.of(mode)
+        if self.running:
+            self._choose()
+
+    def _choose(self) -> None:
+        """
+        Become a server, or a client, as the mode and our addresses say.
+        """
+        self._serve(
+            self._mode is DHTMode.SERVER
+            or (
+                self._mode is DHTMode.AUTO
+                and reachable(self._host.ownAddresses.all(), self._scope)
+            )
+        )
+
+    def _serve(self, serving: bool) -> None:
+        if serving == self.serving:
+            return
+        self.serving = serving
+        if serving:
+            self._registration = self._requests.serve(self._host.registry)
+        elif self._registration is not None:
+            self._registration.cancel()
+            self._registration = None
+            self._requests.stop()
+        self._host.events.publish(
+            ServerModeChanged(time=self._host.clock.seconds(), server=serving)
+        )
+
+    def _sweep(self) -> None:
+        """
+        Drop expired records.
+        """
+        now = self._host.clock.seconds()
+        self.values.sweep(now, _SWEEP)
+        self.providers.sweep(now, _SWEEP)
+
+
+def _noPeer(reason: Failure) -> Sequence[Multiaddr]:
+    """
+    Return no addresses if no server is known.
+    """
+    reason.trap(NotFound)
+    return ()
