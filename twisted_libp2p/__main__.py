@@ -38,6 +38,7 @@ from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.forward import Pipe
 from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.protocols.streamfactory import StreamFactory
+from twisted_libp2p.quic.backends import installed
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
 
@@ -76,9 +77,12 @@ async def _withConnection(
     Connect to a peer, and use the connection.
     """
     relayed = "/p2p-circuit" in options["address"]
+    arguments = options.nodeArguments()
     # A hole is punched from a port on which the node listens.
     listen = ["/ip4/0.0.0.0/tcp/0"] if relayed else []
-    node = Node(reactor, **{**options.nodeArguments(), "listen": listen})
+    if relayed and arguments["network"] is None and installed():
+        listen.append("/ip4/0.0.0.0/udp/0/quic-v1")
+    node = Node(reactor, **{**arguments, "listen": listen})
     node.startService()
     try:
         connecting = node.connect(options["address"])

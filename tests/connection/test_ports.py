@@ -254,7 +254,7 @@ class SharedTests(_Case):
         """
         node = self.start(TCP, f"{TCP}/ws")
         punch = Punch(Identity.generate().peerID, Role.CLIENT, lambda each: None)
-        node._upgrader.expected[bytes((192, 0, 2, 1))] = punch
+        node._upgrader.expected[bytes((192, 0, 2, 1))] = [punch]
         self.assertTrue(self.come().value().startswith(MULTISTREAM))
 
     def test_stopNode(self) -> None:

@@ -16,15 +16,20 @@ from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import Identified, OpenedConn
 from twisted_libp2p.holepunch.events import DirectConnection, HolePunchFailed
 from twisted_libp2p.holepunch.exchange import DCUTR, Message, MessageType
-from twisted_libp2p.holepunch.service import EXCHANGE_TIME, HolePunching
+from twisted_libp2p.holepunch.service import (
+    EXCHANGE_TIME,
+    MAX_ANSWERS,
+    HolePunching,
+)
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Direction, IHostService, Role
+from twisted_libp2p.interfaces import AddressSource, Direction, IHostService, Role
 from twisted_libp2p.testing import HostDouble
 from twisted_libp2p.wire.frames import delimit
 
 RELAY, PEER = Identity.generate(), Identity.generate()
 CIRCUIT = f"/ip4/45.45.0.10/tcp/4001/p2p/{RELAY.peerID}/p2p-circuit"
 HERE, THERE = Multiaddr("/ip4/45.46.1.1/tcp/4001"), Multiaddr("/ip4/45.46.2.1/tcp/4001")
+UDP = "/ip4/{}/udp/4001/quic-v1"
 CONNECT = delimit(Message(MessageType.CONNECT, (THERE,)).toBytes())
 SYNC = delimit(Message(MessageType.SYNC).toBytes())
 
@@ -120,6 +125,17 @@ class HolePunchingTests(SynchronousTestCase):
         self.assertEqual(
             self.service.addresses(), [Multiaddr("/ip4/45.46.1.0/tcp/4001")]
         )
+
+    def test_quicAddress(self) -> None:
+        """
+        The same holds for QUIC.
+        """
+        here = Multiaddr(UDP.format("10.1.0.2"))
+        self.host.ownAddresses.update(AddressSource.BOUND, [here])
+        connection = self.host.meet(address=UDP.format("45.45.0.10"))
+        connection.localAddress = here
+        self.identified(connection, observed=Multiaddr(UDP.format("45.46.1.1")))
+        self.assertEqual(self.service.addresses(), [Multiaddr(UDP.format("45.46.1.1"))])
 
     def test_relayedSight(self) -> None:
         """
@@ -235,6 +251,19 @@ class HolePunchingTests(SynchronousTestCase):
             other = self.host.meet(Identity.generate(), address)
             other.direction = direction
             self.assertTrue(self.host.serve(other, DCUTR).disconnected)
+
+    def test_answers(self) -> None:
+        """
+        A peer that asks again and again is no longer answered.
+        """
+        connection = self.opened(Direction.OUTBOUND)
+        for _ in range(MAX_ANSWERS):
+            stream = self.host.serve(connection, DCUTR)
+            stream.protocol.dataReceived(CONNECT + SYNC)
+            *_, punching = self.host.punched[-1]
+            punching.errback(DialFailed("peer", []))
+        self.assertTrue(self.host.serve(connection, DCUTR).disconnected)
+        self.assertEqual(len(self.host.punched), MAX_ANSWERS)
 
     def test_stop(self) -> None:
         """

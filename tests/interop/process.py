@@ -38,6 +38,7 @@ class ForeignPeer(ProcessProtocol):
         self._buffer = b""
         self._lines: list[Line] = []
         self._waiting: list[tuple[Callable[[Line], bool], Deferred[Line]]] = []
+        self._listener: Callable[[Line], object] | None = None
         self.errors = b""
         self.status: int | None = None
         self.ended: Deferred[int] = Deferred()
@@ -69,6 +70,15 @@ class ForeignPeer(ProcessProtocol):
         waiting: Deferred[Line] = Deferred()
         self._waiting.append((wanted, waiting))
         return waiting
+
+    def each(self, heard: Callable[[Line], object]) -> None:
+        """
+        Call a function for each line that nobody waits for, the past ones first.
+        """
+        self._listener = heard
+        lines, self._lines = self._lines, []
+        for line in lines:
+            heard(line)
 
     def event(self, name: str, **facts: Any) -> Deferred[Line]:
         """
@@ -105,7 +115,10 @@ class ForeignPeer(ProcessProtocol):
                 self._waiting.remove(each)
                 waiting.callback(line)
                 return
-        self._lines.append(line)
+        if self._listener is not None:
+            self._listener(line)
+        else:
+            self._lines.append(line)
 
     def errReceived(self, data: bytes) -> None:
         """

@@ -1,35 +1,43 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The table of the laboratory: which pairs of routers let two peers meet directly.
+The table of the laboratory: which pairs of routers let two peers meet directly, over
+TCP and over QUIC, for peers of ours and of other implementations.
 
 C{python -m tests.lab.table FILE} writes it.  It ends with status 1 if a pair does worse
-than L{PROMISED}.
+than promised:
+
+  - two peers of ours meet directly behind all pairs of routers but those of L{APART};
+  - they do so wherever two peers of another implementation do;
+  - a peer of ours and one of another implementation do so wherever both of these do.
+
+A run takes the results that C{--results FILE} has already, and adds its own to it.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
+from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from pathlib import Path
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import DeferredSemaphore, ensureDeferred
 from twisted.internet.task import react
 
 from tests.lab.case import INSIDE, missing
 from tests.lab.lab import Lab
+from tests.lab.meeting import Cast, Meeting, Outcome
 from tests.lab.nat import NAT, Filtering, Mapping
-from tests.lab.reactor import ReactorIn
-from tests.lab.wire import Link
+from tests.lab.players import PATHS, commandOf
 from tests.tun import NAMESPACE
-from twisted_libp2p.connection.connection import isRelayed
-from twisted_libp2p.holepunch import service
-from twisted_libp2p.holepunch.events import DirectConnection, HolePunchFailed
-from twisted_libp2p.node import Node
-from twisted_libp2p.relay.events import ReservationHeld
-from twisted_libp2p.relay.service import RelayService
+
+__all__ = ["APART", "KINDS", "main"]
+
+Pair = tuple[str, str]
 
 #: The kinds of routers.
 KINDS = {
@@ -41,7 +49,10 @@ KINDS = {
     "symmetric": NAT(Mapping.SYMMETRIC),
 }
 
-#: The pairs, listener and dialer, that do not meet directly; all others do.
+#: The pairs of routers, of the listener and of the dialer.
+PAIRS: list[Pair] = [(one, other) for one in KINDS for other in KINDS]
+
+#: Those whose peers do not meet directly.
 APART = {
     ("symmetric", "symmetric"),
     ("symmetric", "independent"),
@@ -52,106 +63,211 @@ APART = {
     ("translating", "symmetric"),
 }
 
-#: Seconds of one way to the wire, for the relay and for each router.
-DELAY = 0.02
+#: The implementations of the listener and of the dialer.
+PLAYERS = [
+    ("ours", "ours"),
+    ("go", "go"),
+    ("rust", "rust"),
+    ("ours", "go"),
+    ("go", "ours"),
+    ("ours", "rust"),
+    ("rust", "ours"),
+]
+
+#: Seconds until a pair is given up; those apart would take long for nothing.
+PATIENCE, IMPATIENCE = 30.0, 8.0
+
+#: How often a meeting that fails is tried again: a packet may be late on a machine that
+#: has other work.
+AGAIN = 1
+
+#: How many meetings take place at once.
+AT_ONCE = 4
 
 
-async def meet(one: NAT, other: NAT) -> Any:
+def casts() -> Iterator[Cast]:
     """
-    Connect two peers behind routers through a relay.
-
-    @return: the event of the punch.
+    List the peers that meet: a mixed pair at the relays of both.
     """
-    lab, nodes = Lab(reactor), list[Node]()
+    for transport, (listener, dialer) in product(PATHS, PLAYERS):
+        for relay in sorted({listener, dialer}):
+            yield Cast(listener, dialer, relay, transport)
 
-    def start(space: Any, address: str, **options: Any) -> Node:
-        node = Node(
-            ReactorIn(reactor, space),
-            listen=[f"/ip4/{address}/tcp/4001"],
-            transports=["tcp", "relay"],
-            **options,
-        )
-        node.startService()
-        nodes.append(node)
-        return node
 
+async def meet(cast: Cast, pair: Pair) -> Outcome:
+    """
+    Let two peers meet.
+    """
+    one, other = pair
+    lab = Lab(reactor)
+    meeting = Meeting(reactor, lab)
     try:
-        site = lab.site("relay", "45.45.0.10", link=Link(DELAY))
-        relay = start(site, "45.45.0.10", services=[RelayService()])
-        await relay.whenListening()
-        for number, nat in ((1, one), (2, other)):
-            router = lab.router(
-                f"home{number}",
-                f"45.46.{number}.1",
-                f"10.{number}.0",
-                nat,
-                link=Link(DELAY),
-            )
-            await start(lab.host(router), f"10.{number}.0.2").whenListening()
-        _, listener, dialer = nodes
-        held = listener.events.next(ReservationHeld)
-        await listener.listenOn(f"{relay.addresses[0]}/p2p-circuit")
-        await held
-        await dialer.identify(relay.addresses[0])
-        ended: Deferred[Any] = Deferred()
-
-        def end(event: Any) -> None:
-            if not ended.called:
-                ended.callback(event)
-
-        for each in (DirectConnection, HolePunchFailed):
-            listener.events.subscribe(each, end)
-        await dialer.connect(next(filter(isRelayed, listener.addresses)))
-        return await ended
+        await meeting.begin(cast, KINDS[one], KINDS[other])
+        return await meeting.outcome(IMPATIENCE if pair in APART else PATIENCE)
     finally:
-        for node in nodes:
-            await node.stopService()
+        await meeting.end()
         lab.close()
 
 
-async def write(path: str) -> None:
+def key(cast: Cast, pair: Pair) -> str:
     """
-    Try all pairs, and write the table.
+    Name a meeting in a file of results.
+    """
+    return " | ".join(
+        (cast.transport, cast.relay, cast.listener, cast.dialer, *pair),
+    )
+
+
+class Table:
+    """
+    The results so far.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        """
+        @param file: the file that has results, and gets others; None to keep none.
+        """
+        self._file = file
+        self._known: dict[str, list[float | None]] = {}
+        if file is not None and file.exists():
+            self._known = json.loads(file.read_text())
+
+    def __getitem__(self, meeting: tuple[Cast, Pair]) -> Outcome:
+        seconds, tries = self._known[key(*meeting)]
+        return Outcome(seconds, None if tries is None else int(tries))
+
+    def __contains__(self, meeting: tuple[Cast, Pair]) -> bool:
+        return key(*meeting) in self._known
+
+    async def run(self, cast: Cast, pair: Pair) -> None:
+        """
+        Let two peers meet, unless they have.
+        """
+        if (cast, pair) in self:
+            return
+        for left in range(AGAIN, -1, -1):
+            try:
+                outcome = await meet(cast, pair)
+            except Exception as error:
+                print(f"{key(cast, pair)}: {error}", flush=True)
+                outcome = Outcome(None, None)
+            if outcome.seconds is not None or pair in APART or not left:
+                break
+        self._known[key(cast, pair)] = [outcome.seconds, outcome.tries]
+        print(f"{key(cast, pair)}: {text(outcome)}", flush=True)
+        if self._file is not None:
+            self._file.parent.mkdir(exist_ok=True)
+            self._file.write_text(json.dumps(self._known, indent=1))
+
+    def direct(self, cast: Cast, pair: Pair) -> bool:
+        """
+        Return whether two peers have met directly.
+        """
+        return self[cast, pair].seconds is not None
+
+    def worse(self) -> list[str]:
+        """
+        List the meetings that did worse than promised.
+        """
+        return [
+            key(cast, pair)
+            for cast, pair in product(casts(), PAIRS)
+            if self._promised(cast, pair) and not self.direct(cast, pair)
+        ]
+
+    def _promised(self, cast: Cast, pair: Pair) -> bool:
+        """
+        Return whether two peers should meet directly.
+        """
+        names = {cast.listener, cast.dialer}
+        if "ours" not in names:
+            return False
+
+        def same(name: str) -> bool:
+            return self.direct(Cast(name, name, name, cast.transport), pair)
+
+        others = ("go", "rust")
+        if names == {"ours"}:
+            return pair not in APART or any(same(each) for each in others)
+        return all(same(each) for each in names)
+
+    def render(self) -> str:
+        """
+        Return the tables for the manual.
+        """
+        lines = [".. Written by make lab."]
+        for transport in PATHS:
+            head = ", ".join(f"{one} → {other}" for one, other in PLAYERS)
+            lines += [
+                "",
+                f".. csv-table:: Over {transport.upper()}",
+                f"   :header: listener behind, dialer behind, {head}",
+                "",
+            ]
+            for pair in PAIRS:
+                row = [*pair]
+                for players in PLAYERS:
+                    found = [
+                        text(self[each, pair])
+                        for each in casts()
+                        if each.transport == transport
+                        and (each.listener, each.dialer) == players
+                    ]
+                    row.append("; ".join(dict.fromkeys(found)))
+                lines.append("   " + ", ".join(f'"{each}"' for each in row))
+        return "\n".join(lines) + "\n"
+
+
+def text(outcome: Outcome) -> str:
+    """
+    Describe an outcome in a cell.
+    """
+    if outcome.seconds is None:
+        return "no"
+    tries = f", {outcome.tries} tries" if (outcome.tries or 0) > 1 else ""
+    return f"{outcome.seconds:.1f} s{tries}"
+
+
+async def write(path: Path, results: Path | None) -> None:
+    """
+    Let all peers meet, and write the table.
 
     @raise SystemExit: a pair does worse than promised.
     """
-    service.PUNCH_TIME = 2.0  # type: ignore[misc]
-    worse = []
-    lines = [
-        ".. Written by make lab.",
-        "",
-        ".. csv-table::",
-        "   :header: listener behind, dialer behind, direct over TCP",
-        "",
+    table, slots = Table(results), DeferredSemaphore(AT_ONCE)
+    waiting = [
+        slots.run(table.run, cast, pair) for cast, pair in product(casts(), PAIRS)
     ]
-    for one, other in product(KINDS, repeat=2):
-        event = await meet(KINDS[one], KINDS[other])
-        direct = isinstance(event, DirectConnection)
-        if not direct and (one, other) not in APART:
-            worse.append((one, other))
-        told = f"after {event.seconds:.1f} s" if direct else "no"
-        if direct and event.attempts > 1:
-            told += f" at exchange {event.attempts}"
-        lines.append(f'   "{one}", "{other}", "{told}"')
-        print(lines[-1], flush=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+    for each in waiting:
+        await each
+    path.write_text(table.render(), encoding="utf-8")
+    worse = table.worse()
     if worse:
-        raise SystemExit(f"worse than promised: {worse}")
+        raise SystemExit("worse than promised:\n" + "\n".join(worse))
 
 
 def main() -> None:
     """
     Write the table, in namespaces of our own.
     """
+    parser = argparse.ArgumentParser(prog="python -m tests.lab.table")
+    parser.add_argument("file", type=Path, help="the table for the manual")
+    parser.add_argument(
+        "--results", type=Path, help="results to keep and to go on from"
+    )
+    chosen = parser.parse_args()
     if not os.environ.get(INSIDE):
         reason = missing()
+        for name in ("go", "rust"):
+            command = commandOf(name)
+            if isinstance(command, str):
+                reason = reason or command
         if reason is not None:
             raise SystemExit(reason)
         python = [sys.executable, "-m", "tests.lab.table", *sys.argv[1:]]
         os.environ[INSIDE] = "1"
         os.execvp(NAMESPACE[0], [*NAMESPACE, *python])
-    react(lambda _: ensureDeferred(write(sys.argv[1])))
+    react(lambda _: ensureDeferred(write(chosen.file, chosen.results)))
 
 
 if __name__ == "__main__":

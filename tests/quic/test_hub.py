@@ -20,9 +20,15 @@ from twisted_libp2p.errors import (
     UpgradeTimeout,
 )
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Handshake, Role, SentDatagram
+from twisted_libp2p.interfaces import (
+    Handshake,
+    ReceivedDatagram,
+    Role,
+    SentDatagram,
+)
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
+from twisted_libp2p.quic.hub import PUNCH_SIZE
 from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
 
 
@@ -178,6 +184,28 @@ class HubTests(SynchronousTestCase):
         near = self.dial(pair)
         pair.near.unreachable("192.0.2.2", 4002)
         self.assertEqual(near.failures, [])
+
+    def test_punches(self) -> None:
+        """
+        The sources of packets without meaning are reported to those who wait for the
+        packets of their host.
+        """
+        pair, ports = self.pair(), list[int]()
+        watcher = ("192.0.2.7", ports.append)
+        pair.near.punches.append(watcher)
+        meant, other = b"x" * PUNCH_SIZE, b"x" * (PUNCH_SIZE + 1)
+        pair.near.received(
+            [
+                ReceivedDatagram(meant, "192.0.2.7", 1001),
+                ReceivedDatagram(meant, "192.0.2.8", 1002),
+                ReceivedDatagram(other, "192.0.2.7", 1003),
+                ReceivedDatagram(meant + meant, "192.0.2.7", 1004, PUNCH_SIZE),
+            ]
+        )
+        self.assertEqual(ports, [1001, 1004])
+        pair.near.punches.remove(watcher)
+        pair.near.received([ReceivedDatagram(meant, "192.0.2.7", 1001)])
+        self.assertEqual(ports, [1001, 1004])
 
     def test_dropped(self) -> None:
         """

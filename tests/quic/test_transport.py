@@ -11,11 +11,13 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import DialFailed, UnsupportedAddress
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import AnyTransport
+from twisted_libp2p.interfaces import AnyTransport, DialOptions
 from twisted_libp2p.node import Node
 from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.testing.transport import TransportConformance
@@ -59,6 +61,43 @@ class QuicTests(TransportConformance, TestCase):
         identity = options.setdefault("identity", Identity.generate())
         options.setdefault("transports", [self.makeTransport(identity)])
         return super().node(**options)
+
+    async def test_punch(self) -> None:
+        """
+        A packet without meaning is sent, and a dial made, from the port on which the
+        node listens, or not at all.
+        """
+        made = []
+        for listen in ([self.listenAddress], [self.listenAddress], []):
+            identity = Identity.generate()
+            transport = self.makeTransport(identity)
+            assert isinstance(transport, QuicTransport)
+            node = self.node(identity=identity, transports=[transport], listen=listen)
+            await node.whenListening()
+            made.append((node, transport))
+        (near, transport), (far, other), (silent, deaf) = made
+        ours, theirs = (each.addresses[0].withoutPeer() for each in (near, far))
+        options = DialOptions(fromListener=True, fresh=True)
+        sources: list[Multiaddr] = []
+        seen: Deferred[None] = Deferred()
+
+        def sighted(source: Multiaddr) -> None:
+            sources.append(source)
+            seen.callback(None)
+
+        stop = other.awaitPunches(ours, sighted)
+        transport.sendPunch(theirs)
+        await seen
+        stop()
+        self.assertEqual(sources, [ours])
+        connection = await near.connect(far.addresses[0], options)
+        self.assertEqual(connection.localAddress, ours)
+        self.assertRaises(UnsupportedAddress, deaf.sendPunch, theirs)
+        self.assertRaises(UnsupportedAddress, deaf.awaitPunches, theirs, sighted)
+        error = await self.assertFailure(
+            silent.connect(far.addresses[0], options), DialFailed
+        )
+        self.assertIn("no port to dial", str(error))
 
     def deadAddress(self) -> Multiaddr:
         """

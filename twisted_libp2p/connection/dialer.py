@@ -98,6 +98,7 @@ class Dialer:
         existing: Callable[[PeerID], Iterable[IConnection]] = _none,
         instead: Instead | None = None,
         routings: Sequence[IPeerRouting] = (),
+        random: Callable[[], float],
     ) -> None:
         """
         Make a dialer.
@@ -115,6 +116,7 @@ class Dialer:
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
         @param routings: find the addresses of peers; a list that may grow.
+        @param random: returns numbers from 0 to 1, for waits that peers do not share.
         @raise ConfigurationError: the dialect is unknown.
         """
         self._upgrader = upgrader
@@ -133,7 +135,7 @@ class Dialer:
             existing,
             instead,
         )
-        self.puncher = Puncher(upgrader, self._choice, addressFilter)
+        self.puncher = Puncher(upgrader, self._choice, addressFilter, random)
         self._naming = Naming(
             addressFilter, resolver, names, self._clock, ADDRESS_LIMIT
         )

@@ -10,7 +10,7 @@ See libp2p/specs, relay/DCUtR.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from random import random
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -28,7 +28,14 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import DialOptions, IAddressFilter, IConnection, Role
+from twisted_libp2p.interfaces import (
+    AnyTransport,
+    DialOptions,
+    IAddressFilter,
+    IConnection,
+    IPacketPunching,
+    Role,
+)
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["Puncher"]
@@ -38,6 +45,12 @@ __all__ = ["Puncher"]
 #: wait for the same time each would miss each other again and again.
 SHORTEST_WAIT: Final = 0.01
 USUAL_WAIT: Final = 0.05
+
+#: The most addresses of a peer that are dialed because its packets come from there.
+MAX_SIGHTED: Final = 4
+
+#: The second number for packets without meaning, as in go-libp2p and rust-libp2p.
+PACKET_WAIT: Final = 0.2
 
 
 class Puncher:
@@ -50,7 +63,7 @@ class Puncher:
         upgrader: Upgrader,
         choice: TransportChoice,
         addressFilter: IAddressFilter,
-        random: Callable[[], float] = random,
+        random: Callable[[], float],
     ) -> None:
         """
         @param choice: finds the transport of an address.
@@ -86,18 +99,49 @@ class Puncher:
         @return: fires with the first connection.  Fails with L{DialFailed}.
         """
         bare = list(dict.fromkeys(each.withoutPeer() for each in addresses))
-        run = _Run(peer, len(bare), self._ended, self._clock, seconds)
+        run = _Run(peer, self._ended, self._clock, seconds)
         self._running.add(run)
-        if roundTrip is not None and role is Role.CLIENT:
-            # A server is what we are on accepted connections in any case.
+        if roundTrip is not None:
+            run.punch = Punch(peer, role, run.succeeded)
             for host in {each.host for each in bare} - {None}:
-                self._upgrader.expected[host] = Punch(peer, role, run.succeeded)
+                self._upgrader.expected.setdefault(host, []).append(run.punch)
         wait = None if roundTrip is None else max(USUAL_WAIT, roundTrip)
+
+        def dial(address: Multiaddr) -> None:
+            dialing = self._repeat(run, address, role, wait)
+            run.add(address, Deferred.fromCoroutine(dialing))
+
         for address in bare:
-            dial = Deferred.fromCoroutine(self._repeat(run, address, role, wait))
-            run.add(address, dial)
+            dial(address)
+        if wait is not None and role is Role.CLIENT:
+            self._watch(run, bare, dial)
         run.check()
         return run.result
+
+    def _watch(
+        self,
+        run: _Run,
+        addresses: Iterable[Multiaddr],
+        dial: Callable[[Multiaddr], None],
+    ) -> None:
+        """
+        Dial the addresses from which the packets of the peer come, too.
+        """
+        known = set(addresses)
+        most = len(known) + MAX_SIGHTED
+
+        def sighted(source: Multiaddr) -> None:
+            if source not in known and len(known) < most and not run.isOver:
+                known.add(source)
+                dial(source)
+
+        watched: set[bytes | None] = set()
+        for address in addresses:
+            transport = self._choice.find(address, Origin.PUBLIC)
+            if IPacketPunching.providedBy(transport) and address.host not in watched:
+                watched.add(address.host)
+                with suppress(UnsupportedAddress):
+                    run.watching.append(transport.awaitPunches(address, sighted))
 
     def stop(self) -> None:
         """
@@ -110,9 +154,11 @@ class Puncher:
     def _ended(self, run: _Run) -> None:
         self._running.discard(run)
         expected = self._upgrader.expected
-        for host, punch in list(expected.items()):
-            if punch.succeeded == run.succeeded:
-                del expected[host]
+        for host, punches in list(expected.items()):
+            if run.punch in punches:
+                punches.remove(run.punch)
+                if not punches:
+                    del expected[host]
 
     async def _repeat(
         self, run: _Run, address: Multiaddr, role: Role, wait: float | None
@@ -123,22 +169,22 @@ class Puncher:
 
         @param wait: maximum of the seconds between two dials; None for a single dial.
         """
-        options = DialOptions(role=role, fromListener=True)
-        upgrader = self._upgrader
         # The repetitions count as one dial.
         self._filter.dialing(Origin.PUBLIC, address)
+        context = self._upgrader.context
         while True:
-            if not upgrader.context.open:
+            if not context.open:
                 raise NodeStopping
-            upgrader.context.connections.dialing(run.peer, address)
+            context.connections.dialing(run.peer, address)
             transport = self._choice.find(address, Origin.PUBLIC)
             if transport is None:
                 raise UnsupportedAddress(f"no transport of this node dials {address}")
-            upgrade = upgrader.outbound(transport, run.peer, options)
+            if role is Role.SERVER and IPacketPunching.providedBy(transport):
+                transport.sendPunch(address)
+                await self._pause(max(PACKET_WAIT, wait or 0.0))
+                continue
             try:
-                return await upgrader.connect(
-                    upgrade, transport, address, options=options
-                )
+                return await self._dial(transport, run.peer, address, role)
             except (CancelledError, LocalError):
                 raise
             except Exception as error:
@@ -146,8 +192,28 @@ class Puncher:
                 if wait is None or run.isOver:
                     raise
                 run.causes[address] = error
-            pause = SHORTEST_WAIT + (wait - SHORTEST_WAIT) * self._random()
-            await deferLater(self._clock, pause)
+            await self._pause(wait)
+
+    async def _dial(
+        self, transport: AnyTransport, peer: PeerID, address: Multiaddr, role: Role
+    ) -> IConnection:
+        """
+        Dial an address once.
+        """
+        options = DialOptions(role=role, fromListener=True)
+        upgrade = self._upgrader.outbound(transport, peer, options)
+        return await self._upgrader.connect(
+            upgrade, transport, address, options=options
+        )
+
+    def _pause(self, most: float) -> Deferred[None]:
+        """
+        Wait for a random time.
+
+        @param most: maximum of the seconds.
+        """
+        seconds = SHORTEST_WAIT + (most - SHORTEST_WAIT) * self._random()
+        return deferLater(self._clock, seconds)
 
 
 class _Run:
@@ -156,34 +222,37 @@ class _Run:
 
     @ivar result: fires with the first connection.
     @ivar causes: for each address its last error.
+    @ivar watching: called at the end.
+    @ivar punch: the connections of the peer that the upgrader expects; None if none.
     """
 
     def __init__(
         self,
         peer: PeerID,
-        count: int,
         ended: Callable[[_Run], object],
         clock: IReactorTime,
         seconds: float,
     ) -> None:
         """
-        @param count: the number of addresses.
         @param ended: called at the end.
         @param seconds: how long to try.
         """
         self.peer = peer
         self.result: Deferred[IConnection] = Deferred(lambda _: self._end())
         self.causes: dict[Multiaddr, Exception] = {}
-        self._left = count
+        self.punch: Punch | None = None
+        self.watching: list[Callable[[], None]] = []
+        self._left = 0
         self._ended = ended
         self._dials: dict[Multiaddr, Deferred[IConnection]] = {}
-        self._isOver = False
+        self._begun = self._isOver = False
         self._deadline = Deadline(clock, seconds, self._giveUp)
 
     def add(self, address: Multiaddr, dial: Deferred[IConnection]) -> None:
         """
         Wait for the dial of an address.
         """
+        self._left += 1
         self._dials[address] = dial
         dial.addCallbacks(self.succeeded, self._failed, errbackArgs=(address,))
 
@@ -204,8 +273,9 @@ class _Run:
 
     def check(self) -> None:
         """
-        Fail if no dial is left.
+        Fail if no dial is left.  Called first after the last L{add} of the beginning.
         """
+        self._begun = True
         if not self._left and not self.result.called:
             causes = [(str(each), error) for each, error in self.causes.items()]
             self.result.errback(DialFailed(str(self.peer), causes))
@@ -215,12 +285,16 @@ class _Run:
         self._left -= 1
         if isinstance(reason.value, Exception):
             self.causes.setdefault(address, reason.value)
-        self.check()
+        if self._begun:
+            self.check()
 
     def _end(self) -> None:
         if self._deadline.active():
             self._deadline.cancel()
         self._ended(self)
+        for stop in self.watching:
+            stop()
+        self.watching.clear()
         self._giveUp()
 
     def _giveUp(self) -> None:

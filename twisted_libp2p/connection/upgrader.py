@@ -55,13 +55,23 @@ class Punch(NamedTuple):
     A peer that we dial, and that dials us at the same time.
 
     @ivar peer: the peer.
-    @ivar role: our part in the upgrade, whichever side opens the connection.
+    @ivar role: our part in the upgrade of a byte transport, whichever side opens the
+        connection.  Over a natively muxed transport the dialer is always the client.
     @ivar succeeded: called with each connection that the peer has opened.
     """
 
     peer: PeerID
     role: Role
     succeeded: Callable[[IConnection], object]
+
+    def take(self, connection: IManagedConnection) -> IManagedConnection:
+        """
+        Report a connection, if the peer has opened it: others may live behind the same
+        router.
+        """
+        if connection.remotePeer == self.peer:
+            self.succeeded(connection)
+        return connection
 
 
 class Upgrader:
@@ -108,7 +118,7 @@ class Upgrader:
         if not self.securities or not self.muxers:
             raise ConfigurationError("a node needs a security protocol and a muxer")
         self.context = context
-        self.expected: dict[bytes | None, Punch] = {}
+        self.expected: dict[bytes | None, list[Punch]] = {}
         self.upgrades = Upgrades(identity, tuple(self.muxers), context, deadline)
         self._proxies = proxies
         self._ports = Ports(self.accept, self.stack, context.clock)
@@ -255,10 +265,12 @@ class Upgrader:
             if IPeerTransport.providedBy(transport)
             else None
         )
-        punch = None if remote is None else self.expected.get(remote.host)
+        punches = () if remote is None else self.expected.get(remote.host, ())
         role = Role.SERVER
-        if punch is not None:
-            expected, role = punch.peer, punch.role
+        if punches and ITransport.providedBy(transport):
+            role = punches[-1].role
+            if role is Role.CLIENT and len(punches) == 1:
+                expected = punches[0].peer
         upgrade = Upgrade(
             self.upgrades,
             transport,
@@ -270,9 +282,8 @@ class Upgrader:
             proxied=proxied,
         )
         upgrade.asked = asked
-        if punch is not None:
-            succeeded = punch.succeeded
-            upgrade.connection.addCallback(lambda each: (succeeded(each), each)[1])
+        for punch in punches:
+            upgrade.connection.addCallback(punch.take)
         upgrade.connection.addErrback(self._failed, upgrade)
         return upgrade
 

@@ -6,6 +6,7 @@ The service that upgrades relayed connections to direct ones.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -54,6 +55,10 @@ PUNCH_TIME: Final = 5.0
 #: How many exchanges there are, as in go-libp2p and rust-libp2p.
 ATTEMPTS: Final = 3
 
+#: The most exchanges of a relayed connection that are answered: no peer makes us dial
+#: the hosts that it names for ever.
+MAX_ANSWERS: Final = 5
+
 
 class _Running:
     """
@@ -89,6 +94,7 @@ class HolePunching(Service):
         self._running: dict[PeerID, _Running] = {}
         self._punching: dict[PeerID, Deferred[Any]] = {}
         self._asked: set[PeerID] = set()
+        self._answered: Counter[IConnection] = Counter()
         self._registration: IRegistration | None = None
         self._subscriptions: list[ISubscription] = []
 
@@ -127,6 +133,7 @@ class HolePunching(Service):
             registration.cancel()
         self._deadlines.stop()
         self._observed.clear()
+        self._answered.clear()
 
     # Addresses
 
@@ -147,15 +154,18 @@ class HolePunching(Service):
         which we listen: peers see others at each port.
         """
         local, observed = event.connection.localAddress, event.observedAddress
-        if local is None or observed is None or local.names != observed.names:
+        if local is None or observed is None:
             return
+        bare = observed.withoutPeer()
+        if local.names != bare.names or not punchable([bare]):
+            return
+        kind = bare.names[1]
         ports = {
-            each.address.value("tcp")
+            each.address.value(kind)
             for each in self._host.ownAddresses.all()
             if each.source is AddressSource.BOUND and each.address.names == local.names
         }
-        if local.value("tcp") in ports and punchable([observed]):
-            bare = observed.withoutPeer()
+        if local.value(kind) in ports:
             self._observed.pop(bare, None)
             self._observed[bare] = None
             while len(self._observed) > MAX_ADDRESSES:
@@ -175,6 +185,7 @@ class HolePunching(Service):
 
     def _closed(self, event: ClosedConn) -> None:
         if isRelayed(event.remoteAddress):
+            self._answered.pop(event.connection, None)
             self._stop(event.peer)
 
     def _identified(self, event: Identified) -> None:
@@ -320,8 +331,10 @@ class HolePunching(Service):
             or connection.direction is not Direction.OUTBOUND
             or peer in self._asked
             or peer in self._punching
+            or self._answered[connection] >= MAX_ANSWERS
         ):
             return False
+        self._answered[connection] += 1
         self._asked.add(peer)
         return True
 

@@ -40,6 +40,7 @@ __all__ = [
     "INativeSession",
     "IOpaqueDials",
     "IOpaqueListeners",
+    "IPacketPunching",
     "IPeerTransport",
     "IPortEndpoint",
     "IReloadable",
@@ -248,9 +249,10 @@ class IMuxedTransport(IAddressing):
         The transport calls C{upgrade.begin} at once, and then C{upgrade.upgraded} or
         C{upgrade.fail}.
 
-        @param options: of these a transport heeds C{local} and C{role}.
+        @param options: of these a transport heeds C{local}, C{fromListener} and
+            C{role}.
         @raise twisted_libp2p.errors.UnsupportedAddress: the transport cannot dial
-            from C{options.local}, or cannot dial the address.
+            from C{options.local} or from a listener, or cannot dial the address.
         """
 
     def listen(
@@ -262,6 +264,35 @@ class IMuxedTransport(IAddressing):
         @param accept: called with the address of each peer that begins to connect,
             before any other byte of it is read.  It returns the upgrade of this
             connection, or None to refuse the peer.
+        """
+
+
+class IPacketPunching(Interface):
+    """
+    A transport on which the server does not dial in hole punching, such as QUIC.  Its
+    packets without meaning make the router of the server let in the dial of the client.
+    On all other transports both sides dial.
+    """
+
+    def sendPunch(address: Multiaddr) -> None:
+        """
+        Send a packet without meaning to an address, from a port on which the node
+        listens.
+
+        @raise twisted_libp2p.errors.UnsupportedAddress: no such port leads there.
+        """
+
+    def awaitPunches(
+        address: Multiaddr, sighted: Callable[[Multiaddr], object]
+    ) -> Callable[[], None]:
+        """
+        Report the addresses from which the packets without meaning of a peer come: its
+        router may have chosen another port for us than for those who have told us.
+
+        @param address: an address of the peer; only its IP address counts.
+        @param sighted: called with the source of each packet.
+        @return: a function that ends this.
+        @raise twisted_libp2p.errors.UnsupportedAddress: no such port leads there.
         """
 
 

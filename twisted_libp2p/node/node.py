@@ -26,7 +26,7 @@ from zope.interface import implementer
 
 from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress
-from twisted_libp2p.connection import ConnectionContext, Upgrader
+from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.addressfilter import AddressFilter
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
@@ -43,17 +43,15 @@ from twisted_libp2p.interfaces import (
     IHost,
     IHostService,
     IMuxer,
-    IMuxerProvider,
     IPeerRouting,
     IPeerStore,
     IReloadable,
     ISecurity,
-    ISecurityProvider,
     ITransportProvider,
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
-from twisted_libp2p.node.arguments import checkKinds, networked, provided
+from twisted_libp2p.node.arguments import checkKinds, networked
 from twisted_libp2p.node.listeners import Listenable
 from twisted_libp2p.node.outgoing import OutgoingNode
 from twisted_libp2p.node.parts import (
@@ -61,6 +59,7 @@ from twisted_libp2p.node.parts import (
     makeDialer,
     makeListeners,
     makeProxy,
+    makeUpgrader,
     openStore,
 )
 from twisted_libp2p.node.running import RunningNode
@@ -207,14 +206,10 @@ class Node(OutgoingNode, RunningNode):
             self.registry, self.events, reactor, self.connections
         )
         self.connections.unread = self._context.unread
-        upgrader = self._upgrader = Upgrader(
-            self.identity,
-            provided(ISecurityProvider, "security", security, ISecurity, self),
-            provided(IMuxerProvider, "muxers", muxers, IMuxer, self),
-            self._context,
-            self.proxies,
+        upgrader = self._upgrader = makeUpgrader(self, self._context, security, muxers)
+        self._dialer = makeDialer(
+            self, upgrader, self._transports, dialect, resolver, random
         )
-        self._dialer = makeDialer(self, upgrader, self._transports, dialect, resolver)
         self.listeners, self._endpointDials = makeListeners(
             self, upgrader, self._transports, listen, network
         )

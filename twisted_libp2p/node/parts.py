@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING
 from twisted.application.service import IService
 from twisted.internet.interfaces import IResolver
 
-from twisted_libp2p.connection import Dialer, Upgrader
+from twisted_libp2p.connection import ConnectionContext, Dialer, Upgrader
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.events import Identified
-from twisted_libp2p.interfaces import AnyTransport, IGater, IPeerStore
+from twisted_libp2p.interfaces import (
+    AnyTransport,
+    IGater,
+    IMuxer,
+    IMuxerProvider,
+    IPeerStore,
+    ISecurity,
+    ISecurityProvider,
+)
 from twisted_libp2p.limits import Limits
-from twisted_libp2p.node.arguments import check
+from twisted_libp2p.node.arguments import check, provided
 from twisted_libp2p.node.listeners import Listenable, Listeners
 from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
 from twisted_libp2p.protocols.ping import PingService
@@ -32,7 +40,14 @@ from twisted_libp2p.transport.proxy.names import NoResolver
 if TYPE_CHECKING:
     from twisted_libp2p.node.node import Node
 
-__all__ = ["makeConnections", "makeDialer", "makeListeners", "makeProxy", "openStore"]
+__all__ = [
+    "makeConnections",
+    "makeDialer",
+    "makeListeners",
+    "makeProxy",
+    "makeUpgrader",
+    "openStore",
+]
 
 
 def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
@@ -96,6 +111,29 @@ def makeConnections(
     return manager
 
 
+def makeUpgrader(
+    node: Node,
+    context: ConnectionContext,
+    security: str | Iterable[str | ISecurity],
+    muxers: str | Iterable[str | IMuxer],
+) -> Upgrader:
+    """
+    Make the upgrader of a node.
+
+    @param context: the objects that all connections of the node share.
+    @param security: the security protocols, or their names.
+    @param muxers: the muxers, or their names.
+    @raise ConfigurationError: one of them is unknown.
+    """
+    return Upgrader(
+        node.identity,
+        provided(ISecurityProvider, "security", security, ISecurity, node),
+        provided(IMuxerProvider, "muxers", muxers, IMuxer, node),
+        context,
+        node.proxies,
+    )
+
+
 def makeListeners(
     node: Node,
     upgrader: Upgrader,
@@ -130,12 +168,14 @@ def makeDialer(
     transports: Sequence[AnyTransport],
     dialect: str,
     resolver: IResolver | None,
+    random: Callable[[], float],
 ) -> Dialer:
     """
     Make the dialer of a node.
 
     @param dialect: the first dialect on a transport that it opens.
     @param resolver: resolver for the TXT records of C{/dnsaddr} names.
+    @param random: returns a number from 0 to 1, for waits that peers do not share.
     @raise ConfigurationError: the dialect is unknown.
     """
     if resolver is None and node.proxy is not None:
@@ -154,6 +194,7 @@ def makeDialer(
         existing=node.connections.to,
         instead=node.connections.instead,
         routings=node.routings,
+        random=random,
     )
     node.peerstore.prefer(dialer.dials)
     node.events.subscribe(

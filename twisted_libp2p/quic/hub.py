@@ -30,13 +30,16 @@ from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.line import QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
 
-__all__ = ["KNOCKS", "Accept", "DatagramPort", "QuicHub"]
+__all__ = ["KNOCKS", "PUNCH_SIZE", "Accept", "DatagramPort", "QuicHub"]
 
 #: Returns the upgrade of a connection that a peer begins; None to refuse the peer.
 Accept = Callable[[IAddress | None], IUpgrade | None]
 
 #: The most peers that are let in, or not, in one turn of the reactor.
 KNOCKS = 4
+
+#: The bytes of a packet without meaning, as in go-libp2p and rust-libp2p.
+PUNCH_SIZE = 64
 
 _log = Logger()
 
@@ -65,6 +68,8 @@ class QuicHub:
     @ivar judge: judges certificates.
     @ivar accept: returns the upgrade of each new connection; None while nobody listens.
     @ivar lines: the connections, by their handles.
+    @ivar punches: the watchers of packets without meaning (hole punching), each with
+        the IP address that it watches.
     @ivar port: the socket; set by whoever has bound it.
     """
 
@@ -91,6 +96,7 @@ class QuicHub:
         self.memory = memory
         self.accept: Accept | None = None
         self.lines: dict[int, QuicLine] = {}
+        self.punches: list[tuple[str, Callable[[int], object]]] = []
         self.halfOpen = HalfOpen()
         self._endpoint = backend.endpoint(settings)
         self._closed = closed
@@ -107,6 +113,8 @@ class QuicHub:
         """
         if not datagrams or self._stopped:
             return
+        if self.punches:
+            self._findPunches(datagrams)
         handles, knocks, answers = self._endpoint.receive(self.now(), datagrams)
         for each in answers:
             self.send(each)
@@ -117,6 +125,16 @@ class QuicHub:
         self._knocks += knocks
         self._decide()
         self._driveAll()
+
+    def _findPunches(self, datagrams: Sequence[ReceivedDatagram]) -> None:
+        """
+        Report the ports from which packets without meaning come.
+        """
+        for each in datagrams:
+            if (each.segment or len(each.data)) == PUNCH_SIZE:
+                for host, sighted in list(self.punches):
+                    if host == each.host:
+                        sighted(each.port)
 
     def unreachable(self, host: str, port: int) -> None:
         """

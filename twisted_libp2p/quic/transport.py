@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from os import urandom
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -31,13 +32,15 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     IHost,
     IMuxedTransport,
+    IPacketPunching,
     IQuicBackend,
     ITransportProvider,
     IUpgrade,
     QuicSettings,
+    SentDatagram,
 )
 from twisted_libp2p.quic.backends import AUTO, backendNamed, installed
-from twisted_libp2p.quic.hub import Accept, QuicHub
+from twisted_libp2p.quic.hub import PUNCH_SIZE, Accept, QuicHub
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.memory import PeerMemory
 from twisted_libp2p.quic.port import QuicPort
@@ -47,6 +50,26 @@ __all__ = ["QuicListener", "QuicProvider", "QuicTransport", "derivedKey"]
 
 _WILDCARDS = ("0.0.0.0", "::")
 _TAIL = ("udp", "quic-v1")
+
+
+def _leads(hub: QuicHub, host: str, local: tuple[str, int] | None) -> bool:
+    """
+    Check whether a socket leads to a host.
+
+    @param host: the IP address of the peer.
+    @param local: the address to dial from; None for any.
+    """
+    bound = hub.port.getHost()
+    six = ":" in host
+    if (":" in bound.host) != six:
+        return False
+    if local is not None:
+        return bool(bound.host == local[0] and local[1] in (0, bound.port))
+    inside = ip_address(host.partition("%")[0]).is_loopback
+    return bool(
+        bound.host == _WILDCARDS[six]
+        or ip_address(bound.host.partition("%")[0]).is_loopback is inside
+    )
 
 
 def derivedKey(identity: Identity, purpose: bytes) -> bytes:
@@ -115,7 +138,7 @@ class QuicListener:
         return address
 
 
-@implementer(IMuxedTransport)
+@implementer(IMuxedTransport, IPacketPunching)
 class QuicTransport:
     """
     Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/udp/N/quic-v1}, and listens on the first
@@ -275,14 +298,19 @@ class QuicTransport:
         Begin to connect to an address.
 
         @raise UnsupportedAddress: the address cannot be dialed, or not from
-            C{options.local}.
+            C{options.local} or from a listener.
         """
         host, port = self._parts(address)
         local = None if options.local is None else self._parts(options.local)
         if local is not None and (":" in host) != (":" in local[0]):
             raise UnsupportedAddress(f"cannot dial {address} from {options.local}")
         try:
-            self._hubFor(host, local).dial(host, port, upgrade)
+            hub = (
+                self._listeningHub(address)
+                if options.fromListener
+                else self._hubFor(host, local)
+            )
+            hub.dial(host, port, upgrade)
         except CannotListenError as error:
             upgrade.fail(Failure(error))
         except ValueError as error:
@@ -295,24 +323,55 @@ class QuicTransport:
         @param host: the IP address of the peer.
         @param local: the address to dial from; None for any.
         """
-        six = ":" in host
-        wildcard = _WILDCARDS[six]
-        inside = ip_address(host.partition("%")[0]).is_loopback
         for listening in (True, False):
             for each in self._hubs:
-                bound = each.port.getHost()
-                if (":" in bound.host) != six or (each.accept is None) is listening:
-                    continue
-                if local is not None:
-                    if bound.host == local[0] and local[1] in (0, bound.port):
-                        return each
-                elif bound.host == wildcard or (
-                    ip_address(bound.host.partition("%")[0]).is_loopback is inside
-                ):
+                if (each.accept is None) is not listening and _leads(each, host, local):
                     return each
-        own, port = local or (wildcard, 0)
+        own, port = local or (_WILDCARDS[":" in host], 0)
         hub, _ = self._bind(own, port)
         return hub
+
+    def _listeningHub(self, address: Multiaddr) -> QuicHub:
+        """
+        Find the socket to punch a hole from.
+
+        @raise UnsupportedAddress: no socket that listens leads to the address.
+        """
+        host, _ = self._parts(address)
+        for each in self._hubs:
+            if each.accept is not None and _leads(each, host, None):
+                return each
+        raise UnsupportedAddress(f"no port to dial {address} from is open")
+
+    def sendPunch(self, address: Multiaddr) -> None:
+        """
+        Send a packet without meaning, from a socket that listens.
+
+        @raise UnsupportedAddress: no socket that listens leads to the address.
+        """
+        host, port = self._parts(address)
+        packet = SentDatagram(urandom(PUNCH_SIZE), host, port)
+        self._listeningHub(address).send(packet)
+
+    def awaitPunches(
+        self, address: Multiaddr, sighted: Callable[[Multiaddr], object]
+    ) -> Callable[[], None]:
+        """
+        Report the addresses from which packets without meaning come.
+
+        @raise UnsupportedAddress: no socket that listens leads to the address.
+        """
+        host, _ = self._parts(address)
+        hub = self._listeningHub(address)
+
+        def heard(port: int) -> None:
+            source = self.toMultiaddr(hub.peerAddress(host, port))
+            if source is not None:
+                sighted(source)
+
+        watcher = (host, heard)
+        hub.punches.append(watcher)
+        return lambda: hub.punches.remove(watcher)
 
     # Listening
 

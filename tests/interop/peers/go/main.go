@@ -67,6 +67,13 @@ type facts map[string]any
 
 func main() {
 	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "punch" {
+		if err := punch(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "peer:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	bench := len(args) > 0 && args[0] == "bench"
 	if bench {
 		args = args[1:]

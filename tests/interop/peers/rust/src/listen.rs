@@ -51,7 +51,7 @@ pub async fn listen(options: &Options) -> Result<(), AnyError> {
 }
 
 /// Wait until the parent closes stdin, or a signal comes.
-async fn until_done() -> Result<(), AnyError> {
+pub async fn until_done() -> Result<(), AnyError> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     let end_of_input = async {

@@ -10,6 +10,7 @@ mod listen;
 mod options;
 mod output;
 mod pattern;
+mod punch;
 mod serve;
 mod stack;
 mod streams;
@@ -22,7 +23,15 @@ use options::{Options, Role};
 
 #[tokio::main]
 async fn main() {
-    let options = Options::parse(std::env::args().skip(1)).unwrap_or_else(|complaint| {
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("punch").is_some() {
+        if let Err(error) = punch::run(arguments).await {
+            eprintln!("peer: {error}");
+            exit(1);
+        }
+        exit(0);
+    }
+    let options = Options::parse(arguments).unwrap_or_else(|complaint| {
         eprintln!("peer: {complaint}");
         eprintln!("usage: peer listen [options] | peer dial MULTIADDR [options]");
         exit(2);
