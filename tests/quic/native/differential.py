@@ -3,8 +3,11 @@
 """
 Scenarios that are played over two backends, and the accounts of what came of them.
 
-A scenario is drawn from a seed: both ends open streams, write, end, reset and stop
-them, read them or not, and lose datagrams.  After each step both ends come to rest.
+A scenario is drawn from a seed: the listener takes the dialer at once, or asks for a
+proof of its address, or refuses it, or either judges the other's certificate bad.
+Then both ends open streams, write, end, reset and stop them, read them or not, lose
+datagrams, move to other addresses, change windows and are silent.  After each step both
+ends come to rest.
 The account has everything that an application can learn, in an order that does not
 depend on how a backend cuts streams into datagrams.
 """
@@ -12,11 +15,14 @@ depend on how a backend cuts streams into datagrams.
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
+from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IQuicBackend, QuicEvent, SentDatagram
 from twisted_libp2p.testing.quic.pair import End, QuicPair
 
-__all__ = ["play"]
+__all__ = ["BEGINNINGS", "play"]
 
 #: Events that say when a backend wants to be called, not what the peer has done.
 _CALLS = (QuicEvent.READABLE, QuicEvent.WRITABLE, QuicEvent.AVAILABLE)
@@ -29,6 +35,44 @@ _WINDOW = 30_000
 _SIZES = (0, 1, 100, 1_200, 5_000, 20_000)
 
 _STREAMS = 6
+
+#: How a connection may begin: most do without trouble, and live on.
+BEGINNINGS = (
+    "accepted",
+    "accepted",
+    "accepted",
+    "retried",
+    "retried",
+    "with a token",
+    "refused",
+    "ignored",
+    "another peer",
+    "a bad dialer",
+    "a bad listener",
+    "another protocol",
+)
+
+#: The alerts for a certificate that the judge refuses: rustls sends the second one.
+_BAD_CERTIFICATE, _ACCESS_DENIED = 0x12A, 0x131
+
+#: Beginnings after which there is no connection.
+_FAILING = frozenset(BEGINNINGS[6:])
+
+
+def _refuse(data: bytes, expected: bytes | None) -> bytes:
+    """
+    Judge every certificate bad.
+    """
+    raise InvalidInput("a bad certificate")
+
+
+def _plain(fact: object) -> object:
+    """
+    Return an argument of an event as it stands in the account.
+    """
+    if not isinstance(fact, int):
+        return fact
+    return _BAD_CERTIFICATE if fact == _ACCESS_DENIED else int(fact)
 
 
 class _Side:
@@ -58,12 +102,16 @@ class _Side:
             if kind == QuicEvent.OPENED:
                 self.unread.add(arguments[0])
                 self.writing.add(arguments[0])
+            elif kind == QuicEvent.STOPPED:
+                # As the contract has it.
+                self.end.endpoint.reset(self.end.connection, *arguments)
+                self.writing.discard(arguments[0])
             elif kind == QuicEvent.LOST:
                 # The text is the backend's own.
                 arguments.pop()
             if kind not in _IGNORED:
-                numbers = [int(each) for each in arguments]
-                named.append(f"{self.name} {QuicEvent(kind).name} {numbers}")
+                facts = [_plain(each) for each in arguments]
+                named.append(f"{self.name} {QuicEvent(kind).name} {facts}")
         return sorted(named)
 
 
@@ -76,30 +124,83 @@ class _Scenario:
         self, seed: int, backend: IQuicBackend, other: IQuicBackend | None
     ) -> None:
         self.random = Random(seed)
-        settings = {"streamWindow": _WINDOW, "maxStreams": _STREAMS}
-        self.pair = QuicPair(backend, other, settings, settings)
+        self.beginning = self.random.choice(BEGINNINGS)
+        settings: dict[str, Any] = {"streamWindow": _WINDOW, "maxStreams": _STREAMS}
+        dialers, listeners = dict(settings), dict(settings)
+        if self.beginning == "a bad dialer":
+            listeners["judge"] = _refuse
+        elif self.beginning == "a bad listener":
+            dialers["judge"] = _refuse
+        elif self.beginning == "another protocol":
+            dialers["alpn"] = (b"h3",)
+        self.pair = QuicPair(backend, other, dialers, listeners)
         self.sides = (
             _Side(self.pair.dialer, "dialer"),
             _Side(self.pair.listener, "listener"),
         )
-        self.account: list[str] = []
-        self.pair.connect()
+        self.account: list[str] = [self.beginning]
+        self._begin()
         self.rest()
+        if self.beginning == "another protocol":
+            # quinn-proto accepts no peer whose whole ClientHello has come and is bad.
+            lost = "listener LOST"
+            self.account = [each for each in self.account if lost not in each]
+
+    @property
+    def failed(self) -> bool:
+        """
+        Whether there is no connection.
+        """
+        return self.beginning in _FAILING
+
+    def _begin(self) -> None:
+        """
+        Dial, and have the listener decide.
+        """
+        pair, end = self.pair, self.pair.listener
+        if self.beginning == "retried":
+            end.knocked = end.retry
+        elif self.beginning == "refused":
+            end.knocked = lambda knock: end.endpoint.refuse(knock.number)
+        elif self.beginning == "ignored":
+            end.knocked = lambda knock: []
+        if self.beginning == "another peer":
+            pair.dial(Identity.generate().peerID.toBytes())
+            pair.run()
+        elif self.beginning == "with a token":
+            pair.connect()
+            token = pair.dialer.named(QuicEvent.TOKEN)[0][0]
+            pair.dialer.endpoint.close(pair.dialer.connection, pair.now, 0, b"")
+            pair.advance(10)
+            # Only a listener that knows the token does without another proof.
+            end.knocked = end.retry
+            sent = len(end.sent)
+            pair.dial(token=token)
+            pair.run()
+            first = end.sent[sent].data[0] & 0xF0
+            self.account.append("a Retry" if first == 0xF0 else "no Retry")
+        else:
+            pair.connect()
 
     def rest(self) -> None:
         """
         Let both ends come to rest, and add their events to the account.
         """
-        self.pair.advance(1.0)
-        for side in self.sides:
-            self.account += side.events()
+        for _ in range(2):
+            # Answers to the first events cause others.
+            self.pair.advance(1.0)
+            for side in self.sides:
+                self.account += side.events()
 
     def step(self) -> None:
         """
         Do one thing on one side.
         """
         side = self.random.choice(self.sides)
-        acts = ("open", "write", "write", "read", "read", "finish", "reset", "stop")
+        acts = (
+            *("open", "write", "write", "read", "read", "finish", "reset", "stop"),
+            *("move", "window", "silence"),
+        )
         act = self.random.choice(acts)
         number, size = self.random.random(), self.random.choice(_SIZES)
         drop = self.random.random() < 0.2
@@ -115,6 +216,17 @@ class _Scenario:
                 side.unread.add(opened)
                 side.writing.add(opened)
             result = opened
+        elif act == "move":
+            # The dialer alone: QUIC lets no listener move.
+            self.pair.dialer.port = 10_000 + int(number * 1000)
+            result = self.pair.dialer.port
+            mover = self.pair.dialer
+            mover.endpoint.ping(mover.connection)
+        elif act == "window":
+            # Larger than all streams together need: it bounds nothing.
+            end.endpoint.setWindow(end.connection, 16_000_000 + int(number * 1e6))
+        elif act == "silence":
+            self.pair.advance(20 * number)
         elif streams:
             stream = streams[int(number * len(streams))]
             result = stream, self._act(side, act, stream, size)
@@ -171,6 +283,8 @@ def play(
     @param other: that of the listener; the same by default.
     """
     scenario = _Scenario(seed, backend, other)
+    if scenario.failed:
+        return scenario.account
     for _ in range(steps):
         scenario.step()
     side = scenario.random.choice(scenario.sides)

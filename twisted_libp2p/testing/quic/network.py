@@ -188,6 +188,7 @@ class QuicSessionPair(SessionPair):
     @ivar near: the hub of the dialer.
     @ivar far: the hub of the listener.
     @ivar upgrades: those of the dialer and of the listener.
+    @ivar dropped: whether a sent datagram is lost.
     """
 
     def __init__(
@@ -196,16 +197,21 @@ class QuicSessionPair(SessionPair):
         backend: IQuicBackend,
         other: IQuicBackend | None = None,
         start: bool = True,
+        announce: bool = True,
         **settings: Any,
     ) -> None:
         """
         @param other: the backend of the listener; the same by default.
         @param start: whether to connect.
+        @param announce: whether each stream begins with a byte of its own, so that the
+            peer learns of it at once.
         @param settings: settings of both backends.
         """
         super().__init__(clock)
-        self.client = _Owner(self.client.localPeer, self.client.remotePeer)
-        self.server = _Owner(self.server.localPeer, self.server.remotePeer)
+        if announce:
+            self.client = _Owner(self.client.localPeer, self.client.remotePeer)
+            self.server = _Owner(self.server.localPeer, self.server.remotePeer)
+        self._held: set[Wire] = set()
         self.wires = (Wire("192.0.2.1", 4001), Wire("192.0.2.2", 4002))
         identities = [Identity.generate() for _ in range(2)]
         judge = CertificateJudge(lambda: MOMENT)
@@ -265,21 +271,48 @@ class QuicSessionPair(SessionPair):
         while quiet < 3:
             moved = False
             self.clock.advance(0)
-            for wire, other, hub in (
-                (self.wires[0], self.wires[1], self.far),
-                (self.wires[1], self.wires[0], self.near),
-            ):
-                while wire.sent:
-                    moved = True
-                    sent = wire.sent.popleft()
-                    if not (self.dropped(sent) or other.closed):
-                        hub.received(
-                            [
-                                ReceivedDatagram(
-                                    sent.data, wire.host, wire.number, sent.segment
-                                )
-                            ]
-                        )
+            for owner in (self.client, self.server):
+                moved = self.deliver(owner) or moved
             quiet = 0 if moved else quiet + 1
             # Datagrams are paced, and acknowledgements delayed.
             self.clock.advance(_STEP if moved else 0.03)
+
+    def deliver(self, owner: MuxedConnectionDouble, count: int | None = None) -> bool:
+        """
+        Let datagrams of one side arrive, unless they are held.
+
+        @param count: the most; by default all.
+        @return: whether there was any.
+        """
+        mine, other, hub = self._path(owner)
+        moved = 0
+        while mine.sent and moved != count and mine not in self._held:
+            moved += 1
+            sent = mine.sent.popleft()
+            if not (self.dropped(sent) or other.closed):
+                received = ReceivedDatagram(
+                    sent.data, mine.host, mine.number, sent.segment
+                )
+                hub.received([received])
+        return moved > 0
+
+    def hold(self, owner: MuxedConnectionDouble) -> None:
+        """
+        Keep all datagrams that one side sends from arriving.
+        """
+        self._held.add(self._path(owner)[0])
+
+    def release(self, owner: MuxedConnectionDouble) -> None:
+        """
+        Let the datagrams arrive that L{hold} keeps back.
+        """
+        self._held.discard(self._path(owner)[0])
+
+    def _path(self, owner: MuxedConnectionDouble) -> tuple[Wire, Wire, QuicHub]:
+        """
+        Return the wire of a side, that of the other one, and the hub of the other one.
+        """
+        near, far = self.wires
+        if owner is self.client:
+            return near, far, self.far
+        return far, near, self.near
