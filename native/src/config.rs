@@ -148,7 +148,10 @@ fn transport(settings: &Settings) -> PyResult<quic::TransportConfig> {
     let idle = settings.idle().map(TryInto::try_into).transpose().map_err(invalid)?;
     let discovery = (settings.max_datagram > SMALLEST_DATAGRAM).then(|| {
         let mut discovery = quic::MtuDiscoveryConfig::default();
-        discovery.upper_bound(settings.max_datagram);
+        // With this step the first probe has the largest size, which most paths carry: a
+        // connection needs one probe, and not one for each half of the interval.
+        let step = (settings.max_datagram - SMALLEST_DATAGRAM) / 2 + 1;
+        discovery.upper_bound(settings.max_datagram).minimum_change(step);
         discovery
     });
     let mut transport = quic::TransportConfig::default();

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 use crate::address::Zones;
 use crate::clock::Clock;
 use crate::config::Dialing;
-use crate::connection::Connection;
+use crate::connection::{Connection, Event};
 use crate::judge::Judge;
 use crate::panics::guard;
 use crate::results::Results;
@@ -84,6 +84,15 @@ impl Endpoint {
         };
         self.with(handle, |connection, machine| {
             if connection.knows(machine, id) { work(connection, machine, id) } else { T::default() }
+        })
+    }
+
+    /// Collect the events of a connection.
+    fn events(&mut self, handle: u64) -> Vec<Event> {
+        let Some(connection) = self.connections.get_mut(&handle) else { return Vec::new() };
+        guard(|| connection.events()).unwrap_or_else(|text| {
+            self.broken(handle, text);
+            self.connections.get_mut(&handle).map(Connection::events).unwrap_or_default()
         })
     }
 

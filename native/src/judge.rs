@@ -62,7 +62,8 @@ impl Judge {
 
     fn refused(&self, text: String) -> Error {
         *locked(&self.refusal) = Some(text);
-        Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)
+        // The alert is bad_certificate, as that of other implementations.
+        Error::InvalidCertificate(CertificateError::BadEncoding)
     }
 }
 

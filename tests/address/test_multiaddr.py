@@ -32,6 +32,8 @@ PEER = vector("key.test_identity_01")["peer_id"]
 RELAY = vector("key.rsa4096")["peer_id"]
 
 ONION3 = "vww6ybal4bd7szmgncyruucpgfkqahzddi37ktceo3ah7ngmcopnpyyd"
+QUIC = "/ip4/192.0.2.1/udp/4001/quic-v1"
+
 # Components, whole and cut off, and what looks like some.
 PIECES = [
     *(
@@ -484,6 +486,17 @@ class ValueTests(SynchronousTestCase):
         self.assertIsNone(self.address.value("ws"))
         self.assertIsNone(self.address.value("udp"))
         self.assertEqual(Multiaddr("/tcp/1/tcp/2").value("tcp"), "1")
+
+    @drawn(200, st.lists(st.sampled_from(PIECES), max_size=5))
+    def test_names(self, pieces: list[bytes]) -> None:
+        """
+        The names of usual addresses, which are known at a glance, are those of their
+        components.
+        """
+        for data in (b"".join(pieces), Multiaddr(QUIC).toBytes()):
+            with contextlib.suppress(InvalidMultiaddr):
+                address = Multiaddr.fromBytes(data)
+                self.assertEqual(address.names, tuple(each.name for each in address))
 
     def test_first(self) -> None:
         """

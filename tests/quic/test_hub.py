@@ -233,6 +233,7 @@ class HubTests(SynchronousTestCase):
             raise ZeroDivisionError
 
         self.patch(endpoint, "poll", broken)
+        near.session._line.touch()
         near.session._line.drive()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(len(pair.client.lost), 1)

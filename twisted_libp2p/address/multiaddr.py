@@ -49,7 +49,7 @@ _PLAIN: Final = {
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
 _CIRCUIT: Final = varint.encode(290)
-
+_UDP_QUIC: Final = varint.encode(273) + varint.encode(461)
 
 # An example for messages of errors.
 _EXAMPLE: Final = "/ip4/192.0.2.1/tcp/4001"
@@ -164,6 +164,8 @@ class Multiaddr:
         if len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP:
             # This is what most addresses are, and asked for many times.
             return _IP4_TCP_NAMES
+        if encoded[5:7] + encoded[9:] == _UDP_QUIC and encoded[0] == _IP4:
+            return ("ip4", "udp", "quic-v1")
         return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
 
     @property

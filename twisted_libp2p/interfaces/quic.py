@@ -66,7 +66,7 @@ class QuicEvent(IntEnum):
     #: C{(stream)}: the peer has opened a stream, of both directions.
     OPENED = 4
     #: C{(stream)}: there is something to C{read}: bytes or an end.  It comes again only
-    #: after C{read} has returned None.
+    #: after C{read} has returned less than the maximum, or None.
     READABLE = 5
     #: C{(stream)}: C{write} takes bytes again, after it has taken less than all.
     WRITABLE = 6
@@ -318,8 +318,11 @@ class IQuicEndpoint(Interface):
         handle: int, now: float
     ) -> tuple[list[SentDatagram], list[tuple[object, ...]], float | None, bool]:
         """
-        Advance a connection.  The datagrams of one call are bounded; the caller polls
-        again until there are no datagrams and no events, or in a later turn.
+        Advance a connection.  If there are events, datagrams wait for the next call:
+        what the caller writes because of the events leaves with them.
+
+        The caller polls again while there are events, while it has called anything else
+        since, and while C{due} has come: the datagrams of one call are bounded.
 
         @return: datagrams to send; events; the time of the next poll if nothing happens
             before, or None; and whether the connection is over: nothing will come of it
@@ -369,7 +372,8 @@ class IQuicEndpoint(Interface):
 
         @param maximum: the most bytes.
         @return: the bytes, and None, or L{FIN} or the code of the peer's reset if this
-            is the end of its half.  None if there is nothing now.
+            is the end of its half.  Fewer bytes than C{maximum}, without an end, are
+            all that there is now; None if there is nothing.
         """
 
     def close(handle: int, now: float, code: int, reason: bytes) -> None:

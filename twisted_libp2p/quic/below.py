@@ -37,7 +37,7 @@ class Line(Protocol):
 
     def drive(self) -> None:
         """
-        Poll the connection now.
+        Poll the connection now, if it was touched.
         """
 
     def close(self, code: int) -> None:

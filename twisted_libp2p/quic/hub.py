@@ -121,6 +121,7 @@ class QuicHub:
         for handle in handles:
             line = self.lines.get(handle)
             if line is not None:
+                line.arrived()
                 self._dirty[line] = None
         self._knocks += knocks
         self._decide()
@@ -215,7 +216,7 @@ class QuicHub:
         if not line.dialed:
             self.halfOpen.began(line.host)
         line.begin()
-        self.touch(line)
+        line.touch()
 
     # Lines
 

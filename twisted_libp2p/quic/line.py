@@ -124,6 +124,12 @@ class QuicLine:
 
     # Calls of the session
 
+    def arrived(self) -> None:
+        """
+        Note that datagrams have come: the hub polls the connection now.
+        """
+        self._dirty = True
+
     def touch(self) -> None:
         """
         Poll the connection in this turn of the reactor.
@@ -180,9 +186,9 @@ class QuicLine:
 
     def drive(self) -> None:
         """
-        Poll the connection now.
+        Poll the connection now, if it was touched.
         """
-        if self._driving or self.handle not in self._hub.lines:
+        if not self._dirty or self._driving or self.handle not in self._hub.lines:
             return
         self._driving = True
         try:
@@ -215,14 +221,15 @@ class QuicLine:
         hub, due, over = self._hub, None, False
         for _ in range(_ROUNDS):
             self._dirty = False
-            sent, events, due, over = self.endpoint.poll(self.handle, hub.now())
+            now = hub.now()
+            sent, events, due, over = self.endpoint.poll(self.handle, now)
             for each in sent:
                 hub.send(each)
             if events:
                 self._happened(events)
             if over or self.handle not in hub.lines:
                 break
-            if not (sent or events or self._dirty):
+            if not (events or self._dirty or (due is not None and due <= now)):
                 if self._closing is None:
                     break
                 self.abort(self._closing)
@@ -246,6 +253,7 @@ class QuicLine:
 
     def _timerFired(self) -> None:
         self._timer = None
+        self._dirty = True
         self.drive()
 
     def _stopTimer(self) -> None:

@@ -56,6 +56,25 @@ _WAIT = (BlockingIOError, InterruptedError)
 _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
+_Ancillary = tuple[tuple[int, int, bytes], ...]
+
+
+def _marksOf(level: int, option: int) -> tuple[_Ancillary, ...]:
+    """
+    Return the ancillary data for each value of the ECN bits.
+    """
+    if not _LINUX:
+        return ((),) * (_ECN + 1)
+    return (
+        (),
+        *[((level, option, struct.pack("=i", ecn)),) for ecn in range(1, _ECN + 1)],
+    )
+
+
+_MARKS4 = _marksOf(socket.IPPROTO_IP, socket.IP_TOS)
+_MARKS6 = _marksOf(socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
+
+
 class DatagramUser(Protocol):
     """
     The object to which a port belongs.
@@ -99,6 +118,7 @@ class QuicPort(Port):
         self.user = user
         self.offload = offload and _LINUX
         self._backlog: deque[SentDatagram] = deque()
+        self._bound: IPv4Address | IPv6Address | None = None
 
     def createInternetSocket(self) -> socket.socket:
         """
@@ -253,17 +273,12 @@ class QuicPort(Port):
             piece = data[start : start + segment]
             self.socket.sendmsg([piece], self._marks(ecn), 0, address)
 
-    def _marks(self, ecn: int) -> list[tuple[int, int, bytes]]:
+    def _marks(self, ecn: int) -> _Ancillary:
         """
         Return the ancillary data that sets the ECN bits.
         """
-        if not ecn or not _LINUX:
-            return []
-        if self.addressFamily == socket.AF_INET6:
-            return [
-                (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, struct.pack("=i", ecn)),
-            ]
-        return [(socket.IPPROTO_IP, socket.IP_TOS, struct.pack("=i", ecn))]
+        marks = _MARKS6 if self.addressFamily == socket.AF_INET6 else _MARKS4
+        return marks[ecn]
 
     def doWrite(self) -> None:
         """
@@ -282,12 +297,21 @@ class QuicPort(Port):
 
     # Addresses
 
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """
+        Return the bound address, which does not change.
+        """
+        bound = self._bound
+        if bound is None:
+            bound = self._bound = super().getHost()
+        return bound
+
     def addressTo(self, host: str, port: int) -> IPv4Address | IPv6Address:
         """
         Return the address of our end of a connection.  If the socket takes datagrams
         for all addresses of this host, the route to the peer decides.
         """
-        bound: IPv4Address | IPv6Address = self.getHost()
+        bound = self.getHost()
         if bound.host not in ("0.0.0.0", "::"):
             return bound
         try:

@@ -34,24 +34,28 @@ class Reader:
         Read from the backend as long as the application reads.
         """
         line = self._line
-        endpoint, handle = line.endpoint, line.handle
         while stream.readable:
             if not stream.reads:
                 self._windows.hold(stream)
                 return
-            got = endpoint.read(handle, stream._streamID, PIECE)
-            if got is None:
-                stream.readable = False
-                break
-            line.touch()
-            self._deliver(stream, *got)
-        self._windows.release(stream)
+            if self._read(stream):
+                line.touch()
+        if stream.held:
+            self._windows.release(stream)
 
-    def _deliver(self, stream: QuicStream, data: bytes, end: int | None) -> None:
+    def _read(self, stream: QuicStream) -> bool:
         """
-        Hand bytes, and the end of the peer's half, to a stream.
+        Read once, and hand bytes and the end of the peer's half to a stream.
+
+        @return: whether there was anything.
         """
-        if end is not None:
+        line = self._line
+        got = line.endpoint.read(line.handle, stream._streamID, PIECE)
+        if got is None:
+            stream.readable = False
+            return False
+        data, end = got
+        if end is not None or len(data) < PIECE:
             stream.readable = False
         if data:
             stream.deliver(data)
@@ -59,6 +63,7 @@ class Reader:
             stream.finReceived()
         elif end is not None:
             self.wasReset(stream, end)
+        return True
 
     def wasReset(self, stream: QuicStream, code: int) -> None:
         """
@@ -77,10 +82,5 @@ class Reader:
         Take what the backend has of a stream, which it forgets now; these bytes are at
         most a window.
         """
-        line = self._line
         while stream.readable:
-            got = line.endpoint.read(line.handle, stream._streamID, PIECE)
-            if got is None:
-                stream.readable = False
-            else:
-                self._deliver(stream, *got)
+            self._read(stream)

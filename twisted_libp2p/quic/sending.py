@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from twisted_libp2p.muxer.turns import Turns
 from twisted_libp2p.quic.below import Line
+from twisted_libp2p.quic.openings import Openings
 from twisted_libp2p.quic.reading import PIECE
 from twisted_libp2p.quic.stream import ROOM, QuicStream
 
@@ -16,26 +17,33 @@ __all__ = ["Sender"]
 
 class Sender:
     """
-    Sends the streams of one session.
+    Sends the streams of one session, in their turns.
 
     @ivar unacknowledged: the streams whose end the peer has not acknowledged.
     """
 
-    __slots__ = ("_line", "_turns", "unacknowledged")
+    __slots__ = ("_line", "_openings", "_turns", "unacknowledged")
 
-    def __init__(self, line: Line, turns: Turns) -> None:
+    def __init__(self, line: Line, turns: Turns, openings: Openings) -> None:
         self._line = line
         self._turns = turns
+        self._openings = openings
         self.unacknowledged: set[int] = set()
 
-    def send(self, stream: QuicStream) -> int:
+    def emit(self, stream: QuicStream, batch: list[bytes | memoryview]) -> int:
         """
         Hand bytes of a stream to the backend, and the end of our half.
 
+        @param batch: gets nothing: the backend makes the frames.
         @return: how many bytes it took.
         """
         line = self._line
         number = stream._streamID
+        if number < 0:
+            if not self._openings.open(stream):
+                stream.sendWindow = 0
+                return 0
+            number = stream._streamID
         size = min(stream.unsentSize, PIECE)
         if size:
             pieces: list[bytes | memoryview] = []
@@ -53,6 +61,11 @@ class Sender:
             stream.finSent()
         line.touch()
         return size
+
+    def controlSent(self) -> None:
+        """
+        Do nothing: there are no control frames.
+        """
 
     def writable(self, stream: QuicStream | None) -> None:
         """

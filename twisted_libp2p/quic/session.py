@@ -127,7 +127,7 @@ class QuicSession:
         self._openings = Openings(self, line)
         self._windows = Windows(self, line)
         self._reader = Reader(line, self._windows)
-        self._sender = Sender(line, self.turns)
+        self._sender = Sender(line, self.turns, self._openings)
 
     # INativeSession
 
@@ -149,7 +149,7 @@ class QuicSession:
         """
         self.connection = self._owner = connection
         self.phase = phaseAfter(self.phase, "start")
-        self.turns.start(self, self)
+        self.turns.start(self._sender, self)
         connection.sessionStarted(self)
         early, self._early = self._early, []
         self.happened(early)
@@ -354,16 +354,7 @@ class QuicSession:
         if self._owner is not None:
             self._owner.sessionLost(self._reason or reason)
 
-    # What streams and turns ask for
-
-    def emit(self, stream: QuicStream, batch: list[bytes | memoryview]) -> int:
-        """
-        Hand bytes of a stream to the backend.  There are none for the batch.
-        """
-        if stream._streamID < 0 and not self._openings.open(stream):
-            stream.sendWindow = 0
-            return 0
-        return self._sender.send(stream)
+    # What streams ask for
 
     def reset(self, stream: QuicStream, code: int) -> None:
         """
@@ -388,18 +379,15 @@ class QuicSession:
         if not self.table.remove(stream):
             return
         self.turns.forget(stream)
-        self._openings.forget(stream)
-        self._windows.release(stream)
+        if stream._streamID < 0:
+            self._openings.forget(stream)
+        if stream.held:
+            self._windows.release(stream)
         try:
             self.connection.streamClosed(stream, reason)
         except Exception:
             self._log.failure("the owner of {stream} raised", stream=stream)
         stream.protocol = None
-
-    def controlSent(self) -> None:
-        """
-        Do nothing: there are no control frames.
-        """
 
     # IFlushable: the object that turns write to, which gets no bytes
 

@@ -6,6 +6,8 @@ The transport QUIC: connections over UDP that are secure and multiplexed by them
 
 from __future__ import annotations
 
+import socket
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,8 +47,13 @@ from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.memory import PeerMemory
 from twisted_libp2p.quic.port import QuicPort
 from twisted_libp2p.quic.selftest import settingsOf
+from twisted_libp2p.wire import varint
 
 __all__ = ["QuicListener", "QuicProvider", "QuicTransport", "derivedKey"]
+
+# The codes of the protocols of an IPv4 address of QUIC, and its bytes before the last.
+_IP4, _UDP, _QUIC = 4, varint.encode(273), varint.encode(461)
+_IP4_UDP = struct.Struct("!B4sBBH")
 
 _WILDCARDS = ("0.0.0.0", "::")
 _TAIL = ("udp", "quic-v1")
@@ -253,7 +260,11 @@ class QuicTransport:
         Translate a UDP address of Twisted.
         """
         if isinstance(address, IPv4Address) and address.type == "UDP":
-            return Multiaddr(f"/ip4/{address.host}/udp/{address.port}/quic-v1")
+            # Every connection needs two of these: so there is no detour over text.
+            packed = socket.inet_aton(address.host)
+            return Multiaddr.fromBytes(
+                _IP4_UDP.pack(_IP4, packed, *_UDP, address.port) + _QUIC
+            )
         if isinstance(address, IPv6Address) and address.type == "UDP":
             host, _, zone = address.host.partition("%")
             prefix = f"/ip6zone/{zone}" if zone else ""

@@ -15,7 +15,6 @@ use super::Endpoint;
 use crate::address::Zones;
 use crate::clock::Clock;
 use crate::config::{build, invalid};
-use crate::connection::Connection;
 use crate::judge::Judge;
 use crate::panics::guard;
 use crate::results::Results;
@@ -173,32 +172,36 @@ impl Endpoint {
         Ok(self.insert(slot, machine, Some(tokens), now))
     }
 
-    /// Advance a connection.
+    /// Advance a connection.  If there are events, datagrams wait for the next poll: what the
+    /// caller writes meanwhile leaves with them.
     fn poll<'py>(&mut self, py: Python<'py>, handle: u64, now: f64) -> PyResult<Polled<'py>> {
-        let now = self.clock.at(now)?;
+        let moment = self.clock.at(now)?;
         let keep = self.keep;
-        let connection = self.connection(handle)?;
         let sent = PyList::empty(py);
-        let passed = guard(|| connection.pass(now, keep));
-        let passed = passed.and_then(|()| guard(|| self.transmit(py, handle, now, &sent)));
-        let mut more = false;
-        match passed {
-            Ok(transmitted) => more = transmitted?,
-            Err(text) => self.broken(handle, text),
-        }
         let connection = self.connection(handle)?;
-        let found = guard(|| connection.events()).unwrap_or_else(|text| {
+        if let Err(text) = guard(|| connection.pass(moment, keep)) {
             self.broken(handle, text);
-            self.connections.get_mut(&handle).map(Connection::events).unwrap_or_default()
-        });
+        }
+        let mut found = self.events(handle);
+        let mut more = false;
+        if found.is_empty() {
+            match guard(|| self.transmit(py, handle, moment, &sent)) {
+                Ok(transmitted) => more = transmitted?,
+                Err(text) => self.broken(handle, text),
+            }
+            found = self.events(handle);
+        } else {
+            more = true;
+        }
         let events = PyList::empty(py);
         for event in found {
             events.append(event.tuple(py, &self.zones, &self.results)?)?;
         }
         let connection = self.connection(handle)?;
-        let due = if more { Some(now) } else { connection.due(keep) };
         let over = connection.over;
-        Ok((sent, events, due.filter(|_| !over).map(|due| self.clock.seconds(due)), over))
+        let due = if more { None } else { connection.due(keep) };
+        let due = if more { Some(now) } else { due.map(|due| self.clock.seconds(due)) };
+        Ok((sent, events, due.filter(|_| !over), over))
     }
 
     /// Forget a connection with its streams.
@@ -275,8 +278,14 @@ impl Endpoint {
                 let code = i64::try_from(code).ok();
                 return Some(Ok(Some((PyBytes::new(py, b""), code))));
             }
-            let result = streams::read(py, machine, id, maximum.max(1));
-            if matches!(result, Ok(None | Some((_, Some(_))))) {
+            let maximum = maximum.max(1);
+            let result = streams::read(py, machine, id, maximum);
+            let more = match &result {
+                Ok(Some((data, None))) => data.as_bytes().len() >= maximum,
+                Ok(_) => false,
+                Err(_) => true,
+            };
+            if !more {
                 connection.readable.remove(&id);
             }
             Some(result)

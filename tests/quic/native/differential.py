@@ -52,9 +52,6 @@ BEGINNINGS = (
     "another protocol",
 )
 
-#: The alerts for a certificate that the judge refuses: rustls sends the second one.
-_BAD_CERTIFICATE, _ACCESS_DENIED = 0x12A, 0x131
-
 #: Beginnings after which there is no connection.
 _FAILING = frozenset(BEGINNINGS[6:])
 
@@ -64,15 +61,6 @@ def _refuse(data: bytes, expected: bytes | None) -> bytes:
     Judge every certificate bad.
     """
     raise InvalidInput("a bad certificate")
-
-
-def _plain(fact: object) -> object:
-    """
-    Return an argument of an event as it stands in the account.
-    """
-    if not isinstance(fact, int):
-        return fact
-    return _BAD_CERTIFICATE if fact == _ACCESS_DENIED else int(fact)
 
 
 class _Side:
@@ -110,7 +98,9 @@ class _Side:
                 # The text is the backend's own.
                 arguments.pop()
             if kind not in _IGNORED:
-                facts = [_plain(each) for each in arguments]
+                facts = [
+                    each if isinstance(each, str) else int(each) for each in arguments
+                ]
                 named.append(f"{self.name} {QuicEvent(kind).name} {facts}")
         return sorted(named)
 

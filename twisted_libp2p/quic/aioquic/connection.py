@@ -110,31 +110,39 @@ class AioquicConnection:
         if self._forgotten:
             found, streams.events = streams.events, []
             return [], found, None, True
+        sent: list[SentDatagram] = []
         try:
             due = quic.get_timer()
             if due is not None and now >= due:
                 quic.handle_timer(now)
-            self._translate()
-            if self._pingAt is not None and now >= self._pingAt:
-                quic.send_ping(0)
-                self._pingAt = now + self._keepAlive()
-            sent = list(self._batches(quic.datagrams_to_send(now)))
-            # Connection ids are issued as they are sent.
-            self._translate()
+            self._progress(now)
+            if not streams.events:
+                if self._pingAt is not None and now >= self._pingAt:
+                    quic.send_ping(0)
+                    self._pingAt = now + self._keepAlive()
+                sent = list(self._batches(quic.datagrams_to_send(now)))
+                # Connection ids are issued as they are sent.
+                self._progress(now)
         except Exception as error:
             self._broken(error)
-            sent = []
-        self._checkEnd()
-        if self._lost:
-            self._pingAt = None
-        elif self._connected:
-            self._look(now)
+            self._checkEnd()
         found, streams.events = streams.events, []
         due = quic.get_timer()
         over = self._lost and due is None
         if self._pingAt is not None and (due is None or self._pingAt < due):
             due = self._pingAt
         return sent, found, due, over
+
+    def _progress(self, now: float) -> None:
+        """
+        Report what has happened.
+        """
+        self._translate()
+        self._checkEnd()
+        if self._lost:
+            self._pingAt = None
+        elif self._connected:
+            self._look(now)
 
     def _look(self, now: float) -> None:
         """

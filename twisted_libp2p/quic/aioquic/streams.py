@@ -262,7 +262,10 @@ class Streams:
             data = self._part(chunks, maximum)
         stream.unread -= len(data)
         self._take(stream, len(data))
-        if chunks or stream.end is None:
+        if chunks:
+            return data, None
+        if stream.end is None:
+            stream.reported = len(data) >= maximum
             return data, None
         stream.readEnd = True
         self._settle(number, stream)

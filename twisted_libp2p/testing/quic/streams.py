@@ -31,7 +31,8 @@ class StreamTests(QuicBase):
 
     def test_readable(self) -> None:
         """
-        More bytes are reported after everything was read, not before.
+        More bytes are reported after everything was read, not before: a read that
+        returns less than it may was the last one.
         """
         pair = self.connected()
         stream = self.opened(pair)
@@ -45,6 +46,19 @@ class StreamTests(QuicBase):
         self.assertEqual(other.named(QuicEvent.READABLE), [(stream,)] * 2)
         self.assertEqual(other.endpoint.read(other.connection, stream, 1), (b"!", None))
         self.assertEqual(other.readAll(stream), (b"?", None))
+        end.endpoint.write(end.connection, stream, [b"short"])
+        pair.run()
+        got = other.endpoint.read(other.connection, stream, 6)
+        self.assertEqual(got, (b"short", None))
+        end.endpoint.write(end.connection, stream, [b"long"])
+        pair.run()
+        self.assertEqual(other.named(QuicEvent.READABLE), [(stream,)] * 4)
+        got = other.endpoint.read(other.connection, stream, 4)
+        self.assertEqual(got, (b"long", None))
+        end.endpoint.write(end.connection, stream, [b"er"])
+        pair.run()
+        self.assertEqual(other.named(QuicEvent.READABLE), [(stream,)] * 4)
+        self.assertEqual(other.readAll(stream), (b"er", None))
 
     def test_halves(self) -> None:
         """
