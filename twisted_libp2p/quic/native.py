@@ -20,10 +20,29 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p_native import Endpoint, __version__
 
-__all__ = ["NativeBackend"]
+__all__ = ["NativeBackend", "checkVersion"]
+
+#: The oldest release that keeps the contract of this package.
+_OLDEST = (0, 2)
 
 # Its methods are the contract: another object between would cost a call for each.
 implementer(IQuicEndpoint)(Endpoint)
+
+
+def checkVersion(version: str) -> None:
+    """
+    Check that the distribution is not too old.
+
+    @raise ConfigurationError: it is; the text says how to build it.
+    """
+    if tuple(int(each) for each in version.split(".")[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise ConfigurationError(
+            f"twisted-libp2p-native {version} is older than {oldest}: make native"
+        )
+
+
+checkVersion(__version__)
 
 
 @implementer(IQuicBackend)

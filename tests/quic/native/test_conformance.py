@@ -40,6 +40,24 @@ class NativeTests(QuicBackendConformance, SynchronousTestCase):
         self.assertEqual(str(error), "QUIC: maxSegments is 0: it is 1 or more")
 
 
+class VersionTests(SynchronousTestCase):
+    """
+    The distribution and this package fit.
+    """
+
+    def test_old(self) -> None:
+        """
+        An old distribution is refused, with a line that says how to build a new one.
+        """
+        check = requireNative().checkVersion
+        for good in ("0.2.0", "0.10.1", "1.0"):
+            check(good)
+        error = self.assertRaises(ConfigurationError, check, "0.1.9")
+        self.assertEqual(
+            str(error), "twisted-libp2p-native 0.1.9 is older than 0.2: make native"
+        )
+
+
 class NativeDialsAioquicTests(QuicBackendConformance, SynchronousTestCase):
     """
     The native backend dials aioquic.
