@@ -337,6 +337,17 @@ class ServiceOptionsTests(SynchronousTestCase):
         )
         self.assertTrue(node.connections.tags.protected(peer))
 
+    def test_reaching(self) -> None:
+        """
+        A node maps ports, is a relay, and is reached through one, if it is asked to.
+        """
+        names = {"portmapping", "relay", "autorelay"}
+        self.assertFalse(names & {each.name for each in make().services})
+        peer = Identity.generate().peerID
+        relay = f"/ip4/192.0.2.1/tcp/1/p2p/{peer}"
+        node = make("--port-mapping", "--relay-service", "--relay", relay)
+        self.assertLessEqual(names, {each.name for each in node.services})
+
     def test_refused(self) -> None:
         """
         Values that make no sense are one line each.

@@ -33,12 +33,11 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import NodeOptions, whole
 from twisted_libp2p.options.listening import defaultAddresses
+from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.quic.backends import installed
-from twisted_libp2p.relay.autorelay import AutoRelay
-from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.status import WebService, serveMetrics, serveStatus
 from twisted_libp2p.transport.ports import SharedPorts
 from twisted_libp2p.transport.unix import UnixSockets
@@ -97,6 +96,7 @@ class Options(NodeOptions):
     optFlags: ClassVar[list[Any]] = [
         ["echo", None, f"serve {echo.PROTOCOL_ID}"],
         ["relay-service", None, "be a relay for peers that cannot be dialed"],
+        ["port-mapping", None, "have the router forward the ports that we listen on"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
         ["no-listen", None, "listen nowhere, and only dial"],
@@ -459,10 +459,7 @@ def _make(options: Options, reactor: Any) -> Node:
             address.peerID, [address.withoutPeer()], source=Source.CONFIGURED
         )
         node.connections.protect(address.peerID, "bootstrap")
-    if options["relay-service"]:
-        node.add(RelayService())
-    if options["relay"]:
-        node.add(AutoRelay(options["relay"]))
+    addReaching(node, options)
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.fuzz import (
     addresses,
     arrivals,
+    gateways,
     keys,
     messages,
     multistreams,
@@ -32,6 +33,7 @@ __all__ = [
     "TARGETS",
     "addresses",
     "arrivals",
+    "gateways",
     "keys",
     "messages",
     "multistreams",

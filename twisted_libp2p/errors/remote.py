@@ -15,9 +15,12 @@ from twisted_libp2p.errors.base import ErrorCode, Libp2pError, nameOf
 __all__ = [
     "CircuitLimit",
     "CircuitRefused",
+    "DoubleNAT",
     "HandshakeFailed",
     "LegacyPeer",
+    "MappingRefused",
     "NegotiationFailed",
+    "NoGateway",
     "PeerMismatch",
     "PeerUnresponsive",
     "ProtocolViolation",
@@ -289,4 +292,62 @@ class CircuitLimit(RemoteError, ConnectionLost):
             "the relayed connection has reached the limit of its relay after"
             f" {self.seconds:.0f} s, with {self.sent} bytes sent and"
             f" {self.received} received: connect directly"
+        )
+
+
+class NoGateway(RemoteError, ConnectError):
+    """
+    There is no gateway that can be asked to map a port: this host has none, or it
+    answers neither PCP nor NAT-PMP nor UPnP.
+
+    @ivar message: the reason.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(None, message)
+        self.message = message
+
+    def _describe(self) -> str:
+        return f"no port can be mapped: {self.message}"
+
+
+class MappingRefused(RemoteError, ConnectError):
+    """
+    The gateway does not map a port.
+
+    @ivar way: the protocol by which it was asked, such as C{"PCP"}.
+    @ivar code: the code of its answer.
+    """
+
+    def __init__(self, way: str, code: int, name: str) -> None:
+        """
+        @param name: the code in words.
+        """
+        super().__init__(None, name)
+        self.way = way
+        self.code = code
+        self.name = name
+
+    def _describe(self) -> str:
+        return f"the gateway maps no port: {self.name} ({self.way}, {self.code})"
+
+
+class DoubleNAT(RemoteError, ConnectError):
+    """
+    The gateway has no public address itself: another router, often of the provider,
+    stands between it and the internet.  A port of the gateway leads nowhere then.
+
+    @ivar address: the address of the gateway at its far side; None if it has stated
+        none.
+    """
+
+    def __init__(self, address: object = None) -> None:
+        super().__init__(None, str(address))
+        self.address = None if address is None else str(address)
+
+    def _describe(self) -> str:
+        stated = "no public address" if self.address is None else self.address
+        return (
+            f"two layers of NAT: the gateway itself has {stated}, so a port of it"
+            " cannot be reached; use a relay"
         )
