@@ -34,6 +34,7 @@ from twisted_libp2p.interfaces import Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.quic.transport import QuicProvider
 from twisted_libp2p.transport.private import PrivateNetwork
 
 loop: Any = reactor
@@ -77,6 +78,7 @@ class Victim:
         memory: int | None,
         peerstore: str | None,
         kinds: Sequence[str] = ("",),
+        backend: str | None = None,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -90,6 +92,7 @@ class Victim:
             network=network,
             limits=limits,
             peerstore=peerstore,
+            transports=None if backend is None else ["tcp", QuicProvider(backend)],
         )
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
@@ -277,6 +280,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, help="MiB for buffers")
     parser.add_argument("--peerstore")
     parser.add_argument("--quic", action="store_true", help="listen by QUIC too")
+    parser.add_argument("--backend", help="the backend of QUIC")
     parser.add_argument("--ws", action="store_true", help="listen by WebSocket")
     parser.add_argument(
         "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
@@ -291,7 +295,14 @@ def main() -> None:
         if options.shared
         else ("",)
     )
-    victim = Victim(options.host, options.psk, options.memory, options.peerstore, kinds)
+    victim = Victim(
+        options.host,
+        options.psk,
+        options.memory,
+        options.peerstore,
+        kinds,
+        options.backend,
+    )
     commands: list[Callable[..., Any]] = [
         victim.state,
         victim.dial,

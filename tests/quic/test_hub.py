@@ -29,6 +29,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
 from twisted_libp2p.quic.hub import PUNCH_SIZE
+from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
 
 
@@ -153,6 +154,25 @@ class HubTests(SynchronousTestCase):
         pair.advance(30)
         (failure,) = near.failures
         failure.trap(UpgradeTimeout)
+
+    def test_failing(self) -> None:
+        """
+        A handshake that has failed counts until its state is gone: otherwise a crowd
+        whose handshakes fail at once would have no bound.
+        """
+        pair = self.pair()
+
+        def refuse(*_: object) -> bytes:
+            raise HandshakeFailed("/quic-v1", "nobody")
+
+        self.patch(CertificateJudge, "__call__", refuse)
+        self.dial(pair)
+        (line,) = pair.far.lines.values()
+        self.assertTrue(line.lost)
+        self.assertEqual(pair.far.halfOpen.total, 1)
+        pair.advance(10)
+        self.assertEqual(pair.far.lines, {})
+        self.assertEqual(pair.far.halfOpen.total, 0)
 
     def test_mismatch(self) -> None:
         """

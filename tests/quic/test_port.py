@@ -56,6 +56,58 @@ class User:
             self.done.callback(None)
 
 
+class Faulty:
+    """
+    A socket whose calls fail: the first one sends, the last one receives.
+
+    @ivar send: the error of a call that sends; 0 for none.
+    @ivar alone: likewise, of a datagram that is sent by itself; that of C{send} by
+        default.
+    @ivar receive: the error of the next call that receives; 0 for none.
+    @ivar found: the results of the next calls that receive.
+    """
+
+    def __init__(self, *sockets: Any) -> None:
+        self.sockets = sockets
+        self.send = self.alone = self.receive = 0
+        self.found: list[Any] = []
+
+    def sendto(self, *arguments: Any) -> int:
+        """
+        Send, or fail.
+        """
+        self._fail(self.alone or self.send)
+        sent: int = self.sockets[0].sendto(*arguments)
+        return sent
+
+    def sendmsg(self, data: Any, ancillary: Any, *rest: Any) -> int:
+        """
+        Send, or fail.
+        """
+        together = any(kind == 103 for _, kind, _ in ancillary)
+        self._fail(self.send if together else self.alone or self.send)
+        sent: int = self.sockets[0].sendmsg(data, ancillary, *rest)
+        return sent
+
+    def recvmsg(self, size: int, ancillary: int, flags: int = 0) -> Any:
+        """
+        Receive, or fail once.
+        """
+        number, self.receive = self.receive, 0
+        self._fail(number)
+        if self.found:
+            return self.found.pop()
+        return self.sockets[-1].recvmsg(size, ancillary, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sockets[-1], name)
+
+    @staticmethod
+    def _fail(number: int) -> None:
+        if number:
+            raise OSError(number, "by order")
+
+
 class PortTests(TestCase):
     """
     Datagrams are sent and received.
@@ -174,6 +226,62 @@ class PortTests(TestCase):
         theirs.send(SentDatagram(b"me", host.host, host.port))
         await user.done
 
+    async def test_errorOfAnother(self) -> None:
+        """
+        The error of a datagram that nobody has received does not cost the next one,
+        which is for somebody else.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        with socket.socket(ours.addressFamily, socket.SOCK_DGRAM) as taken:
+            taken.bind((self.host, 0))
+            number = taken.getsockname()[1]
+        user.wanted = 10
+        host = theirs.getHost()
+        for _ in range(5):
+            ours.send(SentDatagram(b"anybody?", self.host, number))
+            ours.send(SentDatagram(b"hi", host.host, host.port))
+        await user.done
+        self.assertEqual([each.data for each in user.found], [b"hi"] * 5)
+
+    async def test_everyError(self) -> None:
+        """
+        No error of the system, of a datagram sent or received, closes the socket, or
+        costs more than that datagram.
+        """
+        _, ours = self.bind()
+        user, theirs = self.bind()
+        host = theirs.getHost()
+        faulty = ours.socket = theirs.socket = Faulty(ours.socket, theirs.socket)
+        waits = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR)
+        for number in sorted(errno.errorcode.keys() - set(waits)):
+            for segment in (0, 1):
+                faulty.send = faulty.receive = number
+                ours.send(SentDatagram(b"ab", host.host, host.port, segment))
+                theirs.doRead()
+                faulty.send = faulty.receive = 0
+                # An error of a group ends the sending of groups.
+                ours.offload = theirs.offload
+                user.done, user.wanted = Deferred(), user.total + 2
+                ours.send(SentDatagram(b"cd", host.host, host.port))
+                await user.done
+        self.assertTrue(ours.connected and theirs.connected)
+        ours.socket, theirs.socket = faulty.sockets
+
+    async def test_tooLarge(self) -> None:
+        """
+        A group of datagrams too large for the device does not end the sending of
+        others together.
+        """
+        _, ours = self.bind()
+        if not ours.offload:
+            raise SkipTest("this kernel sends no datagrams together")
+        faulty = ours.socket = Faulty(ours.socket)
+        faulty.send, faulty.alone = errno.EINVAL, errno.EMSGSIZE
+        ours.send(SentDatagram(bytes(3000), self.host, 9, 1400))
+        self.assertTrue(ours.offload)
+        (ours.socket,) = faulty.sockets
+
     async def test_full(self) -> None:
         """
         Datagrams wait, within bounds, while the socket takes none.
@@ -230,6 +338,22 @@ class PortTests(TestCase):
             # The error comes after the call that has just returned here.
             await deferLater(reactor, 0)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    async def test_zone(self) -> None:
+        """
+        The address of a link-local peer has its zone.
+        """
+        user, theirs = self.bind()
+        real = theirs.socket
+        faulty = theirs.socket = Faulty(real)
+        ((index, name), *_) = socket.if_nameindex()
+        for scope, zone in ((index, name), (99_999, "99999"), (0, "")):
+            address = ("fe80::1", 9, 0, scope)
+            faulty.found = [(b"hello", [], 0, address)]
+            theirs.doRead()
+            host = f"fe80::1%{zone}" if zone else "fe80::1"
+            self.assertEqual(user.found[-1].host, host)
+        theirs.socket = real
 
     def test_addressTo(self) -> None:
         """

@@ -101,6 +101,8 @@ class QuicHub:
         self._endpoint = backend.endpoint(settings)
         self._closed = closed
         self._dirty: dict[QuicLine, None] = {}
+        # Accepted lines that count as half open.
+        self._counted: set[QuicLine] = set()
         self._knocks: deque[tuple[int, str, int, bool, bool]] = deque()
         self._call: IDelayedCall | None = None
         self._stopped = False
@@ -214,6 +216,7 @@ class QuicHub:
     def _began(self, line: QuicLine) -> None:
         self.lines[line.handle] = line
         if not line.dialed:
+            self._counted.add(line)
             self.halfOpen.began(line.host)
         line.begin()
         line.touch()
@@ -222,9 +225,11 @@ class QuicHub:
 
     def settled(self, line: QuicLine) -> None:
         """
-        Note that the handshake of a line is no longer under way.
+        Count a line as half open no longer: its handshake has succeeded, or it is over.
+        A failed handshake has state until then.
         """
-        if not line.dialed:
+        if line in self._counted:
+            self._counted.remove(line)
             self.halfOpen.ended(line.host)
 
     def touch(self, line: QuicLine) -> None:
@@ -254,6 +259,7 @@ class QuicHub:
         Forget a connection that is over.
         """
         if self.lines.pop(line.handle, None) is not None:
+            self.settled(line)
             try:
                 self._endpoint.forget(line.handle)
             except KeyError:

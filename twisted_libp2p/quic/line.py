@@ -167,7 +167,7 @@ class QuicLine:
         """
         Give up a connection that is under way.
         """
-        self._settle()
+        self._upgrade = None
         self.abort(0)
 
     def refused(self) -> None:
@@ -324,7 +324,8 @@ class QuicLine:
             self.drop()
             upgrade.fail(reason)
             return
-        self._settle()
+        self._upgrade = None
+        self._hub.settled(self)
         host = self._hub.addressTo(self.host, self.port)
         session = QuicSession(
             self._hub.clock, self, host, self._hub.peerAddress(self.host, self.port)
@@ -348,16 +349,8 @@ class QuicLine:
         error: Exception | None = None
         if expected is not None:
             error = self._hub.judge.refusals.pop(expected.toBytes(), None)
-        self._settle()
+        self._upgrade = None
         upgrade.fail(Failure(error or failureOf(cause, code, text, self.idleTimeout)))
-
-    def _settle(self) -> None:
-        """
-        Count the handshake no longer.
-        """
-        if self._upgrade is not None:
-            self._upgrade = None
-            self._hub.settled(self)
 
     def _broken(self) -> None:
         """

@@ -17,6 +17,8 @@ import struct
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -127,7 +129,9 @@ class QuicPort(Port):
         made: socket.socket = super().createInternetSocket()
         six = self.addressFamily == socket.AF_INET6
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            made.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            # Some systems refuse a size that others reduce.
+            with suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         if six:
             # Otherwise 0.0.0.0 could not have the same port.
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -144,11 +148,9 @@ class QuicPort(Port):
             (level, socket.IPV6_RECVTCLASS if six else socket.IP_RECVTOS, 1),
         ]
         for each in options:
-            try:
+            # An old kernel, or a sandbox: the option is an improvement, no more.
+            with suppress(OSError):
                 made.setsockopt(*each)
-            except OSError:
-                # An old kernel, or a sandbox: the option is an improvement, no more.
-                continue
         if self.offload:
             try:
                 made.setsockopt(_SOL_UDP, _UDP_GRO, 1)
@@ -182,8 +184,7 @@ class QuicPort(Port):
             found.append(
                 ReceivedDatagram(
                     data,
-                    address[0],
-                    address[1],
+                    *_hostAndPort(address),
                     segment if 0 < segment < len(data) else 0,
                     ecn,
                 )
@@ -214,7 +215,7 @@ class QuicPort(Port):
                     continue
                 (code,) = struct.unpack_from("=I", value)
                 if code in _UNREACHABLE:
-                    self.user.unreachable(address[0], address[1])
+                    self.user.unreachable(*_hostAndPort(address))
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """
@@ -244,10 +245,18 @@ class QuicPort(Port):
         except _WAIT:
             self._backlog.append(datagram)
             self.startWriting()
-        except OSError as error:
-            # As if it was lost on the way: too large for the path, or no route.
-            if error.errno in _UNREACHABLE:
-                self._readErrors()
+        except OSError:
+            self._sendAgain(datagram)
+
+    def _sendAgain(self, datagram: SentDatagram) -> None:
+        """
+        Send datagrams once more, since the error may be that of an earlier one, to
+        another peer.  If they fail again, it is as if they were lost on the way: they
+        are too large for it, or there is no route.
+        """
+        self._readErrors()
+        with suppress(OSError):
+            self._send(datagram)
 
     def _send(self, datagram: SentDatagram) -> None:
         data, host, port, segment, ecn = datagram
@@ -263,15 +272,16 @@ class QuicPort(Port):
             try:
                 self.socket.sendmsg([data], [size, *self._marks(ecn)], 0, address)
             except OSError as error:
-                if error.errno not in (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT):
+                if error.errno not in (errno.EINVAL, errno.EIO):
                     raise
-                # The kernel, or the device, cannot do it.
-                self.offload = False
             else:
                 return
         for start in range(0, len(data), segment):
             piece = data[start : start + segment]
             self.socket.sendmsg([piece], self._marks(ecn), 0, address)
+        # The kernel, or the device, takes them one by one alone.  Where a single one
+        # fails too, it is too large for the device.
+        self.offload = False
 
     def _marks(self, ecn: int) -> _Ancillary:
         """
@@ -290,8 +300,7 @@ class QuicPort(Port):
             except _WAIT:
                 return
             except OSError:
-                # Lost on the way.
-                pass
+                self._sendAgain(self._backlog[0])
             self._backlog.popleft()
         self.stopWriting()
 
@@ -323,6 +332,28 @@ class QuicPort(Port):
         found = IPv6Address if ":" in own else IPv4Address
         address: IPv4Address | IPv6Address = found("UDP", own, bound.port)
         return address
+
+
+def _hostAndPort(address: tuple[Any, ...]) -> tuple[str, int]:
+    """
+    Return the address of a peer, with the zone of a link-local one: without it, no
+    answer finds its link.
+    """
+    host, port = address[:2]
+    if len(address) > 3 and address[3]:
+        host = f"{host}%{_zone(address[3])}"
+    return host, port
+
+
+@lru_cache(64)
+def _zone(index: int) -> str:
+    """
+    Return the name of an interface, or its number if it is gone.
+    """
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)
 
 
 @implementer(ILoggingContext)

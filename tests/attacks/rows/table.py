@@ -6,74 +6,24 @@ The table of attacks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from tests.attacks.arena import Arena
 from tests.attacks.rows import (
     connections,
     muxing,
     negotiating,
     protocols,
     proxies,
-    quic,
     security,
     strangers,
     upgrade,
     websocket,
 )
+from tests.attacks.rows.quictable import QUIC_ROWS
+from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
-
-MIB = 1 << 20
-
-#: Peers that have no mplex, or whatever else a row needs, are not asked.
-EVERYBODY = ("go", "js", "py", "rust")
-NOBODY = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """
-    An attack.
-
-    @ivar name: the attacked room and the attack, with a dot between them.
-    @ivar tried: the attacker's actions, in words.
-    @ivar attack: the function that plays the row.
-    @ivar number: the number of the row in the first table, which had numbers
-        alone; 0 for a row that came later.
-    @ivar memory: by how many MiB the node may grow meanwhile.
-    @ivar once: whether the second time would not be as the first.
-    @ivar long: about how many seconds it mostly waits, beside others; 0 if it does
-        not.
-    @ivar others: the foreign peers that it can be played against.
-    @ivar options: what those have to be started with.
-    @ivar network: whether it needs more addresses than loopback has, and so a
-        network of its own.
-    @ivar node: what a node of ours is started with.
-    @ivar private: whether the node belongs to a private network.
-    """
-
-    name: str
-    tried: str
-    attack: Callable[[Arena], None]
-    number: int = 0
-    memory: int = 16
-    once: bool = False
-    long: int = 0
-    others: tuple[str, ...] = EVERYBODY
-    options: tuple[str, ...] = ()
-    network: bool = False
-    node: tuple[str, ...] = ()
-    private: bool = False
-
-    @property
-    def label(self) -> str:
-        """
-        The name, with the number where the row has one.
-        """
-        return f"{self.name} ({self.number})" if self.number else self.name
 
 
 def chosen(patterns: Iterable[str]) -> list[Row]:
@@ -388,39 +338,5 @@ ROWS = (
         others=NOBODY,
         node=("--ws",),
     ),
-    Row(
-        "quic.datagrams",
-        "20000 datagrams of garbage, a quarter of them like the first of a connection;"
-        " empty ones, cut ones, another version",
-        quic.datagrams,
-        others=NOBODY,
-        node=("--quic",),
-    ),
-    Row(
-        "quic.hellos",
-        "1500 first packets that are right, and nothing after them",
-        quic.hellos,
-        memory=48,
-        once=True,
-        long=12,
-        others=NOBODY,
-        node=("--quic",),
-    ),
-    Row(
-        "quic.certificates",
-        "no certificate, an expired one, one of the future, without extension, of"
-        " another key; no ALPN, another ALPN; with a stream behind each",
-        quic.certificates,
-        others=NOBODY,
-        node=("--quic",),
-    ),
-    Row(
-        "quic.streams",
-        "thousands of streams opened and reset; an echo of 64 MiB that nobody takes; a"
-        " stream beyond the limit",
-        quic.streams,
-        memory=32,
-        others=NOBODY,
-        node=("--quic",),
-    ),
+    *QUIC_ROWS,
 )

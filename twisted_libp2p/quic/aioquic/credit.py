@@ -1,7 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A connection of aioquic that gives credit for read bytes alone.
+A connection of aioquic that gives credit for read bytes alone, and keeps no more than
+it has given credit for.
 
 aioquic doubles the windows of streams and connections as bytes arrive, without a
 bound.  Here the user sets them, and the frames are sent when they change.
@@ -13,18 +14,24 @@ from collections.abc import Callable
 from hmac import digest
 from typing import Any
 
-from aioquic.buffer import UINT_VAR_MAX_SIZE
+from aioquic.buffer import (  # type: ignore[attr-defined]
+    UINT_VAR_MAX_SIZE,
+    Buffer,
+)
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import (
     Limit,
     QuicConnection,
+    QuicConnectionError,
+    QuicReceiveContext,
 )
-from aioquic.quic.packet import QuicFrameType
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
-from twisted_libp2p.quic.aioquic.tls import JudgingContext
+from twisted_libp2p.quic.aioquic.parts import BoundedStreams, bounded
+from twisted_libp2p.quic.aioquic.tls import MAX_MESSAGE, JudgingContext
 
 __all__ = ["CreditConnection", "resetToken"]
 
@@ -45,6 +52,7 @@ class CreditConnection(QuicConnection):
     @ivar judge: judges the certificate of the peer, and returns its public key.
     @ivar resetKey: the key of stateless resets.
     @ivar newToken: returns a token for the next dial of the peer; None sends none.
+    @ivar cryptoBuffer: the most bytes of handshake messages that wait for others.
     """
 
     tls: JudgingContext
@@ -55,6 +63,7 @@ class CreditConnection(QuicConnection):
         resetKey: bytes,
         newToken: Callable[[], bytes] | None,
         maxStreams: int,
+        cryptoBuffer: int,
         *,
         configuration: QuicConfiguration,
         **options: Any,
@@ -63,6 +72,8 @@ class CreditConnection(QuicConnection):
         self.judge = judge
         self.resetKey = resetKey
         self.newToken = newToken
+        self.cryptoBuffer = cryptoBuffer
+        self._streams = BoundedStreams()
         self._limitStreams(self._local_max_streams_bidi, maxStreams)
         # libp2p has no streams of one direction.
         self._limitStreams(self._local_max_streams_uni, 0)
@@ -79,6 +90,30 @@ class CreditConnection(QuicConnection):
         # aioquic makes it itself, and has no place for a class of ours.
         self.tls.__class__ = JudgingContext
         self.tls.begin(self.judge, self._is_client)
+        for each in self._crypto_streams.values():
+            bounded(each)
+
+    def _handle_crypto_frame(
+        self, context: QuicReceiveContext, frame_type: int, buf: Buffer
+    ) -> None:
+        """
+        Take handshake messages, within bounds: aioquic alone keeps half a megabyte of
+        each epoch out of order, and a message of any size.
+        """
+        begin = buf.tell()
+        end = buf.pull_uint_var() + buf.pull_uint_var()
+        buf.seek(begin)
+        receiver = self._crypto_streams[context.epoch].receiver
+        if (
+            end - receiver.starting_offset() > self.cryptoBuffer
+            or self.tls.incomplete > MAX_MESSAGE
+        ):
+            raise QuicConnectionError(
+                QuicErrorCode.CRYPTO_BUFFER_EXCEEDED,
+                frame_type,
+                "too many bytes of the handshake",
+            )
+        super()._handle_crypto_frame(context, frame_type, buf)
 
     def _replenish_connection_ids(self) -> None:
         super()._replenish_connection_ids()

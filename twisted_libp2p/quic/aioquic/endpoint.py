@@ -177,6 +177,7 @@ class AioquicEndpoint:
             self._settings.resetKey,
             lambda: self._tokens.new(host),
             self._settings.maxStreams,
+            self._settings.cryptoBuffer,
             configuration=self._serverConfiguration,
             original_destination_connection_id=waiting.original or waiting.target,
             retry_source_connection_id=waiting.target if waiting.original else None,
@@ -233,6 +234,7 @@ class AioquicEndpoint:
             self._settings.resetKey,
             None,
             self._settings.maxStreams,
+            self._settings.cryptoBuffer,
             configuration=self._configuration(True, token),
             token_handler=tokens.append,
         )

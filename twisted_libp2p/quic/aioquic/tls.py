@@ -14,10 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from twisted_libp2p.errors import PeerMismatch
 
-__all__ = ["CERTIFICATE_REQUIRED", "JudgingContext"]
+__all__ = ["CERTIFICATE_REQUIRED", "MAX_MESSAGE", "JudgingContext"]
 
 #: The alert for a dialer that sends no certificate (RFC 8446, 6.2).
 CERTIFICATE_REQUIRED = 116
+
+#: The most bytes of a handshake message, as in rustls.
+MAX_MESSAGE = 65536
 
 
 class _CertificateRequired(tls.Alert):
@@ -47,6 +50,13 @@ class JudgingContext(tls.Context):
         self.judge = judge
         self.leaf = None
         self._request_client_certificate = not isClient
+
+    @property
+    def incomplete(self) -> int:
+        """
+        The bytes of the message whose end has not come.
+        """
+        return len(self._receive_buffer)
 
     def _set_peer_certificate(self, certificate: tls.Certificate) -> None:
         """
