@@ -133,6 +133,7 @@ interop: interop-peers
 
 .PHONY: lab
 lab: $(TESTING)
+	$(BIN)/python -m tests.lab.moving docs/moving.inc
 	$(BIN)/python -m tests.lab.table docs/lab-table.inc
 
 .PHONY: bench

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.protocols.wire import Echo
 
 from tests.lab.case import LabTestCase
 from tests.lab.nat import NAT, Mapping
@@ -17,13 +19,13 @@ from tests.lab.space import Space
 from tests.lab.wire import Link
 from tests.processes import TWIST, Program
 from twisted_libp2p.node import Node
-from twisted_libp2p.protocols.echo import PROTOCOL_ID
 from twisted_libp2p.relay.service import RelayService
 
 
 class CommandTests(LabTestCase):
     """
-    C{twist libp2p --relay} behind one router, and C{libp2p pipe} behind another.
+    C{twist libp2p --serve --relay} behind one router, and C{libp2p pipe} behind
+    another.
     """
 
     def program(self, space: Space, *arguments: str) -> Program:
@@ -64,17 +66,24 @@ class CommandTests(LabTestCase):
             )
             for number in (1, 2)
         ]
-        place = str(relay.addresses[0])
+        ssh = ReactorIn(reactor, hosts[0]).listenTCP(
+            22, Factory.forProtocol(Echo), interface="127.0.0.1"
+        )
+        self.addCleanup(ssh.stopListening)
         server = self.program(
-            hosts[0], *TWIST, "--log-format=text", "libp2p", "--echo",
-            "--listen", "/ip4/10.1.0.2/tcp/4001", "--relay", place,
+            hosts[0], *TWIST, "--log-format=text", "libp2p",
+            "--serve", "/ssh/1.0.0=tcp:localhost:22",
+            "--relay", str(relay.addresses[0]),
         )  # fmt: skip
         address = await server.says(r"listening on (\S+/p2p-circuit/\S+)")
+        began = reactor.seconds()
         pipe = self.program(
-            hosts[1], "-m", "twisted_libp2p", "pipe", address, PROTOCOL_ID
+            hosts[1], "-m", "twisted_libp2p", "pipe", address, "/ssh/1.0.0"
         )
         pipe.transport.write(b"hello\n")
         await pipe.says("(hello)")
+        took = reactor.seconds() - began
+        print(f"the first bytes came back {took:.1f} s after the start of the pipe")
         await relay.stopService()
         pipe.transport.write(b"still there\n")
         await pipe.says("(still there)")

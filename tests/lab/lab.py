@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.lab.conntrack import forgetConnections
 from tests.lab.nat import FIREWALL, NAT
 from tests.lab.space import Space
 from tests.lab.wire import Link, Wire
@@ -62,6 +63,8 @@ class Router(Space):
         # A table has to exist to be deleted.
         forget = "table ip router\ndelete table ip router\n"
         self.run("nft -f -", forget + nat.rules(self.wan))
+        with self.entered():
+            forgetConnections()
 
 
 class Lab:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import formatEvent, globalLogPublisher
@@ -22,6 +22,7 @@ from twisted_libp2p.errors import (
     CircuitRefused,
     DialFailed,
     LimitedConnection,
+    PeerUnresponsive,
     UnsupportedAddress,
     UnsupportedProtocol,
 )
@@ -32,7 +33,7 @@ from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.relay.circuit import CIRCUIT, Circuit, CircuitAddress
-from twisted_libp2p.relay.client import _carry
+from twisted_libp2p.relay.client import RELAY_INTERVAL, _carry
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
 from twisted_libp2p.relay.messages import STOP, Status, Stop, StopType
 from twisted_libp2p.relay.splice import Splice
@@ -428,6 +429,24 @@ class ReservationTests(RelayTestCase):
         self.nodes.advance(2.0)
         self.assertEqual(len(listener.addresses), 1)
         self.assertEqual(list(relay.services[-1].book), [listener.peerID])
+
+    def test_deaf(self) -> None:
+        """
+        A relay that no longer hears us, since our router has forgotten the connection,
+        is noticed within seconds, and asked again.
+        """
+        self.relay()
+        listener, lost = self.listener(), list[ReservationLost]()
+        listener.events.subscribe(ReservationLost, lost.append)
+        (connection,) = listener.connections
+        self.patch(type(connection), "ping", lambda each: Deferred())
+        self.nodes.advance(4 * RELAY_INTERVAL)
+        (event,) = lost
+        self.assertIsInstance(event.reason, PeerUnresponsive)
+        self.nodes.advance(2.0)
+        self.assertEqual(len(listener.addresses), 1)
+        (other,) = listener.connections
+        self.assertIsNot(other, connection)
 
     def test_renewal(self) -> None:
         """

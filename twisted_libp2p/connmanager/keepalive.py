@@ -13,14 +13,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import LocalError, PeerUnresponsive, UpgradeTimeout
-from twisted_libp2p.interfaces import IManagedConnection
+from twisted_libp2p.interfaces import IConnection, IManagedConnection
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["KeepAlive", "Ping"]
 
 #: Measures the round trip of a connection.  A peer that does not serve ping has
 #: answered too.
-Ping = Callable[[IManagedConnection], Deferred[float]]
+Ping = Callable[[IConnection], Deferred[float]]
 
 #: Number of unanswered pings in a row after which the peer is dead.
 MISSES = 2
@@ -59,7 +59,7 @@ class KeepAlive:
         self._clock = clock
         self._interval = interval
         self._ping = ping
-        self._watched: dict[IManagedConnection, _Watch] = {}
+        self._watched: dict[IConnection, _Watch] = {}
 
     def __len__(self) -> int:
         """
@@ -72,10 +72,17 @@ class KeepAlive:
         Watch a connection, unless its muxer does.
         """
         if not connection.keepsAlive:
+            self.watch(connection)
+
+    def watch(self, connection: IConnection) -> None:
+        """
+        Watch a connection, unless that is done.
+        """
+        if connection not in self._watched:
             watch = self._watched[connection] = _Watch(self._clock.seconds())
             self._wait(connection, watch)
 
-    def closed(self, connection: IManagedConnection) -> None:
+    def closed(self, connection: IConnection) -> None:
         """
         Stop watching a connection, if it is watched.
         """
@@ -87,10 +94,10 @@ class KeepAlive:
         if watch.asked is not None:
             watch.asked.cancel()
 
-    def _wait(self, connection: IManagedConnection, watch: _Watch) -> None:
+    def _wait(self, connection: IConnection, watch: _Watch) -> None:
         watch.call = self._clock.callLater(self._interval, self._ask, connection, watch)
 
-    def _ask(self, connection: IManagedConnection, watch: _Watch) -> None:
+    def _ask(self, connection: IConnection, watch: _Watch) -> None:
         """
         Ping once.
         """
@@ -99,9 +106,7 @@ class KeepAlive:
         addTimeout(asked, self._interval, self._clock)
         asked.addBoth(self._answered, connection, watch)
 
-    def _answered(
-        self, result: object, connection: IManagedConnection, watch: _Watch
-    ) -> None:
+    def _answered(self, result: object, connection: IConnection, watch: _Watch) -> None:
         """
         Judge the result of a ping.  Any answer of the peer is a sign of life, even a
         refusal; a refusal of our own side says nothing about the peer.

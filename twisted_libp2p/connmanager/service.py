@@ -29,10 +29,7 @@ from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.connmanager.trimming import Trimming
-from twisted_libp2p.errors import (
-    ConnectionClosing,
-    ErrorCode,
-)
+from twisted_libp2p.errors import ConnectionClosing, ErrorCode
 from twisted_libp2p.events import (
     ClosedConn,
     ConnectionTrimmed,
@@ -42,6 +39,7 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
+    IConnection,
     IConnectionManager,
     IConnections,
     IGater,
@@ -434,7 +432,7 @@ class ConnectionManager(Service):
 
     # Signs of life
 
-    def _ping(self, connection: IManagedConnection) -> Deferred[float]:
+    def _ping(self, connection: IConnection) -> Deferred[float]:
         """
         Measure the round trip by the muxer, or on a stream.
         """

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.connection import isRelayed
+from twisted_libp2p.connmanager.keepalive import KeepAlive
 from twisted_libp2p.errors import (
     CircuitRefused,
     LimitedConnection,
@@ -58,6 +59,11 @@ CONNECT_TIME: Final = 20.0
 #: answer to a request for a reservation.
 MESSAGE_TIME: Final = 15.0
 
+#: Seconds between two pings of a relay that has granted a reservation, and for an
+#: answer.  A router that has forgotten us, or a new address of ours, is noticed by
+#: their loss: nobody could reach us until then.
+RELAY_INTERVAL: Final = 5.0
+
 
 class RelayClient:
     """
@@ -77,6 +83,9 @@ class RelayClient:
         self._accepting = Deadlines(host.clock, MESSAGE_TIME)
         self._exchange = Exchange(
             HOP, host.clock, timeout=MESSAGE_TIME, maximum=MAX_MESSAGE
+        )
+        self._keepAlive = KeepAlive(
+            host.clock, RELAY_INTERVAL, lambda connection: connection.ping()
         )
         self.ports: dict[PeerID, CircuitPort] = {}
         self._serving: IRegistration | None = None
@@ -196,6 +205,7 @@ class RelayClient:
             relay,
             [known] if known else [],
             lambda: port.changed(),
+            self._keepAlive,
             self._random,
         )
         port = CircuitPort(address, factory, holding, self._stopped)

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.connmanager.keepalive import KeepAlive
 from twisted_libp2p.errors import (
     InvalidInput,
     InvalidMultiaddr,
@@ -80,6 +81,7 @@ class Holding:
         relay: PeerID,
         known: Iterable[Multiaddr],
         changed: Callable[[], object],
+        keepAlive: KeepAlive,
         random: Callable[[], float],
     ) -> None:
         """
@@ -88,6 +90,7 @@ class Holding:
         @param exchange: the exchange of L{HOP}.
         @param known: addresses of the relay; without any the peerstore has them.
         @param changed: called after each change of C{addresses}.
+        @param keepAlive: notices that the relay no longer hears us.
         @param random: returns numbers from 0 to 1.
         """
         self.relay = relay
@@ -100,6 +103,8 @@ class Holding:
         self._exchange = exchange
         self._known = tuple(known)
         self._changed = changed
+        self._keepAlive = keepAlive
+        self._watched: IConnection | None = None
         self._pending: Deferred[Any] | None = None
         self._found: tuple[Multiaddr, ...] = ()
         self._due: IDelayedCall | None = None
@@ -261,6 +266,11 @@ class Holding:
     def _announce(self) -> None:
         host = self._host
         host.connections.protect(self.relay, TAG, redial=False)
+        if self.connection is not self._watched:
+            self._unwatch()
+            self._watched = self.connection
+            if self._watched is not None:
+                self._keepAlive.watch(self._watched)
         new = not self.addresses
         changed = self._found != self.addresses
         self.addresses = self._found
@@ -285,6 +295,7 @@ class Holding:
     def _withdraw(self) -> None:
         host = self._host
         host.connections.unprotect(self.relay, TAG)
+        self._unwatch()
         expiry, self._expiry = self._expiry, None
         if expiry is not None:
             expiry.cancel()
@@ -299,6 +310,11 @@ class Holding:
                 time=host.clock.seconds(), relay=self.relay, reason=self.problem
             )
         )
+
+    def _unwatch(self) -> None:
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            self._keepAlive.closed(watched)
 
     def _wait(self) -> None:
         if not self.held:
