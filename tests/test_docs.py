@@ -503,7 +503,7 @@ class LimitTests(SynchronousTestCase):
         for room in (
             "wire", "identity", "address", "negotiation", "security", "muxer",
             "transport", "connection", "protocols", "peerstore", "connmanager",
-            "status", "quic", "dht", "portmap",
+            "status", "quic", "dht", "portmap", "discovery",
         ):  # fmt: skip
             for path in (ROOT / "twisted_libp2p" / room).rglob("*.py"):
                 place = ".".join(path.relative_to(ROOT / "twisted_libp2p").parts)[:-3]

@@ -28,6 +28,9 @@ from zope.interface.verify import verifyObject
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.discovery.bootstrap import Bootstrap
+from twisted_libp2p.discovery.mdns.service import MdnsService
+from twisted_libp2p.discovery.meeting import DialFound
 from twisted_libp2p.errors import ConfigurationError, DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
 from twisted_libp2p.identity import Identity
@@ -348,6 +351,17 @@ class ServiceOptionsTests(SynchronousTestCase):
         node = make("--port-mapping", "--relay-service", "--relay", relay)
         self.assertLessEqual(names, {each.name for each in node.services})
 
+    def test_discoveries(self) -> None:
+        """
+        Each way to find peers is a service of its own.
+        """
+        node = make("--mdns-interface", "eth0", "--dial-found", "5")
+        self.assertIsInstance(node.service(MdnsService), MdnsService)
+        self.assertEqual(node.service(DialFound).connections, 5)
+        node = make("--bootstrap", "public")
+        self.assertEqual(len(node.service(Bootstrap).states()), 6)
+        self.assertRaises(ConfigurationError, node.service, MdnsService)
+
     def test_refused(self) -> None:
         """
         Values that make no sense are one line each.
@@ -356,7 +370,7 @@ class ServiceOptionsTests(SynchronousTestCase):
             (("--low-water", "9", "--high-water", "5"), "low water mark"),
             (("--block", "nobody"), "nobody"),
             (("--bootstrap", "/ip4/192.0.2.1/tcp/1"), "/p2p/"),
-            (("--bootstrap", "nowhere"), "--bootstrap: 'nowhere' does not begin"),
+            (("--bootstrap", "nowhere"), "--bootstrap nowhere: it is neither"),
             (("--peerstore", "mysql:x"), "sqlite:"),
         ):
             error = self.assertRaises(SystemExit, make, *options)

@@ -23,15 +23,15 @@ from twisted.python.reflect import namedModule
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.util import runAsEffectiveUser
 
-from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
-from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
-from twisted_libp2p.interfaces import ITransportProvider, Source
+from twisted_libp2p.interfaces import ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import NodeOptions, whole
+from twisted_libp2p.options import whole
+from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
@@ -55,7 +55,7 @@ _log = Logger()
 KEY_FILE = "node.key"
 
 
-class Options(NodeOptions):
+class Options(FindingOptions):
     """
     The command line of a node.
     """
@@ -107,7 +107,6 @@ class Options(NodeOptions):
         self["listen"] = []
         self["announce"] = []
         self["serve"] = []
-        self["bootstrap"] = []
         self["relay"] = []
         self["allow"] = []
         self["block"] = []
@@ -132,12 +131,6 @@ class Options(NodeOptions):
         forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
         """
         self["serve"].append(forward)
-
-    def opt_bootstrap(self, address: str) -> None:
-        """
-        stay connected to this peer, /ip4/.../tcp/.../p2p/...; may be repeated
-        """
-        self["bootstrap"].append(address)
 
     def opt_relay(self, address: str) -> None:
         """
@@ -445,21 +438,9 @@ def _make(options: Options, reactor: Any) -> Node:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
     if options["perf"]:
         node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
-    for each in options["bootstrap"]:
-        try:
-            address = Multiaddr(each)
-        except InvalidMultiaddr as error:
-            raise ConfigurationError(f"--bootstrap: {error}") from None
-        if address.peerID is None:
-            raise ConfigurationError(
-                f"--bootstrap {each}: it has to be an address that ends in /p2p/ and"
-                " the id of the peer"
-            )
-        node.peerstore.addAddresses(
-            address.peerID, [address.withoutPeer()], source=Source.CONFIGURED
-        )
-        node.connections.protect(address.peerID, "bootstrap")
     addReaching(node, options)
+    for service in options.discoveries(arguments["network"]):
+        node.add(service)
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))

@@ -22,6 +22,7 @@ from twisted.internet.protocol import Factory, Protocol
 from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -255,6 +256,16 @@ class Victim:
             "protocols": sorted(store.protocols(identity)),
         }
 
+    async def multicast(self, switch: str) -> dict[str, Any]:
+        """
+        Begin to find peers on the local network, or end it.
+        """
+        if switch == "on":
+            self._node.add(MdnsService())
+        else:
+            await self._node.service(MdnsService).disownServiceParent()
+        return {}
+
     async def stop(self) -> dict[str, Any]:
         """
         Stop the node, and tell what is left of it.
@@ -313,6 +324,7 @@ def main() -> None:
         victim.part,
         victim.protect,
         victim.known,
+        victim.multicast,
         victim.stop,
     ]
     run(victim.start, **{each.__name__: each for each in commands})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.fuzz import (
     addresses,
     arrivals,
+    discoveries,
     gateways,
     keys,
     messages,
@@ -33,6 +34,7 @@ __all__ = [
     "TARGETS",
     "addresses",
     "arrivals",
+    "discoveries",
     "gateways",
     "keys",
     "messages",

@@ -83,6 +83,16 @@ class IEventBus(Interface):
         @param where: returns whether an event is wanted; None for all of them.
         """
 
+    def next(
+        type: type[Any], where: Callable[[Any], bool] | None = None
+    ) -> Deferred[Any]:
+        """
+        Wait for the next event of a type.
+
+        @param where: returns whether an event is wanted; None for all of them.
+        @return: fires with the event; cancelling it ends the wait.
+        """
+
     def publish(event: Any) -> None:
         """
         Deliver an event to all subscribers.

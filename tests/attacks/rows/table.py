@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 
 from tests.attacks.rows import (
     connections,
+    discovering,
     muxing,
     negotiating,
     protocols,
@@ -291,6 +292,15 @@ ROWS = (
         strangers.forgedAddresses,
         once=True,
         long=20,
+        others=NOBODY,
+        network=True,
+    ),
+    Row(
+        "discovery.neighbours",
+        "a neighbour names thousands of peers, for ever and elsewhere, says goodbye for"
+        " others, asks all the time, and sends broken packets",
+        discovering.neighbours,
+        once=True,
         others=NOBODY,
         network=True,
     ),

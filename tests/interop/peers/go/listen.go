@@ -38,6 +38,11 @@ func listen(opts options) error {
 		},
 	})
 	serve(h, printLine)
+	if opts.mdns {
+		if err := startMDNS(h); err != nil {
+			return err
+		}
+	}
 	addrs := []string{}
 	for _, a := range h.Network().ListenAddresses() {
 		addrs = append(addrs, fmt.Sprintf("%s/p2p/%s", a, h.ID()))

@@ -43,6 +43,7 @@ type options struct {
 	defaults  bool
 	relay     bool
 	circuit   string
+	mdns      bool
 	do        []step
 	size      int
 	repeat    time.Duration
@@ -123,6 +124,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
 	flags.BoolVar(&opts.defaults, "defaults", false, "keep the limits of the package")
 	flags.BoolVar(&opts.relay, "relay-service", false, "be a relay, with the limits of the package")
+	flags.BoolVar(&opts.mdns, "mdns", false, "find peers on the local network")
 	flags.StringVar(&opts.circuit, "circuit", "", "address of a relay to reserve a place at")
 	do := "ping,identify,echo"
 	seconds := 0

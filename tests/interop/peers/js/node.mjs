@@ -5,6 +5,7 @@ import nodeTLS from 'node:tls'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mdns } from '@libp2p/mdns'
 import { mplex } from '@libp2p/mplex'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
@@ -159,6 +160,7 @@ export async function makeNode (choices) {
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
     streamMuxers: [muxer(limits[choices.muxer])],
+    peerDiscovery: choices.mdns ? [mdns({ interval: 1000 })] : [],
     services: {
       ping: ping(limits.streams),
       identify: identify(limits.streams),

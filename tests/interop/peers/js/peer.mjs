@@ -35,7 +35,8 @@ function parseCommandLine (argv) {
     psk: { type: 'string' },
     defaults: { type: 'boolean', default: false },
     'relay-service': { type: 'boolean', default: false },
-    circuit: { type: 'string' }
+    circuit: { type: 'string' },
+    mdns: { type: 'boolean', default: false }
   }
   const [role] = argv
   if (role === 'dial') {
@@ -104,6 +105,10 @@ async function listen (choices) {
   })
   node.addEventListener('connection:close', evt => {
     printLine({ event: 'disconnected', peer: evt.detail.remotePeer.toString() })
+  })
+  node.addEventListener('peer:discovery', evt => {
+    const { id, multiaddrs } = evt.detail
+    printLine({ event: 'found', peer: id.toString(), addrs: multiaddrs.map(addr => addr.toString()) })
   })
   await serve(node, printLine)
   await node.start()

@@ -21,6 +21,7 @@ from bench import benchDial, benchListen
 from libp2p.abc import INotifee
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from limits import CLOSE_LIMIT, CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within
+from mdns import startMDNS
 from multiaddr import Multiaddr
 from output import leave, log, printLine, reason
 from serve import serve
@@ -72,6 +73,7 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     options.add_argument("--late-muxer", dest="late", action="store_true")
     options.add_argument("--psk")
     options.add_argument("--defaults", action="store_true")
+    options.add_argument("--mdns", action="store_true")
     parser = argparse.ArgumentParser("peer", allow_abbrev=False)
     roles = parser.add_subparsers(dest="role", required=True)
     roles.add_parser("listen", parents=[options], allow_abbrev=False)
@@ -161,6 +163,8 @@ async def listen(choices: argparse.Namespace) -> None:
         if not addresses:
             raise OSError("it does not listen")
         peer = str(host.get_id())
+        if choices.mdns:
+            startMDNS(host)
         printLine({"peerId": peer, "addrs": addresses, "pid": os.getpid()})
         await untilDone()
         with trio.move_on_after(CLOSE_LIMIT):

@@ -8,16 +8,18 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, stdin};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::discovery::Search;
 use crate::options::Options;
 use crate::output::{AnyError, print_line};
 use crate::serve::serve;
-use crate::stack::{describe, make_swarm};
+use crate::stack::{BehaviourEvent, describe, make_swarm};
 
 /// Print where this peer listens, then serve until its parent is done.
 pub async fn listen(options: &Options) -> Result<(), AnyError> {
     let (mut swarm, incoming) = make_swarm(options)?;
     let id = *swarm.local_peer_id();
     swarm.listen_on(options.address().parse()?)?;
+    let search = Search::new(options)?;
     tokio::spawn(serve(incoming, |event| print_line(&event)));
     let parent = until_done();
     tokio::pin!(parent);
@@ -27,17 +29,22 @@ pub async fn listen(options: &Options) -> Result<(), AnyError> {
             event = swarm.select_next_some() => event,
         };
         match event {
-            SwarmEvent::NewListenAddr { address, .. } => print_line(&json!({
-                "peerId": id.to_string(),
-                "addrs": [format!("{address}/p2p/{id}")],
-                "pid": std::process::id(),
-            })),
+            SwarmEvent::NewListenAddr { address, .. } => {
+                print_line(&json!({
+                    "peerId": id.to_string(),
+                    "addrs": [format!("{address}/p2p/{id}")],
+                    "pid": std::process::id(),
+                }));
+                search.begin(&mut swarm, address)?;
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Discovery(event)) => search.happened(event),
             SwarmEvent::ListenerClosed { reason, .. } => reason?,
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 let mut event = describe(options);
                 event["event"] = "connected".into();
                 event["peer"] = peer_id.to_string().into();
                 print_line(&event);
+                search.connected(&mut swarm, &peer_id);
             }
             SwarmEvent::ConnectionClosed { peer_id, .. } => {
                 print_line(&json!({"event": "disconnected", "peer": peer_id.to_string()}));

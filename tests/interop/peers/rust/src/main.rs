@@ -6,6 +6,7 @@
 
 mod bench;
 mod dial;
+mod discovery;
 mod listen;
 mod options;
 mod output;

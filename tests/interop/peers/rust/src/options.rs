@@ -65,6 +65,10 @@ pub struct Options {
     pub late: bool,
     pub psk: Option<String>,
     pub defaults: bool,
+    pub mdns: bool,
+    pub point: bool,
+    pub register: Option<String>,
+    pub discover: Option<String>,
     pub tasks: Vec<Step>,
     pub repeat: Duration,
 }
@@ -110,6 +114,10 @@ impl Options {
             late: false,
             psk: None,
             defaults: false,
+            mdns: false,
+            point: false,
+            register: None,
+            discover: None,
             tasks: Vec::new(),
             repeat: Duration::ZERO,
         };
@@ -129,6 +137,14 @@ impl Options {
                         options.defaults = true;
                         continue;
                     }
+                    "--mdns" if !dialing => {
+                        options.mdns = true;
+                        continue;
+                    }
+                    "--rendezvous-point" if !dialing => {
+                        options.point = true;
+                        continue;
+                    }
                     _ => {}
                 }
             }
@@ -145,6 +161,8 @@ impl Options {
                 "--port" => options.port = number(&name, &value)?,
                 "--key" => options.key = value,
                 "--psk" => options.psk = Some(value),
+                "--register" if !dialing => options.register = Some(value),
+                "--discover" if !dialing => options.discover = Some(value),
                 "--do" if dialing => wanted = value,
                 "--size" if dialing => size = number(&name, &value)?,
                 "--for" if dialing => options.repeat = Duration::from_secs(number(&name, &value)?),

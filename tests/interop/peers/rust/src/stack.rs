@@ -24,6 +24,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::discovery;
 use crate::options::{CONNECT_LIMIT, Options};
 use crate::output::AnyError;
 use crate::serve;
@@ -42,6 +43,7 @@ const BENCH_PING_INTERVAL: Duration = Duration::from_secs(3600);
 pub struct Behaviour {
     pub ping: ping::Behaviour,
     pub identify: identify::Behaviour,
+    pub discovery: discovery::Behaviour,
     pub streams: streams::Behaviour,
 }
 
@@ -64,6 +66,7 @@ pub fn make_swarm(
             identify::Config::new("interop".into(), keys.public())
                 .with_agent_version(concat!("rust-libp2p/", "0.57").into()),
         ),
+        discovery: discovery::Behaviour::new(options, &keys)?,
         streams,
     };
     let mut config = swarm::Config::with_tokio_executor();

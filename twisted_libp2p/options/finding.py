@@ -1,0 +1,75 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The options by which a node finds peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from twisted_libp2p.discovery.bootstrap import Bootstrap
+from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
+from twisted_libp2p.discovery.mdns.service import MdnsService
+from twisted_libp2p.discovery.meeting import DialFound
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.options.command import whole
+from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.transport.private import PrivateNetwork
+
+__all__ = ["FindingOptions"]
+
+
+class FindingOptions(NodeOptions):
+    """
+    The ways to find peers.
+    """
+
+    optParameters: ClassVar[list[Any]] = [
+        ["dial-found", None, None, "dial found peers up to N connections", whole(1)],
+    ]
+
+    optFlags: ClassVar[list[Any]] = [
+        ["mdns", None, "find peers on the local network, and be found by them"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["bootstrap"] = []
+        self["mdns-interface"] = []
+
+    def opt_bootstrap(self, where: str) -> None:
+        """
+        stay connected to this peer, to those of a file, or public; may be repeated
+        """
+        self["bootstrap"].append(where)
+
+    def opt_mdns_interface(self, name: str) -> None:
+        """
+        look for peers on this interface, such as eth0, only; may be repeated
+        """
+        self["mdns-interface"].append(name)
+        self["mdns"] = 1
+
+    def discoveries(self, network: PrivateNetwork | None) -> Iterator[IHostService]:
+        """
+        Make the services that find peers.
+
+        @param network: the private network of the node; None without one.
+        @raise ConfigurationError: an option has no usable value.
+        """
+        if network is not None and PUBLIC in self["bootstrap"]:
+            raise ConfigurationError(
+                "--bootstrap public contradicts --psk: those peers are in no private"
+                " network"
+            )
+        peers = [each for one in self["bootstrap"] for each in bootstrapPeers(one)]
+        if peers:
+            yield Bootstrap(peers)
+        if self["mdns"]:
+            fingerprint = None if network is None else network.fingerprint
+            yield MdnsService(fingerprint, self["mdns-interface"])
+        if self["dial-found"] is not None:
+            yield DialFound(self["dial-found"])
