@@ -40,6 +40,7 @@ class Dial:
     @ivar options: how it is dialed.
     @ivar race: the attempts.
     @ivar candidates: the addresses.
+    @ivar unfound: the routings that have found nothing, and why.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Dial:
         self.options = options
         self.race: Race[IConnection] = Race(clock, WIDTH)
         self.candidates = Candidates(peer, few)
+        self.unfound: list[str] = []
         self._clock = clock
         self._waiting: dict[Deferred[IConnection], None] = {}
 
@@ -116,6 +118,11 @@ class Dial:
     def _checked(self, connection: IConnection | None) -> IConnection:
         if connection is None:
             if self.candidates.empty:
+                if self.unfound:
+                    raise NoAddresses(
+                        f"no address of {self.target} is known, and none was found:"
+                        f" {'; '.join(self.unfound)}"
+                    )
                 raise NoAddresses(
                     f"no address of {self.target} is known: dial one that ends in"
                     " /p2p/ and its id"

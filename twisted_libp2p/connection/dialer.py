@@ -97,7 +97,7 @@ class Dialer:
         own: Callable[[], Iterable[Multiaddr]] = tuple,
         existing: Callable[[PeerID], Iterable[IConnection]] = _none,
         instead: Instead | None = None,
-        routings: Sequence[IPeerRouting] = (),
+        routings: Iterable[IPeerRouting] = (),
         random: Callable[[], float],
     ) -> None:
         """
@@ -115,7 +115,7 @@ class Dialer:
             first: a dial ends with that one, even if it has failed itself.
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
-        @param routings: find the addresses of peers; a list that may grow.
+        @param routings: find the addresses of peers; there may be more later.
         @param random: returns numbers from 0 to 1, for waits that peers do not share.
         @raise ConfigurationError: the dialect is unknown.
         """
@@ -449,6 +449,7 @@ class Dialer:
         except CancelledError:
             raise
         except Exception as error:
+            dial.unfound.append(f"{routing}: {error}")
             self._log.info(
                 "{routing} cannot find {peer}: {error}",
                 routing=routing,
@@ -456,6 +457,8 @@ class Dialer:
                 error=str(error),
             )
             return
+        if not found:
+            dial.unfound.append(f"{routing}: nothing found")
         own = [each for each in found if each.peerID in (None, peer)]
         self._enter(dial, [(each, routing.origin) for each in own[:MAX_ADDRESSES]])
 

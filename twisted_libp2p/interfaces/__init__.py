@@ -38,6 +38,7 @@ The contracts between the rooms of twisted_libp2p::
     IPeerRouting        finds the addresses of a peer
     IContentRouting     finds the peers that provide a key
     IDiscovery          finds the peers of a namespace
+    IExplaining         a routing that describes its last lookup
     IPeerStore          everything that is known about peers: an IAddressBook, an
                         IKeyBook, an IProtocolBook and an IMetadataBook in one
     IProvider           a plugin that provides one of these by its name
@@ -120,6 +121,7 @@ from twisted_libp2p.interfaces.quic import (
 from twisted_libp2p.interfaces.routing import (
     IContentRouting,
     IDiscovery,
+    IExplaining,
     IPeerRouting,
 )
 from twisted_libp2p.interfaces.security import (
@@ -175,6 +177,7 @@ __all__ = [
     "IDiscovery",
     "IEventBus",
     "IExpendability",
+    "IExplaining",
     "IFlushable",
     "IGater",
     "IHalfCloseable",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr, Origin
     from twisted_libp2p.identity import PeerID
 
-__all__ = ["IContentRouting", "IDiscovery", "IPeerRouting"]
+__all__ = ["IContentRouting", "IDiscovery", "IExplaining", "IPeerRouting"]
 
 
 class IPeerRouting(Interface):
@@ -44,6 +44,20 @@ class IPeerRouting(Interface):
         @return: fires with the addresses, without or with the id of the peer at their
             end; with none if the peer is not found.  It is cancelled when the dial is
             over.
+        """
+
+
+class IExplaining(Interface):
+    """
+    A routing that can describe its last lookup of a key.
+    """
+
+    def explain(key: bytes) -> str:
+        """
+        Describe the last lookup of a key.
+
+        @param key: the bytes of a peer id, or another key.
+        @return: any number of lines, none if nothing is known.
         """
 
 

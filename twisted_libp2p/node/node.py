@@ -62,6 +62,7 @@ from twisted_libp2p.node.parts import (
     makeUpgrader,
     openStore,
 )
+from twisted_libp2p.node.routing import Routing
 from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
 from twisted_libp2p.node.targets import Target
@@ -155,7 +156,7 @@ class Node(OutgoingNode, RunningNode):
     @ivar addressFilter: decides which addresses that peers name are stored and dialed.
     @ivar listeners: the addresses on which it listens.
     @ivar proxies: the proxies that may state the address of their client.
-    @ivar routings: the ways to find the addresses of a peer.
+    @ivar routing: the ways to find the addresses of a peer.
     @ivar life: its state.
     """
 
@@ -197,7 +198,7 @@ class Node(OutgoingNode, RunningNode):
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
         self.addressFilter = AddressFilter(self.ownAddresses, reactor.seconds)
         self.proxies = TrustedProxies(proxies)
-        self.routings: list[IPeerRouting] = list(routings)
+        self.routing = Routing(reactor, routings)
         self.peerstore = openStore(peerstore, self)
         self.connections = makeConnections(self, policy, limits, gater, random)
         self.proxy = makeProxy(self, dialThrough)
@@ -232,7 +233,7 @@ class Node(OutgoingNode, RunningNode):
         service.attach(self)
         service.setServiceParent(self)
         if IPeerRouting.providedBy(service):
-            self.routings.append(service)
+            self.routing.add(service)
 
     def service(self, kind: type[S]) -> S:
         """

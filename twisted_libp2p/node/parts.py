@@ -193,7 +193,7 @@ def makeDialer(
         own=node.ownAddresses.full,
         existing=node.connections.to,
         instead=node.connections.instead,
-        routings=node.routings,
+        routings=node.routing,
         random=random,
     )
     node.peerstore.prefer(dialer.dials)
