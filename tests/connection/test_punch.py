@@ -124,7 +124,7 @@ class PuncherTests(SynchronousTestCase):
         """
         Punch for 5 seconds, with a round trip of 0.1 seconds.
         """
-        result = self.puncher.punch(PEER, addresses, role, 0.1, 5.0)
+        result = self.puncher.punch(PEER, addresses, role, 0.1, 5.0, Origin.PUBLIC)
         return result.addErrback(lambda reason: reason.trap(DialFailed) and reason)
 
     def test_server(self) -> None:
@@ -212,9 +212,9 @@ class PuncherTests(SynchronousTestCase):
         The end of a punch leaves those of other peers behind the same router.
         """
         first = self.punch(Role.CLIENT, TCP)
-        self.puncher.punch(OTHER, [TCP], Role.CLIENT, 0.1, 5.0).addErrback(
-            lambda reason: None
-        )
+        self.puncher.punch(
+            OTHER, [TCP], Role.CLIENT, 0.1, 5.0, Origin.PUBLIC
+        ).addErrback(lambda reason: None)
         first.cancel()
         self.failureResultOf(first)
         ((expected,),) = self.net.expected.values()

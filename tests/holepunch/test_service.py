@@ -252,6 +252,28 @@ class HolePunchingTests(SynchronousTestCase):
             other.direction = direction
             self.assertTrue(self.host.serve(other, DCUTR).disconnected)
 
+    def test_private(self) -> None:
+        """
+        Through a relay in a private network, addresses in private networks count, too.
+        """
+        named = Multiaddr("/ip4/10.9.0.1/tcp/4001")
+        message = delimit(Message(MessageType.CONNECT, (named, THERE)).toBytes())
+        inside = CIRCUIT.replace("45.45.0.10", "10.8.0.1")
+        for place, expected, own in (
+            (CIRCUIT, (THERE,), ()),
+            (inside, (named, THERE), (Multiaddr("/ip4/10.1.0.2/tcp/4001"),)),
+        ):
+            connection = self.opened(Direction.OUTBOUND, place)
+            stream = self.host.serve(connection, DCUTR)
+            stream.protocol.dataReceived(message)
+            self.assertEqual(
+                stream.value(), delimit(Message(MessageType.CONNECT, own).toBytes())
+            )
+            stream.protocol.dataReceived(SYNC)
+            *_, (addresses, _, _, punching) = self.host.punched
+            self.assertEqual(addresses, expected)
+            punching.errback(DialFailed("peer", []))
+
     def test_answers(self) -> None:
         """
         A peer that asks again and again is no longer answered.

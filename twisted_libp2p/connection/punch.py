@@ -84,6 +84,7 @@ class Puncher:
         role: Role,
         roundTrip: float | None,
         seconds: float,
+        origin: Origin,
     ) -> Deferred[IConnection]:
         """
         Dial a peer at all its addresses.
@@ -96,10 +97,11 @@ class Puncher:
         @param roundTrip: seconds to the peer and back; None if the peer does not dial
             us at the same time: each address is tried once then.
         @param seconds: how long to try.
+        @param origin: the place of the peer that names the addresses.
         @return: fires with the first connection.  Fails with L{DialFailed}.
         """
         bare = list(dict.fromkeys(each.withoutPeer() for each in addresses))
-        run = _Run(peer, self._ended, self._clock, seconds)
+        run = _Run(peer, origin, self._ended, self._clock, seconds)
         self._running.add(run)
         if roundTrip is not None:
             run.punch = Punch(peer, role, run.succeeded)
@@ -137,7 +139,7 @@ class Puncher:
 
         watched: set[bytes | None] = set()
         for address in addresses:
-            transport = self._choice.find(address, Origin.PUBLIC)
+            transport = self._choice.find(address, run.origin)
             if IPacketPunching.providedBy(transport) and address.host not in watched:
                 watched.add(address.host)
                 with suppress(UnsupportedAddress):
@@ -170,13 +172,13 @@ class Puncher:
         @param wait: maximum of the seconds between two dials; None for a single dial.
         """
         # The repetitions count as one dial.
-        self._filter.dialing(Origin.PUBLIC, address)
+        self._filter.dialing(run.origin, address)
         context = self._upgrader.context
         while True:
             if not context.open:
                 raise NodeStopping
             context.connections.dialing(run.peer, address)
-            transport = self._choice.find(address, Origin.PUBLIC)
+            transport = self._choice.find(address, run.origin)
             if transport is None:
                 raise UnsupportedAddress(f"no transport of this node dials {address}")
             if role is Role.SERVER and IPacketPunching.providedBy(transport):
@@ -220,6 +222,7 @@ class _Run:
     """
     The dials of one peer.
 
+    @ivar origin: the place of the peer that has named the addresses.
     @ivar result: fires with the first connection.
     @ivar causes: for each address its last error.
     @ivar watching: called at the end.
@@ -229,6 +232,7 @@ class _Run:
     def __init__(
         self,
         peer: PeerID,
+        origin: Origin,
         ended: Callable[[_Run], object],
         clock: IReactorTime,
         seconds: float,
@@ -238,6 +242,7 @@ class _Run:
         @param seconds: how long to try.
         """
         self.peer = peer
+        self.origin = origin
         self.result: Deferred[IConnection] = Deferred(lambda _: self._end())
         self.causes: dict[Multiaddr, Exception] = {}
         self.punch: Punch | None = None

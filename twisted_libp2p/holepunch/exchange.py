@@ -47,6 +47,14 @@ MAX_ROUND_TRIP: Final = 5.0
 MIN_PORT: Final = 1024
 
 
+#: The scopes of the addresses at which a hole may be punched, by the place of the
+#: relay.  One on this host says nothing of the place of the peer.
+_SCOPES: Final = {
+    Origin.PUBLIC: (Scope.PUBLIC,),
+    Origin.NETWORK: (Scope.PUBLIC, Scope.PRIVATE),
+}
+
+
 class MessageType(IntEnum):
     """
     The kinds of messages.
@@ -99,11 +107,17 @@ class Message:
         return cls(MessageType(message.type), tuple(found))
 
 
-def punchable(addresses: Iterable[Multiaddr]) -> list[Multiaddr]:
+def punchable(
+    addresses: Iterable[Multiaddr], origin: Origin = Origin.PUBLIC
+) -> list[Multiaddr]:
     """
     Select the addresses at which a hole may be punched: public IP addresses with a
     port, and no name, no relay.
+
+    @param origin: the place of the relay.  Through one in a private network, addresses
+        of private networks are selected too.
     """
+    scopes = _SCOPES[origin]
     found: dict[Multiaddr, None] = {}
     for each in addresses:
         bare = each.withoutPeer()
@@ -113,8 +127,8 @@ def punchable(addresses: Iterable[Multiaddr]) -> list[Multiaddr]:
             and names[0] in ("ip4", "ip6")
             and names[1] in ("tcp", "udp")
             and "p2p" not in names
-            and Scope.of(bare) is Scope.PUBLIC
-            and Origin.PUBLIC.refusal(bare) is None
+            and Scope.of(bare) in scopes
+            and origin.refusal(bare) is None
             and int(bare.value(names[1]) or 0) >= MIN_PORT
         ):
             found[bare] = None
@@ -129,11 +143,15 @@ class Asker:
     @ivar roundTrip: seconds to the peer and back, once it has answered.
     """
 
-    def __init__(self, own: Iterable[Multiaddr]) -> None:
+    def __init__(
+        self, own: Iterable[Multiaddr], origin: Origin = Origin.PUBLIC
+    ) -> None:
         """
         @param own: our addresses.
+        @param origin: the place of the relay.
         """
         self._own = tuple(own)
+        self._origin = origin
         self._asked: float | None = None
         self.addresses: list[Multiaddr] | None = None
         self.roundTrip = 0.0
@@ -157,7 +175,7 @@ class Asker:
             raise ProtocolViolation(DCUTR, "a message out of turn")
         assert self._asked is not None
         self.roundTrip = min(max(0.0, now - self._asked), MAX_ROUND_TRIP)
-        self.addresses = punchable(message.addresses)
+        self.addresses = punchable(message.addresses, self._origin)
         return Message(MessageType.SYNC).toBytes()
 
 
@@ -170,11 +188,15 @@ class Answerer:
     @ivar synchronized: whether it is time to dial.
     """
 
-    def __init__(self, own: Iterable[Multiaddr]) -> None:
+    def __init__(
+        self, own: Iterable[Multiaddr], origin: Origin = Origin.PUBLIC
+    ) -> None:
         """
         @param own: our addresses.
+        @param origin: the place of the relay.
         """
         self._own = tuple(own)
+        self._origin = origin
         self._answered = 0.0
         self.addresses: list[Multiaddr] | None = None
         self.roundTrip = 0.0
@@ -189,7 +211,7 @@ class Answerer:
         """
         message = Message.fromBytes(data)
         if message.type is MessageType.CONNECT and self.addresses is None:
-            self.addresses = punchable(message.addresses)
+            self.addresses = punchable(message.addresses, self._origin)
             self._answered = now
             return Message(MessageType.CONNECT, self._own).toBytes()
         if (

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import Libp2pError, NoAddresses
 from twisted_libp2p.events import ClosedConn, Identified, OpenedConn
@@ -137,16 +137,18 @@ class HolePunching(Service):
 
     # Addresses
 
-    def addresses(self) -> list[Multiaddr]:
+    def addresses(self, origin: Origin = Origin.PUBLIC) -> list[Multiaddr]:
         """
         Return our addresses at which a hole may be punched.
+
+        @param origin: the place of the relay.
         """
         own = [
             each.address
             for each in self._host.ownAddresses.all()
             if each.source is not AddressSource.RELAYED
         ]
-        return punchable([*reversed(self._observed), *own])
+        return punchable([*reversed(self._observed), *own], origin)
 
     def _observe(self, event: Identified) -> None:
         """
@@ -157,7 +159,7 @@ class HolePunching(Service):
         if local is None or observed is None:
             return
         bare = observed.withoutPeer()
-        if local.names != bare.names or not punchable([bare]):
+        if local.names != bare.names or not punchable([bare], Origin.NETWORK):
             return
         kind = bare.names[1]
         ports = {
@@ -219,9 +221,12 @@ class HolePunching(Service):
         Try to get a direct connection.
         """
         host, peer = self._host, connection.remotePeer
+        origin = _originOf(connection)
         public = punchable(known)
         if public:
-            running.reversal = host.punch(peer, public, Role.CLIENT, None, PUNCH_TIME)
+            running.reversal = host.punch(
+                peer, public, Role.CLIENT, None, PUNCH_TIME, origin
+            )
             running.reversal.addBoth(lambda _: None)
         problem: Exception = NoAddresses("the peer has no public address")
         for _ in range(ATTEMPTS):
@@ -231,7 +236,12 @@ class HolePunching(Service):
             try:
                 await deferLater(host.clock, asker.roundTrip / 2)
                 await host.punch(
-                    peer, asker.addresses, Role.SERVER, asker.roundTrip, PUNCH_TIME
+                    peer,
+                    asker.addresses,
+                    Role.SERVER,
+                    asker.roundTrip,
+                    PUNCH_TIME,
+                    origin,
                 )
             except CancelledError:
                 raise
@@ -247,7 +257,8 @@ class HolePunching(Service):
         """
         Exchange addresses.
         """
-        asker = Asker(self.addresses())
+        origin = _originOf(connection)
+        asker = Asker(self.addresses(origin), origin)
         result: Deferred[Asker] = Deferred(lambda _: None)
 
         def done(reason: Failure | None) -> None:
@@ -311,15 +322,14 @@ class HolePunching(Service):
 
     def _serve(self) -> AnsweringStream:
         return AnsweringStream(
-            Answerer(self.addresses()),
             self._deadlines,
             self._host.clock.seconds,
-            self._mayAsk,
+            self._answer,
             self._punch,
             lambda stream: self._asked.discard(stream.transport.connection.remotePeer),
         )
 
-    def _mayAsk(self, stream: AnsweringStream) -> bool:
+    def _answer(self, stream: AnsweringStream) -> Answerer | None:
         """
         Answer only on a connection that our side has opened through a relay, and one
         stream at a time.
@@ -333,21 +343,28 @@ class HolePunching(Service):
             or peer in self._punching
             or self._answered[connection] >= MAX_ANSWERS
         ):
-            return False
+            return None
         self._answered[connection] += 1
         self._asked.add(peer)
-        return True
+        origin = _originOf(connection)
+        return Answerer(self.addresses(origin), origin)
 
     def _punch(self, stream: AnsweringStream) -> None:
         """
         Dial the peer, which dials us now.
         """
         answerer = stream.answerer
-        peer = stream.transport.connection.remotePeer
-        if not answerer.addresses or self._isDirect(peer):
+        connection: IConnection = stream.transport.connection
+        peer = connection.remotePeer
+        if answerer is None or not answerer.addresses or self._isDirect(peer):
             return
         punch = self._host.punch(
-            peer, answerer.addresses, Role.CLIENT, answerer.roundTrip, PUNCH_TIME
+            peer,
+            answerer.addresses,
+            Role.CLIENT,
+            answerer.roundTrip,
+            PUNCH_TIME,
+            _originOf(connection),
         )
         self._punching[peer] = punch
 
@@ -356,3 +373,15 @@ class HolePunching(Service):
                 del self._punching[peer]
 
         punch.addBoth(over)
+
+
+def _originOf(connection: IConnection) -> Origin:
+    """
+    Return the place of the relay of a connection, as far as it counts for the addresses
+    of its other peer: a network of ours, or anywhere.
+    """
+    remote = connection.remoteAddress
+    if remote is None or not isRelayed(remote):
+        return Origin.PUBLIC
+    place = Origin.of(remote.decapsulate("/p2p-circuit").withoutPeer())
+    return Origin.NETWORK if place is Origin.NETWORK else Origin.PUBLIC

@@ -93,24 +93,27 @@ class AskingStream(_Stream):
 class AnsweringStream(_Stream):
     """
     The stream at the side that has dialed through the relay.
+
+    @ivar answerer: our side of the exchange; None if the peer must not ask.
     """
+
+    answerer: Answerer | None = None
 
     def __init__(
         self,
-        answerer: Answerer,
         deadlines: Deadlines,
         seconds: Callable[[], float],
-        begun: Callable[[AnsweringStream], bool],
+        begun: Callable[[AnsweringStream], Answerer | None],
         synchronized: Callable[[AnsweringStream], object],
         done: Callable[[AnsweringStream], object],
     ) -> None:
         """
-        @param begun: called at the beginning; returns whether this side answers.
+        @param begun: called at the beginning; returns our side of the exchange, or
+            None if the peer must not ask.
         @param synchronized: called when it is time to dial.
         @param done: called at the end.
         """
         super().__init__(deadlines, seconds)
-        self.answerer = answerer
         self._begun = begun
         self._synchronized = synchronized
         self._done = done
@@ -119,7 +122,8 @@ class AnsweringStream(_Stream):
         """
         Wait for the peer, unless it must not ask.
         """
-        if self._begun(self):
+        self.answerer = self._begun(self)
+        if self.answerer is not None:
             super().connectionMade()
         else:
             self.transport.abortConnection()
@@ -128,6 +132,7 @@ class AnsweringStream(_Stream):
         """
         Answer.
         """
+        assert self.answerer is not None
         answer = self.answerer.receive(message, self._seconds())
         if answer is not None:
             self.transport.write(delimit(answer))
@@ -140,5 +145,5 @@ class AnsweringStream(_Stream):
         Report the end.
         """
         self._done(self)
-        if self.answerer.synchronized:
+        if self.answerer is not None and self.answerer.synchronized:
             self._synchronized(self)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         IReactorTime,
     )
 
-    from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.address import Multiaddr, Origin
     from twisted_libp2p.identity import Identity, PeerID
     from twisted_libp2p.interfaces.addressfilter import IAddressFilter
     from twisted_libp2p.interfaces.connections import IConnection
@@ -262,6 +262,7 @@ class IHost(Interface):
         role: Role,
         roundTrip: float | None,
         seconds: float,
+        origin: Origin,
     ) -> Deferred[Any]:
         """
         Dial a peer at all given addresses at once, from a port on which the node
@@ -272,6 +273,7 @@ class IHost(Interface):
         @param roundTrip: seconds to the peer and back; None if the peer does not dial
             us at the same time: each address is tried once then.
         @param seconds: how long to try.
+        @param origin: the place of the peer that names the addresses.
         @return: fires with an L{IConnection}.  Fails with
             L{DialFailed<twisted_libp2p.errors.DialFailed>}.
         """

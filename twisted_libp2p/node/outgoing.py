@@ -17,7 +17,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
@@ -104,6 +104,7 @@ class OutgoingNode:
         role: Role,
         roundTrip: float | None,
         seconds: float,
+        origin: Origin,
     ) -> Deferred[IConnection]:
         """
         Dial a peer that dials us at the same time, as
@@ -115,7 +116,9 @@ class OutgoingNode:
             return fail(
                 UnsupportedAddress(f"no hole can be punched by the proxy {self.proxy}")
             )
-        return self._dialer.puncher.punch(peer, addresses, role, roundTrip, seconds)
+        return self._dialer.puncher.punch(
+            peer, addresses, role, roundTrip, seconds, origin
+        )
 
     def _endpoint(self, target: str | IStreamClientEndpoint) -> NamedEndpoint:
         """

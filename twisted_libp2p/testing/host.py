@@ -26,7 +26,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr, PeerAddress
+from twisted_libp2p.address import Multiaddr, Origin, PeerAddress
 from twisted_libp2p.connection.addressfilter import AddressFilter
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import ClosedHere, NoAddresses, UnsupportedProtocol
@@ -339,6 +339,7 @@ class HostDouble:
         role: Role,
         roundTrip: float | None,
         seconds: float,
+        origin: Origin,
     ) -> Deferred[Any]:
         """
         Record the dial in C{punched}.

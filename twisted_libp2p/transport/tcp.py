@@ -72,6 +72,9 @@ _UNTIMED: Any = None
 #: How many connections the system may hold ready for us to accept.
 BACKLOG = 1024
 
+#: The scopes of the addresses that are dialed from a port on which the node listens.
+_SHARED_SCOPES = (Scope.PUBLIC, Scope.PRIVATE)
+
 # The bytes of /ip4/.../tcp/...
 _IP4_TCP = Struct("!B4sBH")
 
@@ -353,7 +356,7 @@ class TCPTransport:
         options: DialOptions,
     ) -> IStreamClientEndpoint:
         """
-        Return the endpoint that connects to an IP address: if that is a public one,
+        Return the endpoint that connects to an IP address: if that is on another host,
         from a port on which the node listens, so that peers see an address at which it
         may be reached.
         """
@@ -367,7 +370,7 @@ class TCPTransport:
         if local is not None:
             return dialFrom(local)
         shared = None
-        if options.fromListener or Scope.of(address) is Scope.PUBLIC:
+        if options.fromListener or Scope.of(address) in _SHARED_SCOPES:
             shared = self._shared.binding(family)
         if options.fromListener:
             if shared is None:
