@@ -1,8 +1,9 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A program for L{tests.test_pressure}: a node in a process of its own, whose
-streams are not read until it is told to.
+A program for L{tests.test_pressure} and L{tests.quic.test_pressure}: a node in a
+process of its own, whose streams are not read until it is told to.  Its argument is the
+name of a muxer, or that of a backend of QUIC after C{quic:}.
 
 It prints the address to dial, then answers each line of its standard input:
 C{rss} with its resident memory in bytes, C{read} with the number of bytes that
@@ -27,6 +28,7 @@ from zope.interface import implementer
 from tests.account import residentBytes
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.quic.transport import QuicProvider
 
 UNREAD = "/test/unread/1.0.0"
 
@@ -90,11 +92,25 @@ class Console(LineReceiver):
             loop.stop()
 
 
+def makeNode(path: str, listen: bool = False) -> Node:
+    """
+    Make a node.
+
+    @param path: the name of a muxer, or C{quic:} and that of a backend.
+    """
+    kind, _, backend = path.partition(":")
+    if not backend:
+        addresses = ["/ip4/127.0.0.1/tcp/0"] if listen else []
+        return Node(reactor, listen=addresses, muxers=[kind])
+    addresses = ["/ip4/127.0.0.1/udp/0/quic-v1"] if listen else []
+    return Node(reactor, listen=addresses, transports=[QuicProvider(backend)])
+
+
 def main(arguments: list[str]) -> None:
     """
     Run until standard input ends.
     """
-    node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"], muxers=arguments)
+    node = makeNode(arguments[0], listen=True)
     node.registry.register(UNREAD, Factory.forProtocol(Unread))
     node.registry.register(PROTOCOL_ID, EchoFactory())
     node.startService()

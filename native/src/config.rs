@@ -44,6 +44,7 @@ pub struct Dialing {
     judge: Arc<Judge>,
     alpn: Vec<Vec<u8>>,
     transport: Arc<quic::TransportConfig>,
+    windows: Windows,
     /// By peer, if dials are resumed: rustls resumes only with the same configuration.
     resumable: Option<FxHashMap<Vec<u8>, Arc<QuicClientConfig>>>,
 }
@@ -53,7 +54,17 @@ impl Dialing {
         &mut self,
         expected: Option<Vec<u8>>,
         tokens: Arc<DialTokens>,
+        round_trip: Option<f64>,
     ) -> PyResult<quic::ClientConfig> {
+        let transport = match round_trip {
+            None => self.transport.clone(),
+            Some(seconds) => {
+                let known = Duration::try_from_secs_f64(seconds).map_err(invalid)?;
+                let mut transport = self.windows.transport()?;
+                transport.initial_rtt(known);
+                Arc::new(transport)
+            }
+        };
         let known = match (&self.resumable, &expected) {
             (Some(resumable), Some(peer)) => resumable.get(peer).cloned(),
             _ => None,
@@ -63,7 +74,7 @@ impl Dialing {
             None => self.crypto(expected)?,
         };
         let mut config = quic::ClientConfig::new(crypto);
-        config.transport_config(self.transport.clone()).version(VERSION).token_store(tokens);
+        config.transport_config(transport).version(VERSION).token_store(tokens);
         Ok(config)
     }
 
@@ -102,13 +113,15 @@ pub fn build(settings: &Settings, judge: &Arc<Judge>) -> PyResult<(quic::Endpoin
     let signer = provider.key_provider.load_private_key(key).map_err(invalid)?;
     let chain = vec![CertificateDer::from(settings.certificate.clone())];
     let identity = Arc::new(CertifiedKey::new(chain, signer));
-    let transport = Arc::new(transport(settings)?);
+    let windows = Windows::new(settings);
+    let transport = Arc::new(windows.transport()?);
     let dialing = Dialing {
         provider: provider.clone(),
         identity: identity.clone(),
         judge: judge.clone(),
         alpn: settings.alpn.clone(),
         transport: transport.clone(),
+        windows,
         resumable: (settings.tickets > 0).then(FxHashMap::default),
     };
     let crypto = server_crypto(settings, provider, identity, judge)?;
@@ -144,29 +157,54 @@ fn identifiers(settings: &Settings) -> Arc<quic::EndpointConfig> {
     Arc::new(config)
 }
 
-fn transport(settings: &Settings) -> PyResult<quic::TransportConfig> {
-    let idle = settings.idle().map(TryInto::try_into).transpose().map_err(invalid)?;
-    let discovery = (settings.max_datagram > SMALLEST_DATAGRAM).then(|| {
-        let mut discovery = quic::MtuDiscoveryConfig::default();
-        // With this step the first probe has the largest size, which most paths carry: a
-        // connection needs one probe, and not one for each half of the interval.
-        let step = (settings.max_datagram - SMALLEST_DATAGRAM) / 2 + 1;
-        discovery.upper_bound(settings.max_datagram).minimum_change(step);
-        discovery
-    });
-    let mut transport = quic::TransportConfig::default();
-    transport
-        .max_concurrent_bidi_streams(settings.max_streams.min(FIRST_STREAMS).into())
-        .max_concurrent_uni_streams(0u32.into())
-        .max_idle_timeout(idle)
-        .stream_receive_window(settings.stream_window.into())
-        .receive_window(settings.connection_window.into())
-        .send_window(settings.send_window)
-        .crypto_buffer_size(settings.crypto_buffer)
-        .datagram_receive_buffer_size(None)
-        .allow_spin(false)
-        .mtu_discovery_config(discovery);
-    Ok(transport)
+/// The settings of the transport; quinn-proto has no copies of its own configuration.
+struct Windows {
+    idle: Option<Duration>,
+    max_datagram: u16,
+    max_streams: u32,
+    stream: u32,
+    connection: u32,
+    send: u64,
+    crypto: usize,
+}
+
+impl Windows {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            idle: settings.idle(),
+            max_datagram: settings.max_datagram,
+            max_streams: settings.max_streams,
+            stream: settings.stream_window,
+            connection: settings.connection_window,
+            send: settings.send_window,
+            crypto: settings.crypto_buffer,
+        }
+    }
+
+    fn transport(&self) -> PyResult<quic::TransportConfig> {
+        let idle = self.idle.map(TryInto::try_into).transpose().map_err(invalid)?;
+        let discovery = (self.max_datagram > SMALLEST_DATAGRAM).then(|| {
+            let mut discovery = quic::MtuDiscoveryConfig::default();
+            // With this step the first probe has the largest size, which most paths carry: a
+            // connection needs one probe, and not one for each half of the interval.
+            let step = (self.max_datagram - SMALLEST_DATAGRAM) / 2 + 1;
+            discovery.upper_bound(self.max_datagram).minimum_change(step);
+            discovery
+        });
+        let mut transport = quic::TransportConfig::default();
+        transport
+            .max_concurrent_bidi_streams(self.max_streams.min(FIRST_STREAMS).into())
+            .max_concurrent_uni_streams(0u32.into())
+            .max_idle_timeout(idle)
+            .stream_receive_window(self.stream.into())
+            .receive_window(self.connection.into())
+            .send_window(self.send)
+            .crypto_buffer_size(self.crypto)
+            .datagram_receive_buffer_size(None)
+            .allow_spin(false)
+            .mtu_discovery_config(discovery);
+        Ok(transport)
+    }
 }
 
 fn server_crypto(

@@ -30,6 +30,7 @@ from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
 from twisted_libp2p.quic.hub import PUNCH_SIZE
 from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.memory import Facts
 from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
 
 
@@ -98,14 +99,22 @@ class HubTests(SynchronousTestCase):
 
     def test_token(self) -> None:
         """
-        The token of a listener is kept for the next dial.
+        The token of a listener, and the round trip to it, are kept for the next dial.
         """
         pair = self.pair()
         near = self.dial(pair)
         near.session.start(pair.client)
         pair.flush()
         assert near.secured is not None
-        self.assertNotEqual(pair.near.memory.token(near.secured.remotePeer), b"")
+        peer = near.secured.remotePeer
+        near.session.close()
+        pair.advance(5)
+        facts = pair.near.memory.recall(peer)
+        self.assertNotEqual(facts.token, b"")
+        self.assertIsNotNone(facts.roundTrip)
+        far = pair.upgrades[1].secured
+        assert far is not None
+        self.assertEqual(pair.far.memory.recall(far.remotePeer), Facts())
 
     def test_retry(self) -> None:
         """

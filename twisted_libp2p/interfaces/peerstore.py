@@ -212,11 +212,15 @@ class IMetadataBook(Interface):
         Return all metadata of a peer, by name.
         """
 
-    def setMetadata(peer: PeerID | str, name: str, value: bytes | None) -> None:
+    def setMetadata(
+        peer: PeerID | str, name: str, value: bytes | None, ttl: float | None = None
+    ) -> None:
         """
         Store metadata of a peer under a name.
 
         @param value: the bytes to store; None to remove them.
+        @param ttl: seconds after which they expire; by default they never do.  L{info
+            <IPeerStore.info>} leaves out what expires: it is no lasting fact.
         @raise twisted_libp2p.errors.LimitExceeded: the peer has too much metadata.
         """
 

@@ -302,6 +302,7 @@ class IQuicEndpoint(Interface):
         expected: bytes | None,
         name: str,
         token: bytes = b"",
+        roundTrip: float | None = None,
     ) -> int:
         """
         Begin to connect.
@@ -310,6 +311,9 @@ class IQuicEndpoint(Interface):
         @param expected: the bytes of the peer id that has to answer; None for any.
         @param name: the server name; peers ignore it.
         @param token: the last C{TOKEN} of this peer, or empty.
+        @param roundTrip: the seconds of the round trip to this peer, as measured
+            before: the first packets are sent again by it, if they are lost.  None
+            if it is not known.
         @return: the handle.
         @raise ValueError: the address is invalid.
         """

@@ -73,12 +73,19 @@ class MemoryMetadataBook(MemoryBook):
         """
         Return all metadata of a peer, by name.
         """
-        peer = PeerID.of(peer)
-        record = self._book.get(peer)
-        metadata = record.metadata if record is not None else None
-        return {name: note.value for name, note in (metadata or {}).items()}
+        record = self._book.get(PeerID.of(peer))
+        if record is None:
+            return {}
+        now = self.clock.seconds()
+        return {name: note.value for name, note in record.liveMetadata(now).items()}
 
-    def setMetadata(self, peer: PeerID | str, name: str, value: bytes | None) -> None:
+    def setMetadata(
+        self,
+        peer: PeerID | str,
+        name: str,
+        value: bytes | None,
+        ttl: float | None = None,
+    ) -> None:
         """
         Store metadata of a peer under a name.
 
@@ -97,11 +104,13 @@ class MemoryMetadataBook(MemoryBook):
         if value is not None and size > limit:
             raise LimitExceeded("metadata of a peer", limit, size, "Limits.metadata")
         with self._book.changing(peer) as record:
-            notes = record.metadata = record.metadata or {}
+            now = self.clock.seconds()
+            notes = record.metadata = record.liveMetadata(now)
             if value is None:
                 del notes[name]
             else:
-                notes[name] = Note(self._book.stamp(), value)
+                expires = inf if ttl is None else now + ttl
+                notes[name] = Note(self._book.stamp(), value, expires)
             self._book.note(peer, (MetadataRow, name))
 
     def _tags(self, peer: PeerID) -> dict[str, Note[int]]:

@@ -179,8 +179,6 @@ class Record:
         """
         Return the time at which no fact will be worth keeping any longer.
         """
-        if self.metadata:
-            return inf
         due = max(self.lastConnected, self.identifiedAt, self.dialectLearntAt)
         if due:
             due += FACTS_TTL
@@ -190,6 +188,9 @@ class Record:
         for tag in (self.tags or {}).values():
             if tag.expires > due:
                 due = tag.expires
+        for note in (self.metadata or {}).values():
+            if note.expires > due:
+                due = note.expires
         return due
 
     def latest(self) -> float:
@@ -252,6 +253,16 @@ class Record:
         """
         return {
             name: tag for name, tag in (self.tags or {}).items() if tag.expires > now
+        }
+
+    def liveMetadata(self, now: float) -> dict[str, Note[bytes]]:
+        """
+        Return the metadata that have not expired.
+        """
+        return {
+            name: note
+            for name, note in (self.metadata or {}).items()
+            if note.expires > now
         }
 
     def excess(

@@ -153,7 +153,11 @@ def describe(
             name: TagInfo(value=tag.value, learnt=tag.learnt, expires=tag.expires)
             for name, tag in record.liveTags(now).items()
         },
-        metadata={name: note.value for name, note in (record.metadata or {}).items()},
+        metadata={
+            name: note.value
+            for name, note in (record.metadata or {}).items()
+            if note.expires == inf
+        },
     )
 
 

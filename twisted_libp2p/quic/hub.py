@@ -208,8 +208,9 @@ class QuicHub:
         """
         expected = upgrade.handshake.expected
         data = None if expected is None else expected.toBytes()
+        token, roundTrip = self.memory.recall(expected)
         handle = self._endpoint.connect(
-            self.now(), host, port, data, "libp2p", self.memory.token(expected)
+            self.now(), host, port, data, "libp2p", token, roundTrip
         )
         self._began(QuicLine(self, self._endpoint, handle, upgrade, True, host, port))
 

@@ -289,6 +289,8 @@ class QuicLine:
                 self._hub.memory.keep(self.peer, event[1])
         else:
             self.lost = True
+            if self.dialed and self.peer is not None:
+                self._hub.memory.ended(self.peer, self.stats().roundTrip)
 
     def _beginning(self, events: Sequence[tuple[object, ...]]) -> None:
         """

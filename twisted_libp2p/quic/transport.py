@@ -33,6 +33,7 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
     IHost,
+    IMetadataBook,
     IMuxedTransport,
     IPacketPunching,
     IQuicBackend,
@@ -110,7 +111,9 @@ class QuicProvider:
 
         @raise ConfigurationError: the backend is unknown, not installed, or broken.
         """
-        return QuicTransport(host.reactor, host.identity, backend=self.backend)
+        return QuicTransport(
+            host.reactor, host.identity, backend=self.backend, book=host.peerstore
+        )
 
 
 @implementer(IListeningPort)
@@ -165,6 +168,7 @@ class QuicTransport:
         settings: dict[str, Any] | None = None,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        book: IMetadataBook | None = None,
     ) -> None:
         """
         @param reactor: has the sockets, and runs the timers.
@@ -175,6 +179,7 @@ class QuicTransport:
         @param settings: replace settings of the backend.
         @param now: returns the seconds of a clock that is never set.
         @param wall: returns the seconds since 1970.
+        @param book: keeps what a dial may use of earlier ones; None keeps it in memory.
         @raise ConfigurationError: the named backend is unknown, not installed, or
             broken.  That of L{AUTO} is looked up at the first use.
         """
@@ -195,14 +200,14 @@ class QuicTransport:
         self._judge = CertificateJudge(wall)
         self._settings: QuicSettings | None = None
         self._hubs: list[QuicHub] = []
-        self.memory = PeerMemory()
+        self.memory = PeerMemory(book)
 
     @classmethod
     def ofHost(cls, host: IHost) -> QuicTransport:
         """
         Make the transport of a node.
         """
-        return cls(host.reactor, host.identity)
+        return cls(host.reactor, host.identity, book=host.peerstore)
 
     @property
     def backend(self) -> IQuicBackend:

@@ -84,6 +84,7 @@ class Endpoint:
         expected: bytes | None,
         name: str,
         token: bytes | None = None,
+        round_trip: float | None = None,
     ) -> int: ...
     def poll(
         self, handle: int, now: float

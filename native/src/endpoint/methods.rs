@@ -153,7 +153,8 @@ impl Endpoint {
     }
 
     /// Begin to connect.
-    #[pyo3(signature = (now, host, port, expected, name, token = None))]
+    #[pyo3(signature = (now, host, port, expected, name, token = None, round_trip = None))]
+    #[allow(clippy::too_many_arguments)]
     fn connect(
         &mut self,
         now: f64,
@@ -162,11 +163,12 @@ impl Endpoint {
         expected: Option<Vec<u8>>,
         name: &str,
         token: Option<&[u8]>,
+        round_trip: Option<f64>,
     ) -> PyResult<u64> {
         let now = self.clock.at(now)?;
         let remote = self.zones.parse(host, port)?;
         let tokens = Arc::new(DialTokens::new(token.unwrap_or_default()));
-        let config = self.dialing.config(expected, tokens.clone())?;
+        let config = self.dialing.config(expected, tokens.clone(), round_trip)?;
         let connected = guard(|| self.machine.connect(now, config, remote, name));
         let (slot, machine) = connected.map_err(invalid)?.map_err(invalid)?;
         Ok(self.insert(slot, machine, Some(tokens), now))

@@ -49,6 +49,9 @@ _LEAST_FOR_RESET = 43
 #: The least bytes of a stateless reset.
 _LEAST_RESET = 21
 
+#: The round trip that is assumed before it is measured; it is that of aioquic.
+_USUAL_ROUND_TRIP = 0.1
+
 _SUITES = [
     CipherSuite.AES_128_GCM_SHA256,
     CipherSuite.AES_256_GCM_SHA384,
@@ -77,7 +80,9 @@ class AioquicEndpoint:
         self._dialed: dict[Address, list[AioquicConnection]] = {}
         self._knocks = Knocks(settings, self._tokens)
 
-    def _configuration(self, isClient: bool, token: bytes = b"") -> QuicConfiguration:
+    def _configuration(
+        self, isClient: bool, token: bytes = b"", roundTrip: float | None = None
+    ) -> QuicConfiguration:
         settings = self._settings
         return QuicConfiguration(
             alpn_protocols=[each.decode() for each in settings.alpn],
@@ -85,6 +90,7 @@ class AioquicEndpoint:
             cipher_suites=_SUITES,
             connection_id_length=CONNECTION_ID_SIZE,
             idle_timeout=settings.idleTimeout,
+            initial_rtt=_USUAL_ROUND_TRIP if roundTrip is None else roundTrip,
             is_client=isClient,
             max_data=settings.connectionWindow,
             max_datagram_size=SAFE_SIZE,
@@ -219,6 +225,7 @@ class AioquicEndpoint:
         expected: bytes | None,
         name: str,
         token: bytes = b"",
+        roundTrip: float | None = None,
     ) -> int:
         """
         Begin to connect.  No server name is sent.
@@ -235,7 +242,7 @@ class AioquicEndpoint:
             None,
             self._settings.maxStreams,
             self._settings.cryptoBuffer,
-            configuration=self._configuration(True, token),
+            configuration=self._configuration(True, token, roundTrip),
             token_handler=tokens.append,
         )
         connection = self._add(quic, tokens)

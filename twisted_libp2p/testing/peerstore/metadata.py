@@ -74,8 +74,31 @@ class MetadataBookTests(PeerStoreCase):
             store.setMetadata(peer, "d", b"1234567")
         with self.assertRaises(ValueError):
             store.setMetadata(peer, "\x00", b"")
+        self.assertEqual(store.metadata(peer), {"a": b"3", "c": b""})
         self.clock.advance(1000 * DAY)
         store.addAddresses(self.peer(), [tcp(1)])
         for _ in range(2):
             self.assertEqual(store.metadata(peer), {"a": b"3", "c": b""})
             store = await self.reopen(store)
+
+    async def test_metadataForAWhile(self) -> None:
+        """
+        Metadata may expire, also after a restart; what expires is no fact about the
+        peer, and takes no room any longer.
+        """
+        store, peer = await self.open(Limits(metadata=10)), self.peer()
+        store.setMetadata(peer, "a", b"1")
+        store.setMetadata(peer, "b", b"1234567", ttl=10.0)
+        info = store.info(peer)
+        assert info is not None
+        self.assertEqual(info.metadata, {"a": b"1"})
+        self.clock.advance(9)
+        for _ in range(2):
+            self.assertEqual(store.metadata(peer), {"a": b"1", "b": b"1234567"})
+            store = await self.reopen(store)
+        self.clock.advance(1)
+        self.assertEqual(store.metadata(peer), {"a": b"1"})
+        store.setMetadata(peer, "c", b"1234567")
+        store.setMetadata(peer, "b", None)
+        store = await self.reopen(store)
+        self.assertEqual(store.metadata(peer), {"a": b"1", "c": b"1234567"})

@@ -178,6 +178,28 @@ class HandshakeTests(QuicBase):
         ((cause, _, _),) = pair.dialer.named(QuicEvent.LOST)
         self.assertEqual(cause, LossCause.TIMEOUT)
 
+    def test_roundTrip(self) -> None:
+        """
+        A dialer that knows the round trip sends its first packets again after a few of
+        them, and measures it again.
+        """
+        pair = self.pair()
+        lost: list[SentDatagram] = []
+
+        def carry(datagram: SentDatagram, end: End) -> list[SentDatagram]:
+            if pair.now < 0.05:
+                lost.append(datagram)
+                return []
+            return [datagram]
+
+        pair.carry = carry
+        pair.dial(roundTrip=0.03)
+        pair.advance(0.15)
+        self.assertEqual(pair.dialer.named(QuicEvent.CONFIRMED), [()])
+        self.assertTrue(lost)
+        stats = pair.dialer.endpoint.stats(pair.dialer.connection)
+        self.assertLess(stats.roundTrip, 0.03)
+
     def test_loss(self) -> None:
         """
         Lost, repeated and reordered datagrams do no harm.

@@ -208,7 +208,12 @@ class QuicPair:
             lambda datagram, _: [datagram]
         )
 
-    def dial(self, expected: bytes | None = None, token: bytes = b"") -> None:
+    def dial(
+        self,
+        expected: bytes | None = None,
+        token: bytes = b"",
+        roundTrip: float | None = None,
+    ) -> None:
         """
         Begin to dial the listener.
 
@@ -217,7 +222,7 @@ class QuicPair:
         end, to = self.dialer, self.listener
         end.over = False
         end.handle = end.endpoint.connect(
-            self.now, to.host, to.port, expected, "libp2p", token
+            self.now, to.host, to.port, expected, "libp2p", token, roundTrip
         )
 
     def connect(self) -> None:
