@@ -210,7 +210,11 @@ class KeyTests(SynchronousTestCase):
         """
         path = self.mktemp()
         for arguments, word in (
-            ((), "keygen, id, ping, identify, perf, pipe"),
+            ((), "keygen, id, ping, identify, reachability, perf, pipe"),
+            (
+                ("reachability",),
+                "ADDRESS... is missing: libp2p reachability [options] ADDRESS...",
+            ),
             (("bogus",), "'bogus': choose from keygen, id, ping"),
             (("keygen",), "FILE is missing: libp2p keygen [options] FILE"),
             (("keygen", "--type", "des", path), "ed25519, "),

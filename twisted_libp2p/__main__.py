@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any
 
@@ -21,9 +22,9 @@ from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import OpenedConn, ReachabilityChanged
 from twisted_libp2p.identity import Identity, KeyType
-from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.interfaces import IConnection, Reachability
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import ToolOptions
 from twisted_libp2p.pacing import addTimeout
@@ -165,6 +166,32 @@ async def identify(reactor: Any, options: Any) -> None:
 def _print(name: str, values: Iterable[object]) -> None:
     for value in values:
         print(f"{name:>12}  {printable(str(value))}")
+
+
+async def reachability(reactor: Any, options: Any) -> None:
+    """
+    Listen, let some peers try to dial us, and print whether they can, and why not.
+    """
+    arguments = {**options.nodeArguments(), "listen": options["listen"]}
+    node = Node(reactor, **arguments)
+    node.startService()
+    try:
+        await node.whenListening()
+        known = node.events.next(
+            ReachabilityChanged,
+            lambda event: event.reachability is not Reachability.UNKNOWN,
+        )
+        for address in options["addresses"]:
+            try:
+                await addTimeout(node.connect(address), options["timeout"], reactor)
+            except (Libp2pError, TimeoutError) as error:
+                print(f"not asked: {address}: {error}", file=sys.stderr)
+        with suppress(TimeoutError):
+            await addTimeout(known, options["wait"], reactor)
+        for line in node.reachability.report().lines(reactor.seconds()):
+            print(printable(line))
+    finally:
+        await node.stopService()
 
 
 async def perf(reactor: Any, options: Any) -> None:
@@ -309,6 +336,7 @@ _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": showID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,
+    "reachability": reachability,
     "perf": perf,
     "pipe": pipe,
     "peers": peers,

@@ -41,8 +41,10 @@ from twisted_libp2p.interfaces import (
     IEventBus,
     IStream,
     ISubscription,
+    Reachability,
     Resource,
     ScopeKind,
+    Verdict,
 )
 from twisted_libp2p.printable import brief
 
@@ -60,6 +62,7 @@ __all__ = [
     "OpenedConn",
     "OpenedStream",
     "ProtocolsChanged",
+    "ReachabilityChanged",
     "Subscription",
 ]
 
@@ -286,6 +289,19 @@ class AddressesChanged(Event):
 
     peer: PeerID
     addresses: tuple[Multiaddr, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ReachabilityChanged(Event):
+    """
+    The verdict on this node, or on one of its addresses, has changed.
+
+    @ivar reachability: whether peers in the internet can dial this node.
+    @ivar verdicts: the addresses that are judged, each with its verdict.
+    """
+
+    reachability: Reachability
+    verdicts: tuple[tuple[Multiaddr, Verdict], ...]
 
 
 E = TypeVar("E", bound=Event)

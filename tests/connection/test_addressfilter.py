@@ -123,6 +123,25 @@ class SelectTests(FilterTestCase):
         self.own.judge(PUBLIC, Confidence.CONFIRMED)
         self.assertEqual(self.filter.select(Origin.PUBLIC, [PUBLIC]), [])
 
+    def test_unreachable(self) -> None:
+        """
+        An address of ours at which nobody reaches us is ours all the same.
+        """
+        self.own.judge(ANNOUNCED, Confidence.UNREACHABLE)
+        self.assertEqual(self.filter.select(Origin.PUBLIC, [ANNOUNCED]), [])
+
+    def test_relay(self) -> None:
+        """
+        The host of a relay is not this host, although we can be dialed there: other
+        peers are at the same relay.
+        """
+        circuit = PUBLIC.withPeer(OTHER).encapsulate("/p2p-circuit")
+        self.own.replace(AddressSource.RELAYED, [circuit])
+        named = [PUBLIC, circuit.withPeer(PEER)]
+        self.assertEqual(
+            self.filter.select(Origin.PUBLIC, named, PEER), [PUBLIC, circuit]
+        )
+
     @drawn(100, st.data())
     def test_generated(self, data: st.DataObject) -> None:
         """

@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.places import placesOf
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.relay.book import Book, RelayLimits, placesOf
+from twisted_libp2p.relay.book import Book, RelayLimits
 from twisted_libp2p.relay.messages import Status
 from twisted_libp2p.testing import HostDouble
 

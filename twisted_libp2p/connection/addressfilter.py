@@ -20,7 +20,12 @@ from twisted_libp2p.address import Multiaddr, Origin, Scope, unmapped
 from twisted_libp2p.connection.candidates import MAX_ADDRESSES
 from twisted_libp2p.errors import AddressRefused
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import AddressSource, IAddressFilter, IOwnAddresses
+from twisted_libp2p.interfaces import (
+    AddressSource,
+    Confidence,
+    IAddressFilter,
+    IOwnAddresses,
+)
 from twisted_libp2p.pacing.allowance import Allowance
 
 __all__ = ["HOST_BURST", "HOST_INTERVAL", "MAX_HOSTS", "AddressFilter"]
@@ -46,6 +51,8 @@ class AddressFilter:
 
     def __init__(self, own: IOwnAddresses, seconds: Callable[[], float]) -> None:
         """
+        Know of no dial yet.
+
         @param own: the addresses of this node.
         @param seconds: returns the time.
         """
@@ -143,7 +150,15 @@ class AddressFilter:
         """
         if origin >= Origin.HOST:
             return frozenset()
-        return frozenset(each.host for each in self._own.dialable()) - {None}
+        return frozenset(
+            each.address.host
+            for each in self._own.all()
+            if each.source is not AddressSource.RELAYED
+            and (
+                each.source is not AddressSource.OBSERVED
+                or each.confidence >= Confidence.LIKELY
+            )
+        ) - {None}
 
     def _refusal(
         self, origin: Origin, address: Multiaddr, hosts: frozenset[bytes | None]

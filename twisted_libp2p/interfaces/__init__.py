@@ -118,6 +118,7 @@ from twisted_libp2p.interfaces.quic import (
     ReceivedDatagram,
     SentDatagram,
 )
+from twisted_libp2p.interfaces.reachability import Reachability, Verdict
 from twisted_libp2p.interfaces.routing import (
     IContentRouting,
     IDiscovery,
@@ -232,6 +233,7 @@ __all__ = [
     "QuicEvent",
     "QuicSettings",
     "QuicStats",
+    "Reachability",
     "ReceivedDatagram",
     "Resource",
     "Role",
@@ -240,4 +242,5 @@ __all__ = [
     "SentDatagram",
     "Source",
     "TagInfo",
+    "Verdict",
 ]

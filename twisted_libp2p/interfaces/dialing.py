@@ -27,9 +27,9 @@ class DialOptions:
     @ivar local: the address to dial from, such as C{/ip4/0.0.0.0/tcp/4001}; None leaves
         the choice to the system.  A transport that cannot do this refuses the address
         with L{UnsupportedAddress<twisted_libp2p.errors.UnsupportedAddress>}.
-    @ivar fromListener: whether to dial from a port on which the node listens, or not at
-        all, as for hole punching.  Otherwise such a port is preferred for public
-        addresses.
+    @ivar fromListener: whether to dial from a port on which the node listens: True to
+        do so or not at all, as for hole punching; False to take a new port.  None
+        prefers such a port for public addresses.
     @ivar fresh: whether to open a new connection even if one exists.
     @ivar timeout: seconds that this caller waits for the connection; None for 60.
     @ivar allowLimited: whether a stream may be opened on a connection that leads
@@ -42,7 +42,7 @@ class DialOptions:
 
     role: Role = Role.CLIENT
     local: Multiaddr | None = None
-    fromListener: bool = False
+    fromListener: bool | None = None
     fresh: bool = False
     timeout: float | None = None
     allowLimited: bool = False

@@ -278,6 +278,26 @@ class IHost(Interface):
             L{DialFailed<twisted_libp2p.errors.DialFailed>}.
         """
 
+    def dialBack(peer: PeerID, address: Multiaddr) -> Deferred[Any]:
+        """
+        Dial one address of a peer as a stranger: with another identity, from a port of
+        its own, and although there is a connection to the peer.
+
+        The other identity has no listener, no services of this node, and does not use
+        its limits; it asks the same gater.
+
+        @param address: an IP address, without a peer id.
+        @return: fires with an L{IConnection}, which the caller has to close.  Fails as
+            L{connect} does, and with
+            L{UnsupportedAddress<twisted_libp2p.errors.UnsupportedAddress>} if the node
+            dials through a proxy.
+        """
+
+    def dialsBack(address: Multiaddr) -> bool:
+        """
+        Check whether L{dialBack} can dial an address.
+        """
+
     def listenOn(address: str | Multiaddr) -> Deferred[Any]:
         """
         Listen on one more address.

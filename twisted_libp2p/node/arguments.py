@@ -7,7 +7,7 @@ otherwise show itself far away, or never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from inspect import isclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.transport.private import PrivateNetwork, protect
 from twisted_libp2p.transport.proxy.around import keepTo
 
-__all__ = ["check", "checkKinds", "networked", "provided"]
+__all__ = ["check", "checkKinds", "networked", "provided", "repeatable"]
 
 _log = Logger()
 
@@ -97,6 +97,13 @@ def checkKinds(
     ):
         if value is not None:
             check(name, value, kind, right)
+
+
+def repeatable(values: Any) -> Any:
+    """
+    Return an argument that can be read more than once.
+    """
+    return tuple(values) if isinstance(values, Iterator) else values
 
 
 def networked(

@@ -10,13 +10,13 @@ services, and gives them one face.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from random import random
 from typing import Any, TypeVar
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IReactorTime,
     IResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
@@ -33,12 +33,12 @@ from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import EventBus
-from twisted_libp2p.holepunch.service import HolePunching
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
+    IConnection,
     IGater,
     IHost,
     IHostService,
@@ -51,7 +51,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.addresses import OwnAddresses
-from twisted_libp2p.node.arguments import checkKinds, networked
+from twisted_libp2p.node.arguments import checkKinds, networked, repeatable
 from twisted_libp2p.node.listeners import Listenable
 from twisted_libp2p.node.outgoing import OutgoingNode
 from twisted_libp2p.node.parts import (
@@ -61,13 +61,14 @@ from twisted_libp2p.node.parts import (
     makeProxy,
     makeUpgrader,
     openStore,
+    usualServices,
 )
 from twisted_libp2p.node.routing import Routing
 from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
+from twisted_libp2p.node.stranger import Stranger
 from twisted_libp2p.node.targets import Target
-from twisted_libp2p.protocols.identify import IdentifyService
-from twisted_libp2p.protocols.ping import PingService
+from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
 from twisted_libp2p.transport.proxies import TrustedProxies
@@ -133,6 +134,8 @@ class Node(OutgoingNode, RunningNode):
         C{X-Forwarded-For} or the PROXY protocol; other peers are not.
     @param holePunching: whether relayed connections get a direct one beside them, where
         that can be; our public addresses are stated to the peer for this.
+    @param reachability: whether it finds out at which of its addresses peers reach it,
+        and answers others that ask the same (AutoNAT).
     @param services: services in addition to identify and ping, as for L{add}.
     @param routings: ways to find the addresses of a peer; the dialer asks them when it
         knows no address, and once more when all known ones have failed.
@@ -183,15 +186,16 @@ class Node(OutgoingNode, RunningNode):
         announce: Iterable[str | Multiaddr] = (),
         proxies: Iterable[str] = (),
         holePunching: bool = True,
+        reachability: bool = True,
         services: Iterable[IHostService] = (),
         routings: Iterable[IPeerRouting] = (),
         dialThrough: Proxy | str | None = None,
         random: Callable[[], float] = random,
     ) -> None:
         super().__init__()
+        transports = repeatable(transports)
         checkKinds(identity, network, policy, limits, gater)
-        self.reactor = reactor
-        self.clock: IReactorTime = reactor
+        self.reactor = self.clock = reactor
         self.identity = identity or Identity.generate()
         self.events = EventBus()
         self.registry = Registry()
@@ -214,10 +218,11 @@ class Node(OutgoingNode, RunningNode):
         self.listeners, self._endpointDials = makeListeners(
             self, upgrader, self._transports, listen, network
         )
-        self.add(IdentifyService(agent=agent, protocolVersion=protocolVersion))
-        self.add(PingService())
-        for each in (*([HolePunching()] if holePunching else ()), *services):
+        usual = usualServices(agent, protocolVersion, holePunching, reachability)
+        for each in (*usual, *services):
             self.add(each)
+        make = partial(Node, reactor, security=security, muxers=muxers)
+        self._stranger = Stranger(self, make, transports, network, gater)
 
     # Its parts
 
@@ -269,6 +274,29 @@ class Node(OutgoingNode, RunningNode):
         The addresses at which peers can dial this node now, with its peer id.
         """
         return self.ownAddresses.full()
+
+    @property
+    def reachability(self) -> ReachabilityService:
+        """
+        The service that knows whether peers can dial this node:
+        C{node.reachability.state}, C{node.reachability.explain()}.
+
+        @raise ConfigurationError: the node was made with C{reachability=False}.
+        """
+        return self.service(ReachabilityService)
+
+    def dialsBack(self, address: Multiaddr) -> bool:
+        """
+        Check whether C{dialBack} can dial an address.
+        """
+        return self._stranger.dials(address)
+
+    def dialBack(self, peer: PeerID, address: Multiaddr) -> Deferred[IConnection]:
+        """
+        Dial one address of a peer as a stranger, as
+        L{IHost<twisted_libp2p.interfaces.IHost>} says.
+        """
+        return self._stranger.dial(peer, address)
 
     def address(self, protocol: str | None = None) -> PeerAddress:
         """

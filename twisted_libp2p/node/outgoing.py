@@ -97,6 +97,12 @@ class OutgoingNode:
                     return succeed(connection)
         return self._dialer.dial(peer, addresses, options=options)
 
+    def dials(self, address: Multiaddr) -> bool:
+        """
+        Check whether a transport of this node dials an address.
+        """
+        return self._dialer.dials(address)
+
     def punch(
         self,
         peer: PeerID,

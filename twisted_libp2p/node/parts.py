@@ -17,9 +17,11 @@ from twisted_libp2p.connection.dnsaddr import DNSAddrResolver
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager import ConnectionManager, ConnectionPolicy
 from twisted_libp2p.events import Identified
+from twisted_libp2p.holepunch.service import HolePunching
 from twisted_libp2p.interfaces import (
     AnyTransport,
     IGater,
+    IHostService,
     IMuxer,
     IMuxerProvider,
     IPeerStore,
@@ -30,7 +32,9 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check, provided
 from twisted_libp2p.node.listeners import Listenable, Listeners
 from twisted_libp2p.peerstore import PeerStoreUpdater, openPeerStore
+from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import PingService
+from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import EndpointTransport, NamedEndpoint
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.private import PrivateNetwork, PrivateTransport
@@ -47,6 +51,7 @@ __all__ = [
     "makeProxy",
     "makeUpgrader",
     "openStore",
+    "usualServices",
 ]
 
 
@@ -70,6 +75,28 @@ def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
     # Its subscriptions keep it alive.
     PeerStoreUpdater(store, node.events)
     return store
+
+
+def usualServices(
+    agent: str, protocolVersion: str, holePunching: bool, reachability: bool
+) -> list[IHostService]:
+    """
+    Make the services that a node has without being asked for them.
+
+    @param agent: the software that it states.
+    @param protocolVersion: the network that it states.
+    @param holePunching: whether it punches holes.
+    @param reachability: whether it finds out at which addresses peers reach it.
+    """
+    services: list[IHostService] = [
+        IdentifyService(agent=agent, protocolVersion=protocolVersion),
+        PingService(),
+    ]
+    if holePunching:
+        services.append(HolePunching())
+    if reachability:
+        services.append(ReachabilityService())
+    return services
 
 
 def makeProxy(node: Node, proxy: Proxy | str | None) -> Proxy | None:

@@ -46,6 +46,7 @@ class CommandOptions(Options):
     mistake with the correct form.
 
     @cvar operands: the names of the arguments that are not options; all are required.
+        The last one may be repeated if it ends in an ellipsis.
     """
 
     operands: ClassVar[tuple[str, ...]] = ()
@@ -127,7 +128,8 @@ class CommandOptions(Options):
         if missing:
             be = "are" if len(missing) > 1 else "is"
             raise UsageError(f"{' and '.join(missing)} {be} missing: {self.example}")
-        if len(given) > len(self.operands):
+        several = self.operands[-1:] and self.operands[-1].endswith("...")
+        if len(given) > len(self.operands) and not several:
             usage = self.example or "every value needs its option, see --help"
             surplus = given[len(self.operands)]
             raise UsageError(f"there is no place for {surplus!r}: {usage}")

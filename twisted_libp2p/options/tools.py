@@ -15,6 +15,7 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, whole
+from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
 from twisted_libp2p.quic.backends import installed
@@ -93,6 +94,39 @@ class _PeerOptions(NodeOptions):
             )
 
 
+class _ReachabilityOptions(NodeOptions):
+    """
+    Options of C{reachability}.
+    """
+
+    operands = ("ADDRESS...",)
+    longdesc = (
+        "Listens on port 4001, lets the peers at these addresses try to dial this"
+        " machine, and prints whether they can, and why not.  They have to speak"
+        " AutoNAT; two in different networks are needed for a sure answer."
+    )
+    optParameters: ClassVar[list[Any]] = [
+        ["timeout", None, 30.0, "maximum time to connect, in seconds", _seconds],
+        ["wait", None, 60.0, "maximum time to wait for answers, in seconds", _seconds],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, address: str) -> None:
+        """
+        listen here instead, as on /ip4/0.0.0.0/tcp/4002; may be repeated
+        """
+        self["listen"].append(address)
+
+    def parseArgs(self, *addresses: str) -> None:
+        self["addresses"] = addresses
+
+    def postOptions(self) -> None:
+        self["listen"] = self["listen"] or list(defaultAddresses(bool(installed())))
+
+
 class _PingOptions(_PeerOptions):
     """
     Options of C{ping}.
@@ -164,6 +198,12 @@ class ToolOptions(CommandOptions):
         ["id", None, _FileOptions, "print the peer id of a private key"],
         ["ping", None, _PingOptions, "measure the round trip to a peer"],
         ["identify", None, _PeerOptions, "ask a peer for its description"],
+        [
+            "reachability",
+            None,
+            _ReachabilityOptions,
+            "find out whether peers can dial this machine",
+        ],
         ["perf", None, _PerfOptions, "measure the throughput to a peer and back"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
         ["peers", None, _PeersOptions, "list, export and import a peerstore"],

@@ -16,12 +16,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address.places import placesOf
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
-from twisted_libp2p.events import ClosedConn, Identified
+from twisted_libp2p.events import ClosedConn, Identified, ReachabilityChanged
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IHost, IHostService, ISubscription
-from twisted_libp2p.relay.book import placesOf
+from twisted_libp2p.interfaces import IHost, IHostService, ISubscription, Reachability
 from twisted_libp2p.relay.choosing import Choosing
 from twisted_libp2p.relay.circuit import throughRelay
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
@@ -58,6 +58,13 @@ def relayAddress(text: str | Multiaddr) -> Multiaddr:
     return address
 
 
+_VERDICTS: Final = {
+    Reachability.PUBLIC: True,
+    Reachability.PRIVATE: False,
+    Reachability.UNKNOWN: None,
+}
+
+
 @implementer(IHostService)
 class AutoRelay(Service):
     """
@@ -66,9 +73,10 @@ class AutoRelay(Service):
     Of given relays it uses all.  Without any it chooses among the connected peers that
     are relays.
 
-    It begins at once if relays are given, otherwise 30 seconds after its start.  The
-    node does not judge whether it can be reached: an application that knows calls
-    L{reachable}, after which the relays are chosen at once, or left ten minutes later.
+    It begins at once if relays are given, otherwise when the node finds out that it
+    cannot be reached, or 30 seconds after its start if that is not known by then.  It
+    leaves the relays ten minutes after the node has found out that it can be reached.
+    An application that knows better calls L{reachable}.
 
     @ivar relays: the addresses of the given relays.
     """
@@ -115,6 +123,10 @@ class AutoRelay(Service):
             events.subscribe(ClosedConn, self._closed),
             events.subscribe(ReservationHeld, self._held),
             events.subscribe(ReservationLost, self._lost),
+            events.subscribe(
+                ReachabilityChanged,
+                lambda event: self.reachable(_VERDICTS[event.reachability]),
+            ),
         ]
         if self.relays:
             self._begin()

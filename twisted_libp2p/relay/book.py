@@ -11,23 +11,17 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.address.scope import ipOf
+from twisted_libp2p.address.places import placesOf
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.relay.messages import Status
 
-__all__ = ["Book", "RelayLimits", "placesOf"]
+__all__ = ["Book", "RelayLimits"]
 
 #: How many allowances of peers and addresses are kept.
 MAX_REMEMBERED: Final = 4096
-
-#: The bits of an address and of a network, by version of IP: a host of IPv6 has as many
-#: addresses as it likes in its /64.
-_HOST: Final = {4: 32, 6: 64}
-_NETWORK: Final = {4: 24, 6: 48}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,22 +94,6 @@ class _Entry:
     connection: IConnection
     places: tuple[Hashable, ...]
     expires: float
-
-
-def placesOf(address: Multiaddr | None) -> tuple[Hashable, ...]:
-    """
-    Return the IP address and the network in which an address is counted.
-
-    @return: empty for an address without an IP address.
-    """
-    ip = None if address is None else ipOf(address)
-    if ip is None:
-        return ()
-    bits, number = ip.max_prefixlen, int(ip)
-    return tuple(
-        (kind, ip.version, number >> (bits - prefix[ip.version]))
-        for kind, prefix in (("address", _HOST), ("network", _NETWORK))
-    )
 
 
 class Book:

@@ -26,6 +26,7 @@ from twisted_libp2p.events import (
     ListenClose,
     OpenedConn,
     OpenedStream,
+    ReachabilityChanged,
 )
 from twisted_libp2p.interfaces import Direction, IConnection
 from twisted_libp2p.limits import UNLIMITED
@@ -33,6 +34,7 @@ from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
+from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.status.rate import Rate
 
 __all__ = ["Happening", "Observer"]
@@ -162,6 +164,7 @@ class Observer:
             "peer": str(node.peerID),
             "agent": printable(node.service(IdentifyService).agent),
             "addresses": [str(each) for each in node.addresses],
+            "reachability": self._reachability(now),
             "uptime": now - self._since,
             "peers": len({each.remotePeer for each in connections}),
             "connections": {
@@ -195,6 +198,16 @@ class Observer:
                 "streams": self._streams.total,
             },
         }
+
+    def _reachability(self, now: float) -> list[str]:
+        """
+        Return the lines that explain whether peers can dial the node; none if the node
+        does not find out.
+        """
+        for each in self._node.services:
+            if isinstance(each, ReachabilityService):
+                return list(map(printable, each.report().lines(now)))
+        return []
 
     def _connection(self, connection: IConnection, now: float) -> dict[str, Any]:
         peer = connection.remotePeer
@@ -295,6 +308,12 @@ def _(event: LimitReached) -> tuple[str, str]:
         f"{event.count}: {event.scope}, {event.current} of {event.limit};"
         f" see {event.option}",
     )
+
+
+@inWords.register
+def _(event: ReachabilityChanged) -> tuple[str, str]:
+    verdicts = (f"{address} {verdict.value}" for address, verdict in event.verdicts)
+    return event.reachability.value, ", ".join(verdicts)
 
 
 @inWords.register

@@ -234,6 +234,7 @@ class HostDouble:
     @ivar asked: the targets of L{connect}, in order.
     @ivar punched: the addresses, the role, the round trip and the result of each call
         of L{punch}.
+    @ivar dialedBack: the peer, the address and the result of each call of L{dialBack}.
     @ivar listening: the addresses that L{listenOn} was called with.
     """
 
@@ -263,6 +264,7 @@ class HostDouble:
         self.limits = Limits.scaled()
         self.asked: list[Target] = []
         self.listening: list[Multiaddr] = []
+        self.dialedBack: list[tuple[PeerID, Multiaddr, Deferred[Any]]] = []
         self.punched: list[
             tuple[tuple[Multiaddr, ...], Role, float | None, Deferred[Any]]
         ] = []
@@ -349,6 +351,22 @@ class HostDouble:
         punching: Deferred[Any] = Deferred()
         self.punched.append((tuple(addresses), role, roundTrip, punching))
         return punching
+
+    def dialsBack(self, address: Multiaddr) -> bool:
+        """
+        Accept all addresses.
+        """
+        return True
+
+    def dialBack(self, peer: PeerID, address: Multiaddr) -> Deferred[Any]:
+        """
+        Record the dial in C{dialedBack}.
+
+        @return: a Deferred that the test fires.
+        """
+        dialing: Deferred[Any] = Deferred()
+        self.dialedBack.append((peer, address, dialing))
+        return dialing
 
     def listenOn(self, address: str | Multiaddr) -> Deferred[list[Multiaddr]]:
         """

@@ -370,7 +370,9 @@ class TCPTransport:
         if local is not None:
             return dialFrom(local)
         shared = None
-        if options.fromListener or Scope.of(address) in _SHARED_SCOPES:
+        if options.fromListener or (
+            options.fromListener is None and Scope.of(address) in _SHARED_SCOPES
+        ):
             shared = self._shared.binding(family)
         if options.fromListener:
             if shared is None:
