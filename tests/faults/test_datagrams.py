@@ -9,15 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import explained
 from tests.faults.datagrams import BadLink, Transfer, Weather
 from tests.quic.native import requireNative
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import PeerUnresponsive
-from twisted_libp2p.interfaces import IQuicBackend
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
+from twisted_libp2p.quic.transport import QuicTransport
+from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.testing.quic.network import Wire
 from twisted_libp2p.testing.quic.pair import MOMENT
+from twisted_libp2p.transport import MemoryTransport
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as TestCase
@@ -175,3 +183,79 @@ class MixedTests(_Suite, SynchronousTestCase):
         Make the backends.
         """
         return requireNative().NativeBackend(), AioquicBackend(lambda: MOMENT)
+
+
+class _UdpToNowhere(QuicTransport):
+    """
+    QUIC in a network that drops all UDP.
+    """
+
+    def _bind(self, host: str, number: int) -> Any:
+        hub, port = super()._bind(host, number)
+        hub.port = Wire(host, port.getHost().port)
+        port.stopListening()
+        return hub, port
+
+
+class _Tcp(MemoryTransport):
+    """
+    TCP in memory: the port is the address there.
+    """
+
+    name = "tcp"
+
+    def canDial(self, address: Multiaddr) -> bool:
+        """
+        Check whether an address is one of TCP.
+        """
+        return address.names == ("ip4", "tcp")
+
+    def clientEndpoint(
+        self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
+    ) -> IStreamClientEndpoint:
+        """
+        Return the endpoint that connects to an address.
+        """
+        return super().clientEndpoint(Multiaddr(f"/memory/{address.value('tcp')}"))
+
+
+class BlockedTests(SynchronousTestCase):
+    """
+    A network that drops UDP.
+    """
+
+    def test_blocked(self) -> None:
+        """
+        A peer is reached over TCP, 250 ms later; in a network of our own 30 ms later.
+        """
+        for host, step in (("8.8.8.8", 0.25), ("192.168.1.7", 0.03)):
+            nodes = MemoryNodes(0.001)
+            server = nodes.start()
+            number = server.addresses[0].value("memory")
+            identity = Identity.generate()
+            clock: Any = nodes.clock
+            udp = _UdpToNowhere(
+                MemoryReactorClock(),
+                identity,
+                backend=AioquicBackend(),
+                now=clock.seconds,
+            )
+            client = nodes.start(
+                listen=(), identity=identity, transports=[udp, _Tcp(nodes.network)]
+            )
+            addresses = [
+                Multiaddr(f"/ip4/{host}/udp/4001/quic-v1"),
+                Multiaddr(f"/ip4/{host}/tcp/{number}"),
+            ]
+            began = clock.seconds()
+            dial = client._dialer.dial(server.peerID, addresses)
+            nodes.advance(step - 0.005)
+            self.assertNoResult(dial)
+            nodes.advance(0.05)
+            connection = self.successResultOf(dial)
+            self.assertIn("/memory/", str(connection.remoteAddress))
+            self.assertLess(clock.seconds() - began, 0.3)
+            for node in (client, server):
+                node.stopService()
+            nodes.advance(20)
+            nodes.stop()

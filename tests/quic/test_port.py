@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, TestCase
 
 from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
-from twisted_libp2p.quic.port import BACKLOG, QuicPort
+from twisted_libp2p.quic.port import BACKLOG, QuicPort, zoneName
 
 
 class User:
@@ -354,6 +354,15 @@ class PortTests(TestCase):
             host = f"fe80::1%{zone}" if zone else "fe80::1"
             self.assertEqual(user.found[-1].host, host)
         theirs.socket = real
+
+    def test_zoneName(self) -> None:
+        """
+        An interface that there is not keeps its number.
+        """
+        ((index, name), *_) = socket.if_nameindex()
+        self.assertEqual(zoneName(index), name)
+        for number in (99_999, 1 << 80):
+            self.assertEqual(zoneName(number), str(number))
 
     def test_addressTo(self) -> None:
         """

@@ -12,7 +12,8 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
+from twisted.internet.error import CannotListenError
+from twisted.trial.unittest import SkipTest, TestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed, UnsupportedAddress
@@ -23,14 +24,25 @@ from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.testing.transport import TransportConformance
 
 
-def _unusedPort() -> int:
+def _unusedPort(host: str = "127.0.0.1") -> int:
     """
     Return a UDP port of loopback on which nobody listens.
     """
-    with socket.socket(type=socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as taken:
+        taken.bind((host, 0))
         port: int = taken.getsockname()[1]
         return port
+
+
+def requireSix() -> None:
+    """
+    Skip a test on a machine without IPv6.
+    """
+    try:
+        _unusedPort("::1")
+    except OSError as error:
+        raise SkipTest(f"there is no IPv6 here: {error}") from None
 
 
 class QuicTests(TransportConformance, TestCase):
@@ -104,3 +116,72 @@ class QuicTests(TransportConformance, TestCase):
         Return an address whose port is free.
         """
         return Multiaddr(f"/ip4/127.0.0.1/udp/{_unusedPort()}/quic-v1")
+
+
+class SixQuicTests(QuicTests):
+    """
+    QUIC over IPv6.
+    """
+
+    listenAddress = "/ip6/::1/udp/0/quic-v1"
+    wildcardAddress = "/ip6/::/udp/0/quic-v1"
+    localAddress = "/ip6/::1/udp/0/quic-v1"
+
+    def setUp(self) -> None:
+        """
+        Look whether there is IPv6 here.
+        """
+        requireSix()
+
+    def deadAddress(self) -> Multiaddr:
+        """
+        Return an address whose port is free.
+        """
+        return Multiaddr(f"/ip6/::1/udp/{_unusedPort('::1')}/quic-v1")
+
+
+class DualStackTests(TestCase):
+    """
+    One port of both families.
+    """
+
+    async def test_both(self) -> None:
+        """
+        A node listens on one port number of IPv4 and IPv6, and is reached, and dials,
+        over each.
+        """
+        requireSix()
+        for dialers in ("ip4/127.0.0.1", "ip6/::1"), ("ip6/::1", "ip4/127.0.0.1"):
+            node = await self._listening()
+            for family in dialers:
+                (address,) = (
+                    each
+                    for each in node.addresses
+                    if str(each).startswith(f"/{family}/") and "/quic-v1" in str(each)
+                )
+                dialer = Node(reactor, listen=[f"/{family}/udp/0/quic-v1"])
+                dialer.startService()
+                self.addCleanup(dialer.stopService)
+                await dialer.ping(str(address))
+
+    async def _listening(self) -> Node:
+        """
+        Start a node that listens on one port of both families.
+        """
+        while True:
+            number = _unusedPort()
+            node = Node(
+                reactor,
+                listen=[
+                    f"/ip4/127.0.0.1/udp/{number}/quic-v1",
+                    f"/ip6/::1/udp/{number}/quic-v1",
+                ],
+            )
+            node.startService()
+            self.addCleanup(node.stopService)
+            try:
+                await node.whenListening()
+            except CannotListenError:
+                # Somebody has taken it meanwhile.
+                continue
+            return node

@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
 
-__all__ = ["BACKLOG", "READS", "DatagramUser", "QuicPort"]
+__all__ = ["BACKLOG", "READS", "DatagramUser", "QuicPort", "zoneName"]
 
 #: The most calls that read the socket in one turn of the reactor.
 READS = 16
@@ -341,18 +341,18 @@ def _hostAndPort(address: tuple[Any, ...]) -> tuple[str, int]:
     """
     host, port = address[:2]
     if len(address) > 3 and address[3]:
-        host = f"{host}%{_zone(address[3])}"
+        host = f"{host}%{zoneName(address[3])}"
     return host, port
 
 
 @lru_cache(64)
-def _zone(index: int) -> str:
+def zoneName(index: int) -> str:
     """
     Return the name of an interface, or its number if it is gone.
     """
     try:
         return socket.if_indextoname(index)
-    except OSError:
+    except (OSError, OverflowError):
         return str(index)
 
 

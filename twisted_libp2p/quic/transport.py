@@ -46,7 +46,7 @@ from twisted_libp2p.quic.backends import AUTO, backendNamed, installed
 from twisted_libp2p.quic.hub import PUNCH_SIZE, Accept, QuicHub
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.memory import PeerMemory
-from twisted_libp2p.quic.port import QuicPort
+from twisted_libp2p.quic.port import QuicPort, zoneName
 from twisted_libp2p.quic.selftest import settingsOf
 from twisted_libp2p.wire import varint
 
@@ -288,6 +288,9 @@ class QuicTransport:
         zone, first, port = None, address, address.value("udp")
         if address.names[:1] == ("ip6zone",):
             zone, first = address.value("ip6zone"), address.withoutFirst()
+            if zone is not None and zone.isdecimal():
+                # Datagrams from there have its name.
+                zone = zoneName(int(zone))
         host = next((each.value for each in first), None)
         if host is None or port is None or not self._fits(address):
             raise UnsupportedAddress(

@@ -32,6 +32,12 @@ class NativeTransportTests(test_transport.QuicTests, TestCase):
         return super().makeTransport(identity)
 
 
+class NativeSixTests(test_transport.SixQuicTests, NativeTransportTests):
+    """
+    QUIC over IPv6, by the native backend.
+    """
+
+
 class NativeSessionTests(SessionConformance, SynchronousTestCase):
     """
     Sessions and streams in memory, by the native backend.
