@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-C{python -m tests.unified transport} and C{python -m tests.unified perf}: what
-the public suite starts.
+C{python -m tests.unified transport}, C{perf} and C{hole-punch}: what the public
+suite starts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from twisted.logger import (
 
 from tests.unified.application import Application
 from tests.unified.perf import PerfApplication
+from tests.unified.punch import PunchApplication
 from tests.unified.redis import RedisError
 from tests.unified.transport import TransportApplication
 from twisted_libp2p.__main__ import interruptible
@@ -32,6 +33,12 @@ from twisted_libp2p.errors import Libp2pError
 APPLICATIONS: dict[str, type[Application]] = {
     "transport": TransportApplication,
     "perf": PerfApplication,
+}
+
+#: The applications, and those that have no image.
+PROGRAMS: dict[str, type[Application] | type[PunchApplication]] = {
+    **APPLICATIONS,
+    "hole-punch": PunchApplication,
 }
 
 
@@ -52,7 +59,7 @@ async def run(reactor: Any, name: str) -> None:
     @raise SystemExit: it could not do what it is for.
     """
     try:
-        application = APPLICATIONS[name](reactor, os.environ)
+        application = PROGRAMS[name](reactor, os.environ)
         log(LogLevel.debug if application.environment.debug else LogLevel.warn)
         for line in await application.run():
             print(line, flush=True)
@@ -76,8 +83,8 @@ def main(arguments: list[str]) -> None:
     @raise SystemExit: always: 0 if it did its work, 1 with one line on stderr
         if it could not.
     """
-    if len(arguments) != 1 or arguments[0] not in APPLICATIONS:
-        raise SystemExit(f"unified: which application? {', '.join(APPLICATIONS)}")
+    if len(arguments) != 1 or arguments[0] not in PROGRAMS:
+        raise SystemExit(f"unified: which application? {', '.join(PROGRAMS)}")
     react(lambda reactor: interruptible(reactor, run(reactor, arguments[0])))
 
 
