@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 
 from tests.account import openFiles
 from tests.attacks.console import run
@@ -36,6 +37,8 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.quic.transport import QuicProvider
+from twisted_libp2p.relay.port import CircuitPort
+from twisted_libp2p.relay.service import RelayService
 from twisted_libp2p.transport.private import PrivateNetwork
 
 loop: Any = reactor
@@ -80,6 +83,7 @@ class Victim:
         peerstore: str | None,
         kinds: Sequence[str] = ("",),
         backend: str | None = None,
+        relay: bool = False,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -95,6 +99,9 @@ class Victim:
             peerstore=peerstore,
             transports=None if backend is None else ["tcp", QuicProvider(backend)],
         )
+        self._relay = RelayService()
+        if relay:
+            self._node.add(self._relay)
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -137,6 +144,8 @@ class Victim:
             "negotiating": limiter.transient.used.streams,
             "networks": len(limiter.subnets.counts),
             "calls": len(loop.getDelayedCalls()),
+            "reservations": len(self._relay.book),
+            "circuits": self._relay.book.circuits,
         }
 
     async def dial(self, *targets: str) -> dict[str, Any]:
@@ -266,6 +275,33 @@ class Victim:
             await self._node.service(MdnsService).disownServiceParent()
         return {}
 
+    async def reserve(self, relay: str) -> dict[str, Any]:
+        """
+        Listen at a relay, and wait for its answer.
+        """
+        await self._node.listenOn(f"{relay}/p2p-circuit")
+        (holding,) = (
+            each.port.holding
+            for each in self._node.listeners
+            if isinstance(each.port, CircuitPort)
+        )
+        while holding.problem is None and not holding.held:
+            await deferLater(loop, 0.01)
+        return {"held": holding.held, "problem": str(holding.problem)}
+
+    async def release(self, relay: str) -> dict[str, Any]:
+        """
+        Listen at a relay no longer.
+        """
+        await self._node.stopListeningOn(f"{relay}/p2p-circuit")
+        return {}
+
+    async def addresses(self) -> dict[str, Any]:
+        """
+        Tell the addresses of the node.
+        """
+        return {"addresses": [str(each) for each in self._node.addresses]}
+
     async def stop(self) -> dict[str, Any]:
         """
         Stop the node, and tell what is left of it.
@@ -296,6 +332,7 @@ def main() -> None:
     parser.add_argument(
         "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
     )
+    parser.add_argument("--relay", action="store_true", help="be a relay")
     options = parser.parse_args()
     kinds = (
         ("", QUIC)
@@ -313,6 +350,7 @@ def main() -> None:
         options.peerstore,
         kinds,
         options.backend,
+        options.relay,
     )
     commands: list[Callable[..., Any]] = [
         victim.state,
@@ -325,6 +363,9 @@ def main() -> None:
         victim.protect,
         victim.known,
         victim.multicast,
+        victim.reserve,
+        victim.release,
+        victim.addresses,
         victim.stop,
     ]
     run(victim.start, **{each.__name__: each for each in commands})

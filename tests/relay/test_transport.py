@@ -33,7 +33,7 @@ from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.relay.circuit import CIRCUIT, Circuit, CircuitAddress
-from twisted_libp2p.relay.client import RELAY_INTERVAL, _carry
+from twisted_libp2p.relay.client import MAX_UPGRADING, RELAY_INTERVAL, _carry
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
 from twisted_libp2p.relay.messages import STOP, Status, Stop, StopType
 from twisted_libp2p.relay.splice import Splice
@@ -357,6 +357,26 @@ class CircuitTests(RelayTestCase):
         self.nodes.connect(listener, stranger)
         request = Stop(StopType.CONNECT, PEER).toBytes()
         self.assertEqual(self.ask(stranger, listener, request), Status.NO_RESERVATION)
+
+    def test_upgrading(self) -> None:
+        """
+        A relay cannot have more than 32 circuits wait for the proof of their peers; it
+        can again when these have ended, and circuits that are ready do not count.
+        """
+        relay, listener = self.relay(), self.listener()
+        dialer = self.node()
+        self.nodes.result(dialer.connect(listener.addresses[0]))
+        request = Stop(StopType.CONNECT, PEER).toBytes()
+        for _ in range(MAX_UPGRADING):
+            self.assertEqual(self.ask(relay, listener, request), Status.OK)
+        refused = Status.RESOURCE_LIMIT_EXCEEDED
+        self.assertEqual(self.ask(relay, listener, request), refused)
+        (connection,) = relay.connections.to(listener.peerID)
+        for stream in list(connection.streams):
+            if stream.protocolID == STOP:
+                stream.abortConnection()
+        self.nodes.settle()
+        self.assertEqual(self.ask(relay, listener, request), Status.OK)
 
 
 class ReservationTests(RelayTestCase):

@@ -7,6 +7,7 @@ connection to the peer beyond it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,7 +156,11 @@ def _isLimit(error: object) -> bool:
 class Circuit(Layer):
     """
     Carries the layers of a connection over a stream to a relay, and counts its bytes.
+
+    @ivar lost: called when the circuit has ended.
     """
+
+    lost: Callable[[], object] | None = None
 
     def __init__(
         self,
@@ -210,6 +215,8 @@ class Circuit(Layer):
         allowance = self._allowance
         if self._overdrawn is not None and self._overdrawn.active():
             self._overdrawn.cancel()
+        if self.lost is not None:
+            self.lost()
         ended = reason.check(StreamReset, ConnectionDone)
         if allowance is not None and (
             self._isOver or (ended and (allowance.nearlyUsed or _isLimit(reason.value)))

@@ -7,6 +7,7 @@ The use of relays by a node: circuits that it opens and accepts, and its reserva
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import random
 from typing import Final
 
@@ -23,8 +24,9 @@ from twisted_libp2p.errors import (
     LimitedConnection,
     ProtocolViolation,
 )
+from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IConnection, IHost, IRegistration
+from twisted_libp2p.interfaces import IConnection, IHost, IRegistration, ISubscription
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import Exchange
 from twisted_libp2p.protocols.streamfactory import StreamFactory
@@ -65,6 +67,11 @@ MESSAGE_TIME: Final = 15.0
 RELAY_INTERVAL: Final = 5.0
 
 
+#: How many circuits of one relay may wait for the proof of who their peers are: a relay
+#: cannot take all the places of connections that are being upgraded.
+MAX_UPGRADING: Final = 32
+
+
 class RelayClient:
     """
     Opens circuits, holds reservations, and accepts circuits of the relays that have
@@ -89,6 +96,7 @@ class RelayClient:
         )
         self.ports: dict[PeerID, CircuitPort] = {}
         self._serving: IRegistration | None = None
+        self._watching: ISubscription | None = None
 
     # Opening
 
@@ -216,6 +224,7 @@ class RelayClient:
                     lambda: Talk(self._accepting, STOP, self._asked, lambda _: None)
                 ),
             )
+            self._watching = self._host.events.subscribe(OpenedConn, self._opened)
         self.ports[relay] = port
         holding.start()
         return port
@@ -228,6 +237,9 @@ class RelayClient:
         if not self.ports and self._serving is not None:
             self._serving.cancel()
             self._serving = None
+        if not self.ports and self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     # Accepting
 
@@ -251,6 +263,8 @@ class RelayClient:
             talk.close(_status(Status.NO_RESERVATION))
         elif message.peer in (self._host.peerID, relay):
             talk.close(_status(Status.PERMISSION_DENIED))
+        elif len(port.upgrading) >= MAX_UPGRADING:
+            talk.close(_status(Status.RESOURCE_LIMIT_EXCEEDED))
         else:
             circuit = self._circuit(
                 connection, message.peer, message.limit, port.factory
@@ -258,8 +272,22 @@ class RelayClient:
             if circuit is None:
                 talk.close(_status(Status.RESOURCE_LIMIT_EXCEEDED))
             else:
+                port.upgrading.add(circuit)
+                circuit.lost = partial(port.upgrading.discard, circuit)
                 talk.answer(_status(Status.OK))
                 _carry(talk, circuit)
+
+    def _opened(self, event: OpenedConn) -> None:
+        """
+        Count a circuit no longer whose peer has proven who it is.
+        """
+        if not isRelayed(event.remoteAddress):
+            return
+        for port in self.ports.values():
+            for each in port.upgrading:
+                if each.getPeer().peer == event.peer:
+                    port.upgrading.discard(each)
+                    return
 
 
 def _carry(talk: Talk, circuit: Circuit) -> None:

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import IMovingPort
+from twisted_libp2p.relay.circuit import Circuit
 from twisted_libp2p.relay.holding import Holding
 
 __all__ = ["CircuitPlace", "CircuitPort"]
@@ -40,6 +41,7 @@ class CircuitPort:
 
     @ivar factory: builds the protocols of the accepted circuits.
     @ivar holding: the reservation.
+    @ivar upgrading: the accepted circuits whose peers have not proven yet who they are.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class CircuitPort:
         """
         self.factory = factory
         self.holding = holding
+        self.upgrading: set[Circuit] = set()
         self._requested = requested
         self._stopped = stopped
         self._watcher: Callable[[], None] | None = None

@@ -108,9 +108,12 @@ class Trap:
     Somebody who listens.
     """
 
-    def __init__(self, identity: Identity | None = None) -> None:
+    def __init__(
+        self, identity: Identity | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.identity = identity or Identity()
-        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.host = host
+        self.socket = socket.create_server((host, 0))
         self.socket.settimeout(PATIENCE)
         self.port: int = self.socket.getsockname()[1]
 
@@ -120,7 +123,7 @@ class Trap:
         @return: the multiaddr to dial.
         """
         who = base58((identity or self.identity).peerID)
-        return f"/ip4/127.0.0.1/tcp/{self.port}/p2p/{who}"
+        return f"/ip4/{self.host}/tcp/{self.port}/p2p/{who}"
 
     def accept(self) -> TCP:
         """

@@ -22,6 +22,7 @@ from tests.attacks.rows import (
     websocket,
 )
 from tests.attacks.rows.quictable import QUIC_ROWS
+from tests.attacks.rows.relaytable import RELAY_ROWS
 from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
@@ -349,4 +350,5 @@ ROWS = (
         node=("--ws",),
     ),
     *QUIC_ROWS,
+    *RELAY_ROWS,
 )
