@@ -21,6 +21,7 @@ from twisted.internet.task import react
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
+from twisted_libp2p import seek
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
 from twisted_libp2p.events import OpenedConn, ReachabilityChanged
 from twisted_libp2p.identity import Identity, KeyType
@@ -340,6 +341,11 @@ _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "perf": perf,
     "pipe": pipe,
     "peers": peers,
+    "find": seek.find,
+    "providers": seek.providers,
+    "provide": seek.provide,
+    "put": seek.put,
+    "get": seek.get,
 }
 
 

@@ -31,6 +31,7 @@ from twisted_libp2p.interfaces import ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import whole
+from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.reaching import addReaching
@@ -55,7 +56,7 @@ _log = Logger()
 KEY_FILE = "node.key"
 
 
-class Options(FindingOptions):
+class Options(FindingOptions, DHTOptions):
     """
     The command line of a node.
     """
@@ -441,6 +442,9 @@ def _make(options: Options, reactor: Any) -> Node:
     addReaching(node, options)
     for service in options.discoveries(arguments["network"]):
         node.add(service)
+    dht = options.dht()
+    if dht is not None:
+        node.add(dht)
     for each in options["serve"]:
         protocol, endpoint = _forward(each, reactor)
         node.registry.register(protocol, ForwardFactory(endpoint))

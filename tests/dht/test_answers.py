@@ -254,6 +254,10 @@ class ServerTests(SynchronousTestCase):
         self.refused(add, b"key")
         self.refused(add, b"key", None, [NamedPeer(peer(1), (PUBLIC,))])
         self.refused(add, b"key", None, [NamedPeer(self.asker.peer)])
+        self.assertEqual(len(self.providers), 0)
+        self.addresses[self.asker.peer] = [PUBLIC]
+        self.provide(self.asker, b"key", NamedPeer(self.asker.peer))
+        self.providers.remove((b"key", self.asker.peer))
         mine = [NamedPeer(self.asker.peer, (PUBLIC,))]
         self.refused(add, bytes(81), None, mine)
         self.refused(MessageType.GET_PROVIDERS, bytes(81))

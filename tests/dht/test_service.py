@@ -82,7 +82,8 @@ class PeerTests(DHTTestCase):
             [each.withoutPeer() for each in target.addresses], list(found.addresses)
         )
         self.assertIn("by way of", dht.explain(target.peerID.toBytes()))
-        self.assertIn("not looked up", dht.explain(b"other"))
+        self.assertEqual(dht.explain(b"other"), "")
+        self.assertIn("by way of", client.routing.explain(target.peerID))
 
     def test_unknown(self) -> None:
         """

@@ -171,10 +171,13 @@ class Server:
 
     def _addProvider(self, request: Message, asker: Asker, now: float) -> None:
         key = self._contentKey(request)
+        # rust-libp2p 0.57 without a confirmed address announces itself without any;
+        # identify has its addresses.
+        known = bool(list(self._addresses(asker.peer)))
         own = (
             each
             for each in request.providers
-            if each.peer == asker.peer and each.addresses
+            if each.peer == asker.peer and (each.addresses or known)
         )
         provider = next(own, None)
         if provider is None:

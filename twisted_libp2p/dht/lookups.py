@@ -103,11 +103,11 @@ class Lookups:
 
     def explain(self, key: bytes) -> str:
         """
-        Return the course of the last lookup of a key as text.
+        Return the course of the last lookup of a key as text; empty without one.
         """
         report = self._reports.get(key)
         if report is None:
-            return "it was not looked up lately"
+            return ""
         way = " -> ".join(str(each) for each in report.path) or "nobody"
         return f"{report}; by way of {way}"
 

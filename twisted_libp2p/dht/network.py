@@ -7,6 +7,7 @@ The DHT's view of its node: requests, peers and their addresses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -16,7 +17,12 @@ from twisted.python.failure import Failure
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.dht.client import Client
 from twisted_libp2p.dht.diversity import networksOf, withoutCrowds
-from twisted_libp2p.dht.messages import MAX_ADDRESSES, Message, NamedPeer
+from twisted_libp2p.dht.messages import (
+    MAX_ADDRESSES,
+    MAX_SENT_ADDRESSES,
+    Message,
+    NamedPeer,
+)
 from twisted_libp2p.dht.scope import DHTScope
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnection, IHost, Source
@@ -190,6 +196,16 @@ class HostNetwork:
             known = self._host.peerstore.addresses(peer)
         origin = self._scope.origin
         return [each for each in known if origin.refusal(each) is None]
+
+    def visible(self, peer: PeerID) -> tuple[Multiaddr, ...]:
+        """
+        Return our addresses that a peer can use.
+        """
+        origin = self._origin(peer)
+        usable = (
+            each for each in self.addresses(self.own) if origin.refusal(each) is None
+        )
+        return tuple(islice(usable, MAX_SENT_ADDRESSES))
 
     def connected(self, peer: PeerID) -> bool:
         """

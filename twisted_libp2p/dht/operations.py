@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, fail
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.dht.lookup import Report
@@ -143,21 +143,26 @@ class Operations:
             has stored it.
         """
         network = self._network
-        addresses = network.addresses(network.own)
-        if not addresses:
+        if not network.addresses(network.own):
             raise NotFound(
                 "an own address", reason="other peers could not reach this node"
             )
         self._providers.add(key, network.own, network.clock.seconds())
-        message = Message(
-            MessageType.ADD_PROVIDER,
-            key,
-            providers=(NamedPeer(network.own, tuple(addresses)),),
-        )
         report = await self.closest(key)
-        return await self._store(
-            report, lambda peer: network.client.announce(peer, message)
-        )
+        return await self._store(report, lambda peer: self._announce(peer, key))
+
+    def _announce(self, peer: PeerID, key: bytes) -> Deferred[None]:
+        """
+        Announce this node at a server, at the addresses that the server can use.
+        """
+        network = self._network
+        named = NamedPeer(network.own, network.visible(peer))
+        if not named.addresses:
+            return fail(
+                NotFound("an own address", reason=f"{peer} could not use any of ours")
+            )
+        message = Message(MessageType.ADD_PROVIDER, key, providers=(named,))
+        return network.client.announce(peer, message)
 
     async def findProviders(
         self, key: bytes, count: int, told: Told = lambda peer, addresses: None
@@ -239,7 +244,14 @@ class Operations:
         results: Any = await DeferredList(storing, consumeErrors=True)
         count = sum(success for success, _ in results)
         if not count:
+            reason = "".join(
+                f"none of {len(peers)} has, such as {peer}: {failure.getErrorMessage()}"
+                for peer, (_, failure) in list(zip(peers, results, strict=True))[:1]
+            )
             raise NotFound(
-                "a server that stores this", report.asked, report.asked - report.failed
+                "a server that stores this",
+                report.asked,
+                report.asked - report.failed,
+                reason,
             )
         return Stored(count, report)

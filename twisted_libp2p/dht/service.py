@@ -34,6 +34,7 @@ from twisted_libp2p.dht.operations import (
     Stored,
     Told,
 )
+from twisted_libp2p.dht.persistence import Persistence
 from twisted_libp2p.dht.providers import ProviderStore
 from twisted_libp2p.dht.rejoining import Rejoining
 from twisted_libp2p.dht.scope import DHTScope
@@ -52,6 +53,8 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IContentRouting,
+    IDatabase,
+    IExplaining,
     IHost,
     IHostService,
     IPeerRouting,
@@ -74,7 +77,7 @@ PROTECTED: Final = 2
 _SWEEP: Final = 1000
 
 
-@implementer(IHostService, IPeerRouting, IContentRouting)
+@implementer(IHostService, IPeerRouting, IContentRouting, IExplaining)
 class KademliaDHT(Service):
     """
     A node of a DHT: C{node.add(KademliaDHT("/my-network"))}.
@@ -137,6 +140,7 @@ class KademliaDHT(Service):
         self._registration: IRegistration | None = None
         self._subscriptions: list[ISubscription] = []
         self._rejoining: Rejoining | None = None
+        self._persistence: Persistence | None = None
 
     @property
     def origin(self) -> Origin:
@@ -220,10 +224,20 @@ class KademliaDHT(Service):
         self._host.peerstore.whenLoaded().addCallbacks(
             lambda _: self._rejoin(), lambda _: None
         )
+        database = IDatabase(self._host.peerstore, None)
+        if database is not None:
+            self._persistence = Persistence(
+                database,
+                self._host.clock,
+                self._host.peerID.toBytes() + self.protocol.encode(),
+                self.values,
+                self.providers,
+            )
+            self._persistence.start()
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[None] | None:
         """
-        Serve no longer, and end all lookups.
+        Serve no longer, end all lookups, and write the records into the database.
         """
         super().stopService()
         for each in self._subscriptions:
@@ -235,6 +249,7 @@ class KademliaDHT(Service):
         self._lookups.stop()
         self._serve(False)
         self._network.stop()
+        return None if self._persistence is None else self._persistence.stop()
 
     # Peers
 
@@ -322,7 +337,7 @@ class KademliaDHT(Service):
 
     def explain(self, key: bytes) -> str:
         """
-        Return the course of the last lookup of a key as text.
+        Return the course of the last lookup of a key as text; empty without one.
         """
         return self._lookups.explain(key)
 

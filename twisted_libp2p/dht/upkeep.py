@@ -96,11 +96,13 @@ class Upkeep:
         self._timer: IDelayedCall | None = None
         self._small: IDelayedCall | None = None
         self._work: Deferred[None] | None = None
+        self._running = False
 
     def start(self) -> None:
         """
         Begin.
         """
+        self._running = True
         self._schedule(REFRESH)
         self._small = self._clock.callLater(SMALL_INTERVAL, self._lookAtSmall)
 
@@ -108,6 +110,7 @@ class Upkeep:
         """
         End.
         """
+        self._running = False
         for each in (self._timer, self._small):
             if each is not None and each.active():
                 each.cancel()
@@ -144,6 +147,8 @@ class Upkeep:
 
     def _done(self, _: object) -> None:
         self._work = None
+        if not self._running:
+            return
         # Nodes that were started together need not refresh together.
         self._schedule(REFRESH * self._random.uniform(0.9, 1.1))
 

@@ -35,6 +35,7 @@ The contracts between the rooms of twisted_libp2p::
     IStreamScope        the use of all limits by one stream
     IGater              decides which peers are dialed and which are let in
     IExpendability      orders connections by how well the node can do without them
+    IDatabase           a database that services of a node may share
     IPeerRouting        finds the addresses of a peer
     IContentRouting     finds the peers that provide a key
     IDiscovery          finds the peers of a namespace
@@ -55,6 +56,7 @@ from twisted_libp2p.interfaces.connections import (
     IGater,
     IManagedConnection,
 )
+from twisted_libp2p.interfaces.database import IDatabase
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.host import (
@@ -175,6 +177,7 @@ __all__ = [
     "IConnectionScope",
     "IConnections",
     "IContentRouting",
+    "IDatabase",
     "IDiscovery",
     "IEventBus",
     "IExpendability",

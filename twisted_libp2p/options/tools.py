@@ -15,6 +15,13 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, whole
+from twisted_libp2p.options.dht import (
+    FindOptions,
+    GetOptions,
+    ProvideOptions,
+    ProvidersOptions,
+    PutOptions,
+)
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
@@ -207,6 +214,11 @@ class ToolOptions(CommandOptions):
         ["perf", None, _PerfOptions, "measure the throughput to a peer and back"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
         ["peers", None, _PeersOptions, "list, export and import a peerstore"],
+        ["find", None, FindOptions, "find the addresses of a peer in a DHT"],
+        ["providers", None, ProvidersOptions, "find the providers of content"],
+        ["provide", None, ProvideOptions, "announce that this node has content"],
+        ["put", None, PutOptions, "store a value in a DHT"],
+        ["get", None, GetOptions, "find a value in a DHT"],
     ]
 
     def postOptions(self) -> None:

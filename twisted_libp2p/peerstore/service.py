@@ -25,10 +25,12 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IDatabase
 from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.journal import Entry, Journal
 from twisted_libp2p.peerstore.memory import MemoryPeerStore
@@ -68,6 +70,7 @@ _SLICE: Final = 1000
 _KEPT: Final = 50
 
 
+@implementer(IDatabase)
 class PeerStoreService(MemoryPeerStore, Service):
     """
     A peerstore whose facts are also in a database.
@@ -207,6 +210,21 @@ class PeerStoreService(MemoryPeerStore, Service):
             return failure
         self._logOnce(failure)
         return None
+
+    @property
+    def placeholder(self) -> str:
+        """
+        The placeholder of a value in a statement.
+        """
+        return self._backend.schema.placeholder
+
+    def transact(self, work: Callable[..., Any], *arguments: object) -> Deferred[Any]:
+        """
+        Run a transaction for another service, after those that wait.
+        """
+        if self._pool is None:
+            return fail(ConfigurationError("the peerstore is not running"))
+        return self._run(work, *arguments)
 
     # Loading
 

@@ -127,6 +127,13 @@ class Schema:
         self._engine = engine
         self._migrations = migrations
 
+    @property
+    def placeholder(self) -> str:
+        """
+        The placeholder of a value in a statement.
+        """
+        return self._engine.placeholder
+
     def prepare(self, connection: Any, now: float) -> int:
         """
         Bring the schema up to date, and set the clock of the store.

@@ -105,6 +105,30 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         "DROP INDEX peers_due",
         "CREATE INDEX peers_expires ON peers (expires, peer)",
     ),
+    # The records that a node stores for others in a DHT; dht/persistence.py reads them.
+    (
+        """
+        CREATE TABLE dht_values (
+            owner {blob} NOT NULL,
+            key {blob} NOT NULL,
+            value {blob} NOT NULL,
+            received DOUBLE PRECISION NOT NULL,
+            putter {blob} NOT NULL,
+            PRIMARY KEY (owner, key)
+        )
+        """,
+        """
+        CREATE TABLE dht_providers (
+            owner {blob} NOT NULL,
+            key {blob} NOT NULL,
+            peer {blob} NOT NULL,
+            received DOUBLE PRECISION NOT NULL,
+            PRIMARY KEY (owner, key, peer)
+        )
+        """,
+        "CREATE INDEX dht_values_received ON dht_values (owner, received)",
+        "CREATE INDEX dht_providers_received ON dht_providers (owner, received)",
+    ),
 )
 
 #: The most values in one statement: as many as the oldest SQLite takes.

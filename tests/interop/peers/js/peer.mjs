@@ -7,6 +7,7 @@ import './polyfill.mjs'
 import { parseArgs } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
 import { benchDial, benchListen } from './bench.mjs'
+import { kad } from './kad.mjs'
 import { CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within } from './limits.mjs'
 import { describe, makeNode, stopNode } from './node.mjs'
 import { log, printLine, reason } from './output.mjs'
@@ -208,6 +209,9 @@ async function dial (choices) {
 
 process.on('unhandledRejection', err => { log('unhandled:', err) })
 const argv = process.argv.slice(2)
+if (argv[0] === 'kad') {
+  await kad(argv[1])
+}
 const bench = argv[0] === 'bench'
 const choices = parseCommandLine(bench ? argv.slice(1) : argv)
 const roles = bench ? { listen: benchListen, dial: benchDial } : { listen, dial }

@@ -18,6 +18,7 @@ from typing import Any
 
 import trio
 from bench import benchDial, benchListen
+from kad import kad
 from libp2p.abc import INotifee
 from libp2p.peer.peerinfo import info_from_p2p_addr
 from limits import CLOSE_LIMIT, CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within
@@ -281,8 +282,11 @@ def main(argv: list[str]) -> None:
     roles = {"listen": listen, "dial": dial}
     if argv[:1] == ["bench"]:
         argv, roles = argv[1:], {"listen": benchListen, "dial": benchDial}
-    choices = parseCommandLine(argv)
     try:
+        if argv[:1] == ["kad"]:
+            trio.run(kad, *argv[1:])
+            leave(0)
+        choices = parseCommandLine(argv)
         trio.run(roles[choices.role], choices)
     except Exception as error:
         log(reason(error))

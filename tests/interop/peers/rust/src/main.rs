@@ -7,6 +7,7 @@
 mod bench;
 mod dial;
 mod discovery;
+mod kad;
 mod listen;
 mod options;
 mod output;
@@ -25,6 +26,13 @@ use options::{Options, Role};
 #[tokio::main]
 async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("kad").is_some() {
+        if let Err(error) = kad::serve(&arguments.next().unwrap_or_default()).await {
+            eprintln!("peer: {error}");
+            exit(1);
+        }
+        exit(0);
+    }
     if arguments.next_if_eq("punch").is_some() {
         if let Err(error) = punch::run(arguments).await {
             eprintln!("peer: {error}");
