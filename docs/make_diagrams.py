@@ -412,6 +412,18 @@ DIAGRAMS = (
         {"new": (0, 0), "running": (2, 0), "closing": (2, 1.3), "gone": (0, 1.3)},
     ),
     Diagram(
+        "quic",
+        "A connection of QUIC: handshake, running, leaving, closing, lost",
+        "quic.life.LIFE",
+        {
+            "handshake": (0, 0),
+            "running": (1.9, 0),
+            "leaving": (3.8, 0),
+            "closing": (1.9, 1.3),
+            "lost": (1.9, 2.6),
+        },
+    ),
+    Diagram(
         "secure",
         "A secure transport: new, shaking, open, shut, closing, hanging up, aborted,"
         " lost",

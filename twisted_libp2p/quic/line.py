@@ -26,6 +26,7 @@ from twisted_libp2p.interfaces import (
     Secured,
 )
 from twisted_libp2p.quic.endings import SECURITY, failureOf
+from twisted_libp2p.quic.life import Life, lifeAfter
 from twisted_libp2p.quic.session import QuicSession
 
 if TYPE_CHECKING:
@@ -51,13 +52,13 @@ class QuicLine:
     @ivar dialed: whether our side has dialed.
     @ivar peer: the peer that has proven its identity; None so far.
     @ivar session: the session; None until the peer has proven its identity.
-    @ivar lost: whether the connection has ended.
+    @ivar life: the state of the connection.
     @ivar host: the IP address of the peer at the beginning.
     @ivar port: the port of the peer.
     """
 
     __slots__ = (
-        "_closing",
+        "_closeCode",
         "_dirty",
         "_driving",
         "_due",
@@ -71,7 +72,7 @@ class QuicLine:
         "handle",
         "host",
         "idleTimeout",
-        "lost",
+        "life",
         "peer",
         "port",
         "session",
@@ -98,23 +99,32 @@ class QuicLine:
         self.port = port
         self.peer: PeerID | None = None
         self.session: QuicSession | None = None
-        self.lost = False
+        self.life = Life.HANDSHAKE
         self.idleTimeout = settings.idleTimeout
         self.streamWindow = settings.streamWindow
         self.connectionWindow = settings.connectionWindow
         # Events before there is a session.
         self._early: list[tuple[object, ...]] = []
-        self._closing: int | None = None
+        self._closeCode = 0
         self._dirty = self._driving = False
         self._timer: IDelayedCall | None = None
         self._due = 0.0
 
     @property
-    def halfOpen(self) -> bool:
+    def lost(self) -> bool:
         """
-        Whether the handshake is under way.
+        Whether the connection has ended.
         """
-        return self._upgrade is not None
+        return self.life is Life.LOST
+
+    def _move(self, event: str) -> bool:
+        """
+        Go to the state after an event.
+
+        @return: False if the event changes nothing.
+        """
+        before, self.life = self.life, lifeAfter(self.life, event)
+        return self.life is not before
 
     def stats(self) -> QuicStats:
         """
@@ -143,16 +153,15 @@ class QuicLine:
         """
         Close the connection when all is sent that the peer takes now.
         """
-        if not self.lost:
-            self._closing = code
+        if self._move("close"):
+            self._closeCode = code
             self.touch()
 
     def abort(self, code: int) -> None:
         """
         Close the connection at once.
         """
-        if not self.lost:
-            self._closing = None
+        if self._move("abort"):
             self.endpoint.close(self.handle, self._hub.now(), code, b"")
             self.touch()
 
@@ -175,8 +184,8 @@ class QuicLine:
         Give up a dial, since nobody receives at the address.  After the handshake this
         is ignored: anybody on the way could say so.
         """
-        if self.dialed and self._upgrade is not None and not self.lost:
-            upgrade = self._upgrade
+        upgrade = self._upgrade
+        if self.dialed and upgrade is not None:
             self.drop()
             upgrade.fail(
                 Failure(ConnectionRefusedError(f"nobody receives at {self.host}"))
@@ -230,9 +239,9 @@ class QuicLine:
             if over or self.handle not in hub.lines:
                 break
             if not (events or self._dirty or (due is not None and due <= now)):
-                if self._closing is None:
+                if self.life is not Life.LEAVING:
                     break
-                self.abort(self._closing)
+                self.abort(self._closeCode)
         return due, over
 
     def _arm(self, due: float | None) -> None:
@@ -288,7 +297,7 @@ class QuicLine:
             if self.peer is not None and isinstance(event[1], bytes):
                 self._hub.memory.keep(self.peer, event[1])
         else:
-            self.lost = True
+            self._move("lose")
             if self.dialed and self.peer is not None:
                 self._hub.memory.ended(self.peer, self.stats().roundTrip)
 
@@ -299,7 +308,7 @@ class QuicLine:
         proof = QuicEvent.CONFIRMED if self.dialed else QuicEvent.CONNECTED
         for kind, *rest in events:
             if kind == QuicEvent.LOST:
-                self.lost = True
+                self._move("lose")
                 cause, code, text = rest
                 self._failed(cause, code, text)  # type: ignore[arg-type]
                 return
@@ -327,6 +336,7 @@ class QuicLine:
             upgrade.fail(reason)
             return
         self._upgrade = None
+        self._move("secure")
         self._hub.settled(self)
         host = self._hub.addressTo(self.host, self.port)
         session = QuicSession(
@@ -358,9 +368,8 @@ class QuicLine:
         """
         End the connection after an error of the backend or of ours.
         """
-        if self.lost:
+        if not self._move("lose"):
             return
-        self.lost = True
         lost = (QuicEvent.LOST, LossCause.TRANSPORT, 1, "internal error")
         if self.session is not None:
             self.session.happened([lost])
