@@ -424,6 +424,20 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "aioquic",
+        "A connection of aioquic: handshake, connected, confirmed, closing, lost,"
+        " forgotten",
+        "quic.aioquic.phase.PHASES",
+        {
+            "handshake": (0, 0),
+            "connected": (2.2, 0),
+            "confirmed": (4.4, 0),
+            "closing": (2.2, 1.4),
+            "lost": (4.4, 2.8),
+            "forgotten": (0, 2.8),
+        },
+    ),
+    Diagram(
         "secure",
         "A secure transport: new, shaking, open, shut, closing, hanging up, aborted,"
         " lost",

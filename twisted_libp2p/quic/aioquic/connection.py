@@ -19,9 +19,13 @@ from twisted_libp2p.interfaces import (
     SentDatagram,
 )
 from twisted_libp2p.quic.aioquic.credit import CreditConnection
+from twisted_libp2p.quic.aioquic.phase import Phase, phaseAfter
 from twisted_libp2p.quic.aioquic.streams import Streams
 
 __all__ = ["AioquicConnection"]
+
+#: The phases in which streams go on.
+_OPEN = (Phase.CONNECTED, Phase.CONFIRMED)
 
 Event = tuple[object, ...]
 Address = tuple[str, int]
@@ -71,8 +75,7 @@ class AioquicConnection:
         self.dialed: Address | None = None
         self._tokens = tokens
         self._settings = settings
-        self._connected = self._confirmed = self._lost = self._closing = False
-        self._forgotten = False
+        self._phase = Phase.HANDSHAKE
         self._pingAt: float | None = None
         self._address: Address | None = None
         self._received = self._sent = 0
@@ -95,8 +98,7 @@ class AioquicConnection:
         """
         Note that the peer has no state of this connection.
         """
-        self._forgotten = True
-        self._lose(LossCause.RESET, 0, "the peer has forgotten the connection")
+        self._lose(LossCause.RESET, 0, "the peer has forgotten the connection", "reset")
 
     # The turn
 
@@ -107,7 +109,7 @@ class AioquicConnection:
         Advance the connection, as the contract says.
         """
         quic, streams = self.quic, self.streams
-        if self._forgotten:
+        if self._phase is Phase.FORGOTTEN:
             found, streams.events = streams.events, []
             return [], found, None, True
         sent: list[SentDatagram] = []
@@ -128,7 +130,7 @@ class AioquicConnection:
             self._checkEnd()
         found, streams.events = streams.events, []
         due = quic.get_timer()
-        over = self._lost and due is None
+        over = self._phase is Phase.LOST and due is None
         if self._pingAt is not None and (due is None or self._pingAt < due):
             due = self._pingAt
         return sent, found, due, over
@@ -139,9 +141,9 @@ class AioquicConnection:
         """
         self._translate()
         self._checkEnd()
-        if self._lost:
+        if self._phase is Phase.LOST:
             self._pingAt = None
-        elif self._connected:
+        elif self._phase in _OPEN:
             self._look(now)
 
     def _look(self, now: float) -> None:
@@ -153,11 +155,10 @@ class AioquicConnection:
         if self._pingAt is None:
             self._pingAt = now + self._keepAlive()
         if (
-            not self._confirmed
-            and quic.configuration.is_client
+            quic.configuration.is_client
             and quic._handshake_confirmed
+            and self._move("confirm")
         ):
-            self._confirmed = True
             streams.events.append((QuicEvent.CONFIRMED,))
         while self._tokens:
             streams.events.append((QuicEvent.TOKEN, self._tokens.pop()))
@@ -201,8 +202,7 @@ class AioquicConnection:
             self.quic.close(
                 QuicErrorCode.CRYPTO_ERROR, QuicFrameType.CRYPTO, "no certificate"
             )
-        else:
-            self._connected = True
+        elif self._move("complete"):
             self._address = self.quic.get_peer_address()
             self.streams.events.append((QuicEvent.CONNECTED,))
 
@@ -239,8 +239,7 @@ class AioquicConnection:
         """
         Close the connection.
         """
-        if not self._lost:
-            self._closing = True
+        if self._move("close"):
             self.quic.close(code, None, reason.decode("utf-8", "replace"))
 
     def _broken(self, error: Exception) -> None:
@@ -259,9 +258,9 @@ class AioquicConnection:
         Report the end of the connection: aioquic does so only after it has drained.
         """
         event = self.quic._close_event
-        if event is None or self._lost:
+        if event is None:
             return
-        if self._closing:
+        if self._phase is Phase.CLOSING:
             cause = LossCause.LOCAL
         elif event.frame_type is None:
             cause = LossCause.APPLICATION
@@ -273,10 +272,24 @@ class AioquicConnection:
             cause = LossCause.TRANSPORT
         self._lose(cause, event.error_code, event.reason_phrase)
 
-    def _lose(self, cause: LossCause, code: int, text: str) -> None:
-        if not self._lost:
-            self._lost = True
+    def _lose(self, cause: LossCause, code: int, text: str, how: str = "end") -> None:
+        """
+        Report the end, once.
+
+        @param how: the event of the table.
+        """
+        reported = self._phase >= Phase.LOST
+        if self._move(how) and not reported:
             self.streams.events.append((QuicEvent.LOST, cause, code, text))
+
+    def _move(self, event: str) -> bool:
+        """
+        Go to the phase after an event.
+
+        @return: False if the event changes nothing.
+        """
+        before, self._phase = self._phase, phaseAfter(self._phase, event)
+        return self._phase is not before
 
     # Facts
 
