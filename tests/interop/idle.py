@@ -20,7 +20,7 @@ from tests.interop.matrix import Cell
 from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
-from tests.interop.sides import Sides
+from tests.interop.sides import Sides, hasBackend
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
@@ -121,7 +121,7 @@ class Idlers:
         self._runs = {
             cell: RUNNING.run(self._run, cell, sides)
             for cell in cells
-            if available(cell.peer) is None
+            if available(cell.peer) is None and hasBackend(cell.backend)
         }
 
     def _run(self, cell: Cell, sides: Sides) -> Deferred[None]:

@@ -15,7 +15,7 @@ from twisted.internet import reactor
 from tests.interop.cells import Course, theyDial, weDial
 from tests.interop.matrix import STACKS, Cell
 from tests.interop.results import Results
-from tests.interop.sides import Sides
+from tests.interop.sides import Sides, requireBackend
 
 Command = Callable[[str], list[str]]
 
@@ -28,6 +28,7 @@ async def test_cell(
     """
     A connection comes about as it was asked for, and every task is done on it.
     """
+    requireBackend(cell.backend)
     course = Course(reactor, cell, results, sides)
     run = weDial if cell.direction == "we dial" else theyDial
     await run(reactor, command(cell.peer), cell, course)

@@ -16,7 +16,7 @@ from tests.interop.cells import Course
 from tests.interop.idle import Idlers
 from tests.interop.matrix import STACKS, Cell
 from tests.interop.results import Results
-from tests.interop.sides import Sides
+from tests.interop.sides import Sides, requireBackend
 
 Command = Callable[[str], list[str]]
 
@@ -30,6 +30,7 @@ async def test_idle(
     A connection that nobody uses is there when somebody does again.
     """
     command(cell.peer)
+    requireBackend(cell.backend)
     course = Course(reactor, cell, results, sides)
     await course.do("idle", idlers.of(cell))
     course.check()

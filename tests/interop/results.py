@@ -57,6 +57,7 @@ def versions() -> dict[str, list[tuple[str, str]]]:
     return {
         "go": [
             ("go-libp2p", found(r"github\.com/libp2p/go-libp2p v(\S+)", go)),
+            ("quic-go", found(r"github\.com/quic-go/quic-go v(\S+)", go)),
             ("go-yamux", found(r"github\.com/libp2p/go-yamux/v\d+ v(\S+)", go)),
             (
                 "go-libp2p-mplex",
@@ -64,13 +65,21 @@ def versions() -> dict[str, list[tuple[str, str]]]:
             ),
         ],
         "rust": [
-            (name, crates[name]) for name in ("libp2p", "libp2p-yamux", "libp2p-mplex")
+            (name, crates[name])
+            for name in ("libp2p", "libp2p-quic", "libp2p-yamux", "libp2p-mplex")
         ],
         "js": [
             (name, locked[f"node_modules/{name}"]["version"])
-            for name in ("libp2p", "@libp2p/yamux", "@libp2p/mplex")
+            for name in (
+                "libp2p",
+                "@chainsafe/libp2p-quic",
+                "@libp2p/yamux",
+                "@libp2p/mplex",
+            )
         ],
-        "py": [("libp2p", found(r"^libp2p==(\S+)$", py))],
+        "py": [
+            (name, found(rf"^{name}==(\S+)$", py)) for name in ("libp2p", "aioquic")
+        ],
     }
 
 
@@ -150,9 +159,7 @@ class Results:
             yield f".. [#{each.name}] {each.text} ({each.source})."
 
     def _row(self, cell: Cell, notes: dict[Note, None]) -> list[str]:
-        when = "early" if cell.early else "late"
-        parts = (cell.direction, cell.transport, cell.security, cell.muxer, when)
-        name = ", ".join(parts)
+        name = ", ".join(cell.facts)
         if cell.impossible is not None:
             notes[cell.impossible] = None
             return [f"{name} [#{cell.impossible.name}]_", *[NONE] * len(TASKS)]
@@ -160,7 +167,10 @@ class Results:
 
     def _mark(self, cell: Cell, task: str, notes: dict[Note, None]) -> str:
         mark = GOOD if self._tasks[cell, task] else BAD
-        explained = note(cell, task)
+        gap = cell.gap(task)
+        explained = gap or note(cell, task)
+        if gap is not None and mark == GOOD:
+            mark = NONE
         if explained is None:
             return mark
         notes[explained] = None

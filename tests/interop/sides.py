@@ -9,21 +9,44 @@ from __future__ import annotations
 
 import tempfile
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tests.interop.matrix import Cell
+from tests.quic.native import requireNative
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.node import Node
+from twisted_libp2p.quic.backends import BACKENDS
+from twisted_libp2p.quic.transport import QuicProvider
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
-__all__ = ["LISTEN", "Sides"]
+__all__ = ["LISTEN", "LISTEN_QUIC", "Sides", "hasBackend", "requireBackend"]
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 LISTEN_QUIC = "/ip4/127.0.0.1/udp/0/quic-v1"
 
 # The names of a transport in addresses.
 _PATHS = {"tcp": "", "ws": "/ws", "wss": "/wss", "tls/ws": "/tls/ws"}
+
+
+def hasBackend(name: str) -> bool:
+    """
+    Return whether a backend of QUIC is installed.
+
+    @param name: its name; empty for none.
+    """
+    return not name or find_spec(BACKENDS[name][1]) is not None
+
+
+def requireBackend(name: str) -> None:
+    """
+    Skip a test whose backend of QUIC is not installed.
+
+    @raise SkipTest: it is not.
+    """
+    if name == "native":
+        requireNative()
 
 
 class Sides:
@@ -48,6 +71,9 @@ class Sides:
         """
         place = LISTEN_QUIC if cell.native else LISTEN + _PATHS[cell.transport]
         listen = [place] if cell.direction == "they dial" else []
+        if cell.native:
+            provider = QuicProvider(cell.backend)
+            return Node(reactor, listen=listen, transports=[provider])
         if listen and cell.transport == "ws":
             listen.append(LISTEN)
         if not cell.certified:

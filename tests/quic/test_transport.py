@@ -7,12 +7,13 @@ The suite of transports, over QUIC on real sockets.
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.trial.unittest import SkipTest, TestCase
 
 from twisted_libp2p.address import Multiaddr
@@ -116,6 +117,41 @@ class QuicTests(TransportConformance, TestCase):
         Return an address whose port is free.
         """
         return Multiaddr(f"/ip4/127.0.0.1/udp/{_unusedPort()}/quic-v1")
+
+    async def test_refusalLogged(self) -> None:
+        """
+        A listener logs a failed handshake in one line, with the address of the dialer.
+        """
+        lines: list[LogEvent] = []
+        logged: Deferred[None] = Deferred()
+
+        def observe(event: LogEvent) -> None:
+            if event.get("log_format", "").endswith("refused: {reason}"):
+                lines.append(event)
+                logged.callback(None)
+
+        observer = cast(ILogObserver, observe)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        server = await self.listening()
+        other = Identity.generate().peerID
+        wrong = server.addresses[0].withoutPeer().withPeer(other)
+        with self.assertRaises(DialFailed):
+            await self.node().connect(wrong)
+        await logged
+        (line,) = lines
+        place = self.listenAddress.partition("/udp/")[0]
+        self.assertRegex(str(line["address"]), rf"^{place}/udp/\d+/quic-v1$")
+        self.assertRegex(line["reason"], r"^/quic-v1: TLS alert \d+, [a-z ]+: ")
+
+    async def test_backends(self) -> None:
+        """
+        A node names the backend that it uses.
+        """
+        self.assertEqual(Node(reactor, transports=["tcp"]).backends, {})
+        named = (await self.listening()).backends
+        self.assertEqual(list(named), ["quic"])
+        self.assertRegex(named["quic"], rf"^{self.backend} \d+\.\d+\.\d+$")
 
 
 class SixQuicTests(QuicTests):

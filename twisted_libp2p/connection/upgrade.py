@@ -195,6 +195,16 @@ class Upgrade:
             self.fail,
         )
 
+    @property
+    def source(self) -> Multiaddr | IAddress | None:
+        """
+        The other end of an accepted transport, for the log: as a multiaddr if it has
+        that form.
+        """
+        if self.asked is not None or self.peer is None:
+            return self.asked
+        return self.transport.toMultiaddr(self.peer) or self.peer
+
     # The way of the transport: begin, judge, connect
 
     def begin(self, drop: Callable[[], object]) -> bool:

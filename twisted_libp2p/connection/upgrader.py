@@ -294,15 +294,16 @@ class Upgrader:
         if reason.check(CancelledError, LimitExceeded, Gated, ConnectionClosing):
             # Our own decision, or logged already where it was refused.
             return
+        address = upgrade.source
         if reason.check(Libp2pError):
             self._log.info(
                 "inbound connection from {address} refused: {reason}",
-                address=upgrade.asked or upgrade.peer,
+                address=address,
                 reason=reason.getErrorMessage(),
             )
         else:
             self._log.failure(
                 "inbound connection from {address} failed",
                 reason,
-                address=upgrade.asked or upgrade.peer,
+                address=address,
             )

@@ -8,6 +8,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
     IPortEndpoint       a TCP port, and the layers of a transport above it
     IReloadable         a transport that depends on files which others may change
+    IBackedTransport    a transport that is implemented by one of several libraries
     ITrustedProxies     the proxies that may state the address of their client
     IUpgrade            takes such a session over
     IQuicBackend        makes endpoints of QUIC, which are machines without I/O
@@ -143,6 +144,7 @@ from twisted_libp2p.interfaces.transport import (
     FirstBytes,
     IAddressing,
     IAllowance,
+    IBackedTransport,
     ILimitedAddress,
     IMuxedTransport,
     INativeSession,
@@ -172,6 +174,7 @@ __all__ = [
     "IAddressFilter",
     "IAddressing",
     "IAllowance",
+    "IBackedTransport",
     "IConnection",
     "IConnectionManager",
     "IConnectionScope",

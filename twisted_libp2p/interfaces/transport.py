@@ -35,6 +35,7 @@ __all__ = [
     "FirstBytes",
     "IAddressing",
     "IAllowance",
+    "IBackedTransport",
     "ILimitedAddress",
     "IMuxedTransport",
     "INativeSession",
@@ -163,6 +164,16 @@ class IReloadable(Interface):
         Read the files again.  If they cannot be used, that is logged, and the content
         read before stays in use.
         """
+
+
+class IBackedTransport(Interface):
+    """
+    A transport whose protocol is implemented by one of several libraries.
+    """
+
+    backendName: str | None = Attribute(
+        "The name and version of the library; None as long as it was not used."
+    )
 
 
 class ITrustedProxies(Interface):

@@ -38,6 +38,7 @@ from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     AnyTransport,
     DialOptions,
+    IBackedTransport,
     IConnection,
     IGater,
     IHost,
@@ -303,6 +304,18 @@ class Node(OutgoingNode, RunningNode):
         Return the address of this node for a protocol.
         """
         return hostAddress(self, protocol)
+
+    @property
+    def backends(self) -> dict[str, str]:
+        """
+        The names and versions of the libraries that transports use, by the names of the
+        transports; those that were not used yet are missing.
+        """
+        return {
+            each.name: each.backendName
+            for each in self._transports
+            if IBackedTransport.providedBy(each) and each.backendName is not None
+        }
 
     def reload(self) -> None:
         """

@@ -30,6 +30,23 @@ SECURITY = "/tls/1.0.0"
 #: Codes of the transport from here on are alerts of TLS (RFC 9001, 4.8).
 _ALERTS = 0x100
 
+#: The names of alerts that end a handshake (RFC 8446, 6.2).
+_NAMES = {
+    40: "handshake failure",
+    42: "bad certificate",
+    43: "unsupported certificate",
+    45: "certificate expired",
+    46: "certificate unknown",
+    48: "unknown authority",
+    49: "access denied",
+    50: "decode error",
+    51: "decrypt error",
+    80: "internal error",
+    109: "missing extension",
+    116: "certificate required",
+    120: "no application protocol",
+}
+
 #: The code of a peer that takes no connection now.
 _REFUSED = 0x2
 
@@ -69,8 +86,10 @@ def failureOf(cause: LossCause, code: int, text: str, seconds: float) -> Excepti
     if cause is LossCause.VERSION:
         return HandshakeFailed(LAYER, "the peer does not speak version 1 of QUIC")
     if cause is LossCause.TRANSPORT and code >= _ALERTS:
+        alert = code - _ALERTS
+        name = f", {_NAMES[alert]}" if alert in _NAMES else ""
         detail = f": {text}" if text else ""
-        return HandshakeFailed(LAYER, f"TLS alert {code - _ALERTS}{detail}")
+        return HandshakeFailed(LAYER, f"TLS alert {alert}{name}{detail}")
     if cause is LossCause.TRANSPORT and code == _REFUSED:
         return HandshakeFailed(LAYER, "the peer takes no further connection now")
     if cause is LossCause.APPLICATION:

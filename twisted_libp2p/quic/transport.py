@@ -32,6 +32,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     DialOptions,
+    IBackedTransport,
     IHost,
     IMetadataBook,
     IMuxedTransport,
@@ -148,7 +149,7 @@ class QuicListener:
         return address
 
 
-@implementer(IMuxedTransport, IPacketPunching)
+@implementer(IMuxedTransport, IPacketPunching, IBackedTransport)
 class QuicTransport:
     """
     Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/udp/N/quic-v1}, and listens on the first

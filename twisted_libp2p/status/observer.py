@@ -165,6 +165,7 @@ class Observer:
             "agent": printable(node.service(IdentifyService).agent),
             "addresses": [str(each) for each in node.addresses],
             "reachability": self._reachability(now),
+            "backends": node.backends,
             "uptime": now - self._since,
             "peers": len({each.remotePeer for each in connections}),
             "connections": {

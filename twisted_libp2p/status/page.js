@@ -100,6 +100,8 @@ function state(now) {
   say(at("peer"), now.peer);
   at("self").style.background = hue(now.peer);
   say(at("agent"), now.agent);
+  const backends = Object.entries(now.backends);
+  say(at("backends"), backends.map(([name, library]) => ` · ${name} by ${library}`).join(""));
   say(at("uptime"), span(now.uptime));
   const addresses = at("addresses");
   while (addresses.children.length > now.addresses.length) addresses.lastChild.remove();

@@ -2,6 +2,7 @@
 
 import { readFile } from 'node:fs/promises'
 import nodeTLS from 'node:tls'
+import { quic } from '@chainsafe/libp2p-quic'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -33,10 +34,15 @@ const KEYS = {
   rsa: () => generateKeyPair('RSA', 2048)
 }
 
-const TRANSPORTS = { tcp, ws: webSockets, wss: webSockets }
+const TRANSPORTS = { tcp, ws: webSockets, wss: webSockets, quic }
 
-// The ends of the addresses that they listen on.
-const PATHS = { tcp: '', ws: '/ws', wss: '/tls/ws' }
+// The addresses that they listen on, without the host.
+const PATHS = {
+  tcp: port => `tcp/${port}`,
+  ws: port => `tcp/${port}/ws`,
+  wss: port => `tcp/${port}/tls/ws`,
+  quic: port => `udp/${port}/quic-v1`
+}
 
 // Options that lift the limits of the package.
 const UNLIMITED = {
@@ -46,6 +52,7 @@ const UNLIMITED = {
   // than 4 MiB, and then leaves the socket open, since 1006 is no code to close with.
   ws: { maxBufferedAmount: NO_LIMIT },
   wss: { maxBufferedAmount: NO_LIMIT },
+  quic: { maxConcurrentStreamLimit: 1024 },
   // A stream is aborted when more than 4 MiB are buffered, although yamux lets
   // its window grow to 16 MiB and mplex has none.
   yamux: {
@@ -131,7 +138,7 @@ async function tlsOptions (choices) {
 
 /** The addresses of a listener: its own, and that of a relay. */
 function listenAddresses (choices) {
-  const own = `/ip4/${choices.host}/tcp/${choices.port}${PATHS[choices.transport]}`
+  const own = `/ip4/${choices.host}/${PATHS[choices.transport](choices.port)}`
   return choices.circuit == null ? [own] : [own, `${choices.circuit}/p2p-circuit`]
 }
 

@@ -26,8 +26,9 @@ export class Wire {
     this.buffered = 0
     this.halfClosed = stream.remoteWriteStatus === 'closed' && stream.status === 'open'
     this.waiting = []
-    // mplex has no flow control, so there is nobody to hold back
-    this.canPause = muxer !== '/mplex/6.7.0'
+    // mplex has no flow control, so there is nobody to hold back; over QUIC a
+    // paused stream is read on, and aborted at 4 MiB
+    this.canPause = muxer !== '/mplex/6.7.0' && muxer !== 'quic'
     stream.addEventListener('message', evt => {
       const data = evt.data.subarray()
       this.chunks.push(data)

@@ -7,12 +7,15 @@ A stream as plain reads and writes, whose three ways to end can be told apart.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import trio
+from libp2p.io.exceptions import IOException
 from libp2p.network.stream.exceptions import StreamEOF, StreamError
 from libp2p.stream_muxer.mplex.mplex_stream import MplexStream
+from libp2p.transport.quic.exceptions import QUICStreamError
+from libp2p.transport.quic.stream import QUICStream
 
 __all__ = ["ConnectionLost", "StreamWasReset", "Wire"]
 
@@ -76,6 +79,8 @@ class Wire:
         @return: what to raise, or C{None} for a half-close
         """
         clean = isinstance(error, StreamEOF)
+        if isinstance(self._muxed, QUICStream):
+            return self._endingOfQuic(error, clean)
         if isinstance(self._muxed, MplexStream):
             # It notes what has ended the stream only after it has told.
             if clean:
@@ -88,6 +93,18 @@ class Wire:
         if wasReset:
             return StreamWasReset("stream reset by the remote")
         return None if clean else error
+
+    def _endingOfQuic(self, error: StreamError, clean: bool) -> Exception | None:
+        """
+        Do the same over QUIC, where a stream that has ended in both directions reports
+        a reset.
+        """
+        if self._stream.muxed_conn.is_closed:
+            return ConnectionLost("connection lost")
+        if self._muxed.is_reset():
+            return StreamWasReset("stream reset by the remote")
+        ended = clean or self._muxed.is_closed() or not self._muxed.can_read()
+        return None if ended else error
 
     async def read(self, size: int = READ_SIZE) -> bytes:
         """
@@ -103,11 +120,24 @@ class Wire:
                 data = await self._stream.read(size)
             except StreamError as error:
                 ending = await self._ending(error)
-                if ending is None:
-                    return b""
-                raise ending from error
+                if ending is not None:
+                    raise ending from error
+                data = await self._rest(size)
+                break
         self.received += len(data)
         return data
+
+    async def _rest(self, size: int) -> bytes:
+        """
+        Read bytes that came with the end.  Over QUIC, the package looks at its buffer,
+        and in another turn at the state of the stream.
+
+        @return: at most so many bytes, or none at the end
+        """
+        if isinstance(self._muxed, QUICStream):
+            with suppress(IOException, QUICStreamError):
+                return await self._muxed.read(size)
+        return b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """

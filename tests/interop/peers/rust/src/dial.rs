@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::options::{CLOSE_LIMIT, CONNECT_LIMIT, Options, TASK_LIMIT, TOTAL_LIMIT};
+use crate::options::{CLOSE_LIMIT, CONNECT_LIMIT, FAREWELL, Options, TASK_LIMIT, TOTAL_LIMIT};
 use crate::output::{AnyError, print_line, reason};
 use crate::serve::serve;
 use crate::stack::{Behaviour, BehaviourEvent, describe, make_swarm};
@@ -119,6 +119,10 @@ pub async fn dial(target: &str, options: Options) -> Result<(), AnyError> {
     let (closed, gone) = oneshot::channel();
     if connected.close.send(closed).is_ok() {
         let _ = timeout(CLOSE_LIMIT, gone).await;
+    }
+    if options.transport == "quic" {
+        // It counts as closed before the remote has been told.
+        sleep(FAREWELL).await;
     }
     outcome.lock().await.exit();
 }

@@ -10,6 +10,8 @@ pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 pub const TASK_LIMIT: Duration = Duration::from_secs(60);
 pub const TOTAL_LIMIT: Duration = Duration::from_secs(120);
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a connection of QUIC may take to send its last packet.
+pub const FAREWELL: Duration = Duration::from_millis(100);
 
 #[derive(Clone)]
 pub enum Role {

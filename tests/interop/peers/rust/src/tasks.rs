@@ -167,10 +167,12 @@ async fn remote_reset(dialer: &mut Dialer, facts: &mut Value) -> Done {
     let mut wire = Wire::open(&dialer.connection, RESET).await?;
     wire.write_all(&[1]).await?;
     wire.flush().await?;
-    let ended = wire.drain().await;
+    let ended = match wire.drain().await {
+        Ok(_) => wire.finish().await,
+        Err(error) => Err(wire.cause(error).await),
+    };
     facts["bytes"] = wire.received.into();
-    ended?;
-    match wire.finish().await {
+    match ended {
         Err(error) if error.is::<StreamWasReset>() => {
             facts["reset"] = true.into();
             Ok(())

@@ -3,7 +3,8 @@
 //! A stream whose ways to end can be told apart.
 //!
 //! To a reader of the package a half-close, a reset and the end of the
-//! connection are all the same end.
+//! connection are all the same end, except over QUIC, where each is an error of
+//! its own.
 
 use std::fmt;
 use std::io;
@@ -101,7 +102,7 @@ impl Wire {
 
     /// Find out what an error of a read or a write means.
     pub async fn cause(&mut self, error: io::Error) -> AnyError {
-        use io::ErrorKind::{BrokenPipe, UnexpectedEof, WriteZero};
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, NotConnected, UnexpectedEof, WriteZero};
         let bare = error.get_ref().is_none();
         match (self.connection.is_mplex(), error.kind()) {
             (true, BrokenPipe) if bare => StreamWasReset.into(),
@@ -109,6 +110,9 @@ impl Wire {
             (true, _) => ConnectionLost.into(),
             (false, WriteZero) if self.connection.is_alive().await => StreamWasReset.into(),
             (false, WriteZero) => ConnectionLost.into(),
+            // QUIC.
+            (false, ConnectionReset) if self.connection.is_alive().await => StreamWasReset.into(),
+            (false, ConnectionReset | NotConnected) => ConnectionLost.into(),
             (false, _) => error.into(),
         }
     }
