@@ -188,6 +188,11 @@ impl Connection {
         }
     }
 
+    /// Whether the connection has ended, and only its last datagrams may be sent.
+    pub fn closed(&self) -> bool {
+        self.machine.as_ref().is_some_and(|machine| machine.is_closed())
+    }
+
     /// The time of the next call of `pass`.
     pub fn due(&mut self, keep_alive: Option<Duration>) -> Option<Instant> {
         let timer = self.machine.as_mut()?.poll_timeout();

@@ -14,10 +14,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import Event, LimitReached, ListenClose
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Resource, ScopeKind
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
+from twisted_libp2p.quic.aioquic.backend import AioquicBackend
+from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.status import observer
 from twisted_libp2p.status.observer import MAX_TEXT, RECENT, Observer, printable
 from twisted_libp2p.testing import MemoryNodes
@@ -50,6 +54,19 @@ class ObserverTests(SynchronousTestCase):
         self.assertEqual(told["uptime"], 3.0)
         self.assertEqual((told["peers"], told["connections"]["count"]), (0, 0))
         self.assertEqual(self.observer.since(0), [])
+
+    def test_backends(self) -> None:
+        """
+        The libraries that transports use are named.
+        """
+        self.assertEqual(self.observer.snapshot()["backends"], {})
+        transport = QuicTransport(
+            self.nodes.clock, Identity.generate(), backend=AioquicBackend()
+        )
+        node = Node(self.nodes.clock, transports=[transport])
+        named = Observer(node).snapshot()["backends"]
+        self.assertEqual(named, {"quic": transport.backendName})
+        self.assertIn("aioquic 1.", named["quic"])
 
     def test_connection(self) -> None:
         """

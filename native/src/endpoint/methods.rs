@@ -180,6 +180,14 @@ impl Endpoint {
         let moment = self.clock.at(now)?;
         let keep = self.keep;
         let sent = PyList::empty(py);
+        if self.connection(handle)?.closed() {
+            // Its time may be over: a slow judge takes longer than that.  But the peer has to
+            // be told.
+            match guard(|| self.transmit(py, handle, moment, &sent)) {
+                Ok(transmitted) => drop(transmitted?),
+                Err(text) => self.broken(handle, text),
+            }
+        }
         let connection = self.connection(handle)?;
         if let Err(text) = guard(|| connection.pass(moment, keep)) {
             self.broken(handle, text);

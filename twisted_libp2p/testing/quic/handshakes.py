@@ -102,6 +102,21 @@ class HandshakeTests(QuicBase):
             self.assertIs(cause, LossCause.TRANSPORT)
             self.assertEqual(code & ~0xFF, 0x100)
 
+    def test_slowJudge(self) -> None:
+        """
+        A peer is told that it was refused, also if the judge was slow.
+        """
+
+        def judge(data: bytes, expected: bytes | None) -> bytes:
+            pair.now += 1
+            raise InvalidInput("not this one")
+
+        pair = self.pair(dialer={"judge": judge})
+        pair.connect()
+        ((cause, code, _),) = pair.listener.named(QuicEvent.LOST)
+        self.assertIs(cause, LossCause.TRANSPORT)
+        self.assertEqual(code & ~0xFF, 0x100)
+
     def test_otherKey(self) -> None:
         """
         A certificate whose key the judge does not return is refused.
