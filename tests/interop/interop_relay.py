@@ -13,14 +13,20 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol
+from zope.interface import implementer
 
 from tests.interop.ours import Tasks, serve
 from tests.interop.process import ForeignPeer
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import CircuitLimit
+from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
+from twisted_libp2p.relay.port import CircuitPort
+from twisted_libp2p.relay.reserving import Event, State
 from twisted_libp2p.relay.service import RelayService
 
 Command = Callable[[str], list[str]]
@@ -28,10 +34,13 @@ Command = Callable[[str], list[str]]
 #: Bytes that every relay passes on in each direction; some count both together.
 SIZE = 40_000
 
+#: The relays.
+RELAYS = ("ours", "go", "js", "rust")
+
 #: The relay, the listener and the dialer of each cell.
 CELLS = [
     (relay, listener, dialer)
-    for relay in ("ours", "go", "js")
+    for relay in RELAYS
     for listener in ("ours", "go", "js")
     for dialer in ("ours", "go", "js")
     if "ours" in (relay, listener, dialer)
@@ -79,7 +88,10 @@ class Cast:
             node = self.node(services=[RelayService()])
             await node.whenListening()
             return str(node.addresses[0])
-        hello = await self.foreign(name, "listen", "--relay-service").line()
+        command = ["listen", "--relay-service"]
+        if name == "rust":
+            command = ["punch", "relay"]
+        hello = await self.foreign(name, *command).line()
         # go-libp2p names /p2p-circuit among its addresses.
         return next(str(each) for each in hello["addrs"] if "p2p-circuit" not in each)
 
@@ -90,17 +102,27 @@ class Cast:
         @return: its address there.
         """
         if name == "ours":
-            node = self.node()
-            held = node.events.next(ReservationHeld)
-            await node.listenOn(f"{relay}/p2p-circuit")
-            await held
+            node = await self.reserved(relay)
             addresses = [str(each) for each in node.addresses]
         else:
             hello = await self.foreign(name, "listen", "--circuit", relay).line(
-                lambda line: "addrs" in line
+                lambda line: "peerId" in line
             )
             addresses = hello["addrs"]
-        return next(each for each in addresses if f"{relay}/p2p-circuit" in each)
+        name = relay.rpartition("/")[2]
+        circuit = next(each for each in addresses if f"{name}/p2p-circuit" in each)
+        # rust-libp2p states its addresses as they were asked for, with port 0.
+        return f"{relay}/p2p-circuit/p2p/{circuit.rpartition('/')[2]}"
+
+    async def reserved(self, relay: str) -> Node:
+        """
+        Start a node of ours that has a place at a relay.
+        """
+        node = self.node()
+        held = node.events.next(ReservationHeld)
+        await node.listenOn(f"{relay}/p2p-circuit")
+        await held.addTimeout(LIMIT, reactor)
+        return node
 
     async def echo(self, name: str, address: str) -> None:
         """
@@ -174,7 +196,170 @@ async def test_relay(command: Command, cell: tuple[str, str, str]) -> None:
         await cast.stop()
 
 
-@pytest.mark.parametrize("name", ["go", "js"])
+# go-libp2p states no private address in a reservation, and rust-libp2p takes none
+# without an address.
+@pytest.mark.parametrize("relay", ["ours", "js", "rust"])
+@pytest_twisted.ensureDeferred
+async def test_rustListener(command: Command, relay: str) -> None:
+    """
+    rust-libp2p reserves a place at any relay, and we ping it there.
+    """
+    cast = Cast(command)
+    try:
+        place = await within(LIMIT, cast.relay(relay))
+        listener = cast.foreign("rust", "punch", "listen", place)
+        hello = await listener.line(
+            lambda line: "p2p-circuit" in str(line.get("addrs"))
+        ).addTimeout(LIMIT, reactor)
+        address = f"{place}/p2p-circuit/p2p/{hello['peerId']}"
+        connection = await cast.node().connect(address).addTimeout(LIMIT, reactor)
+        assert isRelayed(connection.remoteAddress)
+        assert connection.limited
+        await connection.ping().addTimeout(LIMIT, reactor)
+    finally:
+        await cast.stop()
+
+
+@pytest.mark.parametrize("relay", RELAYS)
+@pytest_twisted.ensureDeferred
+async def test_rustDialer(command: Command, relay: str) -> None:
+    """
+    rust-libp2p reaches us through any relay, and answers our pings.
+    """
+    cast = Cast(command)
+    try:
+        place = await within(LIMIT, cast.relay(relay))
+        node = await cast.reserved(place)
+        (address,) = (str(each) for each in node.addresses if isRelayed(each))
+        opened = node.events.next(OpenedConn, lambda event: event.limited)
+        dialer = cast.foreign("rust", "punch", "dial", address)
+        event = await opened.addTimeout(LIMIT, reactor)
+        line = await dialer.line(lambda line: line.get("relayed", False)).addTimeout(
+            LIMIT, reactor
+        )
+        assert line["peer"] == str(node.peerID)
+        await event.connection.ping().addTimeout(LIMIT, reactor)
+    finally:
+        await cast.stop()
+
+
+@pytest.mark.parametrize("relay", RELAYS)
+@pytest_twisted.ensureDeferred
+async def test_renewed(command: Command, relay: str) -> None:
+    """
+    A reservation is renewed at any relay, and its address stays; it comes back after a
+    loss of the connection.
+    """
+    cast = Cast(command)
+    try:
+        place = await within(LIMIT, cast.relay(relay))
+        node = await cast.reserved(place)
+        before = node.addresses
+        (holding,) = (
+            each.port.holding
+            for each in node.listeners
+            if isinstance(each.port, CircuitPort)
+        )
+        lost: list[ReservationLost] = []
+        node.events.subscribe(ReservationLost, lost.append)
+        holding._happened(Event.DUE)
+        assert holding.reserving.state is State.RENEWING
+        pending = holding._pending
+        assert pending is not None
+        await pending.addTimeout(LIMIT, reactor)
+        assert holding.held and not holding.reserving.failures, holding.problem
+        assert (node.addresses, lost) == (before, [])
+        held = node.events.next(ReservationHeld)
+        for each in node.connections.to(holding.relay):
+            await each.close()
+        await held.addTimeout(LIMIT, reactor)
+        assert (node.addresses, len(lost)) == (before, 1)
+    finally:
+        await cast.stop()
+
+
+@implementer(IHalfCloseableProtocol)
+class Counter(Protocol):
+    """
+    Answers with the number of received bytes when the peer has ended its half.
+    """
+
+    transport: Any
+    count = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Count.
+        """
+        self.count += len(data)
+
+    def readConnectionLost(self) -> None:
+        """
+        Answer.
+        """
+        self.transport.write(b"%d" % self.count)
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Do nothing.
+        """
+
+
+class Sender(Protocol):
+    """
+    Sends bytes, ends its half, and waits for the answer.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self.ended: Deferred[bytes] = Deferred()
+
+    def connectionMade(self) -> None:
+        """
+        Send.
+        """
+        self.transport.write(bytes(SIZE))
+        self.transport.loseWriteConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep the answer.
+        """
+        self.answer += data
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """
+        Report the answer.
+        """
+        self.ended.callback(self.answer)
+
+
+@pytest.mark.parametrize("relay", RELAYS)
+@pytest_twisted.ensureDeferred
+async def test_halfClose(command: Command, relay: str) -> None:
+    """
+    The end of one half reaches the peer through any relay, and the answer comes back.
+    """
+    cast = Cast(command)
+    try:
+        place = await within(LIMIT, cast.relay(relay))
+        node = await cast.reserved(place)
+        node.registry.register("/count/1.0.0", Factory.forProtocol(Counter))
+        (address,) = (each for each in node.addresses if isRelayed(each))
+        connection = await cast.node().connect(address).addTimeout(LIMIT, reactor)
+        opening = connection.openStream(
+            "/count/1.0.0", Factory.forProtocol(Sender), allowLimited=True
+        )
+        sender: Any = await opening.addTimeout(LIMIT, reactor)
+        assert await sender.ended.addTimeout(LIMIT, reactor) == b"%d" % SIZE
+    finally:
+        await cast.stop()
+
+
+@pytest.mark.parametrize("name", ["go", "js", "rust"])
 @pytest_twisted.ensureDeferred
 async def test_relayGone(command: Command, name: str) -> None:
     """
@@ -196,7 +381,7 @@ async def test_relayGone(command: Command, name: str) -> None:
         await cast.stop()
 
 
-@pytest.mark.parametrize("name", ["ours", "go", "js"])
+@pytest.mark.parametrize("name", RELAYS)
 @pytest_twisted.ensureDeferred
 async def test_overLimit(command: Command, name: str) -> None:
     """
