@@ -32,7 +32,7 @@ from twisted_libp2p.events import (
     OpenedStream,
 )
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import AddressSource, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
@@ -265,6 +265,13 @@ class Victim:
             "protocols": sorted(store.protocols(identity)),
         }
 
+    async def announce(self, address: str) -> dict[str, Any]:
+        """
+        State an address, as the user does.
+        """
+        self._node.ownAddresses.replace(AddressSource.ANNOUNCED, [Multiaddr(address)])
+        return {}
+
     async def multicast(self, switch: str) -> dict[str, Any]:
         """
         Begin to find peers on the local network, or end it.
@@ -362,6 +369,7 @@ def main() -> None:
         victim.part,
         victim.protect,
         victim.known,
+        victim.announce,
         victim.multicast,
         victim.reserve,
         victim.release,

@@ -38,6 +38,7 @@ from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
 from twisted_libp2p.status.guard import Guarded
+from twisted_libp2p.status.reaching import reaching
 from twisted_libp2p.status.usage import usage
 from twisted_libp2p.status.web import WebService
 
@@ -210,7 +211,10 @@ class NodeMetrics:
         exports the registry in another way has to call this, in the reactor's thread.
         """
         core = require("prometheus_client.core")
-        self._usage = list(usage(self._node, core, self._protocol))
+        self._usage = [
+            *usage(self._node, core, self._protocol),
+            *reaching(self._node, core),
+        ]
 
     def collect(self) -> list[Any]:
         """

@@ -78,14 +78,6 @@ def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[
         "Protocols that are served",
         value=len(node.registry.protocols()),
     )
-    refused = core.CounterMetricFamily(
-        "libp2p_address_filter_refused",
-        "Addresses of peers that were neither stored nor dialed",
-        labels=("reason",),
-    )
-    for reason, count in node.addressFilter.refused.items():
-        refused.add_metric((reason,), count)
-    yield refused
     yield core.GaugeMetricFamily(
         "libp2p_identify_addrs_count",
         "Addresses that are listened on",

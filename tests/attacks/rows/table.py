@@ -16,6 +16,7 @@ from tests.attacks.rows import (
     negotiating,
     protocols,
     proxies,
+    reaching,
     security,
     strangers,
     upgrade,
@@ -304,6 +305,14 @@ ROWS = (
         once=True,
         others=NOBODY,
         network=True,
+    ),
+    Row(
+        "reachability.dial_requests",
+        "peers ask to be dialed at addresses inside, names, and 300 addresses, as often"
+        " as they can; cut requests, data that nobody demands, garbage",
+        reaching.dialRequests,
+        once=True,
+        others=NOBODY,
     ),
     Row(
         "node.rejoin_strangers",

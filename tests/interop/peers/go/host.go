@@ -138,13 +138,25 @@ func userAgent() string {
 	return "go-libp2p"
 }
 
-// relayOption makes a relay of the host, or lets it use one.
+// relayOption makes a relay of the host, or lets it use one, or has it find out whether
+// it can be dialed.
 func relayOption(opts options) libp2p.Option {
 	switch {
 	case opts.relay:
 		return libp2p.ChainOptions(libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
 	case opts.circuit != "":
 		return libp2p.ChainOptions(libp2p.EnableRelay(), libp2p.ForceReachabilityPrivate())
+	}
+	switch opts.autonat {
+	case 1:
+		return libp2p.ChainOptions(
+			libp2p.DisableRelay(),
+			libp2p.EnableNATService(),
+			libp2p.AutoNATServiceRateLimit(100, 100, time.Minute),
+			libp2p.ForceReachabilityPublic(),
+		)
+	case 2:
+		return libp2p.ChainOptions(libp2p.DisableRelay(), libp2p.EnableAutoNATv2())
 	}
 	return libp2p.ChainOptions(libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate())
 }

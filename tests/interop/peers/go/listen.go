@@ -38,6 +38,11 @@ func listen(opts options) error {
 		},
 	})
 	serve(h, printLine)
+	if opts.autonat == 2 {
+		if err := reportReachability(h); err != nil {
+			return err
+		}
+	}
 	if opts.mdns {
 		if err := startMDNS(h); err != nil {
 			return err

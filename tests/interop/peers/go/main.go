@@ -42,6 +42,7 @@ type options struct {
 	psk       string
 	defaults  bool
 	relay     bool
+	autonat   int
 	circuit   string
 	mdns      bool
 	do        []step
@@ -131,6 +132,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.BoolVar(&opts.lateMuxer, "late-muxer", false, "no muxer negotiation in the handshake")
 	flags.BoolVar(&opts.defaults, "defaults", false, "keep the limits of the package")
 	flags.BoolVar(&opts.relay, "relay-service", false, "be a relay, with the limits of the package")
+	flags.IntVar(&opts.autonat, "autonat", 0, "1: serve version 1; 2: version 2, both parts, and the client of version 1")
 	flags.BoolVar(&opts.mdns, "mdns", false, "find peers on the local network")
 	flags.StringVar(&opts.circuit, "circuit", "", "address of a relay to reserve a place at")
 	do := "ping,identify,echo"
