@@ -179,7 +179,7 @@ class _Line:
         Do nothing.
         """
 
-    drive = touch
+    drive = hurry = touch
 
     def close(self, code: int) -> None:
         """

@@ -40,6 +40,11 @@ class Line(Protocol):
         Poll the connection now, if it was touched.
         """
 
+    def hurry(self) -> None:
+        """
+        Have the peer acknowledge soon what was sent.
+        """
+
     def close(self, code: int) -> None:
         """
         Close the connection when all is sent that the peer takes now; C{LOST} follows.

@@ -64,6 +64,7 @@ class QuicLine:
         "_due",
         "_early",
         "_hub",
+        "_hurried",
         "_timer",
         "_upgrade",
         "connectionWindow",
@@ -106,7 +107,7 @@ class QuicLine:
         # Events before there is a session.
         self._early: list[tuple[object, ...]] = []
         self._closeCode = 0
-        self._dirty = self._driving = False
+        self._dirty = self._driving = self._hurried = False
         self._timer: IDelayedCall | None = None
         self._due = 0.0
 
@@ -148,6 +149,14 @@ class QuicLine:
             self._dirty = True
             if not self._driving:
                 self._hub.touch(self)
+
+    def hurry(self) -> None:
+        """
+        Have the peer acknowledge soon: it may wait 25 ms with one packet, and not with
+        two.
+        """
+        self._hurried = True
+        self.touch()
 
     def close(self, code: int) -> None:
         """
@@ -239,9 +248,13 @@ class QuicLine:
             if over or self.handle not in hub.lines:
                 break
             if not (events or self._dirty or (due is not None and due <= now)):
-                if self.life is not Life.LEAVING:
+                if self._hurried:
+                    self._hurried = False
+                    self.endpoint.ping(self.handle)
+                elif self.life is Life.LEAVING:
+                    self.abort(self._closeCode)
+                else:
                     break
-                self.abort(self._closeCode)
         return due, over
 
     def _arm(self, due: float | None) -> None:

@@ -233,7 +233,7 @@ class QuicSession:
         self._closeCode = code
         self._end(reason, Failure(ClosedHere(code)) if code else connectionDone)
         if self._sender.unacknowledged:
-            self._line.touch()
+            self._line.hurry()
             self._closeCall = Deadline(self.clock, CLOSE_TIMEOUT, self._close)
         else:
             self._line.close(code)

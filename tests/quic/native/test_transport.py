@@ -13,6 +13,7 @@ from tests.quic.native import requireNative
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import AnyTransport
 from twisted_libp2p.testing.muxer import SessionConformance
+from twisted_libp2p.testing.muxer.doubles import HalfCloseCollector
 from twisted_libp2p.testing.muxer.pair import SessionPair
 from twisted_libp2p.testing.quic.network import QuicSessionPair
 
@@ -48,3 +49,23 @@ class NativeSessionTests(SessionConformance, SynchronousTestCase):
         Connect two sessions.
         """
         return QuicSessionPair(self.clock, requireNative().NativeBackend())
+
+    def test_closedSoon(self) -> None:
+        """
+        A close does not wait for the time by which a peer may delay the acknowledgement
+        of one packet, which is 25 ms.
+        """
+        pair = QuicSessionPair(self.clock, requireNative().NativeBackend())
+        # The other end does not answer.
+        pair.server.build = HalfCloseCollector
+        mine, _ = pair.open(pair.client)
+        pair.advance(1)
+        mine.stream.write(b"the last bytes")
+        mine.stream.loseConnection()
+        self.clock.advance(0)
+        pair.clientSession.close()
+        for _ in range(10):
+            self.clock.advance(0.001)
+            pair.deliver(pair.client)
+            pair.deliver(pair.server)
+        self.assertEqual(len(pair.server.lost), 1)
