@@ -24,7 +24,8 @@ from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import PeerStoreService
 from twisted_libp2p.peerstore.backends import Backend
-from twisted_libp2p.peerstore.sql import POSTGRESQL, Schema
+from twisted_libp2p.peerstore.engines import POSTGRESQL
+from twisted_libp2p.peerstore.sql import Schema
 from twisted_libp2p.security.factory import SecureFactory
 from twisted_libp2p.security.machine import HandshakeMachine
 from twisted_libp2p.security.noise.channel import NoiseChannel

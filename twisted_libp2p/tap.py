@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
-from twisted_libp2p.interfaces import ITransportProvider
+from twisted_libp2p.interfaces import IPeerStore, ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import whole
@@ -70,6 +71,13 @@ class Options(FindingOptions, DHTOptions):
 
     optParameters: ClassVar[list[Any]] = [
         ["peerstore", None, "memory:", "kept in sqlite:PATH or postgresql:DSN"],
+        [
+            "peerstore-limit",
+            None,
+            None,
+            "the most peers in that database, for all that use it",
+            whole(1),
+        ],
         ["status", None, None, "serve a status page here, such as on tcp:8080"],
         ["metrics", None, None, "serve Prometheus metrics here, such as on tcp:9100"],
         ["low-water", None, None, "connections that are left after trimming", whole(0)],
@@ -417,15 +425,34 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         raise _exit(error) from None
 
 
+def _peerStore(options: Options, reactor: Any) -> IPeerStore:
+    """
+    Make the peerstore.
+
+    @raise ConfigurationError: it cannot be made, or has no limit that could be set.
+    """
+    where, limit, owner = (
+        options["peerstore"],
+        options["peerstore-limit"],
+        options.owner(),
+    )
+    if limit is not None and where.partition(":")[0] == "memory":
+        raise ConfigurationError(
+            "--peerstore-limit is for a database: --peerstore sqlite:PATH or"
+            " postgresql:DSN"
+        )
+    make = partial(openPeerStore, reactor, where, stored=limit)
+    if owner is None:
+        return make()
+    # The check of the database has to run as the user that will create it.
+    store: IPeerStore = runAsEffectiveUser(*owner, make)
+    return store
+
+
 def _make(options: Options, reactor: Any) -> Node:
     listening = SharedPorts(reactor) if options["share-ports"] else reactor
     arguments = options.nodeArguments()
-    owner = options.owner()
-    if owner is not None:
-        # The check of the database has to run as the user that will create it.
-        arguments["peerstore"] = runAsEffectiveUser(
-            *owner, openPeerStore, reactor, arguments["peerstore"]
-        )
+    arguments["peerstore"] = _peerStore(options, reactor)
     node = NodeService(listening, **arguments)
     node.setName("libp2p")
     node.sites = [

@@ -20,6 +20,7 @@ from twisted_libp2p.dht.persistence import WRITE_DELAY, Persistence
 from twisted_libp2p.dht.providers import LIFETIME, ProviderStore
 from twisted_libp2p.dht.values import StoredValue, ValueStore
 from twisted_libp2p.interfaces import IDatabase
+from twisted_libp2p.peerstore.shift import Shift
 
 
 @implementer(IDatabase)
@@ -36,7 +37,7 @@ class DatabaseDouble:
     def __init__(self, path: Path) -> None:
         self._disk = Disk(path)
         schema = self._disk.schema
-        self._disk.runWithConnection(schema.prepare, 0.0)
+        self._disk.runWithConnection(schema.prepare, 1, Shift(), Clock().seconds)
 
     def whenLoaded(self) -> Deferred[None]:
         """

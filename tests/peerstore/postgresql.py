@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -56,6 +58,7 @@ class Server:
     A server of our own, which has started.
 
     @ivar dsn: how to connect to it.
+    @ivar folder: where its socket and its data are.
     """
 
     def __init__(self, programs: Path) -> None:
@@ -63,6 +66,7 @@ class Server:
         @param programs: where they are.
         """
         folder = tempfile.mkdtemp(prefix="libp2p-postgresql-")
+        self.folder = Path(folder)
         self.dsn = f"host={folder} user=test dbname=postgres"
         # It does not run as root.
         user = "postgres" if os.geteuid() == 0 else None
@@ -115,6 +119,37 @@ class Server:
         """
         self._tell()
         self._wait("ready to accept connections")
+
+    def _signal(self, number: int) -> None:
+        """
+        Send a signal to all processes of the server.
+        """
+        (first, *_) = (self.folder / "data" / "postmaster.pid").read_text().split()
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", first], capture_output=True, text=True
+        )
+        for pid in (first, *children.stdout.split()):
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), number)
+
+    def suspend(self) -> None:
+        """
+        Let it hang, on a machine that still acknowledges what it is sent.
+        """
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """
+        Let it go on.
+        """
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """
+        Kill it.
+        """
+        self._signal(signal.SIGKILL)
+        self.stop()
 
     def close(self) -> None:
         """

@@ -18,7 +18,9 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore import Limits, PeerStoreService
 from twisted_libp2p.peerstore.backends import Backend
-from twisted_libp2p.peerstore.sql import SQLITE, Batch, Schema
+from twisted_libp2p.peerstore.engines import SQLITE
+from twisted_libp2p.peerstore.sql import Schema
+from twisted_libp2p.peerstore.turn import Batch
 
 __all__ = ["ADDRESS", "NOW", "OTHER", "Pool", "ServiceTestCase", "peer"]
 
@@ -44,6 +46,7 @@ class Pool:
     @ivar held: what waits to be done; None if nothing is held back.
     @ivar error: why nothing can be done.
     @ivar closed: how often it was closed.
+    @ivar aborted: how often it was aborted.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -51,6 +54,7 @@ class Pool:
         self.held: list[Callable[[], None]] | None = None
         self.error: Exception | None = None
         self.closed = 0
+        self.aborted = 0
         self._connection = connection
 
     def runWithConnection(
@@ -66,9 +70,13 @@ class Pool:
         result: Deferred[Any] = Deferred()
 
         def run() -> None:
-            with self._connection:
-                value = work(self._connection, *arguments)
-            result.callback(value)
+            try:
+                with self._connection:
+                    value = work(self._connection, *arguments)
+            except Exception:
+                result.errback()
+            else:
+                result.callback(value)
 
         if self.held is None:
             run()
@@ -89,6 +97,12 @@ class Pool:
         Count it.
         """
         self.closed += 1
+
+    def abort(self) -> None:
+        """
+        Count it, and fail with all that was held back.
+        """
+        self.aborted += 1
 
     def written(self) -> list[Batch]:
         """
@@ -124,7 +138,11 @@ class ServiceTestCase(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def make(
-        self, pool: Pool, limits: Limits | None = None, clock: Clock | None = None
+        self,
+        pool: Pool,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        stored: int | None = None,
     ) -> PeerStoreService:
         """
         Make a service.
@@ -142,7 +160,7 @@ class ServiceTestCase(SynchronousTestCase):
             keywords={},
             settings=(),
         )
-        store = PeerStoreService(self.clock, backend, limits, clock)
+        store = PeerStoreService(self.clock, backend, limits, clock, stored)
         self.stores.append(store)
         return store
 

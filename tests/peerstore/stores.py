@@ -7,6 +7,7 @@ is the test's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from twisted.internet import reactor
@@ -14,6 +15,7 @@ from twisted.internet.task import Clock
 
 from tests.peerstore.postgresql import makeDatabase
 from twisted_libp2p.peerstore import Limits, PeerStoreService, openPeerStore
+from twisted_libp2p.peerstore.sql import Schema
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import TestCase as _TestCase
@@ -30,7 +32,10 @@ class StoresMixin(_TestCase):
     Opens stores on a database that each test has to itself.
 
     @ivar clock: the time.
+    @cvar virtual: whether the database goes by that time as well.
     """
+
+    virtual = True
 
     def describe(self) -> str:
         """
@@ -59,6 +64,11 @@ class StoresMixin(_TestCase):
             reactor, self.description, limits, self.clock if clock is None else clock
         )
         assert isinstance(store, PeerStoreService)
+        backend = store._backend
+        if self.virtual:
+            # The database has the test's clock.
+            engine = replace(backend.schema.engine, clock=None)
+            store._backend = replace(backend, schema=Schema(engine))
         self.addCleanup(store.stopService)
         return store
 

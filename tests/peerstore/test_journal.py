@@ -63,9 +63,9 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(
             self.journal.take(1), {ONE: Entry(False, dict.fromkeys([A, B]))}
         )
-        self.journal.done()
+        self.journal.done(0.0)
         self.assertEqual(self.journal.take(1), {TWO: Entry()})
-        self.journal.done()
+        self.journal.done(0.0)
         self.assertFalse(self.journal)
 
     def test_failed(self) -> None:
@@ -112,7 +112,7 @@ class JournalTests(SynchronousTestCase):
             self.assertTrue(self.journal.holds(TWO, A))
             self.assertTrue(self.journal.holds(TWO))
             self.journal.take(10)
-        self.journal.done()
+        self.journal.done(0.0)
         self.assertFalse(self.journal.holds(ONE, A))
         self.assertFalse(self.journal.holds(TWO))
 
@@ -186,7 +186,10 @@ class JournalTests(SynchronousTestCase):
                 self.journal.drop(peer, A.__eq__ if number % 2 else B.__eq__)
             if number % 11 == 0:
                 self.journal.take(20)
-                (self.journal.done if number % 2 else self.journal.failed)()
+                if number % 2:
+                    self.journal.done(0.0)
+                else:
+                    self.journal.failed()
             waiting = self.journal._waiting.values()
             named = sum(each.named for each in waiting)
             gone = sum(each.gone for each in waiting)

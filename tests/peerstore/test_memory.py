@@ -123,7 +123,7 @@ class ChangeTests(SynchronousTestCase):
         self.assertEqual(
             [name for _, name in entry.keys], [ADDRESS.toBytes(), OTHER.toBytes()]
         )
-        journal.done()
+        journal.done(0.0)
         self.store.learn(self.peer, Identification(listenAddresses=(OTHER,)))
         (entry,) = journal.take(10).values()
         self.assertEqual(

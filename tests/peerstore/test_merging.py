@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
-from tests.peerstore.test_sql import NOW, PEER, openDatabase
+from tests.peerstore.test_sql import NOW, PEER, exchange, openDatabase, position
 from twisted_libp2p.peerstore.merging import mergeRow
 from twisted_libp2p.peerstore.records import Record
 from twisted_libp2p.peerstore.rows import AddressRow, MetadataRow, PeerRow, Row, TagRow
-from twisted_libp2p.peerstore.sql import Batch
 
 times = st.integers(1, 4).map(float)
 expiries = st.sampled_from([0.0, NOW + 1, NOW + 2])
@@ -94,8 +93,7 @@ class MergeTests(SynchronousTestCase):
         for _ in range(2):
             connection, schema = openDatabase()
             for row in rows:
-                with connection:
-                    schema.exchange(connection, Batch(rows=[row]), 0, NOW)
+                exchange(connection, schema, position(0), row)
             ends.append(sorted(map(repr, schema._between(connection.cursor(), 0, 99))))
             connection.close()
             rows = rows + rows[:3]
@@ -109,8 +107,7 @@ class MergeTests(SynchronousTestCase):
         """
         connection, schema = openDatabase()
         self.addCleanup(connection.close)
-        with connection:
-            schema.exchange(connection, Batch(rows=rows), 0, NOW)
+        exchange(connection, schema, position(0), *rows)
         kept, direct = Record(), Record()
         # What memory holds has no trace of what was taken away, so that has to
         # come last to be seen.

@@ -87,6 +87,11 @@ class Disk:
             return fail()
         return succeed(result)
 
+    def abort(self) -> None:
+        """
+        Nothing ever takes long.
+        """
+
     def close(self) -> None:
         """
         Close the file.

@@ -92,7 +92,7 @@ class ServiceTests(ServiceTestCase):
         self.start()
         self.store.addAddresses(peer(1), [ADDRESS])
         self.stop(self.store)
-        self.assertEqual(self.pool.closed, 1)
+        self.assertEqual(self.pool.closed, 2)
         self.assertFalse(self.store.running)
         self.assertEqual(self.other().addresses(peer(1)), [ADDRESS])
 
@@ -122,7 +122,7 @@ class ServiceTests(ServiceTestCase):
         self.store.addAddresses(peer(1), [ADDRESS])
         self.stop(self.store)
         self.stop(self.store)
-        self.assertEqual(self.pool.closed, 1)
+        self.assertEqual(self.pool.closed, 2)
         self.start()
         self.store.addAddresses(peer(2), [ADDRESS])
         self.clock.advance(0.25)
@@ -210,7 +210,7 @@ class ServiceTests(ServiceTestCase):
         self.pool.release()
         self.failureResultOf(loading, ConfigurationError)
         self.successResultOf(stopping)
-        self.assertEqual(self.pool.closed, 1)
+        self.assertEqual(self.pool.closed, 2)
 
     def test_cancelWaiting(self) -> None:
         """
@@ -288,7 +288,7 @@ class ServiceTests(ServiceTestCase):
         with capturedLogs() as logs:
             self.stop(self.store)
         self.assertEqual(len(logs), 1)
-        self.assertEqual(self.pool.closed, 1)
+        self.assertEqual(self.pool.closed, 2)
 
     def test_poll(self) -> None:
         """
@@ -335,15 +335,15 @@ class ServiceTests(ServiceTestCase):
         """
         self.start()
         other = self.other()
-        for number in range(20):
+        for number in range(150):
             other.addAddresses(peer(number), [ADDRESS])
             self.successResultOf(other.flush())
         self.pool.works.clear()
         self.successResultOf(self.store.flush())
-        self.assertEqual(len(self.store.peers()), 20)
-        self.assertEqual([name for name, _ in self.pool.works], ["exchange"] * 10)
+        self.assertEqual(len(self.store.peers()), 150)
+        self.assertEqual([name for name, _ in self.pool.works], ["exchange"] * 3)
         self.successResultOf(self.store.flush())
-        self.assertEqual(len(self.pool.works), 11)
+        self.assertEqual(len(self.pool.works), 4)
 
     def test_pending(self) -> None:
         """
@@ -464,11 +464,11 @@ class ServiceTests(ServiceTestCase):
 
     def test_evicted(self) -> None:
         """
-        What had to leave memory is still in the database, until that has too
-        much as well.
+        What had to leave memory is still in the database, until that has more than
+        its own limit as well.
         """
-        limits = Limits(peers=300)
-        store = self.make(Pool(self.connection), limits)
+        limits = Limits(peers=200)
+        store = self.make(Pool(self.connection), limits, stored=300)
         store.startService()
         for number in range(350):
             store.addAddresses(peer(number), [ADDRESS], ttl=1000.0 + 60 * number)

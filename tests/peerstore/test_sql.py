@@ -12,29 +12,60 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.peerstore.rows import TagRow
-from twisted_libp2p.peerstore.sql import SQLITE, Batch, Schema
-from twisted_libp2p.peerstore.tables import MIGRATIONS
+from twisted_libp2p.peerstore.engines import SQLITE
+from twisted_libp2p.peerstore.rows import Row, TagRow
+from twisted_libp2p.peerstore.shift import Shift
+from twisted_libp2p.peerstore.sql import Schema
+from twisted_libp2p.peerstore.tables import COMPATIBLE, MIGRATIONS
+from twisted_libp2p.peerstore.turn import Batch, Position, Turn
 
 NOW = 1000.0
+MARK = 7
 PEER = b"\x12\x20" + bytes(32)
 
 
+def now() -> float:
+    """
+    Return the time.
+    """
+    return NOW
+
+
 def openDatabase(
-    path: str = ":memory:", migrations: Sequence[Sequence[str]] = MIGRATIONS
+    path: str = ":memory:",
+    migrations: Sequence[Sequence[str]] = MIGRATIONS,
+    compatible: int = COMPATIBLE,
 ) -> tuple[sqlite3.Connection, Schema]:
     """
     Open a database.
     """
     connection = sqlite3.connect(path)
-    schema = Schema(SQLITE, migrations)
+    schema = Schema(SQLITE, migrations, compatible)
     try:
         with connection:
-            schema.prepare(connection, NOW)
+            schema.prepare(connection, MARK, Shift(), now)
     except BaseException:
         connection.close()
         raise
     return connection, schema
+
+
+def exchange(
+    connection: sqlite3.Connection, schema: Schema, known: Position, *rows: Row
+) -> Turn:
+    """
+    Write rows, if there are any, and read.
+    """
+    batch = Batch(mark=MARK + known.number + 1, rows=rows) if rows else None
+    with connection:
+        return schema.exchange(connection, batch, known, Shift(), now)
+
+
+def position(number: int) -> Position:
+    """
+    Return a place in the history that L{openDatabase} and L{exchange} make.
+    """
+    return Position(number, MARK + number)
 
 
 class SchemaTests(SynchronousTestCase):
@@ -50,11 +81,11 @@ class SchemaTests(SynchronousTestCase):
         self.addCleanup(connection.close)
         row = TagRow(PEER, "tag", 1.0, 1, NOW)
         for number in (1, 2):
-            found = schema.exchange(connection, Batch(rows=[row]), number - 1, NOW)
-            self.assertEqual(found, ([], number, False))
-        self.assertEqual(schema.exchange(connection, None, 2, NOW), ([], 2, False))
-        self.assertEqual(schema.exchange(connection, None, 1, NOW), ([row], 2, False))
-        self.assertEqual(schema.exchange(connection, None, 0, NOW), ([row], 2, False))
+            turn = exchange(connection, schema, position(number - 1), row)
+            self.assertEqual(turn, Turn([], position(number), False, Shift()))
+        for known, found in ((2, []), (1, [row]), (0, [row])):
+            turn = exchange(connection, schema, position(known))
+            self.assertEqual(turn, Turn(found, position(2), False, Shift()))
 
     def test_upgrade(self) -> None:
         """
@@ -64,8 +95,7 @@ class SchemaTests(SynchronousTestCase):
         path = self.mktemp()
         connection, schema = openDatabase(path)
         row = TagRow(PEER, "tag", 1.0, 1, NOW)
-        with connection:
-            schema.exchange(connection, Batch(rows=[row]), 0, NOW)
+        exchange(connection, schema, position(0), row)
         connection.close()
         newer = (
             *MIGRATIONS,
@@ -76,7 +106,7 @@ class SchemaTests(SynchronousTestCase):
             ("CREATE TABLE more (name TEXT)",),
         )
         for _ in range(2):
-            connection, schema = openDatabase(path, newer)
+            connection, schema = openDatabase(path, newer, len(newer))
             self.assertEqual(schema._between(connection.cursor(), 0, 9), [row])
             colours = connection.execute("SELECT colour FROM tags").fetchall()
             self.assertEqual(colours, [("r",)])

@@ -7,7 +7,9 @@ The databases: a file of SQLite's, or a database on a server of PostgreSQL's.
 from __future__ import annotations
 
 import errno
+import logging
 import os
+import socket
 import sqlite3
 import stat
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +21,8 @@ from typing import Any, Final
 from twisted.enterprise import adbapi
 
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.peerstore.sql import POSTGRESQL, SQLITE, Schema
+from twisted_libp2p.peerstore.engines import CHANNEL, POSTGRESQL, SQLITE
+from twisted_libp2p.peerstore.sql import Schema
 
 __all__ = ["Backend", "postgresql", "sqlite"]
 
@@ -27,15 +30,9 @@ __all__ = ["Backend", "postgresql", "sqlite"]
 #: dead; a DSN may override them.
 _POSTGRESQL_OPTIONS: Final = {
     "application_name": "twisted_libp2p",
-    "connect_timeout": "10",
-    "tcp_user_timeout": "30000",
+    "connect_timeout": "3",
+    "tcp_user_timeout": "5000",
 }
-
-# A node that hangs during a transaction holds a lock that all nodes need.
-_POSTGRESQL_SETTINGS: Final = (
-    "SET idle_in_transaction_session_timeout = '30s'",
-    "SET lock_timeout = '30s'",
-)
 
 # After the commit a batch is on the disk; before, none of it is, even if the power
 # fails, with either kind of journal.
@@ -50,7 +47,7 @@ _SQLITE_SETTINGS: Final = (
 _NO_SHARED_MEMORY: Final = frozenset({10, 14, 15})
 
 #: Seconds to wait for another program that writes to the same file.
-_SQLITE_PATIENCE: Final = 30.0
+_SQLITE_PATIENCE: Final = 5.0
 
 
 class _Connection(adbapi.Connection):
@@ -65,6 +62,9 @@ class _Connection(adbapi.Connection):
         """
         Roll the transaction back.
         """
+        if self._pool.fickle:
+            self._pool.disconnect(self._connection)
+            return
         try:
             self._connection.rollback()
         except Exception:
@@ -77,9 +77,20 @@ class _Pool(adbapi.ConnectionPool):
 
     @ivar create: called on the thread of the database before each connection is
         opened.
+    @ivar fickle: whether a connection is dropped after each failure: the database that
+        it leads to may not be the one that can be written now.
     """
 
     create: Callable[[], None] | None = None
+    fickle = False
+
+    def abort(self) -> None:
+        """
+        Let the transaction that runs fail, whatever it waits for.
+        """
+        if self.fickle:
+            for connection in list(self.connections.values()):
+                _shutDown(connection)
 
     def connect(self) -> Any:
         """
@@ -88,6 +99,14 @@ class _Pool(adbapi.ConnectionPool):
         if self.create is not None and self.threadID() not in self.connections:
             self.create()
         return super().connect()
+
+
+def _shutDown(connection: Any) -> None:
+    """
+    End the connection to a server from another thread than that which uses it.
+    """
+    with suppress(Exception), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +123,7 @@ class Backend:
     @ivar create: makes a missing database; called on the thread of the
         database before each connection is opened.
     @ivar adapt: called with each new connection before the settings are made.
+    @ivar fickle: whether each failure ends its connection.
     """
 
     label: str
@@ -115,6 +135,7 @@ class Backend:
     settings: Sequence[str]
     create: Callable[[], None] | None = None
     adapt: Callable[[Any], None] | None = None
+    fickle: bool = False
 
     def pool(self, reactor: Any) -> Any:
         """
@@ -133,7 +154,18 @@ class Backend:
         )
         pool.connectionFactory = _Connection
         pool.create = self.create
+        pool.fickle = self.fickle
         return pool
+
+    def listen(self, _: Any) -> Any:
+        """
+        Open a connection that is notified of changes; to be called on a thread.
+        """
+        connection = import_module(self.module).connect(
+            *self.arguments, **self.keywords, autocommit=True
+        )
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
 
     def _opened(self, connection: Any) -> None:
         try:
@@ -257,6 +289,8 @@ def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
             "postgresql: needs psycopg:"
             " pip install 'twisted-libp2p[postgresql]' brings it"
         ) from None
+    # What it would print when a connection is lost is in our own log.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     try:
         given = conninfo.conninfo_to_dict(dsn)
     except psycopg.Error:
@@ -271,6 +305,9 @@ def postgresql(dsn: str, load: Callable[[str], Any] = import_module) -> Backend:
         schema=Schema(POSTGRESQL),
         module="psycopg",
         arguments=(),
-        keywords={**_POSTGRESQL_OPTIONS, **given},
-        settings=_POSTGRESQL_SETTINGS,
+        # A pooler may give each transaction another connection to the server, which
+        # does not know what was prepared on the last one.
+        keywords={**_POSTGRESQL_OPTIONS, **given, "prepare_threshold": None},
+        settings=(),
+        fickle=True,
     )

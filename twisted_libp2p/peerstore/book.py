@@ -13,7 +13,7 @@ in the agenda, and stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf, nextafter
 
@@ -28,6 +28,7 @@ from twisted_libp2p.peerstore.merging import (
     childKeys,
     childRow,
     hasRow,
+    isCovered,
     mergeRow,
     peerRow,
 )
@@ -133,6 +134,12 @@ class Book:
         during the iteration.
         """
         return self._records.items()
+
+    def has(self, peer: PeerID) -> bool:
+        """
+        Return whether a peer is known.
+        """
+        return peer in self._records
 
     def get(self, peer: PeerID) -> Record | None:
         """
@@ -350,7 +357,20 @@ class Book:
             entry.keys | dict.fromkeys(childKeys(record)) if entry.whole else entry.keys
         )
         rows += (childRow(record, id, key, stamp) for key in keys)
+        entry.removed = tuple(key for key in entry.keys if not hasRow(record, key))
         return rows
+
+    def covered(self, id: bytes, rows: Iterable[Row]) -> PeerID | None:
+        """
+        Return a peer about which we know nothing that is later than all its rows in
+        a database; None if we do, or do not know the peer.
+        """
+        try:
+            peer = PeerID.fromBytes(id)
+        except InvalidPeerID:
+            return None
+        record = self._records.get(peer)
+        return peer if record is not None and isCovered(record, rows) else None
 
     def merge(self, rows: Iterable[Row]) -> None:
         """
@@ -386,6 +406,19 @@ class Book:
             if self._records.get(peer) is record:
                 self.trim(peer, record)
                 self._reindex(peer, record)
+
+    def take(self, peer: PeerID, rows: Sequence[Row]) -> list[bytes]:
+        """
+        Merge rows about one peer.
+
+        @return: the addresses in them, for which memory may have no room.
+        """
+        now, record = self._clock.seconds(), Record()
+        for row in rows:
+            if not self.isPending(peer, row):
+                mergeRow(record, row, now)
+        self.merge(rows)
+        return record.ranked(now)
 
     def isPending(self, peer: PeerID, row: Row) -> bool:
         """

@@ -32,6 +32,13 @@ MAX_NAMED: Final = 131_072
 #: The most waiting entries of peers that have left memory.
 MAX_GONE: Final = 65_536
 
+#: Seconds for which removed rows are remembered, in case the database forgets that
+#: they were removed.
+_REMEMBERED: Final = 600.0
+
+#: The most peers whose removed rows are remembered.
+MAX_REMOVALS: Final = 10_000
+
 #: The number of rows that an entry which names none counts for.
 _WHOLE: Final = 64
 
@@ -48,6 +55,7 @@ class Entry:
         not notified.
     @ivar whole: whether every row about the peer has to be written.
     @ivar gone: whether the peer has left memory.
+    @ivar removed: those of the rows that were removed, once the entry is written.
     """
 
     forgotten: bool = False
@@ -55,6 +63,7 @@ class Entry:
     trimmed: dict[Key, float] | None = None
     whole: bool = False
     gone: bool = field(default=False, compare=False)
+    removed: tuple[Key, ...] = field(default=(), compare=False)
 
     @property
     def named(self) -> int:
@@ -130,6 +139,9 @@ class Journal:
         # peers that have left memory.
         self._named = 0
         self._gone = 0
+        # What was removed of late, with the time: a database that goes back to an
+        # earlier state brings it back.
+        self._removals: dict[PeerID, tuple[float, Entry]] = {}
 
     def __bool__(self) -> bool:
         """
@@ -303,11 +315,51 @@ class Journal:
             self._writing[peer] = found
         return self._writing
 
-    def done(self) -> None:
+    def done(self, now: float) -> None:
         """
         Record that the taken changes are written.
+
+        @param now: the time.
         """
+        for peer, entry in self._writing.items():
+            if entry.forgotten or entry.removed:
+                self._removals.pop(peer, None)
+                self._removals[peer] = now, entry
+        while len(self._removals) > MAX_REMOVALS:
+            del self._removals[next(iter(self._removals))]
         self._writing = {}
+
+    def forgetRemovals(self, now: float) -> None:
+        """
+        No longer remember what was removed long ago.
+
+        @param now: the time.
+        """
+        while self._removals:
+            peer, (when, _) = next(iter(self._removals.items()))
+            if when > now - _REMEMBERED:
+                break
+            del self._removals[peer]
+
+    def noteRemovals(self, has: Callable[[PeerID], bool]) -> None:
+        """
+        Record that what was removed of late has to be removed again.
+
+        @param has: checks whether there is a peer: one that was forgotten may have
+            come back.
+        """
+        for peer, (_, entry) in self._removals.items():
+            if entry.forgotten and not has(peer):
+                self.forget(peer)
+            for key in entry.removed:
+                self.note(peer, key)
+
+    def noteAll(self, peer: PeerID) -> None:
+        """
+        Record that every row about a peer has to be written.
+        """
+        self.note(peer)
+        self._waiting[peer].whole = True
 
     def failed(self) -> None:
         """

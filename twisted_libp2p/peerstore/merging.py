@@ -7,7 +7,7 @@ versions of a fact the later one wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.peerstore.records import FACTS_TTL, KnownAddress, Note, Record, T
@@ -21,7 +21,7 @@ from twisted_libp2p.peerstore.rows import (
 )
 from twisted_libp2p.peerstore.texts import share
 
-__all__ = ["childKeys", "childRow", "hasRow", "mergeRow", "peerRow"]
+__all__ = ["childKeys", "childRow", "hasRow", "isCovered", "mergeRow", "peerRow"]
 
 
 def peerRow(record: Record, peer: bytes, stamp: float, now: float) -> PeerRow:
@@ -117,6 +117,48 @@ def mergeRow(record: Record, row: Row, now: float) -> None:
         metadata = record.metadata = {} if record.metadata is None else record.metadata
         if _isLater(metadata, row, now):
             metadata[row.name] = Note(row.learnt, row.value, row.expires)
+
+
+def isCovered(record: Record, rows: Iterable[Row]) -> bool:
+    """
+    Check whether a record has no fact that is later than those of all rows about its
+    peer.
+    """
+    found = {row.key: row for row in rows}
+    own = found.get(None)
+    return (
+        isinstance(own, PeerRow)
+        and _coversFacts(record, own)
+        and all(
+            _coversAddress(known, found.get((AddressRow, name)))
+            for name, known in record.addresses.items()
+        )
+        and all(
+            isinstance(row := found.get((kind, name)), kind)
+            and note.learnt <= row.learnt
+            for kind, notes in ((TagRow, record.tags), (MetadataRow, record.metadata))
+            for name, note in (notes or {}).items()
+        )
+    )
+
+
+def _coversFacts(record: Record, row: PeerRow) -> bool:
+    return (
+        record.lastConnected <= row.lastConnected
+        and record.identifiedAt <= row.identifiedAt
+        and record.sequence <= row.sequence
+        and record.dialectLearntAt <= row.dialectLearntAt
+        and bool(row.publicKey or not record.publicKey)
+    )
+
+
+def _coversAddress(known: KnownAddress, row: Row | None) -> bool:
+    return (
+        isinstance(row, AddressRow)
+        and known.learnt <= row.learnt
+        and known.succeeded <= row.succeeded
+        and known.failed <= row.failed
+    )
 
 
 def _mergePeer(record: Record, row: PeerRow) -> None:

@@ -14,9 +14,19 @@ such a row has to be passed on, or other programs would keep the earlier version
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-__all__ = ["FORGOTTEN", "AddressRow", "Key", "MetadataRow", "PeerRow", "Row", "TagRow"]
+__all__ = [
+    "FORGOTTEN",
+    "TIMES",
+    "AddressRow",
+    "Key",
+    "MetadataRow",
+    "PeerRow",
+    "Row",
+    "TagRow",
+]
 
 #: When the row of a peer expires that was forgotten on purpose.
 FORGOTTEN: Final = 0.0
@@ -175,3 +185,11 @@ Row = PeerRow | AddressRow | TagRow | MetadataRow
 
 #: A row among those of one peer: its type, and its address or name.
 Key = tuple[type[Row], bytes | str]
+
+#: The names of the times at which something was learnt, for each kind of row.
+TIMES: Final[Mapping[type[Row], tuple[str, ...]]] = {
+    PeerRow: ("recordedAt", "lastConnected", "identifiedAt", "dialectLearntAt"),
+    AddressRow: ("learnt", "succeeded", "failed"),
+    TagRow: ("learnt",),
+    MetadataRow: ("learnt",),
+}

@@ -4,13 +4,17 @@
 The peerstore on a database, which several nodes may share.
 
 Memory answers, and the database follows.  All changes within a quarter of a second
-are written together; the changes of other programs are read at the same time, or every
-five seconds.
+are written together; the changes of other programs are read at the same time, when the
+database notifies us of them, or every five seconds.
+
+If the database loses what it had, or is another one than before, everything is read
+again, and what memory knows better is written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from secrets import randbits
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -32,13 +36,23 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDatabase
 from twisted_libp2p.peerstore.backends import Backend
+from twisted_libp2p.peerstore.batching import KEPT, SLICE, Comparison, makeBatch
+from twisted_libp2p.peerstore.database import (
+    PREPARE_TIME,
+    STOP_TIME,
+    TURN_TIME,
+    Database,
+)
 from twisted_libp2p.peerstore.journal import Entry, Journal
 from twisted_libp2p.peerstore.memory import MemoryPeerStore
-from twisted_libp2p.peerstore.merging import mergeRow
-from twisted_libp2p.peerstore.records import Limits, Record
+from twisted_libp2p.peerstore.notifications import Notifications
+from twisted_libp2p.peerstore.outages import Outages
+from twisted_libp2p.peerstore.readiness import Readiness
+from twisted_libp2p.peerstore.records import Limits
 from twisted_libp2p.peerstore.rows import Row
+from twisted_libp2p.peerstore.shift import Shift
 from twisted_libp2p.peerstore.snapshot import readable
-from twisted_libp2p.peerstore.sql import Batch, Place
+from twisted_libp2p.peerstore.turn import Opened, Place, Position, Turn
 
 __all__ = ["PeerStoreService"]
 
@@ -61,14 +75,6 @@ _PAGE: Final = 250
 #: transaction takes long.
 _BATCH: Final = 4000
 
-#: The number of rows that are made or merged in one turn of the reactor: a few
-#: milliseconds.
-_SLICE: Final = 1000
-
-#: The number of kept peers, with up to 64 addresses each, whose facts are prolonged
-#: in one turn.
-_KEPT: Final = 50
-
 
 @implementer(IDatabase)
 class PeerStoreService(MemoryPeerStore, Service):
@@ -85,29 +91,41 @@ class PeerStoreService(MemoryPeerStore, Service):
         backend: Backend,
         limits: Limits | None = None,
         clock: IReactorTime | None = None,
+        stored: int | None = None,
     ) -> None:
         """
         Make a store that is not started.
 
-        @param reactor: the reactor that gets the results of the database's thread.
+        @param reactor: the reactor that gets the results of the database's threads.
         @param backend: the database.
-        @param limits: the bounds, of memory and of the database.
+        @param limits: the bounds of memory.
         @param clock: the source of the time; the reactor by default.
+        @param stored: the most peers in the database, for all programs that use it;
+            None for as many as it may have by now, a million if nobody has said.
         """
         super().__init__(reactor if clock is None else clock, limits)
         self._reactor = reactor
         self._backend = backend
+        self._stored = stored
         self._journal = self._book.journal = Journal(self._schedule)
+        self._outages = Outages(backend.label, self.clock)
         self._lock = DeferredLock()
-        self._pool: Any = None
-        # The number up to which everything was read; None before the first time.
-        self._known: int | None = None
+        self._database: Database | None = None
+        # The place up to which everything was read; None before the first time.
+        self._known: Position | None = None
+        self._shift = Shift()
+        # Whether the schema has to be looked at: after a failure it may be gone.
+        self._doubted = False
         self._loading: Deferred[None] | None = None
-        self._loaded: Failure | bool = False
-        self._waiting: list[Deferred[None]] = []
+        self._loaded = Readiness()
         self._writing: IDelayedCall | None = None
         self._loops: list[LoopingCall] = []
-        self._logged = False
+        self._notifications = Notifications(
+            reactor, backend, self._notified, self._outages.began
+        )
+        # When we last exchanged changes, and the mark of what we wrote.
+        self._exchanged = 0.0
+        self._mark = 0
 
     def startService(self) -> None:
         """
@@ -116,7 +134,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         if self.running:
             return
         super().startService()
-        self._pool = self._backend.pool(self._reactor)
+        self._database = Database(self._reactor, self.clock, self._backend)
         for seconds, work in (
             (POLL_INTERVAL, self._poll),
             (SWEEP_INTERVAL, self._sweep),
@@ -129,7 +147,8 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     def stopService(self) -> Deferred[None]:
         """
-        Write the remaining changes, and close the database.
+        Write the remaining changes, and close the database; a database that does not
+        answer is waited for up to L{STOP_TIME}.
         """
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
@@ -141,18 +160,32 @@ class PeerStoreService(MemoryPeerStore, Service):
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.cancel()
+        database = self._database
+        if database is not None:
+            giveUp = self.clock.callLater(STOP_TIME, database.abort)
+            try:
+                await self._end()
+            finally:
+                if giveUp.active():
+                    giveUp.cancel()
+        self._known, self._doubted = None, False
+        self._loaded.begin(ConfigurationError("the peerstore has stopped"))
+        self._notifications.close()
+        self._database = None
+        if database is not None:
+            database.close()
+
+    async def _end(self) -> None:
+        """
+        Write for the last time.
+        """
         if self._loading is not None:
             await self._loading
         if self._known is not None:
             try:
                 await self._locked(self._exchangeLast)
             except Exception:
-                self._logOnce(Failure())
-        self._known, self._loaded = None, False
-        self._notify(Failure(ConfigurationError("the peerstore has stopped")))
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.close()
+                self._outages.began(Failure())
 
     # Storage
 
@@ -160,13 +193,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         Return a Deferred that fires when all stored facts are in memory.
         """
-        if self._loaded is True:
-            return succeed(None)
-        if isinstance(self._loaded, Failure):
-            return fail(self._loaded)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
-        return waiting
+        return self._loaded.wait()
 
     def flush(self) -> Deferred[None]:
         """
@@ -182,9 +209,11 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         peer = PeerID.of(peer)
         known = self.addresses(peer)
-        if known or self._pool is None:
+        if known or self._database is None:
             return succeed(known)
-        looking: Deferred[Any] = self._run(self._backend.schema.find, peer.toBytes())
+        looking: Deferred[Any] = self._database.read(
+            self._backend.schema.find, peer.toBytes(), self._shift
+        )
         looking.addCallbacks(self._found, self._lookupFailed, callbackArgs=(peer,))
         return looking.addCallback(lambda found: self.addresses(peer) or found or [])
 
@@ -194,13 +223,7 @@ class PeerStoreService(MemoryPeerStore, Service):
 
         @return: the addresses in them, for which memory may have no room.
         """
-        now = self.clock.seconds()
-        record = Record()
-        for row in rows:
-            if not self._book.isPending(peer, row):
-                mergeRow(record, row, now)
-        self._book.merge(rows)
-        return readable(record.ranked(now))
+        return readable(self._book.take(peer, rows))
 
     def _lookupFailed(self, failure: Failure) -> Failure | None:
         """
@@ -208,7 +231,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         if failure.check(CancelledError):
             return failure
-        self._logOnce(failure)
+        self._outages.began(failure)
         return None
 
     @property
@@ -222,7 +245,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         Run a transaction for another service, after those that wait.
         """
-        if self._pool is None:
+        if self._database is None:
             return fail(ConfigurationError("the peerstore is not running"))
         return self._run(work, *arguments)
 
@@ -237,64 +260,127 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     async def _loadAll(self) -> None:
         try:
-            now = self.clock.seconds()
-            schema = self._backend.schema
-            self._known = await self._run(schema.prepare, now)
-            place: Place | None = Place()
-            left = self.limits.peers
-            while place is not None and left > 0:
-                if not self.running:
-                    return
-                rows, place = await self._run(schema.page, place, now, _PAGE)
-                await self._merge(rows)
-                left -= _PAGE
+            opened = await self._prepare()
+            if self._backend.schema.engine.analyze is not None:
+                await self._run(self._backend.schema.analyze, limit=PREPARE_TIME)
+            # What others write meanwhile is read afterwards.
+            self._known = opened.position
+            if not await self._readAll(self._merge):
+                return
         except Exception:
             failure = Failure()
-            self._logOnce(failure)
-            self._loaded = Failure(ConfigurationError(self._reason(failure)))
-            self._notify(self._loaded)
+            self._outages.began(failure)
+            self._loaded.fail(ConfigurationError(self._outages.reason(failure)))
         else:
-            self._logged = False
-            self._loaded = True
-            self._notify(None)
+            self._outages.ended()
+            self._loaded.succeed()
+            self._open()
             if self._journal:
                 self._schedule()
 
-    def _notify(self, result: Failure | None) -> None:
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            if result is None:
-                each.callback(None)
-            else:
-                each.errback(result)
+    async def _prepare(self) -> Opened:
+        """
+        Look at the schema.
+        """
+        opened: Opened = await self._run(
+            self._backend.schema.prepare,
+            randbits(63),
+            self._shift,
+            self.clock.seconds,
+            self._stored,
+            limit=PREPARE_TIME,
+        )
+        self._shift = opened.shift
+        return opened
+
+    async def _readAll(
+        self, take: Callable[[Sequence[Row]], Coroutine[Any, Any, None]]
+    ) -> bool:
+        """
+        Read all peers that memory has room for.
+
+        @param take: called with the rows of some peers.
+        @return: whether we are still running.
+        """
+        place: Place | None = Place()
+        left = self.limits.peers
+        while place is not None and left > 0:
+            if not self.running:
+                return False
+            rows, place = await self._run(
+                self._backend.schema.page,
+                place,
+                self._shift,
+                self.clock.seconds(),
+                _PAGE,
+            )
+            await take(rows)
+            left -= _PAGE
+        return True
+
+    async def _readAgain(self, position: Position) -> None:
+        """
+        Read another history than before, and write what memory has of the one before.
+
+        @param position: the last transaction of the new history.
+        """
+        self._log.warn(
+            "peerstore {label}: the database is not what it was, such as a copy that"
+            " was behind: reading all of it, and writing what it has lost",
+            label=self._backend.label,
+        )
+        self._journal.noteRemovals(self._book.has)
+        comparison = Comparison(self._book, self._pause)
+
+        async def take(rows: Sequence[Row]) -> None:
+            await self._merge(rows)
+            await comparison.compare(rows)
+
+        if await self._readAll(take):
+            for peer in comparison.lost:
+                self._journal.noteAll(peer)
+            self._known = position
+
+    def _open(self) -> None:
+        if self._database is not None:
+            self._notifications.open(self._database)
+
+    def _notified(self, text: str) -> None:
+        """
+        Read soon what another program has written.
+        """
+        if text != str(self._mark):
+            since = self.clock.seconds() - self._exchanged
+            self._schedule(0.0 if since >= WRITE_DELAY else WRITE_DELAY)
 
     # Writing and reading
 
-    def _schedule(self) -> None:
+    def _schedule(self, delay: float = WRITE_DELAY) -> None:
         """
         Write a change soon.
         """
-        if self.running and self._loaded is True and self._writing is None:
-            self._writing = self.clock.callLater(WRITE_DELAY, self._write)
+        if self.running and self._loaded.ready and self._writing is None:
+            self._writing = self.clock.callLater(delay, self._write)
 
     def _write(self) -> None:
         self._writing = None
-        self._locked(self._exchange).addErrback(self._logOnce)
+        self._locked(self._exchange).addErrback(self._outages.began)
 
     def _poll(self) -> Deferred[None] | None:
         """
         Read the changes of other programs; load again if loading has failed.
         """
-        if self._loaded is True:
-            return self._locked(self._exchange).addErrback(self._logOnce)
+        if self._loaded.ready:
+            self._open()
+            return self._locked(self._exchange).addErrback(self._outages.began)
         if self._loading is None:
             self._load()
         return None
 
     def _sweep(self) -> Deferred[None] | None:
-        if self._loaded is not True:
+        if not self._loaded.ready:
             return None
-        return self._locked(self._sweepAll).addErrback(self._logOnce)
+        return self._locked(self._sweepAll).addErrback(self._outages.began)
 
     async def _sweepAll(self) -> None:
         """
@@ -302,17 +388,19 @@ class PeerStoreService(MemoryPeerStore, Service):
         database.
         """
         kept = self._book.kept()
-        for start in range(0, len(kept), _KEPT):
+        for start in range(0, len(kept), KEPT):
             if start:
                 await self._pause()
-            self._book.refresh(kept[start : start + _KEPT])
+            self._book.refresh(kept[start : start + KEPT])
         while self._book.collect(_PAGE) == _PAGE:
             await self._pause()
-        more = True
-        while more and self.running:
+        self._journal.forgetRemovals(self.clock.seconds())
+        more = again = False
+        while (more or not again) and self.running:
             more = await self._run(
-                self._backend.schema.sweep, self.clock.seconds(), self.limits.peers
+                self._backend.schema.sweep, self._shift, self.clock.seconds, again
             )
+            again = True
 
     async def _exchange(self) -> None:
         """
@@ -343,55 +431,44 @@ class PeerStoreService(MemoryPeerStore, Service):
         @return: whether there is more to read.
         """
         try:
-            rows, known, more = await self._run(
+            if self._doubted:
+                await self._prepare()
+                self._doubted = False
+            batch = None
+            if entries is not None:
+                batch = await makeBatch(self._book, entries, self._pause)
+                self._mark = batch.mark
+            turn: Turn = await self._run(
                 self._backend.schema.exchange,
-                None if entries is None else await self._batch(entries),
+                batch,
                 self._known,
-                self.clock.seconds(),
+                self._shift,
+                self.clock.seconds,
             )
         except BaseException:
+            self._doubted = True
             self._journal.failed()
             raise
-        self._journal.done()
-        self._logged = False
-        await self._merge(rows)
+        self._journal.done(self.clock.seconds())
+        self._outages.ended()
+        self._shift = turn.shift
+        self._exchanged = self.clock.seconds()
+        if turn.moved:
+            await self._readAgain(turn.position)
+            return True
+        await self._merge(turn.rows)
         # Only now: if merging fails, these rows have to be read again.
-        self._known = known
-        return bool(more)
-
-    async def _batch(self, entries: dict[PeerID, Entry]) -> Batch:
-        """
-        Make the rows of changed peers, some in each turn of the reactor.
-        """
-        rows: list[Row] = []
-        made = 0
-        # Between two turns, peers may be dropped, and their entries too.
-        for peer, entry in list(entries.items()):
-            if len(rows) - made >= _SLICE:
-                await self._pause()
-                made = len(rows)
-            if peer in entries:
-                rows += self._book.rows(peer, entry)
-        return Batch(
-            [peer.toBytes() for peer, entry in entries.items() if entry.forgotten],
-            rows,
-            [
-                (peer.toBytes(), name, learnt)
-                for peer, entry in entries.items()
-                for (_, name), learnt in (entry.trimmed or {}).items()
-                if isinstance(name, bytes)
-            ],
-            self._book.stamp(),
-        )
+        self._known = turn.position
+        return turn.more
 
     async def _merge(self, rows: Sequence[Row]) -> None:
         """
         Merge the rows of other programs, some in each turn of the reactor.
         """
-        for start in range(0, len(rows), _SLICE):
+        for start in range(0, len(rows), SLICE):
             if start:
                 await self._pause()
-            self._book.merge(rows[start : start + _SLICE])
+            self._book.merge(rows[start : start + SLICE])
 
     def _pause(self) -> Deferred[None]:
         """
@@ -405,25 +482,15 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         return self._lock.run(lambda: Deferred.fromCoroutine(work()))
 
-    def _run(self, work: Callable[..., Any], *arguments: object) -> Deferred[Any]:
+    def _run(
+        self, work: Callable[..., Any], *arguments: object, limit: float = TURN_TIME
+    ) -> Deferred[Any]:
         """
         Run a transaction on the thread of the database.
         """
-        running: Deferred[Any] = self._pool.runWithConnection(work, *arguments)
-        return running
-
-    def _logOnce(self, failure: Failure) -> None:
-        """
-        Log, until it works again only once, that the database does not work; memory
-        goes on.
-        """
-        if not self._logged:
-            self._logged = True
-            self._log.error("{reason}", reason=self._reason(failure))
-
-    def _reason(self, failure: Failure) -> str:
-        text = failure.getErrorMessage().strip().replace("\n", " ")
-        return f"peerstore {self._backend.label}: {text}"
+        database = self._database
+        assert database is not None
+        return database.turn(work, *arguments, limit=limit)
 
 
 def _nothing(connection: Any) -> None:

@@ -10,24 +10,32 @@ Each transaction that writes first takes the next number from the table C{store}
 writes it into the column C{version} of all rows that it touches.  The lock on that
 one row lasts until the commit, so numbers are committed in their order: a program
 that has read everything up to a number has missed nothing, and finds newer rows by the
-index.
+index.  No transaction locks anything before that row.
 
-Facts expire by the clock of the store, which stands still while no program uses it:
-L{Schema.prepare} moves it on.
+Numbers alone do not show that a database is still the same: a copy that lagged when it
+took over has lost the last of them, and gives them out again.  So each number has a
+random mark in the table C{turns}, and a program that does not find the mark of the
+number up to which it has read knows that there is another history.  (A program of
+version 2 marks nothing: such a transaction has the mark 0.)
+
+Rows are dated as L{Shift<twisted_libp2p.peerstore.shift.Shift>} says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from math import inf
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from math import floor
+from typing import Any, Final
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.peerstore.engines import Engine
 from twisted_libp2p.peerstore.rows import PeerRow, Row
-from twisted_libp2p.peerstore.tables import MIGRATIONS, TABLES
+from twisted_libp2p.peerstore.shift import Reading, Shift
+from twisted_libp2p.peerstore.statements import Statements
+from twisted_libp2p.peerstore.tables import COMPATIBLE, MIGRATIONS, TABLES, Table
+from twisted_libp2p.peerstore.turn import Batch, Opened, Place, Position, Turn
 
-__all__ = ["POSTGRESQL", "SQLITE", "Batch", "Engine", "Place", "Schema"]
+__all__ = ["Schema"]
 
 #: Seconds without any program that count as a pause of the store's clock.
 _PAUSE: Final = 60.0
@@ -40,75 +48,25 @@ _AWAKE_INTERVAL: Final = 20.0
 #: to read them.
 _GRACE: Final = 600.0
 
-#: The most transactions of others that are read at once.
-_STEP: Final = 2
+#: The most transactions of others that are read at once, and the most rows of each
+#: table.
+_STEP: Final = 64
+_ROWS: Final = 8000
 
-#: The most peers that are deleted at once.
+#: The most rows of a table that are deleted at once, and the seconds between two
+#: sweeps, whoever of a fleet makes them.
 _SWEEP: Final = 1000
+_SWEEP_INTERVAL: Final = 240.0
 
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """
-    The differences between two database engines.
-
-    @ivar blob: the type of bytes.
-    @ivar placeholder: the placeholder of a value.
-    @ivar lock: the statement that begins a transaction while no other such
-        transaction runs.
-    @ivar analyze: the statement that lets the database gather statistics for its
-        query plans; None if it needs none.
-    """
-
-    blob: str
-    placeholder: str
-    lock: str
-    analyze: str | None
-
-
-SQLITE: Final = Engine("BLOB", "?", "BEGIN IMMEDIATE", None)
-
-# The number is arbitrary.  After many writes PostgreSQL takes a minute to gather
-# statistics by itself; until then it would search a large table in full for each page.
-POSTGRESQL: Final = Engine(
-    "BYTEA",
-    "%s",
-    "SELECT pg_advisory_xact_lock(7813594206911240)",
-    "ANALYZE peers, addresses, tags, metadata",
-)
+#: The number of transactions whose marks are kept: a program that is further behind
+#: reads everything.
+_MARKS: Final = 100_000
 
 
 _PEERS, *_CHILDREN = TABLES
 
 
-class Place(NamedTuple):
-    """
-    A place in the order in which peers are read: the last to expire come first.
-    """
-
-    expires: float = inf
-    peer: bytes = b"\xff"
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """
-    The changes to write in one transaction.
-
-    @ivar forgotten: the ids of the peers to forget before anything else.
-    @ivar rows: the rows to write.
-    @ivar trimmed: addresses to delete: peer, address, and the latest time at which
-        the address may have been learnt.
-    @ivar stamp: when the batch was made, later than all that was read.
-    """
-
-    forgotten: Sequence[bytes] = ()
-    rows: Sequence[Row] = ()
-    trimmed: Sequence[tuple[bytes, bytes, float]] = ()
-    stamp: float = 0.0
-
-
-class Schema:
+class Schema(Statements):
     """
     The transactions of the peerstore.
     """
@@ -117,78 +75,136 @@ class Schema:
         self,
         engine: Engine,
         migrations: Sequence[Sequence[str]] = MIGRATIONS,
+        compatible: int = COMPATIBLE,
     ) -> None:
         """
         Make the transactions of an engine.
 
         @param engine: the database engine.
         @param migrations: the statements that make the schema.
+        @param compatible: the earliest version whose programs can use the schema.
         """
-        self._engine = engine
+        super().__init__(engine)
         self._migrations = migrations
+        self._compatible = compatible
 
     @property
     def placeholder(self) -> str:
         """
         The placeholder of a value in a statement.
         """
-        return self._engine.placeholder
+        return self.engine.placeholder
 
-    def prepare(self, connection: Any, now: float) -> int:
+    def prepare(
+        self,
+        connection: Any,
+        mark: int,
+        shift: Shift,
+        now: Callable[[], float],
+        limit: int | None = None,
+    ) -> Opened:
         """
         Bring the schema up to date, and set the clock of the store.
 
-        @return: the number of the last transaction.
-        @raise ConfigurationError: a newer program has made the schema.
+        @param mark: the mark of the history, if it begins here.
+        @param shift: how the clocks differ, as far as that is known.
+        @param now: returns our time.
+        @param limit: the most peers in the store from now on; None to leave that as
+            it is.
+        @raise ConfigurationError: a newer program has made the schema, which this one
+            cannot use.
         """
-        cursor = connection.cursor()
-        cursor.execute(self._engine.lock)
-        # This table keeps its names: programs of all versions read the format here.
-        cursor.execute(
-            "CREATE TABLE IF NOT EXISTS store (format INTEGER NOT NULL,"
-            " number BIGINT NOT NULL, awake DOUBLE PRECISION NOT NULL)"
-        )
-        found = self._one(cursor, "SELECT format, number, awake FROM store")
-        if found is None:
-            found = (0, 0, now)
-            self._execute(cursor, "INSERT INTO store VALUES (?, ?, ?)", found)
-        format, number, awake = found
-        if format > len(self._migrations):
-            raise ConfigurationError(
-                f"its schema is version {format}, and this program knows"
-                f" {len(self._migrations)} at the most: update the program"
+        cursor = self._begin(connection)
+        cursor.execute(self.engine.exclude)
+        time, values = self.engine.time(now)
+        if self._one(cursor, self.engine.hasTable) is None:
+            # This table keeps its names: programs of all versions read the format
+            # here.
+            cursor.execute(
+                "CREATE TABLE store (format INTEGER NOT NULL,"
+                " number BIGINT NOT NULL, awake DOUBLE PRECISION NOT NULL)"
             )
+            self._execute(cursor, f"INSERT INTO store VALUES (0, 0, {time})", values)
+        (format,) = self._value(
+            cursor, f"SELECT format FROM store{self.engine.lockRow}"
+        )
+        self._check(cursor, format)
+        if self._migrations[format:] and self.engine.unhurried is not None:
+            cursor.execute(self.engine.unhurried)
         for migration in self._migrations[format:]:
             for statement in migration:
-                cursor.execute(statement.format(blob=self._engine.blob))
-        if now - awake > _PAUSE:
-            for table in ("peers", "addresses", "tags"):
-                self._execute(
-                    cursor,
-                    f"UPDATE {table} SET expires = expires + ? WHERE expires > 0",
-                    (now - awake,),
-                )
+                cursor.execute(statement.format(blob=self.engine.blob))
+        if format < len(self._migrations):
+            self._execute(
+                cursor,
+                "UPDATE store SET format = ?, compatible = ?",
+                (len(self._migrations), self._compatible),
+            )
+        if limit is not None:
+            self._execute(cursor, "UPDATE store SET peer_limit = ?", (limit,))
         self._execute(
             cursor,
-            "UPDATE store SET format = ?, awake = ?",
-            (len(self._migrations), now),
+            "INSERT INTO turns SELECT number, ? FROM store WHERE NOT EXISTS"
+            " (SELECT 1 FROM turns WHERE turns.number = store.number)",
+            (mark,),
         )
-        if self._engine.analyze is not None:
-            cursor.execute(self._engine.analyze)
-        return int(number)
+        return self._wake(cursor, shift, now)
+
+    def _check(self, cursor: Any, format: int) -> None:
+        """
+        Check that this program can use the schema.
+        """
+        known = len(self._migrations)
+        if format > known:
+            (compatible,) = self._value(cursor, "SELECT compatible FROM store")
+            if compatible > known:
+                raise ConfigurationError(
+                    f"its schema is version {format}, and this program knows {known}"
+                    " at the most: update the program"
+                )
+
+    def _wake(self, cursor: Any, shift: Shift, now: Callable[[], float]) -> Opened:
+        """
+        Let the clock of the store go on.
+        """
+        time, values = self.engine.time(now)
+        before = now()
+        clock, awake, paused, number, mark = self._value(
+            cursor,
+            f"SELECT {time}, awake, paused, number, mark FROM store"
+            " JOIN turns USING (number)",
+            values,
+        )
+        after = now()
+        if clock - awake > _PAUSE:
+            # In whole seconds: a sum of a time and this is exact.
+            paused += floor(clock - awake)
+        self._execute(cursor, "UPDATE store SET awake = ?, paused = ?", (clock, paused))
+        reading = Reading(clock, paused, before, after)
+        return Opened(Position(number, mark), shift.adjusted(reading))
+
+    def analyze(self, connection: Any) -> None:
+        """
+        Let the database gather statistics.
+        """
+        cursor = self._begin(connection)
+        if self.engine.unhurried is not None:
+            cursor.execute(self.engine.unhurried)
+        assert self.engine.analyze is not None
+        cursor.execute(self.engine.analyze)
 
     def page(
-        self, connection: Any, after: Place, now: float, count: int
+        self, connection: Any, after: Place, shift: Shift, now: float, count: int
     ) -> tuple[list[Row], Place | None]:
         """
         Read peers with all rows about them.
 
         @param after: the place after which to read.
-        @param now: the time; peers that have expired are left out.
+        @param now: our time; peers that have expired are left out.
         @param count: the most peers to read.
         @return: the rows, and the place after which to continue; None at the end.
         """
-        cursor = connection.cursor()
+        cursor = self._begin(connection)
         peers = [
             PeerRow(*found)
             for found in self._all(
@@ -197,74 +213,170 @@ class Schema:
                     "WHERE (expires, peer) < (?, ?) AND expires > ?"
                     " ORDER BY expires DESC, peer DESC LIMIT ?"
                 ),
-                (*after, now, count),
+                (*after, now + shift.expiry, count),
             )
         ]
-        rows = self._family(cursor, peers)
+        rows = list(map(shift.inward, self._family(cursor, peers)))
         if len(peers) < count:
             return rows, None
         return rows, Place(peers[-1].expires, peers[-1].peer)
 
-    def find(self, connection: Any, peer: bytes) -> list[Row]:
+    def find(self, connection: Any, peer: bytes, shift: Shift) -> list[Row]:
         """
         Read all rows about one peer.
         """
-        cursor = connection.cursor()
+        cursor = self._begin(connection)
         found = self._one(cursor, _PEERS.select("WHERE peer = ?"), (peer,))
-        return [] if found is None else self._family(cursor, [PeerRow(*found)])
+        if found is None:
+            return []
+        return list(map(shift.inward, self._family(cursor, [PeerRow(*found)])))
 
     def exchange(
-        self, connection: Any, batch: Batch | None, known: int, now: float
-    ) -> tuple[list[Row], int, bool]:
+        self,
+        connection: Any,
+        batch: Batch | None,
+        known: Position,
+        shift: Shift,
+        now: Callable[[], float],
+    ) -> Turn:
         """
         Write changes, and read the changes of other programs.
 
         @param batch: the changes to write; None for none.
-        @param known: the number up to which everything was read.
-        @return: the rows that were read, none if we have written all of them; the
-            number up to which everything was read; and whether there is more.
+        @param known: the place up to which everything was read.
+        @param shift: how the clocks differ, as far as that is known.
+        @param now: returns our time.
         """
-        cursor = connection.cursor()
-        if batch is not None:
-            self._execute(
-                cursor, "UPDATE store SET number = number + 1, awake = ?", (now,)
+        time, values = self.engine.time(now)
+        before = now()
+        with self.engine.together(connection):
+            cursor = self._begin(connection)
+            clock = self._ask(connection, f"SELECT {time}", values)
+            if batch is not None:
+                self._execute(
+                    cursor,
+                    f"UPDATE store SET number = number + 1, awake = {time}",
+                    values,
+                )
+                self._execute(
+                    cursor,
+                    "INSERT INTO turns SELECT number, ? FROM store",
+                    (batch.mark,),
+                )
+                self._write(cursor, batch, shift)
+                if self.engine.notify is not None:
+                    self._execute(cursor, self.engine.notify, (str(batch.mark),))
+            state = self._ask(
+                connection,
+                "SELECT number, coalesce(mark, 0), awake, paused,"
+                " coalesce((SELECT mark FROM turns WHERE number = ?), 0)"
+                " FROM store LEFT JOIN turns USING (number)",
+                (known.number,),
             )
-        number, awake = self._state(cursor)
-        if abs(now - awake) > _AWAKE_INTERVAL:
+            news = [self._news(connection, table, known.number) for table in TABLES]
+        (now_,) = clock.fetchone()
+        number, mark, awake, paused, remembered = state.fetchone()
+        shift = shift.adjusted(Reading(now_, paused, before, now()))
+        if abs(now_ - awake) > _AWAKE_INTERVAL:
             # Nothing is written, but a program runs.
-            self._execute(cursor, "UPDATE store SET awake = ?", (now,))
-        if batch is not None:
-            self._write(cursor, batch, number)
-            if number == known + 1:
-                # We have written everything that is new.
-                return [], number, False
-        until = min(number, known + _STEP)
-        rows = self._between(cursor, known, until) if until > known else []
-        return rows, until, until < number
+            self._execute(cursor, "UPDATE store SET awake = ?", (now_,))
+        last = Position(number, mark)
+        if remembered != known.mark or number < known.number:
+            return Turn([], last, False, shift, moved=True)
+        if batch is not None and number == known.number + 1:
+            # We have written everything that is new.
+            return Turn([], last, False, shift)
+        rows, until = self._merged(cursor, news, known.number, number)
+        if until < number:
+            (mark,) = self._value(
+                cursor,
+                "SELECT coalesce((SELECT mark FROM turns WHERE number = ?), 0)",
+                (until,),
+            )
+        return Turn(
+            list(map(shift.inward, rows)), Position(until, mark), until < number, shift
+        )
 
-    def sweep(self, connection: Any, now: float, peers: int) -> bool:
+    def _news(self, connection: Any, table: Table, after: int) -> Any:
         """
-        Delete rows that have expired, and peers over the limit.
+        Ask for the rows of the next transactions.
+        """
+        return self._ask(
+            connection,
+            table.select(
+                "WHERE version > ? AND version <= ? ORDER BY version LIMIT ?",
+                "version",
+            ),
+            (after, after + _STEP, _ROWS),
+        )
 
-        @param peers: the most peers to keep.
+    def _merged(
+        self, cursor: Any, news: Sequence[Any], after: int, last: int
+    ) -> tuple[list[Row], int]:
+        """
+        Collect the rows that were asked for.
+
+        @return: the rows of whole transactions, and the number of the last of them.
+        """
+        until = limit = min(last, after + _STEP)
+        found = [
+            [(table.row(*each[:-1]), each[-1]) for each in asked.fetchall()]
+            for table, asked in zip(TABLES, news, strict=True)
+        ]
+        for rows in found:
+            if len(rows) == _ROWS:
+                # The last of these transactions may not be complete.
+                until = min(until, rows[-1][1] - 1)
+        if until <= after < limit:
+            # One that has written more.
+            until = after + 1
+            return self._between(cursor, after, until), until
+        return [row for rows in found for row, version in rows if version <= until], (
+            until
+        )
+
+    def sweep(
+        self, connection: Any, shift: Shift, now: Callable[[], float], again: bool
+    ) -> bool:
+        """
+        Delete rows that have expired, and peers over the limit of the store; nothing
+        if another program has done so of late.
+
+        @param again: whether there was more to do.
         @return: whether there is more to do.
         """
-        cursor = connection.cursor()
-        self._execute(cursor, "UPDATE store SET awake = ?", (now,))
+        time, values = self.engine.time(now)
+        cursor = self._begin(connection)
+        (clock,) = self._value(cursor, f"SELECT {time}", values)
+        self._execute(
+            cursor,
+            "UPDATE store SET awake = ?, swept = ? WHERE swept < ? OR ?",
+            (clock, clock, clock - _SWEEP_INTERVAL, again),
+        )
+        if not cursor.rowcount:
+            return False
+        learnt, expired = clock - _GRACE, clock - shift.paused - _GRACE
+        more = False
         for table in _CHILDREN:
             self._execute(
                 cursor,
-                f"DELETE FROM {table.name} WHERE expires < ? AND learnt < ?",
-                (now - _GRACE, now - _GRACE),
+                self._some(table.name, "expires < ? AND learnt < ?"),
+                (expired, learnt, _SWEEP),
             )
-        count = self._one(cursor, "SELECT count(*) FROM peers")
-        assert count is not None
-        excess = max(0, count[0] - peers)
+            more = more or cursor.rowcount == _SWEEP
+        self._execute(
+            cursor,
+            "DELETE FROM turns WHERE number < (SELECT number FROM store) - ?",
+            (_MARKS,),
+        )
         dropped = self._all(
             cursor,
             "SELECT peer FROM peers WHERE expires < ? AND recorded_at < ?"
             " ORDER BY expires LIMIT ?",
-            (now - _GRACE, now - _GRACE, _SWEEP),
+            (expired, learnt, _SWEEP),
+        )
+        (excess,) = self._value(
+            cursor, "SELECT (SELECT count(*) FROM peers) - peer_limit FROM store"
         )
         if len(dropped) < excess:
             dropped = self._all(
@@ -273,15 +385,28 @@ class Schema:
                 (min(excess, _SWEEP),),
             )
         self._delete(cursor, dropped)
-        return len(dropped) == _SWEEP
+        return more or len(dropped) == _SWEEP
 
-    def _write(self, cursor: Any, batch: Batch, number: int) -> None:
+    def _some(self, table: str, condition: str) -> str:
+        """
+        Return the statement that deletes some of the rows for which a condition holds.
+        """
+        place = self.engine.place
+        return (
+            f"DELETE FROM {table} WHERE {place} IN"
+            f" (SELECT {place} FROM {table} WHERE {condition} LIMIT ?)"
+        )
+
+    def _write(self, cursor: Any, batch: Batch, shift: Shift) -> None:
         self._delete(cursor, [(peer,) for peer in batch.forgotten])
         if batch.trimmed:
             self._executeMany(
                 cursor,
                 "DELETE FROM addresses WHERE peer = ? AND address = ? AND learnt <= ?",
-                batch.trimmed,
+                [
+                    (peer, name, learnt + shift.clock)
+                    for peer, name, learnt in batch.trimmed
+                ],
             )
         rows = list(batch.rows)
         alive = {row.peer for row in rows}
@@ -291,12 +416,12 @@ class Schema:
             if peer not in alive
         )
         for table in TABLES:
-            mine = [row for row in rows if type(row) is table.row]
+            mine = [shift.outward(row) for row in rows if type(row) is table.row]
             # With a statement for each row, the reactor's thread and this one would
             # wait for each other at every row.
             for start in range(0, len(mine), table.rowsAtOnce):
                 some = mine[start : start + table.rowsAtOnce]
-                values = [value for row in some for value in (*row, number)]
+                values = [value for row in some for value in row]
                 self._execute(cursor, table.upsert(len(some)), values)
 
     def _between(self, cursor: Any, after: int, until: int) -> list[Row]:
@@ -339,32 +464,3 @@ class Schema:
                 self._executeMany(
                     cursor, f"DELETE FROM {table.name} WHERE peer = ?", peers
                 )
-
-    def _state(self, cursor: Any) -> tuple[int, float]:
-        """
-        Return the number of the last transaction, and when a program ran last.
-        """
-        found = self._one(cursor, "SELECT number, awake FROM store")
-        assert found is not None
-        return int(found[0]), float(found[1])
-
-    def _execute(self, cursor: Any, sql: str, values: Sequence[object] = ()) -> None:
-        cursor.execute(sql.replace("?", self._engine.placeholder), values)
-
-    def _executeMany(
-        self, cursor: Any, sql: str, values: Iterable[Sequence[object]]
-    ) -> None:
-        cursor.executemany(sql.replace("?", self._engine.placeholder), values)
-
-    def _all(
-        self, cursor: Any, sql: str, values: Sequence[object] = ()
-    ) -> list[Sequence[Any]]:
-        self._execute(cursor, sql, values)
-        found: list[Sequence[Any]] = cursor.fetchall()
-        return found
-
-    def _one(
-        self, cursor: Any, sql: str, values: Sequence[object] = ()
-    ) -> Sequence[Any] | None:
-        found = self._all(cursor, sql, values)
-        return found[0] if found else None

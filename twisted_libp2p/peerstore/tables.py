@@ -24,7 +24,7 @@ from twisted_libp2p.peerstore.rows import (
     TagRow,
 )
 
-__all__ = ["MIGRATIONS", "TABLES", "Table"]
+__all__ = ["COMPATIBLE", "MIGRATIONS", "TABLES", "Table"]
 
 #: The statements that make the schema of each version out of the one before.  To
 #: change the schema, add to this; a released entry stays as it is.
@@ -129,7 +129,24 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (
         "CREATE INDEX dht_values_received ON dht_values (owner, received)",
         "CREATE INDEX dht_providers_received ON dht_providers (owner, received)",
     ),
+    # A fleet's: the history, its clock and its limit.
+    (
+        "ALTER TABLE store ADD COLUMN compatible INTEGER NOT NULL DEFAULT 4",
+        "ALTER TABLE store ADD COLUMN paused DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE store ADD COLUMN swept DOUBLE PRECISION NOT NULL DEFAULT 0",
+        "ALTER TABLE store ADD COLUMN peer_limit BIGINT NOT NULL DEFAULT 1000000",
+        """
+        CREATE TABLE turns (
+            number BIGINT NOT NULL PRIMARY KEY,
+            mark BIGINT NOT NULL
+        )
+        """,
+    ),
 )
+
+#: The earliest version whose programs can use the tables of the latest one: they do not
+#: know a column that was added since, and do not need it.
+COMPATIBLE: Final = 4
 
 #: The most values in one statement: as many as the oldest SQLite takes.
 _VALUES: Final = 999
@@ -164,7 +181,7 @@ class Table:
         """
         The most rows that one statement writes.
         """
-        return _VALUES // (len(self.columns) + 1)
+        return _VALUES // len(self.columns)
 
     def upsert(self, count: int) -> str:
         """
@@ -174,7 +191,9 @@ class Table:
         @param count: the number of rows.
         """
         columns = (*self.columns, "version")
-        values = f"({', '.join('?' * len(columns))})"
+        # The version is the number of the transaction.
+        places = ", ".join("?" * len(self.columns))
+        values = f"({places}, (SELECT number FROM store))"
         updates = [
             f"{column} = CASE WHEN excluded.{clock} >= {self.name}.{clock}"
             f" THEN excluded.{column} ELSE {self.name}.{column} END"
@@ -189,13 +208,15 @@ class Table:
             f" {', '.join(updates)}, version = excluded.version"
         )
 
-    def select(self, rest: str) -> str:
+    def select(self, rest: str, *more: str) -> str:
         """
         Return the statement that reads rows.
 
         @param rest: the statement after the name of the table.
+        @param more: columns to read after those of the rows.
         """
-        return f"SELECT {', '.join(self.columns)} FROM {self.name} {rest}"
+        columns = ", ".join((*self.columns, *more))
+        return f"SELECT {columns} FROM {self.name} {rest}"
 
 
 def _column(field: str) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterator
 from typing import Final
 
 from twisted.application.service import Service
-from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -244,7 +243,7 @@ class ReachabilityService(Service):
         connection = event.connection
         known = self._observed.remove(connection)
         self._servers.forget(connection)
-        if known and not event.reason.check(ConnectionDone, LocalError):
+        if known and not event.reason.check(LocalError):
             now = self._host.clock.seconds()
             self._losses.append(now)
             recent = sum(now - each < LOSS_TIME for each in self._losses)

@@ -1,5 +1,0 @@
-# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
-
-"""
-Tests for discovery.
-"""
