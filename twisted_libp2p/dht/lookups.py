@@ -19,7 +19,7 @@ from twisted_libp2p.dht.lookup import Answered, Lookup, Report, nothing
 from twisted_libp2p.dht.messages import Message
 from twisted_libp2p.dht.netsize import NetworkSize
 from twisted_libp2p.dht.network import HostNetwork
-from twisted_libp2p.dht.query import Ending
+from twisted_libp2p.dht.query import Bounds, Ending
 from twisted_libp2p.dht.table import RoutingTable
 from twisted_libp2p.errors import NotFound
 from twisted_libp2p.events import Event
@@ -61,6 +61,7 @@ class Lookups:
         self._publish = publish
         self._ended = ended
         self.size = NetworkSize(table.size)
+        self._bounds = Bounds(k=table.size)
         self._running: set[Lookup] = set()
         self._waiting: list[Deferred[None]] = []
         self._reports: OrderedDict[bytes, Report] = OrderedDict()
@@ -84,7 +85,9 @@ class Lookups:
         """
         await self._ready()
         seeds = self._table.nearest(placeOf(key), self._table.size)
-        lookup = Lookup(self._network, key, request, seeds, answered, skip=skip)
+        lookup = Lookup(
+            self._network, key, request, seeds, answered, self._bounds, skip=skip
+        )
         self._running.add(lookup)
         try:
             report = await lookup.start()

@@ -55,6 +55,7 @@ class Rejoining:
     def _next(self) -> None:
         while self._peers:
             check = self._check(self._peers.pop())
-            if check is not None:
+            # A check that fails at once is over: the loop goes on.
+            if check is not None and not check.called:
                 check.addBoth(lambda _: self._next())
                 return

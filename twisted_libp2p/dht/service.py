@@ -34,6 +34,7 @@ from twisted_libp2p.dht.operations import (
     Stored,
     Told,
 )
+from twisted_libp2p.dht.ownrecords import OwnRecords
 from twisted_libp2p.dht.persistence import Persistence
 from twisted_libp2p.dht.providers import ProviderStore
 from twisted_libp2p.dht.rejoining import Rejoining
@@ -190,6 +191,7 @@ class KademliaDHT(Service):
             self._network.connected,
         )
         self._requests = Requests(host.clock, self.protocol, self._server.answer)
+        self._own = OwnRecords(host.clock, self._operations, self.values)
         self._upkeep = Upkeep(
             host.clock,
             own,
@@ -218,6 +220,7 @@ class KademliaDHT(Service):
             ),
         ]
         self._upkeep.start()
+        self._own.start()
         self._choose()
         for each in self._servers():
             self._met(each)
@@ -243,6 +246,7 @@ class KademliaDHT(Service):
         for each in self._subscriptions:
             each.cancel()
         self._upkeep.stop()
+        self._own.stop()
         self._admission.stop()
         if self._rejoining is not None:
             self._rejoining.stop()
@@ -281,13 +285,20 @@ class KademliaDHT(Service):
 
     def provide(self, key: bytes) -> Deferred[Stored]:  # type: ignore[override]
         """
-        Announce that this node provides a key.
+        Announce that this node provides a key, and again every 22 hours.
 
         @param key: the multihash of the content.
         @return: fires with the number of servers that have stored it.  Fails with
             L{NotFound} if none has.
         """
-        return Deferred.fromCoroutine(self._operations.provide(key))
+        return self._own.provide(key)
+
+    def unprovide(self, key: bytes) -> None:
+        """
+        Announce no more that this node provides a key; others forget it in two days.
+        """
+        self._own.unprovide(key)
+        self.providers.remove((key, self._host.peerID))
 
     def findProviders(
         self, key: bytes, count: int = 20
@@ -317,14 +328,14 @@ class KademliaDHT(Service):
 
     def put(self, key: bytes, value: bytes) -> Deferred[Stored]:
         """
-        Store a value.
+        Store a value, and again every 22 hours.
 
         @param key: the whole key, such as C{b"/pk/..."}.
         @return: fires with the number of servers that have stored it.  Fails with
             L{InvalidRecord<twisted_libp2p.errors.InvalidRecord>} if its namespace
             refuses it, or with L{NotFound} if no server has stored it.
         """
-        return Deferred.fromCoroutine(self._operations.put(key, value))
+        return self._own.put(key, value)
 
     def get(self, key: bytes, quorum: int = 0) -> Deferred[FoundValue]:
         """

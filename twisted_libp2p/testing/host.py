@@ -61,11 +61,13 @@ class StreamDouble(StringTransport):
     @ivar connection: its connection.
     @ivar protocolID: its protocol.
     @ivar protocol: the object at our end.
+    @ivar halfClosed: whether our end has ended its half.
     @ivar resetCode: the code with which our end has reset it; None so far.
     """
 
     protocol: Any = None
     resetCode: int | None = None
+    halfClosed = False
 
     def __init__(self, connection: ConnectionDouble, protocolID: str) -> None:
         address = PeerAddress(
@@ -81,6 +83,12 @@ class StreamDouble(StringTransport):
         """
         self.resetCode = code
         super().abortConnection()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Record that our end has ended its half in C{halfClosed}.
+        """
+        self.halfClosed = True
 
     def join(self, factory: IProtocolFactory) -> IProtocol | None:
         """

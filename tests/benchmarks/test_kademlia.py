@@ -1,0 +1,42 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{benchmarks.kademlia}: a small network in virtual time.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.kademlia import SCENARIOS, Simulation, plot, simulate
+
+
+class SimulationTests(SynchronousTestCase):
+    """
+    Lookups among some nodes.
+    """
+
+    def test_faultless(self) -> None:
+        """
+        Without faults a lookup finds all of the nearest nodes; a seed gives the same
+        result each time.
+        """
+        first, second = (simulate(80, 20, ["no faults"]) for _ in range(2))
+        self.assertEqual(first, second)
+        [outcome] = first
+        self.assertEqual((outcome.recall, outcome.nearest, outcome.bounded), (1, 1, 0))
+        self.assertIn("80 nodes", plot(first))
+
+    def test_faults(self) -> None:
+        """
+        With faults each lookup ends.
+        """
+        simulation = Simulation(3)
+        simulation.join(80)
+        simulation.leave(0.1)
+        self.assertEqual(len(simulation.nodes), 72)
+        simulation.spoil(SCENARIOS["all three"])
+        self.assertEqual((len(simulation.silent), len(simulation.liars)), (10, 14))
+        outcome = simulation.measure("all three", 20)
+        self.assertGreater(outcome.recall, 0.5)
+        self.assertEqual(simulation._events, [])
