@@ -21,6 +21,8 @@ from twisted_libp2p.errors import DialFailed, UnsupportedAddress
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import AnyTransport, DialOptions
 from twisted_libp2p.node import Node
+from twisted_libp2p.quic import port, transport
+from twisted_libp2p.quic.port import QuicPort
 from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.testing.transport import TransportConformance
 
@@ -152,6 +154,38 @@ class QuicTests(TransportConformance, TestCase):
         named = (await self.listening()).backends
         self.assertEqual(list(named), ["quic"])
         self.assertRegex(named["quic"], rf"^{self.backend} \d+\.\d+\.\d+$")
+
+    async def test_kernelWithoutGSO(self) -> None:
+        """
+        A kernel that refuses to send datagrams together gets each by itself.
+        """
+        await self._without("_UDP_SEGMENT")
+
+    async def test_kernelWithoutGRO(self) -> None:
+        """
+        So does one that does not receive them together.
+        """
+        await self._without("_UDP_GRO")
+
+    async def _without(self, option: str) -> None:
+        """
+        Send in both directions where the kernel does not know an option.
+        """
+        ports = []
+
+        class Kept(QuicPort):
+            """
+            A port that the test knows.
+            """
+
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments)
+                ports.append(self)
+
+        self.patch(port, option, 9999)
+        self.patch(transport, "QuicPort", Kept)
+        await self.test_echo()
+        self.assertEqual([each.offload for each in ports], [False, False])
 
 
 class SixQuicTests(QuicTests):
