@@ -17,6 +17,7 @@
 #   make bench      side by side with the same peers; ONLY=, AGAINST=, ROUNDS=, JSON=, NODE=
 #   make faults     cuts, full disks, bad networks: too slow for make test
 #   make soak       peers come and vanish for ten minutes; SECONDS=60 for one
+#   make lab-soak   a crowd behind routers that meets for SECONDS
 #   make lab        which routers two peers can meet through; writes docs/lab-table.inc
 #   make docs       the manual and the API reference, in docs/_build/html
 #   make diagrams   the pictures of the state machines, in docs/diagrams
@@ -135,6 +136,10 @@ interop: interop-peers
 lab: $(TESTING)
 	$(BIN)/python -m tests.lab.moving docs/moving.inc
 	$(BIN)/python -m tests.lab.table docs/lab-table.inc
+
+.PHONY: lab-soak
+lab-soak: $(TESTING)
+	$(BIN)/python -m tests.lab.soak $(SECONDS)
 
 .PHONY: bench
 bench: $(RUNTIME)

@@ -147,4 +147,5 @@ class Meeting:
         Stop all peers.
         """
         for each in self._players:
-            await each.stop()
+            if each.started:
+                await each.stop()

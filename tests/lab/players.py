@@ -38,6 +38,7 @@ class Player(Protocol):
     """
     One peer.
 
+    @ivar started: whether it has a part.
     @ivar relayedAt: the time of its first relayed connection as a dialer.
     @ivar directAt: the time of its first direct connection to the peer that it has
         dialed; None without one.
@@ -47,6 +48,7 @@ class Player(Protocol):
         does not say.
     """
 
+    started: bool
     relayedAt: float
     directAt: float | None
     direct: Deferred[None]
@@ -103,6 +105,7 @@ class OurPlayer:
         self._host = host
         self._transport = transport
         self._backend = backend
+        self.started = False
         self.relayedAt = 0.0
         self.directAt: float | None = None
         self.direct: Deferred[None] = Deferred()
@@ -116,6 +119,7 @@ class OurPlayer:
             transports=[*map(self._provider, transports), "relay"],
             **options,
         )
+        self.started = True
         node.registry.register(PROTOCOL_ID, EchoFactory())
         # The sockets of QUIC are made by the transport itself.
         with self._space.entered():
@@ -197,6 +201,7 @@ class ForeignPlayer:
         self._path = f"{PATHS[transport]}/"
         self._options = ["--transport", transport, "--host", host, "--port", "4001"]
         self._dialed = ""
+        self.started = False
         self.relayedAt = 0.0
         self.directAt: float | None = None
         self.direct: Deferred[None] = Deferred()
@@ -204,6 +209,7 @@ class ForeignPlayer:
         self.tries: int | None = None
 
     def _start(self, *arguments: str) -> ForeignPeer:
+        self.started = True
         self.process = ForeignPeer.start(
             ReactorIn(self._reactor, self._space),
             self._command,

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -108,6 +109,7 @@ func playPunch(h host.Host, role, target string) error {
 		if err := reserve(h, target); err != nil {
 			return err
 		}
+		awaitPunching(h)
 		addrs = append(addrs, fmt.Sprintf("%s/p2p-circuit/p2p/%s", target, h.ID()))
 	}
 	if role != "dial" {
@@ -125,11 +127,22 @@ func playPunch(h host.Host, role, target string) error {
 	if err := h.Connect(ctx, *relay); err != nil {
 		return err
 	}
+	awaitPunching(h)
 	info, err := peer.AddrInfoFromString(target)
 	if err != nil {
 		return err
 	}
 	return h.Connect(network.WithAllowLimitedConn(ctx, "a test of hole punching"), *info)
+}
+
+// awaitPunching waits until hole punching has begun: go-libp2p serves it once it
+// knows a public address, and overlooks the connections from before.
+func awaitPunching(h host.Host) {
+	for end := time.Now().Add(connectLimit); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if slices.Contains(h.Mux().Protocols(), holepunch.Protocol) {
+			return
+		}
+	}
 }
 
 // watchPunch prints the connections.
