@@ -16,14 +16,16 @@ import pytest
 from tests.lab.case import missing
 from tests.tun import NAMESPACE
 
-#: The server, the client, the version, and the router of the client.
+#: The server, the client, the version, the router of the client, and the transport.
 CELLS = [
-    ("go", "ours", "2", "forwarding"),
-    ("go", "ours", "2", "closed"),
-    ("go", "ours", "1", "forwarding"),
-    ("go", "ours", "1", "closed"),
-    ("ours", "go", "2", "none"),
-    ("ours", "go", "1", "none"),
+    ("go", "ours", "2", "forwarding", "tcp"),
+    ("go", "ours", "2", "closed", "tcp"),
+    ("go", "ours", "2", "forwarding", "quic"),
+    ("go", "ours", "2", "closed", "quic"),
+    ("go", "ours", "1", "forwarding", "tcp"),
+    ("go", "ours", "1", "closed", "tcp"),
+    ("ours", "go", "2", "none", "tcp"),
+    ("ours", "go", "1", "none", "tcp"),
 ]
 
 #: Seconds for a cell, and the start of its peers.
@@ -32,12 +34,12 @@ LIMIT = 240
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
 def test_autonat(
-    command: Callable[[str], list[str]], cell: tuple[str, str, str, str]
+    command: Callable[[str], list[str]], cell: tuple[str, str, str, str, str]
 ) -> None:
     """
     The client finds out whether it can be dialed.
     """
-    server, client, version, router = cell
+    server, client, *_ = cell
     (other,) = {server, client} - {"ours"}
     command(other)
     reason = missing()
@@ -49,7 +51,7 @@ def test_autonat(
         [
             *NAMESPACE,
             *(sys.executable, "-m", "tests.lab.ask"),
-            *(server, client, version, router),
+            *cell,
         ],
         capture_output=True,
         text=True,

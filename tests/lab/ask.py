@@ -2,7 +2,7 @@
 
 """
 AutoNAT between ours and another implementation in a laboratory, as a program:
-C{python -m tests.lab.ask SERVER CLIENT VERSION ROUTER}.
+C{python -m tests.lab.ask SERVER CLIENT VERSION ROUTER TRANSPORT}.
 
 The client of ours stands behind a router that forwards its port (C{forwarding}) or not
 (C{closed}); that of another implementation is in the internet (C{none}).  It ends with
@@ -21,7 +21,7 @@ from twisted.internet.task import react
 from tests.interop.process import ForeignPeer
 from tests.lab.lab import Lab
 from tests.lab.nat import NAT
-from tests.lab.players import commandOf
+from tests.lab.players import PATHS, commandOf
 from tests.lab.reactor import ReactorIn
 from tests.lab.space import Space
 from twisted_libp2p.events import ReachabilityChanged
@@ -30,7 +30,10 @@ from twisted_libp2p.node import Node
 
 #: The routers, and the verdicts behind them.
 ROUTERS = {
-    "forwarding": (NAT(forwards=(("tcp", 4001, "10.1.0.2"),)), Reachability.PUBLIC),
+    "forwarding": (
+        NAT(forwards=(("tcp", 4001, "10.1.0.2"), ("udp", 4001, "10.1.0.2"))),
+        Reachability.PUBLIC,
+    ),
     "closed": (NAT(), Reachability.PRIVATE),
 }
 
@@ -50,9 +53,10 @@ class Asking:
     A server and a client.
     """
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, transport: str) -> None:
         self.lab = Lab(reactor)
         self._version = version
+        self._transport = transport
         self._nodes: list[Node] = []
         self._processes: list[ForeignPeer] = []
 
@@ -62,8 +66,8 @@ class Asking:
         """
         node = Node(
             ReactorIn(reactor, space),
-            listen=[f"/ip4/{host}/tcp/4001"],
-            transports=["tcp"],
+            listen=[f"/ip4/{host}/{PATHS[self._transport]}"],
+            transports=[self._transport],
         )
         self._nodes.append(node)
         with space.entered():
@@ -78,6 +82,7 @@ class Asking:
         if isinstance(command, str):
             raise AssertionError(f"no {name} peer: {command}")
         options = ["--host", host, "--port", "4001", "--autonat", version]
+        options += ["--transport", self._transport]
         inside = ReactorIn(reactor, space)
         process = ForeignPeer.start(inside, command, "listen", *options)
         self._processes.append(process)
@@ -160,8 +165,8 @@ async def run(arguments: list[str]) -> None:
 
     @raise Exception: the verdict does not come.
     """
-    server, client, version, router = arguments
-    asking = Asking(version)
+    server, client, version, router, transport = arguments
+    asking = Asking(version, transport)
     try:
         address = await asking.server(server)
         if client == "ours":

@@ -13,8 +13,9 @@ from zope.interface.verify import verifyObject
 
 from tests.relay.case import RelayTestCase
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.events import ReachabilityChanged
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.interfaces import IHostService, Reachability
 from twisted_libp2p.relay.autorelay import (
     LEAVING_DELAY,
     TRIAL,
@@ -169,6 +170,24 @@ class AutoRelayTests(RelayTestCase):
         node.service(AutoRelay).reachable(True)
         self.nodes.advance(UNKNOWN_DELAY * 2)
         self.assertEqual(node.addresses, [])
+
+    def test_followed(self) -> None:
+        """
+        The verdict of the node decides.
+        """
+        relay = self.relay()
+        node = self.node(services=[AutoRelay()])
+        self.nodes.connect(node, relay)
+        for reachability, count, seconds in (
+            (Reachability.PRIVATE, 1, 0.0),
+            (Reachability.PUBLIC, 0, LEAVING_DELAY + 1),
+            (Reachability.UNKNOWN, 1, UNKNOWN_DELAY + 1),
+        ):
+            node.events.publish(
+                ReachabilityChanged(time=0.0, reachability=reachability, verdicts=())
+            )
+            self.nodes.advance(seconds)
+            self.assertEqual(len(node.addresses), count, reachability)
 
     def test_other(self) -> None:
         """

@@ -156,7 +156,13 @@ func relayOption(opts options) libp2p.Option {
 			libp2p.ForceReachabilityPublic(),
 		)
 	case 2:
-		return libp2p.ChainOptions(libp2p.DisableRelay(), libp2p.EnableAutoNATv2())
+		// Otherwise the server takes all UDP for a black hole (go-libp2p#3491).
+		return libp2p.ChainOptions(
+			libp2p.DisableRelay(),
+			libp2p.EnableAutoNATv2(),
+			libp2p.UDPBlackHoleSuccessCounter(nil),
+			libp2p.IPv6BlackHoleSuccessCounter(nil),
+		)
 	}
 	return libp2p.ChainOptions(libp2p.DisableRelay(), libp2p.ForceReachabilityPrivate())
 }
