@@ -164,7 +164,11 @@ class OptionsTests(SynchronousTestCase):
         It states further addresses to peers, each option one; a wrong one ends the
         program.
         """
-        announced = ["/ip4/192.0.2.1/tcp/4001", "/dns4/example.org/tcp/4001"]
+        announced = [
+            "/ip4/192.0.2.1/tcp/4001",
+            "/dns4/example.org/tcp/4001",
+            f"/ip4/192.0.2.7/tcp/4001/p2p/{Identity.generate().peerID}/p2p-circuit",
+        ]
         node = make(*(f"--announce={each}" for each in announced))
         self.assertEqual(
             [str(each.withoutPeer()) for each in node.addresses], announced
