@@ -85,7 +85,7 @@ NETWORKS = st.sampled_from([frozenset(), frozenset([b"a"]), frozenset([b"b"])])
 
 class TableModel(RuleBasedStateMachine):
     """
-    A table beside a list of peers.
+    A table, and the list of peers that it should have.
     """
 
     @initialize(own=PLACES)

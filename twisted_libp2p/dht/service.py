@@ -50,6 +50,7 @@ from twisted_libp2p.events import (
     ClosedConn,
     Identified,
     ProtocolsChanged,
+    ReachabilityChanged,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
@@ -61,6 +62,7 @@ from twisted_libp2p.interfaces import (
     IPeerRouting,
     IRegistration,
     ISubscription,
+    Reachability,
 )
 
 __all__ = ["AMINO", "KademliaDHT"]
@@ -95,6 +97,7 @@ class KademliaDHT(Service):
 
     name = "dht"
     serving = False
+    _public = False
 
     def __init__(
         self,
@@ -112,8 +115,8 @@ class KademliaDHT(Service):
         @param prefix: the prefix of the protocol id, which separates networks.
         @param mode: whether to be a server.
         @param scope: the peers and addresses that belong to the DHT.
-        @param validators: the rules of values by namespace, beside those of C{pk} and
-            C{ipns}.
+        @param validators: the rules of values by namespace; C{pk} and C{ipns} have
+            theirs.
         @param k: the size of a bucket, and the number of peers that store a record.
         @param random: makes keys to look up, and varies intervals.
         @raise ConfigurationError: an argument is wrong; the message says which would
@@ -213,6 +216,7 @@ class KademliaDHT(Service):
             events.subscribe(Identified, lambda event: self._met(event.peer)),
             events.subscribe(ProtocolsChanged, self._protocolsChanged),
             events.subscribe(ClosedConn, self._closed),
+            events.subscribe(ReachabilityChanged, self._judged),
             events.subscribe(
                 AddressesChanged,
                 lambda _: self._choose(),
@@ -443,6 +447,13 @@ class KademliaDHT(Service):
         if self.running:
             self._choose()
 
+    def _judged(self, event: ReachabilityChanged) -> None:
+        """
+        Take the verdict of other peers on this node.
+        """
+        self._public = event.reachability is Reachability.PUBLIC
+        self._choose()
+
     def _choose(self) -> None:
         """
         Become a server, or a client, as the mode and our addresses say.
@@ -451,7 +462,10 @@ class KademliaDHT(Service):
             self._mode is DHTMode.SERVER
             or (
                 self._mode is DHTMode.AUTO
-                and reachable(self._host.ownAddresses.all(), self._scope)
+                and (
+                    self._public
+                    or reachable(self._host.ownAddresses.all(), self._scope)
+                )
             )
         )
 
