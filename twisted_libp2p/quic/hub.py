@@ -98,6 +98,8 @@ class QuicHub:
         self.lines: dict[int, QuicLine] = {}
         self.punches: list[tuple[str, Callable[[int], object]]] = []
         self.halfOpen = HalfOpen()
+        # The connections that have not ended.
+        self._living = 0
         self._endpoint = backend.endpoint(settings)
         self._closed = closed
         self._dirty: dict[QuicLine, None] = {}
@@ -216,6 +218,7 @@ class QuicHub:
 
     def _began(self, line: QuicLine) -> None:
         self.lines[line.handle] = line
+        self._living += 1
         if not line.dialed:
             self._counted.add(line)
             self.halfOpen.began(line.host)
@@ -281,12 +284,13 @@ class QuicHub:
         """
         Whether nobody listens, and every connection has ended.
         """
-        return self.accept is None and all(each.lost for each in self.lines.values())
+        return self.accept is None and not self._living
 
     def lineLost(self) -> None:
         """
-        Note that a connection has ended: the socket may have no further use.
+        Note that a connection has ended, once: the socket may have no further use.
         """
+        self._living -= 1
         if self._call is None and not self._stopped and self.unused:
             self._call = self.clock.callLater(0, self._turn)
 

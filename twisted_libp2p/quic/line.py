@@ -208,6 +208,7 @@ class QuicLine:
         """
         if not self._dirty or self._driving or self.handle not in self._hub.lines:
             return
+        living = not self.lost
         self._driving = True
         try:
             due, over = self._poll()
@@ -227,7 +228,7 @@ class QuicLine:
             self._arm(due)
             if self._dirty:
                 self._hub.touch(self)
-        if self.lost:
+        if living and (over or self.lost):
             self._hub.lineLost()
 
     def _poll(self) -> tuple[float | None, bool]:
