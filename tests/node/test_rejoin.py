@@ -6,6 +6,7 @@ Tests of the first connections of a node that was started before.
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 from twisted.application.service import (
@@ -24,7 +25,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
-from twisted_libp2p.node.rejoin import REJOINED, REJOINED_ADDRESSES
+from twisted_libp2p.node.rejoin import REJOINED, REJOINED_ADDRESSES, SURE
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
@@ -115,6 +116,27 @@ class RejoinChoiceTests(SynchronousTestCase):
         dialed = self.transport.dialed
         self.assertEqual(dialed[0], str(address.withoutPeer()))
         self.assertEqual(len(dialed), 1 + (REJOINED - 1) * REJOINED_ADDRESSES)
+
+    def test_spread(self) -> None:
+        """
+        Nodes that start together and know the same peers dial some of them all, and
+        others each for itself.
+        """
+        for number in range(100):
+            peer = Identity.generate().peerID
+            self.store.connected(peer, Multiaddr(f"/memory/{1000 + number}"))
+            self.store.disconnected(peer)
+        dialed = []
+        for start in (1, 2, 3):
+            self.transport.dialed.clear()
+            node = self.node(random=Random(start).random)
+            node.startService()
+            self.nodes.advance(60)
+            self.nodes.result(node.stopService())
+            dialed.append(set(self.transport.dialed))
+        self.assertEqual([len(each) for each in dialed], [REJOINED] * 3)
+        self.assertGreaterEqual(len(set.intersection(*dialed)), SURE)
+        self.assertGreater(len(set.union(*dialed)), REJOINED + SURE)
 
     def test_undialable(self) -> None:
         """

@@ -203,6 +203,7 @@ class Node(OutgoingNode, RunningNode):
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
         self.addressFilter = AddressFilter(self.ownAddresses, reactor.seconds)
         self.proxies = TrustedProxies(proxies)
+        self._random = random
         self.routing = Routing(reactor, routings)
         self.peerstore = openStore(peerstore, self)
         self.connections = makeConnections(self, policy, limits, gater, random)

@@ -6,6 +6,8 @@ The start and the stop of a node, in the order of its parts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -45,6 +47,7 @@ class RunningNode(LivingService):
     _upgrader: Upgrader
     _dialer: Dialer
     _endpointDials: EndpointDials
+    _random: Callable[[], float]
     _rejoining: Deferred[None] | None = None
 
     @property
@@ -78,7 +81,7 @@ class RunningNode(LivingService):
         self.listeners.start(lambda: self.happened("listening"))
         if stops == self.listeners.stops and IService.providedBy(self.peerstore):
             self._rejoining = Deferred.fromCoroutine(
-                rejoin(self.peerstore, self.connections, self._dialer)
+                rejoin(self.peerstore, self.connections, self._dialer, self._random)
             )
 
     def _admit(self, open: bool) -> None:
