@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.examples import drawn
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.reachability.observed import (
+    MAX_OF_NETWORK,
     MAX_OUTER,
+    MAX_REPORTS,
     Mapping,
     Observations,
     Outer,
@@ -67,7 +69,7 @@ class ObservationsTests(SynchronousTestCase):
         """
         No more than three outer ends of an end are used.
         """
-        for port in range(1000, 2000):
+        for port in range(1000, 1100):
             self.see(port, port)
         self.see(4001, 1)
         self.see(4001, 2)
@@ -75,13 +77,26 @@ class ObservationsTests(SynchronousTestCase):
         self.assertEqual(len(found), MAX_OUTER)
         self.assertEqual(found[0], Outer(outer(4001), 2))
 
+    def test_enough(self) -> None:
+        """
+        A bounded number of reports is kept, and few of one network.
+        """
+        for _ in range(100):
+            self.see(1, 1)
+        self.assertEqual(len(self.observed), MAX_OF_NETWORK)
+        for each in range(1000):
+            self.see(1, each)
+        self.assertEqual(len(self.observed), MAX_REPORTS)
+        self.assertFalse(self.observed.add("a", INNER, outer(1), "a", True))
+        self.observed.remove(1)
+        self.assertTrue(self.observed.add("a", INNER, outer(1), "a", True))
+
     def test_replaced(self) -> None:
         """
         A connection has one report, the last one.
         """
-        self.assertTrue(self.observed.add("a", INNER, outer(1), 1, True))
-        self.assertTrue(self.observed.add("a", INNER, outer(2), 1, True))
-        self.assertFalse(self.observed.add("b", INNER, outer(2), 2, True))
+        for connection, port, network in (("a", 1, 1), ("a", 2, 1), ("b", 2, 2)):
+            self.observed.add(connection, INNER, outer(port), network, True)
         self.assertEqual(self.observed.outer(INNER), [Outer(outer(2), 2)])
 
     def test_removed(self) -> None:
@@ -113,7 +128,8 @@ class ObservationsTests(SynchronousTestCase):
                 observed.add(connection, local, end, network, True)
         for connection in range(1, 6):
             observed.remove(connection)
-        self.assertEqual((observed._reports, observed._counts), ({}, {}))
+        self.assertEqual(observed._reports, {})
+        self.assertEqual((observed._counts, observed._networks), ({}, {}))
 
     def test_mapping(self) -> None:
         """

@@ -18,7 +18,15 @@ from typing import Final
 
 from twisted_libp2p.address import Multiaddr
 
-__all__ = ["ACTIVE", "MAX_OUTER", "Mapping", "Observations", "Outer"]
+__all__ = [
+    "ACTIVE",
+    "MAX_OF_NETWORK",
+    "MAX_OUTER",
+    "MAX_REPORTS",
+    "Mapping",
+    "Observations",
+    "Outer",
+]
 
 #: Number of networks that have to report an outer end before it is given to peers, as
 #: in go-libp2p.
@@ -27,6 +35,11 @@ ACTIVE: Final = 4
 #: Number of outer ends of one end of ours that are used: those that most networks
 #: report.
 MAX_OUTER: Final = 3
+
+#: Number of connections whose reports are kept, in all and of one network: a few are
+#: enough, and a crowd in one network must not take the places of the others.
+MAX_REPORTS: Final = 128
+MAX_OF_NETWORK: Final = 4
 
 #: Number of networks that must have reported an end of ours before its mapping is
 #: judged.
@@ -83,6 +96,7 @@ class Observations:
 
     def __init__(self) -> None:
         self._reports: dict[Hashable, _Report] = {}
+        self._networks: Counter[Hashable] = Counter()
         # By our end and the outer end: how many connections of each network report it.
         self._counts: dict[Multiaddr, dict[Multiaddr, Counter[Hashable]]] = {}
 
@@ -95,16 +109,25 @@ class Observations:
         outbound: bool,
     ) -> bool:
         """
-        Take the report of the peer of a connection, in place of its earlier one.
+        Take the report of the peer of a connection, in place of its earlier one, unless
+        there are enough.
 
-        @return: whether the outer end is new for our end.
+        @return: whether it was taken.
         """
         self.remove(connection)
+        if (
+            len(self._reports) >= MAX_REPORTS
+            or self._networks[network] >= MAX_OF_NETWORK
+        ):
+            return False
+        self._networks[network] += 1
         self._reports[connection] = _Report(local, outer, network, outbound)
         ends = self._counts.setdefault(local, {})
-        isNew = outer not in ends
         ends.setdefault(outer, Counter())[network] += 1
-        return isNew
+        return True
+
+    def __len__(self) -> int:
+        return len(self._reports)
 
     def remove(self, connection: Hashable) -> bool:
         """
@@ -115,6 +138,9 @@ class Observations:
         report = self._reports.pop(connection, None)
         if report is None:
             return False
+        self._networks[report.network] -= 1
+        if not self._networks[report.network]:
+            del self._networks[report.network]
         ends = self._counts[report.local]
         networks = ends[report.outer]
         networks[report.network] -= 1

@@ -109,9 +109,11 @@ class Servers:
 
     def learn(
         self, connection: IConnection, network: Hashable, protocols: Collection[str]
-    ) -> None:
+    ) -> bool:
         """
         Take the protocols of the peer of a connection.
+
+        @return: whether it is a server that was not known.
         """
         if DIAL_REQUEST in protocols:
             version = 2
@@ -119,12 +121,14 @@ class Servers:
             version = 1
         else:
             self.forget(connection)
-            return
+            return False
         known = self._all.get(connection)
         if known is not None:
             known.version = version
         elif len(self._all) < MAX_SERVERS:
             self._all[connection] = Server(connection, network, version)
+            return True
+        return False
 
     def forget(self, connection: IConnection) -> None:
         """

@@ -36,7 +36,12 @@ from twisted_libp2p.interfaces import (
     Reachability,
     Verdict,
 )
-from twisted_libp2p.reachability.observed import ACTIVE, Mapping, Observations
+from twisted_libp2p.reachability.observed import (
+    ACTIVE,
+    MAX_REPORTS,
+    Mapping,
+    Observations,
+)
 from twisted_libp2p.reachability.prober import Outcome, Prober
 from twisted_libp2p.reachability.questions import Questions
 from twisted_libp2p.reachability.report import AddressReport, Report
@@ -104,7 +109,7 @@ class ReachabilityService(Service):
         self._tracker = Tracker()
         self._servers = Servers()
         self._dialed: OrderedDict[bytes, None] = OrderedDict()
-        self._losses: deque[float] = deque(maxlen=64)
+        self._losses: deque[float] = deque(maxlen=MAX_REPORTS)
         self._judged: dict[Multiaddr, Confidence] = {}
         self._bound: frozenset[Multiaddr] | None = None
         self._published: tuple[object, ...] = (Reachability.UNKNOWN, ())
@@ -245,10 +250,11 @@ class ReachabilityService(Service):
         self._servers.forget(connection)
         if known and not event.reason.check(LocalError):
             now = self._host.clock.seconds()
-            self._losses.append(now)
-            recent = sum(now - each < LOSS_TIME for each in self._losses)
-            left = sum(isPublic(each.remoteAddress) for each in self._host.connections)
-            if recent >= max(1, left):
+            losses = self._losses
+            losses.append(now)
+            while now - losses[0] >= LOSS_TIME:
+                losses.popleft()
+            if len(losses) >= max(1, len(self._observed)):
                 self._doubt("connections were lost")
         if known:
             self._update()
@@ -283,12 +289,13 @@ class ReachabilityService(Service):
         if not isPublic(remote) or not connection.connected:
             return
         network = networkOf(remote)
-        self._servers.learn(connection, network, event.protocols)
+        news = self._servers.learn(connection, network, event.protocols)
         observed = event.observedAddress
         local = connection.localAddress
         if local is not None and observed is not None and isPublic(observed):
-            self._observe(event, local, observed, network)
-        self._update()
+            news = self._observe(event, local, observed, network) or news
+        if news:
+            self._update()
 
     def _observe(
         self,
@@ -296,10 +303,12 @@ class ReachabilityService(Service):
         local: Multiaddr,
         observed: Multiaddr,
         network: Hashable,
-    ) -> None:
+    ) -> bool:
         """
         Take the address from which a peer sees us, if our end is one on which we
         listen: peers see others at other ports.
+
+        @return: whether it was taken.
         """
         inner, outer = endOf(local), endOf(observed)
         if (
@@ -308,11 +317,12 @@ class ReachabilityService(Service):
             or inner.names != outer.names
             or inner not in set(map(endOf, self._bound or ()))
         ):
-            return
+            return False
         connection = event.connection
         hosts = {each.end.host for each in self._observed.outer(inner)}
         outbound = connection.direction is Direction.OUTBOUND
-        self._observed.add(connection, inner, outer, network, outbound)
+        if not self._observed.add(connection, inner, outer, network, outbound):
+            return False
         if hosts and outer.host not in hosts:
             self._doubt(f"a peer sees us at {outer}")
         remote = connection.remoteAddress
@@ -321,6 +331,7 @@ class ReachabilityService(Service):
             # because of what we have done.
             self._update()
             self._vote(outer, network, event.peer, True, Evidence.INBOUND)
+        return True
 
     # Our addresses
 
