@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.events import (
     ClosedConn,
@@ -84,6 +85,7 @@ class Victim:
         kinds: Sequence[str] = ("",),
         backend: str | None = None,
         relay: bool = False,
+        dht: bool = False,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -102,6 +104,9 @@ class Victim:
         self._relay = RelayService()
         if relay:
             self._node.add(self._relay)
+        self._dht = KademliaDHT("/attacked", "server" if dht else "client")
+        if dht:
+            self._node.add(self._dht)
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -146,6 +151,7 @@ class Victim:
             "calls": len(loop.getDelayedCalls()),
             "reservations": len(self._relay.book),
             "circuits": self._relay.book.circuits,
+            "providers": len(self._dht.providers),
         }
 
     async def dial(self, *targets: str) -> dict[str, Any]:
@@ -340,6 +346,7 @@ def main() -> None:
         "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
     )
     parser.add_argument("--relay", action="store_true", help="be a relay")
+    parser.add_argument("--dht", action="store_true", help="be a server of a DHT")
     options = parser.parse_args()
     kinds = (
         ("", QUIC)
@@ -358,6 +365,7 @@ def main() -> None:
         kinds,
         options.backend,
         options.relay,
+        options.dht,
     )
     commands: list[Callable[..., Any]] = [
         victim.state,

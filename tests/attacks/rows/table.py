@@ -24,6 +24,7 @@ from tests.attacks.rows import (
 )
 from tests.attacks.rows.quictable import QUIC_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
+from tests.attacks.rows.routingtable import DHT_ROWS
 from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
@@ -360,4 +361,5 @@ ROWS = (
     ),
     *QUIC_ROWS,
     *RELAY_ROWS,
+    *DHT_ROWS,
 )
