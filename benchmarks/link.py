@@ -17,6 +17,7 @@ from benchmarks.pair import Pair
 from benchmarks.peers.orders import Order
 from benchmarks.progress import Progress
 from benchmarks.rows import Row
+from benchmarks.works import QUIC
 from tests.tun import missing
 
 __all__ = ["NAME", "links"]
@@ -29,7 +30,7 @@ LINKS = ((10, 0), (50, 0), (150, 0), (50, 1))
 
 #: Who is measured.
 AGAINST = ("ours", "go", "rust", "raw")
-STACKS = ("noise+yamux", "tls+yamux")
+STACKS = ("noise+yamux", "tls+yamux", QUIC)
 
 #: How much is sent to let windows grow, and then for how many seconds.
 FIRST, SECONDS = 16 * 1024 * 1024, 4.0
@@ -57,7 +58,14 @@ async def links(
     rows: list[Row] = []
     notes: list[str] = []
     able = [each for each in contenders if each.name in AGAINST]
-    pairs = [(stack, each) for stack in STACKS if stack in stacks for each in able]
+    pairs = [
+        (stack, each)
+        for stack in STACKS
+        if stack in stacks
+        for each in able
+        # Those without libp2p have TCP alone.
+        if not (each.plain and stack == QUIC)
+    ]
     for delay, loss in LINKS:
         name = f"{delay} ms" + (f", {loss / 10:.1f} % lost" if loss else "")
         with noted(notes, f"{NAME}: {name}"):

@@ -355,6 +355,18 @@ class ToolTests(NetworkTestCase):
             await self.tool(tool, self.bare)
         self.assertEqual(len(seen), 2)
 
+    async def test_reachability(self) -> None:
+        """
+        It says whether peers can dial this machine, and which could not be asked.
+        """
+        lines = await self.tool(
+            *("reachability", "--wait", "0.01", "--listen", "/ip4/127.0.0.1/tcp/0"),
+            *(self.address, "/ip4/127.0.0.1/tcp/1"),
+        )
+        self.assertEqual(lines[0][:9], "unknown: ")
+        self.assertIn("none speaks AutoNAT", lines[1])
+        self.assertRegex(lines[3], r"^not public   /ip4/127\.0\.0\.1/tcp/\d+ ")
+
     async def test_identify(self) -> None:
         """
         All that a peer tells is printed, in its own line.

@@ -31,6 +31,8 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.discovery.meeting import DialFound
+from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
+from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError, DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
 from twisted_libp2p.identity import Identity
@@ -365,6 +367,12 @@ class ServiceOptionsTests(SynchronousTestCase):
         node = make("--bootstrap", "public")
         self.assertEqual(len(node.service(Bootstrap).states()), 6)
         self.assertRaises(ConfigurationError, node.service, MdnsService)
+        point = f"/ip4/192.0.2.1/tcp/1/p2p/{Identity.generate().peerID}"
+        node = make(
+            "--rendezvous-service", "--rendezvous", point, "--namespace", "chess"
+        )
+        self.assertEqual(node.service(RendezvousClient).namespaces, ["chess"])
+        self.assertEqual(node.service(RendezvousPoint).registrations, 0)
 
     def test_refused(self) -> None:
         """
@@ -375,6 +383,9 @@ class ServiceOptionsTests(SynchronousTestCase):
             (("--block", "nobody"), "nobody"),
             (("--bootstrap", "/ip4/192.0.2.1/tcp/1"), "/p2p/"),
             (("--bootstrap", "nowhere"), "--bootstrap nowhere: it is neither"),
+            (("--rendezvous", "/ip4/192.0.2.1/tcp/1"), "--namespace"),
+            (("--namespace", "chess"), "--rendezvous"),
+            (("--rendezvous", "x", "--namespace", "y"), "rendezvous point x: "),
             (("--peerstore", "mysql:x"), "sqlite:"),
             (("--peerstore-limit", "5"), "--peerstore sqlite:PATH"),
             (("--peerstore-limit", "0"), "--peerstore-limit"),

@@ -6,6 +6,8 @@ Targets: the messages of discovery.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from tests.fuzz.target import target
 from twisted_libp2p.discovery.mdns.packet import (
     MAX_PEERS,
@@ -14,9 +16,16 @@ from twisted_libp2p.discovery.mdns.packet import (
     Answer,
     parse,
 )
-from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.discovery.rendezvous.messages import (
+    MAX_ADDRESSES,
+    Layout,
+    Place,
+    readMessage,
+    registrationsIn,
+)
+from twisted_libp2p.errors import InvalidInput, InvalidRecord, ProtocolViolation
 
-__all__ = ["multicasts"]
+__all__ = ["multicasts", "rendezvous"]
 
 
 @target
@@ -37,3 +46,23 @@ def multicasts(data: bytes) -> None:
     else:
         assert len(parsed.names) + len(parsed.known) <= MAX_RECORDS
         parsed.wants(SERVICE, b"label")
+
+
+@target
+def rendezvous(data: bytes) -> None:
+    """
+    A message of rendezvous is a violation, or has few registrations, each of which is
+    read again as it was written.
+    """
+    with suppress(InvalidRecord):
+        Place.fromBytes(data)
+    try:
+        message = readMessage(data)
+    except ProtocolViolation:
+        return
+    found = registrationsIn(message.discoverResponse.registrations, 5)
+    assert len(found) <= 5
+    for each in found:
+        assert len(each.place.addresses) <= MAX_ADDRESSES
+        old = each.place.layout is Layout.OLD
+        assert Place.fromBytes(each.place.toBytes(old)) == each.place

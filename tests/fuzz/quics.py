@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Targets: datagrams and frames of QUIC into the backend over aioquic, events into a
-session, buffers of several datagrams, tokens, and the judge of certificates.
+Targets: datagrams of QUIC into the backend over aioquic, events into a session, buffers
+of several datagrams, tokens, and the judge of certificates.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from aioquic.quic.packet import QuicPacketType
-from aioquic.quic.packet_builder import QuicPacketBuilder
-from aioquic.tls import Epoch
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -34,7 +31,6 @@ from twisted_libp2p.quic.session import QuicSession
 from twisted_libp2p.quic.tokens import Tokens
 from twisted_libp2p.security.tls.certificate import HostCertificate
 from twisted_libp2p.testing.muxer.doubles import Collector, MuxedConnectionDouble
-from twisted_libp2p.testing.quic import QuicPair
 from twisted_libp2p.testing.quic.pair import MOMENT, settingsOf
 
 _PEER = "198.51.100.7"
@@ -66,52 +62,6 @@ def quicDatagrams(data: bytes) -> None:
     assert sum(len(each[0]) for each in answers) <= sum(
         len(each[0]) for each in received
     )
-
-
-@target
-def quicFrames(data: bytes) -> None:
-    """
-    Frames of a peer that has proven its identity: the connection goes on, or ends with
-    one last event.
-    """
-    pair = _connected()
-    dialer: Any = pair.dialer.endpoint
-    quic = dialer._connections[pair.dialer.connection].quic
-    builder = QuicPacketBuilder(
-        host_cid=quic.host_cid,
-        peer_cid=quic._peer_cid.cid,
-        version=1,
-        is_client=True,
-        max_datagram_size=1200,
-        packet_number=quic._packet_number,
-    )
-    quic._packet_number += 1
-    builder.start_packet(QuicPacketType.ONE_RTT, quic._cryptos[Epoch.ONE_RTT])
-    builder.start_frame(1, capacity=1).push_bytes(data[:1000])
-    listener = pair.listener
-    for each in builder.flush()[0]:
-        listener.receive([ReceivedDatagram(each, pair.dialer.host, 4001)])
-    before = len(listener.events)
-    pair.run(20)
-    for event in listener.events[before:]:
-        if event[0] in (QuicEvent.READABLE, QuicEvent.OPENED):
-            listener.readAll(event[1])
-    pair.run(20)
-    lost = [each for each in listener.events if each[0] is QuicEvent.LOST]
-    assert len(lost) <= 1 and (not lost or listener.events[-1] is lost[0])
-    if lost or pair.dialer.named(QuicEvent.LOST):
-        _connected.cache_clear()
-
-
-@cache
-def _connected() -> QuicPair:
-    """
-    Return a connection: a handshake costs more than all the rest, so inputs share one
-    until it is lost.
-    """
-    pair = QuicPair(_backend())
-    pair.connect()
-    return pair
 
 
 class _Endpoint:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from tests.attacks.raw import packets
 from tests.attacks.raw.certificates import WRONG, shown
-from tests.attacks.raw.packets import crypto, frame, stream
-from tests.attacks.raw.quic import forgedTicket, hello
+from tests.attacks.raw.packets import crypto, frame, ids, stream
+from tests.attacks.raw.quic import answering, forgedTicket, hello
 from tests.attacks.raw.violations import VIOLATIONS
 from tests.examples import explained
-from tests.quic.hostile import HostileDialer
+from tests.quic.hostile import HostileDialer, HostileListener
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IQuicBackend, LossCause, QuicEvent
 from twisted_libp2p.quic.aioquic.parts import MAX_PARTS
 from twisted_libp2p.testing.quic.pair import MOMENT
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 else:
     TestCase = object
 
-__all__ = ["Handshakes", "Onlookers", "Violations"]
+__all__ = ["Handshakes", "Listeners", "Onlookers", "Violations"]
 
 #: Frames that do no harm.
 HARMLESS = {
@@ -234,6 +235,70 @@ class Handshakes(_Suite):
         hostile.answered(hostile.listener.poll())
         hostile.quic._packet_number = len(places)
         hostile.connect()
+
+
+class Listeners(_Suite):
+    """
+    A peer that is dialed, and answers wrongly.
+    """
+
+    def test_good(self) -> None:
+        """
+        A listener that does nothing wrong is accepted.
+        """
+        identity = Identity.generate()
+        hostile = HostileListener(self.makeBackend(), identity.peerID)
+        given = shown("good", identity, MOMENT)
+        hostile.answer(answering(hostile.first, given))
+        self.assertEqual(hostile.dialer.named(QuicEvent.CONFIRMED), [()])
+
+    def test_listeners(self) -> None:
+        """
+        Wrong certificates, another peer and other protocols are refused before the
+        dialer is connected.
+        """
+        identity = Identity.generate()
+        for kind in (*WRONG, "another peer", "another protocol"):
+            shows = Identity.generate() if kind == "another peer" else identity
+            given = shown(kind if kind in WRONG else "good", shows, MOMENT)
+            alpn = ("h3",) if kind == "another protocol" else ("libp2p",)
+            with explained(kind.format):
+                hostile = HostileListener(self.makeBackend(), identity.peerID)
+                hostile.answer(answering(hostile.first, given, alpn))
+                self.assertEqual(hostile.dialer.named(QuicEvent.CONNECTED), [])
+                self.assertEqual(len(hostile.dialer.named(QuicEvent.LOST)), 1)
+
+    def test_retries(self) -> None:
+        """
+        A dialer follows one Retry, and no other; one with a wrong checksum is dropped.
+        """
+        hostile = HostileListener(self.makeBackend())
+        target, source = ids(hostile.first)
+        wrong = packets.retry(b"another!", source, b"12345678", b"token")
+        self.assertEqual(hostile.put(wrong), [])
+        # quinn-proto takes no Retry after a wrong one.
+        hostile = HostileListener(self.makeBackend())
+        target, source = ids(hostile.first)
+        answers = hostile.put(packets.retry(target, source, b"12345678", b"token"))
+        self.assertIn(b"token", answers[0])
+        target, source = ids(answers[0])
+        again = packets.retry(target, source, b"abcdefgh", b"other")
+        self.assertFalse(any(b"other" in each for each in hostile.put(again)))
+        self.assertEqual(hostile.dialer.named(QuicEvent.LOST), [])
+
+    def test_versions(self) -> None:
+        """
+        A listener without a version of ours ends the dial; one that offers ours is not
+        believed, since it would not have had to.
+        """
+        for offered, count in ((b"\x1a\x2a\x3a\x4a", 1), (b"\0\0\0\1", 0)):
+            hostile = HostileListener(self.makeBackend())
+            target, source = ids(hostile.first)
+            hostile.put(packets.versions(source, target, offered))
+            lost = hostile.dialer.named(QuicEvent.LOST)
+            self.assertEqual(len(lost), count)
+            for cause, _, _ in lost:
+                self.assertEqual(cause, LossCause.VERSION)
 
 
 class Onlookers(_Suite):

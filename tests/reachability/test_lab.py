@@ -10,8 +10,6 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionLost
-from twisted.python.failure import Failure
 
 from tests.lab.case import LabTestCase
 from tests.lab.lab import Router
@@ -167,11 +165,13 @@ class ReachabilityTests(LabTestCase):
             (NAT(), Reachability.PRIVATE),
             (FORWARDING, Reachability.PUBLIC),
         ):
-            self.patch(node.reachability, "_doubtedAt", -1000.0)
             waiting = self.untilIs(node, wanted)
             router.become(nat)
+            for each in servers:
+                for connection in each.connections.to(node.peerID):
+                    await connection.close()
             for connection in list(node.connections):
-                connection.abort(Failure(ConnectionLost()))
+                await connection.whenClosed()
             for each in servers:
                 await node.connect(each.addresses[0])
             await waiting

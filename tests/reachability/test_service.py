@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -380,10 +380,14 @@ class VerdictTests(ServiceTestCase):
 
     def test_lost(self) -> None:
         """
-        If half of the connections are lost, servers are asked again; not if our side
-        has closed them.
+        If half of the connections are lost, servers are asked again; not if a side
+        has closed them in order.
         """
-        for error, stale in ((ClosedHere(0), False), (ConnectionLost(), True)):
+        for error, stale in (
+            (ClosedHere(0), False),
+            (ConnectionDone(), False),
+            (ConnectionLost(), True),
+        ):
             found = self.ask(1, 2, 3)
             for each in found:
                 self.answer(each, DialStatus.OK)

@@ -21,7 +21,7 @@ from twisted_libp2p.errors import InvalidMultiaddr, InvalidRecord
 from twisted_libp2p.identity import Envelope, Identity, PeerID
 from twisted_libp2p.wire import record_pb2
 
-__all__ = ["MAX_ADDRESSES", "MAX_ENVELOPE", "PeerRecord"]
+__all__ = ["MAX_ADDRESSES", "MAX_ENVELOPE", "RFC_TYPE", "PeerRecord"]
 
 #: The size of the largest envelope that is read, in bytes: twice what identify
 #: accepts in one message.
@@ -32,6 +32,9 @@ MAX_ADDRESSES: Final = 500
 
 _DOMAIN: Final = "libp2p-peer-record"
 _PAYLOAD_TYPE: Final = b"\x03\x01"
+
+#: The type of a record in the text of the RFC.
+RFC_TYPE: Final = b"/libp2p/routing-state-record"
 
 # The number of verified envelopes that are kept with their records, and the largest
 # size of one in bytes: together they take some 4 MiB at most.  Each is verified several
@@ -44,7 +47,7 @@ _USUAL_SIZE: Final = 4096
 # the first.
 _DOMAINS: Final[Mapping[bytes, str]] = {
     _PAYLOAD_TYPE: _DOMAIN,
-    b"/libp2p/routing-state-record": "libp2p-routing-state",
+    RFC_TYPE: "libp2p-routing-state",
 }
 
 
@@ -71,11 +74,13 @@ class PeerRecord:
         addresses = tuple(Multiaddr.several(self.addresses))
         object.__setattr__(self, "addresses", addresses)
 
-    def seal(self, identity: Identity) -> bytes:
+    def seal(self, identity: Identity, asRFC: bool = False) -> bytes:
         """
         Sign the record.
 
         @param identity: the identity of the peer that the record is about.
+        @param asRFC: whether it has the type and the domain of the text of the RFC, as
+            only rust-libp2p has, in place of those of all others.
         @return: the envelope, as it is sent.
         @raise InvalidRecord: the record is about another peer, or its sequence number
             does not fit into 64 bits.
@@ -93,7 +98,8 @@ class PeerRecord:
             ],
         )
         payload = message.SerializeToString(deterministic=True)
-        return Envelope.seal(identity, _DOMAIN, _PAYLOAD_TYPE, payload).toBytes()
+        kind = RFC_TYPE if asRFC else _PAYLOAD_TYPE
+        return Envelope.seal(identity, _DOMAINS[kind], kind, payload).toBytes()
 
     @classmethod
     def open(cls, data: bytes) -> PeerRecord:

@@ -26,6 +26,7 @@ __all__ = [
     "ProtocolViolation",
     "ProxyRefused",
     "RemoteError",
+    "RendezvousRefused",
     "ReservationRefused",
     "SessionEnded",
     "StreamReset",
@@ -268,6 +269,25 @@ class CircuitRefused(RemoteError, ConnectError):
 
     def _describe(self) -> str:
         return f"the relay refuses to connect: {self.name}"
+
+
+class RendezvousRefused(RemoteError):
+    """
+    A rendezvous point refuses a registration, or a search.
+
+    @ivar point: the point.
+    @ivar status: the code of its answer.
+    @ivar name: the status in words.
+    """
+
+    def __init__(self, point: str, status: int, name: str) -> None:
+        super().__init__(point, status, name)
+        self.point = point
+        self.status = status
+        self.name = name
+
+    def _describe(self) -> str:
+        return f"the rendezvous point {self.point} refuses: {self.name}"
 
 
 class CircuitLimit(RemoteError, ConnectionLost):

@@ -13,6 +13,8 @@ from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.discovery.meeting import DialFound
+from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
+from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
 from twisted_libp2p.options.command import whole
@@ -33,12 +35,15 @@ class FindingOptions(NodeOptions):
 
     optFlags: ClassVar[list[Any]] = [
         ["mdns", None, "find peers on the local network, and be found by them"],
+        ["rendezvous-service", None, "be a rendezvous point for peers"],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["bootstrap"] = []
         self["mdns-interface"] = []
+        self["rendezvous"] = []
+        self["namespace"] = []
 
     def opt_bootstrap(self, where: str) -> None:
         """
@@ -52,6 +57,18 @@ class FindingOptions(NodeOptions):
         """
         self["mdns-interface"].append(name)
         self["mdns"] = 1
+
+    def opt_rendezvous(self, point: str) -> None:
+        """
+        meet peers at this point, /ip4/.../tcp/.../p2p/...; may be repeated
+        """
+        self["rendezvous"].append(point)
+
+    def opt_namespace(self, name: str) -> None:
+        """
+        register there under this name, and find its peers; may be repeated
+        """
+        self["namespace"].append(name)
 
     def discoveries(self, network: PrivateNetwork | None) -> Iterator[IHostService]:
         """
@@ -71,5 +88,24 @@ class FindingOptions(NodeOptions):
         if self["mdns"]:
             fingerprint = None if network is None else network.fingerprint
             yield MdnsService(fingerprint, self["mdns-interface"])
+        yield from self._rendezvous()
         if self["dial-found"] is not None:
             yield DialFound(self["dial-found"])
+
+    def _rendezvous(self) -> Iterator[IHostService]:
+        """
+        Make the services of rendezvous.
+        """
+        if self["rendezvous-service"]:
+            yield RendezvousPoint()
+        points, names = self["rendezvous"], self["namespace"]
+        if points and not names:
+            raise ConfigurationError(
+                "--rendezvous needs --namespace NAME, such as --namespace chess"
+            )
+        if names and not points:
+            raise ConfigurationError(
+                "--namespace needs --rendezvous ADDRESS, the point to register at"
+            )
+        if points:
+            yield RendezvousClient(points, names)

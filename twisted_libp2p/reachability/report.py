@@ -46,6 +46,13 @@ _MAPPINGS = {
 }
 
 
+def _count(number: int, thing: str) -> str:
+    """
+    Write a number of things.
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 @dataclass(frozen=True, slots=True)
 class AddressReport:
     """
@@ -81,8 +88,7 @@ class AddressReport:
         """
         about = [_SOURCES[self.source]]
         if self.networks:
-            plural = "" if self.networks == 1 else "s"
-            about.append(f"seen from {self.networks} network{plural}")
+            about.append(f"seen from {_count(self.networks, 'network')}")
         given = self.confidence >= Confidence.LIKELY
         about.append("given to peers" if given else "not given to peers")
         verdict = "not public" if self.verdict is None else self.verdict.value
@@ -128,8 +134,8 @@ class Report:
         """
         yield f"{self.reachability.value}: {_SUMMARY[self.reachability]}"
         yield (
-            f"{self.servers} connected peers in {self.networks} networks can try our"
-            " addresses"
+            f"{_count(self.servers, 'connected peer')} in"
+            f" {_count(self.networks, 'network')} can try our addresses"
             if self.servers
             else "no connected peer can try our addresses: none speaks AutoNAT"
         )

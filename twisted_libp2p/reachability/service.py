@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator
 from typing import Final
 
 from twisted.application.service import Service
+from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -248,7 +249,7 @@ class ReachabilityService(Service):
         connection = event.connection
         known = self._observed.remove(connection)
         self._servers.forget(connection)
-        if known and not event.reason.check(LocalError):
+        if known and not event.reason.check(ConnectionDone, LocalError):
             now = self._host.clock.seconds()
             losses = self._losses
             losses.append(now)

@@ -102,6 +102,9 @@ class Book:
 
     @ivar limits: the limits.
     @ivar circuits: how many circuits there are, or are being opened.
+    @ivar given: how many reservations were given; C{len} counts those that have not
+        ended.
+    @ivar renewed: how many times one was renewed.
     """
 
     def __init__(self, limits: RelayLimits) -> None:
@@ -110,6 +113,7 @@ class Book:
         """
         self.limits = limits
         self.circuits = 0
+        self.given = self.renewed = 0
         self._entries: dict[PeerID, _Entry] = {}
         self._reserved: Counter[Hashable] = Counter()
         self._sources: Counter[Hashable] = Counter()
@@ -157,6 +161,10 @@ class Book:
         expires = now + limits.lifetime
         self._entries[peer] = _Entry(connection, places, expires)
         self._count(self._reserved, places, 1)
+        if old is None:
+            self.given += 1
+        else:
+            self.renewed += 1
         return Status.OK, expires
 
     def holder(self, peer: PeerID, now: float) -> IConnection | None:

@@ -37,6 +37,11 @@ from twisted_libp2p.identity.algorithms import KeyType
 from twisted_libp2p.interfaces import Direction, Resource, ScopeKind
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
+from twisted_libp2p.relay.events import (
+    CircuitClosed,
+    ReservationHeld,
+    ReservationLost,
+)
 from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.reaching import reaching
 from twisted_libp2p.status.usage import usage
@@ -126,6 +131,7 @@ class NodeMetrics:
         self._protocols = _Values()
         self._parts = _Values()
         self._make(client)
+        self._makeRelays(client)
         self._usage: list[Any] = []
         registry.register(self)
         subscribe = node.events.subscribe
@@ -136,6 +142,9 @@ class NodeMetrics:
             subscribe(OpenedStream, self._openedStream),
             subscribe(Identified, self._identified),
             subscribe(LimitReached, self._refused),
+            subscribe(ReservationHeld, lambda _: self._places.inc()),
+            subscribe(ReservationLost, lambda _: self._placesLost.inc()),
+            subscribe(CircuitClosed, self._circuitClosed),
         ]
 
     def _make(self, client: Any) -> None:
@@ -192,6 +201,24 @@ class NodeMetrics:
             "libp2p_rcmgr_blocked_resources",
             "Refusals by limits, reported once a second at the most",
             ("dir", "scope", "resource"),
+            registry=self.registry,
+        )
+
+    def _makeRelays(self, client: Any) -> None:
+        """
+        Make the metrics of the events of relays.
+        """
+        self._places, self._placesLost = (
+            client.Counter(
+                f"libp2p_autorelay_reservations_{what}_total",
+                f"Places at relays that have {what}",
+                registry=self.registry,
+            )
+            for what in ("opened", "closed")
+        )
+        self._circuits = client.Histogram(
+            "libp2p_relaysvc_connection_duration_seconds",
+            "Duration of a circuit, as its relay",
             registry=self.registry,
         )
 
@@ -292,6 +319,9 @@ class NodeMetrics:
             ).inc()
         self._protocolsReceived.observe(len(event.protocols))
         self._addressesReceived.observe(len(event.listenAddresses))
+
+    def _circuitClosed(self, event: CircuitClosed) -> None:
+        self._circuits.observe(event.seconds)
 
     def _refused(self, event: LimitReached) -> None:
         # Applications publish events too: no value of theirs becomes a label.

@@ -36,6 +36,7 @@ from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.status.rate import Rate
+from twisted_libp2p.status.relays import relayLines
 
 __all__ = ["Happening", "Observer"]
 
@@ -202,13 +203,14 @@ class Observer:
 
     def _reachability(self, now: float) -> list[str]:
         """
-        Return the lines that explain whether peers can dial the node; none if the node
-        does not find out.
+        Return the lines that explain whether peers can dial the node, if it finds out,
+        and those about relays and mapped ports.
         """
+        lines = relayLines(self._node)
         for each in self._node.services:
             if isinstance(each, ReachabilityService):
-                return list(map(printable, each.report().lines(now)))
-        return []
+                lines = [*each.report().lines(now), *lines]
+        return list(map(printable, lines))
 
     def _connection(self, connection: IConnection, now: float) -> dict[str, Any]:
         peer = connection.remotePeer

@@ -15,6 +15,7 @@ from typing import Any
 from twisted_libp2p.limits import UNLIMITED
 from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
+from twisted_libp2p.status.relays import relayMetrics
 
 __all__ = ["usage"]
 
@@ -83,6 +84,7 @@ def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[
         "Addresses that are listened on",
         value=len(node.addresses),
     )
+    yield from relayMetrics(node, core)
 
 
 #: The resources of L{ScopeLimits}, in its order, as go-libp2p calls them.

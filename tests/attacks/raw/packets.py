@@ -21,6 +21,7 @@ __all__ = [
     "crypto",
     "frame",
     "helloOf",
+    "ids",
     "onlooker",
     "retry",
     "sealed",
@@ -144,12 +145,22 @@ def helloOf(quic: QuicConnection) -> bytes:
     return bytes(sender._buffer)
 
 
-def versions(target: bytes, source: bytes) -> bytes:
+def ids(data: bytes) -> tuple[bytes, bytes]:
     """
-    Make a Version Negotiation packet that offers nothing of use.
+    Return the connection ids of a long header: the receiver's and the sender's.
     """
-    ids = bytes((len(target),)) + target + bytes((len(source),)) + source
-    return b"\x80" + bytes(4) + ids + b"\x1a\x2a\x3a\x4a"
+    at = 6 + data[5]
+    return data[6:at], data[at + 1 : at + 1 + data[at]]
+
+
+def versions(
+    target: bytes, source: bytes, offered: bytes = b"\x1a\x2a\x3a\x4a"
+) -> bytes:
+    """
+    Make a Version Negotiation packet, which offers nothing of use by default.
+    """
+    both = bytes((len(target),)) + target + bytes((len(source),)) + source
+    return b"\x80" + bytes(4) + both + offered
 
 
 def retry(original: bytes, target: bytes, source: bytes, token: bytes) -> bytes:

@@ -24,7 +24,15 @@ from aioquic.quic.stream import QuicStream
 from tests.attacks.raw.certificates import Shown
 from tests.attacks.raw.packets import sealed
 
-__all__ = ["Dialer", "Listener", "forgedTicket", "garbage", "hello", "initial"]
+__all__ = [
+    "Dialer",
+    "Listener",
+    "answering",
+    "forgedTicket",
+    "garbage",
+    "hello",
+    "initial",
+]
 
 Address = tuple[str, int]
 
@@ -115,6 +123,21 @@ def hello(
     quic = _Quic(configuration=configuration)
     quic.silent = silent
     return quic
+
+
+def answering(
+    first: bytes, given: Shown, alpn: Sequence[str] = ("libp2p",)
+) -> QuicConnection:
+    """
+    Make a listener that answers one dialer.
+
+    @param first: the first datagram of the dialer.
+    @param given: its certificates.
+    """
+    return _Quic(
+        configuration=_configuration(given, alpn, False),
+        original_destination_connection_id=first[6 : 6 + first[5]],
+    )
 
 
 def forgedTicket() -> tls.SessionTicket:
@@ -296,7 +319,8 @@ class Listener(_End):
 
     def __init__(self, given: Shown, alpn: Sequence[str] = ("libp2p",)) -> None:
         super().__init__()
-        self._configuration = _configuration(given, alpn, False)
+        self._given = given
+        self._alpn = alpn
         self._made = False
         self.first: Callable[[bytes], bool] = lambda data: True
         # Until there is a dialer, a connection that does nothing.
@@ -330,8 +354,5 @@ class Listener(_End):
             if not self.first(data):
                 return
             self._made = True
-            self.quic = _Quic(
-                configuration=self._configuration,
-                original_destination_connection_id=data[6 : 6 + data[5]],
-            )
+            self.quic = answering(data, self._given, self._alpn)
         super().hear(data, address)

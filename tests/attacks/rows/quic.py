@@ -360,7 +360,7 @@ def _retried(listener: Listener, data: bytes) -> bool:
     """
     Answer every first packet with a Retry.
     """
-    target, source = _ids(data)
+    target, source = packets.ids(data)
     fresh = os.urandom(8)
     listener.put(packets.retry(target, source, fresh, os.urandom(40)))
     return False
@@ -370,17 +370,9 @@ def _unversioned(listener: Listener, data: bytes) -> bool:
     """
     Answer every first packet with versions that nobody speaks.
     """
-    target, source = _ids(data)
+    target, source = packets.ids(data)
     listener.put(packets.versions(source, target))
     return False
-
-
-def _ids(data: bytes) -> tuple[bytes, bytes]:
-    """
-    Return the connection ids of a long header: the receiver's and the sender's.
-    """
-    at = 6 + data[5]
-    return data[6:at], data[at + 1 : at + 1 + data[at]]
 
 
 #: Listeners that never accept a dial, by their answers to the first packet.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.quic.violations import Handshakes, Onlookers, Violations
+from tests.quic.violations import Handshakes, Listeners, Onlookers, Violations
 from twisted_libp2p.interfaces import IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.testing.quic.pair import MOMENT
 
 
-class AioquicTests(Violations, Handshakes, Onlookers, SynchronousTestCase):
+class AioquicTests(Violations, Handshakes, Listeners, Onlookers, SynchronousTestCase):
     """
     aioquic, and our judge.
     """

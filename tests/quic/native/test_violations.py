@@ -9,11 +9,11 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.quic.native import requireNative
-from tests.quic.violations import Handshakes, Onlookers, Violations
+from tests.quic.violations import Handshakes, Listeners, Onlookers, Violations
 from twisted_libp2p.interfaces import IQuicBackend
 
 
-class NativeTests(Violations, Handshakes, Onlookers, SynchronousTestCase):
+class NativeTests(Violations, Handshakes, Listeners, Onlookers, SynchronousTestCase):
     """
     quinn-proto, and our judge.
     """

@@ -30,7 +30,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
-from twisted_libp2p.quic.aioquic.parts import BoundedStreams, bounded
+from twisted_libp2p.quic.aioquic.parts import SparseStreams, sparse
 from twisted_libp2p.quic.aioquic.tls import MAX_MESSAGE, JudgingContext
 
 __all__ = ["CreditConnection", "resetToken"]
@@ -73,7 +73,7 @@ class CreditConnection(QuicConnection):
         self.resetKey = resetKey
         self.newToken = newToken
         self.cryptoBuffer = cryptoBuffer
-        self._streams = BoundedStreams()
+        self._streams = SparseStreams()
         self._limitStreams(self._local_max_streams_bidi, maxStreams)
         # libp2p has no streams of one direction.
         self._limitStreams(self._local_max_streams_uni, 0)
@@ -91,7 +91,7 @@ class CreditConnection(QuicConnection):
         self.tls.__class__ = JudgingContext
         self.tls.begin(self.judge, self._is_client)
         for each in self._crypto_streams.values():
-            bounded(each)
+            sparse(each)
 
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer
