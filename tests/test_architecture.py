@@ -109,6 +109,7 @@ WITHOUT_IO = (
     "dht/validators.py",
     "dht/values.py",
     "discovery/candidates.py",
+    "discovery/delegated/records.py",
     "discovery/mdns/packet.py",
     "discovery/mdns/schedule.py",
     "discovery/mdns/sightings.py",

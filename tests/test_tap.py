@@ -369,8 +369,10 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertRaises(ConfigurationError, node.service, MdnsService)
         point = f"/ip4/192.0.2.1/tcp/1/p2p/{Identity.generate().peerID}"
         node = make(
-            "--rendezvous-service", "--rendezvous", point, "--namespace", "chess"
+            *("--rendezvous-service", "--rendezvous", point, "--namespace", "chess"),
+            *("--routing-url", "http://127.0.0.1:8190"),
         )
+        self.assertEqual(len(node.routing), 1)
         self.assertEqual(node.service(RendezvousClient).namespaces, ["chess"])
         self.assertEqual(node.service(RendezvousPoint).registrations, 0)
 
@@ -385,6 +387,7 @@ class ServiceOptionsTests(SynchronousTestCase):
             (("--bootstrap", "nowhere"), "--bootstrap nowhere: it is neither"),
             (("--rendezvous", "/ip4/192.0.2.1/tcp/1"), "--namespace"),
             (("--namespace", "chess"), "--rendezvous"),
+            (("--routing-url", "http://example.com"), "https"),
             (("--rendezvous", "x", "--namespace", "y"), "rendezvous point x: "),
             (("--peerstore", "mysql:x"), "sqlite:"),
             (("--peerstore-limit", "5"), "--peerstore sqlite:PATH"),

@@ -6,12 +6,18 @@ Targets: the messages of discovery.
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 from tests.fuzz.target import target
+from twisted_libp2p.discovery.delegated.records import (
+    MAX_RECORDS,
+    AnswerReader,
+    writeRecord,
+)
+from twisted_libp2p.discovery.mdns import packet
 from twisted_libp2p.discovery.mdns.packet import (
     MAX_PEERS,
-    MAX_RECORDS,
     SERVICE,
     Answer,
     parse,
@@ -25,7 +31,28 @@ from twisted_libp2p.discovery.rendezvous.messages import (
 )
 from twisted_libp2p.errors import InvalidInput, InvalidRecord, ProtocolViolation
 
-__all__ = ["multicasts", "rendezvous"]
+__all__ = ["delegated", "multicasts", "rendezvous"]
+
+
+@target
+def delegated(data: bytes) -> None:
+    """
+    An answer of delegated routing is refused, or has few records, whichever form it
+    has.
+    """
+    for inLines in (False, True):
+        reader = AnswerReader("Peers", inLines)
+        try:
+            reader.feed(data)
+            found = reader.end()
+        except InvalidInput:
+            continue
+        assert len(found) <= MAX_RECORDS
+        for each in found:
+            assert len(each.addresses) <= MAX_RECORDS
+            again = AnswerReader("Peers", True)
+            again.feed(json.dumps(writeRecord(each)).encode())
+            assert again.end() == [each]
 
 
 @target
@@ -44,7 +71,7 @@ def multicasts(data: bytes) -> None:
             assert each.addresses
             assert all(address.peerID is None for address in each.addresses)
     else:
-        assert len(parsed.names) + len(parsed.known) <= MAX_RECORDS
+        assert len(parsed.names) + len(parsed.known) <= packet.MAX_RECORDS
         parsed.wants(SERVICE, b"label")
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
+from twisted_libp2p.discovery.delegated.client import DelegatedRouting
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.discovery.meeting import DialFound
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
@@ -43,6 +44,7 @@ class FindingOptions(NodeOptions):
         self["bootstrap"] = []
         self["mdns-interface"] = []
         self["rendezvous"] = []
+        self["routing-url"] = []
         self["namespace"] = []
 
     def opt_bootstrap(self, where: str) -> None:
@@ -57,6 +59,12 @@ class FindingOptions(NodeOptions):
         """
         self["mdns-interface"].append(name)
         self["mdns"] = 1
+
+    def opt_routing_url(self, url: str) -> None:
+        """
+        ask this server for peers, such as https://delegated-ipfs.dev; may be repeated
+        """
+        self["routing-url"].append(url)
 
     def opt_rendezvous(self, point: str) -> None:
         """
@@ -89,6 +97,7 @@ class FindingOptions(NodeOptions):
             fingerprint = None if network is None else network.fingerprint
             yield MdnsService(fingerprint, self["mdns-interface"])
         yield from self._rendezvous()
+        yield from map(DelegatedRouting, self["routing-url"])
         if self["dial-found"] is not None:
             yield DialFound(self["dial-found"])
 
