@@ -391,11 +391,11 @@ class ServiceOptionsTests(SynchronousTestCase):
             (("--rendezvous", "x", "--namespace", "y"), "rendezvous point x: "),
             (("--peerstore", "mysql:x"), "sqlite:"),
             (("--peerstore-limit", "5"), "--peerstore sqlite:PATH"),
-            (("--peerstore-limit", "0"), "--peerstore-limit"),
         ):
             error = self.assertRaises(SystemExit, make, *options)
             self.assertIn(word, str(error))
             self.assertNotIn("\n", str(error))
+        self.assertRaises(UsageError, make, "--peerstore-limit", "0")
 
 
 class BadValueTests(SynchronousTestCase):
