@@ -16,10 +16,11 @@ from tests.interop.matrix import IDS, KEYS, Key
 from tests.interop.ours import Tasks, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.results import Results
-from tests.interop.sides import LISTEN
+from tests.interop.sides import LISTEN, LISTEN_QUIC, requireBackend
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
+from twisted_libp2p.quic.transport import QuicProvider
 
 Command = Callable[[str], list[str]]
 
@@ -32,7 +33,11 @@ def nodeFor(key: Key) -> Node:
     Make our side of it.
     """
     ours = key.kind if key.side == "our" else KeyType.ED25519
-    return Node(reactor, Identity.generate(ours), [LISTEN])
+    identity = Identity.generate(ours)
+    if not key.backend:
+        return Node(reactor, identity, [LISTEN])
+    provider = QuicProvider(key.backend)
+    return Node(reactor, identity, [LISTEN_QUIC], transports=[provider])
 
 
 def optionsFor(key: Key) -> list[str]:
@@ -40,7 +45,8 @@ def optionsFor(key: Key) -> list[str]:
     Give what makes the foreign peer their side of it.
     """
     theirs = key.kind if key.side == "their" else KeyType.ED25519
-    return ["--security", key.security, "--key", theirs.name.lower()]
+    stack = ["--transport", "quic"] if key.backend else ["--security", key.way]
+    return [*stack, "--key", theirs.name.lower()]
 
 
 async def meet(command: list[str], key: Key) -> None:
@@ -55,7 +61,7 @@ async def meet(command: list[str], key: Key) -> None:
         hello = await foreign.line()
         connection = await node.connect(hello["addrs"][0])
         assert str(connection.remotePeer) == hello["peerId"]
-        assert connection.security == IDS[key.security]
+        assert connection.security == IDS["tls" if key.backend else key.way]
         if key.side == "their":
             assert connection.remoteKey.type is key.kind
         await Tasks(connection).echo(1000)
@@ -79,6 +85,7 @@ async def test_key(command: Command, results: Results, key: Key) -> None:
     It identifies its owner, in both directions.
     """
     start = command(key.peer)
+    requireBackend(key.backend)
     try:
         await meet(start, key)
     except BaseException:
@@ -93,7 +100,9 @@ async def test_impossible(command: Command, key: Key) -> None:
     """
     What the table says cannot be cannot be by now either.
     """
-    foreign = ForeignPeer.start(reactor, command(key.peer), "listen", *optionsFor(key))
+    start = command(key.peer)
+    requireBackend(key.backend)
+    foreign = ForeignPeer.start(reactor, start, "listen", *optionsFor(key))
     if key.side == "their":
         assert await foreign.ended == 1, foreign.errors
         return

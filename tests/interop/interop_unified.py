@@ -29,7 +29,30 @@ STACKS = [
     ("tcp", "tls", "mplex"),
     ("ws", "noise", "yamux"),
     ("wss", "noise", "yamux"),
+    ("quic-v1", "", ""),
 ]
+
+#: Those over which foreign peers dial ours.
+THEIRS = [stack for stack in STACKS if stack[0] != "wss"]
+
+
+def cellOf(peer: str, direction: str, stack: Stack) -> Cell:
+    """
+    Return the connection of a stack.
+    """
+    transport, security, muxer = stack
+    if not security:
+        return Cell(peer, direction, "quic", "tls", "quic", False)
+    return Cell(peer, direction, transport, security, muxer, True)
+
+
+def agreed(stack: Stack) -> dict[str, str]:
+    """
+    Return the facts that a foreign peer reports of a connection.
+    """
+    _, security, muxer = stack
+    return {"security": IDS[security], "muxer": IDS[muxer]} if security else {}
+
 
 SMALL = {
     "UPLOAD_BYTES": "3000000",
@@ -51,14 +74,14 @@ async def test_weDial(
     """
     foreign = command(peer)
     transport, security, muxer = stack
-    options = sides.options(Cell(peer, "we dial", *stack, True))
+    options = sides.options(cellOf(peer, "we dial", stack))
     harness = Harness(tmp_path)
     try:
         redis = await harness.start()
         listener = ForeignPeer.start(reactor, foreign, "listen", *options)
         try:
             address = (await listener.line())["addrs"][0]
-            facts = {"security": IDS[security], "muxer": IDS[muxer]}
+            facts = agreed(stack)
 
             key = harness.key()
             await redis.call("RPUSH", f"{key}_listener_multiaddr", address)
@@ -83,7 +106,7 @@ async def test_weDial(
 
 
 @everyPeer
-@pytest.mark.parametrize("stack", STACKS[:3], ids="-".join)
+@pytest.mark.parametrize("stack", THEIRS, ids="-".join)
 @pytest_twisted.ensureDeferred
 async def test_theyDial(
     command: Command, sides: Sides, tmp_path: Path, peer: str, stack: Stack
@@ -94,7 +117,7 @@ async def test_theyDial(
     """
     foreign = command(peer)
     transport, security, muxer = stack
-    options = sides.options(Cell(peer, "they dial", *stack, True))
+    options = sides.options(cellOf(peer, "they dial", stack))
     harness = Harness(tmp_path)
 
     async def dial(address: str, task: str) -> dict[str, object]:
@@ -104,8 +127,8 @@ async def test_theyDial(
         )  # fmt: skip
         result = await dialer.line()
         assert result["ok"], (result, dialer.errors)
-        assert result["security"] == IDS[security]
-        assert result["muxer"] == IDS[muxer]
+        for name, value in agreed(stack).items():
+            assert result[name] == value
         assert await dialer.ended == 0
         facts: dict[str, object] = result["results"][task]
         return facts

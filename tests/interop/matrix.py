@@ -25,6 +25,7 @@ __all__ = [
     "PEERS",
     "STACKS",
     "TASKS",
+    "WAYS",
     "Cell",
     "Key",
     "Note",
@@ -374,19 +375,27 @@ class Key:
     A type of key on one side, while the other has an Ed25519 key.
 
     @ivar side: who has it: C{"our"} or C{"their"}.
+    @ivar way: the security protocol over TCP, or our backend of QUIC.
     """
 
     peer: str
     side: str
     kind: KeyType
-    security: str
+    way: str
 
     @property
     def name(self) -> str:
         """
         All of it in one word.
         """
-        return "-".join((self.peer, self.side, self.kind.name.lower(), self.security))
+        return "-".join((self.peer, self.side, self.kind.name.lower(), self.way))
+
+    @property
+    def backend(self) -> str:
+        """
+        Our backend of QUIC; empty over TCP.
+        """
+        return self.way if self.way in BACKENDS else ""
 
     @property
     def impossible(self) -> Note | None:
@@ -398,9 +407,12 @@ class Key:
         return None
 
 
+#: How keys are tried.
+WAYS = (*SECURITIES, *BACKENDS)
+
 #: Ed25519 on both sides is the rest of the matrix.
 KEYS = tuple(
     Key(*each)
-    for each in product(PEERS, ("our", "their"), KeyType, SECURITIES)
+    for each in product(PEERS, ("our", "their"), KeyType, WAYS)
     if each[2] is not KeyType.ED25519
 )

@@ -15,17 +15,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.interop.matrix import (
+    BACKENDS,
     CELLS,
     KEYS,
     PEERS,
     STACKS,
     TASKS,
+    WAYS,
     Cell,
     Key,
     Note,
     note,
 )
-from twisted_libp2p.node import SECURITIES
 
 __all__ = ["BAD", "GOOD", "TABLE", "Results", "versions"]
 
@@ -144,14 +145,14 @@ class Results:
             ["key", *(f"{peer}, {side} side" for peer, side in sides)],
             (
                 [
-                    f"{kind.name.lower()}, {security}",
+                    f"{kind.name.lower()}, {'quic ' * (way in BACKENDS)}{way}",
                     *(
-                        self._keyMark(Key(peer, side, kind, security), notes)
+                        self._keyMark(Key(peer, side, kind, way), notes)
                         for peer, side in sides
                     ),
                 ]
                 for kind in dict.fromkeys(key.kind for key in KEYS)
-                for security in SECURITIES
+                for way in WAYS
             ),
         )
         yield ""

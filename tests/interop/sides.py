@@ -61,7 +61,7 @@ class Sides:
         return Authority(Path(self._folder.name))
 
     @cached_property
-    def _certificate(self) -> Path:
+    def certificate(self) -> Path:
         return self._authority.server("127.0.0.1")
 
     def node(self, reactor: Any, cell: Cell) -> Node:
@@ -78,7 +78,7 @@ class Sides:
             listen.append(LISTEN)
         if not cell.certified:
             return Node(reactor, listen=listen)
-        transport = SecureWebSockets(self._authority.roots, self._certificate)
+        transport = SecureWebSockets(self._authority.roots, self.certificate)
         return Node(reactor, listen=listen, transports=[transport])
 
     def options(self, cell: Cell) -> list[str]:
@@ -87,7 +87,7 @@ class Sides:
         """
         options = cell.options
         if cell.certified:
-            options += ["--tls-certificate", str(self._certificate)]
+            options += ["--tls-certificate", str(self.certificate)]
             options += ["--tls-roots", str(self._authority.roots)]
         return options
 

@@ -23,6 +23,10 @@ from twisted_libp2p.node import Node
 __all__ = ["Application", "reachable"]
 
 
+#: The names of transports that are others here.
+NAMES = {"quic-v1": "quic"}
+
+
 def reachable(addresses: Iterable[Multiaddr]) -> Multiaddr:
     """
     Choose the address that reaches farthest: another container has a loopback
@@ -48,13 +52,14 @@ class Application(ABC):
         """
         self.reactor = reactor
         self.environment = environment = Environment.read(variables)
-        wss = environment.transport == "wss"
+        name = environment.transport
+        transport = UncheckedWebSockets() if name == "wss" else NAMES.get(name, name)
+        stack: dict[str, Any] = {}
+        if environment.security:
+            stack["security"] = [environment.security]
+            stack["muxers"] = [environment.muxer]
         self.node = Node(
-            reactor,
-            listen=environment.listen(),
-            transports=[UncheckedWebSockets() if wss else environment.transport],
-            security=[environment.security],
-            muxers=[environment.muxer],
+            reactor, listen=environment.listen(), transports=[transport], **stack
         )
 
     async def run(self) -> list[str]:

@@ -17,7 +17,15 @@ from twisted_libp2p.plugin import providers
 __all__ = ["Environment", "whole"]
 
 #: How the suite's transports listen, after the IP address.
-TRANSPORTS = {"tcp": "/tcp/0", "ws": "/tcp/0/ws", "wss": "/tcp/0/wss"}
+TRANSPORTS = {
+    "tcp": "/tcp/0",
+    "ws": "/tcp/0/ws",
+    "wss": "/tcp/0/wss",
+    "quic-v1": "/udp/0/quic-v1",
+}
+
+#: Those that secure and multiplex by themselves: the suite names nothing else.
+STANDALONE = ("quic-v1",)
 
 
 def whole(variables: Mapping[str, str], name: str, default: int) -> int:
@@ -54,8 +62,8 @@ class Environment:
     @ivar port: and at which port.
     @ivar key: under which key the listener's address is.
     @ivar transport: the one transport to use.
-    @ivar security: the one security protocol.
-    @ivar muxer: the one muxer.
+    @ivar security: the one security protocol; empty for a standalone transport.
+    @ivar muxer: the one muxer; likewise.
     @ivar ip: where to listen.
     @ivar debug: whether to log all that there is.
     @ivar timeout: seconds after which the suite has lost its patience.
@@ -89,14 +97,20 @@ class Environment:
         key = variables.get("TEST_KEY", "")
         if not key:
             raise ConfigurationError("TEST_KEY is missing")
+        transport = _choice(variables, "TRANSPORT", TRANSPORTS)
+        standalone = transport in STANDALONE
         return cls(
             dialer=role == "true",
             host=host,
             port=int(port),
             key=f"{key}_listener_multiaddr",
-            transport=_choice(variables, "TRANSPORT", TRANSPORTS),
-            security=_choice(variables, "SECURE_CHANNEL", providers(ISecurityProvider)),
-            muxer=_choice(variables, "MUXER", providers(IMuxerProvider)),
+            transport=transport,
+            security=""
+            if standalone
+            else _choice(variables, "SECURE_CHANNEL", providers(ISecurityProvider)),
+            muxer=""
+            if standalone
+            else _choice(variables, "MUXER", providers(IMuxerProvider)),
             ip=variables.get("LISTENER_IP") or "0.0.0.0",
             debug=variables.get("DEBUG", "").lower() in ("true", "1", "yes", "debug"),
             timeout=whole(variables, "TEST_TIMEOUT_SECS", 180),

@@ -125,8 +125,12 @@ class Harness:
         """
         Start a program of ours.
 
+        @param security: empty for a standalone transport.
+        @param muxer: likewise.
         @param more: further variables.
         """
+        if security:
+            more |= {"SECURE_CHANNEL": security, "MUXER": muxer}
         return self._spawn(
             sys.executable, "-m", "tests.unified", application,
             IS_DIALER="true" if dialer else "false",
@@ -134,8 +138,6 @@ class Harness:
             TEST_KEY=key,
             TRANSPORT=transport,
             LISTENER_IP="127.0.0.1",
-            SECURE_CHANNEL=security,
-            MUXER=muxer,
             **more,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.processes import Program
-from tests.unified.environment import TRANSPORTS
+from tests.unified.environment import STANDALONE, TRANSPORTS
 from tests.unified.harness import Harness, measured
 from tests.unified.perf import PerfApplication
 from tests.unified.transport import TransportApplication
@@ -88,6 +88,8 @@ class ApplicationTests(TestCase):
             # One stack is enough to show that a WebSocket carries it.
             securities = SECURITIES if transport == "tcp" else ["noise"]
             muxers = MUXERS if transport == "tcp" else ["yamux"]
+            if transport in STANDALONE:
+                securities = muxers = [""]
             for security, muxer in product(securities, muxers):
                 told = await self.meet("transport", security, muxer, transport)
                 self.assertEqual(list(told), ["latency"])

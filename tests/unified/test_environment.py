@@ -65,10 +65,20 @@ class EnvironmentTests(SynchronousTestCase):
             ({"LISTENER_IP": "::1"}, ["/ip6/::1/tcp/0"]),
             ({"TRANSPORT": "ws"}, ["/ip4/0.0.0.0/tcp/0/ws"]),
             ({"TRANSPORT": "wss"}, ["/ip4/0.0.0.0/tcp/0/wss"]),
+            ({"TRANSPORT": "quic-v1"}, ["/ip4/0.0.0.0/udp/0/quic-v1"]),
             ({"IS_DIALER": "true"}, []),
         ):
             environment = Environment.read({**VARIABLES, **more})
             self.assertEqual(environment.listen(), listen)
+
+    def test_standalone(self) -> None:
+        """
+        A transport that secures and multiplexes by itself needs no other names.
+        """
+        variables = {**VARIABLES, "TRANSPORT": "quic-v1"}
+        del variables["SECURE_CHANNEL"], variables["MUXER"]
+        environment = Environment.read(variables)
+        self.assertEqual((environment.security, environment.muxer), ("", ""))
 
     def test_defaults(self) -> None:
         """

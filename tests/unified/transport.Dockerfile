@@ -6,7 +6,7 @@ FROM python:3.13.5-slim-bookworm AS build
 COPY setup.cfg pyproject.toml README.rst LICENSE /source/
 COPY twisted /source/twisted
 COPY twisted_libp2p /source/twisted_libp2p
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/source[websocket]'
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir '/source[quic,websocket]'
 
 FROM python:3.13.5-slim-bookworm
 COPY --from=build /venv /venv

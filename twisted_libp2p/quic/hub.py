@@ -41,6 +41,9 @@ KNOCKS = 4
 #: The bytes of a packet without meaning, as in go-libp2p and rust-libp2p.
 PUNCH_SIZE = 64
 
+#: The backend does not say which of these it was.
+_BROKEN = "the first packet is broken, or offers no application protocol of libp2p"
+
 _log = Logger()
 
 
@@ -192,7 +195,7 @@ class QuicHub:
         handle, answers = endpoint.accept(self.now(), number)
         self._sendAll(answers)
         if handle is None:
-            upgrade.fail(Failure(HandshakeFailed(LAYER, "a broken first packet")))
+            upgrade.fail(Failure(HandshakeFailed(LAYER, _BROKEN)))
             return
         self._began(QuicLine(self, endpoint, handle, upgrade, False, host, port))
 
