@@ -19,7 +19,7 @@ from twisted_libp2p.peerstore.backends import Backend
 __all__ = ["PREPARE_TIME", "STOP_TIME", "TURN_TIME", "Database"]
 
 #: Seconds for a transaction that writes, and for one that only reads.  A server that
-#: works ends either earlier by itself; these are for one that has stopped in the midst
+#: works ends either earlier by itself; these are for one that has stopped in the middle
 #: of its work, and whose machine still acknowledges what it is sent.
 TURN_TIME: Final = 10.0
 READ_TIME: Final = 3.0

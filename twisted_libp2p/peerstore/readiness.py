@@ -60,9 +60,9 @@ class Readiness:
 
     def begin(self, error: Exception) -> None:
         """
-        Begin anew.
+        Begin again.
 
-        @param error: why those who wait by now wait in vain.
+        @param error: the reason for which the waiting callers get no result.
         """
         self._result = False
         self._end(error)

@@ -65,7 +65,7 @@ class MulticastSocket(DatagramProtocol):
         Open a socket.
 
         @raise CannotListenError: it cannot, such as without this version of IP, or
-            beside a program that does not share the port.
+            while another program keeps the port for itself.
         """
         opened = cls(heard, port)
         # One byte more shows that a packet is too large.
