@@ -61,7 +61,7 @@ class Faulty:
     A socket whose calls fail: the first one sends, the last one receives.
 
     @ivar send: the error of a call that sends; 0 for none.
-    @ivar alone: likewise, of a datagram that is sent by itself; that of C{send} by
+    @ivar alone: the same for a datagram that is sent by itself; that of C{send} by
         default.
     @ivar receive: the error of the next call that receives; 0 for none.
     @ivar found: the results of the next calls that receive.

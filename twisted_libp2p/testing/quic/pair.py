@@ -73,7 +73,7 @@ class End:
     @ivar identity: its identity.
     @ivar endpoint: the endpoint.
     @ivar host: its IP address; may be changed, as if it had moved.
-    @ivar port: its port; likewise.
+    @ivar port: its port; may be changed too.
     @ivar handle: its connection; None before there is one.
     @ivar events: all events of the connection so far.
     @ivar sent: all datagrams that it has sent so far.
