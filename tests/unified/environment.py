@@ -63,7 +63,7 @@ class Environment:
     @ivar key: under which key the listener's address is.
     @ivar transport: the one transport to use.
     @ivar security: the one security protocol; empty for a standalone transport.
-    @ivar muxer: the one muxer; likewise.
+    @ivar muxer: the one muxer; empty for a standalone transport.
     @ivar ip: where to listen.
     @ivar debug: whether to log all that there is.
     @ivar timeout: seconds after which the suite has lost its patience.

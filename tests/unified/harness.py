@@ -126,7 +126,7 @@ class Harness:
         Start a program of ours.
 
         @param security: empty for a standalone transport.
-        @param muxer: likewise.
+        @param muxer: empty for a standalone transport.
         @param more: further variables.
         """
         if security:
