@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import wraps
 from random import SystemRandom
 from typing import Any
+from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
@@ -43,12 +44,15 @@ def _settings(count: int, **more: Any) -> settings:
 def explained(explain: Callable[[], str] = str) -> Iterator[None]:
     """
     Let what fails within tell the example.  hypothesis puts it into a note of the
-    exception, and trial prints none: so they become a part of the message.
+    exception, and trial prints none: so they become a part of the message.  A test that
+    is skipped within stays skipped.
 
     @param explain: tells the example, where nobody else does.
     """
     try:
         yield
+    except SkipTest:
+        raise
     except Exception as error:
         error.add_note(explain())
         raise AssertionError(traceback.format_exc()) from None

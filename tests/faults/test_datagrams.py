@@ -54,12 +54,6 @@ class _Suite(TestCase):
     Faults of the network, for each pair of backends.
     """
 
-    def setUp(self) -> None:
-        """
-        Skip the test if a backend is not installed.
-        """
-        self.backends()
-
     def backends(self) -> tuple[IQuicBackend, IQuicBackend]:
         """
         Make the backends of the dialer and of the listener.
