@@ -126,6 +126,20 @@ class HistoryTests(ServiceTestCase):
         for store in (self.store, self.second, self.other()):
             self.assertIn(OTHER, store.addresses(peer(3)))
 
+    def test_longOutage(self) -> None:
+        """
+        An outage is no pause: facts expire while we run and cannot write.
+        """
+        self.store.addAddresses(peer(1), [OTHER], ttl=100.0)
+        self.agree()
+        self.stop(self.second)
+        self.pool.error = ValueError("gone")
+        with capturedLogs():
+            self.clock.pump([5.0] * 60)
+        self.pool.error = None
+        self.clock.advance(5.0)
+        self.assertNotIn(OTHER, self.other().addresses(peer(1)))
+
     def test_unchanged(self) -> None:
         """
         After an outage, a database that is what it was is not read again.

@@ -288,6 +288,7 @@ class PeerStoreService(MemoryPeerStore, Service):
             self._shift,
             self.clock.seconds,
             self._stored,
+            self._loaded.ready,
             limit=PREPARE_TIME,
         )
         self._shift = opened.shift

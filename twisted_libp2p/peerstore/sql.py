@@ -102,6 +102,7 @@ class Schema(Statements):
         shift: Shift,
         now: Callable[[], float],
         limit: int | None = None,
+        running: bool = False,
     ) -> Opened:
         """
         Bring the schema up to date, and set the clock of the store.
@@ -111,6 +112,8 @@ class Schema(Statements):
         @param now: returns our time.
         @param limit: the most peers in the store from now on; None to leave that as
             it is.
+        @param running: whether this program has used the store until now: then there
+            was no pause, even if it could not write the time.
         @raise ConfigurationError: a newer program has made the schema, which this one
             cannot use.
         """
@@ -148,7 +151,7 @@ class Schema(Statements):
             " (SELECT 1 FROM turns WHERE turns.number = store.number)",
             (mark,),
         )
-        return self._wake(cursor, shift, now)
+        return self._wake(cursor, shift, now, running)
 
     def _check(self, cursor: Any, format: int) -> None:
         """
@@ -163,7 +166,9 @@ class Schema(Statements):
                     " at the most: update the program"
                 )
 
-    def _wake(self, cursor: Any, shift: Shift, now: Callable[[], float]) -> Opened:
+    def _wake(
+        self, cursor: Any, shift: Shift, now: Callable[[], float], running: bool
+    ) -> Opened:
         """
         Let the clock of the store go on.
         """
@@ -176,7 +181,7 @@ class Schema(Statements):
             values,
         )
         after = now()
-        if clock - awake > _PAUSE:
+        if clock - awake > _PAUSE and not running:
             # In whole seconds: a sum of a time and this is exact.
             paused += floor(clock - awake)
         self._execute(cursor, "UPDATE store SET awake = ?, paused = ?", (clock, paused))

@@ -47,7 +47,7 @@ __all__ = [
 
 SOURCES = Path(__file__).resolve().parent
 DEFAULT_CACHE = SOURCES.parents[2] / ".cache" / "interop"
-BUILD_LIMIT = 1800
+BUILD_LIMIT = 2700
 ASK_LIMIT = 30
 TOLD_AT_MOST = 4000
 
