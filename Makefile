@@ -26,7 +26,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= 3
 TESTS ?= tests
 ATTACKED ?= ours
 TIMES ?= 1

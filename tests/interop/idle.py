@@ -21,6 +21,8 @@ from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
 from tests.interop.sides import Sides, hasBackend
+from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.protocols.identify import PROTOCOL_ID as IDENTIFY
@@ -72,7 +74,7 @@ class Idler:
         if self._weDial:
             foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
             target = self._sides.target(self._cell, await foreign.line())
-            connection = await self.node.connect(target)
+            connection = await self._connect(target)
         else:
             address, *_ = await self.node.whenListening()
             options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
@@ -92,6 +94,19 @@ class Idler:
             lambda each: each.protocolID == IDENTIFY and each.direction == "inbound",
         )
         return connection, foreign
+
+    async def _connect(self, target: Multiaddr) -> IConnection:
+        """
+        Connect to a peer that has just started, as many others have: once, on a machine
+        with two cores, one took longer than the deadline of a dial.
+        """
+        for left in (2, 1, 0):
+            try:
+                return await self.node.connect(target)
+            except DialFailed:
+                if not left:
+                    raise
+        raise AssertionError("there is always a last attempt")
 
     async def _wait(self, connection: IConnection, foreign: ForeignPeer) -> None:
         tasks = Tasks(connection)
