@@ -21,7 +21,6 @@ from tests.interop.ours import ECHO, Client, Tasks, Watch, serve
 from tests.interop.peers.build import available, build
 from tests.interop.process import ForeignPeer
 from tests.interop.sides import Sides, hasBackend
-from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import ClosedConn, ClosedStream, OpenedConn, OpenedStream
 from twisted_libp2p.interfaces import IConnection
@@ -95,7 +94,7 @@ class Idler:
         )
         return connection, foreign
 
-    async def _connect(self, target: Multiaddr) -> IConnection:
+    async def _connect(self, target: str) -> IConnection:
         """
         Connect to a peer that has just started, as many others have: once, on a machine
         with two cores, one took longer than the deadline of a dial.
