@@ -6,6 +6,8 @@ Tests for L{twisted_libp2p.peerstore.service} on a database that is not what it 
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.peerstore.services import ADDRESS, OTHER, Pool, ServiceTestCase, peer
@@ -125,6 +127,25 @@ class HistoryTests(ServiceTestCase):
         self.clock.pump([5.0] * 3)
         for store in (self.store, self.second, self.other()):
             self.assertIn(OTHER, store.addresses(peer(3)))
+
+    def test_stopped(self) -> None:
+        """
+        A node that stops when it notices writes what the copy has lost, and ends.
+        """
+        self.goBack()
+        exchanges: list[object] = []
+        run = Pool.runWithConnection
+
+        def counted(pool: Pool, *arguments: Any) -> Any:
+            exchanges.append(arguments)
+            if len(exchanges) > 100:
+                raise AssertionError("it never ends")
+            return run(pool, *arguments)
+
+        self.patch(Pool, "runWithConnection", counted)
+        with capturedLogs():
+            self.stop(self.store)
+        self.assertIn(peer(4), self.other().peers())
 
     def test_longOutage(self) -> None:
         """

@@ -67,8 +67,7 @@ POLL_INTERVAL: Final = 5.0
 #: Seconds between two sweeps, which delete expired rows.
 SWEEP_INTERVAL: Final = 300.0
 
-#: The number of peers that are read at once: a few milliseconds of the reactor's
-#: time.
+#: The number of peers that are read at once: a few milliseconds of work.
 _PAGE: Final = 250
 
 #: The number of rows that are written at once, roughly: many, because the end of a
@@ -265,7 +264,8 @@ class PeerStoreService(MemoryPeerStore, Service):
                 await self._run(self._backend.schema.analyze, limit=PREPARE_TIME)
             # What others write meanwhile is read afterwards.
             self._known = opened.position
-            if not await self._readAll(self._merge):
+            await self._readAll(self._merge)
+            if not self.running:
                 return
         except Exception:
             failure = Failure()
@@ -296,18 +296,15 @@ class PeerStoreService(MemoryPeerStore, Service):
 
     async def _readAll(
         self, take: Callable[[Sequence[Row]], Coroutine[Any, Any, None]]
-    ) -> bool:
+    ) -> None:
         """
-        Read all peers that memory has room for.
+        Read all peers that memory has room for, unless we stop.
 
         @param take: called with the rows of some peers.
-        @return: whether we are still running.
         """
         place: Place | None = Place()
         left = self.limits.peers
-        while place is not None and left > 0:
-            if not self.running:
-                return False
+        while place is not None and left > 0 and self.running:
             rows, place = await self._run(
                 self._backend.schema.page,
                 place,
@@ -317,7 +314,6 @@ class PeerStoreService(MemoryPeerStore, Service):
             )
             await take(rows)
             left -= _PAGE
-        return True
 
     async def _readAgain(self, position: Position) -> None:
         """
@@ -337,10 +333,11 @@ class PeerStoreService(MemoryPeerStore, Service):
             await self._merge(rows)
             await comparison.compare(rows)
 
-        if await self._readAll(take):
-            for peer in comparison.lost:
-                self._journal.noteAll(peer)
-            self._known = position
+        # When we stop there is nothing to read, and everything is written.
+        await self._readAll(take)
+        for peer in comparison.lost:
+            self._journal.noteAll(peer)
+        self._known = position
 
     def _open(self) -> None:
         if self._database is not None:
@@ -422,6 +419,9 @@ class PeerStoreService(MemoryPeerStore, Service):
         Write and read for the last time, and leave the time in the database.
         """
         await self._exchange()
+        if self._journal:
+            # The database had lost something.
+            await self._exchange()
         await self._exchangeOnce({})
 
     async def _exchangeOnce(self, entries: dict[PeerID, Entry] | None) -> bool:
@@ -489,9 +489,8 @@ class PeerStoreService(MemoryPeerStore, Service):
         """
         Run a transaction on the thread of the database.
         """
-        database = self._database
-        assert database is not None
-        return database.turn(work, *arguments, limit=limit)
+        assert self._database is not None
+        return self._database.turn(work, *arguments, limit=limit)
 
 
 def _nothing(connection: Any) -> None:
