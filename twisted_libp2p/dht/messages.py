@@ -14,12 +14,11 @@ from enum import IntEnum
 from itertools import islice
 from typing import Any, Final
 
-from google.protobuf.message import DecodeError
-
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID, ProtocolViolation
+from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire import kademlia_pb2
+from twisted_libp2p.wire.protobuf import decode, kindOf
 
 __all__ = [
     "MAX_ADDRESSES",
@@ -157,21 +156,14 @@ class Message:
         @param protocol: the protocol id, for the error.
         @raise ProtocolViolation: it is malformed, or of no known kind.
         """
-        message = kademlia_pb2.Message()
-        try:
-            message.ParseFromString(data)
-        except DecodeError:
-            raise ProtocolViolation(protocol, "not a message") from None
-        if message.type not in MessageType._value2member_map_:
-            raise ProtocolViolation(
-                protocol, f"a message of the unknown type {message.type}"
-            )
+        message = decode(kademlia_pb2.Message(), data, protocol)
+        kind = kindOf(MessageType, message.type, protocol)
         value = None
         if message.HasField("record"):
             found = message.record
             value = Value(found.key, found.value, found.timeReceived)
         return cls(
-            MessageType(message.type),
+            kind,
             message.key,
             value,
             tuple(_read(message.closerPeers)),

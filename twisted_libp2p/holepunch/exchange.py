@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from twisted_libp2p.address import Multiaddr, Origin, Scope
 from twisted_libp2p.errors import InvalidMultiaddr, ProtocolViolation
 from twisted_libp2p.wire import dcutr_pb2
+from twisted_libp2p.wire.protobuf import decode, kindOf
 
 __all__ = [
     "DCUTR",
@@ -91,20 +90,15 @@ class Message:
 
         @raise ProtocolViolation: it is malformed, or of no known kind.
         """
-        message = dcutr_pb2.HolePunch()
-        try:
-            message.ParseFromString(data)
-        except DecodeError:
-            raise ProtocolViolation(DCUTR, "not a message") from None
-        if message.type not in MessageType._value2member_map_:
-            raise ProtocolViolation(DCUTR, f"a message of type {message.type}")
+        message = decode(dcutr_pb2.HolePunch(), data, DCUTR)
+        kind = kindOf(MessageType, message.type, DCUTR)
         found: list[Multiaddr] = []
         for each in message.ObsAddrs:
             try:
                 found.append(Multiaddr.fromBytes(each))
             except InvalidMultiaddr:
                 continue
-        return cls(MessageType(message.type), tuple(found))
+        return cls(kind, tuple(found))
 
 
 def punchable(

@@ -20,6 +20,7 @@ from twisted_libp2p.portmap.datagrams import Questions
 from twisted_libp2p.portmap.epoch import Epoch
 from twisted_libp2p.portmap.lease import Gateway, Lease, Port
 from twisted_libp2p.portmap.mapping import LIFETIME
+from twisted_libp2p.wire.protobuf import inWords
 
 __all__ = ["NATPMP", "PCP", "Way"]
 
@@ -61,11 +62,7 @@ def _refusal(way: str, results: type[IntEnum], code: int) -> MappingRefused:
     """
     Return the error for the result of a gateway.
     """
-    try:
-        name = results(code).name.replace("_", " ").lower()
-    except ValueError:
-        name = "no known reason"
-    return MappingRefused(way, code, name)
+    return MappingRefused(way, code, inWords(results, code, "no known reason"))
 
 
 class PCP:

@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID, ProtocolViolation
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire import autonat_pb2, autonatv2_pb2
+from twisted_libp2p.wire.protobuf import decode
 
 __all__ = [
     "AUTONAT",
@@ -92,22 +93,6 @@ class Status1(IntEnum):
     DIAL_REFUSED = 101
     BAD_REQUEST = 200
     INTERNAL_ERROR = 300
-
-
-M = TypeVar("M", bound=Message)
-
-
-def _decode(message: M, data: bytes, protocol: str) -> M:
-    """
-    Decode a protobuf message.
-
-    @raise ProtocolViolation: it is malformed.
-    """
-    try:
-        message.ParseFromString(data)
-    except DecodeError:
-        raise ProtocolViolation(protocol, "not a protobuf message") from None
-    return message
 
 
 def _encode(message: Message) -> bytes:
@@ -214,7 +199,7 @@ def readAny(data: bytes) -> Any2:
 
     @raise ProtocolViolation: it is malformed, or of no known kind.
     """
-    message: Any = _decode(autonatv2_pb2.Message(), data, DIAL_REQUEST)
+    message: Any = decode(autonatv2_pb2.Message(), data, DIAL_REQUEST)
     kind = message.WhichOneof("msg")
     if kind == "dialRequest":
         request = message.dialRequest
@@ -262,7 +247,7 @@ def nonceOf(data: bytes) -> int:
 
     @raise ProtocolViolation: it is malformed, or has no number.
     """
-    message = _decode(autonatv2_pb2.DialBack(), data, DIAL_BACK)
+    message = decode(autonatv2_pb2.DialBack(), data, DIAL_BACK)
     if not message.HasField("nonce"):
         raise ProtocolViolation(DIAL_BACK, "a message without a nonce")
     return int(message.nonce)
@@ -282,7 +267,7 @@ def statusOfDialBack(data: bytes) -> int:
     @return: 0 if the client knows the number.
     @raise ProtocolViolation: it is malformed.
     """
-    message = _decode(autonatv2_pb2.DialBackResponse(), data, DIAL_BACK)
+    message = decode(autonatv2_pb2.DialBackResponse(), data, DIAL_BACK)
     return int(message.status)
 
 
@@ -317,7 +302,7 @@ class Request1:
 
         @raise ProtocolViolation: it is malformed, or none.
         """
-        message = _decode(autonat_pb2.Message(), data, AUTONAT)
+        message = decode(autonat_pb2.Message(), data, AUTONAT)
         if message.type != 0 or not message.HasField("dial"):
             raise ProtocolViolation(AUTONAT, "not a request")
         stated = message.dial.peer
@@ -362,7 +347,7 @@ class Answer1:
 
         @raise ProtocolViolation: it is malformed, or none.
         """
-        message = _decode(autonat_pb2.Message(), data, AUTONAT)
+        message = decode(autonat_pb2.Message(), data, AUTONAT)
         if message.type != 1 or not message.HasField("dialResponse"):
             raise ProtocolViolation(AUTONAT, "not an answer")
         answer = message.dialResponse

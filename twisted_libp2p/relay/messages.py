@@ -14,12 +14,11 @@ from enum import IntEnum
 from itertools import islice
 from typing import Final
 
-from google.protobuf.message import DecodeError
-
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID, ProtocolViolation
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire import circuit_pb2
+from twisted_libp2p.wire.protobuf import K, decode, inWords, kindOf
 
 __all__ = [
     "HOP",
@@ -90,10 +89,7 @@ class Status(IntEnum):
         """
         Return the name of a status in words; for an unknown one its number.
         """
-        try:
-            return Status(code).name.lower().replace("_", " ")
-        except ValueError:
-            return f"status {code}"
+        return inWords(Status, code, f"status {code}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +181,8 @@ class Hop:
 
         @raise ProtocolViolation: it is malformed, or of no known kind.
         """
-        message = circuit_pb2.HopMessage()
-        try:
-            message.ParseFromString(data)
-        except DecodeError:
-            raise ProtocolViolation(HOP, "not a message") from None
-        kind = HopType(_kind(HOP, message, HopType))
+        message = decode(circuit_pb2.HopMessage(), data, HOP)
+        kind = _kind(HOP, message, HopType)
         reservation = None
         if message.HasField("reservation"):
             found = message.reservation
@@ -244,12 +236,8 @@ class Stop:
 
         @raise ProtocolViolation: it is malformed, or of no known kind.
         """
-        message = circuit_pb2.StopMessage()
-        try:
-            message.ParseFromString(data)
-        except DecodeError:
-            raise ProtocolViolation(STOP, "not a message") from None
-        kind = StopType(_kind(STOP, message, StopType))
+        message = decode(circuit_pb2.StopMessage(), data, STOP)
+        kind = _kind(STOP, message, StopType)
         return cls(
             kind,
             _peer(STOP, message) if kind is StopType.CONNECT else None,
@@ -261,19 +249,13 @@ class Stop:
 _Message = circuit_pb2.HopMessage | circuit_pb2.StopMessage
 
 
-def _kind(
-    protocol: str, message: _Message, kinds: type[HopType] | type[StopType]
-) -> int:
+def _kind(protocol: str, message: _Message, kinds: type[K]) -> K:
     """
     Return the kind of a message.  It has to be there: RESERVE is 0.
     """
     if not message.HasField("type"):
         raise ProtocolViolation(protocol, "a message without a type")
-    if message.type not in kinds._value2member_map_:
-        raise ProtocolViolation(
-            protocol, f"a message of the unknown type {message.type}"
-        )
-    return message.type
+    return kindOf(kinds, message.type, protocol)
 
 
 def _peer(protocol: str, message: _Message) -> PeerID:

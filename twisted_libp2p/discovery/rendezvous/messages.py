@@ -24,10 +24,10 @@ from twisted_libp2p.errors import (
     InvalidPeerID,
     InvalidRecord,
     InvalidSignature,
-    ProtocolViolation,
 )
 from twisted_libp2p.identity import Envelope, Identity, PeerID
 from twisted_libp2p.wire import rendezvous_pb2
+from twisted_libp2p.wire.protobuf import decode, inWords
 
 __all__ = [
     "MAX_MESSAGE",
@@ -90,10 +90,7 @@ class Status(IntEnum):
         """
         Return the name of a status in words; for an unknown one its number.
         """
-        try:
-            return Status(code).name.lower().replace("_", " ")
-        except ValueError:
-            return f"status {code}"
+        return inWords(Status, code, f"status {code}")
 
 
 class Layout(Enum):
@@ -216,12 +213,7 @@ def readMessage(data: bytes) -> rendezvous_pb2.Message:
 
     @raise ProtocolViolation: it is not one.
     """
-    message = Message()
-    try:
-        message.ParseFromString(data)
-    except DecodeError:
-        raise ProtocolViolation(RENDEZVOUS, "not a protobuf message") from None
-    return message
+    return decode(Message(), data, RENDEZVOUS)
 
 
 def namespaceOf(data: bytes) -> str | None:
