@@ -15,8 +15,9 @@ from zope.interface import implementer
 
 from tests.discovery.case import HostTestCase
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.discovery.advertising import LEAST, SETTLING, Advertisement
+from twisted_libp2p.discovery.advertising import LEAST, Advertisement
 from twisted_libp2p.discovery.events import PeerDiscovered, PeerExpired
+from twisted_libp2p.discovery.repeating import SETTLING
 from twisted_libp2p.discovery.searching import INTERVAL, Search
 from twisted_libp2p.errors import NoAddresses
 from twisted_libp2p.identity import PeerID

@@ -11,15 +11,11 @@ from collections.abc import Callable, Sequence
 from random import random as anyNumber
 from typing import Any, Final
 
-from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.connmanager.policy import Backoff
 from twisted_libp2p.discovery.events import PeerDiscovered, PeerExpired
+from twisted_libp2p.discovery.repeating import Repeating
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDiscovery, IHost
 
@@ -27,9 +23,6 @@ __all__ = ["Search"]
 
 #: Seconds between two questions, by default.
 INTERVAL: Final = 60.0
-
-#: The waits after failures.
-BACKOFF: Final = Backoff(first=5.0, most=120.0)
 
 #: Maximum number of peers of a search.
 MAX_FOUND: Final = 1000
@@ -53,7 +46,7 @@ class _Found:
         self.misses = 0
 
 
-class Search(Service):
+class Search(Repeating):
     """
     Finds the peers of a namespace, again and again, and announces each new one by
     L{PeerDiscovered}.
@@ -65,6 +58,7 @@ class Search(Service):
     """
 
     _log = Logger()
+    complaint = "the peers of {name} cannot be found, trying again: {problem}"
 
     def __init__(
         self,
@@ -88,18 +82,12 @@ class Search(Service):
         @param interval: seconds between two questions, a fifth of which varies.
         @param random: returns numbers from 0 to 1, which spread the waits.
         """
-        self.namespace = namespace
-        self.problem = ""
-        self._host = host
+        super().__init__(host, namespace, random)
         self._discovery = discovery
         self._source = source
         self._count = min(count, MAX_FOUND)
         self._interval = interval
-        self._random = random
-        self._failures = 0
         self._found: OrderedDict[PeerID, _Found] = OrderedDict()
-        self._call: IDelayedCall | None = None
-        self._asking: Deferred[Any] | None = None
 
     @property
     def peers(self) -> dict[PeerID, tuple[Multiaddr, ...]]:
@@ -108,35 +96,10 @@ class Search(Service):
         """
         return {peer: each.addresses for peer, each in self._found.items()}
 
-    def startService(self) -> None:
-        """
-        Begin to ask.
-        """
-        super().startService()
-        self._call = self._host.clock.callLater(0.0, self._ask)
+    def _work(self) -> Any:
+        return self._discovery.findPeers(self.namespace, self._count)
 
-    def stopService(self) -> None:
-        """
-        Ask no longer.
-        """
-        super().stopService()
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-        asking, self._asking = self._asking, None
-        if asking is not None:
-            asking.cancel()
-
-    def _ask(self) -> None:
-        self._call = None
-        asking = maybeDeferred(self._discovery.findPeers, self.namespace, self._count)
-        self._asking = asking
-        asking.addCallbacks(self._answered, self._failed)
-
-    def _answered(self, peers: Sequence[tuple[PeerID, Sequence[Multiaddr]]]) -> None:
-        self._asking = None
-        self._failures = 0
-        self.problem = ""
+    def _succeeded(self, peers: Sequence[tuple[PeerID, Sequence[Multiaddr]]]) -> float:
         now = self._host.clock.seconds()
         for each in self._found.values():
             each.misses += 1
@@ -160,23 +123,4 @@ class Search(Service):
             self._host.events.publish(
                 PeerExpired(time=now, peer=peer, source=self._source)
             )
-        self._wait(self._interval * (0.9 + 0.2 * self._random()))
-
-    def _failed(self, reason: Failure) -> None:
-        self._asking = None
-        if reason.check(CancelledError) and not self.running:
-            return
-        problem = reason.getErrorMessage()
-        if problem != self.problem:
-            self._log.warn(
-                "the peers of {name} cannot be found, trying again: {problem}",
-                name=self.namespace,
-                problem=problem,
-            )
-        self.problem = problem
-        self._wait(BACKOFF.delay(self._failures, self._random()))
-        self._failures += 1
-
-    def _wait(self, seconds: float) -> None:
-        if self.running:
-            self._call = self._host.clock.callLater(seconds, self._ask)
+        return self._interval * (0.9 + 0.2 * self._random())
