@@ -6,15 +6,11 @@ AutoNAT between ours and others, in both parts and versions, in a laboratory.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.lab.case import missing
-from tests.tun import NAMESPACE
+from tests.interop.laboratory import play
 
 #: The server, the client, the version, the router of the client, and the transport.
 CELLS = [
@@ -42,19 +38,4 @@ def test_autonat(
     server, client, *_ = cell
     (other,) = {server, client} - {"ours"}
     command(other)
-    reason = missing()
-    if reason is not None:
-        if "lab" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    done = subprocess.run(
-        [
-            *NAMESPACE,
-            *(sys.executable, "-m", "tests.lab.ask"),
-            *cell,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    play("ask", *cell, limit=LIMIT)

@@ -7,15 +7,11 @@ laboratory.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
 
-from tests.lab.case import missing
-from tests.tun import NAMESPACE
+from tests.interop.laboratory import play
 
 #: The listener, the dialer and the transport.  The relay is that of the dialer.
 CELLS = [
@@ -41,19 +37,4 @@ def test_punch(command: Callable[[str], list[str]], cell: tuple[str, str, str]) 
     listener, dialer, transport = cell
     (other,) = {listener, dialer} - {"ours"}
     command(other)
-    reason = missing()
-    if reason is not None:
-        if "lab" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    done = subprocess.run(
-        [
-            *NAMESPACE,
-            *(sys.executable, "-m", "tests.lab.meet"),
-            *(listener, dialer, dialer, transport, *ROUTERS),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    play("meet", listener, dialer, dialer, transport, *ROUTERS, limit=LIMIT)

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.lab.lab import Lab
+from tests.needs import isRequired
 from tests.tun import NAMESPACE
 
 __all__ = ["LabTestCase", "missing"]
@@ -83,7 +84,7 @@ class LabTestCase(TestCase):
         reason = missing()
         if reason is None:
             self._runInside(result)
-        elif "lab" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
+        elif isRequired("lab"):
             result.addFailure(self, Failure(AssertionError(reason)))
         else:
             result.addSkip(self, reason)

@@ -21,7 +21,8 @@ from itertools import count
 from pathlib import Path
 
 from twisted.python.reflect import requireModule
-from twisted.trial.unittest import SkipTest
+
+from tests.needs import skipWithout
 
 __all__ = ["Server", "makeDatabase", "startServer"]
 
@@ -177,9 +178,7 @@ def startServer() -> Server:
     if missing is None:
         assert programs is not None
         return Server(programs)
-    if "postgresql" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-        raise AssertionError(missing)
-    raise SkipTest(missing)
+    skipWithout("postgresql", missing)
 
 
 _shared = lru_cache(maxsize=1)(startServer)

@@ -6,9 +6,7 @@ Tests of port mapping by miniupnpd, on the routers of a laboratory.
 
 from __future__ import annotations
 
-import os
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -18,6 +16,7 @@ from tests.lab.gateway import Daemon, missing
 from tests.lab.lab import Router
 from tests.lab.reactor import ReactorIn
 from tests.lab.space import Space
+from tests.needs import skipWithout
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DoubleNAT
 from twisted_libp2p.interfaces import DialOptions
@@ -46,9 +45,7 @@ class PortMappingTests(LabTestCase):
         super().setUp()
         reason = missing()
         if reason is not None:
-            if "miniupnpd" in os.environ.get("LIBP2P_REQUIRE", ""):
-                raise AssertionError(reason)
-            raise SkipTest(reason)
+            skipWithout("miniupnpd", reason)
 
     async def start(self, **ways: bool) -> Daemon:
         """

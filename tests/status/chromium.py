@@ -15,13 +15,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+
+from tests.needs import skipWithout
 
 __all__ = ["Chromium", "findChromium"]
 
@@ -54,10 +55,7 @@ def findChromium() -> str:
         path = shutil.which(name)
         if path is not None:
             return path
-    missing = "Chromium is not installed: apt-get install chromium"
-    if "chromium" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-        raise AssertionError(missing)
-    raise SkipTest(missing)
+    skipWithout("chromium", "Chromium is not installed: apt-get install chromium")
 
 
 class Chromium(ProcessProtocol):

@@ -6,10 +6,8 @@ Tests for L{twisted_libp2p.status.metrics} and L{twisted_libp2p.status.usage}.
 
 from __future__ import annotations
 
-import os
 import socket
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
@@ -19,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, readBody
 from twisted.web.static import Data
 
+from tests.needs import skipWithout
 from tests.status.browsing import Browsing
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
@@ -51,9 +50,7 @@ def requireClient() -> None:
     """
     if requireModule("prometheus_client") is None:
         missing = "prometheus_client is not installed: pip install prometheus_client"
-        if "prometheus" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-            raise AssertionError(missing)
-        raise SkipTest(missing)
+        skipWithout("prometheus", missing)
 
 
 class MetricsTests(SynchronousTestCase):

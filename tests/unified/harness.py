@@ -18,11 +18,11 @@ import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 
+from tests.needs import skipWithout
 from tests.processes import ROOT, Program
 from tests.unified.redis import Redis, connect
 
@@ -48,10 +48,7 @@ def findRedis() -> str:
     path = shutil.which("redis-server")
     if path is not None:
         return path
-    missing = "Redis is not installed: apt-get install redis-server"
-    if "redis" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-        raise AssertionError(missing)
-    raise SkipTest(missing)
+    skipWithout("redis", "Redis is not installed: apt-get install redis-server")
 
 
 def measured(application: str, output: str) -> dict[str, dict[str, str]]:

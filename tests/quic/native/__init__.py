@@ -7,11 +7,11 @@ C{twisted-libp2p-native}, unless C{LIBP2P_REQUIRE} names C{native}.
 
 from __future__ import annotations
 
-import os
 from typing import Any
-from unittest import SkipTest
 
 from twisted.python.reflect import requireModule
+
+from tests.needs import skipWithout
 
 __all__ = ["requireNative"]
 
@@ -24,8 +24,5 @@ def requireNative() -> Any:
     """
     module = requireModule("twisted_libp2p.quic.native")
     if module is None:
-        missing = "twisted-libp2p-native is not installed: make native"
-        if "native" in os.environ.get("LIBP2P_REQUIRE", "").split(","):
-            raise AssertionError(missing)
-        raise SkipTest(missing)
+        skipWithout("native", "twisted-libp2p-native is not installed: make native")
     return module
