@@ -187,6 +187,10 @@ async def reachability(reactor: Any, options: Any) -> None:
                 await addTimeout(node.connect(address), options["timeout"], reactor)
             except (Libp2pError, TimeoutError) as error:
                 print(f"not asked: {address}: {error}", file=sys.stderr)
+        print(
+            f"waiting up to {options['wait']:g} s for peers to dial this node",
+            file=sys.stderr,
+        )
         with suppress(TimeoutError):
             await addTimeout(known, options["wait"], reactor)
         for line in node.reachability.report().lines(reactor.seconds()):

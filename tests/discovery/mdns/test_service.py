@@ -363,6 +363,16 @@ class SocketTests(MdnsTestCase):
             ],
         )
 
+    def test_chosenMissing(self) -> None:
+        """
+        If there is no such interface, that is logged, once; it may come later.
+        """
+        machine = self.lan.machine(LO)
+        _, service, _ = self.node(machine, interfaces=["eth0"])
+        self.lan.advance(100)
+        self.assertEqual(self.logged(), ["no mDNS: there is no network interface eth0"])
+        self.assertEqual(service.links, [])
+
     def test_unlisted(self) -> None:
         """
         If the interfaces cannot be listed, that is logged.
@@ -374,8 +384,9 @@ class SocketTests(MdnsTestCase):
 
         machine.adapters = failing  # type: ignore[method-assign]
         self.node(machine)
-        self.lan.advance(1)
-        self.assertIn("not permitted", self.logged()[0])
+        self.lan.advance(100)
+        (logged,) = self.logged()
+        self.assertIn("not permitted", logged)
 
 
 class HostileTests(MdnsTestCase):

@@ -122,6 +122,7 @@ class MdnsService(Service):
         self._links: dict[Link, Presence] = {}
         self._sockets: dict[type[MulticastSocket], MulticastSocket] = {}
         self._unavailable: dict[type[MulticastSocket], str] = {}
+        self._problem = ""
         self._asking: IDelayedCall | None = None
         self._expiring: IDelayedCall | None = None
         self._subscription: ISubscription | None = None
@@ -240,8 +241,13 @@ class MdnsService(Service):
         try:
             found = findLinks(self._adapters, self._interfaces)
         except OSError as error:
-            self._log.warn("no mDNS: {error}", error=str(error))
+            self._complain(str(error))
             return
+        if self._interfaces and not found:
+            names = ", ".join(sorted(self._interfaces))
+            self._complain(f"there is no network interface {names}")
+        else:
+            self._problem = ""
         for kind in (MulticastSocket, MulticastSocket6):
             self._open(kind)
         for link in [each for each in self._links if each not in found]:
@@ -260,6 +266,14 @@ class MdnsService(Service):
                 )
                 self._questionTimes.restart()
                 self._links[link].answer()
+
+    def _complain(self, problem: str) -> None:
+        """
+        Log, once for each reason, that no peers are found.
+        """
+        if problem != self._problem:
+            self._problem = problem
+            self._log.warn("no mDNS: {error}", error=problem)
 
     def _open(self, kind: type[MulticastSocket]) -> None:
         """
