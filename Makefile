@@ -130,7 +130,8 @@ interop-peers: $(TESTING)
 
 .PHONY: interop
 interop: interop-peers
-	for run in $$(seq $(TIMES)); do $(BIN)/python -m pytest tests/interop || exit 1; done
+	for run in $$(seq $(TIMES)); do \
+		$(BIN)/python -m pytest --reruns 1 -r R tests/interop || exit 1; done
 
 .PHONY: lab
 lab: $(TESTING)

@@ -132,17 +132,22 @@ class Idlers:
     """
 
     def __init__(self, cells: Iterable[Cell], sides: Sides) -> None:
+        self._sides = sides
         self._runs = {
-            cell: RUNNING.run(self._run, cell, sides)
+            cell: self._begin(cell)
             for cell in cells
             if available(cell.peer) is None and hasBackend(cell.backend)
         }
 
-    def _run(self, cell: Cell, sides: Sides) -> Deferred[None]:
-        return Deferred.fromCoroutine(Idler(cell, sides).run())
+    def _begin(self, cell: Cell) -> Deferred[None]:
+        return RUNNING.run(
+            lambda: Deferred.fromCoroutine(Idler(cell, self._sides).run())
+        )
 
     async def of(self, cell: Cell) -> None:
         """
-        Wait until one of them was there long enough, and used again.
+        Wait until one of them was there long enough, and used again.  If it failed,
+        another begins, for a test that is run again.
         """
-        await self._runs[cell]
+        run = self._runs.pop(cell, None) or self._begin(cell)
+        await run

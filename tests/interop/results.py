@@ -95,16 +95,15 @@ class Results:
 
     def task(self, cell: Cell, task: str, good: bool) -> None:
         """
-        Note what came of a task; once it went wrong, it did.
+        Note what came of a task.  If its test is run again, the last run counts.
         """
-        before = self._tasks.get((cell, task), True)
-        self._tasks[cell, task] = good and before
+        self._tasks[cell, task] = good
 
     def key(self, key: Key, good: bool) -> None:
         """
         Note what came of a key, likewise.
         """
-        self._keys[key] = good and self._keys.get(key, True)
+        self._keys[key] = good
 
     def missing(self) -> list[str]:
         """

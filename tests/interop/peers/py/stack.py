@@ -27,6 +27,7 @@ from libp2p.stream_muxer.mplex.mplex import MPLEX_PROTOCOL_ID, Mplex
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
+from quicreads import repairReads
 
 __all__ = ["describe", "listenAddresses", "makeHost"]
 
@@ -103,6 +104,8 @@ def makeHost(choices: Any) -> Any:
         # It has 8 bytes of nonce and Salsa20 where the specification has 24 and
         # XSalsa20.
         raise ValueError("the private networks of py-libp2p are its own")
+    if choices.transport == "quic":
+        repairReads()
     return new_host(
         key_pair=keys,
         sec_opt={securityID: makeSecurity(keys)},

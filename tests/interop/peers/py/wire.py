@@ -7,14 +7,12 @@ A stream as plain reads and writes, whose three ways to end can be told apart.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import trio
-from libp2p.io.exceptions import IOException
 from libp2p.network.stream.exceptions import StreamEOF, StreamError
 from libp2p.stream_muxer.mplex.mplex_stream import MplexStream
-from libp2p.transport.quic.exceptions import QUICStreamError
 from libp2p.transport.quic.stream import QUICStream
 
 __all__ = ["ConnectionLost", "StreamWasReset", "Wire"]
@@ -122,22 +120,9 @@ class Wire:
                 ending = await self._ending(error)
                 if ending is not None:
                     raise ending from error
-                data = await self._rest(size)
                 break
         self.received += len(data)
         return data
-
-    async def _rest(self, size: int) -> bytes:
-        """
-        Read bytes that came with the end.  Over QUIC, the package looks at its buffer,
-        and in another turn at the state of the stream.
-
-        @return: at most so many bytes, or none at the end
-        """
-        if isinstance(self._muxed, QUICStream):
-            with suppress(IOException, QUICStreamError):
-                return await self._muxed.read(size)
-        return b""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """
