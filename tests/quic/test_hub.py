@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,12 +27,27 @@ from twisted_libp2p.interfaces import (
     Role,
     SentDatagram,
 )
+from twisted_libp2p.protocols.echo import Echo
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.halfopen import MAX_HALF_OPEN, RETRY_MARK
 from twisted_libp2p.quic.hub import PUNCH_SIZE
 from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.line import EARLY
 from twisted_libp2p.quic.memory import Facts
 from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
+
+
+class _Greeter(Protocol):
+    """
+    Writes a byte.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Write it.
+        """
+        assert self.transport is not None
+        self.transport.write(b"1")
 
 
 class ResetTests(SynchronousTestCase):
@@ -51,6 +67,33 @@ class ResetTests(SynchronousTestCase):
             pair.advance(0.2)
             theirs.reasons[0].trap(StreamReset)
         self.assertEqual(len(pair.server.protocols), 12)
+
+
+class EarlyTests(SynchronousTestCase):
+    """
+    Answers to one datagram that concerns many streams.
+    """
+
+    def test_middle(self) -> None:
+        """
+        The first answers leave before the last streams have been opened.
+        """
+        count = EARLY
+        pair = QuicSessionPair(Clock(), AioquicBackend())
+        seen: list[int] = []
+
+        def sent(datagram: SentDatagram) -> bool:
+            seen.append(len(pair.server.protocols))
+            return False
+
+        pair.server.build = Echo
+        for _ in range(count):
+            pair.client.openStream(_Greeter())
+        pair.clock.advance(0)
+        self.patch(pair.wires[1], "send", sent)
+        pair.deliver(pair.client)
+        self.assertEqual(len(pair.server.protocols), count)
+        self.assertEqual((seen[0], seen[-1]), (count // 2, count))
 
 
 class HubTests(SynchronousTestCase):

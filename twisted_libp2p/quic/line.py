@@ -32,10 +32,16 @@ from twisted_libp2p.quic.session import QuicSession
 if TYPE_CHECKING:
     from twisted_libp2p.quic.hub import QuicHub
 
-__all__ = ["QuicLine"]
+__all__ = ["EARLY", "QuicLine"]
+
+Event = tuple[object, ...]
 
 #: The most polls of a connection in one turn of the reactor.
 _ROUNDS = 64
+
+#: The most events of a poll that are acted on before what came of them is sent: the
+#: peer works on the first answers while we go on.
+EARLY = 32
 
 #: Seconds by which a timer may be early or late without being moved.
 _SLACK = 0.0005
@@ -105,7 +111,7 @@ class QuicLine:
         self.streamWindow = settings.streamWindow
         self.connectionWindow = settings.connectionWindow
         # Events before there is a session.
-        self._early: list[tuple[object, ...]] = []
+        self._early: list[Event] = []
         self._closeCode = 0
         self._dirty = self._driving = self._hurried = False
         self._timer: IDelayedCall | None = None
@@ -238,13 +244,20 @@ class QuicLine:
         @return: the time of the next poll, and whether the connection is over.
         """
         hub, due, over = self._hub, None, False
-        for _ in range(_ROUNDS):
+        waiting: list[Event] = []
+        rounds = 0
+        while waiting or rounds < _ROUNDS:
+            rounds += 1
             self._dirty = False
             now = hub.now()
             sent, events, due, over = self.endpoint.poll(self.handle, now)
             for each in sent:
                 hub.send(each)
-            if events:
+            waiting += events
+            if waiting:
+                # See "Flushing in the middle of a read" in docs/internals.rst.
+                events = waiting if over else waiting[:EARLY]
+                waiting = waiting[len(events) :]
                 self._happened(events)
             if over or self.handle not in hub.lines:
                 break
@@ -292,7 +305,7 @@ class QuicLine:
 
     # Events
 
-    def _happened(self, events: Sequence[tuple[object, ...]]) -> None:
+    def _happened(self, events: Sequence[Event]) -> None:
         """
         Act on the events of one poll.
         """
@@ -306,7 +319,7 @@ class QuicLine:
                 self._noted(each)
         session.happened(events)
 
-    def _noted(self, event: tuple[object, ...]) -> None:
+    def _noted(self, event: Event) -> None:
         if event[0] == QuicEvent.TOKEN:
             if self.peer is not None and isinstance(event[1], bytes):
                 self._hub.memory.keep(self.peer, event[1])
@@ -315,7 +328,7 @@ class QuicLine:
             if self.dialed and self.peer is not None:
                 self._hub.memory.ended(self.peer, self.stats().roundTrip)
 
-    def _beginning(self, events: Sequence[tuple[object, ...]]) -> None:
+    def _beginning(self, events: Sequence[Event]) -> None:
         """
         Act on the events of a handshake.
         """
