@@ -367,14 +367,16 @@ class Drawing:
 DIAGRAMS = (
     Diagram(
         "node",
-        "The life of a node: stopped, starting, running, stopping, restarting",
+        "The life of a node: stopped, starting, running, draining, stopping,"
+        " restarting",
         "node.life.LIFE",
         {
             "stopped": (0, 0),
             "starting": (1.6, 0),
             "running": (3.2, 0),
-            "stopping": (1.6, 1.3),
-            "restarting": (3.2, 1.3),
+            "stopping": (0.8, 2.3),
+            "draining": (3.2, 1.2),
+            "restarting": (2.6, 2.3),
         },
     ),
     Diagram(

@@ -7,15 +7,13 @@ C{twist libp2p} and C{twistd libp2p}: a node as a service.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from threading import current_thread, main_thread
 from typing import Any, ClassVar
 
-from twisted.application.service import IService, Service
+from twisted.application.service import IService
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
@@ -25,6 +23,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
+from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
@@ -99,6 +98,13 @@ class Options(FindingOptions, DHTOptions):
         ["tls-key", None, None, "its key; in the same file by default"],
         ["unix-mode", None, None, "mode of Unix sockets, such as 660", fileMode],
         ["unix-owner", None, None, "their owner, USER or USER:GROUP", fileOwner],
+        [
+            "drain",
+            None,
+            None,
+            "seconds in which streams may end after SIGTERM, before the program does",
+            whole(1),
+        ],
         ["data", "d", None, f"folder for the files of the node, such as {KEY_FILE}"],
     ]
 
@@ -299,55 +305,6 @@ class Failed(SystemExit, Exception):
     """
 
 
-class HangupService(Service):
-    """
-    Calls a function at each C{SIGHUP}, by which administrators have daemons read their
-    files again.  Without it the signal ends the program.
-    """
-
-    def __init__(self, reactor: Any, function: Callable[[], object]) -> None:
-        self._reactor = reactor
-        self._function = function
-        self._before: Any = None
-
-    def privilegedStartService(self) -> None:
-        """
-        Handle the signal before anybody can know that the node listens.
-        """
-        super().privilegedStartService()
-        self._handle()
-
-    def startService(self) -> None:
-        """
-        Handle the signal.
-        """
-        super().startService()
-        self._handle()
-
-    def _handle(self) -> None:
-        """
-        Handle the signal, unless another handler does, the program ignores it, or
-        this is not its main thread.
-        """
-        if (
-            current_thread() is main_thread()
-            and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
-        ):
-            self._before = signal.signal(signal.SIGHUP, self._received)
-
-    def stopService(self) -> None:
-        """
-        Handle the signal no longer.
-        """
-        super().stopService()
-        before, self._before = self._before, None
-        if before is not None:
-            signal.signal(signal.SIGHUP, before)
-
-    def _received(self, *_: object) -> None:
-        self._reactor.callFromThread(self._function)
-
-
 class NodeService(Node):
     """
     A node that ends the program if it cannot listen.
@@ -462,6 +419,10 @@ def _make(options: Options, reactor: Any) -> Node:
     ]
     if options["tls-certificate"] is not None and os.name == "posix":
         HangupService(reactor, node.reload).setServiceParent(node)
+    if options["drain"] is not None:
+        TerminationService(
+            reactor, lambda: node.drain(options["drain"]), options["drain"]
+        ).setServiceParent(node)
     if options["echo"]:
         node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
     if options["perf"]:

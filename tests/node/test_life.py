@@ -294,7 +294,7 @@ class LifeTests(NodeTestCase):
         """
         for (state, _), (following, effect) in LIFE.items():
             self.assertIsNot(state, following)
-            self.assertIn(effect, (None, "begin", "end"))
+            self.assertIn(effect, (None, "begin", "leave", "end"))
         self.assertEqual({state for state, _ in LIFE}, {*Life})
 
 

@@ -16,7 +16,7 @@ from twisted_libp2p.errors import LocalError, PeerUnresponsive, UpgradeTimeout
 from twisted_libp2p.interfaces import IConnection, IManagedConnection
 from twisted_libp2p.pacing import addTimeout
 
-__all__ = ["KeepAlive", "Ping"]
+__all__ = ["KeepAlive", "Ping", "byMuxer"]
 
 #: Measures the round trip of a connection.  A peer that does not serve ping has
 #: answered too.
@@ -24,6 +24,27 @@ Ping = Callable[[IConnection], Deferred[float]]
 
 #: Number of unanswered pings in a row after which the peer is dead.
 MISSES = 2
+
+
+def byMuxer(onStream: Ping | None) -> Ping:
+    """
+    Return a function that measures the round trip by the muxer, or else on a stream.
+
+    @param onStream: measures it on a stream; None if that is not possible.
+    """
+
+    def ping(connection: IConnection) -> Deferred[float]:
+        asked = connection.ping()
+        if onStream is not None:
+
+            def without(reason: Failure) -> Deferred[float]:
+                reason.trap(NotImplementedError)
+                return onStream(connection)
+
+            asked.addErrback(without)
+        return asked
+
+    return ping
 
 
 class _Watch:
@@ -93,6 +114,13 @@ class KeepAlive:
             watch.call.cancel()
         if watch.asked is not None:
             watch.asked.cancel()
+
+    def stop(self) -> None:
+        """
+        Stop watching all connections.
+        """
+        for connection in list(self._watched):
+            self.closed(connection)
 
     def _wait(self, connection: IConnection, watch: _Watch) -> None:
         watch.call = self._clock.callLater(self._interval, self._ask, connection, watch)

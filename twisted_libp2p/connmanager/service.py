@@ -24,7 +24,7 @@ from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gatekeeper import Gatekeeper
 from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.idle import IdleTimeout, idleSince
-from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping
+from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping, byMuxer
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.tags import Tags
@@ -39,7 +39,6 @@ from twisted_libp2p.events import (
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
-    IConnection,
     IConnectionManager,
     IConnections,
     IGater,
@@ -151,11 +150,10 @@ class ConnectionManager(Service):
                 clock, policy.idleTimeout, self.__iter__, policy.background
             )
         )
-        self._pingStream = ping
         self._keepAlive = (
             None
             if policy.keepAlive is None
-            else KeepAlive(clock, policy.keepAlive, self._ping)
+            else KeepAlive(clock, policy.keepAlive, byMuxer(ping))
         )
         self._redialer = (
             None if dial is None else Redialer(clock, dial, policy.redial, random)
@@ -430,23 +428,6 @@ class ConnectionManager(Service):
             self._trim(self._trimming.surplus(self.policy.highWater))
             self._callTrim()
 
-    # Signs of life
-
-    def _ping(self, connection: IConnection) -> Deferred[float]:
-        """
-        Measure the round trip by the muxer, or on a stream.
-        """
-        asked = connection.ping()
-        pingStream = self._pingStream
-        if pingStream is not None:
-
-            def without(reason: Failure) -> Deferred[float]:
-                reason.trap(NotImplementedError)
-                return pingStream(connection)
-
-            asked.addErrback(without)
-        return asked
-
     # Service
 
     def startService(self) -> None:
@@ -457,18 +438,26 @@ class ConnectionManager(Service):
         if self._redialer is not None:
             self._redialer.start(self._missing)
 
-    def stopService(self) -> Deferred[Any]:
+    def rest(self) -> None:
         """
-        Close all connections, and abort them after two seconds.
+        Redial, ping and trim no longer; the connections go on.
         """
-        super().stopService()
         if self._redialer is not None:
             self._redialer.stop()
+        if self._keepAlive is not None:
+            self._keepAlive.stop()
         trimming, self._trimCall = self._trimCall, None
         if trimming is not None:
             trimming.cancel()
         if self._idleTimeout is not None:
             self._idleTimeout.stop()
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close all connections, and abort them after two seconds.
+        """
+        super().stopService()
+        self.rest()
         ending: Deferred[Any] = DeferredList(
             [connection.close(ErrorCode.NONE) for connection in self]
         )

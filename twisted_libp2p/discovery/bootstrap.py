@@ -26,6 +26,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
+    IDrainable,
     IHost,
     IHostService,
     ISubscription,
@@ -62,7 +63,7 @@ class BootstrapState:
     problem: str
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class Bootstrap(Service):
     """
     Stays connected with some peers: C{node.add(Bootstrap(["/dnsaddr/..."]))}.
@@ -129,6 +130,12 @@ class Bootstrap(Service):
         super().startService()
         self._subscription = self._host.events.subscribe(ClosedConn, self._closed)
         self._seeker.start()
+
+    def drain(self) -> None:
+        """
+        Dial no longer.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -25,6 +25,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
+    IDrainable,
     IHost,
     IHostService,
     ISubscription,
@@ -46,7 +47,7 @@ DIAL_TIMEOUT: Final = 15.0
 BACKOFF: Final = Backoff(first=10.0, most=600.0)
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class DialFound(Service):
     """
     Dials found peers until the node has enough connections:
@@ -101,6 +102,12 @@ class DialFound(Service):
             events.subscribe(ClosedConn, self._closed),
         ]
         self._seeker.start()
+
+    def drain(self) -> None:
+        """
+        Dial no longer.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -35,6 +35,7 @@ from twisted_libp2p.interfaces import (
     AddressSource,
     Direction,
     IConnection,
+    IDrainable,
     IHost,
     IHostService,
     IRegistration,
@@ -76,7 +77,7 @@ class _Running:
         self.reversal: Deferred[Any] | None = None
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class HolePunching(Service):
     """
     Gives relayed connections a direct one beside them, where the routers let it.
@@ -116,6 +117,12 @@ class HolePunching(Service):
             events.subscribe(ClosedConn, self._closed),
             events.subscribe(Identified, self._identified),
         ]
+
+    def drain(self) -> None:
+        """
+        Give up: a direct connection would come too late.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -23,6 +23,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxedConnection    the owner: a factory of protocols for inbound streams
     IHost               what a service may use of a node
     IHostService        what a node expects of a service
+    IDrainable          a service that ends in two steps
     IFlushable          a transport that can send at once
     IHalfCloseable      a transport that can close one direction
     ISwitchable         a transport whose protocol can be replaced
@@ -62,6 +63,7 @@ from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.host import (
     IConnections,
+    IDrainable,
     IEventBus,
     IHost,
     IHostService,
@@ -182,6 +184,7 @@ __all__ = [
     "IContentRouting",
     "IDatabase",
     "IDiscovery",
+    "IDrainable",
     "IEventBus",
     "IExpendability",
     "IExplaining",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IConnections",
+    "IDrainable",
     "IEventBus",
     "IHost",
     "IHostService",
@@ -329,4 +330,18 @@ class IHostService(IService, Interface):
 
         It is called once, before the service is started.  The node may not be
         complete by then: it has no addresses, and refuses to connect.
+        """
+
+
+class IDrainable(Interface):
+    """
+    A service that a draining node asks to begin nothing new, some time before it is
+    stopped.  A service without this goes on as before.
+    """
+
+    def drain() -> None:
+        """
+        Announce this node no longer, dial no further peer, and serve no further
+        stream, as far as the service does any of this; open streams go on.  It may
+        be called once between start and stop.
         """

@@ -69,6 +69,7 @@ class OwnAddresses:
         self._dialable: list[Multiaddr] = []
         self._full: list[Multiaddr] = []
         self._published: tuple[Multiaddr, ...] = ()
+        self._hidden = False
         configured = [
             withoutOwnPeer(each, peerID, "announce")
             for each in Multiaddr.several(announce)
@@ -154,12 +155,28 @@ class OwnAddresses:
         """
         return list(self._full)
 
+    def hide(self) -> None:
+        """
+        Give peers no addresses from now on, whatever the sources name.
+        """
+        self._hidden = True
+        self._select()
+        self.publish()
+
+    def show(self) -> None:
+        """
+        Give peers the addresses again; L{publish} announces them.
+        """
+        self._hidden = False
+        self._select()
+
     def _select(self) -> None:
         """
         Select the addresses that peers are given.
         """
+        known = () if self._hidden else self.all()
         self._dialable = [
-            each.address for each in self.all() if each.confidence >= Confidence.LIKELY
+            each.address for each in known if each.confidence >= Confidence.LIKELY
         ]
         self._full = [each.withPeer(self.peerID) for each in self._dialable]
 

@@ -10,20 +10,24 @@ from collections.abc import Callable
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import ConnectionContext, Upgrader
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
+from twisted_libp2p.connmanager.departure import Departure
 from twisted_libp2p.connmanager.service import ConnectionManager
-from twisted_libp2p.interfaces import IHostService, IPeerStore
+from twisted_libp2p.interfaces import IDrainable, IHostService, IPeerStore
+from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.life import Life, LivingService, stopAll
 from twisted_libp2p.node.listeners import Listeners
 from twisted_libp2p.node.rejoin import rejoin
 
-__all__ = ["SERVICES_TIME", "RunningNode"]
+__all__ = ["DRAIN_TIME", "SERVICES_TIME", "RunningNode"]
+
+#: Seconds in which the streams of a draining node may end.
+DRAIN_TIME = 30.0
 
 #: Seconds that the services of a stopping node have before its connections are closed.
 SERVICES_TIME = 1.0
@@ -37,9 +41,10 @@ class RunningNode(LivingService):
     @ivar peerstore: the known peers.
     @ivar connections: the service that owns the connections.
     @ivar listeners: the addresses on which it listens.
+    @ivar ownAddresses: the addresses at which peers reach it.
     """
 
-    clock: IReactorTime
+    ownAddresses: OwnAddresses
     peerstore: IPeerStore
     connections: ConnectionManager
     listeners: Listeners
@@ -74,14 +79,17 @@ class RunningNode(LivingService):
         """
         stops = self.listeners.stops
         self._admit(True)
+        self.ownAddresses.show()
         MultiService.startService(self)
         if stops != self.listeners.stops:
             # A service has stopped the node as it was started.
             return
         self.listeners.start(lambda: self.happened("listening"))
         if stops == self.listeners.stops and IService.providedBy(self.peerstore):
-            self._rejoining = Deferred.fromCoroutine(
-                rejoin(self.peerstore, self.connections, self._dialer, self._random)
+            self._rejoin(
+                Deferred.fromCoroutine(
+                    rejoin(self.peerstore, self.connections, self._dialer, self._random)
+                )
             )
 
     def _admit(self, open: bool) -> None:
@@ -102,6 +110,50 @@ class RunningNode(LivingService):
             return self.whenStopped().addCallback(lambda _: self.whenListening())
         return self.listeners.whenStarted().addCallback(lambda _: self.addresses)
 
+    def drain(self, seconds: float = DRAIN_TIME) -> Deferred[None]:
+        """
+        Stop in good order: listen no longer, and give peers no addresses; close each
+        connection when it has had no stream for a second; and stop when none is left,
+        or when the time is over.  Until then peers may open streams on their
+        connections, and the application may connect.  C{stopService} stops at once.
+
+        @param seconds: the longest time until the stop begins.
+        @return: fires when the node has stopped.
+        @raise ConfigurationError: that is no time.
+        """
+        return super().drain(seconds)
+
+    async def leave(self) -> None:
+        """
+        Withdraw from the network, and wait until all connections have ended.
+        """
+        self._log.info(
+            "draining {connections} connections: closing each as it becomes idle",
+            connections=len(self.connections),
+        )
+        self.listeners.admit(False)
+        self._rejoin(None)
+        self.ownAddresses.hide()
+        for each in reversed(list(self.services)):
+            if IDrainable.providedBy(each):
+                each.drain()
+        self.connections.rest()
+        await self.listeners.closeAll()
+        await Departure(
+            self.clock,
+            self.connections,
+            self.connections.policy.background,
+            lambda: len(self._upgrader.upgrades),
+        ).whenEmpty()
+
+    def _rejoin(self, rejoining: Deferred[None] | None) -> None:
+        """
+        Set the first dials of the node, and end those before.
+        """
+        before, self._rejoining = self._rejoining, rejoining
+        if before is not None:
+            before.cancel()
+
     def refuse(self) -> None:
         """
         Refuse to connect, to listen and to open streams, with
@@ -114,9 +166,7 @@ class RunningNode(LivingService):
         Stop the listeners, the dials and the upgrades, then the services, within a
         second, then the connections, within two seconds, then the rest.
         """
-        rejoining, self._rejoining = self._rejoining, None
-        if rejoining is not None:
-            rejoining.cancel()
+        self._rejoin(None)
         await self.listeners.closeAll()
         upgrading = len(self._upgrader.upgrades)
         self._dialer.stop()

@@ -22,6 +22,7 @@ from twisted_libp2p.errors import Libp2pError, NoGateway
 from twisted_libp2p.events import Listen, ListenClose
 from twisted_libp2p.interfaces import (
     AddressSource,
+    IDrainable,
     IHost,
     IHostService,
     ISubscription,
@@ -44,7 +45,7 @@ __all__ = ["LOOK_INTERVAL", "PortMapping"]
 LOOK_INTERVAL: Final = 20.0
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class PortMapping(Service):
     """
     Has the router forward the ports on which a node listens:
@@ -105,6 +106,12 @@ class PortMapping(Service):
         ]
         self._lookForGateway()
         self._lookLater()
+
+    def drain(self) -> None:
+        """
+        Delete the mappings.
+        """
+        self.stopService()
 
     def stopService(self) -> Deferred[Any] | None:
         """

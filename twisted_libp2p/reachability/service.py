@@ -30,6 +30,7 @@ from twisted_libp2p.interfaces import (
     AddressSource,
     Confidence,
     Direction,
+    IDrainable,
     IHost,
     IHostService,
     ISubscription,
@@ -86,7 +87,7 @@ def isPublic(address: Multiaddr | None) -> bool:
     )
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class ReachabilityService(Service):
     """
     Finds out at which addresses peers can dial this node.
@@ -144,6 +145,12 @@ class ReachabilityService(Service):
             ),
         ]
         self._moved()
+
+    def drain(self) -> None:
+        """
+        Give up all questions and answers.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -21,7 +21,13 @@ from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import ConfigurationError, InvalidMultiaddr
 from twisted_libp2p.events import ClosedConn, Identified, ReachabilityChanged
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IHost, IHostService, ISubscription, Reachability
+from twisted_libp2p.interfaces import (
+    IDrainable,
+    IHost,
+    IHostService,
+    ISubscription,
+    Reachability,
+)
 from twisted_libp2p.relay.choosing import Choosing
 from twisted_libp2p.relay.circuit import throughRelay
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
@@ -65,7 +71,7 @@ _VERDICTS: Final = {
 }
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class AutoRelay(Service):
     """
     Listens at relays: C{node.add(AutoRelay(["/ip4/.../p2p/..."]))}.
@@ -132,6 +138,12 @@ class AutoRelay(Service):
             self._begin()
         else:
             self._later(UNKNOWN_DELAY, True)
+
+    def drain(self) -> None:
+        """
+        Choose no relay any longer.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -23,6 +23,7 @@ from twisted_libp2p.events import ClosedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IConnection,
+    IDrainable,
     IHost,
     IHostService,
     IRegistration,
@@ -193,7 +194,7 @@ class _Connecting:
 _log = Logger()
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class RelayService(Service):
     """
     A relay for other peers: C{node.add(RelayService())}.
@@ -258,6 +259,13 @@ class RelayService(Service):
             ),
         )
         self._subscription = host.events.subscribe(ClosedConn, self._closed)
+
+    def drain(self) -> None:
+        """
+        Give no places and open no circuits any longer; open circuits go on.
+        """
+        if self._registration is not None:
+            self._registration.cancel()
 
     def stopService(self) -> None:
         """

@@ -49,6 +49,7 @@ from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.events import AddressesChanged
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    IDrainable,
     IHost,
     IHostService,
     IPeerRouting,
@@ -72,7 +73,7 @@ FIND_TIME: Final = 3.0
 FIND_INTERVAL: Final = 1.0
 
 
-@implementer(IHostService, IPeerRouting)
+@implementer(IDrainable, IHostService, IPeerRouting)
 class MdnsService(Service):
     """
     Finds peers on the local network: C{node.add(MdnsService())}.
@@ -149,6 +150,12 @@ class MdnsService(Service):
             lambda event: event.peer == self._host.peerID,
         )
         self._changed()
+
+    def drain(self) -> None:
+        """
+        Say goodbye.
+        """
+        self.stopService()
 
     def stopService(self) -> Any:
         """

@@ -44,6 +44,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IConnection,
     IDiscovery,
+    IDrainable,
     IHost,
     IHostService,
     Source,
@@ -75,7 +76,7 @@ _RENEWAL: Final = 7 / 8
 _Found = dict[PeerID, tuple[Multiaddr, ...]]
 
 
-@implementer(IHostService, IDiscovery)
+@implementer(IDrainable, IHostService, IDiscovery)
 class RendezvousClient(MultiService):
     """
     Registers at rendezvous points, and finds the peers that are registered there:
@@ -119,6 +120,12 @@ class RendezvousClient(MultiService):
         for each in self.namespaces:
             Advertisement(host, self, each).setServiceParent(self)
             Search(host, self, each, SOURCE).setServiceParent(self)
+
+    def drain(self) -> None:
+        """
+        Look for no peers any longer, and end the registrations.
+        """
+        self.stopService()
 
     def stopService(self) -> Any:
         """

@@ -28,7 +28,7 @@ from twisted_libp2p.discovery.rendezvous.messages import (
 )
 from twisted_libp2p.errors import InvalidRecord, ProtocolViolation
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IHost, IHostService, IRegistration
+from twisted_libp2p.interfaces import IDrainable, IHost, IHostService, IRegistration
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import MessageReceiver
 from twisted_libp2p.protocols.streamfactory import StreamFactory
@@ -52,7 +52,7 @@ _AGENTS: Final = {
 }
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class RendezvousPoint(Service):
     """
     Serves as a rendezvous point: C{node.add(RendezvousPoint())}.
@@ -91,6 +91,12 @@ class RendezvousPoint(Service):
         self._registration = host.registry.register(
             RENDEZVOUS, StreamFactory(lambda: _Serving(self._deadlines, self.answer))
         )
+
+    def drain(self) -> None:
+        """
+        Serve no further stream.
+        """
+        self.stopService()
 
     def stopService(self) -> None:
         """

@@ -34,6 +34,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IConnection,
     Identification,
+    IDrainable,
     IHost,
     IHostService,
 )
@@ -129,7 +130,7 @@ class _Peer:
                 each.callback(result)
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class IdentifyService(Service):
     """
     Speaks identify on all connections of a node.
@@ -263,6 +264,14 @@ class IdentifyService(Service):
                 connection.openStream(
                     PUSH_PROTOCOL_ID, StreamFactory(lambda: DescriptionSender(self))
                 ).addErrback(lambda reason: None)
+
+    def drain(self) -> None:
+        """
+        Push our description at once: it has no addresses any longer.
+        """
+        if self._pushing is not None:
+            self._pushing.cancel()
+            self._push()
 
     def stopService(self) -> None:
         """
