@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -285,10 +286,10 @@ class NodeTests(SynchronousTestCase):
                 node.ping,
                 node.pinger,
                 node.identify,
-                lambda target: node.connector(target, "/a").connect(None),
+                lambda target: node.connector(target, "/a").connect(Factory()),
                 lambda target: Libp2pClientEndpoint(
                     nodes.clock, target, "/a", node=node
-                ).connect(None),
+                ).connect(Factory()),
             ):
                 with self.assertRaises(InvalidInput) as caught:
                     nodes.result(call(target))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import react
 
 from twisted_libp2p import Node
@@ -32,20 +32,17 @@ class Lines(Protocol):
 
 
 async def main(reactor, address):
-    node = Node(reactor)
-    node.startService()
-    endpoint = node.connector(address, ["/count/3.0.0", "/count/2.0.0"])
-    try:
-        lines = await endpoint.connect(Factory.forProtocol(Lines))
-        print("agreed on", lines.transport.getPeer().protocolID)
-        await lines.finished
-    except DialFailed as error:
-        for where, cause in error.causes:
-            print(f"{where}: {cause}")
-    except UnsupportedProtocol as error:
-        print("the peer speaks none of", *error.proposed)
-    finally:
-        await node.stopService()
+    versions = ["/count/3.0.0", "/count/2.0.0"]
+    async with Node(reactor) as node:
+        try:
+            lines = await node.openStream(address, versions, Lines)
+            print("agreed on", lines.transport.getPeer().protocolID)
+            await lines.finished
+        except DialFailed as error:
+            for where, cause in error.causes:
+                print(f"{where}: {cause}")
+        except UnsupportedProtocol as error:
+            print("the peer speaks none of", *error.proposed)
 
 
 react(main, sys.argv[1:])

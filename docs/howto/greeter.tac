@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.application.service import Application
 from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Protocol
 
 from twisted_libp2p import Identity, Node
 
@@ -20,7 +20,7 @@ node = Node(
     identity=Identity.fromFile("node.key"),
     listen=["/ip4/0.0.0.0/tcp/4001"],
 )
-node.listener("/greeting/1.0.0").listen(Factory.forProtocol(Greeter))
+node.serve("/greeting/1.0.0", Greeter)
 
 application = Application("greeter")
 node.setServiceParent(application)

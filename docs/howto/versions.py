@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import react
@@ -43,17 +42,12 @@ class CountFactory(Factory):
 
 
 async def main(reactor):
-    node = Node(
-        reactor,
-        identity=Identity.fromFile("count.key"),
-        listen=["/ip4/0.0.0.0/tcp/4002"],
-    )
-    await node.listener(["/count/2.0.0", "/count/1.0.0"]).listen(CountFactory())
-    node.startService()
-    reactor.addSystemEventTrigger("before", "shutdown", node.stopService)
-    for address in await node.whenListening():
-        print("listening on", address)
-    await Deferred()  # until it is interrupted
+    key = Identity.fromFile("count.key")
+    async with Node(reactor, key, "/ip4/0.0.0.0/tcp/4002") as node:
+        node.serve(["/count/2.0.0", "/count/1.0.0"], CountFactory())
+        for address in node.addresses:
+            print("listening on", address)
+        await node.whenStopped()  # by Ctrl-C
 
 
 react(main)

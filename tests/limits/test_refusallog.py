@@ -48,6 +48,25 @@ class RefusalLogTests(SynchronousTestCase):
         """
         return [formatEvent(each) for each in self.logged]
 
+    def test_unlisted(self) -> None:
+        """
+        The refusals of each protocol are logged by themselves.
+        """
+        for _ in range(2):
+            self.log.unlisted("/a", peer(1))
+            self.log.unlisted("/b\x1b", peer(2))
+        self.clock.advance(INTERVAL)
+        self.log.unlisted("/a", peer(1))
+        self.assertEqual(
+            self.texts(),
+            [
+                f"peer {peer(1)} refused: it is not on the list of /a",
+                f"peer {peer(2)} refused: it is not on the list of /b\\x1b",
+                f"peer {peer(1)} refused: it is not on the list of /a"
+                " (1 more since the last message)",
+            ],
+        )
+
     def test_limited(self) -> None:
         """
         The event has all that the error has, and the number of refusals.

@@ -18,8 +18,9 @@ from twisted.internet.interfaces import (
 )
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.guarded import GuardedFactory
 from twisted_libp2p.connection.registry import Registry
-from twisted_libp2p.errors import ConnectionClosing, Libp2pError
+from twisted_libp2p.errors import ConnectionClosing, ErrorCode, Libp2pError
 from twisted_libp2p.interfaces import Direction, IMuxedStream, IStreamScope
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.pacing import Deadlines
@@ -109,7 +110,8 @@ class Inbound(Negotiation):
 
     def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """
-        Return the factory that serves a protocol; None if too many streams speak it.
+        Return the factory that serves a protocol; None if too many streams speak it, or
+        if the peer is not on its list.
         """
         scope = stream.scope
         assert scope is not None
@@ -118,7 +120,13 @@ class Inbound(Negotiation):
         except Libp2pError as error:
             stream.abortConnection(error.wireCode)
             return None
-        return self._registry.lookup(protocol)
+        factory = self._registry.lookup(protocol)
+        if isinstance(factory, GuardedFactory):
+            if not factory.admits(stream.connection.remotePeer):
+                stream.abortConnection(ErrorCode.GATED)
+                return None
+            return factory.factory
+        return factory
 
     def agreed(self, protocol: IProtocol, stream: IMuxedStream) -> None:
         """

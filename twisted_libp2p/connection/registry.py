@@ -12,8 +12,10 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from twisted_libp2p.connection.guarded import Allow, GuardedFactory, permits
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IRegistration, IRegistry
+from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.negotiation import protocolids
 
 __all__ = ["Registration", "Registry"]
@@ -83,7 +85,13 @@ class Registry:
 
     _log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, refusals: RefusalLog | None = None) -> None:
+        """
+        Serve nothing yet.
+
+        @param refusals: logs the refused peers of protocols with a list.
+        """
+        self._refusals = refusals
         self._exact: dict[str, Registration] = {}
         self._matching: list[Registration] = []
         self._watchers: list[Callable[[], None]] = []
@@ -94,6 +102,7 @@ class Registry:
         factory: IProtocolFactory,
         *,
         allowLimited: bool = False,
+        allow: Allow | None = None,
     ) -> Registration:
         """
         Serve a protocol.
@@ -103,20 +112,27 @@ class Registry:
         @param factory: builds a protocol for each inbound stream.
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
+        @param allow: the peers that may open streams: their ids, or a function that
+            decides about each; None for all peers.  The streams of others are reset
+            with the code C{GATED}.
         @return: the registration; to cancel it ends the service.
-        @raise ConfigurationError: an id is served already, or is invalid.
+        @raise ConfigurationError: an id is served already, or is invalid; or C{allow}
+            is no list.
+        @raise InvalidPeerID: an entry of C{allow} is not a peer id.
         """
-        if callable(protocols):
-            registration = Registration(self, (), protocols, factory, allowLimited)
+        match = protocols if callable(protocols) else None
+        # An id may be given twice.
+        names = () if callable(protocols) else _distinct(protocols)
+        for name in names:
+            if name in self._exact:
+                raise ConfigurationError(f"protocol {name} is served already")
+        if allow is not None:
+            name = names[0] if names else "matched protocols"
+            factory = GuardedFactory(factory, name, permits(allow), self._refusals)
+        registration = Registration(self, names, match, factory, allowLimited)
+        self._exact.update(dict.fromkeys(names, registration))
+        if match is not None:
             self._matching = [*self._matching, registration]
-        else:
-            # An id may be given twice.
-            names = tuple(dict.fromkeys(protocolids.proposals(protocols)))
-            for name in names:
-                if name in self._exact:
-                    raise ConfigurationError(f"protocol {name} is served already")
-            registration = Registration(self, names, None, factory, allowLimited)
-            self._exact.update(dict.fromkeys(names, registration))
         self._changed()
         return registration
 
@@ -168,3 +184,12 @@ class Registry:
                 watcher()
             except Exception:
                 self._log.failure("{watcher} of the registry raised", watcher=watcher)
+
+
+def _distinct(protocols: str | Iterable[str]) -> tuple[str, ...]:
+    """
+    Return valid protocol ids, each once.
+
+    @raise ConfigurationError: one of them is invalid.
+    """
+    return tuple(dict.fromkeys(protocolids.proposals(protocols)))

@@ -125,6 +125,7 @@ class IRegistry(Interface):
         factory: IProtocolFactory,
         *,
         allowLimited: bool = False,
+        allow: Iterable[PeerID | str] | Callable[[PeerID], bool] | None = None,
     ) -> IRegistration:
         """
         Serve a protocol.
@@ -134,6 +135,9 @@ class IRegistry(Interface):
         @param factory: builds a protocol for each inbound stream.
         @param allowLimited: whether our side may open streams of these ids on a
             connection that leads through a relay, with its limits on time and bytes.
+        @param allow: the peers that may open streams: their ids, or a function that
+            decides about each; None for all peers.  The streams of others are reset
+            with the code C{GATED}.
         @raise twisted_libp2p.errors.ConfigurationError: an id is served already, or
             is not a valid protocol id.
         """

@@ -66,6 +66,21 @@ class RefusalLog:
                 count=count,
             )
 
+    def unlisted(self, protocol: str, peer: PeerID) -> None:
+        """
+        Log that a peer is not on the list of a protocol.
+        """
+        count = self._due(f"protocol {protocol}")
+        if count:
+            self._log.info(
+                "{who} refused: it is not on the list of {protocol}{others}",
+                who=_who(peer, None),
+                protocol=printable(protocol),
+                others=_others(count),
+                peer=peer,
+                count=count,
+            )
+
     def limited(self, error: ScopeFull, peer: PeerID | None) -> None:
         """
         Log and publish that a limit was reached.

@@ -6,7 +6,7 @@ The addresses on which a node listens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
@@ -177,32 +177,45 @@ class Listeners:
 
     async def _startAll(self, done: Callable[[], None]) -> Exception | None:
         """
-        Open the requested addresses.
+        Open the requested addresses, without those that cannot be opened.
 
-        @return: the error of an address that cannot be opened; None if all can.
+        @return: the first error of an address; None if all are open.
         """
         stops = self.stops
         failure: Exception | None = None
         try:
-            await self._openRequested(stops)
+            failure = await self._openRequested(stops)
         except (CancelledError, NodeStopping) as error:
             failure = error
-        except Exception as error:
-            failure = error
-            self._log.error("cannot listen: {error}", error=str(error))
         if stops == self.stops:
             done()
         return failure
 
-    async def _openRequested(self, stops: int) -> None:
+    async def _openRequested(self, stops: int) -> Exception | None:
+        failure: Exception | None = None
         binding, self._binding = self._binding, None
         if binding is not None:
-            await binding
+            failure = await self._try(binding)
         bound, self._bound = self._bound, 0
         for address in self.requested[bound:]:
             if stops != self.stops:
                 raise NodeStopping
-            await self.open(address)
+            error = await self._try(self.open(address))
+            failure = failure or error
+        return failure
+
+    async def _try(self, opening: Awaitable[object]) -> Exception | None:
+        """
+        Open an address, and log and return the error if it cannot be opened.
+        """
+        try:
+            await opening
+        except (CancelledError, NodeStopping):
+            raise
+        except Exception as error:
+            self._log.error("cannot listen: {error}", error=str(error))
+            return error
+        return None
 
     # Opening
 

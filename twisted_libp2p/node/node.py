@@ -9,7 +9,7 @@ services, and gives them one face.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import random
 from typing import Any, TypeVar
@@ -18,7 +18,6 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IResolver,
-    IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
@@ -35,9 +34,7 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import EventBus
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
-    DEFAULT_OPTIONS,
     AnyTransport,
-    DialOptions,
     IBackedTransport,
     IConnection,
     IGater,
@@ -51,6 +48,7 @@ from twisted_libp2p.interfaces import (
     ITransportProvider,
 )
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.arguments import checkKinds, networked, repeatable
 from twisted_libp2p.node.listeners import Listenable
@@ -66,9 +64,8 @@ from twisted_libp2p.node.parts import (
 )
 from twisted_libp2p.node.routing import Routing
 from twisted_libp2p.node.running import RunningNode
-from twisted_libp2p.node.serving import ProtocolClient, ProtocolServer, hostAddress
+from twisted_libp2p.node.serving import ServingNode
 from twisted_libp2p.node.stranger import Stranger
-from twisted_libp2p.node.targets import Target
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -93,11 +90,13 @@ PROTOCOL_VERSION = "ipfs/0.1.0"
 
 
 @implementer(IHost)
-class Node(OutgoingNode, RunningNode):
+class Node(ServingNode, OutgoingNode, RunningNode):
     """
     A libp2p peer.
 
-    Start it as any service, or below one; then it listens.  While it stops, and until
+    In a program, C{async with Node(...) as node:} starts it, and stops it at the end of
+    the block or when the reactor stops.  It is a service too: below an application
+    C{twistd} starts and stops it.  While it stops, and until
     it is started again, it refuses to connect, to listen and to open streams, with
     L{NodeStopping<twisted_libp2p.errors.NodeStopping>}.
 
@@ -145,6 +144,8 @@ class Node(OutgoingNode, RunningNode):
         nothing is dialed or resolved around it.
     @param random: returns numbers from 0 to 1, which spread the waits before a lost
         peer is dialed again; a test makes these waits certain with C{lambda: 0.0}.
+    @param strict: whether C{async with} raises the error of an address that the node
+        cannot listen on, instead of going on without it.
     @raise ConfigurationError: an argument has no usable value.
     @raise InvalidMultiaddr: an address is malformed.
 
@@ -192,18 +193,19 @@ class Node(OutgoingNode, RunningNode):
         routings: Iterable[IPeerRouting] = (),
         dialThrough: Proxy | str | None = None,
         random: Callable[[], float] = random,
+        strict: bool = True,
     ) -> None:
         super().__init__()
-        transports = repeatable(transports)
         checkKinds(identity, network, policy, limits, gater)
+        transports = repeatable(transports)
         self.reactor = self.clock = reactor
         self.identity = identity or Identity.generate()
         self.events = EventBus()
-        self.registry = Registry()
+        self.registry = Registry(RefusalLog(reactor.seconds, self.events))
         self.ownAddresses = OwnAddresses(self.peerID, reactor, self.events, announce)
         self.addressFilter = AddressFilter(self.ownAddresses, reactor.seconds)
         self.proxies = TrustedProxies(proxies)
-        self._random = random
+        self.strict, self._random = strict, random
         self.routing = Routing(reactor, routings)
         self.peerstore = openStore(peerstore, self)
         self.connections = makeConnections(self, policy, limits, gater, random)
@@ -213,12 +215,10 @@ class Node(OutgoingNode, RunningNode):
             self.registry, self.events, reactor, self.connections
         )
         self.connections.unread = self._context.unread
-        upgrader = self._upgrader = makeUpgrader(self, self._context, security, muxers)
-        self._dialer = makeDialer(
-            self, upgrader, self._transports, dialect, resolver, random
-        )
+        self._upgrader = makeUpgrader(self, self._context, security, muxers)
+        self._dialer = makeDialer(self, self._transports, dialect, resolver, random)
         self.listeners, self._endpointDials = makeListeners(
-            self, upgrader, self._transports, listen, network
+            self, self._transports, listen, network
         )
         usual = usualServices(agent, protocolVersion, holePunching, reachability)
         for each in (*usual, *services):
@@ -302,9 +302,14 @@ class Node(OutgoingNode, RunningNode):
 
     def address(self, protocol: str | None = None) -> PeerAddress:
         """
-        Return the address of this node for a protocol.
+        Return the address of this node: its peer id, and the first address at which it
+        can be dialed.
+
+        @param protocol: the protocol that the address names.
         """
-        return hostAddress(self, protocol)
+        first = next(iter(self.addresses), None)
+        place = None if first is None else first.withoutPeer()
+        return PeerAddress(self.peerID, place, protocol)
 
     @property
     def backends(self) -> dict[str, str]:
@@ -375,29 +380,3 @@ class Node(OutgoingNode, RunningNode):
             return NamedEndpoint.server(endpoint, self.reactor)
         assert address is not None
         return address
-
-    def listener(
-        self, protocols: str | Iterable[str] | Callable[[str], bool]
-    ) -> IStreamServerEndpoint:
-        """
-        Return an endpoint that serves a protocol to the peers of this node.
-
-        @param protocols: a protocol id, or several, or a function that returns
-            whether an id is served; C{transport.getHost()} has the negotiated id.
-        """
-        return ProtocolServer(self, protocols)
-
-    def connector(
-        self,
-        target: Target,
-        protocols: str | Sequence[str],
-        options: DialOptions = DEFAULT_OPTIONS,
-    ) -> IStreamClientEndpoint:
-        """
-        Return an endpoint that opens streams to a peer.
-
-        @param target: as for C{connect}.
-        @param protocols: a protocol id, or several in order of preference.
-        @param options: how to dial, and whether the stream may run over a relay.
-        """
-        return ProtocolClient(self, target, protocols, options)

@@ -14,15 +14,17 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
+    IReactorTime,
     IStreamClientEndpoint,
 )
+from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.service import ConnectionManager
-from twisted_libp2p.errors import NodeStopping, UnsupportedAddress
+from twisted_libp2p.errors import ConfigurationError, NodeStopping, UnsupportedAddress
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
@@ -33,13 +35,46 @@ from twisted_libp2p.interfaces import (
     Role,
 )
 from twisted_libp2p.node.targets import Target, isEndpoint, parse
+from twisted_libp2p.protocols.exchange import MAX_MESSAGE, TIMEOUT, Exchange
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
+from twisted_libp2p.protocols.streamfactory import Builder, factoryOf
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 
-__all__ = ["OutgoingNode"]
+__all__ = ["OutgoingNode", "ProtocolClient"]
 
 S = TypeVar("S", bound=IService)
+
+
+@implementer(IStreamClientEndpoint)
+class ProtocolClient:
+    """
+    Opens streams to a peer.
+    """
+
+    def __init__(
+        self,
+        node: OutgoingNode,
+        target: Target,
+        protocols: str | Sequence[str],
+        options: DialOptions,
+    ) -> None:
+        """
+        @param target: a peer id, or an address.
+        @param protocols: a protocol id, or several in order of preference.
+        """
+        self._node = node
+        self._target = target
+        self._protocols = protocols
+        self._options = options
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        Connect to the peer, unless that is done, and open a stream.
+        """
+        return self._node.openStream(
+            self._target, self._protocols, protocolFactory, self._options
+        )
 
 
 class OutgoingNode:
@@ -47,11 +82,13 @@ class OutgoingNode:
     A node as the peer that begins: it connects, opens streams, and asks.
 
     @ivar reactor: the reactor, for sockets and names.
+    @ivar clock: the reactor, for times and timers.
     @ivar connections: the service that owns the connections.
     @ivar proxy: the proxy through which it dials; None without one.
     """
 
     reactor: Any
+    clock: IReactorTime
     proxy: IProxy | None
     connections: ConnectionManager
     _context: ConnectionContext
@@ -142,7 +179,7 @@ class OutgoingNode:
         self,
         target: Target,
         protocols: str | Sequence[str],
-        factory: IProtocolFactory,
+        factory: Builder,
         options: DialOptions = DEFAULT_OPTIONS,
     ) -> Deferred[IProtocol]:
         """
@@ -150,17 +187,69 @@ class OutgoingNode:
 
         @param target: as for L{connect}.
         @param protocols: a protocol id, or several in order of preference.
-        @param factory: builds the protocol of the stream.
+        @param factory: builds the protocol of the stream: a factory, or a class of
+            protocols, or a function without arguments that returns a protocol.
         @param options: how to dial, and whether the stream may run over a relay.
         @return: fires with the connected protocol.
         """
+        try:
+            built = factoryOf(factory)
+        except ConfigurationError:
+            return fail()
         return self.connect(target, options).addCallback(
             lambda connection: connection.openStream(
-                protocols, factory, allowLimited=options.allowLimited
+                protocols, built, allowLimited=options.allowLimited
             )
         )
 
+    def connector(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> IStreamClientEndpoint:
+        """
+        Return an endpoint of Twisted that opens streams to a peer, for code that takes
+        an endpoint.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        @param options: how to dial, and whether the stream may run over a relay.
+        """
+        return ProtocolClient(self, target, protocols, options)
+
     # Questions to peers
+
+    async def ask(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        request: bytes,
+        *,
+        timeout: float = TIMEOUT,
+        maximum: int = MAX_MESSAGE,
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> bytes:
+        """
+        Send a request to a peer, as a message on a stream of its own, and return the
+        answer: the other side of C{answer}.
+
+        @param target: as for L{connect}.
+        @param protocols: a protocol id, or several in order of preference.
+        @param request: the request.
+        @param timeout: seconds for the answer, once the peer is connected.
+        @param maximum: maximum size of the answer, in bytes.
+        @param options: how to dial, and whether the stream may run over a relay.
+        @raise ProtocolViolation: the answer is too long, or not complete.
+        @raise UpgradeTimeout: the answer is late.
+        @raise Libp2pError: as L{connect} and C{openStream} fail: the peer does not
+            serve the protocol, or has refused us.
+        """
+        exchange = Exchange(protocols, self.clock, timeout=timeout, maximum=maximum)
+        connection = await self.connect(target, options)
+        return await exchange.ask(
+            connection, request, allowLimited=options.allowLimited
+        )
 
     async def ping(self, target: Target) -> float:
         """

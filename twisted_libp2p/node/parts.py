@@ -163,7 +163,6 @@ def makeUpgrader(
 
 def makeListeners(
     node: Node,
-    upgrader: Upgrader,
     transports: Sequence[AnyTransport],
     listen: Listenable | Iterable[Listenable],
     network: PrivateNetwork | None,
@@ -183,15 +182,18 @@ def makeListeners(
 
     return (
         Listeners(
-            node.ownAddresses, transports, upgrader.listen, listen, endpoint=endpoint
+            node.ownAddresses,
+            transports,
+            node._upgrader.listen,
+            listen,
+            endpoint=endpoint,
         ),
-        EndpointDials(upgrader, endpoint, node.connections.instead),
+        EndpointDials(node._upgrader, endpoint, node.connections.instead),
     )
 
 
 def makeDialer(
     node: Node,
-    upgrader: Upgrader,
     transports: Sequence[AnyTransport],
     dialect: str,
     resolver: IResolver | None,
@@ -208,7 +210,7 @@ def makeDialer(
     if resolver is None and node.proxy is not None:
         resolver = NoResolver(node.proxy)
     dialer = Dialer(
-        upgrader,
+        node._upgrader,
         transports,
         node.peerstore,
         dialect,

@@ -7,9 +7,13 @@ The start and the stop of a node, in the order of its parts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionClosed
+from twisted.internet.interfaces import IReactorCore
 from twisted.internet.task import deferLater
 
 from twisted_libp2p.address import Multiaddr
@@ -18,6 +22,7 @@ from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.departure import Departure
 from twisted_libp2p.connmanager.service import ConnectionManager
+from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.interfaces import IDrainable, IHostService, IPeerStore
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.life import Life, LivingService, stopAll
@@ -42,6 +47,8 @@ class RunningNode(LivingService):
     @ivar connections: the service that owns the connections.
     @ivar listeners: the addresses on which it listens.
     @ivar ownAddresses: the addresses at which peers reach it.
+    @ivar strict: whether C{async with} raises the error of an address that the node
+        cannot listen on.
     """
 
     ownAddresses: OwnAddresses
@@ -54,6 +61,10 @@ class RunningNode(LivingService):
     _endpointDials: EndpointDials
     _random: Callable[[], float]
     _rejoining: Deferred[None] | None = None
+    strict: bool
+    # What stops the node before the reactor, during an "async with".
+    _trigger: object = None
+    _interrupted = False
 
     @property
     def addresses(self) -> list[Multiaddr]:
@@ -61,6 +72,62 @@ class RunningNode(LivingService):
         The addresses at which peers can dial this node now, with its peer id.
         """
         raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        """
+        Start, and wait until the node listens on all its addresses.  When the reactor
+        stops, as by Ctrl-C, the node stops before it; L{whenStopped} fires then.
+
+        @raise Exception: the node cannot listen on one of its addresses; it is stopped
+            again then.  If it is not C{strict}, this is only logged.
+        """
+        self._interrupted = False
+        if IReactorCore.providedBy(self.clock):
+            self._trigger = self.clock.addSystemEventTrigger(
+                "before", "shutdown", self._interrupt
+            )
+        self.startService()
+        try:
+            await self.whenListening()
+        except BaseException as error:
+            if self.strict or not isinstance(error, Exception) or not self.running:
+                await self._leave()
+                raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """
+        Stop.
+
+        @return: whether the error is dropped: it follows from the end of connections
+            that an interrupt has ended.
+        """
+        await self._leave()
+        ended = (Libp2pError, ConnectionClosed, CancelledError)
+        return self._interrupted and isinstance(error, ended)
+
+    def _interrupt(self) -> Deferred[None]:
+        """
+        Stop, because the reactor stops.
+        """
+        self._trigger = None
+        self._interrupted = True
+        return self.stopService()
+
+    async def _leave(self) -> None:
+        """
+        Stop, unless that is done: a coroutine that is dropped may not wait.
+        """
+        trigger, self._trigger = self._trigger, None
+        if trigger is not None and IReactorCore.providedBy(self.clock):
+            self.clock.removeSystemEventTrigger(trigger)
+        if self.life is not Life.STOPPED:
+            await self.stopService()
 
     def privilegedStartService(self) -> None:
         """

@@ -22,7 +22,7 @@ The size of each message is checked before it is received, and nothing waits for
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from inspect import iscoroutine
 from typing import Any
 
@@ -44,6 +44,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     UpgradeTimeout,
 )
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IConnection,
     IRegistration,
@@ -377,14 +378,22 @@ class Exchange:
         )
         return asking.result
 
-    def serve(self, registry: IRegistry, answer: Answer) -> IRegistration:
+    def serve(
+        self,
+        registry: IRegistry,
+        answer: Answer,
+        allow: Iterable[PeerID | str] | Callable[[PeerID], bool] | None = None,
+    ) -> IRegistration:
         """
         Answer the requests of peers.
 
         @param answer: called with the connection and the request; returns the answer,
             or a coroutine or Deferred of it.  If it raises, the stream is reset.
+        @param allow: the peers that may ask, as for C{register} of the registry.
         @return: an object whose C{cancel} ends the service.
         """
         return registry.register(
-            self.protocols, StreamFactory(lambda: _Answering(self, answer))
+            self.protocols,
+            StreamFactory(lambda: _Answering(self, answer)),
+            allow=allow,
         )

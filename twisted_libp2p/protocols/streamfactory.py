@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 
-__all__ = ["StreamFactory"]
+from twisted_libp2p.errors import ConfigurationError
+
+__all__ = ["Builder", "StreamFactory", "factoryOf"]
+
+#: Builds the protocols of streams: a factory, or a class of protocols, or a function
+#: without arguments that returns a protocol.
+Builder = IProtocolFactory | Callable[[], IProtocol | None]
 
 
 class StreamFactory(Factory):
@@ -34,3 +40,25 @@ class StreamFactory(Factory):
         Build the protocol of one stream.
         """
         return self._build()
+
+
+def factoryOf(build: Builder) -> IProtocolFactory:
+    """
+    Return the factory of protocols that are built in one of three ways.
+
+    @raise ConfigurationError: it builds no protocols.
+    """
+    if IProtocolFactory.providedBy(build):
+        return build
+    given: object = build
+    if isinstance(given, type) and IProtocolFactory.implementedBy(given):
+        raise ConfigurationError(
+            f"{given.__name__} is a class of factories: give {given.__name__}(), or a"
+            " class of protocols"
+        )
+    if not callable(build):
+        raise ConfigurationError(
+            f"{type(given).__name__} builds no protocols: give a factory, or a class of"
+            " protocols"
+        )
+    return StreamFactory(build)
