@@ -91,7 +91,7 @@ class RunningNode(LivingService):
             await self.whenListening()
         except BaseException as error:
             if self.strict or not isinstance(error, Exception) or not self.running:
-                await self._leave()
+                await self._exit()
                 raise
         return self
 
@@ -107,7 +107,7 @@ class RunningNode(LivingService):
         @return: whether the error is dropped: it follows from the end of connections
             that an interrupt has ended.
         """
-        await self._leave()
+        await self._exit()
         ended = (Libp2pError, ConnectionClosed, CancelledError)
         return self._interrupted and isinstance(error, ended)
 
@@ -119,7 +119,7 @@ class RunningNode(LivingService):
         self._interrupted = True
         return self.stopService()
 
-    async def _leave(self) -> None:
+    async def _exit(self) -> None:
         """
         Stop, unless that is done: a coroutine that is dropped may not wait.
         """
