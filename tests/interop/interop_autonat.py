@@ -7,13 +7,16 @@ AutoNAT between ours and others, in both parts and versions, in a laboratory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.interop.laboratory import play
 
 #: The server, the client, the version, the router of the client, and the transport.
-CELLS = [
+#: rust-libp2p (libp2p-autonat 0.16) gives no answer in its own time about a router that
+#: drops the dial.
+CELLS: list[Any] = [
     ("go", "ours", "2", "forwarding", "tcp"),
     ("go", "ours", "2", "closed", "tcp"),
     ("go", "ours", "2", "forwarding", "quic"),
@@ -22,6 +25,22 @@ CELLS = [
     ("go", "ours", "1", "closed", "tcp"),
     ("ours", "go", "2", "none", "tcp"),
     ("ours", "go", "1", "none", "tcp"),
+    ("rust", "ours", "2", "forwarding", "tcp"),
+    ("rust", "ours", "2", "resetting", "tcp"),
+    ("rust", "ours", "2", "forwarding", "quic"),
+    ("rust", "ours", "1", "resetting", "tcp"),
+    ("ours", "rust", "2", "none", "tcp"),
+    ("ours", "rust", "1", "none", "tcp"),
+    ("js", "ours", "2", "forwarding", "tcp"),
+    ("js", "ours", "2", "closed", "tcp"),
+    ("ours", "js", "2", "none", "tcp"),
+    ("ours", "js", "1", "none", "tcp"),
+    # @libp2p/autonat 3.0.28 takes the connection on which it is asked for the one that
+    # it has dialed, and closes it.
+    pytest.param(
+        ("js", "ours", "1", "forwarding", "tcp"),
+        marks=pytest.mark.xfail(strict=True, reason="js-libp2p hangs up"),
+    ),
 ]
 
 #: Seconds for a cell, and the start of its peers.

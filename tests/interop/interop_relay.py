@@ -19,9 +19,9 @@ from zope.interface import implementer
 
 from tests.interop.ours import Tasks, serve
 from tests.interop.process import ForeignPeer
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import CircuitLimit
-from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
@@ -34,15 +34,24 @@ Command = Callable[[str], list[str]]
 #: Bytes that every relay passes on in each direction; some count both together.
 SIZE = 40_000
 
+#: Bytes that a relay passes on which counts each direction by itself.
+MORE = 100 * 1024
+
+#: The sizes of an echo through the relays that let more than L{SIZE} pass.
+SIZES = {"ours": MORE, "go": MORE}
+
 #: The relays.
 RELAYS = ("ours", "go", "js", "rust")
+
+#: The listeners and dialers.
+PEERS = ("ours", "go", "js", "py", "rust")
 
 #: The relay, the listener and the dialer of each cell.
 CELLS = [
     (relay, listener, dialer)
     for relay in RELAYS
-    for listener in ("ours", "go", "js")
-    for dialer in ("ours", "go", "js")
+    for listener in PEERS
+    for dialer in PEERS
     if "ours" in (relay, listener, dialer)
 ]
 
@@ -78,10 +87,11 @@ class Cast:
         self._foreign.append(peer)
         return peer
 
-    async def relay(self, name: str) -> str:
+    async def relay(self, name: str, *options: str) -> str:
         """
         Start a relay.
 
+        @param options: those of a peer of others.
         @return: its address.
         """
         if name == "ours":
@@ -91,9 +101,13 @@ class Cast:
         command = ["listen", "--relay-service"]
         if name == "rust":
             command = ["punch", "relay"]
-        hello = await self.foreign(name, *command).line()
+        hello = await self.foreign(name, *command, *options).line()
         # go-libp2p names /p2p-circuit among its addresses.
-        return next(str(each) for each in hello["addrs"] if "p2p-circuit" not in each)
+        return next(
+            str(each)
+            for each in hello["addrs"]
+            if "/tcp/" in each and "p2p-circuit" not in each
+        )
 
     async def listener(self, name: str, relay: str) -> str:
         """
@@ -106,7 +120,7 @@ class Cast:
             addresses = [str(each) for each in node.addresses]
         else:
             hello = await self.foreign(name, "listen", "--circuit", relay).line(
-                lambda line: "peerId" in line
+                lambda line: "p2p-circuit" in str(line.get("addrs"))
             )
             addresses = hello["addrs"]
         name = relay.rpartition("/")[2]
@@ -124,18 +138,18 @@ class Cast:
         await held.addTimeout(LIMIT, reactor)
         return node
 
-    async def echo(self, name: str, address: str) -> None:
+    async def echo(self, name: str, address: str, size: int = SIZE) -> None:
         """
         Dial a peer, and have bytes sent back.
         """
         if name == "ours":
             connection = await self.node().connect(address)
-            await LimitedTasks(connection).echo(SIZE)
+            await LimitedTasks(connection).echo(size)
             return
-        dialer = self.foreign(name, "dial", address, "--do", f"ping,echo={SIZE}")
+        dialer = self.foreign(name, "dial", address, "--do", f"ping,echo={size}")
         told = await dialer.line()
         assert told["ok"], told
-        assert told["results"][f"echo={SIZE}"]["bytes"] == SIZE, told
+        assert told["results"][f"echo={size}"]["bytes"] == size, told
 
     async def stop(self) -> None:
         """
@@ -191,54 +205,8 @@ async def test_relay(command: Command, cell: tuple[str, str, str]) -> None:
     try:
         place = await within(LIMIT, cast.relay(relay))
         address = await within(LIMIT, cast.listener(listener, place))
-        await within(LIMIT, cast.echo(dialer, address))
-    finally:
-        await cast.stop()
-
-
-# go-libp2p states no private address in a reservation, and rust-libp2p takes none
-# without an address.
-@pytest.mark.parametrize("relay", ["ours", "js", "rust"])
-@pytest_twisted.ensureDeferred
-async def test_rustListener(command: Command, relay: str) -> None:
-    """
-    rust-libp2p reserves a place at any relay, and we ping it there.
-    """
-    cast = Cast(command)
-    try:
-        place = await within(LIMIT, cast.relay(relay))
-        listener = cast.foreign("rust", "punch", "listen", place)
-        hello = await listener.line(
-            lambda line: "p2p-circuit" in str(line.get("addrs"))
-        ).addTimeout(LIMIT, reactor)
-        address = f"{place}/p2p-circuit/p2p/{hello['peerId']}"
-        connection = await cast.node().connect(address).addTimeout(LIMIT, reactor)
-        assert isRelayed(connection.remoteAddress)
-        assert connection.limited
-        await connection.ping().addTimeout(LIMIT, reactor)
-    finally:
-        await cast.stop()
-
-
-@pytest.mark.parametrize("relay", RELAYS)
-@pytest_twisted.ensureDeferred
-async def test_rustDialer(command: Command, relay: str) -> None:
-    """
-    rust-libp2p reaches us through any relay, and answers our pings.
-    """
-    cast = Cast(command)
-    try:
-        place = await within(LIMIT, cast.relay(relay))
-        node = await cast.reserved(place)
-        (address,) = (str(each) for each in node.addresses if isRelayed(each))
-        opened = node.events.next(OpenedConn, lambda event: event.limited)
-        dialer = cast.foreign("rust", "punch", "dial", address)
-        event = await opened.addTimeout(LIMIT, reactor)
-        line = await dialer.line(lambda line: line.get("relayed", False)).addTimeout(
-            LIMIT, reactor
-        )
-        assert line["peer"] == str(node.peerID)
-        await event.connection.ping().addTimeout(LIMIT, reactor)
+        size = SIZES.get(relay, SIZE)
+        await within(LIMIT, cast.echo(dialer, address, size))
     finally:
         await cast.stop()
 
@@ -369,20 +337,32 @@ async def test_halfClose(command: Command, relay: str) -> None:
 @pytest_twisted.ensureDeferred
 async def test_relayGone(command: Command, name: str) -> None:
     """
-    When the relay is gone our address is withdrawn.
+    When the relay is killed our address is withdrawn; when it is back, with the same
+    key and port, our reservation is, too, and our peers reach us through it.
     """
     cast = Cast(command)
     try:
-        place = await within(LIMIT, cast.relay(name))
+        place = await within(LIMIT, cast.relay(name, "--seed", "7"))
         node = cast.node()
         held = node.events.next(ReservationHeld)
         await node.listenOn(f"{place}/p2p-circuit")
         await held.addTimeout(LIMIT, reactor)
+        before = {str(each) for each in node.addresses if isRelayed(each)}
         lost = node.events.next(ReservationLost)
         (relay,) = cast._foreign
         relay.transport.signalProcess("KILL")
         await lost.addTimeout(LIMIT, reactor)
         assert not any(isRelayed(each) for each in node.addresses)
+        await relay.ended
+        held = node.events.next(ReservationHeld)
+        port = Multiaddr(place).value("tcp")
+        assert port is not None
+        again = await within(LIMIT, cast.relay(name, "--seed", "7", "--port", port))
+        assert again == place
+        await held.addTimeout(LIMIT, reactor)
+        # rust-libp2p has another port of QUIC now.
+        assert set(map(str, node.addresses)) & before
+        await within(LIMIT, cast.echo("ours", f"{place}/p2p-circuit/p2p/{node.peerID}"))
     finally:
         await cast.stop()
 

@@ -5,8 +5,9 @@ AutoNAT between ours and another implementation in a laboratory, as a program:
 C{python -m tests.lab.ask SERVER CLIENT VERSION ROUTER TRANSPORT}.
 
 The client of ours stands behind a router that forwards its port (C{forwarding}) or not
-(C{closed}); that of another implementation is in the internet (C{none}).  It ends with
-status 0 if the client has got the right verdict.
+(C{closed}, or C{resetting} if it answers by a reset); that of another implementation is
+in the internet (C{none}).  It ends with status 0 if the client has got the right
+verdict.
 """
 
 from __future__ import annotations
@@ -35,16 +36,31 @@ ROUTERS = {
         Reachability.PUBLIC,
     ),
     "closed": (NAT(), Reachability.PRIVATE),
+    "resetting": (NAT(resets=True), Reachability.PRIVATE),
 }
 
 SERVER = "45.45.1.10"
 CLIENT = "45.45.9.10"
 
 #: Further servers of ours: go-libp2p asks the same one again only after two minutes,
-#: and wants two answers.
-OTHERS = ("45.45.2.10", "45.45.3.10")
+#: and wants two answers.  js-libp2p counts
+#: one answer for each first byte of an address.
+OTHERS = ("46.45.2.10", "47.45.3.10", "48.45.4.10")
 
-#: Seconds for a verdict; the client of version 1 of go-libp2p waits before it asks.
+#: The peers that ask only the servers that they have dialed.
+DIALS_SERVERS = ("rust",)
+
+#: The peers that name the reached addresses in version 1, too.
+NAMES_ADDRESSES = ("js",)
+
+#: The client of version 1 of go-libp2p is on if the peer has version 2.
+VERSIONS = {"go": "2"}
+
+#: Seconds for a verdict of ours.
+OUR_LIMIT = 40
+
+#: Seconds for that of a peer of another implementation; the client of version 1 of
+#: go-libp2p waits before it asks.
 LIMIT = 100
 
 
@@ -74,9 +90,13 @@ class Asking:
             node.startService()
         return node
 
-    def foreign(self, name: str, space: Space, host: str, version: str) -> ForeignPeer:
+    def foreign(
+        self, name: str, space: Space, host: str, version: str, *meet: str
+    ) -> ForeignPeer:
         """
         Start a peer of another implementation.
+
+        @param meet: the addresses of the peers that it dials, if it can.
         """
         command = commandOf(name)
         if isinstance(command, str):
@@ -84,6 +104,8 @@ class Asking:
         options = ["--host", host, "--port", "4001", "--autonat", version]
         options += ["--transport", self._transport]
         inside = ReactorIn(reactor, space)
+        if name in DIALS_SERVERS:
+            options += [word for each in meet for word in ("--meet", each)]
         process = ForeignPeer.start(inside, command, "listen", *options)
         self._processes.append(process)
         return process
@@ -102,10 +124,16 @@ class Asking:
                 other = self.node(self.lab.site(each, each), each)
                 await other.whenListening()
             return str(node.addresses[0])
-        hello = await self.foreign(name, space, SERVER, self._version).line(
-            lambda line: "addrs" in line
+        return await self._place(
+            self.foreign(name, space, SERVER, self._version), SERVER
         )
-        return next(str(each) for each in hello["addrs"] if SERVER in each)
+
+    async def _place(self, process: ForeignPeer, host: str) -> str:
+        """
+        Return the address of a peer, which may not state it before it is verified.
+        """
+        hello = await process.line(lambda line: "peerId" in line)
+        return f"/ip4/{host}/{PATHS[self._transport]}/p2p/{hello['peerId']}"
 
     async def ours(self, server: str, router: str) -> None:
         """
@@ -124,7 +152,7 @@ class Asking:
         node.events.subscribe(ReachabilityChanged, changed)
         await node.connect(server)
         try:
-            await found.addTimeout(LIMIT, reactor)
+            await found.addTimeout(OUR_LIMIT, reactor)
         finally:
             print(node.reachability.explain())
 
@@ -132,14 +160,19 @@ class Asking:
         """
         Let another implementation be the client, and wait until it was reached.
         """
-        # Its client of version 1 is always on.
-        process = self.foreign(name, self.lab.site("client", CLIENT), CLIENT, "2")
-        hello = await process.line(lambda line: "addrs" in line)
+        process = self.foreign(
+            name,
+            self.lab.site("client", CLIENT),
+            CLIENT,
+            VERSIONS.get(name, self._version),
+            *(str(each.addresses[0]) for each in self._nodes),
+        )
+        place = await self._place(process, CLIENT)
         for node in self._nodes:
-            await node.connect(next(each for each in hello["addrs"] if CLIENT in each))
+            await node.connect(place)
         reached: Deferred[Any] = (
             process.line(lambda line: bool(line.get("reachable")))
-            if self._version == "2"
+            if self._version == "2" or name in NAMES_ADDRESSES
             else process.line(lambda line: line.get("state") == "Public")
         )
         try:

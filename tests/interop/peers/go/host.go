@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -19,12 +20,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
 	"github.com/libp2p/go-libp2p/p2p/security/insecure"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // transportOption chooses the transport, and the form of the address that it
@@ -57,16 +60,23 @@ func transportOption(opts options) (libp2p.Option, string, error) {
 	return nil, "", fmt.Errorf("unknown transport %q", opts.transport)
 }
 
-func newKey(name string) (crypto.PrivKey, error) {
+// newKey makes a key, the same one for each seed.
+func newKey(opts options) (crypto.PrivKey, error) {
+	if opts.seed != 0 {
+		seed := make([]byte, 32)
+		seed[0] = byte(opts.seed)
+		key, _, err := crypto.GenerateEd25519Key(bytes.NewReader(seed))
+		return key, err
+	}
 	kinds := map[string]struct{ kind, bits int }{
 		"ed25519":   {crypto.Ed25519, 0},
 		"secp256k1": {crypto.Secp256k1, 0},
 		"ecdsa":     {crypto.ECDSA, 0},
 		"rsa":       {crypto.RSA, 2048},
 	}
-	k, ok := kinds[name]
+	k, ok := kinds[opts.key]
 	if !ok {
-		return nil, fmt.Errorf("unknown key type %q", name)
+		return nil, fmt.Errorf("unknown key type %q", opts.key)
 	}
 	key, _, err := crypto.GenerateKeyPair(k.kind, k.bits)
 	return key, err
@@ -143,7 +153,9 @@ func userAgent() string {
 func relayOption(opts options) libp2p.Option {
 	switch {
 	case opts.relay:
-		return libp2p.ChainOptions(libp2p.EnableRelayService(), libp2p.ForceReachabilityPublic())
+		// Otherwise it names no address of loopback, and rust-libp2p wants one.
+		all := relay.WithReservationAddressFilter(func(ma.Multiaddr) bool { return true })
+		return libp2p.ChainOptions(libp2p.EnableRelayService(all), libp2p.ForceReachabilityPublic())
 	case opts.circuit != "":
 		return libp2p.ChainOptions(libp2p.EnableRelay(), libp2p.ForceReachabilityPrivate())
 	}
@@ -174,7 +186,7 @@ func newHost(opts options, listening bool) (host.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := newKey(opts.key)
+	key, err := newKey(opts)
 	if err != nil {
 		return nil, err
 	}

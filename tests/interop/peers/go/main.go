@@ -44,6 +44,7 @@ type options struct {
 	relay     bool
 	autonat   int
 	circuit   string
+	seed      int
 	mdns      bool
 	do        []step
 	size      int
@@ -134,6 +135,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	flags.BoolVar(&opts.relay, "relay-service", false, "be a relay, with the limits of the package")
 	flags.IntVar(&opts.autonat, "autonat", 0, "1: serve version 1; 2: version 2, both parts, and the client of version 1")
 	flags.BoolVar(&opts.mdns, "mdns", false, "find peers on the local network")
+	flags.IntVar(&opts.seed, "seed", 0, "number of an ed25519 key that is always the same; 0 for a new one")
 	flags.StringVar(&opts.circuit, "circuit", "", "address of a relay to reserve a place at")
 	do := "ping,identify,echo"
 	seconds := 0

@@ -3,8 +3,10 @@
 import { readFile } from 'node:fs/promises'
 import nodeTLS from 'node:tls'
 import { quic } from '@chainsafe/libp2p-quic'
+import { autoNAT } from '@libp2p/autonat'
+import { autoNATv2 } from '@libp2p/autonat-v2'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
-import { generateKeyPair } from '@libp2p/crypto/keys'
+import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import { mdns } from '@libp2p/mdns'
 import { mplex } from '@libp2p/mplex'
@@ -75,6 +77,9 @@ const UNLIMITED = {
 const SECURITY = { noise: () => noise(), tls: () => tls(), plaintext: () => plaintext() }
 
 const MUXERS = { yamux, mplex }
+
+// The versions of AutoNAT, each in both parts.
+const AUTONAT = { 1: autoNAT, 2: autoNATv2 }
 
 // Whether the muxer of a connection came out of its handshake, by the
 // timeline, which is the one object that a raw connection and the connection
@@ -161,7 +166,7 @@ export async function makeNode (choices) {
   const secure = choices.transport === 'wss' ? await tlsOptions(choices) : {}
   return createLibp2p({
     start: false,
-    privateKey: await key(),
+    privateKey: choices.seed == null ? await key() : await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(choices.seed)),
     addresses: { listen: choices.role === 'listen' ? listenAddresses(choices) : [] },
     transports: [transport({ ...limits[choices.transport], ...secure }), ...relayTransports(choices)],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
@@ -172,7 +177,9 @@ export async function makeNode (choices) {
       ping: ping(limits.streams),
       identify: identify(limits.streams),
       identifyPush: identifyPush(limits.streams),
-      ...(choices.relay ? { relay: circuitRelayServer() } : {})
+      ...(choices.relay ? { relay: circuitRelayServer() } : {}),
+      ...(choices.autonat == null ? {} : { autonat: choose('version', AUTONAT, choices.autonat)() }),
+      addresses: components => components.addressManager
     },
     connectionGater: { denyDialMultiaddr: () => false },
     ...limits.node

@@ -36,7 +36,9 @@ function parseCommandLine (argv) {
     psk: { type: 'string' },
     defaults: { type: 'boolean', default: false },
     'relay-service': { type: 'boolean', default: false },
+    seed: { type: 'string' },
     circuit: { type: 'string' },
+    autonat: { type: 'string' },
     mdns: { type: 'boolean', default: false }
   }
   const [role] = argv
@@ -107,6 +109,12 @@ async function listen (choices) {
   node.addEventListener('connection:close', evt => {
     printLine({ event: 'disconnected', peer: evt.detail.remotePeer.toString() })
   })
+  if (choices.autonat != null) {
+    node.addEventListener('self:peer:update', () => {
+      const verified = node.services.addresses.getAddressesWithMetadata().filter(each => each.verified)
+      printLine({ event: 'addresses', reachable: verified.map(each => each.multiaddr.toString()) })
+    })
+  }
   node.addEventListener('peer:discovery', evt => {
     const { id, multiaddrs } = evt.detail
     printLine({ event: 'found', peer: id.toString(), addrs: multiaddrs.map(addr => addr.toString()) })

@@ -13,11 +13,13 @@ import argparse
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import trio
 from bench import benchDial, benchListen
+from circuit import CIRCUIT, dialThrough, reserved
 from kad import kad
 from libp2p.abc import INotifee
 from libp2p.peer.peerinfo import info_from_p2p_addr
@@ -77,7 +79,8 @@ def parseCommandLine(argv: list[str]) -> argparse.Namespace:
     options.add_argument("--mdns", action="store_true")
     parser = argparse.ArgumentParser("peer", allow_abbrev=False)
     roles = parser.add_subparsers(dest="role", required=True)
-    roles.add_parser("listen", parents=[options], allow_abbrev=False)
+    listen = roles.add_parser("listen", parents=[options], allow_abbrev=False)
+    listen.add_argument("--circuit")
     dial = roles.add_parser("dial", parents=[options], allow_abbrev=False)
     dial.add_argument("target", metavar="MULTIADDR")
     dial.add_argument("--do", default="ping,identify,echo")
@@ -166,8 +169,12 @@ async def listen(choices: argparse.Namespace) -> None:
         peer = str(host.get_id())
         if choices.mdns:
             startMDNS(host)
-        printLine({"peerId": peer, "addrs": addresses, "pid": os.getpid()})
-        await untilDone()
+        async with AsyncExitStack() as stack:
+            if choices.circuit is not None:
+                place = reserved(host, choices.circuit)
+                addresses.append(await stack.enter_async_context(place))
+            printLine({"peerId": peer, "addrs": addresses, "pid": os.getpid()})
+            await untilDone()
         with trio.move_on_after(CLOSE_LIMIT):
             await host.close()
         leave(0)
@@ -255,8 +262,11 @@ async def connectAndDo(
     Make the one connection, and do the tasks on it.
     """
     with within(CONNECT_LIMIT):
-        await host.connect(target)
-    (connection,) = host.get_network().get_connections(target.peer_id)
+        if CIRCUIT in choices.target:
+            connection = await dialThrough(host, choices.target)
+        else:
+            await host.connect(target)
+            (connection,) = host.get_network().get_connections(target.peer_id)
     outcome.facts.update(remotePeer=str(target.peer_id), **describe(connection))
     dialer = Dialer(host, connection)
     end = trio.current_time() + choices.seconds

@@ -136,9 +136,9 @@ struct Connected {
 /// Make the one connection that all tasks use.
 async fn connect(target: &str, options: &Options) -> Result<Connected, AnyError> {
     let target: Multiaddr = target.parse()?;
-    if !matches!(target.iter().last(), Some(Protocol::P2p(_))) {
+    let Some(Protocol::P2p(wanted)) = target.iter().last() else {
         return Err("the multiaddr does not end in /p2p/ and a peer id".into());
-    }
+    };
     let (mut swarm, incoming) = make_swarm(options)?;
     tokio::spawn(serve(incoming, |_| {}));
     swarm.dial(DialOpts::from(target))?;
@@ -148,7 +148,7 @@ async fn connect(target: &str, options: &Options) -> Result<Connected, AnyError>
                 peer_id,
                 connection_id,
                 ..
-            } => {
+            } if peer_id == wanted => {
                 break (peer_id, connection_id);
             }
             SwarmEvent::OutgoingConnectionError { error, .. } => return Err(error.into()),

@@ -3,6 +3,7 @@
 //! The listener.
 
 use futures::StreamExt;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, stdin};
@@ -11,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::discovery::Search;
 use crate::options::Options;
 use crate::output::{AnyError, print_line};
+use crate::reachability;
 use crate::serve::serve;
 use crate::stack::{BehaviourEvent, describe, make_swarm};
 
@@ -20,6 +22,7 @@ pub async fn listen(options: &Options) -> Result<(), AnyError> {
     let id = *swarm.local_peer_id();
     swarm.listen_on(options.address().parse()?)?;
     let search = Search::new(options)?;
+    let mut begun = false;
     tokio::spawn(serve(incoming, |event| print_line(&event)));
     let parent = until_done();
     tokio::pin!(parent);
@@ -30,14 +33,25 @@ pub async fn listen(options: &Options) -> Result<(), AnyError> {
         };
         match event {
             SwarmEvent::NewListenAddr { address, .. } => {
+                let full = match address.iter().last() {
+                    Some(Protocol::P2p(last)) if last == id => address.to_string(),
+                    _ => format!("{address}/p2p/{id}"),
+                };
                 print_line(&json!({
                     "peerId": id.to_string(),
-                    "addrs": [format!("{address}/p2p/{id}")],
+                    "addrs": [full],
                     "pid": std::process::id(),
                 }));
                 search.begin(&mut swarm, address)?;
+                if !begun {
+                    begun = true;
+                    reachability::begin(&mut swarm, options)?;
+                }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Discovery(event)) => search.happened(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Reachability(event)) => {
+                reachability::happened(event);
+            }
             SwarmEvent::ListenerClosed { reason, .. } => reason?,
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 let mut event = describe(options);

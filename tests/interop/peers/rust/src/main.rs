@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod pattern;
 mod punch;
+mod reachability;
 mod serve;
 mod stack;
 mod streams;

@@ -68,6 +68,10 @@ pub struct Options {
     pub psk: Option<String>,
     pub defaults: bool,
     pub mdns: bool,
+    pub circuit: Option<String>,
+    pub autonat: u8,
+    /// Peers to connect to.
+    pub meet: Vec<String>,
     pub point: bool,
     pub register: Option<String>,
     pub discover: Option<String>,
@@ -86,6 +90,14 @@ impl Options {
             _ => format!("tcp/{port}"),
         };
         format!("/ip4/{}/{path}", self.host)
+    }
+
+    /// The address to dial; empty for a listener.
+    pub fn target(&self) -> &str {
+        match &self.role {
+            Role::Dial(target) => target,
+            Role::Listen => "",
+        }
     }
 
     /// Read the role, the address to dial and the options, or complain.
@@ -117,6 +129,9 @@ impl Options {
             psk: None,
             defaults: false,
             mdns: false,
+            circuit: None,
+            autonat: 0,
+            meet: Vec::new(),
             point: false,
             register: None,
             discover: None,
@@ -163,6 +178,9 @@ impl Options {
                 "--port" => options.port = number(&name, &value)?,
                 "--key" => options.key = value,
                 "--psk" => options.psk = Some(value),
+                "--circuit" if !dialing => options.circuit = Some(value),
+                "--autonat" if !dialing => options.autonat = number(&name, &value)?,
+                "--meet" if !dialing => options.meet.push(value),
                 "--register" if !dialing => options.register = Some(value),
                 "--discover" if !dialing => options.discover = Some(value),
                 "--do" if dialing => wanted = value,

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
@@ -33,6 +34,7 @@ struct Options {
     transport: String,
     host: String,
     port: u16,
+    seed: Option<u8>,
 }
 
 impl Options {
@@ -49,6 +51,7 @@ impl Options {
             transport: "tcp".into(),
             host: "127.0.0.1".into(),
             port: 0,
+            seed: None,
         };
         while let Some(name) = arguments.next() {
             let value = arguments
@@ -58,6 +61,7 @@ impl Options {
                 "--transport" => options.transport = value,
                 "--host" => options.host = value,
                 "--port" => options.port = value.parse()?,
+                "--seed" => options.seed = Some(value.parse()?),
                 _ => return Err(format!("unexpected argument {name:?}").into()),
             }
         }
@@ -83,8 +87,16 @@ pub async fn run(arguments: impl Iterator<Item = String>) -> Result<(), AnyError
     }
 }
 
-fn make_swarm(relaying: bool) -> Result<Swarm<Behaviour>, AnyError> {
-    Ok(SwarmBuilder::with_new_identity()
+/// Make the key of a peer: the same one for each seed.
+fn make_keys(seed: Option<u8>) -> Result<Keypair, AnyError> {
+    Ok(match seed {
+        Some(seed) => Keypair::ed25519_from_bytes([seed; 32])?,
+        None => Keypair::generate_ed25519(),
+    })
+}
+
+fn make_swarm(relaying: bool, keys: Keypair) -> Result<Swarm<Behaviour>, AnyError> {
+    Ok(SwarmBuilder::with_existing_identity(keys)
         .with_tokio()
         .with_tcp(
             tcp::Config::default().nodelay(true),
@@ -112,7 +124,7 @@ fn make_swarm(relaying: bool) -> Result<Swarm<Behaviour>, AnyError> {
 }
 
 async fn play(options: &Options) -> Result<(), AnyError> {
-    let mut swarm = make_swarm(options.role == "relay")?;
+    let mut swarm = make_swarm(options.role == "relay", make_keys(options.seed)?)?;
     let id = *swarm.local_peer_id();
     if options.role == "relay" {
         for transport in ["tcp", "quic"] {

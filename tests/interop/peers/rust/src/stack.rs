@@ -17,7 +17,8 @@ use libp2p::pnet::{PnetConfig, PreSharedKey};
 use libp2p::swarm::{NetworkBehaviour, Swarm};
 use libp2p::websocket::tls as wss;
 use libp2p::{
-    PeerId, Transport, identify, noise, ping, plaintext, quic, swarm, tcp, tls, websocket, yamux,
+    PeerId, Transport, identify, noise, ping, plaintext, quic, relay, swarm, tcp, tls, websocket,
+    yamux,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -27,6 +28,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::discovery;
 use crate::options::{CONNECT_LIMIT, Options};
 use crate::output::AnyError;
+use crate::reachability;
 use crate::serve;
 use crate::streams::{self, Incoming};
 
@@ -44,6 +46,7 @@ pub struct Behaviour {
     pub ping: ping::Behaviour,
     pub identify: identify::Behaviour,
     pub discovery: discovery::Behaviour,
+    pub reachability: reachability::Behaviour,
     pub streams: streams::Behaviour,
 }
 
@@ -59,6 +62,18 @@ pub fn make_swarm(
         true => ping::Config::new().with_interval(PING_INTERVAL),
         false => ping::Config::new(),
     };
+    let peer = keys.public().to_peer_id();
+    let transport = make_transport(options, &keys)?;
+    let (transport, circuits) = match reachability::is_relayed(options) {
+        true => {
+            let (relayed, circuits) = relay::client::new(peer);
+            let relayed = make_stack(options, &keys, relayed)?;
+            let either = relayed.or_transport(transport);
+            let both = either.map(|made, _| made.into_inner()).boxed();
+            (both, Some(circuits))
+        }
+        false => (transport, None),
+    };
     let (streams, incoming) = streams::Behaviour::new(&serve::PROTOCOLS, mplex);
     let behaviour = Behaviour {
         ping: ping::Behaviour::new(ping),
@@ -67,6 +82,7 @@ pub fn make_swarm(
                 .with_agent_version(concat!("rust-libp2p/", "0.57").into()),
         ),
         discovery: discovery::Behaviour::new(options, &keys)?,
+        reachability: reachability::Behaviour::new(options, peer, circuits),
         streams,
     };
     let mut config = swarm::Config::with_tokio_executor();
@@ -75,8 +91,6 @@ pub fn make_swarm(
             .with_max_negotiating_inbound_streams(NO_LIMIT)
             .with_idle_connection_timeout(Duration::MAX);
     }
-    let transport = make_transport(options, &keys)?;
-    let peer = keys.public().to_peer_id();
     Ok((Swarm::new(transport, behaviour, peer, config), incoming))
 }
 
