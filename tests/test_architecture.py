@@ -39,7 +39,7 @@ ORDER = (
     ("relay", "holepunch", "portmap", "reachability", "dht", "discovery"),
     ("node",),
     ("testing", "options"),
-    ("status", "seek", "daemon"),
+    ("status", "seek", "daemon", "joining"),
     ("endpoints", "tap", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

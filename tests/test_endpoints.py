@@ -162,6 +162,19 @@ class ParserTests(SynchronousTestCase):
             told = self.refused(f"libp2p:{PEER}:protocol=/a:{keyword}=/b")
             self.assertIn(f"{keyword}=", told)
 
+    def test_joining(self) -> None:
+        """
+        The network to join is checked as the string is read.
+        """
+        place = f"/ip4/192.0.2.1/tcp/4001/p2p/{PEER}"
+        for network, right in (
+            ("bootstrap=there", "libp2p: bootstrap=there: it is neither a file"),
+            ("bootstrap=", "libp2p: bootstrap=: "),
+            ("dht=/a", "dht= needs bootstrap="),
+            (f"bootstrap={place}:dht=a", "'a' is not the prefix of a DHT"),
+        ):
+            self.assertIn(right, self.refused(f"libp2p:{place}:protocol=/a:{network}"))
+
     def test_noProtocol(self) -> None:
         """
         Without a protocol there is nothing to speak.

@@ -18,11 +18,17 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twisted_libp2p import seek
+from twisted_libp2p.__main__ import ping
 from twisted_libp2p.dht.events import TableChanged
 from twisted_libp2p.dht.keys import multihashOf, valueKeyOf
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.dht.validators import AnyValue
-from twisted_libp2p.errors import InvalidInput, NotFound, UpgradeTimeout
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    InvalidInput,
+    NotFound,
+    UpgradeTimeout,
+)
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import ToolOptions
@@ -122,6 +128,49 @@ class ToolTests(TestCase):
             str(caught.exception),
             f"{stranger} was not found: 2 peers asked, 2 have answered",
         )
+
+    async def test_anywhere(self) -> None:
+        """
+        The first of several routings decides, and all of them are named if none finds
+        the peer.
+        """
+        peer = str(self.two.peerID)
+        url = ("--routing-url", "http://127.0.0.1:1")
+        self.assertEqual(
+            await self.run_("find", peer, *url),
+            [str(each) for each in self.two.addresses],
+        )
+        self.assertIn("dht: 1 addresses", self.err.getvalue())
+        [line] = await self.run_("find", peer, *url, "--json")
+        self.assertEqual(
+            json.loads(line),
+            {"peer": peer, "addresses": [str(each) for each in self.two.addresses]},
+        )
+        stranger = str(Identity.generate().peerID)
+        with self.assertRaises(NotFound) as caught:
+            await self.run_("find", stranger, *url)
+        for each in ("dht: ", "2 peers asked, 2 have answered; http "):
+            self.assertIn(each, str(caught.exception))
+
+    async def test_target(self) -> None:
+        """
+        The tools that talk to a peer take its id alone, if they know whom to ask.
+        """
+        options = ToolOptions()
+        peer = str(self.two.peerID)
+        options.parseOptions(
+            [
+                *("ping", "--count", "1", peer, "--bootstrap", self.address),
+                *("--dht-prefix", "/test"),
+            ]
+        )
+        await ping(reactor, options.subOptions)
+        self.assertIn("1 pings", self.out.getvalue())
+        options = ToolOptions()
+        options.parseOptions(["ping", peer])
+        with self.assertRaises(ConfigurationError) as caught:
+            await ping(reactor, options.subOptions)
+        self.assertIn("--bootstrap, --mdns or --routing-url", str(caught.exception))
 
     async def test_content(self) -> None:
         """

@@ -41,6 +41,7 @@ from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.protocols.perf import PROTOCOL_ID as PERF
 from twisted_libp2p.quic.transport import QuicTransport
+from twisted_libp2p.relay.autorelay import AutoRelay
 from twisted_libp2p.tap import KEY_FILE, Options, makeService
 from twisted_libp2p.testing.muxer import HalfCloseCollector
 from twisted_libp2p.transport.ports import SharedPorts
@@ -356,6 +357,10 @@ class ServiceOptionsTests(SynchronousTestCase):
         relay = f"/ip4/192.0.2.1/tcp/1/p2p/{peer}"
         node = make("--port-mapping", "--relay-service", "--relay", relay)
         self.assertLessEqual(names, {each.name for each in node.services})
+        self.assertEqual(make("--relay", "auto").service(AutoRelay).relays, [])
+        with self.assertRaises(SystemExit) as caught:
+            make("--relay", "auto", "--relay", relay)
+        self.assertIn("--relay auto chooses relays", str(caught.exception))
 
     def test_discoveries(self) -> None:
         """

@@ -23,11 +23,12 @@ from twisted.python.usage import UsageError
 
 from twisted_libp2p import seek
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
-from twisted_libp2p.events import OpenedConn, ReachabilityChanged
+from twisted_libp2p.events import ReachabilityChanged
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import IConnection, Reachability
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import ToolOptions
+from twisted_libp2p.options.listening import freeAddresses
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.peerstore import (
     Limits,
@@ -41,6 +42,7 @@ from twisted_libp2p.protocols.forward import Pipe
 from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.quic.backends import installed
+from twisted_libp2p.transport.endpoint import PREFIX as ENDPOINT
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
 
@@ -78,28 +80,47 @@ async def _withConnection(
     """
     Connect to a peer, and use the connection.
     """
-    relayed = "/p2p-circuit" in options["address"]
+    address = options["address"]
     arguments = options.nodeArguments()
-    # A hole is punched from a port on which the node listens.
-    listen = ["/ip4/0.0.0.0/tcp/0"] if relayed else []
-    if relayed and arguments["network"] is None and installed():
-        listen.append("/ip4/0.0.0.0/udp/0/quic-v1")
-    node = Node(reactor, **{**arguments, "listen": listen})
+    network = arguments["network"]
+    routings = options.routings(network)
+    # An id, without an address.
+    bare = not address.startswith(("/", ENDPOINT))
+    if bare and not routings:
+        raise ConfigurationError(
+            f"{address} is no address: give one, such as /ip4/192.0.2.1/tcp/4001; or"
+            " say where to look for the peer, by --bootstrap, --mdns or --routing-url"
+        )
+    # Such a peer may be found at a relay.
+    holes = bare or "/p2p-circuit" in address
+    listen = freeAddresses(network is None and installed()) if holes else []
+    node = Node(reactor, **{**arguments, "listen": listen}, services=routings)
     node.startService()
     try:
-        connecting = node.connect(options["address"])
+        connecting = Deferred.fromCoroutine(_connect(node, options))
         addTimeout(connecting, options["timeout"], reactor)
         try:
             connection = await connecting
         except TimeoutError:
             raise UpgradeTimeout(
-                f"the connection to {options['address']}", options["timeout"]
+                f"the connection to {address}", options["timeout"]
             ) from None
         if connection.limited:
             connection = await _direct(node, connection)
         await use(node, connection)
     finally:
         await node.stopService()
+
+
+async def _connect(node: Node, options: Any) -> IConnection:
+    """
+    Connect to the peers that help to find the target, and to the target.
+    """
+    # The peers have to see the port from which a hole is punched.
+    await node.whenListening()
+    if options["bootstrap"]:
+        await seek.bootstrap(node, options["bootstrap"])
+    return await node.connect(options["address"])
 
 
 async def _direct(node: Node, connection: IConnection) -> IConnection:
@@ -109,16 +130,10 @@ async def _direct(node: Node, connection: IConnection) -> IConnection:
 
     @return: the limited one if there is no other.
     """
-    peer = connection.remotePeer
-    direct = node.events.next(
-        OpenedConn, lambda event: event.peer == peer and not event.limited
-    )
-    addTimeout(direct, DIRECT_TIME, node.reactor)
-    try:
-        return (await direct).connection
-    except TimeoutError:
+    direct = await node.whenDirect(connection.remotePeer, DIRECT_TIME)
+    if direct is None:
         print("no direct connection: the relay limits time and bytes", file=sys.stderr)
-        return connection
+    return direct or connection
 
 
 async def ping(reactor: Any, options: Any) -> None:

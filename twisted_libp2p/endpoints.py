@@ -13,6 +13,10 @@ arguments are keywords:
   - C{identity}: the file of the node's private key, which is made if it does not
     exist.  Without it a listening node has a new peer id after every start.
   - C{node}: the name of a node, if one process is to be several peers.
+  - C{bootstrap}: a peer of a network that the node joins, as for C{--bootstrap}.  It
+    finds other peers by their ids alone (C{libp2p:12D3Koo...:protocol=/echo/1.0.0}), is
+    found by its own, and is reached through relays if it cannot be dialed.
+  - C{dht}: the prefix of the DHT of that network; C{/ipfs} by default.
 
 All strings of one reactor share one node, so that several protocols share one
 identity and one set of connections.  A server without an address uses the addresses on
@@ -24,7 +28,7 @@ that stops the node itself: C{nodeOf(reactor).stopService()}.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
@@ -40,6 +44,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.joining import Joining
 from twisted_libp2p.node import Listener, Node
 
 __all__ = [
@@ -50,7 +55,20 @@ __all__ = [
     "parseServer",
 ]
 
-_nodes: dict[tuple[Any, str], Node] = {}
+
+@dataclass(slots=True)
+class _Shared:
+    """
+    A node that endpoint strings share.
+
+    @ivar joining: the network that it has joined; None so far.
+    """
+
+    node: Node
+    joining: Joining | None = None
+
+
+_nodes: dict[tuple[Any, str], _Shared] = {}
 
 
 def nodeOf(reactor: Any, name: str = "", identity: Identity | None = None) -> Node:
@@ -64,22 +82,22 @@ def nodeOf(reactor: Any, name: str = "", identity: Identity | None = None) -> No
         process.
     @raise ConfigurationError: the node has another identity already.
     """
-    node = _nodes.get((reactor, name))
-    if node is None:
-        node = _nodes[reactor, name] = Node(reactor, identity)
+    shared = _nodes.get((reactor, name))
+    if shared is None:
+        shared = _nodes[reactor, name] = _Shared(Node(reactor, identity))
         reactor.addSystemEventTrigger("before", "shutdown", _stop, reactor, name)
-    elif identity is not None and identity.peerID != node.peerID:
+    elif identity is not None and identity.peerID != shared.node.peerID:
         raise ConfigurationError(
             f"the identity is {identity.peerID}, but the node"
-            f" {name or 'of this reactor'} is {node.peerID} already;"
+            f" {name or 'of this reactor'} is {shared.node.peerID} already;"
             " node=NAME makes another node"
         )
-    node.startService()
-    return node
+    shared.node.startService()
+    return shared.node
 
 
 def _stop(reactor: Any, name: str) -> Deferred[None]:
-    return _nodes.pop((reactor, name)).stopService()
+    return _nodes.pop((reactor, name)).node.stopService()
 
 
 @implementer(IListeningPort)
@@ -135,6 +153,7 @@ class Libp2pServerEndpoint:
         *,
         node: str | Node = "",
         identity: Identity | None = None,
+        joining: Joining | None = None,
     ) -> None:
         """
         @param reactor: the reactor that the node runs on.
@@ -143,12 +162,14 @@ class Libp2pServerEndpoint:
         @param protocol: the protocol id to serve.
         @param node: a node, or the name of one that endpoints share.
         @param identity: the private key of a shared node, as for L{nodeOf}.
+        @param joining: the network that a shared node joins.
         """
         self._reactor = reactor
         self._address = None if address is None else Multiaddr.of(address)
         self._protocol = protocol
         self._node = node
         self._identity = identity
+        self._joining = joining
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
@@ -165,6 +186,7 @@ class Libp2pServerEndpoint:
                 if self._address is not None
                 else None
             )
+            await _join(self._reactor, self._node, self._joining)
         except BaseException:
             await maybeDeferred(port.stopListening)
             raise
@@ -185,6 +207,7 @@ class Libp2pClientEndpoint:
         *,
         node: str | Node = "",
         identity: Identity | None = None,
+        joining: Joining | None = None,
     ) -> None:
         """
         @param reactor: the reactor that the node runs on.
@@ -192,12 +215,14 @@ class Libp2pClientEndpoint:
         @param protocol: the protocol id to open streams for.
         @param node: a node, or the name of one that endpoints share.
         @param identity: the private key of a shared node, as for L{nodeOf}.
+        @param joining: the network that a shared node joins.
         """
         self._reactor = reactor
         self._target = target
         self._protocol = protocol
         self._node = node
         self._identity = identity
+        self._joining = joining
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -207,11 +232,35 @@ class Libp2pClientEndpoint:
             node = _resolve(self._reactor, self._node, self._identity)
         except ConfigurationError:
             return fail()
-        return node.connector(self._target, self._protocol).connect(protocolFactory)
+        connector = node.connector(self._target, self._protocol)
+        if self._joining is None:
+            return connector.connect(protocolFactory)
+        joined = Deferred.fromCoroutine(_join(self._reactor, self._node, self._joining))
+        return joined.addCallback(lambda _: connector.connect(protocolFactory))
 
 
 def _resolve(reactor: Any, node: str | Node, identity: Identity | None) -> Node:
     return node if isinstance(node, Node) else nodeOf(reactor, node, identity)
+
+
+async def _join(reactor: Any, name: str | Node, joining: Joining | None) -> None:
+    """
+    Let a shared node join a network, once.
+
+    @raise ConfigurationError: the node has joined another one.
+    """
+    if joining is None or isinstance(name, Node):
+        return
+    shared = _nodes[reactor, name]
+    if shared.joining is None:
+        shared.joining = joining
+        await joining.join(shared.node)
+    elif joining != shared.joining:
+        raise ConfigurationError(
+            f"the node {name or 'of this reactor'} has joined the network of"
+            f" bootstrap={shared.joining.bootstrap} and dht={shared.joining.prefix}"
+            " already; node=NAME makes another node"
+        )
 
 
 def parseServer(
@@ -221,6 +270,8 @@ def parseServer(
     protocol: str = "",
     identity: str | None = None,
     node: str = "",
+    bootstrap: str | None = None,
+    dht: str | None = None,
     **unknown: str,
 ) -> Libp2pServerEndpoint:
     """
@@ -237,6 +288,7 @@ def parseServer(
         protocol,
         node=node,
         identity=_load(identity),
+        joining=Joining.of(bootstrap, dht),
     )
 
 
@@ -247,6 +299,8 @@ def parseClient(
     protocol: str = "",
     identity: str | None = None,
     node: str = "",
+    bootstrap: str | None = None,
+    dht: str | None = None,
     **unknown: str,
 ) -> Libp2pClientEndpoint:
     """
@@ -267,6 +321,7 @@ def parseClient(
         protocol,
         node=node,
         identity=_load(identity),
+        joining=Joining.of(bootstrap, dht),
     )
 
 
@@ -274,8 +329,8 @@ def _check(protocol: str, unknown: dict[str, str]) -> None:
     if unknown:
         raise ConfigurationError(
             f"libp2p: knows no {next(iter(unknown))}=; it takes an address,"
-            " protocol=, identity= and node=, and an equals sign in an address"
-            " is written \\="
+            " protocol=, identity=, node=, bootstrap= and dht=, and an equals sign in"
+            " an address is written \\="
         )
     if not protocol:
         raise ConfigurationError(

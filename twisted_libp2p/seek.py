@@ -26,7 +26,7 @@ from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.pacing import addTimeout
 
-__all__ = ["find", "get", "provide", "providers", "put"]
+__all__ = ["bootstrap", "find", "get", "provide", "providers", "put"]
 
 T = TypeVar("T")
 
@@ -36,6 +36,9 @@ async def find(reactor: Any, options: Any) -> None:
     Print the full addresses of a peer.
     """
     peer: PeerID = options["peer"]
+    if options["mdns"] or options["routing-url"]:
+        await _findAnywhere(reactor, options, peer)
+        return
 
     async def use(node: Node, dht: KademliaDHT) -> None:
         found = await _within(reactor, options, dht.locate(peer))
@@ -46,6 +49,25 @@ async def find(reactor: Any, options: Any) -> None:
         _print(options, full, found.report, peer=str(peer), addresses=full)
 
     await _withDHT(reactor, options, use)
+
+
+async def _findAnywhere(reactor: Any, options: Any, peer: PeerID) -> None:
+    """
+    Print the addresses that the first of several routings has found.
+    """
+    arguments = options.nodeArguments()
+    routings = options.routings(arguments["network"])
+    node = Node(reactor, services=routings, **arguments)
+    node.startService()
+    try:
+        if options["bootstrap"]:
+            await bootstrap(node, options["bootstrap"])
+        looking = Deferred.fromCoroutine(node.routing.findPeer(peer))
+        full = [str(each) for each in await _within(reactor, options, looking)]
+        _say(node.routing.explain(peer))
+        _print(options, full, None, peer=str(peer), addresses=full)
+    finally:
+        await node.stopService()
 
 
 async def providers(reactor: Any, options: Any) -> None:
@@ -142,13 +164,13 @@ async def _withDHT(
     node = Node(reactor, services=[dht], **arguments)
     node.startService()
     try:
-        await _bootstrap(node, options["bootstrap"])
+        await bootstrap(node, options["bootstrap"])
         await use(node, dht)
     finally:
         await node.stopService()
 
 
-async def _bootstrap(node: Node, addresses: list[Multiaddr]) -> None:
+async def bootstrap(node: Node, addresses: list[Multiaddr]) -> None:
     """
     Connect to the bootstrap peers at the same time; go on with the first.
 
@@ -215,19 +237,22 @@ def _printStored(options: Any, stored: Stored, **facts: Any) -> None:
     _print(options, [text], stored.report, stored=stored.count, **facts)
 
 
-def _print(options: Any, lines: list[str], report: Report, **facts: Any) -> None:
+def _print(options: Any, lines: list[str], report: Report | None, **facts: Any) -> None:
     """
     Print the result, as lines or as one JSON object.
+
+    @param report: the lookup; None if there was none, or not only one.
     """
     if options["json"]:
-        numbers = {
-            "asked": report.asked,
-            "heard": report.heard,
-            "failed": report.failed,
-            "hops": report.hops,
-            "seconds": round(report.seconds, 3),
-            "ending": report.ending.value,
-        }
-        lines = [json.dumps({**facts, **numbers})]
+        if report is not None:
+            facts |= {
+                "asked": report.asked,
+                "heard": report.heard,
+                "failed": report.failed,
+                "hops": report.hops,
+                "seconds": round(report.seconds, 3),
+                "ending": report.ending.value,
+            }
+        lines = [json.dumps(facts)]
     for each in lines:
         print(each)

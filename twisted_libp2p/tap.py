@@ -149,7 +149,7 @@ class Options(FindingOptions, DHTOptions):
 
     def opt_relay(self, address: str) -> None:
         """
-        be reached through this relay, /ip4/.../tcp/.../p2p/...; may be repeated
+        be reached through this relay, /ip4/.../p2p/...; repeated; or auto
         """
         self["relay"].append(address)
 

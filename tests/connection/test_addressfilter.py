@@ -57,6 +57,24 @@ class SelectTests(FilterTestCase):
         """
         verifyObject(IAddressFilter, self.filter)
 
+    def test_relayOurs(self) -> None:
+        """
+        The address of a peer that is reached through this node is kept, since others
+        ask for it; it is not dialed.  Other relays at our address do not exist.
+        """
+        through = Multiaddr(f"{ANNOUNCED}/p2p/{US}/p2p-circuit")
+        self.assertEqual(
+            self.filter.select(
+                Origin.PUBLIC, [through.withPeer(PEER), through.withPeer(US)], PEER
+            ),
+            [through],
+        )
+        other = Multiaddr(f"{ANNOUNCED}/p2p/{OTHER}/p2p-circuit")
+        near = Multiaddr(f"{BOUND}/p2p/{US}/p2p-circuit")
+        self.assertEqual(self.filter.select(Origin.PUBLIC, [other, near]), [])
+        with self.assertRaises(AddressRefused):
+            self.filter.dialing(Origin.PUBLIC, through)
+
     def test_origin(self) -> None:
         """
         A peer with an address on which we listen is on this host; one with our public

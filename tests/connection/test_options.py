@@ -6,8 +6,10 @@ Tests of the options of a dial.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
@@ -19,6 +21,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, Direction, Role
+from twisted_libp2p.node.outgoing import DIRECT_TIME
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
@@ -218,6 +221,34 @@ class LimitedTests(SynchronousTestCase):
                 self.successResultOf(opening)
             else:
                 self.failureResultOf(opening, LimitedConnection)
+
+    def test_waits(self) -> None:
+        """
+        An endpoint waits for a direct connection, but not for ever.
+        """
+        endpoint = self.client.connector(self.server.peerID, "/echo")
+        waiting, late = (endpoint.connect(EchoFactory()) for _ in range(2))
+        late.cancel()
+        self.failureResultOf(late, CancelledError)
+        self.nodes.advance(DIRECT_TIME - 1)
+        self.assertNoResult(waiting)
+        self.nodes.advance(2)
+        error = self.failureResultOf(waiting, LimitedConnection).value
+        self.assertIn("no direct connection within 10 s", str(error))
+
+    def test_becomesDirect(self) -> None:
+        """
+        As soon as there is a direct connection an endpoint uses it.
+        """
+        waiting = self.client.connector(self.server.peerID, "/echo").connect(
+            EchoFactory()
+        )
+        self.nodes.settle()
+        self.assertNoResult(waiting)
+        self.near.limited = False
+        self.client.events.publish(replace(self.events[0], limited=False))
+        self.nodes.settle()
+        self.successResultOf(waiting)
 
     def test_registered(self) -> None:
         """

@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dht.case import DHTTestCase
 from tests.dht.test_answers import peer
+from twisted_libp2p.dht.keeping import TAG
 from twisted_libp2p.dht.rejoining import AT_ONCE, Rejoining
-from twisted_libp2p.dht.service import TAG, KademliaDHT
+from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.testing import HostDouble
 

@@ -136,6 +136,19 @@ class BootstrapTests(HostTestCase):
         self.bootstrap(self.address(0))
         self.assertEqual(self.host.targets, [])
 
+    def test_listensFirst(self) -> None:
+        """
+        Nobody is dialed before the node listens, which it does after its services have
+        started: peers would see a port through which nobody reaches it.
+        """
+        bootstrap = Bootstrap([self.address(0)])
+        bootstrap.attach(self.host)
+        bootstrap.startService()
+        self.addCleanup(bootstrap.stopService)
+        self.assertEqual(self.host.dials, [])
+        self.clock.advance(0)
+        self.assertEqual(len(self.host.dials), 1)
+
     def test_restart(self) -> None:
         """
         After a stop the dials are cancelled; after a start they begin again.
@@ -144,5 +157,6 @@ class BootstrapTests(HostTestCase):
         bootstrap.stopService()
         self.assertEqual(self.host.dials, [])
         bootstrap.startService()
+        self.clock.advance(0)
         self.assertEqual(len(self.host.dials), 1)
         self.assertEqual(self.lines("warn"), [])

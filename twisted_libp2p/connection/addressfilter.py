@@ -89,7 +89,8 @@ class AddressFilter:
         maximum: int = MAX_ADDRESSES,
     ) -> list[Multiaddr]:
         """
-        Select the addresses that may be dialed.
+        Select the addresses that may be dialed, by this node or by a peer that asks it:
+        if this node is the relay of a circuit, others can use it.
         """
         hosts = self._ownHosts(origin)
         found: dict[Multiaddr, None] = {}
@@ -99,9 +100,16 @@ class AddressFilter:
                     continue
                 each = each.withoutPeer()
             address = unmapped(each)
-            if address and self._refusal(origin, address, hosts) is None:
+            ours = frozenset() if address and self._relays(address) else hosts
+            if address and self._refusal(origin, address, ours) is None:
                 found[address] = None
         return list(found)
+
+    def _relays(self, address: Multiaddr) -> bool:
+        """
+        Check whether an address leads through this node.
+        """
+        return address.relayed and address.value("p2p") == str(self._own.peerID)
 
     def check(self, origin: Origin, address: Multiaddr) -> None:
         """

@@ -19,8 +19,9 @@ from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.dht.admission import Admission
 from twisted_libp2p.dht.answers import Server
 from twisted_libp2p.dht.diversity import Diversity
-from twisted_libp2p.dht.events import ServerModeChanged, TableChanged
+from twisted_libp2p.dht.events import ServerModeChanged
 from twisted_libp2p.dht.ipns import IpnsValidator
+from twisted_libp2p.dht.keeping import Keeping
 from twisted_libp2p.dht.keyspace import placeOf
 from twisted_libp2p.dht.lookup import Report
 from twisted_libp2p.dht.lookups import Lookups
@@ -69,12 +70,6 @@ __all__ = ["AMINO", "KademliaDHT"]
 
 #: The prefix of the public network of IPFS.
 AMINO: Final = "/ipfs"
-
-#: The name under which servers are protected, and their tag in the peerstore.
-TAG: Final = "kad"
-
-#: The first buckets, whose peers are hardest to replace: they are not disconnected.
-PROTECTED: Final = 2
 
 #: The most expired records that are dropped at once.
 _SWEEP: Final = 1000
@@ -162,6 +157,7 @@ class KademliaDHT(Service):
         self.table: RoutingTable[PeerID] = RoutingTable(
             placeOf(own.toBytes()), self._k, Diversity()
         )
+        self._keeping = Keeping(host, self.table)
         self._network = HostNetwork(
             host, self.protocol, self._scope, self._succeeded, self._failed
         )
@@ -274,7 +270,7 @@ class KademliaDHT(Service):
         """
         Look up the addresses of a peer, for the dialer.
         """
-        return self.locate(peer).addCallbacks(lambda found: found.addresses, _noPeer)
+        return self.locate(peer).addCallback(_addressesOf, peer)
 
     def locate(self, peer: PeerID) -> Deferred[FoundPeer]:
         """
@@ -400,40 +396,17 @@ class KademliaDHT(Service):
         self._admission.failed(reason, peer)
 
     def _tableChanged(self, peer: PeerID, added: bool) -> None:
-        """
-        Keep the servers of the table over a restart, and the connections to those of
-        the first buckets.
-        """
-        host = self._host
         if added:
-            host.peerstore.protect(peer)
-            host.peerstore.setTag(peer, TAG, 5)
-            prefix = self.table.prefix(peer)
-            if prefix < PROTECTED:
-                host.connections.protect(peer, TAG, redial=False)
             self._upkeep.entered()
             self._lookups.entered()
-        else:
-            host.peerstore.removeTag(peer, TAG)
-            host.peerstore.unprotect(peer)
-            host.connections.unprotect(peer, TAG)
-        host.events.publish(
-            TableChanged(
-                time=host.clock.seconds(),
-                peer=peer,
-                added=added,
-                size=len(self.table),
-            )
-        )
+        self._keeping.changed(peer, added)
 
     def _rejoin(self) -> None:
         """
         Check the servers of the last run.
         """
         if self.running:
-            store = self._host.peerstore
-            known = [each for each in store.peers() if TAG in store.tags(each)]
-            self._random.shuffle(known)
+            known = self._keeping.known(self._random)
             self._rejoining = Rejoining(known, self._admission.consider)
             self._rejoining.start()
 
@@ -492,9 +465,13 @@ class KademliaDHT(Service):
         self.providers.sweep(now, _SWEEP)
 
 
-def _noPeer(reason: Failure) -> Sequence[Multiaddr]:
+def _addressesOf(found: FoundPeer, peer: PeerID) -> Sequence[Multiaddr]:
     """
-    Return no addresses if no server is known.
+    Return the addresses of a peer.
+
+    @raise NotFound: there are none.
     """
-    reason.trap(NotFound)
-    return ()
+    report = found.report
+    if not found.addresses:
+        raise NotFound(str(peer), report.asked, report.asked - report.failed)
+    return found.addresses

@@ -36,24 +36,25 @@ _PUBLIC: Final = (
 MAX_FILE: Final = 256 * 1024
 
 
-def bootstrapPeers(text: str) -> list[Multiaddr]:
+def bootstrapPeers(text: str, option: str = "--bootstrap ") -> list[Multiaddr]:
     """
     Read the value of an option.
 
     @param text: the address of a peer, with its id at the end; a C{/dnsaddr} name;
         C{public} for the list of the public network; or the path of a file with one of
         these in each line, and comments after C{#}.
+    @param option: the name of the option before its value, for errors.
     @return: the addresses.
     @raise ConfigurationError: it is something else.
     """
     if text == PUBLIC:
         return [Multiaddr(each) for each in _PUBLIC]
     if os.path.isfile(text):
-        return list(_readFile(text))
+        return list(_readFile(text, option))
     try:
         return [_peer(text)]
     except ConfigurationError as error:
-        raise ConfigurationError(f"--bootstrap {error}") from None
+        raise ConfigurationError(f"{option}{error}") from None
 
 
 def _peer(text: str) -> Multiaddr:
@@ -73,19 +74,19 @@ def _peer(text: str) -> Multiaddr:
     return address
 
 
-def _readFile(path: str) -> Iterator[Multiaddr]:
+def _readFile(path: str, option: str) -> Iterator[Multiaddr]:
     """
     Read a file.
     """
     try:
         if os.path.getsize(path) > MAX_FILE:
             raise ConfigurationError(
-                f"--bootstrap {path}: it has more than {MAX_FILE} bytes"
+                f"{option}{path}: it has more than {MAX_FILE} bytes"
             )
         with open(path, encoding="utf-8-sig") as file:
             lines = file.readlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"--bootstrap {path}: {error}") from None
+        raise ConfigurationError(f"{option}{path}: {error}") from None
     found = False
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
@@ -93,13 +94,13 @@ def _readFile(path: str) -> Iterator[Multiaddr]:
             continue
         found = True
         if text == PUBLIC:
-            yield from bootstrapPeers(PUBLIC)
+            yield from bootstrapPeers(PUBLIC, option)
             continue
         try:
             yield _peer(text)
         except ConfigurationError as error:
             raise ConfigurationError(
-                f"--bootstrap {path}, line {number}: {error}"
+                f"{option}{path}, line {number}: {error}"
             ) from None
     if not found:
-        raise ConfigurationError(f"--bootstrap {path}: it names no peer")
+        raise ConfigurationError(f"{option}{path}: it names no peer")

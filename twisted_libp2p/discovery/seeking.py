@@ -67,10 +67,11 @@ class Seeker(Generic[K]):
 
     def start(self) -> None:
         """
-        Begin to dial.
+        Begin to dial in the next turn of the reactor: the node listens by then, and
+        dials from the port on which it listens, where others can punch a hole.
         """
         self._running = True
-        self.seek()
+        self._waking = self._clock.callLater(0, self._wake)
 
     def stop(self) -> None:
         """

@@ -52,7 +52,8 @@ class IAddressFilter(Interface):
         maximum: int = 100,
     ) -> list[Multiaddr]:
         """
-        Select the addresses that may be dialed.
+        Select the addresses that may be dialed, by this node or by a peer that asks it:
+        if this node is the relay of a circuit, others can use it.
 
         @param origin: the place of the peer that names the addresses.
         @param peer: the peer to which the addresses have to lead; those that end in

@@ -12,10 +12,11 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IListeningPort
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.identity import PeerID
 
 __all__ = ["AddressSource", "Confidence", "IMovingPort", "IOwnAddresses", "OwnAddress"]
 
@@ -75,6 +76,8 @@ class IOwnAddresses(Interface):
     L{AddressesChanged<twisted_libp2p.events.AddressesChanged>} with the peer id of this
     node.
     """
+
+    peerID: PeerID = Attribute("The peer id of the node.")
 
     def replace(
         source: AddressSource,

@@ -42,8 +42,8 @@ class IPeerRouting(Interface):
         itself.
 
         @return: fires with the addresses, without or with the id of the peer at their
-            end; with none if the peer is not found.  It is cancelled when the dial is
-            over.
+            end.  If the peer is not found it fires with none, or fails with an error
+            that says why.  It is cancelled when the dial is over.
         """
 
 

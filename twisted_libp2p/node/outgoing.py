@@ -7,16 +7,17 @@ The way from a node to its peers: connections, streams and questions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
     IReactorTime,
     IStreamClientEndpoint,
 )
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin
@@ -24,7 +25,13 @@ from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.service import ConnectionManager
-from twisted_libp2p.errors import ConfigurationError, NodeStopping, UnsupportedAddress
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    LimitedConnection,
+    NodeStopping,
+    UnsupportedAddress,
+)
+from twisted_libp2p.events import EventBus, OpenedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
@@ -35,6 +42,7 @@ from twisted_libp2p.interfaces import (
     Role,
 )
 from twisted_libp2p.node.targets import Target, isEndpoint, parse
+from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.protocols.exchange import MAX_MESSAGE, TIMEOUT, Exchange
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
@@ -44,6 +52,11 @@ from twisted_libp2p.transport.endpoint import NamedEndpoint
 __all__ = ["OutgoingNode", "ProtocolClient"]
 
 S = TypeVar("S", bound=IService)
+
+
+#: Seconds that a connection through a relay has to get a direct one beside it, if the
+#: stream may not run over the relay.
+DIRECT_TIME: Final = 10.0
 
 
 @implementer(IStreamClientEndpoint)
@@ -71,10 +84,39 @@ class ProtocolClient:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
         Connect to the peer, unless that is done, and open a stream.
+
+        If the peer is reached through a relay that limits the connection, the stream
+        waits for a direct one, as long as a hole usually takes, unless the options
+        allow the limited one.
         """
+        opening = self._open(protocolFactory)
+        return opening.addErrback(self._directly, protocolFactory)
+
+    def _open(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         return self._node.openStream(
-            self._target, self._protocols, protocolFactory, self._options
+            self._target, self._protocols, factory, self._options
         )
+
+    def _directly(
+        self, reason: Failure, factory: IProtocolFactory
+    ) -> Deferred[IProtocol]:
+        """
+        Open the stream on a direct connection, as soon as there is one.
+        """
+        reason.trap(LimitedConnection)
+        peer, _ = parse(self._target)
+        if peer is None:
+            return fail(reason)
+
+        def ready(connection: IConnection | None) -> Deferred[IProtocol]:
+            if connection is None:
+                raise LimitedConnection(
+                    f"no direct connection within {DIRECT_TIME:g} s:"
+                    f" {reason.getErrorMessage()}"
+                )
+            return self._open(factory)
+
+        return self._node.whenDirect(peer, DIRECT_TIME).addCallback(ready)
 
 
 class OutgoingNode:
@@ -83,12 +125,14 @@ class OutgoingNode:
 
     @ivar reactor: the reactor, for sockets and names.
     @ivar clock: the reactor, for times and timers.
+    @ivar events: its events.
     @ivar connections: the service that owns the connections.
     @ivar proxy: the proxy through which it dials; None without one.
     """
 
     reactor: Any
     clock: IReactorTime
+    events: EventBus
     proxy: IProxy | None
     connections: ConnectionManager
     _context: ConnectionContext
@@ -133,6 +177,28 @@ class OutgoingNode:
                 if connection.connected:
                     return succeed(connection)
         return self._dialer.dial(peer, addresses, options=options)
+
+    def whenDirect(self, peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
+        """
+        Wait until a peer that is connected through a relay is also connected directly,
+        as it is after a hole was punched.
+
+        @param seconds: the longest wait.
+        @return: fires with a connection without limits; with None if there is none by
+            then.
+        """
+        for each in self.connections.to(peer):
+            if each.connected and not each.limited:
+                return succeed(each)
+        opened = self.events.next(
+            OpenedConn, lambda event: event.peer == peer and not event.limited
+        )
+
+        def late(reason: Failure) -> None:
+            reason.trap(TimeoutError)
+
+        addTimeout(opened, seconds, self.clock)
+        return opened.addCallbacks(lambda event: event.connection, late)
 
     def dials(self, address: Multiaddr) -> bool:
         """

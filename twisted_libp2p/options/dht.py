@@ -12,15 +12,16 @@ from typing import Any, ClassVar
 from twisted.python.usage import UsageError
 
 from twisted_libp2p.dht.keys import multihashOf, namespaceOf, valueKeyOf
-from twisted_libp2p.dht.mode import DHTMode
-from twisted_libp2p.dht.scope import DHTScope
 from twisted_libp2p.dht.service import AMINO, KademliaDHT
 from twisted_libp2p.dht.validators import AnyValue, IValidator
-from twisted_libp2p.discovery.bootstraplist import bootstrapPeers
-from twisted_libp2p.errors import ConfigurationError, InvalidInput
+from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.options.command import CommandOptions, whole
-from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.looking import (
+    DHT_OPTIONS,
+    DHTClientOptions,
+    LookingOptions,
+)
 
 __all__ = [
     "DHTOptions",
@@ -31,10 +32,6 @@ __all__ = [
     "PutOptions",
     "SeekOptions",
 ]
-
-_SCOPES = ", ".join(each.value for each in DHTScope)
-_PREFIX = ["dht-prefix", None, AMINO, "prefix of the DHT, which separates networks"]
-_SCOPE = ["dht-scope", None, "all", f"peers and addresses in the DHT: {_SCOPES}"]
 
 
 def _seconds(text: str) -> float:
@@ -51,8 +48,7 @@ class DHTOptions(CommandOptions):
 
     optParameters: ClassVar[list[Any]] = [
         ["dht", None, None, "take part in a DHT as client, server or auto"],
-        _PREFIX,
-        _SCOPE,
+        *DHT_OPTIONS,
     ]
 
     def __init__(self) -> None:
@@ -81,30 +77,15 @@ class DHTOptions(CommandOptions):
         )
 
 
-class SeekOptions(NodeOptions):
+class SeekOptions(DHTClientOptions):
     """
     The common options of the tools that ask a DHT.
     """
 
     optParameters: ClassVar[list[Any]] = [
-        _PREFIX,
-        _SCOPE,
         ["timeout", None, 60.0, "maximum time, in seconds", _seconds],
     ]
     optFlags: ClassVar[list[Any]] = [["json", None, "print one JSON object"]]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["bootstrap"] = []
-
-    def opt_bootstrap(self, address: str) -> None:
-        """
-        begin with this peer, with those of a file, or public; may be repeated
-        """
-        try:
-            self["bootstrap"].extend(bootstrapPeers(address))
-        except ConfigurationError as error:
-            raise UsageError(str(error)) from None
 
     def postOptions(self) -> None:
         if not self["bootstrap"]:
@@ -113,39 +94,27 @@ class SeekOptions(NodeOptions):
                 " /ip4/192.0.2.1/tcp/4001/p2p/12D3KooW…"
             )
 
-    def dht(self) -> KademliaDHT:
-        """
-        Make the service.
 
-        @raise ConfigurationError: an option has no usable value.
-        """
-        return KademliaDHT(
-            self["dht-prefix"],
-            DHTMode.CLIENT,
-            self["dht-scope"],
-            self.validators(),
-        )
-
-    def validators(self) -> dict[str, IValidator]:
-        """
-        Return the rules of namespaces of the user's own.
-        """
-        return {}
-
-
-class FindOptions(SeekOptions):
+class FindOptions(LookingOptions, SeekOptions):
     """
     Options of C{find}.
     """
 
     operands = ("PEER",)
-    longdesc = "Prints the full addresses of a peer that is known by its id alone."
+    longdesc = (
+        "Prints the full addresses of a peer that is known by its id alone: from a DHT,"
+        " the local network, or a server of delegated routing, whichever answers first."
+    )
 
     def parseArgs(self, peer: str) -> None:  # type: ignore[override]
         try:
             self["peer"] = PeerID.of(peer)
         except InvalidInput as error:
             raise UsageError(str(error)) from None
+
+    def postOptions(self) -> None:
+        if not (self["mdns"] or self["routing-url"]):
+            super().postOptions()
 
 
 class _ContentOptions(SeekOptions):

@@ -11,21 +11,19 @@ from typing import Any, ClassVar
 
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
-from twisted_libp2p.discovery.delegated.client import DelegatedRouting
-from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.discovery.meeting import DialFound
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
 from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
 from twisted_libp2p.options.command import whole
-from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.looking import AskingOptions
 from twisted_libp2p.transport.private import PrivateNetwork
 
 __all__ = ["FindingOptions"]
 
 
-class FindingOptions(NodeOptions):
+class FindingOptions(AskingOptions):
     """
     The ways to find peers.
     """
@@ -35,16 +33,13 @@ class FindingOptions(NodeOptions):
     ]
 
     optFlags: ClassVar[list[Any]] = [
-        ["mdns", None, "find peers on the local network, and be found by them"],
         ["rendezvous-service", None, "be a rendezvous point for peers"],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["bootstrap"] = []
-        self["mdns-interface"] = []
         self["rendezvous"] = []
-        self["routing-url"] = []
         self["namespace"] = []
 
     def opt_bootstrap(self, where: str) -> None:
@@ -52,19 +47,6 @@ class FindingOptions(NodeOptions):
         stay connected to this peer, to those of a file, or public; may be repeated
         """
         self["bootstrap"].append(where)
-
-    def opt_mdns_interface(self, name: str) -> None:
-        """
-        look for peers on this interface, such as eth0, only; may be repeated
-        """
-        self["mdns-interface"].append(name)
-        self["mdns"] = 1
-
-    def opt_routing_url(self, url: str) -> None:
-        """
-        ask this server for peers, such as https://delegated-ipfs.dev; may be repeated
-        """
-        self["routing-url"].append(url)
 
     def opt_rendezvous(self, point: str) -> None:
         """
@@ -93,11 +75,8 @@ class FindingOptions(NodeOptions):
         peers = [each for one in self["bootstrap"] for each in bootstrapPeers(one)]
         if peers:
             yield Bootstrap(peers)
-        if self["mdns"]:
-            fingerprint = None if network is None else network.fingerprint
-            yield MdnsService(fingerprint, self["mdns-interface"])
+        yield from self.askers(network)
         yield from self._rendezvous()
-        yield from map(DelegatedRouting, self["routing-url"])
         if self["dial-found"] is not None:
             yield DialFound(self["dial-found"])
 

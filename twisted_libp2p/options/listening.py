@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 
-__all__ = ["PORT", "defaultAddresses"]
+__all__ = ["PORT", "defaultAddresses", "freeAddresses"]
 
 #: The port of libp2p, of TCP and of UDP.
 PORT = 4001
@@ -29,6 +29,19 @@ def defaultAddresses(quic: bool, ipv6: bool | None = None) -> Iterator[str]:
         yield f"{family}/tcp/{PORT}"
         if quic:
             yield f"{family}/udp/{PORT}/quic-v1"
+
+
+def freeAddresses(quic: bool) -> list[str]:
+    """
+    Return the addresses of a node that dials, and listens only since a hole is punched
+    from a port on which it listens.
+
+    @param quic: whether QUIC can be used.
+    """
+    free = ["/ip4/0.0.0.0/tcp/0"]
+    if quic:
+        free.append("/ip4/0.0.0.0/udp/0/quic-v1")
+    return free
 
 
 def _hasIPv6() -> bool:

@@ -7,8 +7,9 @@ The services by which a node is reached, and by which it lets others be reached.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.node import Node
 from twisted_libp2p.portmap.service import PortMapping
 from twisted_libp2p.relay.autorelay import AutoRelay
@@ -16,17 +17,28 @@ from twisted_libp2p.relay.service import RelayService
 
 __all__ = ["addReaching"]
 
+#: The word that stands for relays among the connected peers.
+AUTO: Final = "auto"
+
 
 def addReaching(node: Node, options: Mapping[str, Any]) -> None:
     """
     Add the services that the options name.
 
-    @param options: C{relay-service}, C{port-mapping}, and the addresses C{relay}.
+    @param options: C{relay-service}, C{port-mapping}, and the addresses C{relay}, or
+        C{auto} for connected peers that are relays.
     @raise ConfigurationError: an address is not that of a relay.
     """
     if options["relay-service"]:
         node.add(RelayService())
     if options["port-mapping"]:
         node.add(PortMapping())
-    if options["relay"]:
-        node.add(AutoRelay(options["relay"]))
+    relays = options["relay"]
+    if relays == [AUTO]:
+        node.add(AutoRelay())
+    elif AUTO in relays:
+        raise ConfigurationError(
+            f"--relay {AUTO} chooses relays by itself: leave it out, or the addresses"
+        )
+    elif relays:
+        node.add(AutoRelay(relays))

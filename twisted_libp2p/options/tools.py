@@ -23,6 +23,7 @@ from twisted_libp2p.options.dht import (
     PutOptions,
 )
 from twisted_libp2p.options.listening import defaultAddresses
+from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
 from twisted_libp2p.quic.backends import installed
@@ -79,7 +80,7 @@ class _KeyOptions(_FileOptions):
             )
 
 
-class _PeerOptions(NodeOptions):
+class _PeerOptions(LookingOptions):
     """
     Options of the tools that talk to a peer.
     """
@@ -87,7 +88,8 @@ class _PeerOptions(NodeOptions):
     operands: ClassVar[tuple[str, ...]] = ("ADDRESS",)
     longdesc = (
         "ADDRESS is a multiaddr such as /ip4/192.0.2.1/tcp/4001, with /p2p/ and the"
-        " id of the peer at its end to refuse any other peer."
+        " id of the peer at its end to refuse any other peer; or the id alone, with"
+        " --bootstrap, --mdns or --routing-url, which say where to look for the peer."
     )
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "maximum time to connect, in seconds", _seconds],
