@@ -13,6 +13,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs::default_provider};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use crate::announced::{Announcing, grown};
 use crate::connection::FIRST_STREAMS;
 use crate::judge::{Judge, Verifier};
 use crate::settings::{SMALLEST_DATAGRAM, Settings};
@@ -31,6 +32,10 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// The peers whose TLS tickets a dialer keeps, and the tickets of each.
 const RESUMABLE_PEERS: usize = 256;
 const TICKETS_KEPT: usize = 4;
+
+/// The part of the congestion window that is kept after a loss, as in quic-go: it takes more
+/// than Cubic of a path that loses one of a thousand packets, and as much of others.
+const KEPT_AFTER_LOSS: f32 = 0.7;
 
 /// Turn any error of a configuration into a `ValueError`.
 pub fn invalid<E: std::fmt::Display>(error: E) -> PyErr {
@@ -73,7 +78,8 @@ impl Dialing {
             Some(known) => known,
             None => self.crypto(expected)?,
         };
-        let mut config = quic::ClientConfig::new(crypto);
+        let announcing = Announcing::new(crypto, self.windows.stream);
+        let mut config = quic::ClientConfig::new(announcing);
         config.transport_config(transport).version(VERSION).token_store(tokens);
         Ok(config)
     }
@@ -124,7 +130,8 @@ pub fn build(settings: &Settings, judge: &Arc<Judge>) -> PyResult<(quic::Endpoin
         windows,
         resumable: (settings.tickets > 0).then(FxHashMap::default),
     };
-    let crypto = server_crypto(settings, provider, identity, judge)?;
+    let tls = server_crypto(settings, provider, identity, judge)?;
+    let crypto = Announcing::new(tls, settings.stream_window);
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"libp2p quic tokens");
     let mut server = quic::ServerConfig::new(crypto, Arc::new(salt.extract(&settings.token_key)));
     let mut tokens = quic::ValidationTokenConfig::default();
@@ -191,17 +198,20 @@ impl Windows {
             discovery.upper_bound(self.max_datagram).minimum_change(step);
             discovery
         });
+        let mut congestion = quic::congestion::NewRenoConfig::default();
+        congestion.loss_reduction_factor(KEPT_AFTER_LOSS);
         let mut transport = quic::TransportConfig::default();
         transport
             .max_concurrent_bidi_streams(self.max_streams.min(FIRST_STREAMS).into())
             .max_concurrent_uni_streams(0u32.into())
             .max_idle_timeout(idle)
-            .stream_receive_window(self.stream.into())
+            .stream_receive_window(grown(self.stream))
             .receive_window(self.connection.into())
             .send_window(self.send)
             .crypto_buffer_size(self.crypto)
             .datagram_receive_buffer_size(None)
             .allow_spin(false)
+            .congestion_controller_factory(Arc::new(congestion))
             .mtu_discovery_config(discovery);
         Ok(transport)
     }

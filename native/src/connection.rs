@@ -12,6 +12,7 @@ use quinn_proto as quic;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::address::Zones;
+use crate::announced::next;
 use crate::results::Results;
 use crate::tokens::DialTokens;
 
@@ -363,15 +364,11 @@ fn peer_idle_timeout(machine: &quic::Connection) -> Option<Duration> {
     let mut encoded = Vec::new();
     parameters.write(&mut encoded);
     let mut rest = &encoded[..];
-    while !rest.is_empty() {
-        let id = VarInt::decode(&mut rest).ok()?;
-        let size = usize::try_from(VarInt::decode(&mut rest).ok()?.into_inner()).ok()?;
-        let (mut value, after) = rest.split_at_checked(size)?;
+    while let Some((id, mut value)) = next(&mut rest) {
         if id.into_inner() == MAX_IDLE_TIMEOUT {
             let milliseconds = VarInt::decode(&mut value).ok()?.into_inner();
             return (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
         }
-        rest = after;
     }
     None
 }

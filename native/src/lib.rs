@@ -5,6 +5,7 @@
 //! never reaches Python: it ends the connection in which it happened.
 
 mod address;
+mod announced;
 mod clock;
 mod config;
 mod connection;

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.errors import LimitExceeded, StreamReset
+from twisted_libp2p.interfaces import windowOf
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.openings import MAX_WAITING, WAIT_TIMEOUT
 from twisted_libp2p.testing.muxer.doubles import Collector
@@ -111,6 +112,27 @@ class WindowTests(SynchronousTestCase):
             theirs.stream.resumeProducing()
         self.pair.advance(20)
         self.assertEqual(budget.left, 20 * 64 * KIB)
+
+    def test_grown(self) -> None:
+        """
+        A stream that has been read has a larger window, and counts for more when it is
+        held.
+        """
+        budget = Budget(KIB * KIB)
+        self.pair.serverSession.budget = budget  # type: ignore[assignment]
+        mine, theirs = self.pair.open(self.pair.client)
+        mine.stream.write(bytes(64 * KIB))
+        self.pair.advance(2)
+        theirs.stream.pauseProducing()
+        mine.stream.write(bytes(500 * KIB))
+        self.pair.advance(2)
+        large = windowOf(64 * KIB, 64 * KIB)
+        self.assertGreaterEqual(mine.stream.unsentSize, 500 * KIB - large)
+        self.assertLess(mine.stream.unsentSize, 500 * KIB - 4 * 64 * KIB)
+        self.assertEqual(budget.left, KIB * KIB - large + 128 * KIB)
+        theirs.stream.abortConnection()
+        self.pair.advance(2)
+        self.assertEqual(budget.left, KIB * KIB)
 
     def test_refused(self) -> None:
         """

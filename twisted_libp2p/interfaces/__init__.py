@@ -122,6 +122,7 @@ from twisted_libp2p.interfaces.quic import (
     QuicStats,
     ReceivedDatagram,
     SentDatagram,
+    windowOf,
 )
 from twisted_libp2p.interfaces.reachability import Reachability, Verdict
 from twisted_libp2p.interfaces.routing import (
@@ -252,4 +253,5 @@ __all__ = [
     "Source",
     "TagInfo",
     "Verdict",
+    "windowOf",
 ]

@@ -42,11 +42,29 @@ __all__ = [
     "QuicStats",
     "ReceivedDatagram",
     "SentDatagram",
+    "windowOf",
 ]
 
 #: The end of a stream, as C{read} returns it: all bytes have been read.  A reset has
 #: its code instead, which is not negative.
 FIN = -1
+
+#: The window of a stream that is read, in windows of one that is not.
+GROWTH = 6
+
+
+def windowOf(initial: int, taken: int) -> int:
+    """
+    Return the bytes that a peer may send on a stream before they are read.
+
+    The window of a stream is small until three quarters of it have been read, and large
+    from then on: a transfer is not bound to one small window for each round trip, and a
+    stream that nobody reads never has a large one.
+
+    @param initial: the C{streamWindow} of the settings.
+    @param taken: how many bytes have been read.
+    """
+    return initial * GROWTH if 4 * taken >= 3 * initial else initial
 
 
 class QuicEvent(IntEnum):
@@ -206,7 +224,8 @@ class QuicSettings:
     @ivar keepAlive: seconds of silence after which a PING is sent; a third of the idle
         timeout that counts, if that is less and the backend knows it.
     @ivar maxStreams: the streams that a peer may have open at once.
-    @ivar streamWindow: the bytes that a peer may send on a stream before they are read.
+    @ivar streamWindow: the bytes that a peer may send on a stream before they are read;
+        L{windowOf} says how this grows.
     @ivar connectionWindow: the same for all streams of a connection together.
     @ivar sendWindow: the unacknowledged bytes of a connection that the endpoint keeps.
     @ivar cryptoBuffer: the bytes of handshake messages kept out of order.
@@ -229,7 +248,7 @@ class QuicSettings:
     maxStreams: int = 256
     streamWindow: int = 1024 * 1024
     connectionWindow: int = 15 * 1024 * 1024
-    sendWindow: int = 4 * 1024 * 1024
+    sendWindow: int = 6 * 1024 * 1024
     cryptoBuffer: int = 16 * 1024
     maxIncoming: int = 1024
     maxDatagram: int = 1452

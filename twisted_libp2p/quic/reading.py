@@ -58,6 +58,7 @@ class Reader:
         if end is not None or len(data) < PIECE:
             stream.readable = False
         if data:
+            stream.taken += len(data)
             stream.deliver(data)
         if end == FIN:
             stream.finReceived()

@@ -26,11 +26,12 @@ class QuicStream(Stream):
     One stream.
 
     @ivar readable: whether the backend has something that was not read.
-    @ivar held: whether the window of the connection was raised for its unread bytes.
     @ivar stopped: whether the peer reads no longer, so that written bytes are dropped.
+    @ivar taken: how many bytes were read from the backend.
+    @ivar held: how many bytes it may keep unread, if its application has paused it.
     """
 
-    __slots__ = ("held", "readable", "stopped")
+    __slots__ = ("held", "readable", "stopped", "taken")
 
     session: QuicSession
 
@@ -39,7 +40,8 @@ class QuicStream(Stream):
         @param number: its number; negative as long as the peer allows no such stream.
         """
         super().__init__(session, number, direction, ROOM, None, 0)
-        self.readable = self.held = self.stopped = False
+        self.readable = self.stopped = False
+        self.taken = self.held = 0
 
     def numbered(self, number: int) -> None:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twisted_libp2p.errors import ErrorCode
+from twisted_libp2p.interfaces import windowOf
 from twisted_libp2p.quic.below import Line
 from twisted_libp2p.quic.stream import QuicStream
 
@@ -27,10 +28,10 @@ class Windows:
     The window of one connection.
 
     A held stream is one that its application has paused while it has unread bytes:
-    these may be a whole window of a stream.  Up to half of the initial window of the
-    connection may be kept so.  Beyond that the window is raised by that of a stream for
-    each held stream, and the memory is asked of the limits; if they refuse, the stream
-    is reset, since the others would stand still.
+    these may be a whole window of the stream.  Up to half of the initial window of the
+    connection may be kept so.  Beyond that the window is raised by what held streams
+    may keep, and the memory is asked of the limits; if they refuse, the stream is
+    reset, since the others would stand still.
     """
 
     __slots__ = ("_held", "_line", "_raised", "_session")
@@ -38,6 +39,7 @@ class Windows:
     def __init__(self, session: QuicSession, line: Line) -> None:
         self._session = session
         self._line = line
+        # Bytes that held streams may keep, and by which the window was raised.
         self._held = 0
         self._raised = 0
 
@@ -48,37 +50,38 @@ class Windows:
         if stream.held or self._session.ended:
             return
         line, budget = self._line, self._session.budget
-        size = line.streamWindow
-        stream.held = True
-        self._held += 1
-        if self._held * size - self._raised * size <= line.connectionWindow // 2:
+        size = windowOf(line.streamWindow, stream.taken)
+        stream.held = size
+        self._held += size
+        more = self._held - line.connectionWindow // 2 - self._raised
+        if more <= 0:
             return
         if budget is not None:
-            if budget.claim() < size:
+            if budget.claim() < more:
                 stream.abortConnection(ErrorCode.LIMIT_EXCEEDED)
                 return
-            budget.hold(size)
-        self._raised += 1
+            budget.hold(more)
+        self._raised += more
         self._change()
 
     def release(self, stream: QuicStream) -> None:
         """
         Note that a stream is read again, or has ended.
         """
-        if not stream.held:
+        size, stream.held = stream.held, 0
+        self._held -= size
+        less = self._raised - max(self._held - self._line.connectionWindow // 2, 0)
+        if less <= 0:
             return
-        stream.held = False
-        self._held -= 1
-        if self._raised > self._held:
-            self._raised -= 1
-            budget = self._session.budget
-            if budget is not None:
-                budget.free(self._line.streamWindow)
-            if not self._session.ended:
-                self._change()
+        self._raised -= less
+        budget = self._session.budget
+        if budget is not None:
+            budget.free(less)
+        if not self._session.ended:
+            self._change()
 
     def _change(self) -> None:
         line = self._line
-        size = line.connectionWindow + self._raised * line.streamWindow
+        size = line.connectionWindow + self._raised
         line.endpoint.setWindow(line.handle, min(size, _LARGEST))
         line.touch()

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from aioquic.quic.stream import QuicStream
 
-from twisted_libp2p.interfaces import FIN, QuicEvent
+from twisted_libp2p.interfaces import FIN, QuicEvent, windowOf
 from twisted_libp2p.quic.aioquic.credit import CreditConnection
 
 __all__ = ["Streams"]
@@ -327,9 +327,10 @@ class Streams:
         self._taken += size
         quic = stream.quic
         if not (stream.stopped or stream.end is not None):
-            window = stream.taken + self._streamWindow
-            if window - quic.max_stream_data_local >= self._streamWindow // _PORTION:
-                quic.max_stream_data_local = window
+            window = windowOf(self._streamWindow, stream.taken)
+            limit = stream.taken + window
+            if limit - quic.max_stream_data_local >= window // _PORTION:
+                quic.max_stream_data_local = limit
         self._credit()
 
     def _credit(self) -> None:

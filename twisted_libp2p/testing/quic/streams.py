@@ -6,7 +6,7 @@ Tests for streams, their halves, and the credit of their readers.
 
 from __future__ import annotations
 
-from twisted_libp2p.interfaces import FIN, QuicEvent
+from twisted_libp2p.interfaces import FIN, QuicEvent, windowOf
 from twisted_libp2p.testing.quic.base import QuicBase
 from twisted_libp2p.testing.quic.pair import End, QuicPair
 
@@ -162,6 +162,23 @@ class StreamTests(QuicBase):
         pair.advance(2)
         self.assertEqual(pair.dialer.named(QuicEvent.WRITABLE), [(stream,)])
         self.assertGreater(self._fill(pair, pair.dialer, stream), 9_000)
+
+    def test_growth(self) -> None:
+        """
+        The window of a stream that is read becomes larger, and that of another one does
+        not.
+        """
+        pair = self.connected(streamWindow=40_000)
+        stream, other = self.opened(pair, b""), self.opened(pair, b"")
+        for each in (stream, other):
+            self.assertLessEqual(self._fill(pair, pair.dialer, each), 40_000)
+        pair.advance(2)
+        pair.listener.readAll(stream)
+        pair.advance(2)
+        sent = self._fill(pair, pair.dialer, stream)
+        self.assertLessEqual(sent, windowOf(40_000, 40_000))
+        self.assertGreater(sent, 190_000)
+        self.assertEqual(self._fill(pair, pair.dialer, other), 0)
 
     def test_connectionWindow(self) -> None:
         """
