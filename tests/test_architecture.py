@@ -38,8 +38,10 @@ ORDER = (
     ("protocols", "peerstore", "connmanager"),
     ("relay", "holepunch", "portmap", "reachability", "dht", "discovery"),
     ("node",),
+    ("access", "tunnel"),
     ("testing", "options"),
     ("status", "seek", "daemon", "joining"),
+    ("tools",),
     ("endpoints", "tap", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
@@ -135,6 +137,10 @@ WITHOUT_IO = (
     "relay/messages.py",
     "relay/reserving.py",
     "relay/voucher.py",
+    "access/book.py",
+    "access/groups.py",
+    "access/lists.py",
+    "tunnel/target.py",
     "protocols/identify/description.py",
     "protocols/identify/reader.py",
     "peerstore/agenda.py",

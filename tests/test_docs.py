@@ -390,6 +390,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/tools.rst")
 
+    def test_tunnels(self) -> Deferred[None]:
+        """
+        docs/howto/tunnels.rst: a web server becomes a protocol.
+        """
+        return self.page("docs/howto/tunnels.rst")
+
     def test_extending(self) -> Deferred[None]:
         """
         docs/extending.rst: the sketch of a layer passes its conformance tests.

@@ -43,8 +43,8 @@ PROBES = {
     "protocols/forward.py": (2, "the other side is a transport of any endpoint"),
     "status/guard.py": (1, "an IPv4Address has no ipv4_mapped"),
     "status/observer.py": (1, "some events are about a peer, some are not"),
-    "status/web.py": (1, "a reactor proxy passes on all other attributes"),
     "testing/muxer/data.py": (1, "a parameter names the method to call"),
+    "transport/loopback.py": (1, "a reactor proxy passes on all other attributes"),
     "transport/names.py": (3, "reactors and errors of other packages"),
     "transport/ports.py": (
         2,

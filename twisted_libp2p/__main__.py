@@ -14,21 +14,17 @@ from io import TextIOWrapper
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectionClosed, ConnectionDone
-from twisted.internet.protocol import connectionDone
-from twisted.internet.stdio import StandardIO
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.task import react
-from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
 from twisted_libp2p import seek
-from twisted_libp2p.errors import ConfigurationError, Libp2pError, UpgradeTimeout
+from twisted_libp2p.errors import ConfigurationError, Libp2pError
 from twisted_libp2p.events import ReachabilityChanged
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import IConnection, Reachability
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import ToolOptions
-from twisted_libp2p.options.listening import freeAddresses
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.peerstore import (
     Limits,
@@ -38,11 +34,10 @@ from twisted_libp2p.peerstore import (
     openPeerStore,
 )
 from twisted_libp2p.printable import printable
-from twisted_libp2p.protocols.forward import Pipe
 from twisted_libp2p.protocols.perf import Header, measure
-from twisted_libp2p.protocols.streamfactory import StreamFactory
-from twisted_libp2p.quic.backends import installed
-from twisted_libp2p.transport.endpoint import PREFIX as ENDPOINT
+from twisted_libp2p.tools.forward import forward
+from twisted_libp2p.tools.reaching import reach, reaching
+from twisted_libp2p.tools.stdio import joinStandard
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
 
@@ -70,70 +65,14 @@ def showID(options: Any) -> None:
     print(peer.toCID("base36"))
 
 
-#: Seconds that a relayed connection has to get a direct one beside it.
-DIRECT_TIME = 5.0
-
-
 async def _withConnection(
     reactor: Any, options: Any, use: Callable[[Node, IConnection], Awaitable[None]]
 ) -> None:
     """
     Connect to a peer, and use the connection.
     """
-    address = options["address"]
-    arguments = options.nodeArguments()
-    network = arguments["network"]
-    routings = options.routings(network)
-    # An id, without an address.
-    bare = not address.startswith(("/", ENDPOINT))
-    if bare and not routings:
-        raise ConfigurationError(
-            f"{address} is no address: give one, such as /ip4/192.0.2.1/tcp/4001; or"
-            " say where to look for the peer, by --bootstrap, --mdns or --routing-url"
-        )
-    # Such a peer may be found at a relay.
-    holes = bare or "/p2p-circuit" in address
-    listen = freeAddresses(network is None and installed()) if holes else []
-    node = Node(reactor, **{**arguments, "listen": listen}, services=routings)
-    node.startService()
-    try:
-        connecting = Deferred.fromCoroutine(_connect(node, options))
-        addTimeout(connecting, options["timeout"], reactor)
-        try:
-            connection = await connecting
-        except TimeoutError:
-            raise UpgradeTimeout(
-                f"the connection to {address}", options["timeout"]
-            ) from None
-        if connection.limited:
-            connection = await _direct(node, connection)
-        await use(node, connection)
-    finally:
-        await node.stopService()
-
-
-async def _connect(node: Node, options: Any) -> IConnection:
-    """
-    Connect to the peers that help to find the target, and to the target.
-    """
-    # The peers have to see the port from which a hole is punched.
-    await node.whenListening()
-    if options["bootstrap"]:
-        await seek.bootstrap(node, options["bootstrap"])
-    return await node.connect(options["address"])
-
-
-async def _direct(node: Node, connection: IConnection) -> IConnection:
-    """
-    Wait for a direct connection beside a limited one, for as long as that usually
-    takes.
-
-    @return: the limited one if there is no other.
-    """
-    direct = await node.whenDirect(connection.remotePeer, DIRECT_TIME)
-    if direct is None:
-        print("no direct connection: the relay limits time and bytes", file=sys.stderr)
-    return direct or connection
+    async with reaching(reactor, options) as node:
+        await use(node, await reach(reactor, options, node))
 
 
 async def ping(reactor: Any, options: Any) -> None:
@@ -248,61 +187,13 @@ def _printRate(name: str, size: int, seconds: float) -> None:
         print(f"{name:>8}  {size} bytes in {seconds:.6f} s, {rate:.1f} MB/s")
 
 
-class _Stream(Pipe):
-    """
-    The half of the pipe that is a stream.
-
-    @ivar over: fires with the reason when the stream has ended.
-    """
-
-    def __init__(self) -> None:
-        self.over: Deferred[Any] = Deferred()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        self.over.callback(reason.value)
-
-
-class _Console(Pipe):
-    """
-    The half of the pipe that is stdin and stdout.
-
-    @ivar written: fires when everything is written to stdout.
-    """
-
-    def __init__(self) -> None:
-        self.written: Deferred[None] = Deferred()
-
-    def writeConnectionLost(self) -> None:
-        super().writeConnectionLost()
-        self._finish()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        self._finish()
-
-    def _finish(self) -> None:
-        if not self.written.called:
-            self.written.callback(None)
-
-
 async def pipe(reactor: Any, options: Any) -> None:
     """
     Join stdin and stdout with a stream, until both directions have ended.
     """
 
     async def use(node: Node, connection: IConnection) -> None:
-        stream = _Stream()
-        await connection.openStream(
-            options["protocol"], StreamFactory(lambda: stream), allowLimited=True
-        )
-        console = _Console()
-        StandardIO(console, reactor=reactor)
-        stream.join(console)
-        reason = await stream.over
-        await console.written
-        if not isinstance(reason, ConnectionDone):
-            raise reason
+        await joinStandard(reactor, connection, options["protocol"])
 
     await _withConnection(reactor, options, use)
 
@@ -359,6 +250,7 @@ _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "reachability": reachability,
     "perf": perf,
     "pipe": pipe,
+    "forward": forward,
     "peers": peers,
     "find": seek.find,
     "providers": seek.providers,

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.reflect import namedModule
@@ -35,11 +32,12 @@ from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.reaching import addReaching
+from twisted_libp2p.options.tunnels import TunnelOptions
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
-from twisted_libp2p.protocols.forward import ForwardFactory
 from twisted_libp2p.quic.backends import installed
-from twisted_libp2p.status import WebService, serveMetrics, serveStatus
+from twisted_libp2p.status import serveMetrics, serveStatus
+from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.transport.ports import SharedPorts
 from twisted_libp2p.transport.unix import UnixSockets
 from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
@@ -56,7 +54,7 @@ _log = Logger()
 KEY_FILE = "node.key"
 
 
-class Options(FindingOptions, DHTOptions):
+class Options(FindingOptions, DHTOptions, TunnelOptions):
     """
     The command line of a node.
     """
@@ -121,7 +119,6 @@ class Options(FindingOptions, DHTOptions):
         super().__init__()
         self["listen"] = []
         self["announce"] = []
-        self["serve"] = []
         self["relay"] = []
         self["allow"] = []
         self["block"] = []
@@ -140,12 +137,6 @@ class Options(FindingOptions, DHTOptions):
         state this address of ours to peers too, such as a gateway's; may be repeated
         """
         self["announce"].append(address)
-
-    def opt_serve(self, forward: str) -> None:
-        """
-        forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
-        """
-        self["serve"].append(forward)
 
     def opt_relay(self, address: str) -> None:
         """
@@ -285,7 +276,6 @@ class Options(FindingOptions, DHTOptions):
         return os.geteuid() if uid is None else uid, gid
 
     opt_l = opt_listen
-    opt_s = opt_serve
 
 
 def _isRoot() -> bool:
@@ -307,12 +297,9 @@ class Failed(SystemExit, Exception):
 
 class NodeService(Node):
     """
-    A node that ends the program if it cannot listen.
-
-    @ivar sites: its status page and metrics.
+    A node that ends the program if it cannot listen: its status page, its metrics and
+    its tunnels included.
     """
-
-    sites: Sequence[WebService] = ()
 
     def privilegedStartService(self) -> None:
         """
@@ -339,7 +326,8 @@ class NodeService(Node):
                 peer=self.peerID,
             )
         failures: list[Failure] = []
-        listening: list[Any] = [self, *self.sites]
+        local = [each for each in self.services if isinstance(each, LocalService)]
+        listening: list[Any] = [self, *local]
         for each in listening:
             each.whenListening().addErrback(failures.append)
         if failures:
@@ -412,13 +400,9 @@ def _make(options: Options, reactor: Any) -> Node:
     arguments["peerstore"] = _peerStore(options, reactor)
     node = NodeService(listening, **arguments)
     node.setName("libp2p")
-    node.sites = [
-        serve(reactor, node, options[name], options["page-host"])
-        for name, serve in (("status", serveStatus), ("metrics", serveMetrics))
-        if options[name] is not None
-    ]
-    if options["tls-certificate"] is not None and os.name == "posix":
-        HangupService(reactor, node.reload).setServiceParent(node)
+    for name, serve in (("status", serveStatus), ("metrics", serveMetrics)):
+        if options[name] is not None:
+            serve(reactor, node, options[name], options["page-host"])
     if options["drain"] is not None:
         TerminationService(
             reactor, lambda: node.drain(options["drain"]), options["drain"]
@@ -433,27 +417,18 @@ def _make(options: Options, reactor: Any) -> Node:
     dht = options.dht()
     if dht is not None:
         node.add(dht)
-    for each in options["serve"]:
-        protocol, endpoint = _forward(each, reactor)
-        node.registry.register(protocol, ForwardFactory(endpoint))
+    access = options.access()
+
+    def reload() -> None:
+        node.reload()
+        try:
+            access.reload()
+        except ConfigurationError as error:
+            _log.error("the lists stay as they were: {error}", error=error)
+
+    reloads = (options[name] for name in ("tls-certificate", "groups", "data"))
+    if os.name == "posix" and any(each is not None for each in reloads):
+        HangupService(reactor, reload).setServiceParent(node)
+    for port in options.tunnels(reactor, access):
+        node.add(port)
     return node
-
-
-def _forward(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
-    """
-    Parse a value of C{--serve}.
-    """
-    protocol, _, description = text.partition("=")
-    if not protocol or not description:
-        raise ConfigurationError(
-            f"--serve {text}: it has to be PROTOCOL=ENDPOINT, such as"
-            " /http/1.1=tcp:localhost:8080"
-        )
-    try:
-        return protocol, clientFromString(reactor, description)
-    except Exception as error:
-        # Parsers are plugins, and may raise any exception.
-        raise ConfigurationError(
-            f"--serve {text}: {description} is no client endpoint:"
-            f" {str(error) or type(error).__name__}"
-        ) from None

@@ -18,7 +18,7 @@ from twisted.python.usage import CoerceParameter, Options, UsageError
 
 from twisted_libp2p import __version__
 
-__all__ = ["CommandOptions", "whole"]
+__all__ = ["CommandOptions", "seconds", "whole"]
 
 
 def whole(least: int, most: float = inf) -> Callable[[str], int]:
@@ -38,6 +38,18 @@ def whole(least: int, most: float = inf) -> Callable[[str], int]:
         raise ValueError(f"{text!r} is no whole number {bounds}")
 
     return understand
+
+
+def seconds(text: str) -> float:
+    """
+    Convert the value of an option to a number of seconds.
+
+    @raise ValueError: it is not a number, or not between 0 and a day.
+    """
+    with suppress(ValueError):
+        if 0 < float(text) < 86400:
+            return float(text)
+    raise ValueError(f"{text!r} is not a number of seconds between 0 and a day")
 
 
 class CommandOptions(Options):
@@ -109,8 +121,7 @@ class CommandOptions(Options):
                     f"there is no tool {operands[0]!r}: choose from {', '.join(tools)}"
                 )
             return given
-        if not {option for option, _ in found} & {"--help", "--version"}:
-            self._checkOperands(operands)
+        self.checkOperands(operands, {option for option, _ in found})
         flat = [
             part
             for option, value in found
@@ -118,12 +129,15 @@ class CommandOptions(Options):
         ]
         return [*flat, "--", *operands]
 
-    def _checkOperands(self, given: list[str]) -> None:
+    def checkOperands(self, given: list[str], options: set[str]) -> None:
         """
         Check that there are as many operands as there have to be.
 
+        @param options: the given options, with their dashes.
         @raise UsageError: there are more, or less.
         """
+        if options & {"--help", "--version"}:
+            return
         missing = self.operands[len(given) :]
         if missing:
             be = "are" if len(missing) > 1 else "is"

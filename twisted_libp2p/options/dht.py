@@ -6,7 +6,6 @@ The options of the DHT: of C{twist libp2p}, and of the tools that look something
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, ClassVar
 
 from twisted.python.usage import UsageError
@@ -16,7 +15,7 @@ from twisted_libp2p.dht.service import AMINO, KademliaDHT
 from twisted_libp2p.dht.validators import AnyValue, IValidator
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.options.command import CommandOptions, whole
+from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.looking import (
     DHT_OPTIONS,
     DHTClientOptions,
@@ -32,13 +31,6 @@ __all__ = [
     "PutOptions",
     "SeekOptions",
 ]
-
-
-def _seconds(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) < 86400:
-            return float(text)
-    raise ValueError(f"{text!r} is not a number of seconds between 0 and a day")
 
 
 class DHTOptions(CommandOptions):
@@ -83,7 +75,7 @@ class SeekOptions(DHTClientOptions):
     """
 
     optParameters: ClassVar[list[Any]] = [
-        ["timeout", None, 60.0, "maximum time, in seconds", _seconds],
+        ["timeout", None, 60.0, "maximum time, in seconds", seconds],
     ]
     optFlags: ClassVar[list[Any]] = [["json", None, "print one JSON object"]]
 

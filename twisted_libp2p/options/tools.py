@@ -14,7 +14,7 @@ from twisted.python.usage import UsageError
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.negotiation.protocolids import proposals
-from twisted_libp2p.options.command import CommandOptions, whole
+from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.dht import (
     FindOptions,
     GetOptions,
@@ -25,17 +25,11 @@ from twisted_libp2p.options.dht import (
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.tunnels import ForwardOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
 from twisted_libp2p.quic.backends import installed
 
 __all__ = ["ToolOptions"]
-
-
-def _seconds(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) < 86400:
-            return float(text)
-    raise ValueError(f"{text!r} is not a number of seconds between 0 and a day")
 
 
 def _header(text: str) -> int:
@@ -92,7 +86,7 @@ class _PeerOptions(LookingOptions):
         " --bootstrap, --mdns or --routing-url, which say where to look for the peer."
     )
     optParameters: ClassVar[list[Any]] = [
-        ["timeout", None, 30.0, "maximum time to connect, in seconds", _seconds],
+        ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
     ]
 
     def parseArgs(self, address: str) -> None:  # type: ignore[override]
@@ -115,8 +109,8 @@ class _ReachabilityOptions(NodeOptions):
         " AutoNAT; two in different networks are needed for a sure answer."
     )
     optParameters: ClassVar[list[Any]] = [
-        ["timeout", None, 30.0, "maximum time to connect, in seconds", _seconds],
-        ["wait", None, 60.0, "maximum time to wait for answers, in seconds", _seconds],
+        ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
+        ["wait", None, 60.0, "maximum time to wait for answers, in seconds", seconds],
     ]
 
     def __init__(self) -> None:
@@ -215,6 +209,7 @@ class ToolOptions(CommandOptions):
         ],
         ["perf", None, _PerfOptions, "measure the throughput to a peer and back"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
+        ["forward", None, ForwardOptions, "make a port here a protocol of a peer"],
         ["peers", None, _PeersOptions, "list, export and import a peerstore"],
         ["find", None, FindOptions, "find the addresses of a peer in a DHT"],
         ["providers", None, ProvidersOptions, "find the providers of content"],

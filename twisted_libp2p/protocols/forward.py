@@ -9,7 +9,9 @@ Bytes, back-pressure, half-closes and resets pass in both directions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from typing import Protocol as Contract
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionDone
@@ -26,13 +28,55 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
-from twisted_libp2p.errors import StreamAborted, StreamReset
+from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.streamfactory import StreamFactory
 
-__all__ = ["ForwardFactory", "Pipe"]
+__all__ = ["ForwardFactory", "Pipe", "Preface", "Traffic"]
 
 _log = Logger()
+
+
+class Traffic:
+    """
+    What has been forwarded so far.
+
+    @ivar opened: number of streams, or connections, that were accepted.
+    @ivar open: number of those that have not ended.
+    @ivar failed: number of those whose other end could not be connected.
+    @ivar received: bytes from the accepted side.
+    @ivar sent: bytes to the accepted side.
+    @ivar error: the latest error, as text; empty without one.
+    """
+
+    __slots__ = ("error", "failed", "open", "opened", "received", "sent")
+
+    def __init__(self) -> None:
+        self.opened = self.open = self.failed = self.received = self.sent = 0
+        self.error = ""
+
+
+class Preface(Contract):
+    """
+    Changes the beginning of a forwarded stream, to name its peer.  Without I/O.
+
+    @ivar done: whether all further bytes pass unchanged.
+    """
+
+    done: bool
+
+    def start(self) -> bytes:
+        """
+        Return the bytes to send before all others.
+        """
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take in bytes of the stream.
+
+        @return: the bytes to send in their place, which may be none so far.
+        @raise ProtocolViolation: the peer may not say this.
+        """
 
 
 @implementer(IHalfCloseableProtocol)
@@ -124,23 +168,52 @@ def _canHalfClose(transport: Any) -> bool:
     )
 
 
+class _Outbound(Pipe):
+    """
+    The end on the side that is connected for an accepted one.
+    """
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Pass bytes on, and count them.
+        """
+        self._traffic.sent += len(data)
+        if self.other is not None:
+            self.other.transport.write(data)
+
+
 class _Inbound(Pipe):
     """
     The end on the accepted side, which waits for the other end to be connected.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+    def __init__(self, endpoint: IStreamClientEndpoint, traffic: Traffic) -> None:
         self._endpoint = endpoint
+        self._traffic = traffic
         self._connecting: Deferred[IProtocol] | None = None
 
     def connectionMade(self) -> None:
         """
         Connect the other end, and receive nothing until that is done.
         """
+        self._traffic.opened += 1
+        self._traffic.open += 1
         self.transport.pauseProducing()
-        self._connecting = maybeDeferred(self._endpoint.connect, StreamFactory(Pipe))
+        factory = StreamFactory(lambda: _Outbound(self._traffic))
+        self._connecting = maybeDeferred(self._endpoint.connect, factory)
         # An error in joining the two ends this one too.
         self._connecting.addCallback(self._connected).addErrback(self._failed)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Pass bytes on, and count them.
+        """
+        self._traffic.received += len(data)
+        if self.other is not None:
+            self.other.transport.write(data)
 
     def _connected(self, other: Any) -> None:
         if self._connecting is None:
@@ -156,6 +229,14 @@ class _Inbound(Pipe):
             # It was cancelled: this end has ended.
             return
         self._connecting = None
+        self._traffic.failed += 1
+        self._refuse(reason.getErrorMessage())
+
+    def _refuse(self, reason: str) -> None:
+        """
+        Log the reason, and end this end.
+        """
+        self._traffic.error = reason
         # Any server may use the factory.
         peer = self.transport.getPeer()
         protocol = peer.protocolID if isinstance(peer, PeerAddress) else "a connection"
@@ -163,7 +244,7 @@ class _Inbound(Pipe):
             "cannot forward {protocol} of {peer}: {reason}",
             protocol=printable(protocol or ""),
             peer=peer,
-            reason=reason.getErrorMessage(),
+            reason=reason,
         )
         _abort(self.transport)
 
@@ -171,10 +252,42 @@ class _Inbound(Pipe):
         """
         End the other end, or cancel its connecting.
         """
+        self._traffic.open -= 1
         connecting, self._connecting = self._connecting, None
         if connecting is not None:
             connecting.cancel()
         super().connectionLost(reason)
+
+
+class _Named(_Inbound):
+    """
+    An accepted end whose peer is named to the other one.
+    """
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, traffic: Traffic, preface: Preface
+    ) -> None:
+        super().__init__(endpoint, traffic)
+        self._preface = preface
+
+    def join(self, other: Pipe) -> None:
+        """
+        Join the two ends, and send the beginning.
+        """
+        super().join(other)
+        other.transport.write(self._preface.start())
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Change the first bytes, and pass all of them on.
+        """
+        if not self._preface.done:
+            try:
+                data = self._preface.receive(data)
+            except ProtocolViolation as error:
+                self._refuse(str(error))
+                return
+        super().dataReceived(data)
 
 
 class ForwardFactory(Factory):
@@ -184,20 +297,32 @@ class ForwardFactory(Factory):
     The other way round it opens a libp2p stream for each connection to a port of this
     machine: C{serverEndpoint.listen(ForwardFactory(node.connector(peer, protocol)))}.
     A connection whose endpoint cannot be reached is aborted.
+
+    @ivar traffic: what has been forwarded so far.
     """
 
     noisy = False
 
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        preface: Callable[[Any], Preface] | None = None,
+    ) -> None:
         """
         Make a factory that forwards streams to an endpoint.
 
         @param endpoint: connects the other end of each stream.
+        @param preface: called with the address of each peer; returns the machine that
+            names it to the endpoint.
         """
         self._endpoint = endpoint
+        self._preface = preface
+        self.traffic = Traffic()
 
     def buildProtocol(self, addr: IAddress | None) -> Pipe:
         """
         Serve one more stream.
         """
-        return _Inbound(self._endpoint)
+        if self._preface is None:
+            return _Inbound(self._endpoint, self.traffic)
+        return _Named(self._endpoint, self.traffic, self._preface(addr))

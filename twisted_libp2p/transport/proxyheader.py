@@ -7,13 +7,14 @@ U{https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt}.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from twisted_libp2p.errors import HandshakeFailed
 
-__all__ = ["MAX_HEADER", "NAME", "ProxyHeader", "readProxyHeader"]
+__all__ = ["MAX_HEADER", "NAME", "ProxyHeader", "readProxyHeader", "writeProxyHeader"]
 
 #: The name of this protocol in errors.
 NAME: Final = "PROXY protocol"
@@ -112,3 +113,28 @@ def _readBinary(data: bytes) -> ProxyHeader | None:
         raise HandshakeFailed(NAME, "a header without an address")
     client, _, port, _ = fields.unpack_from(data, _START.size)
     return ProxyHeader(size, (str(kind(client)), port))
+
+
+def writeProxyHeader(
+    client: tuple[str, int] | None, fields: Mapping[int, bytes] | None = None
+) -> bytes:
+    """
+    Make a header of version 2.
+
+    @param client: the IP address and the port of the client; None if they are not
+        known.
+    @param fields: further facts, by their type (section 2.2); those of an application
+        have the types 0xE0 to 0xEF.
+    """
+    family, address = 0, b""
+    if client is not None:
+        host: Any = ip_address(client[0])
+        family = 0x11 if host.version == 4 else 0x21
+        _, layout = _FAMILIES[family]
+        # The address of the server is not known here, and nobody reads it.
+        address = layout.pack(host.packed, bytes(len(host.packed)), client[1], 0)
+    rest = address + b"".join(
+        bytes((number,)) + len(value).to_bytes(2, "big") + value
+        for number, value in (fields or {}).items()
+    )
+    return _START.pack(_BINARY, _PROXY, family, len(rest)) + rest

@@ -1,0 +1,166 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The options of tunnels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from twisted.python.usage import UsageError
+
+from twisted_libp2p.access.book import PeerBook
+from twisted_libp2p.access.lists import AccessLists
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.options.command import seconds
+from twisted_libp2p.options.looking import LookingOptions
+from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.tunnel.prefaces import naming
+from twisted_libp2p.tunnel.served import ServedPort, parseServe
+from twisted_libp2p.tunnel.target import TunnelText, protocolOf
+from twisted_libp2p.tunnel.tunnel import Tunnel
+
+__all__ = ["ForwardOptions", "TunnelOptions"]
+
+#: The name of the file of the paired peers in the data folder.
+BOOK_FILE = "peers"
+
+
+class TunnelOptions(NodeOptions):
+    """
+    The tunnels of a node, in both directions, and who may use them.
+    """
+
+    optParameters: ClassVar[list[Any]] = [
+        ["groups", None, None, "file of groups of peers, for --allow-for"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["serve"] = []
+        self["name-peer"] = []
+        self["allow-for"] = []
+        self["open"] = []
+
+    def opt_serve(self, forward: str) -> None:
+        """
+        forward a protocol, such as /http/1.1=tcp:localhost:8080; may be repeated
+        """
+        self["serve"].append(forward)
+
+    def opt_name_peer(self, way: str) -> None:
+        """
+        name the peer to that server, by /http/1.1=http or =proxy; may be repeated
+        """
+        self["name-peer"].append(way)
+
+    def opt_allow_for(self, rule: str) -> None:
+        """
+        serve /ssh/1.0.0=PEER,@GROUP to these peers alone; may be repeated
+        """
+        self["allow-for"].append(rule)
+
+    def opt_open(self, tunnel: str) -> None:
+        """
+        listen here for a peer, such as tcp:2222=PEER/ssh/1.0.0; may be repeated
+        """
+        self["open"].append(tunnel)
+
+    def access(self) -> AccessLists:
+        """
+        Return the lists of peers.
+
+        @raise ConfigurationError: a file is malformed.
+        """
+        folder = self["data"]
+        book = None if folder is None else PeerBook(os.path.join(folder, BOOK_FILE))
+        return AccessLists(self["groups"], book)
+
+    def _byProtocol(self, option: str, value: str) -> Iterator[tuple[str, str]]:
+        """
+        Take the values of an option apart.
+
+        @param value: names the part after the equals sign, for an error.
+        """
+        served = [text.partition("=")[0] for text in self["serve"]]
+        for text in self[option]:
+            protocol, _, rest = text.partition("=")
+            if not rest:
+                raise ConfigurationError(
+                    f"--{option} {text}: it has to be PROTOCOL={value}"
+                )
+            if protocol not in served:
+                raise ConfigurationError(
+                    f"--{option} {text}: it needs --serve {protocol}=ENDPOINT"
+                )
+            yield protocol, rest
+
+    def tunnels(self, reactor: Any, access: AccessLists) -> Iterator[IHostService]:
+        """
+        Make the services of the tunnels.
+
+        @param access: the lists of peers.
+        @raise ConfigurationError: an option has no usable value.
+        """
+        ways = {
+            protocol: naming(way)
+            for protocol, way in self._byProtocol("name-peer", "http or proxy")
+        }
+        lists: dict[str, list[str]] = {}
+        for protocol, entries in self._byProtocol("allow-for", "PEER,@GROUP"):
+            lists.setdefault(protocol, []).extend(entries.split(","))
+        for text in self["serve"]:
+            protocol, endpoint = parseServe(text, reactor)
+            listed = lists.get(protocol)
+            yield ServedPort(
+                protocol,
+                endpoint,
+                text.partition("=")[2],
+                preface=ways.get(protocol),
+                allow=None if listed is None else access.permits(listed),
+            )
+        for text in self["open"]:
+            yield Tunnel(reactor, *TunnelText.parse(text))
+
+    opt_s = opt_serve
+
+
+class ForwardOptions(LookingOptions):
+    """
+    Options of C{forward}.
+    """
+
+    operands = ("LOCAL", "PEER", "PROTOCOL")
+    longdesc = (
+        "Listens at LOCAL, an endpoint such as tcp:2222, and opens a stream of PROTOCOL"
+        " to PEER for each connection, until it is interrupted.  PEER is a peer id or a"
+        " multiaddr that ends in one.  With --stdio there is no LOCAL: one stream is"
+        " joined with stdin and stdout, as ProxyCommand of ssh wants it."
+    )
+    optParameters: ClassVar[list[Any]] = [
+        ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
+    ]
+    optFlags: ClassVar[list[Any]] = [
+        ["stdio", None, "join one stream with stdin and stdout, without LOCAL"],
+    ]
+
+    def checkOperands(self, given: list[str], options: set[str]) -> None:
+        """
+        Check that there are as many operands as there have to be.
+        """
+        if "--stdio" in options:
+            given = ["", *given]
+        super().checkOperands(given, options)
+
+    def parseArgs(self, *operands: str) -> None:
+        *local, peer, protocol = operands
+        self["local"] = local[0] if local else None
+        self["address"] = peer
+        try:
+            self["protocol"] = protocolOf(protocol)
+        except ConfigurationError as error:
+            raise UsageError(str(error)) from None

@@ -1,0 +1,92 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The node of a tool that reaches one peer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+
+from twisted_libp2p import seek
+from twisted_libp2p.errors import ConfigurationError, UpgradeTimeout
+from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.node import Node
+from twisted_libp2p.options.listening import freeAddresses
+from twisted_libp2p.pacing import addTimeout
+from twisted_libp2p.quic.backends import installed
+from twisted_libp2p.transport.endpoint import PREFIX as ENDPOINT
+
+__all__ = ["reach", "reaching"]
+
+#: Seconds that a relayed connection has to get a direct one beside it.
+DIRECT_TIME = 5.0
+
+
+@asynccontextmanager
+async def reaching(reactor: Any, options: Any) -> AsyncIterator[Node]:
+    """
+    Run a node that can find and reach the peer of a tool; stop it at the end.
+
+    @param options: a L{LookingOptions<twisted_libp2p.options.looking.LookingOptions>}
+        with an C{address} and a C{timeout}.
+    @raise ConfigurationError: the peer cannot be looked up.
+    """
+    address = options["address"]
+    arguments = options.nodeArguments()
+    network = arguments["network"]
+    routings = options.routings(network)
+    # An id, without an address.
+    bare = not address.startswith(("/", ENDPOINT))
+    if bare and not routings:
+        raise ConfigurationError(
+            f"{address} is no address: give one, such as /ip4/192.0.2.1/tcp/4001; or"
+            " say where to look for the peer, by --bootstrap, --mdns or --routing-url"
+        )
+    # Such a peer may be found at a relay.
+    holes = bare or "/p2p-circuit" in address
+    listen = freeAddresses(network is None and installed()) if holes else []
+    node = Node(reactor, **{**arguments, "listen": listen}, services=routings)
+    node.startService()
+    try:
+        yield node
+    finally:
+        await node.stopService()
+
+
+async def reach(reactor: Any, options: Any, node: Node) -> IConnection:
+    """
+    Connect with the peer of a tool, directly if that can be.
+
+    @raise UpgradeTimeout: it takes too long.
+    """
+    address, seconds = options["address"], options["timeout"]
+    connecting = Deferred.fromCoroutine(_connect(node, options))
+    addTimeout(connecting, seconds, reactor)
+    try:
+        connection: IConnection = await connecting
+    except TimeoutError:
+        raise UpgradeTimeout(f"the connection to {address}", seconds) from None
+    if not connection.limited:
+        return connection
+    direct = await node.whenDirect(connection.remotePeer, DIRECT_TIME)
+    if direct is None:
+        print("no direct connection: the relay limits time and bytes", file=sys.stderr)
+    return direct or connection
+
+
+async def _connect(node: Node, options: Any) -> IConnection:
+    """
+    Connect to the peers that help to find the target, and to the target.
+    """
+    # The peers have to see the port from which a hole is punched.
+    await node.whenListening()
+    if options["bootstrap"]:
+        await seek.bootstrap(node, options["bootstrap"])
+    connection: IConnection = await node.connect(options["address"])
+    return connection

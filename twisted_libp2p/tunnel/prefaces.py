@@ -1,0 +1,138 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Two ways to name the peer of a stream to a server on this machine: the PROXY protocol,
+and a header of HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.address.scope import ipOf
+from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
+from twisted_libp2p.protocols.forward import Preface
+from twisted_libp2p.transport.proxyheader import writeProxyHeader
+
+__all__ = ["HEADER", "MAX_HEAD", "PEER_FIELD", "HttpPreface", "ProxyPreface", "naming"]
+
+#: The type of the field of the PROXY protocol that has the peer id, as text.  It is one
+#: of those for applications.
+PEER_FIELD: Final = 0xE0
+
+#: The header of HTTP that has the peer id.
+HEADER: Final = b"X-Libp2p-Peer"
+
+#: Maximum size of the head of a request, in bytes.
+MAX_HEAD: Final = 16 * 1024
+
+
+class ProxyPreface:
+    """
+    Begins with a header of the PROXY protocol, version 2: the IP address of the peer,
+    if it is known and not that of a relay, and the field L{PEER_FIELD} with its id.
+    """
+
+    done = True
+
+    def __init__(self, peer: PeerAddress) -> None:
+        self._peer = peer
+
+    def start(self) -> bytes:
+        """
+        Return the header.
+        """
+        where, client = self._peer.multiaddr, None
+        if where is not None and "p2p-circuit" not in [each.name for each in where]:
+            host = ipOf(where)
+            client = None if host is None else (str(host), self._peer.port)
+        return writeProxyHeader(client, {PEER_FIELD: str(self._peer.peerID).encode()})
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Pass on.
+        """
+        return data
+
+
+class HttpPreface:
+    """
+    Puts the header C{X-Libp2p-Peer} into the request, and removes one that the peer
+    has sent.  There is one request on a stream: C{Connection: close} makes the server
+    ignore any further bytes (RFC 9112, section 9.6).
+
+    It keeps the head of one request, which has at most L{MAX_HEAD} bytes.
+    """
+
+    def __init__(self, peer: PeerAddress) -> None:
+        self.done = False
+        self._peer = str(peer.peerID).encode()
+        self._head = b""
+
+    def start(self) -> bytes:
+        """
+        Return nothing: the request line comes first.
+        """
+        return b""
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take in the head of the request.
+
+        @return: the changed head, and the bytes after it; nothing before its end.
+        @raise ProtocolViolation: it is too long, or malformed.
+        """
+        self._head += data
+        head, end, body = self._head.partition(b"\r\n\r\n")
+        if len(head) > MAX_HEAD:
+            raise ProtocolViolation("HTTP", f"the head has over {MAX_HEAD} bytes")
+        if not end:
+            return b""
+        self.done, self._head = True, b""
+        return self._changed(head) + body
+
+    def _changed(self, head: bytes) -> bytes:
+        """
+        Change the lines of a head.
+        """
+        request, *lines = head.split(b"\r\n")
+        upgrade = False
+        kept = []
+        for line in (request, *lines):
+            # To some servers a line ends here, and another header follows.
+            if b"\r" in line or b"\n" in line or b"\0" in line:
+                raise ProtocolViolation("HTTP", "a control character in the head")
+        for line in lines:
+            name, colon, _ = line.partition(b":")
+            if not colon or not name or name != name.strip():
+                raise ProtocolViolation("HTTP", "a malformed header")
+            # Servers of CGI and WSGI take an underscore for a hyphen.
+            name = name.lower().replace(b"_", b"-")
+            upgrade = upgrade or name == b"upgrade"
+            if name not in (HEADER.lower(), b"connection"):
+                kept.append(line)
+        closing = b"close, Upgrade" if upgrade else b"close"
+        added = [b"Connection: " + closing, HEADER + b": " + self._peer]
+        return b"\r\n".join([request, *added, *kept, b"", b""])
+
+
+_WAYS: Final[dict[str, Callable[[Any], Preface]]] = {
+    "proxy": ProxyPreface,
+    "http": HttpPreface,
+}
+
+
+def naming(way: str) -> Callable[[Any], Preface]:
+    """
+    Return the maker of prefaces of a name.
+
+    @param way: C{proxy} or C{http}.
+    @raise ConfigurationError: there is no such way.
+    """
+    if way not in _WAYS:
+        raise ConfigurationError(
+            f"no way to name a peer is called {way!r}: choose from {', '.join(_WAYS)}"
+        )
+    return _WAYS[way]

@@ -1,0 +1,143 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A tunnel: each connection to a port of this machine becomes a stream to a peer.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from twisted_libp2p.errors import ConfigurationError, InvalidInput
+from twisted_libp2p.events import ClosedConn, OpenedConn
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IHost, IHostService, ISubscription
+from twisted_libp2p.node import Node
+from twisted_libp2p.node.targets import Target, parse
+from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
+from twisted_libp2p.transport.localservice import LocalService
+from twisted_libp2p.tunnel.opening import PeerEndpoint
+
+__all__ = ["Tunnel"]
+
+
+@implementer(IHostService)
+class Tunnel(LocalService):
+    """
+    Listens on this machine, and opens a stream for each connection.  Its peer is kept
+    connected: it is dialed at the start, and again whenever it is lost.
+
+    Half-closes, back-pressure and resets pass in both directions.
+
+    @ivar local: the description of the port.
+    @ivar peer: the peer.
+    @ivar protocol: the protocol id.
+    @ivar traffic: what has been forwarded so far.
+    """
+
+    def __init__(self, reactor: Any, local: str, target: Target, protocol: str) -> None:
+        """
+        @param reactor: the reactor that listens.
+        @param local: a server endpoint, on loopback unless it names an C{interface}.
+        @param target: the peer: its id, or an address that ends in its id.
+        @param protocol: the protocol id.
+        @raise ConfigurationError: one of them is malformed.
+        """
+        super().__init__(reactor, local)
+        try:
+            peer, self._addresses = parse(target)
+        except InvalidInput as error:
+            raise ConfigurationError(f"a tunnel needs a peer: {error}") from None
+        if peer is None:
+            raise ConfigurationError(
+                f"a tunnel needs the id of its peer: {target} has to end in /p2p/ and"
+                " the id"
+            )
+        self.local = local
+        self.peer: PeerID = peer
+        self.protocol = protocol
+        self.traffic = Traffic()
+        self._tag = f"tunnel {local} to {protocol} of {peer}"
+        self.setName(self._tag)
+        self._target = target
+        self._node: Node | None = None
+        self._subscriptions: list[ISubscription] = []
+        self._logged = ""
+
+    @property
+    def node(self) -> Node:
+        """
+        The node.
+
+        @raise ConfigurationError: the tunnel is not attached yet.
+        """
+        if self._node is None:
+            raise ConfigurationError("a tunnel needs a node: node.add(tunnel)")
+        return self._node
+
+    def attach(self, host: IHost) -> None:
+        """
+        Take the node.
+        """
+        # It knows when a direct connection takes the place of a relayed one.
+        self._node = cast(Node, host)
+
+    def makeFactory(self) -> ForwardFactory:
+        """
+        Make the factory of the accepted connections.
+        """
+        factory = ForwardFactory(PeerEndpoint(self.node, self._target, self.protocol))
+        factory.traffic = self.traffic
+        return factory
+
+    def startService(self) -> None:
+        """
+        Listen, and connect with the peer.
+        """
+        super().startService()
+        node = self.node
+        if self._addresses:
+            node.peerstore.addAddresses(self.peer, self._addresses)
+        self._subscriptions = [
+            node.events.subscribe(kind, self._changed, self.concerns)
+            for kind in (OpenedConn, ClosedConn)
+        ]
+        node.connections.protect(self.peer, self._tag)
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop to listen, and to keep the peer.
+        """
+        for each in self._subscriptions:
+            each.cancel()
+        self._subscriptions = []
+        self.node.connections.unprotect(self.peer, self._tag)
+        return super().stopService()
+
+    @property
+    def state(self) -> str:
+        """
+        How the peer is connected: C{direct}, C{relayed}, or C{away}.
+        """
+        open = [each for each in self.node.connections.to(self.peer) if each.connected]
+        if not open:
+            return "away"
+        return "relayed" if all(each.limited for each in open) else "direct"
+
+    def concerns(self, event: Any) -> bool:
+        """
+        Check whether an event is about the peer of this tunnel.
+        """
+        return bool(event.peer == self.peer)
+
+    def _changed(self, event: object) -> None:
+        """
+        Log a change of the state.
+        """
+        state = self.state
+        if state != self._logged:
+            self._logged = state
+            self._log.info("{name}: {state}", name=self.name, state=state)
