@@ -7,7 +7,8 @@ The events are those of the I{Connection Lifecycle} draft (C{OpenedConn},
 C{ClosedConn}, C{Listen}, C{ListenClose}) and of go-libp2p's notifier
 (C{OpenedStream}, C{ClosedStream}); further ones report news about a peer.
 
-Three promises about the order:
+L{PeerConnected} and L{PeerDisconnected} follow the first L{OpenedConn} and the last
+L{ClosedConn} of a peer.  Three promises about the order:
 
   1. Every L{OpenedConn} is followed by its L{ClosedConn}, every
      L{OpenedStream} by its L{ClosedStream}, and a connection's streams are
@@ -37,6 +38,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import (
     Direction,
+    Ending,
     IConnection,
     IEventBus,
     IStream,
@@ -61,6 +63,8 @@ __all__ = [
     "ListenClose",
     "OpenedConn",
     "OpenedStream",
+    "PeerConnected",
+    "PeerDisconnected",
     "ProtocolsChanged",
     "ReachabilityChanged",
     "Subscription",
@@ -130,6 +134,37 @@ class ClosedConn(_ConnectionEvent):
     @ivar reason: which side ended it, and why.
     """
 
+    reason: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PeerConnected(Event):
+    """
+    A peer has its first connection to this node.
+
+    @ivar peer: the peer.
+    @ivar connection: the connection.
+    """
+
+    peer: PeerID
+    connection: IConnection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PeerDisconnected(Event):
+    """
+    The last connection to a peer has ended.
+
+    @ivar peer: the peer.
+    @ivar connection: the connection.
+    @ivar ending: whether the peer has left in good order, or was lost, as in a crash,
+        or our side has closed the connection.
+    @ivar reason: which side ended it, and why.
+    """
+
+    peer: PeerID
+    connection: IConnection
+    ending: Ending
     reason: Failure
 
 

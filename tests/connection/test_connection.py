@@ -22,6 +22,8 @@ from twisted_libp2p.events import (
     Listen,
     OpenedConn,
     OpenedStream,
+    PeerConnected,
+    PeerDisconnected,
 )
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -41,8 +43,12 @@ class EventTests(SynchronousTestCase):
         self.server, self.client = self.nodes.start(), self.nodes.start()
         self.server.registry.register(PROTOCOL_ID, EchoFactory())
         self.heard: dict[str, list[Event]] = {"server": [], "client": []}
-        self.server.events.subscribe(Event, self.heard["server"].append)
-        self.client.events.subscribe(Event, self.heard["client"].append)
+        for name, node in (("server", self.server), ("client", self.client)):
+            node.events.subscribe(
+                Event,
+                self.heard[name].append,
+                lambda event: not isinstance(event, PeerConnected | PeerDisconnected),
+            )
 
     def test_life(self) -> None:
         """

@@ -19,6 +19,8 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.events import (
     ClosedConn,
     OpenedConn,
+    PeerConnected,
+    PeerDisconnected,
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnectionManager
@@ -55,12 +57,15 @@ class TableTests(ManagerTestCase):
         """
         connection = self.open(1)
         connection.lose()
-        opened, closed = self.events
+        opened, arrived, closed, gone = self.events
         assert isinstance(opened, OpenedConn)
         assert isinstance(closed, ClosedConn)
         self.assertIs(opened.connection, connection)
         self.assertIs(closed.connection, connection)
         self.assertIs(closed.reason, connection.reason)
+        assert isinstance(arrived, PeerConnected)
+        assert isinstance(gone, PeerDisconnected)
+        self.assertEqual((arrived.peer, gone.peer), (peer(1), peer(1)))
 
     def test_stopped(self) -> None:
         """

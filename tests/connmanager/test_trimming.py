@@ -30,6 +30,7 @@ from twisted_libp2p.events import (
     ConnectionTrimmed,
     LimitReached,
     OpenedConn,
+    PeerConnected,
 )
 from twisted_libp2p.interfaces import IExpendability
 from twisted_libp2p.limits import Limits, ScopeLimits
@@ -201,7 +202,7 @@ class HardCapTests(ManagerTestCase):
         refused.lose()
         self.assertEqual(len(self.manager), 9)
         kinds = {type(event) for event in self.events}
-        self.assertEqual(kinds, {OpenedConn, LimitReached})
+        self.assertEqual(kinds, {OpenedConn, PeerConnected, LimitReached})
         self.manager.dialing(peer(21), ADDRESS)
         self.open(21, initiator=True)
 

@@ -31,6 +31,7 @@ from twisted_libp2p.events import (
     ClosedStream,
     Event,
     ListenClose,
+    PeerDisconnected,
 )
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
@@ -72,7 +73,8 @@ class ServiceTests(NodeTestCase):
         server.events.subscribe(Event, heard.append)
         self.nodes.result(server.stopService())
         kinds = [type(event) for event in heard]
-        self.assertEqual((kinds[0], kinds[-1]), (ListenClose, ClosedConn))
+        self.assertEqual(kinds[0], ListenClose)
+        self.assertEqual(kinds[-2:], [ClosedConn, PeerDisconnected])
         self.assertIn(ClosedStream, kinds)
         self.assertEqual(len(server.connections), 0)
         self.assertEqual(server.addresses, [])

@@ -221,7 +221,7 @@ class ServeTests(NodeTestCase):
 
     def test_noList(self) -> None:
         """
-        A list that is none raises at once.
+        A list of another kind raises at once.
         """
         node = self.nodes.start()
         wrong: list[tuple[Any, type[Exception]]] = [

@@ -117,7 +117,7 @@ class Registry:
             with the code C{GATED}.
         @return: the registration; to cancel it ends the service.
         @raise ConfigurationError: an id is served already, or is invalid; or C{allow}
-            is no list.
+            is not a list.
         @raise InvalidPeerID: an entry of C{allow} is not a peer id.
         """
         match = protocols if callable(protocols) else None

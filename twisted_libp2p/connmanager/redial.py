@@ -115,6 +115,16 @@ class Redialer:
             if missing and self._running:
                 self._redial(peer, wanted)
 
+    def now(self, peer: PeerID) -> None:
+        """
+        Dial a peer now if it waits, such as when another address is known.
+        """
+        wanted = self._wanted.get(peer)
+        if wanted is not None and wanted.call is not None:
+            wanted.rest()
+            wanted.attempts = 0
+            self._redial(peer, wanted)
+
     def forget(self, peer: PeerID) -> None:
         """
         Stop redialing a peer, if it is wanted.

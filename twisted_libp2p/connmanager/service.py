@@ -26,6 +26,7 @@ from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.idle import IdleTimeout, idleSince
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping, byMuxer
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
+from twisted_libp2p.connmanager.presence import publishArrival, publishDeparture
 from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.connmanager.trimming import Trimming
@@ -222,6 +223,13 @@ class ConnectionManager(Service):
         if redial and self._redialer is not None:
             self._redialer.want(peer, self._missing(peer))
 
+    def redialNow(self, peer: PeerID | str) -> None:
+        """
+        Dial a protected peer now if it waits to be dialed again.
+        """
+        if self._redialer is not None:
+            self._redialer.now(PeerID.of(peer))
+
     def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
         End the protection of a peer by one protector.
@@ -336,6 +344,8 @@ class ConnectionManager(Service):
                 upgradeTime=connection.upgradeTime,
             )
         )
+        if held is None:
+            publishArrival(self._events, self._clock.seconds(), connection)
 
     def closed(self, connection: IManagedConnection, reason: Failure) -> None:
         """
@@ -359,6 +369,8 @@ class ConnectionManager(Service):
                 lasted = self._clock.seconds() - connection.openedAt
                 self._redialer.disconnected(peer, lasted)
         self._events.publish(ClosedConn(**self._describe(connection), reason=reason))
+        if not held:
+            publishDeparture(self._events, self._clock.seconds(), connection, reason)
 
     def _admit(self, scope: ConnectionScope, peer: PeerID) -> None:
         """

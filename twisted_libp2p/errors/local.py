@@ -126,7 +126,7 @@ class ClosedHere(LocalError, ConnectionDone):
     """
     Our side ended the connection in good order, and sent the reason to the peer.
 
-    @ivar code: the code that was sent to the peer.
+    @ivar code: the code that was sent to the peer; 0 is a normal end.
     """
 
     def __init__(self, code: int) -> None:
@@ -134,7 +134,8 @@ class ClosedHere(LocalError, ConnectionDone):
         self.code = code
 
     def _describe(self) -> str:
-        return f"this side ended the connection ({nameOf(self.code)})"
+        suffix = f" ({nameOf(self.code)})" if self.code else ""
+        return "this side ended the connection" + suffix
 
 
 class Gated(LocalError, ConnectError):

@@ -61,6 +61,7 @@ from twisted_libp2p.interfaces.connections import (
 from twisted_libp2p.interfaces.database import IDatabase
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 from twisted_libp2p.interfaces.direction import Direction, Role
+from twisted_libp2p.interfaces.ending import Ending
 from twisted_libp2p.interfaces.host import (
     IConnections,
     IDrainable,
@@ -171,6 +172,7 @@ __all__ = [
     "Confidence",
     "DialOptions",
     "Direction",
+    "Ending",
     "FirstBytes",
     "Handshake",
     "IAddressBook",

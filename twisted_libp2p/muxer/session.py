@@ -202,7 +202,7 @@ class MuxerSession(Frames):
         if self._held is not None:
             self._held.releaseAll()
             self.turns.pump(everything=True)
-        done = Failure(ClosedHere(code)) if code else connectionDone
+        done = Failure(ClosedHere(code))
         self._end(reason, done, self.goAwayFrame(code))
 
     def abort(self, reason: Failure) -> None:

@@ -66,6 +66,8 @@ from twisted_libp2p.node.routing import Routing
 from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ServingNode
 from twisted_libp2p.node.stranger import Stranger
+from twisted_libp2p.protocols.session import Partners, Session
+from twisted_libp2p.protocols.streamfactory import Builder
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -241,6 +243,32 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         service.setServiceParent(self)
         if IPeerRouting.providedBy(service):
             self.routing.add(service)
+
+    def session(
+        self,
+        partners: Partners,
+        protocol: str,
+        factory: Builder,
+        *,
+        allowLimited: bool = False,
+    ) -> Session:
+        """
+        Have one stream with each connected peer that speaks a protocol, and has a
+        session of it too.  The peer with the smaller id opens the stream, and opens it
+        again when it is lost.
+
+        @param partners: C{"all"} for all peers, or a peer id, or several.
+        @param protocol: the protocol id.
+        @param factory: builds the protocol of each stream, as for L{serve}.
+        @param allowLimited: whether streams may run over a relay.
+        @return: the session; C{protocols} has the protocol of each peer, and C{cancel}
+            ends it.
+        @raise ConfigurationError: the protocol is served already, or its id is invalid.
+        @raise InvalidPeerID: a partner is not a peer id.
+        """
+        session = Session(partners, protocol, factory, allowLimited=allowLimited)
+        self.add(session)
+        return session
 
     def service(self, kind: type[S]) -> S:
         """

@@ -38,9 +38,11 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
     Identification,
+    IPeerStore,
     IProxy,
     Role,
 )
+from twisted_libp2p.node.keeping import Keeping
 from twisted_libp2p.node.targets import Target, isEndpoint, parse
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.protocols.exchange import MAX_MESSAGE, TIMEOUT, Exchange
@@ -126,6 +128,7 @@ class OutgoingNode:
     @ivar reactor: the reactor, for sockets and names.
     @ivar clock: the reactor, for times and timers.
     @ivar events: its events.
+    @ivar peerstore: the known peers.
     @ivar connections: the service that owns the connections.
     @ivar proxy: the proxy through which it dials; None without one.
     """
@@ -133,6 +136,7 @@ class OutgoingNode:
     reactor: Any
     clock: IReactorTime
     events: EventBus
+    peerstore: IPeerStore
     proxy: IProxy | None
     connections: ConnectionManager
     _context: ConnectionContext
@@ -267,6 +271,20 @@ class OutgoingNode:
                 protocols, built, allowLimited=options.allowLimited
             )
         )
+
+    def keep(self, target: Target, why: str = "kept") -> Keeping:
+        """
+        Stay connected to a peer: dial it at once, and again whenever it is lost, with
+        waits that grow; never trim its connection.  Before the start of the node, the
+        dial waits for the start.
+
+        @param target: a peer id, whose addresses are known; or an address that ends in
+            the peer id, which is stored.
+        @param why: the reason, which the log and the status page show.
+        @return: an object whose C{cancel} ends this.
+        @raise ConfigurationError: the address names no peer.
+        """
+        return Keeping(self.connections, self.peerstore, target, why)
 
     def connector(
         self,

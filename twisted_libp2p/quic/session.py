@@ -231,7 +231,7 @@ class QuicSession:
             return
         self.turns.pump(everything=True)
         self._closeCode = code
-        self._end(reason, Failure(ClosedHere(code)) if code else connectionDone)
+        self._end(reason, Failure(ClosedHere(code)))
         if self._sender.unacknowledged:
             self._line.hurry()
             self._closeCall = Deadline(self.clock, CLOSE_TIMEOUT, self._close)

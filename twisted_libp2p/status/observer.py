@@ -26,6 +26,8 @@ from twisted_libp2p.events import (
     ListenClose,
     OpenedConn,
     OpenedStream,
+    PeerConnected,
+    PeerDisconnected,
     ReachabilityChanged,
 )
 from twisted_libp2p.interfaces import Direction, IConnection
@@ -101,7 +103,12 @@ class Observer:
         self._recentOfStreams: deque[Happening] = deque(maxlen=RECENT)
         self._opened, self._closed, self._streams = Rate(), Rate(), Rate()
         self._agents: dict[IConnection, str] = {}
-        self._subscription = node.events.subscribe(Event, self._happened)
+        # The other events of a peer say the same as those of its connections.
+        self._subscription = node.events.subscribe(
+            Event,
+            self._happened,
+            lambda event: not isinstance(event, PeerConnected | PeerDisconnected),
+        )
 
     def close(self) -> None:
         """

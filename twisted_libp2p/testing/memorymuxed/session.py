@@ -210,7 +210,7 @@ class MemorySession:
             return
         self.turns.pump(everything=True)
         self._send(self.other._closed, code)
-        self._end(reason, Failure(ClosedHere(code)) if code else connectionDone)
+        self._end(reason, Failure(ClosedHere(code)))
 
     def abort(self, reason: Failure) -> None:
         """

@@ -1,0 +1,57 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The events of peers that come and go, beside those of their connections.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.python.failure import Failure
+
+from twisted_libp2p.errors import LocalError, SessionEnded
+from twisted_libp2p.events import EventBus, PeerConnected, PeerDisconnected
+from twisted_libp2p.interfaces import Ending, IConnection
+
+__all__ = ["endingOf", "publishArrival", "publishDeparture"]
+
+
+def endingOf(reason: Failure) -> Ending:
+    """
+    Return the way in which a connection has ended.
+
+    @param reason: the reason of its end.
+    """
+    if reason.check(LocalError, ConnectionAborted):
+        return Ending.CLOSED
+    if reason.check(ConnectionDone, SessionEnded):
+        return Ending.LEFT
+    return Ending.LOST
+
+
+def publishArrival(events: EventBus, time: float, connection: IConnection) -> None:
+    """
+    Publish that a peer has its first connection.
+    """
+    if events.subscribers[PeerConnected]:
+        events.publish(
+            PeerConnected(time=time, peer=connection.remotePeer, connection=connection)
+        )
+
+
+def publishDeparture(
+    events: EventBus, time: float, connection: IConnection, reason: Failure
+) -> None:
+    """
+    Publish that a peer has lost its last connection.
+    """
+    if events.subscribers[PeerDisconnected]:
+        events.publish(
+            PeerDisconnected(
+                time=time,
+                peer=connection.remotePeer,
+                connection=connection,
+                reason=reason,
+                ending=endingOf(reason),
+            )
+        )
