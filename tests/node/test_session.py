@@ -262,7 +262,7 @@ class PartnerTests(SessionTestCase):
 
     def test_wrong(self) -> None:
         """
-        A partner that is not a peer is refused at once, as is a protocol that is served.
+        Another partner is refused at once, as is a protocol that is served already.
         """
         node = self.nodes.start()
         wrong: Any = 7
