@@ -92,6 +92,34 @@ class KeepAliveTests(SynchronousTestCase):
         self.keepAlive.closed(self.connection)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_doubted(self) -> None:
+        """
+        A peer whose connection is doubted is asked at once: its answer ends the doubt,
+        and two seconds without one end the connection.
+        """
+        self.clock.advance(7)
+        self.keepAlive.doubt(self.connection)
+        self.assertEqual(len(self.pings), 1)
+        self.pings[-1].callback(0.1)
+        self.clock.advance(10)
+        self.assertEqual(len(self.pings), 2)
+        # This one is not waited for.
+        self.keepAlive.doubt(self.connection)
+        self.assertEqual((len(self.pings), self.cancelled), (3, 1))
+        self.clock.advance(1.9)
+        self.assertEqual(self.connection.aborted, [])
+        self.clock.advance(0.2)
+        (reason,) = self.connection.aborted
+        self.assertIsInstance(reason.value, PeerUnresponsive)
+
+    def test_strangerDoubted(self) -> None:
+        """
+        A connection that is not watched is not asked.
+        """
+        self.keepAlive.closed(self.connection)
+        self.keepAlive.doubt(self.connection)
+        self.assertEqual(self.pings, [])
+
     def test_timeOut(self) -> None:
         """
         A ping that gives up by itself is one without an answer.

@@ -17,6 +17,7 @@ from zope.interface.verify import verifyObject
 from tests.relay.case import Reader, RelayTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ListGater
+from twisted_libp2p.connmanager.keepalive import DOUBT_TIME
 from twisted_libp2p.errors import (
     CircuitLimit,
     CircuitRefused,
@@ -26,7 +27,7 @@ from twisted_libp2p.errors import (
     UnsupportedAddress,
     UnsupportedProtocol,
 )
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import ListenClose, OpenedConn
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DialOptions, IPeerTransport
 from twisted_libp2p.pacing import Deadlines
@@ -467,6 +468,25 @@ class ReservationTests(RelayTestCase):
         self.assertEqual(len(listener.addresses), 1)
         (other,) = listener.connections
         self.assertIsNot(other, connection)
+
+    def test_moved(self) -> None:
+        """
+        A relay is asked at once whether it hears us when the address is gone from which
+        we are connected; any other address makes no difference.
+        """
+        self.relay()
+        listener, lost = self.listener(), list[ReservationLost]()
+        listener.events.subscribe(ReservationLost, lost.append)
+        (connection,) = listener.connections
+        self.patch(type(connection), "ping", lambda each: Deferred())
+        here = Multiaddr("/ip4/10.1.0.2/tcp/4001")
+        self.patch(type(connection), "localAddress", here)
+        for gone in ("/ip4/10.1.0.3/tcp/4001", "/unix/%2Fsocket", str(here)):
+            self.assertEqual(lost, [])
+            listener.events.publish(ListenClose(time=0.0, address=Multiaddr(gone)))
+            self.nodes.advance(DOUBT_TIME)
+        (event,) = lost
+        self.assertIsInstance(event.reason, PeerUnresponsive)
 
     def test_renewal(self) -> None:
         """

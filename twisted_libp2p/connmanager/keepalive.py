@@ -25,6 +25,10 @@ Ping = Callable[[IConnection], Deferred[float]]
 #: Number of unanswered pings in a row after which the peer is dead.
 MISSES = 2
 
+#: Seconds for the answer of a peer whose connection is doubted: one that is missed ends
+#: it.
+DOUBT_TIME = 2.0
+
 
 def byMuxer(onStream: Ping | None) -> Ping:
     """
@@ -115,6 +119,22 @@ class KeepAlive:
         if watch.asked is not None:
             watch.asked.cancel()
 
+    def doubt(self, connection: IConnection) -> None:
+        """
+        Ping the peer of a watched connection at once, and end the connection if the
+        answer does not come soon: our own end of it seems to be gone.
+        """
+        watch = self._watched.get(connection)
+        if watch is None:
+            return
+        if watch.call is not None:
+            watch.call.cancel()
+        asked, watch.asked = watch.asked, None
+        if asked is not None:
+            asked.cancel()
+        watch.misses = MISSES - 1
+        self._ask(connection, watch, DOUBT_TIME)
+
     def stop(self) -> None:
         """
         Stop watching all connections.
@@ -125,23 +145,33 @@ class KeepAlive:
     def _wait(self, connection: IConnection, watch: _Watch) -> None:
         watch.call = self._clock.callLater(self._interval, self._ask, connection, watch)
 
-    def _ask(self, connection: IConnection, watch: _Watch) -> None:
+    def _ask(
+        self, connection: IConnection, watch: _Watch, patience: float | None = None
+    ) -> None:
         """
         Ping once.
+
+        @param patience: seconds for the answer; None for the usual ones.
         """
         watch.call = None
         asked = watch.asked = maybeDeferred(self._ping, connection)
-        addTimeout(asked, self._interval, self._clock)
-        asked.addBoth(self._answered, connection, watch)
+        addTimeout(asked, patience or self._interval, self._clock)
+        asked.addBoth(self._answered, connection, watch, asked)
 
-    def _answered(self, result: object, connection: IConnection, watch: _Watch) -> None:
+    def _answered(
+        self,
+        result: object,
+        connection: IConnection,
+        watch: _Watch,
+        asked: Deferred[float],
+    ) -> None:
         """
         Judge the result of a ping.  Any answer of the peer is a sign of life, even a
         refusal; a refusal of our own side says nothing about the peer.
         """
-        watch.asked = None
-        if self._watched.get(connection) is not watch:
+        if self._watched.get(connection) is not watch or watch.asked is not asked:
             return
+        watch.asked = None
         failure = result if isinstance(result, Failure) else None
         if failure is not None and failure.check(TimeoutError, UpgradeTimeout):
             watch.misses += 1

@@ -24,7 +24,7 @@ from twisted_libp2p.errors import (
     LimitedConnection,
     ProtocolViolation,
 )
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import ListenClose, OpenedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnection, IHost, IRegistration, ISubscription
 from twisted_libp2p.pacing import Deadlines
@@ -96,7 +96,7 @@ class RelayClient:
         )
         self.ports: dict[PeerID, CircuitPort] = {}
         self._serving: IRegistration | None = None
-        self._watching: ISubscription | None = None
+        self._watching: tuple[ISubscription, ...] = ()
 
     # Opening
 
@@ -224,7 +224,11 @@ class RelayClient:
                     lambda: Talk(self._accepting, STOP, self._asked, lambda _: None)
                 ),
             )
-            self._watching = self._host.events.subscribe(OpenedConn, self._opened)
+            events = self._host.events
+            self._watching = (
+                events.subscribe(OpenedConn, self._opened),
+                events.subscribe(ListenClose, self._moved),
+            )
         self.ports[relay] = port
         holding.start()
         return port
@@ -237,9 +241,10 @@ class RelayClient:
         if not self.ports and self._serving is not None:
             self._serving.cancel()
             self._serving = None
-        if not self.ports and self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
+        if not self.ports:
+            for each in self._watching:
+                each.cancel()
+            self._watching = ()
 
     # Accepting
 
@@ -288,6 +293,15 @@ class RelayClient:
                 if each.getPeer().peer == event.peer:
                     port.upgrading.discard(each)
                     return
+
+    def _moved(self, event: ListenClose) -> None:
+        """
+        Look after the relays to which the connection had a local address that is gone.
+        """
+        host = event.address.host
+        if host is not None and not isRelayed(event.address):
+            for port in list(self.ports.values()):
+                port.holding.doubt(host)
 
 
 def _carry(talk: Talk, circuit: Circuit) -> None:

@@ -311,6 +311,17 @@ class Holding:
             )
         )
 
+    def doubt(self, host: bytes) -> None:
+        """
+        Ask the relay at once whether it hears us, because an address of ours is gone.
+
+        @param host: the address.
+        """
+        watched = self._watched
+        local = None if watched is None else watched.localAddress
+        if watched is not None and local is not None and local.host == host:
+            self._keepAlive.doubt(watched)
+
     def _unwatch(self) -> None:
         watched, self._watched = self._watched, None
         if watched is not None:
