@@ -67,8 +67,9 @@ class Word(Protocol):
             self.answer.callback(data)
 
     def connectionLost(self, reason: Any = None) -> None:
+        # Nobody may wait: the stream may end before its protocol is agreed on.
         if not self.answer.called:
-            self.answer.errback(reason)
+            self.answer.callback(b"")
 
 
 class Victim:
@@ -278,6 +279,15 @@ class Victim:
         self._node.ownAddresses.replace(AddressSource.ANNOUNCED, [Multiaddr(address)])
         return {}
 
+    async def verdict(self) -> dict[str, Any]:
+        """
+        Tell whether it can be dialed, and the addresses that it states.
+        """
+        return {
+            "state": self._node.reachability.state.value,
+            "addresses": [str(each) for each in self._node.addresses],
+        }
+
     async def multicast(self, switch: str) -> dict[str, Any]:
         """
         Begin to find peers on the local network, or end it.
@@ -378,6 +388,7 @@ def main() -> None:
         victim.protect,
         victim.known,
         victim.announce,
+        victim.verdict,
         victim.multicast,
         victim.reserve,
         victim.release,

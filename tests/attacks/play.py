@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 from tests.attacks.arena import MIB, Arena, Process, Result, Target, python
-from tests.attacks.rows.connections import ATTACKER, HOST, NEWCOMER
+from tests.attacks.rows.places import ADDRESSES, HOST
 from tests.attacks.rows.table import Row, chosen
 from tests.interop.peers import build
 
@@ -77,9 +77,7 @@ def _network() -> None:
     Have a network with the addresses that the row needs, and nothing else.
     """
     commands = ["ip link set lo up"]
-    commands += [
-        f"ip address add {each}/32 dev lo" for each in (HOST, ATTACKER, NEWCOMER)
-    ]
+    commands += [f"ip address add {each}/32 dev lo" for each in ADDRESSES]
     again = " ".join((sys.executable, "-m", "tests.attacks.play", *sys.argv[1:]))
     script = " && ".join((*commands, f"exec {again}"))
     user = [] if os.getuid() == 0 else ["--map-root-user"]

@@ -10,11 +10,13 @@ import time
 
 from tests.attacks.raw import multistream
 from tests.attacks.raw.pipe import Pipe
+from tests.attacks.raw.serving import Incoming, receive
 from tests.attacks.raw.wire import delimited, field, fields
 from tests.attacks.raw.yamux import DATA, FIN, RST, SYN, WINDOW, Session, Stream, frame
 
 __all__ = [
     "HOP",
+    "OK",
     "STOP",
     "accept",
     "ask",
@@ -73,18 +75,8 @@ def status(pipe: Pipe, number: int = 5) -> int:
 
     @param number: the field of the status: 5 of HOP, 4 of STOP.
     """
-    found = dict(fields(_receive(pipe)))
+    found = dict(fields(receive(pipe)))
     return int(found[number])
-
-
-def _receive(pipe: Pipe) -> bytes:
-    length = shift = 0
-    while True:
-        byte = pipe.exactly(1)[0]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            return pipe.exactly(length)
 
 
 def ask(session: Session, message: bytes) -> tuple[Stream, int]:
@@ -129,16 +121,6 @@ def rush(
     return found
 
 
-class _Incoming(Stream):
-    """
-    A stream of the peer.
-    """
-
-    def __init__(self, session: Session, stream: int, data: bytes) -> None:
-        super().__init__(session, stream)
-        self._buffer = data
-
-
 def accept(session: Session, protocol: str, seconds: float = 20.0) -> Stream:
     """
     Wait for a stream of the peer with a protocol; others are refused.
@@ -157,7 +139,7 @@ def accept(session: Session, protocol: str, seconds: float = 20.0) -> Stream:
         data = heard[got.stream] = heard.get(got.stream, b"") + got.body
         if data.startswith(proposal):
             session.send(frame(DATA, 0, got.stream, body=proposal))
-            return _Incoming(session, got.stream, data[len(proposal) :])
+            return Incoming(session, got.stream, data[len(proposal) :])
         if len(data) >= len(proposal):
             del heard[got.stream]
             session.send(

@@ -17,11 +17,9 @@ from tests.attacks.raw.identity import base58
 from tests.attacks.raw.peer import Peer, Trap, pingOn
 from tests.attacks.raw.pipe import TCP, Ended, connect, connectAs, watch
 from tests.attacks.raw.yamux import DATA, SYN, WINDOW, Session, frame
+from tests.attacks.rows.places import ATTACKER, NEWCOMER
 
 __all__ = [
-    "ATTACKER",
-    "HOST",
-    "NEWCOMER",
     "crowd",
     "descriptors",
     "hold",
@@ -31,10 +29,6 @@ __all__ = [
     "targets",
     "watermarks",
 ]
-
-#: Where the node, the attacker and an honest newcomer are, in a network of their
-#: own.
-HOST, ATTACKER, NEWCOMER = "10.77.0.1", "10.77.0.2", "10.77.0.3"
 
 ECHO = "/echo/1.0.0"
 

@@ -21,7 +21,7 @@ from tests.attacks.raw.dns import (
     record,
 )
 from tests.attacks.raw.identity import Identity, base58
-from tests.attacks.rows.connections import ATTACKER, HOST, NEWCOMER
+from tests.attacks.rows.places import ATTACKER, HOST, NEWCOMER
 
 __all__ = ["neighbours"]
 

@@ -14,7 +14,7 @@ from tests.attacks.raw import multistream
 from tests.attacks.raw.peer import Peer, pingOn
 from tests.attacks.raw.pipe import Ended
 from tests.attacks.raw.yamux import DATA, FIN, SYN, WINDOW, Session, frame
-from tests.attacks.rows.connections import ATTACKER, NEWCOMER
+from tests.attacks.rows.places import ATTACKER, NEWCOMER
 
 __all__ = ["endedStreams", "oneNetwork", "refusedProposals"]
 

@@ -17,7 +17,7 @@ from tests.attacks.raw.peer import Peer, pingOn
 from tests.attacks.raw.pipe import Ended
 from tests.attacks.raw.wire import delimited, field, fields
 
-__all__ = ["dialRequests"]
+__all__ = ["REQUEST", "dialRequests"]
 
 REQUEST = "/libp2p/autonat/2/dial-request"
 

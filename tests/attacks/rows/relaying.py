@@ -17,9 +17,17 @@ from tests.attacks.raw.peer import Peer, Trap, pingOn
 from tests.attacks.raw.pipe import Ended
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import Session, Stream
-from tests.attacks.rows.connections import ATTACKER, NEWCOMER
+from tests.attacks.rows.places import ATTACKER, NEWCOMER
 
-__all__ = ["circuits", "halfOpen", "messages", "reservations", "slots", "stops"]
+__all__ = [
+    "accepted",
+    "circuits",
+    "halfOpen",
+    "messages",
+    "reservations",
+    "slots",
+    "stops",
+]
 
 #: How many circuits a relay of ours has of one peer, and to one.
 PER_PEER = 16
@@ -220,7 +228,7 @@ def halfOpen(arena: Arena) -> None:
     _given(arena)
 
 
-def _accept(arena: Arena, trap: Trap, answer: bytes) -> Session:
+def accepted(arena: Arena, trap: Trap, answer: bytes) -> Session:
     """
     Let the node ask for a place, and answer.
     """
@@ -274,7 +282,7 @@ def reservations(arena: Arena) -> None:
         ("no message", os.urandom(50), 0),
     ):
         trap = Trap(host=ATTACKER)
-        session = _accept(arena, trap, answer)
+        session = accepted(arena, trap, answer)
         node.hear()
         found = set(node.ask("addresses")["addresses"]) - before
         arena.expect(f"at most {most} addresses for {name}", len(found) <= most, found)
@@ -303,7 +311,7 @@ def stops(arena: Arena) -> None:
     node = arena.target
     trap = Trap(host=ATTACKER)
     own = [multiaddr("10.77.0.2", trap.port)]
-    session = _accept(arena, trap, circuit.grant(_now(3600), own))
+    session = accepted(arena, trap, circuit.grant(_now(3600), own))
     node.hear()
     # One who holds no reservation of the node.
     stranger = Peer(source=ATTACKER).dial(arena.address)

@@ -21,7 +21,8 @@ from tests.attacks.raw.identity import base58, multiaddr
 from tests.attacks.raw.peer import PUSH, Peer
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import DATA, FIN, SYN, WINDOW, Session, frame
-from tests.attacks.rows.connections import ATTACKER, hold
+from tests.attacks.rows.connections import hold
+from tests.attacks.rows.places import ATTACKER
 
 __all__ = ["forgedAddresses", "inGrace", "rejoin"]
 

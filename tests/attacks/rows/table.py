@@ -23,6 +23,7 @@ from tests.attacks.rows import (
     websocket,
 )
 from tests.attacks.rows.quictable import QUIC_ROWS
+from tests.attacks.rows.reachtable import REACH_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
 from tests.attacks.rows.routingtable import DHT_ROWS
 from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
@@ -361,5 +362,6 @@ ROWS = (
     ),
     *QUIC_ROWS,
     *RELAY_ROWS,
+    *REACH_ROWS,
     *DHT_ROWS,
 )
