@@ -140,6 +140,18 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(far.secured.remotePeer, near.handshake.identity.peerID)
         self.assertEqual(pair.far.halfOpen.total, 0)
 
+    def test_confirmedFirst(self) -> None:
+        """
+        A listener confirms the handshake before it begins with the new connection.
+        """
+        pair = self.pair()
+        confirmed: list[bool] = []
+        pair.upgrades[1].ready = lambda session: confirmed.append(
+            len(pair.wires[1].sent) > 0
+        )
+        self.dial(pair)
+        self.assertEqual(confirmed, [True])
+
     def test_token(self) -> None:
         """
         The token of a listener, and the round trip to it, are kept for the next dial.

@@ -8,6 +8,7 @@ all.
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 
 __all__ = [
@@ -43,6 +44,7 @@ class Answer(Enum):
     IGNORE = 4
 
 
+@lru_cache(MAX_HALF_OPEN)
 def networkOf(host: str) -> tuple[int, int]:
     """
     Return the network of an IP address: its version and prefix.

@@ -254,6 +254,8 @@ class QuicLine:
             for each in sent:
                 hub.send(each)
             waiting += events
+            if events and self._confirms:
+                continue
             if waiting:
                 # See "Flushing in the middle of a read" in docs/internals.rst.
                 events = waiting if over else waiting[:EARLY]
@@ -261,15 +263,33 @@ class QuicLine:
                 self._happened(events)
             if over or self.handle not in hub.lines:
                 break
-            if not (events or self._dirty or (due is not None and due <= now)):
-                if self._hurried:
-                    self._hurried = False
-                    self.endpoint.ping(self.handle)
-                elif self.life is Life.LEAVING:
-                    self.abort(self._closeCode)
-                else:
-                    break
+            more = events or self._dirty or (due is not None and due <= now)
+            if not (more or self._last()):
+                break
         return due, over
+
+    @property
+    def _confirms(self) -> bool:
+        """
+        Whether the peer may wait for our confirmation of the handshake: this leaves
+        before the work for the new connection begins.
+        """
+        return self.life is Life.HANDSHAKE and not self.dialed
+
+    def _last(self) -> bool:
+        """
+        Do what waits until all else is sent.
+
+        @return: whether there was anything.
+        """
+        if self._hurried:
+            self._hurried = False
+            self.endpoint.ping(self.handle)
+        elif self.life is Life.LEAVING:
+            self.abort(self._closeCode)
+        else:
+            return False
+        return True
 
     def _arm(self, due: float | None) -> None:
         """
