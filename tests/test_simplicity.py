@@ -36,6 +36,7 @@ MAX_COMPLEXITY = 15
 PROBES = {
     "__init__.py": (1, "the public names are imported when they are first used"),
     "__main__.py": (1, "Python sets closed standard streams to None"),
+    "address/peeraddress.py": (2, "transports and requests of any server of Twisted"),
     "connmanager/policy.py": (1, "one check for all fields of a dataclass"),
     "options/command.py": (2, "usage.Options finds options and subcommands by name"),
     "peerstore/backends.py": (1, "os.statvfs does not exist on Windows"),

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from twisted_libp2p.endpoints import Libp2pClientEndpoint, Libp2pServerEndpoint
     from twisted_libp2p.errors import Libp2pError
     from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
+    from twisted_libp2p.interfaces import Connection, Stream
     from twisted_libp2p.node import Node
 
 __all__ = [
+    "Connection",
     "Identity",
     "KeyType",
     "Libp2pClientEndpoint",
@@ -30,12 +32,14 @@ __all__ = [
     "PeerAddress",
     "PeerID",
     "PublicKey",
+    "Stream",
     "__version__",
 ]
 
 __version__ = "0.1.0"
 
 _WHERE = {
+    "Connection": "interfaces",
     "Identity": "identity",
     "KeyType": "identity",
     "Libp2pClientEndpoint": "endpoints",
@@ -46,6 +50,7 @@ _WHERE = {
     "PeerAddress": "address",
     "PeerID": "identity",
     "PublicKey": "identity",
+    "Stream": "interfaces",
 }
 
 

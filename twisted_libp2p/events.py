@@ -37,15 +37,15 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID, PublicKey
 from twisted_libp2p.interfaces import (
+    Connection,
     Direction,
     Ending,
-    IConnection,
     IEventBus,
-    IStream,
     ISubscription,
     Reachability,
     Resource,
     ScopeKind,
+    Stream,
     Verdict,
 )
 from twisted_libp2p.printable import brief
@@ -101,7 +101,7 @@ class _ConnectionEvent(Event):
     @ivar muxer: the muxer.
     """
 
-    connection: IConnection
+    connection: Connection
     peer: PeerID
     localAddress: Multiaddr | None
     remoteAddress: Multiaddr | None
@@ -147,7 +147,7 @@ class PeerConnected(Event):
     """
 
     peer: PeerID
-    connection: IConnection
+    connection: Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -163,7 +163,7 @@ class PeerDisconnected(Event):
     """
 
     peer: PeerID
-    connection: IConnection
+    connection: Connection
     ending: Ending
     reason: Failure
 
@@ -192,8 +192,8 @@ class _StreamEvent(Event):
     @ivar direction: which side opened it; equal to C{"inbound"} or C{"outbound"}.
     """
 
-    stream: IStream
-    connection: IConnection
+    stream: Stream
+    connection: Connection
     peer: PeerID
     protocolID: str
     direction: Direction
@@ -258,7 +258,7 @@ class Identified(Event):
     @ivar push: whether the peer sent the message unasked, after a change.
     """
 
-    connection: IConnection
+    connection: Connection
     peer: PeerID
     agent: str
     protocolVersion: str

@@ -23,7 +23,7 @@ from twisted_libp2p.events import (
     LimitReached,
     OpenedConn,
 )
-from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.interfaces import Connection, IConnection
 from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
@@ -122,7 +122,7 @@ class CrowdTestCase(SynchronousTestCase):
         self.nodes.settle()
         return node
 
-    def dial(self, node: Node) -> Deferred[IConnection]:
+    def dial(self, node: Node) -> Deferred[Connection]:
         """
         Dial the server, and let happen what will.
         """

@@ -26,7 +26,7 @@ from twisted_libp2p.events import (
     OpenedConn,
 )
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.interfaces import Connection
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 
@@ -174,7 +174,7 @@ class HardCapTests(CrowdTestCase):
         assert isinstance(error, LimitExceeded)
         self.assertEqual(error.option, "Limits.system.connections")
 
-    def dialFrom(self, other: Node) -> Deferred[IConnection]:
+    def dialFrom(self, other: Node) -> Deferred[Connection]:
         """
         Have the server dial another node.
         """

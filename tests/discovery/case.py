@@ -77,7 +77,7 @@ class DialingHost(HostDouble):
         self.events.publish(
             ClosedConn(
                 time=self.clock.seconds(),
-                connection=connection,
+                connection=connection,  # type: ignore[arg-type]
                 peer=connection.remotePeer,
                 localAddress=None,
                 remoteAddress=None,

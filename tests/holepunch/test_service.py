@@ -67,7 +67,7 @@ class HolePunchingTests(SynchronousTestCase):
         self.host.events.publish(
             OpenedConn(
                 time=0.0,
-                connection=connection,
+                connection=connection,  # type: ignore[arg-type]
                 peer=PEER.peerID,
                 localAddress=None,
                 remoteAddress=connection.remoteAddress,

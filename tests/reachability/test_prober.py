@@ -291,7 +291,7 @@ class Version1Tests(ProberTestCase):
         self.host.events.publish(
             OpenedConn(
                 time=0.0,
-                connection=connection,
+                connection=connection,  # type: ignore[arg-type]
                 peer=connection.remotePeer,
                 localAddress=None,
                 remoteAddress=connection.remoteAddress,

@@ -129,7 +129,7 @@ class ServiceTestCase(SynchronousTestCase):
         self.host.events.publish(
             ClosedConn(
                 time=0.0,
-                connection=connection,
+                connection=connection,  # type: ignore[arg-type]
                 peer=connection.remotePeer,
                 localAddress=connection.localAddress,
                 remoteAddress=connection.remoteAddress,

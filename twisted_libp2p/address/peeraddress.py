@@ -12,6 +12,7 @@ from typing import Literal
 from twisted.internet.address import IPv4Address
 
 from twisted_libp2p.address.multiaddr import Multiaddr
+from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
 
 __all__ = ["PeerAddress"]
@@ -59,6 +60,24 @@ class PeerAddress(IPv4Address):
         parts["peerID"] = peerID
         parts["multiaddr"] = multiaddr
         parts["protocolID"] = protocolID
+
+    @classmethod
+    def of(cls, end: object) -> PeerAddress:
+        """
+        Return the address of the peer at the other end of a stream.
+
+        @param end: the transport of a protocol, or its C{getPeer()}, or a request of
+            the web.
+        @raise InvalidInput: the other end is not a libp2p peer.
+        """
+        ask = getattr(end, "getPeer", None) or getattr(end, "getClientAddress", None)
+        address = end if ask is None else ask()
+        if not isinstance(address, PeerAddress):
+            raise InvalidInput(
+                f"{address} is not the address of a libp2p peer: the server is also"
+                " reached without libp2p"
+            )
+        return address
 
     @property
     def type(self) -> Literal["TCP"]:  # type: ignore[override]

@@ -11,9 +11,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.connection.context import ConnectionContext
 from twisted_libp2p.connection.negotiations import Outbound
 from twisted_libp2p.connection.waiting import StreamQueue
@@ -146,10 +147,10 @@ class Streams:
     def openStream(
         self,
         protocols: str | Sequence[str],
-        factory: IProtocolFactory,
+        factory: Builder,
         *,
         allowLimited: bool = False,
-    ) -> Deferred[IProtocol]:
+    ) -> Deferred[Any]:
         """
         Open a stream and negotiate its protocol.
 
@@ -162,9 +163,10 @@ class Streams:
         half is not closed.  If the peer does not agree, its connection is lost.
 
         @param protocols: a protocol id, or several in order of preference.
-        @param factory: builds the protocol; it is called with a
-            L{PeerAddress<twisted_libp2p.address.PeerAddress>}, which has the
-            negotiated id.
+        @param factory: builds the protocol: a factory, which is called with a
+            L{PeerAddress<twisted_libp2p.address.PeerAddress>} that has the
+            negotiated id; or a class of protocols, or a function without arguments
+            that returns a protocol.
         @param allowLimited: whether the stream may be opened on a connection that
             leads through a relay (C{limited}).  Protocols that are registered with
             C{allowLimited} may be in any case.
@@ -187,6 +189,8 @@ class Streams:
             )
         try:
             proposals = protocolids.proposals(protocols)
+            if not isinstance(factory, Factory):
+                factory = factoryOf(factory)
         except ConfigurationError:
             return fail(Failure())
         context = self._context

@@ -6,12 +6,14 @@ The events of peers that come and go, beside those of their connections.
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import LocalError, SessionEnded
 from twisted_libp2p.events import EventBus, PeerConnected, PeerDisconnected
-from twisted_libp2p.interfaces import Ending, IConnection
+from twisted_libp2p.interfaces import Connection, Ending, IConnection
 
 __all__ = ["endingOf", "publishArrival", "publishDeparture"]
 
@@ -35,7 +37,11 @@ def publishArrival(events: EventBus, time: float, connection: IConnection) -> No
     """
     if events.subscribers[PeerConnected]:
         events.publish(
-            PeerConnected(time=time, peer=connection.remotePeer, connection=connection)
+            PeerConnected(
+                time=time,
+                peer=connection.remotePeer,
+                connection=cast(Connection, connection),
+            )
         )
 
 
@@ -50,7 +56,7 @@ def publishDeparture(
             PeerDisconnected(
                 time=time,
                 peer=connection.remotePeer,
-                connection=connection,
+                connection=cast(Connection, connection),
                 reason=reason,
                 ending=endingOf(reason),
             )

@@ -162,6 +162,7 @@ from twisted_libp2p.interfaces.transport import (
     ITrustedProxies,
     IUpgrade,
 )
+from twisted_libp2p.interfaces.typed import Connection, Stream
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -170,6 +171,7 @@ __all__ = [
     "AddressSource",
     "AnyTransport",
     "Confidence",
+    "Connection",
     "DialOptions",
     "Direction",
     "Ending",
@@ -253,6 +255,7 @@ __all__ = [
     "Secured",
     "SentDatagram",
     "Source",
+    "Stream",
     "TagInfo",
     "Verdict",
     "windowOf",

@@ -6,8 +6,8 @@ The way from a node to its peers: connections, streams and questions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeVar, cast, overload
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, TimeoutError, fail, succeed
@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
+from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -35,6 +36,7 @@ from twisted_libp2p.events import EventBus, OpenedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
+    Connection,
     DialOptions,
     IConnection,
     Identification,
@@ -54,6 +56,8 @@ from twisted_libp2p.transport.endpoint import NamedEndpoint
 __all__ = ["OutgoingNode", "ProtocolClient"]
 
 S = TypeVar("S", bound=IService)
+P = TypeVar("P")
+M = TypeVar("M", bound=Protocol)
 
 
 #: Seconds that a connection through a relay has to get a direct one beside it, if the
@@ -153,7 +157,7 @@ class OutgoingNode:
         self,
         target: Target | IStreamClientEndpoint,
         options: DialOptions = DEFAULT_OPTIONS,
-    ) -> Deferred[IConnection]:
+    ) -> Deferred[Connection]:
         """
         Return an existing connection to a peer, or open one.
 
@@ -172,15 +176,17 @@ class OutgoingNode:
             return fail(NodeStopping())
         try:
             if isEndpoint(target):
-                return self._endpointDials.dial(self._endpoint(target), options)
+                found = self._endpointDials.dial(self._endpoint(target), options)
+                return cast("Deferred[Connection]", found)
             peer, addresses = parse(cast(Target, target))
         except ValueError:
             return fail()
         if peer is not None and not options.fresh:
             for connection in self.connections.to(peer):
                 if connection.connected:
-                    return succeed(connection)
-        return self._dialer.dial(peer, addresses, options=options)
+                    return succeed(cast(Connection, connection))
+        dialing = self._dialer.dial(peer, addresses, options=options)
+        return cast("Deferred[Connection]", dialing)
 
     def whenDirect(self, peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
         """
@@ -245,13 +251,40 @@ class OutgoingNode:
             )
         return NamedEndpoint.client(target, self.reactor)
 
+    @overload
+    def openStream(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        factory: Callable[[], P],
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> Deferred[P]: ...
+
+    @overload
+    def openStream(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        factory: Factory[M],
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> Deferred[M]: ...
+
+    @overload
+    def openStream(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        factory: IProtocolFactory | Factory[Any],
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> Deferred[Any]: ...
+
     def openStream(
         self,
         target: Target,
         protocols: str | Sequence[str],
         factory: Builder,
         options: DialOptions = DEFAULT_OPTIONS,
-    ) -> Deferred[IProtocol]:
+    ) -> Deferred[Any]:
         """
         Connect to a peer, unless that is done, and open a stream.
 
@@ -266,11 +299,12 @@ class OutgoingNode:
             built = factoryOf(factory)
         except ConfigurationError:
             return fail()
-        return self.connect(target, options).addCallback(
+        opening: Deferred[Any] = self.connect(target, options).addCallback(
             lambda connection: connection.openStream(
-                protocols, built, allowLimited=options.allowLimited
+                protocols, cast(Factory[Any], built), allowLimited=options.allowLimited
             )
         )
+        return opening
 
     def keep(self, target: Target, why: str = "kept") -> Keeping:
         """

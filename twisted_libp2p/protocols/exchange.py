@@ -46,6 +46,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Connection,
     IConnection,
     IRegistration,
     IRegistry,
@@ -64,7 +65,7 @@ TIMEOUT = 10.0
 MAX_MESSAGE = 64 * 1024
 
 #: Returns the answer to the request of the peer of a connection, now or later.
-Answer = Callable[[IConnection, bytes], bytes | Awaitable[bytes]]
+Answer = Callable[[Connection, bytes], bytes | Awaitable[bytes]]
 
 _log = Logger()
 
