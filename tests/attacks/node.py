@@ -25,6 +25,7 @@ from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.discovery.mdns.service import MdnsService
+from twisted_libp2p.errors import NotFound
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -298,6 +299,34 @@ class Victim:
             await self._node.service(MdnsService).disownServiceParent()
         return {}
 
+    async def identity(self) -> dict[str, Any]:
+        """
+        Give the peer id in bytes.
+        """
+        return {"peer": self._node.peerID.toBytes().hex()}
+
+    async def table(self) -> dict[str, Any]:
+        """
+        Name the servers in the routing table.
+        """
+        return {"peers": [str(each.peer) for each in self._dht.table]}
+
+    async def lookup(self, key: str) -> dict[str, Any]:
+        """
+        Look up a key in the DHT.
+        """
+        try:
+            report = await self._dht.closest(bytes.fromhex(key))
+        except NotFound as error:
+            return {"seconds": 0.0, "ending": str(error), "nearest": []}
+        return {
+            "asked": report.asked,
+            "heard": report.heard,
+            "seconds": report.seconds,
+            "ending": report.ending.value,
+            "nearest": [str(each) for each in report.nearest],
+        }
+
     async def reserve(self, relay: str) -> dict[str, Any]:
         """
         Listen at a relay, and wait for its answer.
@@ -390,6 +419,9 @@ def main() -> None:
         victim.announce,
         victim.verdict,
         victim.multicast,
+        victim.identity,
+        victim.table,
+        victim.lookup,
         victim.reserve,
         victim.release,
         victim.addresses,

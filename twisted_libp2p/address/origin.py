@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 import unicodedata
 from enum import IntEnum
+from functools import lru_cache
 
 from twisted_libp2p.address.multiaddr import Multiaddr
 from twisted_libp2p.address.scope import Scope, hostOfText, ipsOfHost
@@ -31,6 +32,10 @@ LOCAL = ("memory", "unix")
 METADATA = frozenset(
     hostOfText(text) for text in ("169.254.169.254", "100.100.100.200", "fd00:ec2::254")
 )
+
+
+#: Size of an address in bytes up to which its judgement is kept.
+_USUAL = 128
 
 
 class Origin(IntEnum):
@@ -74,28 +79,40 @@ class Origin(IntEnum):
         """
         if self is Origin.OWN or not address:
             return None
-        first = address.first
-        host = address.host
-        if _noPort(address):
-            return f"{address} has port 0, which nobody listens on"
-        if host is None and first in HOST_NAMES:
-            host = spelledIP(address.value(first) or "")
-            if host is None:
-                return None
+        judge = _refusal if len(address.toBytes()) <= _USUAL else _judge
+        return judge(self, address)
+
+
+def _judge(origin: Origin, address: Multiaddr) -> str | None:
+    """
+    Explain why an address of an origin must not be dialed; None if it may be.
+    """
+    first = address.first
+    host = address.host
+    if _noPort(address):
+        return f"{address} has port 0, which nobody listens on"
+    if host is None and first in HOST_NAMES:
+        host = spelledIP(address.value(first) or "")
         if host is None:
-            scope = Scope.LOOPBACK if first in LOCAL else Scope.PUBLIC
-        else:
-            scope = Scope.ofHost(host)
-            if scope is Scope.UNKNOWN:
-                return f"{address} is not the address of one host"
-            if any(ip.packed in METADATA for ip in ipsOfHost(host)):
-                return f"{address} serves this machine's credentials, and is no peer"
-        if self < _FARTHEST[scope]:
-            return (
-                f"{address} is a {scope.value} address, which a peer outside of that"
-                " network may not name"
-            )
-        return None
+            return None
+    if host is None:
+        scope = Scope.LOOPBACK if first in LOCAL else Scope.PUBLIC
+    else:
+        scope = Scope.ofHost(host)
+        if scope is Scope.UNKNOWN:
+            return f"{address} is not the address of one host"
+        if any(ip.packed in METADATA for ip in ipsOfHost(host)):
+            return f"{address} serves this machine's credentials, and is no peer"
+    if origin < _FARTHEST[scope]:
+        return (
+            f"{address} is a {scope.value} address, which a peer outside of that"
+            " network may not name"
+        )
+    return None
+
+
+#: A DHT judges the same addresses in each answer.
+_refusal = lru_cache(4096)(_judge)
 
 
 def _noPort(address: Multiaddr) -> bool:

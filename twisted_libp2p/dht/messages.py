@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -60,6 +61,10 @@ MAX_PROVIDER_KEY: Final = 80
 
 #: Maximum size of the addresses of one peer in bytes, as in go-libp2p-kad-dht 0.42.
 _MAX_PEER: Final = 8 << 10
+
+
+#: Size of an address in bytes up to which it is kept, once it was read.
+_USUAL: Final = 128
 
 
 class MessageType(IntEnum):
@@ -200,7 +205,7 @@ def _read(peers: Iterable[Any]) -> Iterator[NamedPeer]:
     """
     for each in islice(peers, MAX_PEERS):
         try:
-            peer = PeerID.fromBytes(each.id)
+            peer = _peer(each.id)
         except InvalidPeerID:
             continue
         yield NamedPeer(
@@ -218,10 +223,24 @@ def _readAddresses(peer: PeerID, addresses: Iterable[bytes]) -> Iterator[Multiad
         if room < 0:
             break
         try:
-            address = Multiaddr.fromBytes(each)
+            identity, bare = (_address if len(each) <= _USUAL else _parse)(each)
         except InvalidMultiaddr:
             continue
-        if address.peerID in (None, peer):
-            bare = address.withoutPeer()
-            if bare:
-                yield bare
+        if bare and identity in (None, peer):
+            yield bare
+
+
+def _parse(data: bytes) -> tuple[PeerID | None, Multiaddr]:
+    """
+    Read an address.
+
+    @return: the id of the peer at its end, and the rest.
+    @raise InvalidMultiaddr: it is malformed.
+    """
+    address = Multiaddr.fromBytes(data)
+    return address.peerID, address.withoutPeer()
+
+
+#: The answers of a lookup name the same few peers and addresses again and again.
+_peer = lru_cache(4096)(PeerID.fromBytes)
+_address = lru_cache(4096)(_parse)

@@ -194,8 +194,8 @@ class OutgoingNode:
         as it is after a hole was punched.
 
         @param seconds: the longest wait.
-        @return: fires with a connection without limits; with None if there is none by
-            then.
+        @return: fires with a connection without limits; with None when the time is
+            over.
         """
         for each in self.connections.to(peer):
             if each.connected and not each.limited:

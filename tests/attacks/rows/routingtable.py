@@ -6,7 +6,7 @@ The rows of a server of a DHT.
 
 from __future__ import annotations
 
-from tests.attacks.rows import routing
+from tests.attacks.rows import routers, routing
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["DHT_ROWS"]
@@ -33,6 +33,63 @@ DHT_ROWS = (
         "20 streams with 1000 lookups each, as fast as they go",
         routing.flood,
         others=NOBODY,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.lies",
+        "a server names invented peers at addresses inside, this node itself elsewhere,"
+        " and malformed ids",
+        routers.lies,
+        others=NOBODY,
+        network=True,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.silence",
+        "three servers name ever more peers, at a place that accepts connections and"
+        " says nothing",
+        routers.silence,
+        once=True,
+        long=25,
+        others=NOBODY,
+        network=True,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.answers",
+        "answers of 4 MiB, with 10,000 addresses, of another type, two at once,"
+        " garbage, and none",
+        routers.answers,
+        once=True,
+        long=60,
+        others=NOBODY,
+        network=True,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.posers",
+        "a peer claims to be a server, and resets each request",
+        routers.posers,
+        others=NOBODY,
+        network=True,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.crowd",
+        "300 peers of one address announce the same key, after an honest one",
+        routers.crowd,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--dht",),
+    ),
+    Row(
+        "dht.values",
+        "one peer stores 1,100 valid public keys; junk, old and oversized records",
+        routers.values,
+        once=True,
+        others=NOBODY,
+        network=True,
         node=("--dht",),
     ),
 )
