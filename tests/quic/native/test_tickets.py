@@ -1,114 +1,33 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Sessions of TLS that are resumed by a ticket, which is an option of the native backend.
+Resumed sessions of TLS over the native backend.
 """
 
 from __future__ import annotations
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.quic.native import requireNative
-from twisted_libp2p.errors import HandshakeFailed
-from twisted_libp2p.interfaces import IQuicBackend, QuicEvent
-from twisted_libp2p.quic.judge import CertificateJudge
-from twisted_libp2p.testing.quic.network import QuicSessionPair, UpgradeDouble
-from twisted_libp2p.testing.quic.pair import MOMENT, QuicPair
-
-#: Seconds after which no certificate is valid.
-_AGES = 500 * 366 * 86400.0
+from tests.quic.tickets import Tickets
+from twisted_libp2p.interfaces import IQuicBackend
+from twisted_libp2p.testing.quic.pair import QuicPair
 
 
-class TicketTests(SynchronousTestCase):
+class NativeTests(Tickets, SynchronousTestCase):
     """
-    Resumed sessions have identities too.
+    rustls, and our judge.
     """
 
-    def setUp(self) -> None:
+    def makeBackend(self) -> IQuicBackend:
         """
-        Make a backend, and count the judged certificates.
+        Make a backend.
         """
-        self.backend: IQuicBackend = requireNative().NativeBackend()
-        self.judge = CertificateJudge(lambda: MOMENT)
-        self.judged = 0
+        backend: IQuicBackend = requireNative().NativeBackend()
+        return backend
 
-    def count(self, data: bytes, expected: bytes | None) -> bytes:
+    def resumed(self, pair: QuicPair) -> bool:
         """
-        Judge a certificate, and count it.
+        Check whether no certificate was shown.
         """
-        self.judged += 1
-        return self.judge(data, expected)
-
-    def dialed(self, pair: QuicPair, expected: bytes | None) -> int:
-        """
-        Dial, check that both ends know each other, and close.
-
-        @return: how many certificates were judged in the handshake.
-        """
-        before = self.judged
-        pair.dialer.events.clear()
-        pair.listener.events.clear()
-        pair.dial(expected)
-        pair.advance(1)
-        self.assertEqual(pair.dialer.named(QuicEvent.CONFIRMED), [()])
-        for end, other in ((pair.dialer, pair.listener), (pair.listener, pair.dialer)):
-            self.assertEqual(
-                end.endpoint.certificate(end.connection), other.settings.certificate
-            )
-        pair.dialer.endpoint.close(pair.dialer.connection, pair.now, 0, b"")
-        pair.advance(10)
-        return self.judged - before
-
-    def test_resumed(self) -> None:
-        """
-        The second dial of a peer shows no certificates, and each end still has that of
-        the other; a dial of nobody in particular is not resumed.
-        """
-        settings = {"tickets": 2, "judge": self.count}
-        pair = QuicPair(self.backend, None, settings, settings)
-        peer = pair.listener.identity.peerID.toBytes()
-        self.assertGreater(self.dialed(pair, peer), 0)
-        self.assertEqual(self.dialed(pair, peer), 0)
-        self.assertGreater(self.dialed(pair, None), 0)
-
-    def test_off(self) -> None:
-        """
-        By default nothing is resumed.
-        """
-        settings = {"judge": self.count}
-        pair = QuicPair(self.backend, None, settings, settings)
-        peer = pair.listener.identity.peerID.toBytes()
-        first = self.dialed(pair, peer)
-        self.assertEqual(self.dialed(pair, peer), first)
-
-    def test_judgedAgain(self) -> None:
-        """
-        A peer whose certificate has expired since is refused by both ends, although no
-        certificate is shown in a resumed handshake.
-        """
-        pair = QuicSessionPair(Clock(), self.backend, start=False, tickets=2)
-        # It listens too: a socket that only dials is closed with its last connection.
-        pair.near.accept = lambda address: None
-        for now, refused in ((MOMENT, False), (MOMENT + _AGES, True)):
-            for hub in (pair.near, pair.far):
-                self.patch(hub.judge, "_now", lambda now=now: now)
-            near, far = pair.upgrades = (
-                UpgradeDouble(pair.upgrades[0].handshake),
-                UpgradeDouble(pair.upgrades[1].handshake),
-            )
-            pair.near.dial("192.0.2.2", 4002, near)
-            pair.advance(1)
-            for upgrade in (near, far):
-                self.assertEqual(upgrade.secured is None, refused)
-                self.assertEqual(len(upgrade.failures), refused)
-                for failure in upgrade.failures:
-                    failure.trap(HandshakeFailed)
-            texts = [str(each.value) for each in near.failures + far.failures]
-            found = any("the peer's certificate" in text for text in texts)
-            self.assertEqual(found, refused, texts)
-            if not refused:
-                near.session.start(pair.client)
-                far.session.start(pair.server)
-                near.session.close()
-                pair.advance(10)
+        return self.judged == 0

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import aioquic
 from zope.interface import implementer
 
-from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IQuicBackend, QuicSettings
 from twisted_libp2p.quic.aioquic.endpoint import AioquicEndpoint
 
@@ -41,12 +40,5 @@ class AioquicBackend:
     def endpoint(self, settings: QuicSettings) -> AioquicEndpoint:
         """
         Make an endpoint.
-
-        @raise ConfigurationError: TLS tickets are asked for.  aioquic would resume
-            without the certificate of a dialer.
         """
-        if settings.tickets:
-            raise ConfigurationError(
-                "the backend aioquic issues no TLS tickets: use the native backend"
-            )
         return AioquicEndpoint(settings, self._wall)

@@ -198,7 +198,7 @@ class AioquicConnection:
             self.quic.close(
                 _NO_APPLICATION_PROTOCOL, QuicFrameType.CRYPTO, "no ALPN in common"
             )
-        elif context.leaf is None or context.session_resumed:
+        elif context.leaf is None or context.early_data_accepted:
             self.quic.close(
                 QuicErrorCode.CRYPTO_ERROR, QuicFrameType.CRYPTO, "no certificate"
             )

@@ -31,6 +31,7 @@ from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
 
 from twisted_libp2p.quic.aioquic.parts import SparseStreams, sparse
+from twisted_libp2p.quic.aioquic.tickets import Tickets
 from twisted_libp2p.quic.aioquic.tls import MAX_MESSAGE, JudgingContext
 
 __all__ = ["CreditConnection", "resetToken"]
@@ -53,6 +54,9 @@ class CreditConnection(QuicConnection):
     @ivar resetKey: the key of stateless resets.
     @ivar newToken: returns a token for the next dial of the peer; None sends none.
     @ivar cryptoBuffer: the most bytes of handshake messages that wait for others.
+    @ivar tickets: the sessions that may be resumed; None resumes nothing.
+    @ivar expected: the bytes of the peer id that has to answer; None for any, and for a
+        listener.
     """
 
     tls: JudgingContext
@@ -64,6 +68,8 @@ class CreditConnection(QuicConnection):
         newToken: Callable[[], bytes] | None,
         maxStreams: int,
         cryptoBuffer: int,
+        tickets: Tickets | None = None,
+        expected: bytes | None = None,
         *,
         configuration: QuicConfiguration,
         **options: Any,
@@ -73,6 +79,8 @@ class CreditConnection(QuicConnection):
         self.resetKey = resetKey
         self.newToken = newToken
         self.cryptoBuffer = cryptoBuffer
+        self.tickets = tickets
+        self.expected = expected
         self._streams = SparseStreams()
         self._limitStreams(self._local_max_streams_bidi, maxStreams)
         # libp2p has no streams of one direction.
@@ -90,6 +98,11 @@ class CreditConnection(QuicConnection):
         # aioquic makes it itself, and has no place for a class of ours.
         self.tls.__class__ = JudgingContext
         self.tls.begin(self.judge, self._is_client)
+        if self.tickets is not None:
+            if self._is_client:
+                self.tls.resumeAt(self.tickets, self.expected)
+            else:
+                self.tls.resumeFor(self.tickets)
         for each in self._crypto_streams.values():
             sparse(each)
 

@@ -28,6 +28,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.aioquic.connection import AioquicConnection
 from twisted_libp2p.quic.aioquic.credit import CreditConnection, resetToken
 from twisted_libp2p.quic.aioquic.knocks import SAFE_SIZE, Knocks
+from twisted_libp2p.quic.aioquic.tickets import Tickets
 from twisted_libp2p.quic.headers import (
     CONNECTION_ID_SIZE,
     VERSION_1,
@@ -71,6 +72,7 @@ class AioquicEndpoint:
         """
         self._settings = settings
         self._tokens = Tokens(settings.tokenKey, wall)
+        self._tickets = Tickets() if settings.tickets else None
         self._certificate = x509.load_der_x509_certificate(settings.certificate)
         self._key = load_der_private_key(settings.privateKey, None)
         self._serverConfiguration = self._configuration(False)
@@ -184,6 +186,7 @@ class AioquicEndpoint:
             lambda: self._tokens.new(host),
             self._settings.maxStreams,
             self._settings.cryptoBuffer,
+            self._tickets,
             configuration=self._serverConfiguration,
             original_destination_connection_id=waiting.original or waiting.target,
             retry_source_connection_id=waiting.target if waiting.original else None,
@@ -242,6 +245,8 @@ class AioquicEndpoint:
             None,
             self._settings.maxStreams,
             self._settings.cryptoBuffer,
+            self._tickets,
+            expected,
             configuration=self._configuration(True, token, roundTrip),
             token_handler=tokens.append,
         )

@@ -13,6 +13,7 @@ from aioquic.buffer import Buffer  # type: ignore[attr-defined]
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from twisted_libp2p.errors import PeerMismatch
+from twisted_libp2p.quic.aioquic.tickets import Known, Tickets
 
 __all__ = ["CERTIFICATE_REQUIRED", "MAX_MESSAGE", "JudgingContext"]
 
@@ -38,18 +39,73 @@ class JudgingContext(tls.Context):
 
     @ivar judge: judges the certificate of the peer, and returns its public key.
     @ivar leaf: the accepted certificate, in DER; None so far.
+    @ivar known: the session that this one resumes, if the peer agrees.
     """
 
     judge: Callable[[bytes], bytes]
     leaf: bytes | None
+    known: Known | None
 
     def begin(self, judge: Callable[[bytes], bytes], isClient: bool) -> None:
         """
         Ask for the certificate of a dialer, and have it judged.
         """
         self.judge = judge
-        self.leaf = None
+        self.leaf = self.known = None
         self._request_client_certificate = not isClient
+        # No data before the end of the handshake: it could be replayed.
+        self._max_early_data = None
+
+    def resumeAt(self, tickets: Tickets, peer: bytes | None) -> None:
+        """
+        Resume an earlier session with a listener, and keep its tickets.
+
+        @param peer: the bytes of its peer id; None for any peer, which resumes nothing.
+        """
+        if peer is None:
+            return
+        known = self.known = tickets.recall(peer)
+        if known is not None:
+            self.session_ticket = known.ticket
+        self.new_session_ticket_cb = lambda ticket: tickets.keep(
+            peer, Known(ticket, self.leaf or b"")
+        )
+
+    def resumeFor(self, tickets: Tickets) -> None:
+        """
+        Let a dialer resume an earlier session, and give it a ticket.
+        """
+
+        def shown(identity: bytes) -> tls.SessionTicket | None:
+            self.known = tickets.redeem(identity)
+            return None if self.known is None else self.known.ticket
+
+        self.get_session_ticket_cb = shown
+        self.new_session_ticket_cb = lambda ticket: tickets.issue(
+            Known(ticket, self.leaf or b"")
+        )
+
+    def _client_handle_hello(self, input_buf: Buffer, output_buf: Buffer) -> None:
+        super()._client_handle_hello(input_buf, output_buf)
+        if self.session_resumed:
+            self._resumed()
+
+    def _server_handle_hello(
+        self, input_buf: Buffer, initial_buf: Buffer, handshake_buf: Buffer
+    ) -> None:
+        super()._server_handle_hello(input_buf, initial_buf, handshake_buf)
+        if self.session_resumed:
+            self._resumed()
+            # aioquic alone would wait for a certificate.
+            self._server_expect_finished()
+
+    def _resumed(self) -> None:
+        """
+        Judge the certificate of a resumed session again: it may have expired.
+        """
+        assert self.known is not None
+        self._accept(self.known.leaf)
+        self.leaf = self.known.leaf
 
     @property
     def incomplete(self) -> int:
@@ -66,13 +122,7 @@ class JudgingContext(tls.Context):
             raise tls.AlertBadCertificate("the certificate is one of several")
         super()._set_peer_certificate(certificate)
         data = certificate.certificates[0][0]
-        try:
-            key = self.judge(data)
-        except PeerMismatch:
-            # The text is sent, and nobody else has to know whom we look for.
-            raise tls.AlertBadCertificate("another peer is expected") from None
-        except Exception as error:
-            raise tls.AlertBadCertificate(str(error)) from None
+        key = self._accept(data)
         parsed = self._peer_certificate
         assert parsed is not None
         if key != parsed.public_key().public_bytes(
@@ -80,6 +130,18 @@ class JudgingContext(tls.Context):
         ):
             raise tls.AlertBadCertificate("the certificate has another key")
         self.leaf = data
+
+    def _accept(self, data: bytes) -> bytes:
+        """
+        Have a certificate judged, and return its public key.
+        """
+        try:
+            return self.judge(data)
+        except PeerMismatch:
+            # The text is sent, and nobody else has to know whom we look for.
+            raise tls.AlertBadCertificate("another peer is expected") from None
+        except Exception as error:
+            raise tls.AlertBadCertificate(str(error)) from None
 
     def _server_handle_certificate(self, input_buf: Buffer) -> None:
         """
