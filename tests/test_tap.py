@@ -36,6 +36,7 @@ from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError, DialFailed, Gated
 from twisted_libp2p.events import ClosedStream
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Reachability
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 from twisted_libp2p.protocols.echo import EchoFactory
@@ -361,6 +362,14 @@ class ServiceOptionsTests(SynchronousTestCase):
         with self.assertRaises(SystemExit) as caught:
             make("--relay", "auto", "--relay", relay)
         self.assertIn("--relay auto chooses relays", str(caught.exception))
+
+    def test_reachability(self) -> None:
+        """
+        A node finds out whether it can be dialed, unless it is told not to.
+        """
+        self.assertEqual(make().reachability.state, Reachability.UNKNOWN)
+        node = make("--no-reachability")
+        self.assertNotIn("reachability", {each.name for each in node.services})
 
     def test_discoveries(self) -> None:
         """

@@ -112,6 +112,11 @@ class Options(FindingOptions, DHTOptions, TunnelOptions):
         ["port-mapping", None, "have the router forward the ports that we listen on"],
         ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
         ["share-ports", None, "other processes may listen on the same addresses"],
+        [
+            "no-reachability",
+            None,
+            "neither ask peers to dial this node, nor dial others that ask",
+        ],
         ["no-listen", None, "listen nowhere, and only dial"],
     ]
 
@@ -188,6 +193,7 @@ class Options(FindingOptions, DHTOptions, TunnelOptions):
             **super().nodeArguments(),
             "listen": self.listening(),
             "announce": self["announce"],
+            "reachability": not self["no-reachability"],
             "proxies": self["trust-proxy"],
             "peerstore": self["peerstore"],
             # Default marks stay below the cap.

@@ -148,6 +148,8 @@ class PuncherTests(SynchronousTestCase):
         The client dials over both, again after an error.
         """
         self.punch(Role.CLIENT, TCP, QUIC)
+        trips = [options.roundTrip for _, options, _ in self.net.dials]
+        self.assertEqual(trips, [0.1, 0.1])
         self.assertEqual([each[0] for each in self.net.dials], [TCP, QUIC])
         self.assertEqual(self.net.packets.sent, [])
         self.net.dials[1][2].errback(OSError("refused"))

@@ -50,6 +50,16 @@ class MemoryTests(SynchronousTestCase):
             memory.ended(_peer(1), measured)
             self.assertEqual(memory.recall(_peer(1)).roundTrip, recalled)
 
+    def test_expectedTrip(self) -> None:
+        """
+        An expected round trip counts for a peer of which none was measured.
+        """
+        memory = PeerMemory()
+        memory.ended(_peer(1), 0.1)
+        for expected, unknown in ((0.3, 0.3), (1e-4, 0.025), (30.0, 2.0)):
+            self.assertEqual(memory.recall(_peer(1), expected).roundTrip, 0.1)
+            self.assertEqual(memory.recall(_peer(2), expected).roundTrip, unknown)
+
     def test_bounded(self) -> None:
         """
         There is a bound on the peers, and on each token.

@@ -124,6 +124,19 @@ class MetricsTests(SynchronousTestCase):
             self.value("libp2p_swarm_connections_opened_total", **labels), 1
         )
 
+    def test_quic(self) -> None:
+        """
+        QUIC has the name that go-libp2p gives it.
+        """
+        self.nodes.connect(self.node, self.nodes.start())
+        (connection,) = self.node.connections
+        self.patch(type(connection), "transport", "quic")
+        self.nodes.result(connection.close())
+        labels = {**INBOUND, "dir": "outbound", "transport": "quic-v1"}
+        self.assertEqual(
+            self.value("libp2p_swarm_connections_closed_total", **labels), 1
+        )
+
     def test_identify(self) -> None:
         """
         Identify and its push are counted in both directions.

@@ -108,9 +108,10 @@ class Puncher:
             for host in {each.host for each in bare} - {None}:
                 self._upgrader.expected.setdefault(host, []).append(run.punch)
         wait = None if roundTrip is None else max(USUAL_WAIT, roundTrip)
+        options = DialOptions(role=role, fromListener=True, roundTrip=roundTrip)
 
         def dial(address: Multiaddr) -> None:
-            dialing = self._repeat(run, address, role, wait)
+            dialing = self._repeat(run, address, options, wait)
             run.add(address, Deferred.fromCoroutine(dialing))
 
         for address in bare:
@@ -163,7 +164,7 @@ class Puncher:
                     del expected[host]
 
     async def _repeat(
-        self, run: _Run, address: Multiaddr, role: Role, wait: float | None
+        self, run: _Run, address: Multiaddr, options: DialOptions, wait: float | None
     ) -> IConnection:
         """
         Dial an address until that succeeds.  A router may answer a dial that comes too
@@ -181,12 +182,13 @@ class Puncher:
             transport = self._choice.find(address, run.origin)
             if transport is None:
                 raise UnsupportedAddress(f"no transport of this node dials {address}")
-            if role is Role.SERVER and IPacketPunching.providedBy(transport):
+            server = options.role is Role.SERVER
+            if server and IPacketPunching.providedBy(transport):
                 transport.sendPunch(address)
                 await self._pause(max(PACKET_WAIT, wait or 0.0))
                 continue
             try:
-                return await self._dial(transport, run.peer, address, role)
+                return await self._dial(transport, run.peer, address, options)
             except (CancelledError, LocalError):
                 raise
             except Exception as error:
@@ -197,12 +199,15 @@ class Puncher:
             await self._pause(wait)
 
     async def _dial(
-        self, transport: AnyTransport, peer: PeerID, address: Multiaddr, role: Role
+        self,
+        transport: AnyTransport,
+        peer: PeerID,
+        address: Multiaddr,
+        options: DialOptions,
     ) -> IConnection:
         """
         Dial an address once.
         """
-        options = DialOptions(role=role, fromListener=True)
         upgrade = self._upgrader.outbound(transport, peer, options)
         return await self._upgrader.connect(
             upgrade, transport, address, options=options

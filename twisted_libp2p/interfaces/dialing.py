@@ -38,6 +38,8 @@ class DialOptions:
         sets this to False for its own dials: otherwise it would ask itself.
     @ivar host: the name of the host whose IP address is dialed, for transports that ask
         the host for its name, such as WebSocket; the dialer sets it.
+    @ivar roundTrip: the expected seconds to the peer and back, for transports that send
+        lost packets again themselves, such as QUIC; None if nothing is known.
     """
 
     role: Role = Role.CLIENT
@@ -48,6 +50,7 @@ class DialOptions:
     allowLimited: bool = False
     routed: bool = True
     host: str | None = None
+    roundTrip: float | None = None
 
 
 #: The options of a caller that asks for nothing special.

@@ -205,15 +205,23 @@ class QuicHub:
 
     # Dialing
 
-    def dial(self, host: str, port: int, upgrade: IUpgrade) -> None:
+    def dial(
+        self,
+        host: str,
+        port: int,
+        upgrade: IUpgrade,
+        expectedTrip: float | None = None,
+    ) -> None:
         """
         Begin to connect.
 
+        @param expectedTrip: seconds to the peer and back, as long as no connection has
+            measured them; None if they are not known.
         @raise ValueError: the address is invalid.
         """
         expected = upgrade.handshake.expected
         data = None if expected is None else expected.toBytes()
-        token, roundTrip = self.memory.recall(expected)
+        token, roundTrip = self.memory.recall(expected, expectedTrip)
         handle = self._endpoint.connect(
             self.now(), host, port, data, "libp2p", token, roundTrip
         )

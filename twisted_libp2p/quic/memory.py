@@ -97,18 +97,22 @@ class PeerMemory:
             # The application has filled the book: it is only a shorter way.
             return
 
-    def recall(self, peer: PeerID | None) -> Facts:
+    def recall(self, peer: PeerID | None, expectedTrip: float | None = None) -> Facts:
         """
         Return the facts for a dial, whose token is used up then.
+
+        @param expectedTrip: the round trip of a peer of which none was measured, in
+            seconds; None if it is not known.
         """
         if peer is None:
             return _UNKNOWN
         facts = self._get(peer)
         if facts.token:
             self._set(peer, facts._replace(token=b""))
-        if facts.roundTrip is None:
+        trip = expectedTrip if facts.roundTrip is None else facts.roundTrip
+        if trip is None:
             return facts
-        return facts._replace(roundTrip=min(max(facts.roundTrip, _SHORTEST), _LONGEST))
+        return facts._replace(roundTrip=min(max(trip, _SHORTEST), _LONGEST))
 
     def _get(self, peer: PeerID) -> Facts:
         """

@@ -330,7 +330,7 @@ class QuicTransport:
                 if options.fromListener
                 else self._hubFor(host, local)
             )
-            hub.dial(host, port, upgrade)
+            hub.dial(host, port, upgrade, options.roundTrip)
         except CannotListenError as error:
             upgrade.fail(Failure(error))
         except ValueError as error:

@@ -70,6 +70,9 @@ _KEY_TYPES = {
     KeyType.ECDSA: "ECDSA",
 }
 
+# Transports that go-libp2p calls by other names.
+_TRANSPORTS = {"quic": "quic-v1"}
+
 _STACK = ("transport", "security", "muxer", "early_muxer", "ip_version")
 _CONNECTION = ("dir", *_STACK)
 
@@ -277,7 +280,9 @@ class NodeMetrics:
     def _stack(self, event: OpenedConn | ClosedConn) -> tuple[str, ...]:
         connection = event.connection
         return (
-            self._parts.label(connection.transport, MAX_PARTS),
+            self._parts.label(
+                _TRANSPORTS.get(connection.transport, connection.transport), MAX_PARTS
+            ),
             self._parts.label(event.security, MAX_PARTS),
             self._parts.label(event.muxer, MAX_PARTS),
             "true" if connection.early else "false",
