@@ -6,14 +6,15 @@ Requests to other servers.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections import Counter
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from twisted_libp2p.dht.messages import MAX_ANSWER, Message
+from twisted_libp2p.dht.messages import MAX_ANSWER, Message, MessageType
 from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import DialOptions, IConnection, IHost
@@ -23,6 +24,8 @@ from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["REQUEST_TIME", "Client"]
+
+T = TypeVar("T")
 
 #: Seconds for one request: to connect, and to get the whole answer.
 REQUEST_TIME: Final = 10.0
@@ -94,7 +97,8 @@ class Client:
     """
     Sends requests to servers.
 
-    @ivar sent: the number of requests that were sent.
+    @ivar sent: the number of requests that were sent, by their type.
+    @ivar failed: the number of these without a valid answer.
     """
 
     def __init__(self, host: IHost, protocol: str) -> None:
@@ -109,7 +113,8 @@ class Client:
         self._exchange = Exchange(
             protocol, host.clock, timeout=REQUEST_TIME, maximum=MAX_ANSWER
         )
-        self.sent = 0
+        self.sent: Counter[MessageType] = Counter()
+        self.failed: Counter[MessageType] = Counter()
 
     def ask(self, peer: PeerID, request: Message) -> Deferred[Message]:
         """
@@ -133,7 +138,8 @@ class Client:
                 )
             return answer
 
-        return self._within(peer, connected).addCallback(answered)
+        asking = self._within(peer, connected).addCallback(answered)
+        return self._counted(asking, request.type)
 
     def announce(self, peer: PeerID, message: Message) -> Deferred[None]:
         """
@@ -151,13 +157,24 @@ class Client:
             opening.addErrback(announcement.failed)
             return announcement.result
 
-        return self._within(peer, connected)
+        return self._counted(self._within(peer, connected), message.type)
+
+    def _counted(self, asking: Deferred[T], kind: MessageType) -> Deferred[T]:
+        """
+        Count a request, and its failure.
+        """
+        self.sent[kind] += 1
+
+        def failed(reason: Failure) -> Failure:
+            self.failed[kind] += 1
+            return reason
+
+        return asking.addErrback(failed)
 
     def _within(self, peer: PeerID, use: Any) -> Deferred[Any]:
         """
         Use a connection to a peer, all within the time of a request.
         """
-        self.sent += 1
         asking: Deferred[Any] = self._host.connect(peer, _DIRECTLY)
         asking.addCallback(use)
         return asking.addTimeout(REQUEST_TIME, self._host.clock, self._late)

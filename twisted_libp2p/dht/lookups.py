@@ -6,7 +6,7 @@ All lookups of a DHT node: their beginnings, and their results.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Final
 
@@ -39,6 +39,7 @@ class Lookups:
     Runs lookups.
 
     @ivar size: the size of the network, estimated from the lookups.
+    @ivar endings: the number of lookups by the reason of their end.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Lookups:
         self._publish = publish
         self._ended = ended
         self.size = NetworkSize(table.size)
+        self.endings: Counter[Ending] = Counter()
         self._bounds = Bounds(k=table.size)
         self._running: set[Lookup] = set()
         self._waiting: list[Deferred[None]] = []
@@ -149,6 +151,7 @@ class Lookups:
         Take the result of a lookup into account.
         """
         now = self._network.clock.seconds()
+        self.endings[report.ending] += 1
         self._reports[report.key] = report
         self._reports.move_to_end(report.key)
         if len(self._reports) > MAX_EXPLAINED:

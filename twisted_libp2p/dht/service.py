@@ -43,6 +43,7 @@ from twisted_libp2p.dht.scope import DHTScope
 from twisted_libp2p.dht.serving import Requests
 from twisted_libp2p.dht.table import SIZE, RoutingTable
 from twisted_libp2p.dht.upkeep import Upkeep
+from twisted_libp2p.dht.usage import DHTUsage
 from twisted_libp2p.dht.validators import IValidator, PublicKeyValidator, Validators
 from twisted_libp2p.dht.values import ValueStore
 from twisted_libp2p.errors import ConfigurationError, NotFound
@@ -359,6 +360,19 @@ class KademliaDHT(Service):
         complete.
         """
         return self._lookups.size.estimate(self._host.clock.seconds())
+
+    def usage(self) -> DHTUsage:
+        """
+        Return the numbers of requests and lookups.
+        """
+        client, requests = self._network.client, self._requests
+        return DHTUsage(
+            client.sent,
+            client.failed,
+            requests.received,
+            requests.refused,
+            self._lookups.endings,
+        )
 
     # The table
 

@@ -6,6 +6,7 @@ The streams on which peers send requests: any number on each, one answered at a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -15,8 +16,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.dht.answers import Asker
-from twisted_libp2p.dht.messages import MAX_REQUEST, Message
-from twisted_libp2p.errors import ErrorCode, LimitExceeded
+from twisted_libp2p.dht.messages import MAX_REQUEST, Message, MessageType
+from twisted_libp2p.errors import ErrorCode, LimitExceeded, ProtocolViolation
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IRegistration, IRegistry
 from twisted_libp2p.pacing import Deadlines
@@ -100,6 +101,7 @@ class _Serving(MessageReceiver):
             self._deadlines.end(self)
             self._deadlines.begin(self)
             message = Message.fromBytes(request, requests.protocol)
+            requests.received[message.type] += 1
             answer = requests.answer(message, self._asker, now)
             if answer is not None:
                 self.transport.write(delimit(answer.toBytes()))
@@ -110,6 +112,8 @@ class _Serving(MessageReceiver):
         """
         Stop producing answers.
         """
+        if reason is not None and reason.check(ProtocolViolation, LimitExceeded):
+            self._requests.refused += 1
         self._leave()
         self.transport.unregisterProducer()
 
@@ -161,6 +165,8 @@ class Requests:
     @ivar protocol: the protocol id, for errors.
     @ivar deadlines: the time for each request.
     @ivar answer: answers a request.
+    @ivar received: the number of requests by their type.
+    @ivar refused: the number of streams that were reset for a request.
     """
 
     def __init__(self, clock: IReactorTime, protocol: str, answer: Answer) -> None:
@@ -168,6 +174,8 @@ class Requests:
         self.protocol = protocol
         self.answer = answer
         self.deadlines = Deadlines(clock, IDLE_TIME)
+        self.received: Counter[MessageType] = Counter()
+        self.refused = 0
         self._accounts: dict[PeerID, _Account] = {}
 
     def serve(self, registry: IRegistry) -> IRegistration:

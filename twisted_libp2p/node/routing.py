@@ -6,7 +6,7 @@ The ways of a node to find the addresses of peers, and a record of their lookups
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -78,12 +78,17 @@ class _Recorded:
         return self.routing.findPeer(peer).addBoth(self._ended, lookup)
 
     def _ended(self, result: Any, lookup: _Lookup) -> Any:
+        outcomes = self._owner.outcomes
         if not isinstance(result, Failure):
             result = list(result)
+            outcomes[self.name, "found" if result else "nothing"] += 1
             lookup.outcome = f"{len(result)} addresses" if result else "nothing found"
         elif result.check(CancelledError):
+            outcomes[self.name, "cancelled"] += 1
             lookup.outcome = "no longer needed"
         else:
+            outcome = "nothing" if result.check(NotFound) else "failed"
+            outcomes[self.name, outcome] += 1
             lookup.outcome = result.getErrorMessage()
         lookup.seconds = self._owner.clock.seconds() - lookup.began
         return result
@@ -98,6 +103,8 @@ class Routing:
     C{node.routing}.
 
     @ivar clock: the time.
+    @ivar outcomes: the number of lookups by the name of the routing and the outcome:
+        C{found}, C{nothing}, C{failed}, or C{cancelled}.
     """
 
     def __init__(
@@ -110,6 +117,7 @@ class Routing:
         @param routings: the routings.
         """
         self.clock = clock
+        self.outcomes: Counter[tuple[str, str]] = Counter()
         self._routings: list[_Recorded] = []
         self._lookups: OrderedDict[PeerID, list[_Lookup]] = OrderedDict()
         for each in routings:

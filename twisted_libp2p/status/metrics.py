@@ -42,6 +42,7 @@ from twisted_libp2p.relay.events import (
     ReservationHeld,
     ReservationLost,
 )
+from twisted_libp2p.status.finding import findingMetrics
 from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.reaching import reaching
 from twisted_libp2p.status.usage import usage
@@ -244,6 +245,7 @@ class NodeMetrics:
         self._usage = [
             *usage(self._node, core, self._protocol),
             *reaching(self._node, core),
+            *findingMetrics(self._node, core),
         ]
 
     def collect(self) -> list[Any]:

@@ -37,6 +37,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.reachability.service import ReachabilityService
+from twisted_libp2p.status.finding import findingLines
 from twisted_libp2p.status.rate import Rate
 from twisted_libp2p.status.relays import relayLines
 
@@ -211,9 +212,9 @@ class Observer:
     def _reachability(self, now: float) -> list[str]:
         """
         Return the lines that explain whether peers can dial the node, if it finds out,
-        and those about relays and mapped ports.
+        and those about relays, mapped ports, and the ways to find peers.
         """
-        lines = relayLines(self._node)
+        lines = [*relayLines(self._node), *findingLines(self._node)]
         for each in self._node.services:
             if isinstance(each, ReachabilityService):
                 lines = [*each.report().lines(now), *lines]
