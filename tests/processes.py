@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from twisted.internet import reactor
@@ -136,18 +138,24 @@ class ProgramTestCase(TestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
 
-    def start(self, *arguments: str, stdin: int | None = None) -> Program:
+    def start(
+        self,
+        *arguments: str,
+        stdin: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Program:
         """
         Run Python with these arguments.
 
         @param stdin: a file that is its stdin; by default there is a pipe.
+        @param environment: further variables of the environment.
         """
         program = Program()
         reactor.spawnProcess(
             program,
             sys.executable,
             [sys.executable, *arguments],
-            {**os.environ, "PYTHONPATH": str(ROOT)},
+            {**os.environ, "PYTHONPATH": str(ROOT), **environment},
             str(self.folder),
             childFDs={0: "w" if stdin is None else stdin, 1: "r", 2: "r"},
         )

@@ -82,6 +82,21 @@ def checkContents(wheel: Path) -> None:
         sys.exit("the wheel has no license")
 
 
+def checkTypes(scripts: Path, folder: Path) -> None:
+    """
+    The programs of the examples are typed for a user who has mypy without a plugin.
+    Calls of Twisted's own functions without annotations are allowed.
+    """
+    run(scripts / "pip", "install", "--quiet", "mypy", "twisted[conch]", cwd=folder)
+    typed = folder / "typed"
+    typed.mkdir()
+    for program in (ROOT / "examples" / "programs").iterdir():
+        if program.suffix in (".py", ".tac"):
+            (typed / f"{program.stem}.py").write_text(program.read_text())
+    strict = ("--strict", "--allow-untyped-calls", "--config-file=")
+    run(scripts / "mypy", *strict, typed, cwd=folder)
+
+
 def main() -> None:
     """
     Run all checks, in a folder that is gone afterwards.
@@ -99,6 +114,7 @@ def main() -> None:
         run(scripts / "twist", "libp2p", "--help", cwd=folder)
         run(scripts / "libp2p", "keygen", "key", cwd=folder)
         run(scripts / "python", "-c", ENDPOINTS, cwd=folder)
+        checkTypes(scripts, folder)
         print(f"{wheel.name}: twist, twistd, libp2p and both endpoint strings work")
 
 

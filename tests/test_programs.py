@@ -1,0 +1,165 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the five programs in C{examples/programs}, each under three reactors.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tests.processes import TWISTD, ProgramTestCase
+
+PROGRAMS = Path(__file__).parents[1] / "examples" / "programs"
+LISTEN = "/ip4/127.0.0.1/tcp/0"
+ADDRESS = r"listening on (/ip4/127\.0\.0\.1/tcp/\d+/p2p/\w+)"
+
+#: Installs a reactor, and runs a program on it.
+RUN = """
+import runpy, sys
+from importlib import import_module
+import_module("twisted.internet." + sys.argv[1]).install()
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class Programs(ProgramTestCase):
+    """
+    The tests, for one reactor.
+    """
+
+    reactor: str
+
+    def arguments(self, program: str, *arguments: str) -> list[str]:
+        """
+        Return the arguments of Python that run a program.
+        """
+        path = str(PROGRAMS / program)
+        return ["-Wignore", "-c", RUN, self.reactor, path, *arguments]
+
+    async def run_(self, program: str, *arguments: str) -> str:
+        """
+        Run a program to its end, and return its output.
+        """
+        code, out, err = await self.execute(*self.arguments(program, *arguments))
+        self.assertEqual((code, err), (0, ""))
+        return out
+
+    async def test_chat(self) -> None:
+        """
+        Three members greet each other; one talks, one is killed, one leaves.
+        """
+        ada = self.start(*self.arguments("chat.py", "ada", "a.key", LISTEN))
+        address = await ada.says(ADDRESS)
+        bob = self.start(*self.arguments("chat.py", "bob", "b.key", LISTEN, address))
+        other = await bob.says(ADDRESS)
+        cyd = self.start(
+            *self.arguments("chat.py", "cyd", "c.key", LISTEN, address, other)
+        )
+        for each, nicks in ((ada, "bob cyd"), (bob, "ada cyd"), (cyd, "ada bob")):
+            for nick in nicks.split():
+                await each.says(rf"(\* {nick} is here)")
+        ada.transport.write(b"hello all\n")
+        for each in (bob, cyd):
+            await each.says("(<ada> hello all)")
+        cyd.transport.signalProcess("KILL")
+        for each in (ada, bob):
+            await each.says(r"(\* cyd is gone)")
+        bob.transport.signalProcess("INT")
+        await ada.says(r"(\* bob has left)")
+
+    async def test_calc(self) -> None:
+        """
+        AMP and PB call in both directions, and know who is asking.
+        """
+        server = self.start(*self.arguments("calc.py", "serve", LISTEN))
+        out = await self.run_("calc.py", "ask", await server.says(ADDRESS))
+        for line in (
+            "notice: computed for",
+            "1 + 2 = 3",
+            "as expected: too much for me",
+            "watcher: balance is 15",
+            "balance 15",
+        ):
+            self.assertIn(line, out)
+
+    async def test_files(self) -> None:
+        """
+        A file that was fetched in part is fetched from there.
+        """
+        content = os.urandom(300_000)
+        (self.folder / "data").write_bytes(content)
+        (self.folder / "there").mkdir()
+        server = self.start(*self.arguments("files.py", "offer", LISTEN))
+        address = await server.says(ADDRESS)
+        part = self.folder / "data.part"
+        part.write_bytes(content[:100_000])
+        out = await self.run_("files.py", "fetch", address, "data")
+        self.assertIn("asking from byte 100000", out)
+        self.assertIn("checksum good", out)
+        self.assertEqual((self.folder / "data").read_bytes(), content)
+
+    async def test_shell(self) -> None:
+        """
+        SSH runs a command, and the site greets, each by the peer id of the client.
+        """
+        server = self.start(*self.arguments("shell.py", "serve", LISTEN, "sesame"))
+        address = await server.says(ADDRESS)
+        out = await self.run_("shell.py", "run", address, "sesame", "uptime")
+        self.assertIn("asked for uptime", out)
+        self.assertIn("12D3KooW", out)
+        out = await self.run_("shell.py", "get", address, "/")
+        self.assertIn("200 hello, 12D3KooW", out)
+
+    async def test_hub(self) -> None:
+        """
+        The daemon counts, and logs who comes and goes.
+        """
+        kind = self.reactor.removesuffix("reactor")
+        server = self.start(
+            *TWISTD, "--reactor", kind, "--nodaemon", "--pidfile=",
+            "--python", str(PROGRAMS / "hub.tac"),
+            environment={
+                "HUB_LISTEN": LISTEN,
+                "HUB_STATUS": "tcp:0:interface=127.0.0.1",
+            },
+        )  # fmt: skip
+        address = await server.says(ADDRESS)
+        code, out, _ = await self.execute(
+            "-m", "twisted_libp2p", "pipe", address, "/count/1.0.0"
+        )
+        self.assertEqual((code, out), (0, "1\n"))
+        await server.says(r"(connected 12D3KooW\w+)")
+        await server.says(r"(12D3KooW\w+ left)")
+
+
+class EpollTests(Programs):
+    """
+    On Linux this is the usual reactor.
+    """
+
+    reactor = "epollreactor"
+    skip = None if sys.platform == "linux" else "needs epoll"
+
+
+class AsyncioTests(Programs):
+    """
+    The event loop of asyncio.
+    """
+
+    reactor = "asyncioreactor"
+
+
+class SelectTests(Programs):
+    """
+    The reactor that is everywhere.
+    """
+
+    reactor = "selectreactor"
+
+
+# Only its subclasses are tests.
+del Programs
