@@ -19,16 +19,21 @@ from twisted.internet.error import ConnectBindError, ConnectError
 from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
+    IReactorTime,
     IStreamClientEndpoint,
 )
 from twisted.internet.tcp import makeBinding
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["FallingBack", "ReusablePorts"]
+__all__ = ["UNANSWERED", "FallingBack", "ReusablePorts"]
 
 #: The option by which sockets share a port; not everywhere.
 _OPTION: Final = socket.SO_REUSEPORT if "SO_REUSEPORT" in vars(socket) else None
+
+#: Seconds without an answer after which another port is tried beside the shared one:
+#: the first packet has been sent again by then.
+UNANSWERED: Final = 1.5
 
 _WILDCARDS: Final = ("0.0.0.0", "::", "")
 
@@ -88,26 +93,104 @@ class FallingBack:
     """
     Dials from a shared port, and from any other if that cannot be: because there is
     such a connection already, or was one a moment ago.
+
+    If there is no answer soon, it dials from another port beside the first one: the
+    peer may have an old connection from our port, after a restart of our router, and
+    then answers by a packet that the router drops.
     """
 
     def __init__(
-        self, shared: IStreamClientEndpoint, other: IStreamClientEndpoint
+        self,
+        shared: IStreamClientEndpoint,
+        other: IStreamClientEndpoint,
+        clock: IReactorTime,
     ) -> None:
+        """
+        @param clock: the timers.
+        """
         self._shared = shared
         self._other = other
+        self._clock = clock
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
         Connect.
         """
+        return _Dials(self._shared, self._other, self._clock, protocolFactory).result
 
-        def failed(reason: Failure) -> Any:
-            error = reason.value
-            if reason.check(ConnectBindError) or (
-                isinstance(error, ConnectError)
-                and error.osError in (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
-            ):
-                return self._other.connect(protocolFactory)
-            return reason
 
-        return self._shared.connect(protocolFactory).addErrback(failed)
+class _Dials:
+    """
+    The dial from a shared port, and that from another one.
+
+    @ivar result: fires with the first connection.
+    """
+
+    def __init__(
+        self,
+        shared: IStreamClientEndpoint,
+        other: IStreamClientEndpoint,
+        clock: IReactorTime,
+        factory: IProtocolFactory,
+    ) -> None:
+        self.result: Deferred[IProtocol] = Deferred(lambda _: self._end())
+        self._factory = factory
+        self._other: IStreamClientEndpoint | None = other
+        self._running: list[Deferred[IProtocol]] = []
+        self._isOver = False
+        self._unanswered = clock.callLater(UNANSWERED, self._fallBack)
+        self._dial(shared)
+
+    def _dial(self, endpoint: IStreamClientEndpoint) -> None:
+        dial = endpoint.connect(self._factory)
+        self._running.append(dial)
+        dial.addCallbacks(
+            self._connected, self._failed, callbackArgs=(dial,), errbackArgs=(dial,)
+        )
+
+    def _fallBack(self) -> None:
+        """
+        Dial from another port, if that is not done.
+        """
+        other, self._other = self._other, None
+        if self._unanswered.active():
+            self._unanswered.cancel()
+        if other is not None:
+            self._dial(other)
+
+    def _connected(self, protocol: IProtocol, dial: Deferred[IProtocol]) -> None:
+        self._running.remove(dial)
+        self._end()
+        self.result.callback(protocol)
+
+    def _failed(self, reason: Failure, dial: Deferred[IProtocol]) -> None:
+        self._running.remove(dial)
+        if self._isOver:
+            return
+        if self._other is not None and _isTaken(reason):
+            self._fallBack()
+        elif not self._running:
+            self._end()
+            self.result.errback(reason)
+
+    def _end(self) -> None:
+        """
+        Give up the other dial.
+        """
+        self._isOver = True
+        self._other = None
+        if self._unanswered.active():
+            self._unanswered.cancel()
+        for each in list(self._running):
+            each.cancel()
+
+
+def _isTaken(reason: Failure) -> bool:
+    """
+    Check whether a dial has failed because its port cannot be used.
+    """
+    error = reason.value
+    return isinstance(error, ConnectBindError) or (
+        isinstance(error, ConnectError)
+        and error.osError in (errno.EADDRNOTAVAIL, errno.EADDRINUSE)
+    )

@@ -380,7 +380,7 @@ class TCPTransport:
             return dialFrom(shared)
         if shared is None:
             return dialFrom(None)
-        return FallingBack(dialFrom(shared), dialFrom(None))
+        return FallingBack(dialFrom(shared), dialFrom(None), self._reactor)
 
     def _throughProxy(
         self, proxy: IProxy, host: str, port: int, options: DialOptions
