@@ -42,6 +42,7 @@ ORDER = (
     ("testing", "options"),
     ("status", "seek", "daemon", "joining"),
     ("tools",),
+    ("script",),
     ("endpoints", "tap", "__main__"),
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

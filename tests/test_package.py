@@ -35,6 +35,40 @@ class PackageTests(SynchronousTestCase):
         with self.assertRaises(AttributeError):
             twisted_libp2p.nothing  # noqa: B018
 
+    def test_script(self) -> None:
+        """
+        The version and the ids of a key are printed without a reactor, or a node.
+        """
+        program = (
+            "import sys; sys.argv = ['libp2p', *sys.argv[1:]];"
+            "from twisted_libp2p.script import script; script();"
+            "heavy = 'twisted.internet.reactor', 'twisted_libp2p.node';"
+            "print([each for each in heavy if each in sys.modules])"
+        )
+        path = self.mktemp()
+        identity = twisted_libp2p.Identity.generate()
+        identity.toFile(path)
+        run = [sys.executable, "-c", program]
+        version = subprocess.check_output([*run, "--version"], text=True)
+        self.assertEqual(version, f"twisted_libp2p {twisted_libp2p.__version__}\n[]\n")
+        lines = subprocess.check_output([*run, "id", path], text=True).splitlines()
+        self.assertEqual((lines[0], lines[3]), (str(identity.peerID), "[]"))
+
+    def test_brokenKey(self) -> None:
+        """
+        A file that is not a key is one line on stderr, and the code 1.
+        """
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write("no key")
+        program = "from twisted_libp2p.script import script; script()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "id", path], capture_output=True, text=True
+        )
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertTrue(done.stderr.startswith("libp2p: "), done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+
     def test_light(self) -> None:
         """
         Importing the package imports no reactor, nor even Twisted.

@@ -35,6 +35,7 @@ from twisted_libp2p.peerstore import (
 )
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
+from twisted_libp2p.script import printIDs
 from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
 from twisted_libp2p.tools.stdio import joinStandard
@@ -59,10 +60,7 @@ def showID(options: Any) -> None:
         raise ConfigurationError(
             f"there is no file {options['path']}: libp2p keygen FILE makes one"
         )
-    peer = Identity.fromFile(options["path"]).peerID
-    print(peer)
-    print(peer.toCID("base32"))
-    print(peer.toCID("base36"))
+    printIDs(options["path"])
 
 
 async def _withConnection(
