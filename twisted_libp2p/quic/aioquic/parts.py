@@ -121,11 +121,15 @@ class Parts:
 class SparseReceiver(QuicStreamReceiver):
     """
     The peer's half of a stream, which takes no more memory than its bytes.
+
+    @ivar settled: whether both halves have ended for the user; aioquic keeps the stream
+        until the peer has acknowledged our half.
     """
 
     def __init__(self, stream_id: int | None, readable: bool) -> None:
         super().__init__(stream_id, readable)
         self._parts = Parts()
+        self.settled = False
 
     def handle_frame(self, frame: QuicStreamFrame) -> StreamDataReceived | None:
         """

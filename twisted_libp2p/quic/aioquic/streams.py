@@ -17,6 +17,13 @@ from aioquic.quic.stream import QuicStream
 
 from twisted_libp2p.interfaces import FIN, QuicEvent, windowOf
 from twisted_libp2p.quic.aioquic.credit import CreditConnection
+from twisted_libp2p.quic.aioquic.halves import (
+    Reading,
+    Writing,
+    readingAfter,
+    writingAfter,
+)
+from twisted_libp2p.quic.aioquic.parts import SparseReceiver
 
 __all__ = ["Streams"]
 
@@ -35,25 +42,19 @@ class _Stream:
     @ivar unread: how many these are.
     @ivar taken: the bytes that were read or dropped.
     @ivar end: the end of the peer's half, as C{read} returns it; None so far.
-    @ivar reported: whether the user is to read until there is nothing.
-    @ivar stopped: whether received bytes are dropped.
-    @ivar readEnd: whether the user has read the end.
+    @ivar reading: the state of the peer's half.
     @ivar written: the bytes that were taken from the user.
-    @ivar sent: whether our half has ended, or was reset.
-    @ivar unwanted: whether the peer reads no longer, and this has been reported.
+    @ivar writing: the state of our half.
     """
 
     __slots__ = (
         "chunks",
         "end",
         "quic",
-        "readEnd",
-        "reported",
-        "sent",
-        "stopped",
+        "reading",
         "taken",
         "unread",
-        "unwanted",
+        "writing",
         "written",
     )
 
@@ -62,8 +63,40 @@ class _Stream:
         self.chunks: deque[bytes] = deque()
         self.unread = self.taken = self.written = 0
         self.end: int | None = None
-        self.reported = self.stopped = self.readEnd = self.sent = False
-        self.unwanted = False
+        self.reading = Reading.QUIET
+        self.writing = Writing.OPEN
+
+    def read(self, event: str) -> bool:
+        """
+        Go to the state of the peer's half after an event.
+
+        @return: False if the event changes nothing.
+        """
+        before, self.reading = self.reading, readingAfter(self.reading, event)
+        return self.reading is not before
+
+    def write(self, event: str) -> bool:
+        """
+        Go to the state of our half after an event.
+
+        @return: False if the event changes nothing.
+        """
+        before, self.writing = self.writing, writingAfter(self.writing, event)
+        return self.writing is not before
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether our half has ended, or was reset.
+        """
+        return self.writing is not Writing.OPEN
+
+    @property
+    def dropping(self) -> bool:
+        """
+        Whether received bytes are dropped.
+        """
+        return self.reading >= Reading.STOPPED
 
 
 class Streams:
@@ -108,7 +141,7 @@ class Streams:
             return
         if fin:
             stream.end = FIN
-        if stream.stopped:
+        if stream.dropping:
             self._take(stream, len(data))
             self._settle(number, stream)
             return
@@ -128,7 +161,7 @@ class Streams:
         stream.unread = 0
         stream.end = code
         self._take(stream, stream.quic.receiver.highest_offset - stream.taken)
-        if stream.stopped:
+        if stream.dropping:
             self._settle(number, stream)
         else:
             self.events.append((QuicEvent.RESET, number, code))
@@ -138,10 +171,12 @@ class Streams:
         Note that the peer reads no longer.
         """
         stream = self._find(number)
-        if stream is None or stream.unwanted or stream.quic.sender.is_finished:
-            # The frame was sent again, or comes after all bytes have arrived.
+        if stream is None or stream.quic.sender.is_finished:
+            # All bytes have arrived.
             return
-        stream.unwanted = True
+        if not stream.write("refuse"):
+            # The frame was sent again.
+            return
         self._drop(stream)
         self.events.append((QuicEvent.STOPPED, number, code))
 
@@ -156,7 +191,7 @@ class Streams:
             if stream.quic.sender.is_finished:
                 self._writing.discard(stream)
                 self.events.append((QuicEvent.FINISHED, stream.quic.stream_id))
-            elif not (size or stream.sent):
+            elif not (size or stream.ended):
                 self._writing.discard(stream)
         self._kept = kept
         if self._blocked:
@@ -187,7 +222,7 @@ class Streams:
         Take bytes, as many as there is room for.
         """
         stream = self._all.get(number)
-        if stream is None or stream.sent:
+        if stream is None or stream.ended:
             return 0
         data = b"".join(pieces)
         room = self._room(stream)
@@ -209,9 +244,8 @@ class Streams:
         End our half.
         """
         stream = self._all.get(number)
-        if stream is not None and not stream.sent:
+        if stream is not None and stream.write("end"):
             self._quic.send_stream_data(number, b"", True)
-            stream.sent = True
             self._writing.add(stream)
             self._blocked.pop(number, None)
             self._settle(number, stream)
@@ -223,6 +257,7 @@ class Streams:
         stream = self._all.get(number)
         if stream is not None and not stream.quic.sender.is_finished:
             stream.quic.sender.reset(code)
+            stream.write("end")
             self._drop(stream)
             self._blocked.pop(number, None)
             self._settle(number, stream)
@@ -232,9 +267,8 @@ class Streams:
         Ask the peer to send no longer.
         """
         stream = self._all.get(number)
-        if stream is None or stream.stopped:
+        if stream is None or not stream.read("stop"):
             return
-        stream.stopped = True
         self._take(stream, stream.unread)
         stream.chunks.clear()
         stream.unread = 0
@@ -247,12 +281,12 @@ class Streams:
         Return unread bytes and the end, and give credit.
         """
         stream = self._all.get(number)
-        if stream is None or stream.stopped or stream.readEnd:
+        if stream is None or stream.dropping:
             return None
         chunks = stream.chunks
         if not chunks:
             if stream.end is None:
-                stream.reported = False
+                stream.read("read all")
                 return None
             data = b""
         elif stream.unread <= maximum:
@@ -265,9 +299,10 @@ class Streams:
         if chunks:
             return data, None
         if stream.end is None:
-            stream.reported = len(data) >= maximum
+            if len(data) < maximum:
+                stream.read("read all")
             return data, None
-        stream.readEnd = True
+        stream.read("read end")
         self._settle(number, stream)
         return data, stream.end
 
@@ -303,7 +338,10 @@ class Streams:
         stream = self._all.get(number)
         if stream is None:
             quic = self._quic._streams.get(number)
-            if quic is None or quic.receiver is None or self._ours(number):
+            if quic is None or self._ours(number):
+                return None
+            receiver = quic.receiver
+            if not isinstance(receiver, SparseReceiver) or receiver.settled:
                 return None
             stream = self._all[number] = _Stream(quic)
             self.events.append((QuicEvent.OPENED, number))
@@ -313,8 +351,7 @@ class Streams:
         return bool(number & 1) != self._quic.configuration.is_client
 
     def _report(self, number: int, stream: _Stream) -> None:
-        if not stream.reported:
-            stream.reported = True
+        if stream.read("report"):
             self.events.append((QuicEvent.READABLE, number))
 
     def _take(self, stream: _Stream, size: int) -> None:
@@ -326,7 +363,7 @@ class Streams:
         stream.taken += size
         self._taken += size
         quic = stream.quic
-        if not (stream.stopped or stream.end is not None):
+        if not stream.dropping and stream.end is None:
             window = windowOf(self._streamWindow, stream.taken)
             limit = stream.taken + window
             if limit - quic.max_stream_data_local >= window // _PORTION:
@@ -348,7 +385,7 @@ class Streams:
         """
         Return how many bytes may be taken now.
         """
-        if stream.sent:
+        if stream.ended:
             return 0
         return min(
             stream.quic.max_stream_data_remote - stream.written,
@@ -363,7 +400,6 @@ class Streams:
         sender = stream.quic.sender
         self._promised -= stream.written - sender.highest_offset
         stream.written = sender.highest_offset
-        stream.sent = True
         self._writing.discard(stream)
         del sender._buffer[:]
 
@@ -371,7 +407,12 @@ class Streams:
         """
         Forget a stream that has ended on both sides.
         """
-        over = stream.readEnd or (stream.stopped and stream.end is not None)
-        if over and stream.sent and self._all.get(number) is stream:
+        if stream.end is not None:
+            stream.read("end comes")
+        over = stream.reading is Reading.OVER
+        if over and stream.ended and self._all.get(number) is stream:
             del self._all[number]
+            receiver = stream.quic.receiver
+            assert isinstance(receiver, SparseReceiver)
+            receiver.settled = True
             self._blocked.pop(number, None)

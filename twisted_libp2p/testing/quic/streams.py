@@ -145,6 +145,22 @@ class StreamTests(QuicBase):
         pair.run()
         self.assertEqual(pair.listener.named(QuicEvent.OPENED), [])
 
+    def test_openedOnce(self) -> None:
+        """
+        A wish that comes after both halves have ended does not open the stream again.
+        """
+        pair = self.connected()
+        stream = self.opened(pair, b"")
+        end, other = pair.dialer, pair.listener
+        end.endpoint.write(end.connection, stream, [b"x"])
+        end.endpoint.finish(end.connection, stream)
+        pair.run()
+        self.assertEqual(other.readAll(stream), (b"x", FIN))
+        other.endpoint.finish(other.connection, stream)
+        end.endpoint.stop(end.connection, stream, 7)
+        pair.advance(1)
+        self.assertEqual(other.named(QuicEvent.OPENED), [(stream,)])
+
     def test_window(self) -> None:
         """
         Bytes that nobody reads give no credit: the writer stops at the window of the
