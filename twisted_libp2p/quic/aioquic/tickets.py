@@ -55,7 +55,7 @@ class Tickets:
 
     def recall(self, peer: bytes | None) -> Known | None:
         """
-        Return the session for a dial; None if there is none.
+        Return the session for a dial; None without one.
         """
         known = None if peer is None else self._kept.pop(peer, None)
         return known if known is not None and known.ticket.is_valid else None
@@ -70,6 +70,6 @@ class Tickets:
 
     def redeem(self, identity: bytes) -> Known | None:
         """
-        Return the session of a ticket that a peer shows; None if there is none.
+        Return the session of a ticket that a peer shows; None for an unknown one.
         """
         return self._issued.pop(identity, None)
