@@ -18,8 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import OpenGater
 from twisted_libp2p.errors import DialToSelf
+from twisted_libp2p.events import PeerDisconnected
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Source
+from twisted_libp2p.interfaces import Ending, Source
 from twisted_libp2p.testing.nodes import MemoryNodes
 
 
@@ -215,3 +216,22 @@ class MemoryNodesTests(SynchronousTestCase):
         self.assertEqual(longest, self.redials(random=lambda: 0.0))
         for most, least in zip(longest, self.redials(random=lambda: 1.0), strict=True):
             self.assertAlmostEqual(least, most / 2, places=6)
+
+    def test_crash(self) -> None:
+        """
+        The peers of a crashed node see that it was lost, not that it left; it can be
+        started again.
+        """
+        for delay in (0.0, 0.05):
+            nodes = MemoryNodes(delay)
+            one, other = nodes.start(), nodes.start()
+            nodes.connect(one, other)
+            gone = one.events.next(PeerDisconnected)
+            nodes.crash(other)
+            nodes.advance(2 * delay)
+            self.assertEqual(self.successResultOf(gone).ending, Ending.LOST)
+            self.assertFalse(other.running)
+            other.startService()
+            nodes.settle()
+            nodes.connect(one, other)
+            nodes.stop()

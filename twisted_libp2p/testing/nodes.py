@@ -12,11 +12,9 @@ A test of a protocol of yours::
 
         def test_greeting(self):
             server, client = self.nodes.start(), self.nodes.start()
-            server.registry.register("/greeter/1.0.0", GreeterFactory())
+            server.serve("/greeter/1.0.0", Greeter)
             greeted = self.nodes.result(
-                client.connector(server.addresses[0], "/greeter/1.0.0").connect(
-                    Factory.forProtocol(Greeted)
-                )
+                client.openStream(server.addresses[0], "/greeter/1.0.0", Greeted)
             )
             self.nodes.advance(10.0)
             ...
@@ -28,6 +26,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -154,6 +153,16 @@ class MemoryNodes:
         if isinstance(result, Failure):
             result.raiseException()
         return result  # type: ignore[no-any-return]
+
+    def crash(self, node: Node) -> None:
+        """
+        End a node as a crash does: its connections are cut without a farewell, and its
+        peers see that.  It can be started again by C{startService}.
+        """
+        for connection in list(node.connections):
+            connection.abort(Failure(ConnectionAborted()))
+        self.settle()
+        self.result(node.stopService())
 
     def stop(self) -> None:
         """
