@@ -33,7 +33,7 @@ _OPTION: Final = socket.SO_REUSEPORT if "SO_REUSEPORT" in vars(socket) else None
 
 #: Seconds without an answer after which another port is tried beside the shared one:
 #: the first packet has been sent again by then.
-UNANSWERED: Final = 1.5
+UNANSWERED: Final = 2.0
 
 _WILDCARDS: Final = ("0.0.0.0", "::", "")
 
@@ -94,7 +94,7 @@ class FallingBack:
     Dials from a shared port, and from any other if that cannot be: because there is
     such a connection already, or was one a moment ago.
 
-    If there is no answer soon, it dials from another port beside the first one: the
+    Without an answer it soon dials from another port beside the first one: the
     peer may have an old connection from our port, after a restart of our router, and
     then answers by a packet that the router drops.
     """
