@@ -510,7 +510,7 @@ class LimitTests(SynchronousTestCase):
         for room in (
             "wire", "identity", "address", "negotiation", "security", "muxer",
             "transport", "connection", "protocols", "peerstore", "connmanager",
-            "status", "quic", "dht", "portmap", "discovery",
+            "status", "quic", "dht", "portmap", "discovery", "pubsub",
         ):  # fmt: skip
             for path in (ROOT / "twisted_libp2p" / room).rglob("*.py"):
                 place = ".".join(path.relative_to(ROOT / "twisted_libp2p").parts)[:-3]

@@ -52,6 +52,13 @@ from twisted_libp2p.errors.local import (
     StreamAborted,
     UnsupportedAddress,
 )
+from twisted_libp2p.errors.publishing import (
+    InvalidMessage,
+    MessageTooLarge,
+    NoPeers,
+    PublishFailed,
+    QueuesFull,
+)
 from twisted_libp2p.errors.remote import (
     CircuitLimit,
     CircuitRefused,
@@ -91,6 +98,7 @@ __all__ = [
     "HandshakeFailed",
     "InvalidInput",
     "InvalidKey",
+    "InvalidMessage",
     "InvalidMultiaddr",
     "InvalidPeerID",
     "InvalidRecord",
@@ -101,9 +109,11 @@ __all__ = [
     "LimitedConnection",
     "LocalError",
     "MappingRefused",
+    "MessageTooLarge",
     "NegotiationFailed",
     "NoAddresses",
     "NoGateway",
+    "NoPeers",
     "NodeStopping",
     "NotFound",
     "PeerMismatch",
@@ -111,6 +121,8 @@ __all__ = [
     "ProtocolViolation",
     "ProxyFailed",
     "ProxyRefused",
+    "PublishFailed",
+    "QueuesFull",
     "RemoteError",
     "RendezvousRefused",
     "ReservationRefused",

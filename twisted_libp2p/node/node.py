@@ -68,6 +68,7 @@ from twisted_libp2p.node.serving import ServingNode
 from twisted_libp2p.node.stranger import Stranger
 from twisted_libp2p.protocols.session import Partners, Session
 from twisted_libp2p.protocols.streamfactory import Builder
+from twisted_libp2p.pubsub.service import PubSub
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -314,6 +315,15 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         @raise ConfigurationError: the node was made with C{reachability=False}.
         """
         return self.service(ReachabilityService)
+
+    @property
+    def pubsub(self) -> PubSub:
+        """
+        The service that publishes and subscribes: C{await node.pubsub.join("news")}.
+
+        @raise ConfigurationError: none was added: C{node.add(PubSub())} adds it.
+        """
+        return self.service(PubSub)
 
     def dialsBack(self, address: Multiaddr) -> bool:
         """

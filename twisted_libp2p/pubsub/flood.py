@@ -1,0 +1,463 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The router of floodsub: every message goes to every peer that subscribes to its topic.
+
+It is also the base of L{gossipsub<twisted_libp2p.pubsub.gossipsub>}, which selects some
+of these peers.  A router has no I/O: its methods return the L{actions
+<twisted_libp2p.pubsub.actions>} that its owner has to take.  Nothing that a peer sends
+makes it raise an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from random import Random
+
+from twisted_libp2p.pubsub.actions import (
+    Action,
+    Check,
+    Deliver,
+    Forward,
+    Happening,
+    Report,
+    Send,
+    Verdict,
+)
+from twisted_libp2p.pubsub.message import Message
+from twisted_libp2p.pubsub.neighbours import Neighbour, Neighbours, Version
+from twisted_libp2p.pubsub.parameters import Parameters
+from twisted_libp2p.pubsub.rpc import RPC
+from twisted_libp2p.pubsub.scoreparameters import Thresholds
+from twisted_libp2p.pubsub.scores import Scores
+from twisted_libp2p.pubsub.seen import Seen
+from twisted_libp2p.pubsub.signing import (
+    MessageID,
+    SignaturePolicy,
+    idOfAuthor,
+    shapeFault,
+)
+
+__all__ = ["FloodRouter", "TopicRules"]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRules:
+    """
+    The rules of a topic, which all its peers have to share.
+
+    @ivar policy: which messages are signed.
+    @ivar messageID: returns the id of a message.
+    """
+
+    policy: SignaturePolicy = SignaturePolicy.STRICT_SIGN
+    messageID: MessageID = idOfAuthor
+
+
+class _State(Enum):
+    """
+    The state of a message that was seen.
+    """
+
+    PENDING = "pending"
+    VALID = "valid"
+    INVALID = "invalid"
+    IGNORED = "ignored"
+
+
+class _Delivery:
+    """
+    How a message has come.
+
+    @ivar state: the state of the message.
+    @ivar message: the message, while it is validated.
+    @ivar sender: the peer that has sent it first.
+    @ivar others: the peers that have sent it too.
+    @ivar at: when it was valid.
+    """
+
+    __slots__ = ("at", "message", "others", "sender", "state")
+
+    def __init__(
+        self, state: _State, sender: bytes = b"", message: Message | None = None
+    ) -> None:
+        self.state = state
+        self.sender = sender
+        self.message = message
+        self.others: set[bytes] | None = None
+        self.at = 0.0
+
+
+# The facts about most messages: nobody has to know more.
+_DONE = {each: _Delivery(each) for each in _State}
+
+_STATES = {
+    Verdict.ACCEPTED: _State.VALID,
+    Verdict.REJECTED: _State.INVALID,
+    Verdict.IGNORED: _State.IGNORED,
+    Verdict.THROTTLED: _State.IGNORED,
+}
+
+
+class FloodRouter:
+    """
+    The router of a node.
+
+    @ivar neighbours: the connected peers.
+    @ivar scores: their scores.
+    @ivar joined: the topics of this node, with their rules.
+    """
+
+    def __init__(
+        self,
+        own: bytes,
+        now: Callable[[], float],
+        random: Random,
+        parameters: Parameters,
+        scores: Scores,
+        thresholds: Thresholds,
+    ) -> None:
+        """
+        @param own: the peer id of this node in bytes.
+        @param now: returns the time.
+        @param random: selects peers.
+        @param parameters: the numbers.
+        @param scores: the scores of peers.
+        @param thresholds: the scores below which peers are served less.
+        """
+        self._own = own
+        self._now = now
+        self._random = random
+        self._parameters = parameters
+        self._thresholds = thresholds
+        self._actions: list[Action] = []
+        self._seen: Seen[_Delivery] = Seen(parameters.seenTime, now)
+        self.neighbours = Neighbours()
+        self.scores = scores
+        self.joined: dict[str, TopicRules] = {}
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions
+
+    # Peers
+
+    def peerUp(
+        self,
+        peer: bytes,
+        outbound: bool = False,
+        direct: bool = False,
+        network: bytes | None = None,
+    ) -> list[Action]:
+        """
+        Take a connected peer; again does nothing.
+
+        @param outbound: whether our side has opened the connection.
+        @param direct: whether it gets every message.
+        @param network: its address, as for L{Scores.connected}.
+        """
+        if self.neighbours.get(peer) is None:
+            self.neighbours.add(Neighbour(peer, outbound, direct))
+            self.scores.connected(peer, network)
+        return self._take()
+
+    def negotiated(self, peer: bytes, version: Version) -> list[Action]:
+        """
+        Begin to send to a peer: our stream has a protocol.
+        """
+        neighbour = self.neighbours.get(peer)
+        if neighbour is not None:
+            neighbour.version = version
+            hello = RPC([(topic, True) for topic in self.joined])
+            self._greet(neighbour, hello)
+            if hello.subscriptions or hello.extensions is not None:
+                self._actions.append(Send(peer, hello))
+        return self._take()
+
+    def suspended(self, peer: bytes) -> list[Action]:
+        """
+        Send no longer to a peer: our stream has ended.
+        """
+        neighbour = self.neighbours.get(peer)
+        if neighbour is not None:
+            self._detach(neighbour)
+            neighbour.version = Version.NONE
+        return self._take()
+
+    def silenced(self, peer: bytes) -> list[Action]:
+        """
+        Forget the topics of a peer: its stream has ended.
+        """
+        neighbour = self.neighbours.get(peer)
+        if neighbour is not None:
+            for topic in list(neighbour.topics):
+                self._subscription(neighbour, topic, False)
+            neighbour.extensions = None
+        return self._take()
+
+    def paused(self, peer: bytes, on: bool) -> None:
+        """
+        Note whether our side does not read from a peer.
+        """
+        neighbour = self.neighbours.get(peer)
+        if neighbour is not None:
+            neighbour.paused = on
+
+    def peerDown(self, peer: bytes) -> list[Action]:
+        """
+        Forget a peer that has disconnected.
+        """
+        neighbour = self.neighbours.get(peer)
+        if neighbour is not None:
+            self._detach(neighbour)
+            self.neighbours.remove(peer)
+            self.scores.disconnected(peer)
+        return self._take()
+
+    # Topics
+
+    def join(self, topic: str, rules: TopicRules) -> list[Action]:
+        """
+        Join a topic.
+        """
+        if topic not in self.joined:
+            self.joined[topic] = rules
+            self._announce(topic, True)
+            self._enter(topic)
+        return self._take()
+
+    def leave(self, topic: str) -> list[Action]:
+        """
+        Leave a topic.
+        """
+        if self.joined.pop(topic, None) is not None:
+            self._announce(topic, False)
+            self._exit(topic)
+        return self._take()
+
+    def _announce(self, topic: str, on: bool) -> None:
+        for each in self.neighbours:
+            if each.version:
+                self._actions.append(Send(each.key, RPC([(topic, on)])))
+
+    def recipients(self, topic: str) -> list[Neighbour]:
+        """
+        Return the peers to which a message of our own would go.
+        """
+        return [each for each in self.neighbours.of(topic).values() if each.version]
+
+    def _passing(self, topic: str) -> Iterable[Neighbour]:
+        """
+        Return the peers to which the message of another peer goes.
+        """
+        return self.neighbours.of(topic).values()
+
+    # Messages
+
+    def publish(self, message: Message) -> list[Action]:
+        """
+        Publish a message of our own, which has its id.
+        """
+        if message.id not in self._seen:
+            self._seen.put(message.id, _DONE[_State.VALID])
+            self._keep(message)
+            for each in self.recipients(message.topic):
+                if each.wants(message.id):
+                    self._actions.append(Forward(each.key, message, True))
+            if message.topic in self.joined:
+                self._actions.append(Deliver(message, self._own))
+        return self._take()
+
+    def received(self, peer: bytes, rpc: RPC) -> list[Action]:
+        """
+        Handle an RPC of a peer.
+        """
+        sender = self.neighbours.get(peer)
+        if sender is not None:
+            for topic, on in rpc.subscriptions:
+                self._subscription(sender, topic, on)
+            if self.scores.score(peer) >= self._thresholds.graylist or sender.direct:
+                for message in rpc.messages:
+                    self._message(sender, message)
+                self._control(sender, rpc)
+        return self._take()
+
+    def _subscription(self, neighbour: Neighbour, topic: str, on: bool) -> None:
+        if on:
+            if self.neighbours.subscribe(neighbour, topic):
+                self._report(Happening.SUBSCRIBED, neighbour, topic)
+                self._subscribed(neighbour, topic)
+        elif self.neighbours.unsubscribe(neighbour, topic):
+            self._unsubscribed(neighbour, topic)
+            self._report(Happening.UNSUBSCRIBED, neighbour, topic)
+
+    def _report(
+        self, what: Happening, peer: Neighbour, topic: str, reason: str = ""
+    ) -> None:
+        self._actions.append(Report(what, peer.key, topic, reason))
+
+    def _message(self, sender: Neighbour, message: Message) -> None:
+        """
+        Handle a copy of a message: only the first one is checked.
+        """
+        topic = message.topic
+        rules = self.joined.get(topic)
+        if rules is None:
+            return
+        fault = shapeFault(message, rules.policy)
+        if fault is None and message.source == self._own:
+            fault = "it claims to be ours"
+        if fault is None:
+            try:
+                message.id = rules.messageID(message)
+            except Exception as error:
+                fault = f"it has no id: {error}"
+        if fault is not None:
+            self.scores.invalid(topic, sender.key)
+            self._report(Happening.DROPPED, sender, topic, fault)
+            return
+        delivery = self._seen.get(message.id)
+        if delivery is not None:
+            self._duplicate(delivery, sender, topic)
+            return
+        self._seen.put(message.id, _Delivery(_State.PENDING, sender.key, message))
+        self._arrived(message.id)
+        self._actions.append(Check(message, sender.key))
+
+    def _duplicate(self, delivery: _Delivery, sender: Neighbour, topic: str) -> None:
+        key = sender.key
+        if delivery.state is _State.INVALID:
+            self.scores.invalid(topic, key)
+        elif delivery.state is _State.PENDING or delivery.sender:
+            others = delivery.others
+            if others is None:
+                others = delivery.others = set()
+            if key in others or key == delivery.sender:
+                return
+            others.add(key)
+            if delivery.state is _State.VALID:
+                window = self.scores.weightsOf(topic).deliveryWindow
+                if self._now() - delivery.at <= window:
+                    self.scores.near(topic, key)
+
+    def authentic(self, id: bytes) -> list[Action]:
+        """
+        Note that the signature of a message is right, or that it needs none.
+        """
+        delivery = self._seen.get(id)
+        if delivery is not None and delivery.message is not None:
+            self._discourage(delivery.message, delivery.sender)
+        return self._take()
+
+    def verdict(self, id: bytes, verdict: Verdict) -> list[Action]:
+        """
+        Take the result of the validation of a message.
+        """
+        delivery = self._seen.get(id)
+        if delivery is None or delivery.message is None:
+            return self._take()
+        message, sender = delivery.message, delivery.sender
+        others = delivery.others or set()
+        topic = message.topic
+        delivery.message = None
+        if verdict is Verdict.FORGED:
+            self._seen.remove(id)
+            self.scores.invalid(topic, sender)
+            return self._take()
+        self._seen.put(id, _DONE[_STATES[verdict]])
+        if verdict is Verdict.REJECTED:
+            for key in (sender, *sorted(others)):
+                self.scores.invalid(topic, key)
+        elif verdict is Verdict.ACCEPTED:
+            self._accepted(delivery, message, sender, others)
+        return self._take()
+
+    def _accepted(
+        self, delivery: _Delivery, message: Message, sender: bytes, others: set[bytes]
+    ) -> None:
+        """
+        Deliver a valid message, and pass it on.
+        """
+        topic = message.topic
+        self.scores.first(topic, sender)
+        if self.scores.weightsOf(topic).deliveryWeight:
+            delivery.state, delivery.at = _State.VALID, self._now()
+            self._seen.put(message.id, delivery)
+            for key in sorted(others):
+                self.scores.near(topic, key)
+        if topic not in self.joined:
+            return
+        self._keep(message)
+        self._actions.append(Deliver(message, sender))
+        for each in self._passing(topic):
+            key = each.key
+            if (
+                each.version
+                and key != sender
+                and key != message.source
+                and key not in others
+                and each.wants(message.id)
+            ):
+                self._actions.append(Forward(key, message, False))
+
+    def heartbeat(self) -> list[Action]:
+        """
+        Do the regular work.
+        """
+        self._seen.expire()
+        self.scores.decay()
+        return self._take()
+
+    # The part of gossipsub
+
+    def _greet(self, neighbour: Neighbour, hello: RPC) -> None:
+        """
+        Complete the first RPC for a peer.
+        """
+
+    def _detach(self, neighbour: Neighbour) -> None:
+        """
+        Forget a peer to which nothing can be sent.
+        """
+
+    def _enter(self, topic: str) -> None:
+        """
+        Make the mesh of a topic.
+        """
+
+    def _exit(self, topic: str) -> None:
+        """
+        End the mesh of a topic.
+        """
+
+    def _subscribed(self, neighbour: Neighbour, topic: str) -> None:
+        """
+        Consider a new peer of a topic.
+        """
+
+    def _unsubscribed(self, neighbour: Neighbour, topic: str) -> None:
+        """
+        Forget a peer that has left a topic.
+        """
+
+    def _control(self, sender: Neighbour, rpc: RPC) -> None:
+        """
+        Handle the control of a peer.
+        """
+
+    def _keep(self, message: Message) -> None:
+        """
+        Keep a message for peers that ask for it.
+        """
+
+    def _arrived(self, id: bytes) -> None:
+        """
+        Note that a message is here, and need not be asked for.
+        """
+
+    def _discourage(self, message: Message, sender: bytes) -> None:
+        """
+        Tell the mesh that a message need not be sent to us.
+        """

@@ -1,0 +1,100 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The recent messages, of which peers are notified and for which they ask.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from twisted_libp2p.pubsub.message import Message
+
+__all__ = ["MAX_HISTORY", "History"]
+
+#: Maximum size of all recent messages in bytes; the oldest are dropped.
+MAX_HISTORY: Final = 32 << 20
+
+#: The memory of a message beside its data, in bytes.
+_OVERHEAD: Final = 512
+
+
+class History:
+    """
+    The messages of the last heartbeats, in windows of one heartbeat each.
+    """
+
+    __slots__ = ("_gossip", "_maximum", "_messages", "_sent", "_size", "_windows")
+
+    def __init__(self, length: int, gossip: int, maximum: int = MAX_HISTORY) -> None:
+        """
+        @param length: the number of windows.
+        @param gossip: the number of the newest windows of which peers are notified.
+        @param maximum: the largest size of all messages in bytes.
+        """
+        self._windows: deque[dict[str, list[bytes]]] = deque(
+            [{} for _ in range(length)], length
+        )
+        self._gossip = gossip
+        self._maximum = maximum
+        self._messages: dict[bytes, Message] = {}
+        self._sent: dict[bytes, dict[bytes, int]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, message: Message) -> None:
+        """
+        Add a message.
+        """
+        if message.id not in self._messages:
+            self._messages[message.id] = message
+            self._size += len(message.data) + _OVERHEAD
+            self._windows[0].setdefault(message.topic, []).append(message.id)
+            while self._size > self._maximum:
+                self._drop(next(iter(self._messages)))
+
+    def get(self, id: bytes) -> Message | None:
+        """
+        Return a message; None if it is not there any longer.
+        """
+        return self._messages.get(id)
+
+    def requested(self, id: bytes, peer: bytes) -> tuple[Message | None, int]:
+        """
+        Return a message for which a peer asks, and how often it has asked for it.
+        """
+        message = self._messages.get(id)
+        if message is None:
+            return None, 0
+        counts = self._sent.setdefault(id, {})
+        counts[peer] = counts.get(peer, 0) + 1
+        return message, counts[peer]
+
+    def recent(self, topic: str) -> list[bytes]:
+        """
+        Return the ids of a topic of which peers are notified.
+        """
+        return [
+            id
+            for index in range(self._gossip)
+            for id in self._windows[index].get(topic, ())
+            if id in self._messages
+        ]
+
+    def shift(self) -> None:
+        """
+        Begin a new window, and drop the messages of the last.
+        """
+        for ids in self._windows[-1].values():
+            for id in ids:
+                self._drop(id)
+        self._windows.appendleft({})
+
+    def _drop(self, id: bytes) -> None:
+        message = self._messages.pop(id, None)
+        if message is not None:
+            self._size -= len(message.data) + _OVERHEAD
+            self._sent.pop(id, None)

@@ -1,0 +1,197 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The two streams between pubsub peers: each side writes on the one that it has opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twisted_libp2p.errors import ErrorCode, InvalidInput, ProtocolViolation
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.pubsub.rpc import RPC
+from twisted_libp2p.wire.frames import FrameBuffer, delimit
+
+if TYPE_CHECKING:
+    from twisted_libp2p.pubsub.link import Link
+
+__all__ = ["InboundStream", "OutboundStream"]
+
+
+@implementer(IPushProducer, IHalfCloseableProtocol)
+class OutboundStream(Protocol):
+    """
+    The stream on which our side writes: the lanes of a peer are emptied as fast as it
+    reads.
+
+    @ivar stuckSince: since when the peer has not read everything; None if it has.
+    """
+
+    transport: Any
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.stuckSince: float | None = None
+
+    def connectionMade(self) -> None:
+        """
+        Begin.  The first RPC travels with the proposal of the protocol.
+        """
+        self.transport.registerProducer(self, True)
+        self._link.opened(self)
+
+    def pump(self) -> None:
+        """
+        Write the waiting RPCs while the peer reads them.
+        """
+        lanes, transport = self._link.lanes, self.transport
+        while self.stuckSince is None:
+            frames = lanes.next()
+            if not frames:
+                return
+            for each in frames:
+                transport.write(delimit(each))
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Ignore bytes in the wrong direction.
+        """
+
+    def pauseProducing(self) -> None:
+        """
+        Let RPCs wait.
+        """
+        self.stuckSince = self._link.now()
+
+    def resumeProducing(self) -> None:
+        """
+        Go on.
+        """
+        self.stuckSince = None
+        self.pump()
+        self._link.drained()
+
+    def stopProducing(self) -> None:
+        """
+        Do nothing: the end of the stream follows.
+        """
+
+    def readConnectionLost(self) -> None:
+        """
+        Do nothing: peers may end the half on which they do not write.
+        """
+
+    def writeConnectionLost(self) -> None:
+        """
+        Do nothing: the end of the stream follows.
+        """
+
+    def end(self) -> None:
+        """
+        Close the stream when everything is written.
+        """
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Report the end.
+        """
+        self._link.closed(self)
+
+
+class InboundStream(Protocol):
+    """
+    The stream on which a peer writes.
+    """
+
+    transport: Any
+    _reading = False
+    _paused = False
+    _over = False
+
+    _link: Link | None = None
+
+    def __init__(self, find: Callable[[PeerID], Link | None], maximum: int) -> None:
+        """
+        @param find: returns the link to a peer; None if it is not connected.
+        @param maximum: the size of the largest RPC in bytes.
+        """
+        self._find = find
+        self._frames = FrameBuffer(maximum)
+
+    def connectionMade(self) -> None:
+        """
+        Begin to read.
+        """
+        link = self._find(self.transport.connection.remotePeer)
+        if link is None:
+            self.end()
+        else:
+            self._link = link
+            link.arrived(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Handle the RPCs that are complete.
+        """
+        if not self._over:
+            self._frames.feed(data)
+            self._read()
+
+    def _read(self) -> None:
+        if self._reading:
+            return
+        self._reading = True
+        try:
+            while not (self._paused or self._over):
+                frame = next(self._frames, None)
+                if frame is None:
+                    break
+                if frame and self._link is not None:
+                    self._link.received(RPC.fromBytes(frame))
+        except (InvalidInput, ProtocolViolation) as error:
+            self.end(ErrorCode.PROTOCOL_VIOLATION)
+            if self._link is not None:
+                self._link.violated(str(error))
+        finally:
+            self._reading = False
+
+    def pause(self) -> None:
+        """
+        Read no further.
+        """
+        if not self._paused:
+            self._paused = True
+            self.transport.pauseProducing()
+
+    def resume(self) -> None:
+        """
+        Read on.
+        """
+        if self._paused:
+            self._paused = False
+            self.transport.resumeProducing()
+            self._read()
+
+    def end(self, code: int = ErrorCode.NONE) -> None:
+        """
+        Reset the stream.
+        """
+        self._over = True
+        self.transport.abortConnection(code)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Report the end.
+        """
+        self._over = True
+        if self._link is not None:
+            self._link.departed(self)
