@@ -491,8 +491,10 @@ class LimitTests(SynchronousTestCase):
             value = namedAny(f"twisted_libp2p.{name}")
             if parameter is not None:
                 value = inspect.signature(value).parameters[parameter].default
-            number, unit = re.fullmatch(r"([\d ]*\d) ?(\w*)", default).groups()  # type: ignore[union-attr]
-            told = int(number.replace(" ", "")) * UNITS[unit]
+            number, unit = re.fullmatch(
+                r"([\d ]*\d(?:\.\d+)?) ?(\w*)", default
+            ).groups()  # type: ignore[union-attr]
+            told = float(number.replace(" ", "")) * UNITS[unit]
             self.assertEqual(told, value, where)
             count += 1
         self.assertGreater(count, 40)
