@@ -24,6 +24,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -494,7 +495,8 @@ class LimitTests(SynchronousTestCase):
             number, unit = re.fullmatch(
                 r"([\d ]*\d(?:\.\d+)?) ?(\w*)", default
             ).groups()  # type: ignore[union-attr]
-            told = float(number.replace(" ", "")) * UNITS[unit]
+            told = Decimal(number.replace(" ", "")) * UNITS[unit]
+            value = Decimal(str(value))
             self.assertEqual(told, value, where)
             count += 1
         self.assertGreater(count, 40)

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The recent messages, of which peers are notified and for which they ask.
+The recent messages: peers hear which ones there are, and ask for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["MAX_HISTORY", "History"]
 #: Maximum size of all recent messages in bytes; the oldest are dropped.
 MAX_HISTORY: Final = 32 << 20
 
-#: The memory of a message beside its data, in bytes.
+#: The memory of a message without its data, in bytes.
 _OVERHEAD: Final = 512
 
 
@@ -30,7 +30,7 @@ class History:
     def __init__(self, length: int, gossip: int, maximum: int = MAX_HISTORY) -> None:
         """
         @param length: the number of windows.
-        @param gossip: the number of the newest windows of which peers are notified.
+        @param gossip: the number of the newest windows that peers hear about.
         @param maximum: the largest size of all messages in bytes.
         """
         self._windows: deque[dict[str, list[bytes]]] = deque(
@@ -75,7 +75,7 @@ class History:
 
     def recent(self, topic: str) -> list[bytes]:
         """
-        Return the ids of a topic of which peers are notified.
+        Return the ids of a topic that peers hear about.
         """
         return [
             id

@@ -34,7 +34,7 @@ MAX_GOSSIP: Final = 5000
 #: Maximum number of bytes of small messages that go into one RPC.
 _PACKED: Final = 16 * 1024
 
-#: The memory of a message beside its bytes.
+#: The memory of a message without its bytes.
 _OVERHEAD: Final = 256
 
 

@@ -99,8 +99,8 @@ class RPC:
     @ivar messages: messages of topics.
     @ivar have: ids of messages that the sender has, each list with its topic.
     @ivar want: ids of messages that the sender asks for.
-    @ivar graft: topics of which the receiver becomes a mesh peer.
-    @ivar prune: topics of which it no longer is one.
+    @ivar graft: topics whose mesh the receiver enters.
+    @ivar prune: topics whose mesh it leaves.
     @ivar unwanted: ids of messages that the receiver need not send.
     @ivar extensions: whether the extensions are announced; None if they are not.
     @ivar testExtension: whether it has the message of the test extension.
@@ -283,7 +283,7 @@ def _count(data: bytes) -> None:
             raise ProtocolViolation(_NAME, "an RPC with too many parts")
         if control > MAX_CONTROL:
             raise ProtocolViolation(
-                _NAME, f"an RPC with more than {MAX_CONTROL} bytes beside its messages"
+                _NAME, f"an RPC with more than {MAX_CONTROL} bytes without its messages"
             )
 
 

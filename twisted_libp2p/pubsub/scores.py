@@ -96,7 +96,7 @@ class Scores:
 
     def connected(self, peer: bytes, network: bytes | None) -> None:
         """
-        Count a peer; one that was counted before has its old counters.
+        Count a peer; a known peer has its old counters.
 
         @param network: its IPv4 address, or IPv6 /64; None if it does not count.
         """

@@ -3,7 +3,7 @@
 """
 Cuts large control into several RPCs.
 
-rust-libp2p 0.57 ends a stream whose RPC has more than 16 KiB beside its messages, so
+rust-libp2p 0.57 ends a stream whose RPC has more than 16 KiB without its messages, so
 every RPC of control stays below that.  Messages go by themselves.
 """
 
