@@ -426,6 +426,18 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "webtransport",
+        "A WebTransport session: http, session, noise, ready, ended",
+        "quic.webtransport.steps.STEPS",
+        {
+            "http": (0, 0),
+            "session": (1.9, 0),
+            "noise": (3.8, 0),
+            "ready": (3.8, 1.3),
+            "ended": (1.9, 2.6),
+        },
+    ),
+    Diagram(
         "aioquic",
         "A connection of aioquic: handshake, connected, confirmed, closing, lost,"
         " forgotten",

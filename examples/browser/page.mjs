@@ -1,11 +1,12 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
-// A page that is a libp2p peer: it dials a node over WebSocket, pings it, and fetches
-// a page from its web server. The address may also come after the # of the page's own.
+// A page that is a libp2p peer: it dials a node over WebTransport or WebSocket, pings it,
+// and fetches a page from its web server. The address may also come after the # of the page's own.
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { webSockets } from '@libp2p/websockets'
+import { webTransport } from '@libp2p/webtransport'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
@@ -25,7 +26,7 @@ function say (element, kind, text) {
 /** Make the peer of this page, which listens nowhere. */
 function makeNode () {
   return createLibp2p({
-    transports: [webSockets()],
+    transports: [webTransport(), webSockets()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: { identify: identify(), ping: ping() },
@@ -43,6 +44,13 @@ node.addEventListener('peer:identify', evt => {
     $('agent').textContent = evt.detail.agentVersion ?? 'unknown'
   }
 })
+
+/** Name what carries a connection to an address. */
+function carrier (address) {
+  const names = address.getComponents().map(part => part.name)
+  if (names.includes('webtransport')) return 'WebTransport'
+  return names.includes('tls') || names.includes('wss') ? 'a secure WebSocket' : 'WebSocket'
+}
 
 /** Run what a button asks for; it cannot be pressed again meanwhile. */
 async function pressed (button, state, run) {
@@ -71,9 +79,8 @@ async function connect () {
   $('peer').textContent = connection.remotePeer.toString()
   $('self').textContent = node.peerId.toString()
   $('security').textContent = connection.encryption
-  $('muxer').textContent = connection.multiplexer
-  const secure = address.getComponents().some(part => part.name === 'tls' || part.name === 'wss')
-  say($('state'), 'good', secure ? 'Connected by a secure WebSocket.' : 'Connected by WebSocket.')
+  $('muxer').textContent = connection.multiplexer ?? 'that of the transport'
+  say($('state'), 'good', `Connected by ${carrier(address)}.`)
   $('facts').hidden = $('fetch').hidden = false
 }
 

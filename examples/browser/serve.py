@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Serve a page that dials this node over WebSocket, and a web site over libp2p:
+Serve a page that dials this node, and a web site over libp2p:
 
     npm ci && npm run build
     python serve.py
@@ -10,6 +10,10 @@ It prints the URL to open: that of the page, with the address of the node.  With
 file of a certificate that the browser trusts, the node can be dialed by C{/tls/ws}:
 
     python serve.py /ip4/127.0.0.1/tcp/4001/tls/ws certificate.pem
+
+Over WebTransport, which needs no certificate of yours:
+
+    python serve.py /ip4/127.0.0.1/udp/4001/quic-v1/webtransport
 """
 
 import sys
@@ -32,14 +36,14 @@ HELLO = b"""<!doctype html><meta charset="utf-8"><title>Hello</title>
 <h1>Hello, browser</h1>
 <p>This page came from a Twisted <code>Site</code>, over libp2p.</p>
 <p>There is no web server on a port of its own: this is a stream of the connection
-that your WebSocket carries.</p>
+by which your page has dialed.</p>
 """
 
 
 async def main(reactor, listen="/ip4/127.0.0.1/tcp/4001/ws", certificate=None):
     if not (HERE / "build" / "page.js").exists():
         raise SystemExit("build the page first: npm ci && npm run build")
-    transports = ["ws", SecureWebSockets(certificate=certificate)]
+    transports = ["quic", "ws", SecureWebSockets(certificate=certificate)]
     node = Node(reactor, listen=[listen], transports=transports)
     site = Resource()
     site.putChild(b"", Data(HELLO, "text/html"))

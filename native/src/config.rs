@@ -18,6 +18,7 @@ use crate::connection::FIRST_STREAMS;
 use crate::judge::{Judge, Verifier};
 use crate::settings::{SMALLEST_DATAGRAM, Settings};
 use crate::tokens::DialTokens;
+use crate::web::{HTTP, Split};
 
 /// QUIC version 1.
 const VERSION: u32 = 1;
@@ -36,6 +37,10 @@ const TICKETS_KEPT: usize = 4;
 /// The part of the congestion window that is kept after a loss, as in quic-go: it takes more
 /// than Cubic of a path that loses one of a thousand packets, and as much of others.
 const KEPT_AFTER_LOSS: f32 = 0.7;
+
+/// The streams of one direction that a browser may have: HTTP/3 needs three, and clients
+/// try others to see whether they are refused well.
+const BROWSER_STREAMS: u32 = 16;
 
 /// Turn any error of a configuration into a `ValueError`.
 pub fn invalid<E: std::fmt::Display>(error: E) -> PyErr {
@@ -112,41 +117,111 @@ impl Dialing {
     }
 }
 
-/// Make the endpoint of quinn-proto, and the configurations of its dials.
-pub fn build(settings: &Settings, judge: &Arc<Judge>) -> PyResult<(quic::Endpoint, Dialing)> {
+/// The TLS of accepted connections.
+pub type Server = Arc<Announcing<QuicServerConfig>>;
+
+/// Makes the configuration of accepted connections.
+pub struct Serving {
+    provider: Arc<CryptoProvider>,
+    peers: Server,
+    alpn: Vec<Vec<u8>>,
+    windows: Windows,
+    token_key: Vec<u8>,
+    max_incoming: usize,
+    used: Arc<quic::BloomTokenLog>,
+}
+
+impl Serving {
+    /// The configuration for peers alone.
+    fn peers(&self) -> PyResult<Arc<quic::ServerConfig>> {
+        self.config(self.peers.clone(), self.windows.transport()?)
+    }
+
+    /// The configuration for peers and browsers.
+    pub fn web(&self, certificate: Vec<u8>, key: Vec<u8>) -> PyResult<Arc<quic::ServerConfig>> {
+        let key = PrivateKeyDer::try_from(key).map_err(invalid)?;
+        let signer = self.provider.key_provider.load_private_key(key).map_err(invalid)?;
+        let web = CertifiedKey::new(vec![CertificateDer::from(certificate)], signer);
+        let mut tls = rustls::ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(invalid)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(web)));
+        tls.alpn_protocols = vec![HTTP.to_vec()];
+        tls.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        tls.send_tls13_tickets = 0;
+        let split = Split {
+            peers: self.peers.clone(),
+            browsers: Announcing::new(
+                Arc::new(QuicServerConfig::try_from(tls).map_err(invalid)?),
+                self.windows.stream,
+            ),
+            alpn: self.alpn.clone(),
+        };
+        let mut transport = self.windows.transport()?;
+        // Browsers want to hear of datagrams; nobody reads those that come.
+        transport
+            .datagram_receive_buffer_size(Some(SMALLEST_DATAGRAM.into()))
+            .max_concurrent_uni_streams(BROWSER_STREAMS.into());
+        self.config(Arc::new(split), transport)
+    }
+
+    fn config(
+        &self,
+        crypto: Arc<dyn quic::crypto::ServerConfig>,
+        transport: quic::TransportConfig,
+    ) -> PyResult<Arc<quic::ServerConfig>> {
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"libp2p quic tokens");
+        let mut server = quic::ServerConfig::new(crypto, Arc::new(salt.extract(&self.token_key)));
+        let mut tokens = quic::ValidationTokenConfig::default();
+        tokens.sent(TOKENS_SENT).lifetime(TOKEN_LIFETIME).log(self.used.clone());
+        server
+            .transport_config(Arc::new(transport))
+            .max_incoming(self.max_incoming)
+            .incoming_buffer_size(INCOMING_BUFFER)
+            .incoming_buffer_size_total(INCOMING_BUFFERS)
+            .validation_token_config(tokens);
+        Ok(Arc::new(server))
+    }
+}
+
+/// Make the endpoint of quinn-proto, and the configurations of both directions.
+pub fn build(
+    settings: &Settings,
+    judge: &Arc<Judge>,
+) -> PyResult<(quic::Endpoint, Dialing, Serving)> {
     let provider = Arc::new(default_provider());
     let key = PrivateKeyDer::try_from(settings.private_key.clone()).map_err(invalid)?;
     let signer = provider.key_provider.load_private_key(key).map_err(invalid)?;
     let chain = vec![CertificateDer::from(settings.certificate.clone())];
     let identity = Arc::new(CertifiedKey::new(chain, signer));
     let windows = Windows::new(settings);
-    let transport = Arc::new(windows.transport()?);
     let dialing = Dialing {
         provider: provider.clone(),
         identity: identity.clone(),
         judge: judge.clone(),
         alpn: settings.alpn.clone(),
-        transport: transport.clone(),
-        windows,
+        transport: Arc::new(windows.transport()?),
+        windows: windows.clone(),
         resumable: (settings.tickets > 0).then(FxHashMap::default),
     };
-    let tls = server_crypto(settings, provider, identity, judge)?;
-    let crypto = Announcing::new(tls, settings.stream_window);
-    let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"libp2p quic tokens");
-    let mut server = quic::ServerConfig::new(crypto, Arc::new(salt.extract(&settings.token_key)));
-    let mut tokens = quic::ValidationTokenConfig::default();
     let used = quic::BloomTokenLog::new_expected_items(TOKEN_LOG, TOKENS_EXPECTED);
-    tokens.sent(TOKENS_SENT).lifetime(TOKEN_LIFETIME).log(Arc::new(used));
-    server
-        .transport_config(transport)
-        .max_incoming(settings.max_incoming)
-        .incoming_buffer_size(INCOMING_BUFFER)
-        .incoming_buffer_size_total(INCOMING_BUFFERS)
-        .validation_token_config(tokens);
+    let serving = Serving {
+        provider: provider.clone(),
+        peers: Announcing::new(
+            server_crypto(settings, provider, identity, judge)?,
+            settings.stream_window,
+        ),
+        alpn: settings.alpn.clone(),
+        windows,
+        token_key: settings.token_key.clone(),
+        max_incoming: settings.max_incoming,
+        used: Arc::new(used),
+    };
+    let server = serving.peers()?;
     let discovers = settings.max_datagram > SMALLEST_DATAGRAM;
-    let endpoint =
-        quic::Endpoint::new(identifiers(settings), Some(Arc::new(server)), discovers, None);
-    Ok((endpoint, dialing))
+    let endpoint = quic::Endpoint::new(identifiers(settings), Some(server), discovers, None);
+    Ok((endpoint, dialing, serving))
 }
 
 /// Connection ids that an endpoint with the same secret knows after a restart: it can then
@@ -165,6 +240,7 @@ fn identifiers(settings: &Settings) -> Arc<quic::EndpointConfig> {
 }
 
 /// The settings of the transport; quinn-proto has no copies of its own configuration.
+#[derive(Clone)]
 struct Windows {
     idle: Option<Duration>,
     max_datagram: u16,

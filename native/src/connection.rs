@@ -15,6 +15,7 @@ use crate::address::Zones;
 use crate::announced::next;
 use crate::results::Results;
 use crate::tokens::DialTokens;
+use crate::web::HTTP;
 
 /// The transport error of our own faults.
 const INTERNAL_ERROR: u64 = 0x1;
@@ -112,11 +113,13 @@ pub struct Connection {
     phase: Phase,
     /// The end that our side has caused, which the state machine does not report.
     ended: Option<Event>,
-    /// The number of streams that the peer has opened.
-    accepted: u64,
+    /// The number of streams that the peer has opened, of both directions and of one.
+    accepted: [u64; 2],
     /// The streams that the peer may have open now, and at the most.
     granted: u32,
     max_streams: u32,
+    /// Whether the peer is a browser.
+    browser: bool,
     /// Whether `open` has returned None since the last event `Available`.
     starved: bool,
     /// The wanted time between pings, and the time of the last sign of life.
@@ -145,9 +148,10 @@ impl Connection {
             tokens,
             phase: Phase::Handshake,
             ended: None,
-            accepted: 0,
+            accepted: [0, 0],
             granted: max_streams.min(FIRST_STREAMS),
             max_streams,
+            browser: false,
             starved: false,
             keep: None,
             alive: now,
@@ -157,9 +161,12 @@ impl Connection {
         }
     }
 
-    /// Whether a stream of both directions exists, or has existed.
+    /// Whether a stream exists, or has existed.
     pub fn knows(&self, machine: &quic::Connection, id: StreamId) -> bool {
-        id.dir() == Dir::Bi && (id.initiator() == machine.side() || id.index() < self.accepted)
+        if id.initiator() == machine.side() {
+            return id.dir() == Dir::Bi || self.browser;
+        }
+        id.index() < self.accepted[id.dir() as usize]
     }
 
     /// Take a datagram.
@@ -204,9 +211,11 @@ impl Connection {
     }
 
     /// Open a stream; None if the peer allows none now.
-    pub fn open(&mut self) -> Option<StreamId> {
-        let opened = self.machine.as_mut()?.streams().open(Dir::Bi);
-        self.starved = opened.is_none();
+    pub fn open(&mut self, direction: Dir) -> Option<StreamId> {
+        let opened = self.machine.as_mut()?.streams().open(direction);
+        if direction == Dir::Bi {
+            self.starved = opened.is_none();
+        }
         opened
     }
 
@@ -256,6 +265,8 @@ impl Connection {
                 let server = self.machine.as_ref().is_some_and(|one| one.side().is_server());
                 // A server knows by the end of the handshake.
                 self.phase = if server { Phase::Confirmed } else { Phase::Connected };
+                self.browser = server
+                    && self.machine.as_ref().and_then(|one| protocol(one)).as_deref() == Some(HTTP);
                 events.push(Event::Connected);
             }
             quic::Event::ConnectionLost { reason } if self.ended.is_none() => {
@@ -269,8 +280,12 @@ impl Connection {
 
     fn stream_event(&mut self, event: StreamEvent, events: &mut Vec<Event>) {
         match event {
-            StreamEvent::Opened { .. } => {
-                while let Some(id) = self.accept() {
+            StreamEvent::Opened { dir } => {
+                while let Some(id) = self.accept(dir) {
+                    if dir == Dir::Uni && !self.browser {
+                        self.drop_stream(id);
+                        continue;
+                    }
                     events.push(Event::Opened(id));
                     // No event follows for the bytes that have opened it.
                     self.arrived(id, events);
@@ -291,10 +306,17 @@ impl Connection {
         }
     }
 
-    fn accept(&mut self) -> Option<StreamId> {
-        let id = self.machine.as_mut()?.streams().accept(Dir::Bi)?;
-        self.accepted += 1;
+    fn accept(&mut self, direction: Dir) -> Option<StreamId> {
+        let id = self.machine.as_mut()?.streams().accept(direction)?;
+        self.accepted[direction as usize] += 1;
         Some(id)
+    }
+
+    /// Drop a stream of one direction of a peer that is no browser.
+    fn drop_stream(&mut self, id: StreamId) {
+        if let Some(machine) = &mut self.machine {
+            let _ = machine.recv_stream(id).stop(0u32.into());
+        }
     }
 
     /// Let the peer open as many streams as it may, if it uses half of the first ones.
@@ -336,6 +358,12 @@ impl Connection {
             events.push(Event::Moved(remote));
         }
     }
+}
+
+/// The application protocol that was agreed.
+pub fn protocol(machine: &quic::Connection) -> Option<Vec<u8>> {
+    let data = machine.crypto_session().handshake_data()?;
+    data.downcast::<quic::crypto::rustls::HandshakeData>().ok()?.protocol
 }
 
 /// Describe the end of a connection.

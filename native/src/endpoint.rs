@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use crate::address::Zones;
 use crate::clock::Clock;
-use crate::config::Dialing;
+use crate::config::{Dialing, Serving};
 use crate::connection::{Connection, Event};
 use crate::judge::Judge;
 use crate::panics::guard;
@@ -30,6 +30,7 @@ const MAX_SENT: usize = 16;
 pub struct Endpoint {
     machine: quic::Endpoint,
     dialing: Dialing,
+    serving: Serving,
     judge: Arc<Judge>,
     results: Results,
     clock: Clock,

@@ -16,6 +16,7 @@ mod results;
 mod settings;
 mod streams;
 mod tokens;
+mod web;
 
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;

@@ -191,10 +191,10 @@ class _UdpToNowhere(QuicTransport):
     """
 
     def _bind(self, host: str, number: int) -> Any:
-        hub, port = super()._bind(host, number)
-        hub.port = Wire(host, port.getHost().port)
+        hub = super()._bind(host, number)
+        port, hub.port = hub.port, Wire(host, hub.port.getHost().port)
         port.stopListening()
-        return hub, port
+        return hub
 
 
 class _Tcp(MemoryTransport):

@@ -148,6 +148,24 @@ async def test_page(command: Command, tmp_path: Path, kind: str) -> None:
 
 
 @pytest_twisted.ensureDeferred
+async def test_webTransport(command: Command, tmp_path: Path) -> None:
+    """
+    The page dials a node over WebTransport, by the hash of its certificate.  On one
+    connection it pings, and fetches a page; and the node asks it who it is.
+    """
+    arguments = ["/ip4/127.0.0.1/udp/0/quic-v1/webtransport"]
+    async with opened(command("browser"), tmp_path, arguments, []) as (browser, url):
+        await browser.until(f"{text('state')} === 'Connected by WebTransport.'")
+        assert await browser.evaluate(text("peer")) == url.rpartition("/")[2]
+        await browser.until(f"{text('agent')}.startsWith('twisted_libp2p/')")
+        await browser.evaluate("document.getElementById('ping').click()")
+        await browser.until(f"{text('times')}.split(' ms').length === 4")
+        await browser.evaluate("document.querySelector('#fetch button').click()")
+        await browser.until(f"{text('answer')}.startsWith('200 OK, text/html')")
+        assert browser.complaints == []
+
+
+@pytest_twisted.ensureDeferred
 async def test_stranger(command: Command, tmp_path: Path) -> None:
     """
     A node whose certificate is from an authority that the browser does not trust is

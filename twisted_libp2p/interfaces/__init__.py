@@ -115,6 +115,7 @@ from twisted_libp2p.interfaces.proxy import IKeepsToProxy, IProxy
 from twisted_libp2p.interfaces.quic import (
     FIN,
     IQuicBackend,
+    IQuicConnections,
     IQuicEndpoint,
     Knock,
     LossCause,
@@ -223,6 +224,7 @@ __all__ = [
     "IProvider",
     "IProxy",
     "IQuicBackend",
+    "IQuicConnections",
     "IQuicEndpoint",
     "IRegistration",
     "IRegistry",

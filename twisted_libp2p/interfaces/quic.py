@@ -34,6 +34,7 @@ from zope.interface import Attribute, Interface
 __all__ = [
     "FIN",
     "IQuicBackend",
+    "IQuicConnections",
     "IQuicEndpoint",
     "Knock",
     "LossCause",
@@ -273,69 +274,14 @@ class IQuicBackend(Interface):
         """
 
 
-class IQuicEndpoint(Interface):
+class IQuicConnections(Interface):
     """
-    One UDP socket's connections.
+    Connections, as their sessions use them.
 
     A handle is valid until L{forget}; other calls raise C{KeyError} for an invalid one.
     Calls on a stream that does not exist, or no longer, change nothing: C{write}
     returns 0 there, and C{read} None.
     """
-
-    def receive(
-        now: float, datagrams: Sequence[ReceivedDatagram]
-    ) -> tuple[list[int], list[Knock], list[SentDatagram]]:
-        """
-        Take received datagrams.  Datagrams that belong to nothing are dropped.
-
-        @return: the handles to poll, the peers that want to connect, and datagrams to
-            send, such as of version negotiation.
-        """
-
-    def accept(now: float, knock: int) -> tuple[int | None, list[SentDatagram]]:
-        """
-        Let a peer connect: it goes on to its handshake.
-
-        @return: the handle, or None if the knock was no good; and datagrams to send.
-        """
-
-    def retry(knock: int) -> list[SentDatagram]:
-        """
-        Have the peer prove its address; this keeps no state.
-        """
-
-    def refuse(knock: int) -> list[SentDatagram]:
-        """
-        Refuse a peer with CONNECTION_REFUSED.
-        """
-
-    def ignore(knock: int) -> None:
-        """
-        Drop a knock without an answer.
-        """
-
-    def connect(
-        now: float,
-        host: str,
-        port: int,
-        expected: bytes | None,
-        name: str,
-        token: bytes = b"",
-        roundTrip: float | None = None,
-    ) -> int:
-        """
-        Begin to connect.
-
-        @param host: the IP address of the peer, as text.
-        @param expected: the bytes of the peer id that has to answer; None for any.
-        @param name: the server name; peers ignore it.
-        @param token: the last C{TOKEN} of this peer, or empty.
-        @param roundTrip: the seconds of the round trip to this peer, as measured
-            before: the first packets are sent again by it, if they are lost.  None
-            if it is not known.
-        @return: the handle.
-        @raise ValueError: the address is invalid.
-        """
 
     def poll(
         handle: int, now: float
@@ -357,10 +303,12 @@ class IQuicEndpoint(Interface):
         Forget a connection that is over, with its streams.
         """
 
-    def open(handle: int) -> int | None:
+    def open(handle: int, unidirectional: bool = False) -> int | None:
         """
-        Open a stream of both directions.
+        Open a stream.
 
+        @param unidirectional: whether it is to have our half alone, as HTTP/3 wants
+            some; only connections of the application protocol C{h3} have such streams.
         @return: its number; None if the peer allows no further stream now.
         """
 
@@ -439,4 +387,78 @@ class IQuicEndpoint(Interface):
     def stats(handle: int) -> QuicStats:
         """
         Return facts of a connection.
+        """
+
+
+class IQuicEndpoint(IQuicConnections):
+    """
+    One UDP socket's connections.
+    """
+
+    def receive(
+        now: float, datagrams: Sequence[ReceivedDatagram]
+    ) -> tuple[list[int], list[Knock], list[SentDatagram]]:
+        """
+        Take received datagrams.  Datagrams that belong to nothing are dropped.
+
+        @return: the handles to poll, the peers that want to connect, and datagrams to
+            send, such as of version negotiation.
+        """
+
+    def accept(now: float, knock: int) -> tuple[int | None, list[SentDatagram]]:
+        """
+        Let a peer connect: it goes on to its handshake.
+
+        @return: the handle, or None if the knock was no good; and datagrams to send.
+        """
+
+    def retry(knock: int) -> list[SentDatagram]:
+        """
+        Have the peer prove its address; this keeps no state.
+        """
+
+    def refuse(knock: int) -> list[SentDatagram]:
+        """
+        Refuse a peer with CONNECTION_REFUSED.
+        """
+
+    def ignore(knock: int) -> None:
+        """
+        Drop a knock without an answer.
+        """
+
+    def connect(
+        now: float,
+        host: str,
+        port: int,
+        expected: bytes | None,
+        name: str,
+        token: bytes = b"",
+        roundTrip: float | None = None,
+    ) -> int:
+        """
+        Begin to connect.
+
+        @param host: the IP address of the peer, as text.
+        @param expected: the bytes of the peer id that has to answer; None for any.
+        @param name: the server name; peers ignore it.
+        @param token: the last C{TOKEN} of this peer, or empty.
+        @param roundTrip: the seconds of the round trip to this peer, as measured
+            before: the first packets are sent again by it, if they are lost.  None
+            if it is not known.
+        @return: the handle.
+        @raise ValueError: the address is invalid.
+        """
+
+    def serveWeb(certificate: bytes, privateKey: bytes) -> None:
+        """
+        Accept connections of the application protocol C{h3} from now on: those of
+        browsers, which send no certificate, and which the judge is not asked about.
+        They have the number of the event C{OPENED} for streams of one direction, too:
+        these have the bit of the value 2.  Their datagrams are dropped.
+
+        @param certificate: the certificate for these alone, in DER.  Another call
+            changes it for later connections.
+        @param privateKey: its key, a P-256 key as PKCS8 in DER.
+        @raise ValueError: one of them cannot be read.
         """

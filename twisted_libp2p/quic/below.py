@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted_libp2p.interfaces import IQuicEndpoint
+from twisted_libp2p.interfaces import IQuicConnections
 
 __all__ = ["Line"]
 
@@ -24,7 +24,7 @@ class Line(Protocol):
     @ivar connectionWindow: the same for all streams.
     """
 
-    endpoint: IQuicEndpoint
+    endpoint: IQuicConnections
     handle: int
     idleTimeout: float
     streamWindow: int

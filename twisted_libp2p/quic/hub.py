@@ -27,7 +27,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.endings import LAYER
 from twisted_libp2p.quic.halfopen import Answer, HalfOpen
 from twisted_libp2p.quic.judge import CertificateJudge
-from twisted_libp2p.quic.line import QuicLine
+from twisted_libp2p.quic.line import BeginWeb, QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
 
 __all__ = ["KNOCKS", "PUNCH_SIZE", "Accept", "DatagramPort", "QuicHub"]
@@ -70,6 +70,9 @@ class QuicHub:
     @ivar settings: the settings of the backend.
     @ivar judge: judges certificates.
     @ivar accept: returns the upgrade of each new connection; None while nobody listens.
+    @ivar acceptWeb: the same for connections of browsers.
+    @ivar beginWeb: begins HTTP/3 on a connection of a browser; None before the first
+        listener for them.
     @ivar lines: the connections, by their handles.
     @ivar punches: the watchers of packets without meaning (hole punching), each with
         the IP address that it watches.
@@ -98,6 +101,8 @@ class QuicHub:
         self.judge = judge
         self.memory = memory
         self.accept: Accept | None = None
+        self.acceptWeb: Accept | None = None
+        self.beginWeb: BeginWeb | None = None
         self.lines: dict[int, QuicLine] = {}
         self.punches: list[tuple[str, Callable[[int], object]]] = []
         self.halfOpen = HalfOpen()
@@ -178,7 +183,8 @@ class QuicHub:
         number, host, port, validated, retryable = knock
         endpoint = self._endpoint
         answer = Answer.IGNORE
-        if self.accept is not None:
+        accept = self.accept or self.acceptWeb
+        if accept is not None:
             answer = self.halfOpen.answer(host, validated, retryable)
         if answer is Answer.IGNORE:
             endpoint.ignore(number)
@@ -187,8 +193,8 @@ class QuicHub:
             self._sendAll(endpoint.retry(number))
             return
         upgrade = None
-        if answer is Answer.ACCEPT and self.accept is not None:
-            upgrade = self.accept(self.peerAddress(host, port))
+        if answer is Answer.ACCEPT and accept is not None:
+            upgrade = accept(self.peerAddress(host, port))
         if upgrade is None:
             self._sendAll(endpoint.refuse(number))
             return
@@ -198,6 +204,12 @@ class QuicHub:
             upgrade.fail(Failure(HandshakeFailed(LAYER, _BROKEN)))
             return
         self._began(QuicLine(self, endpoint, handle, upgrade, False, host, port))
+
+    def serveWeb(self, certificate: bytes, key: bytes) -> None:
+        """
+        Accept browsers, with this certificate from now on.
+        """
+        self._endpoint.serveWeb(certificate, key)
 
     def _sendAll(self, datagrams: Sequence[SentDatagram]) -> None:
         for each in datagrams:
@@ -290,12 +302,26 @@ class QuicHub:
         self.accept = None
         self._closeIfUnused()
 
+    def stopAcceptingWeb(self) -> None:
+        """
+        Let no further browser connect.
+        """
+        self.acceptWeb = None
+        self._closeIfUnused()
+
+    @property
+    def listening(self) -> bool:
+        """
+        Whether anybody may connect.
+        """
+        return self.accept is not None or self.acceptWeb is not None
+
     @property
     def unused(self) -> bool:
         """
         Whether nobody listens, and every connection has ended.
         """
-        return self.accept is None and not self._living
+        return not (self.listening or self._living)
 
     def lineLost(self) -> None:
         """

@@ -7,7 +7,7 @@ timer, and hands events on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionRefusedError
@@ -18,6 +18,8 @@ from twisted.python.failure import Failure
 from twisted_libp2p.errors import HandshakeFailed, Libp2pError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Handshake,
+    IQuicConnections,
     IQuicEndpoint,
     IUpgrade,
     LossCause,
@@ -28,13 +30,24 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.endings import SECURITY, failureOf
 from twisted_libp2p.quic.life import Life, lifeAfter
 from twisted_libp2p.quic.session import QuicSession
+from twisted_libp2p.quic.webtransport.addresses import webAddress
 
 if TYPE_CHECKING:
     from twisted_libp2p.quic.hub import QuicHub
+    from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 
-__all__ = ["EARLY", "QuicLine"]
+__all__ = ["EARLY", "BeginWeb", "QuicLine"]
 
 Event = tuple[object, ...]
+
+#: Begins HTTP/3 on a connection of a browser: its endpoint, its handle there, what the
+#: handshake of Noise needs, and the events so far.
+BeginWeb = Callable[
+    [IQuicConnections, int, Handshake, Sequence[Event]], "WebTransportEndpoint"
+]
+
+#: The application protocol of HTTP/3.
+_HTTP = b"h3"
 
 #: The most polls of a connection in one turn of the reactor.
 _ROUNDS = 64
@@ -73,6 +86,7 @@ class QuicLine:
         "_hurried",
         "_timer",
         "_upgrade",
+        "_web",
         "connectionWindow",
         "dialed",
         "endpoint",
@@ -99,7 +113,8 @@ class QuicLine:
         settings = hub.settings
         self._hub = hub
         self._upgrade: IUpgrade | None = upgrade
-        self.endpoint = endpoint
+        self.endpoint: IQuicConnections = endpoint
+        self._web: WebTransportEndpoint | None = None
         self.handle = handle
         self.dialed = dialed
         self.host = host
@@ -256,14 +271,12 @@ class QuicLine:
             waiting += events
             if events and self._confirms:
                 continue
-            if waiting:
-                # See "Flushing in the middle of a read" in docs/internals.rst.
-                events = waiting if over else waiting[:EARLY]
-                waiting = waiting[len(events) :]
-                self._happened(events)
+            acted = bool(waiting)
+            if acted:
+                waiting = self._act(waiting, over)
             if over or self.handle not in hub.lines:
                 break
-            more = events or self._dirty or (due is not None and due <= now)
+            more = acted or self._dirty or (due is not None and due <= now)
             if not (more or self._last()):
                 break
         return due, over
@@ -290,6 +303,22 @@ class QuicLine:
         else:
             return False
         return True
+
+    def _act(self, waiting: list[Event], everything: bool) -> list[Event]:
+        """
+        Act on the first events.
+
+        @return: the others.
+        """
+        # See "Flushing in the middle of a read" in docs/internals.rst.
+        events = waiting if everything else waiting[:EARLY]
+        rest = waiting[len(events) :]
+        before = self._web
+        self._happened(events)
+        if self._web is before or self._web is None:
+            return rest
+        self._web.feed(rest)
+        return []
 
     def _arm(self, due: float | None) -> None:
         """
@@ -360,7 +389,33 @@ class QuicLine:
                 self._failed(cause, code, text)  # type: ignore[arg-type]
                 return
         if self._upgrade is not None and any(each[0] == proof for each in events):
-            self._secured()
+            if self._isBrowser():
+                self._beginWeb(self._upgrade.handshake)
+            else:
+                self._secured()
+
+    def _isBrowser(self) -> bool:
+        """
+        Check whether the peer speaks HTTP/3, and has not proven yet who it is.
+        """
+        hub = self._hub
+        return (
+            hub.beginWeb is not None
+            and self._web is None
+            and not self.dialed
+            and self.endpoint.alpn(self.handle) == _HTTP
+        )
+
+    def _beginWeb(self, handshake: Handshake) -> None:
+        """
+        Go on with HTTP/3, and with the handshake of Noise in a session of it.
+        """
+        begin = self._hub.beginWeb
+        assert begin is not None
+        early, self._early = self._early, []
+        self._web = begin(self.endpoint, self.handle, handshake, early)
+        self.endpoint = self._web
+        self.touch()
 
     def _secured(self) -> None:
         """
@@ -368,15 +423,9 @@ class QuicLine:
         """
         upgrade = self._upgrade
         assert upgrade is not None
-        certificate = self.endpoint.certificate(self.handle)
         try:
-            if certificate is None:
-                raise HandshakeFailed(SECURITY, "the peer has no certificate")
-            # Not only in the handshake: a resumed session has none.
-            key = self._hub.judge.key(certificate)
-            peer = PeerID.fromKey(key)
-            upgrade.handshake.meet(SECURITY, peer)
-            self.peer = peer
+            secured = self._prove(upgrade.handshake)
+            self.peer = secured.remotePeer
         except Libp2pError:
             reason = Failure()
             self.drop()
@@ -386,16 +435,38 @@ class QuicLine:
         self._move("secure")
         self._hub.settled(self)
         host = self._hub.addressTo(self.host, self.port)
-        session = QuicSession(
-            self._hub.clock, self, host, self._hub.peerAddress(self.host, self.port)
-        )
+        address = self._hub.peerAddress(self.host, self.port)
+        if self._web is not None:
+            host, address = webAddress(host), webAddress(address)
+        session = QuicSession(self._hub.clock, self, host, address)
         self.session = session
         early, self._early = self._early, []
         for each in early:
             if each[0] == QuicEvent.TOKEN:
                 self._noted(each)
         session.happened(early)
-        upgrade.upgraded(Secured(SECURITY, peer, key), session)
+        upgrade.upgraded(secured, session)
+
+    def _prove(self, handshake: Handshake) -> Secured:
+        """
+        Return who the peer is.
+
+        @raise HandshakeFailed: it has not proven that, or is another one; or nobody
+            listens for peers of its kind.
+        """
+        web, hub = self._web, self._hub
+        if web is not None and web.secured is not None:
+            return web.secured
+        certificate = self.endpoint.certificate(self.handle)
+        if certificate is None:
+            raise HandshakeFailed(SECURITY, "the peer has no certificate")
+        if not self.dialed and hub.accept is None and hub.acceptWeb is not None:
+            raise HandshakeFailed(SECURITY, "only browsers are served here")
+        # Not only in the handshake: a resumed session has none.
+        key = hub.judge.key(certificate)
+        peer = PeerID.fromKey(key)
+        handshake.meet(SECURITY, peer)
+        return Secured(SECURITY, peer, key)
 
     def _failed(self, cause: LossCause, code: int, text: str) -> None:
         """

@@ -23,7 +23,7 @@ from twisted_libp2p_native import Endpoint, __version__
 __all__ = ["NativeBackend", "checkVersion"]
 
 #: The oldest release that keeps the contract of this package.
-_OLDEST = (0, 3)
+_OLDEST = (0, 4)
 
 # Its methods are the contract: another object between would cost a call for each.
 implementer(IQuicEndpoint)(Endpoint)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from os import urandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -22,6 +22,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.python.failure import Failure
+from twisted.python.reflect import namedAny
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, unmapped
@@ -43,19 +44,32 @@ from twisted_libp2p.interfaces import (
     QuicSettings,
     SentDatagram,
 )
-from twisted_libp2p.quic.backends import AUTO, backendNamed, installed
+from twisted_libp2p.quic.backends import AUTO, BACKENDS, backendNamed, installed
 from twisted_libp2p.quic.hub import PUNCH_SIZE, Accept, QuicHub
 from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.listener import QuicListener
 from twisted_libp2p.quic.memory import PeerMemory
 from twisted_libp2p.quic.port import QuicPort, zoneName
 from twisted_libp2p.quic.selftest import settingsOf
+from twisted_libp2p.quic.webtransport.addresses import (
+    NAME,
+    isWeb,
+    withoutWeb,
+    withWeb,
+)
 from twisted_libp2p.wire import varint
 
-__all__ = ["QuicListener", "QuicProvider", "QuicTransport", "derivedKey"]
+__all__ = ["QuicProvider", "QuicTransport", "derivedKey"]
+
+if TYPE_CHECKING:
+    from twisted_libp2p.quic.webtransport.serving import WebServing
 
 # The codes of the protocols of an IPv4 address of QUIC, and its bytes before the last.
 _IP4, _UDP, _QUIC = 4, varint.encode(273), varint.encode(461)
 _IP4_UDP = struct.Struct("!B4sBBH")
+
+#: Imported at its first use, as it needs a package.
+_SERVING = "twisted_libp2p.quic.webtransport.serving.WebServing"
 
 _WILDCARDS = ("0.0.0.0", "::")
 _TAIL = ("udp", "quic-v1")
@@ -117,38 +131,6 @@ class QuicProvider:
         )
 
 
-@implementer(IListeningPort)
-class QuicListener:
-    """
-    A socket on which peers may connect.
-    """
-
-    def __init__(self, hub: QuicHub, port: QuicPort) -> None:
-        self._hub = hub
-        self._port = port
-        self._host = port.getHost()
-
-    def startListening(self) -> None:
-        """
-        Do nothing: it listens.
-        """
-
-    def stopListening(self) -> Deferred[None]:
-        """
-        Let no further peer connect.  The socket is closed when its connections have
-        ended.
-        """
-        self._hub.stopAccepting()
-        return succeed(None)
-
-    def getHost(self) -> IAddress:
-        """
-        Return the address on which it listens.
-        """
-        address: IAddress = self._host
-        return address
-
-
 @implementer(IMuxedTransport, IPacketPunching, IBackedTransport)
 class QuicTransport:
     """
@@ -201,6 +183,7 @@ class QuicTransport:
         self._judge = CertificateJudge(wall)
         self._settings: QuicSettings | None = None
         self._hubs: list[QuicHub] = []
+        self._serving: WebServing | None = None
         self.memory = PeerMemory(book)
 
     @classmethod
@@ -249,22 +232,39 @@ class QuicTransport:
 
     def canListen(self, address: Multiaddr) -> bool:
         """
-        Check whether the address is an IP address with a UDP port and QUIC.
+        Check whether the address is an IP address with a UDP port and QUIC, and perhaps
+        with WebTransport.
         """
-        return address.names in (("ip4", *_TAIL), ("ip6", *_TAIL))
+        names = address.names
+        if names[-1:] == (NAME,):
+            names = names[:-1]
+        return names in (("ip4", *_TAIL), ("ip6", *_TAIL))
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
         Return the real addresses of a listener: the port number that the system chose,
-        and every interface that a wildcard stands for.
+        and every interface that a wildcard stands for; with WebTransport, the hashes of
+        the certificates, too.
         """
-        host = self.toMultiaddr(port.getHost())
-        return [] if host is None else interfaceAddresses(host)
+        bound = port.getHost()
+        host = self._udpAddress(bound)
+        if host is None:
+            return []
+        found = interfaceAddresses(host)
+        if not isWeb(bound):
+            return found
+        hashes = self._web.window.hashes()
+        return [withWeb(each, hashes) for each in found]
 
     def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
         """
         Translate a UDP address of Twisted.
         """
+        found = self._udpAddress(address)
+        return withWeb(found) if found is not None and isWeb(address) else found
+
+    @staticmethod
+    def _udpAddress(address: IAddress) -> Multiaddr | None:
         if isinstance(address, IPv4Address) and address.type == "UDP":
             # Every connection needs two of these: so there is no detour over text.
             packed = socket.inet_aton(address.host)
@@ -345,11 +345,10 @@ class QuicTransport:
         """
         for listening in (True, False):
             for each in self._hubs:
-                if (each.accept is None) is not listening and _leads(each, host, local):
+                if each.listening is listening and _leads(each, host, local):
                     return each
         own, port = local or (_WILDCARDS[":" in host], 0)
-        hub, _ = self._bind(own, port)
-        return hub
+        return self._bind(own, port)
 
     def _listeningHub(self, address: Multiaddr) -> QuicHub:
         """
@@ -359,7 +358,7 @@ class QuicTransport:
         """
         host, _ = self._parts(address)
         for each in self._hubs:
-            if each.accept is not None and _leads(each, host, None):
+            if each.listening and _leads(each, host, None):
                 return each
         raise UnsupportedAddress(f"no port to dial {address} from is open")
 
@@ -399,15 +398,49 @@ class QuicTransport:
         """
         Listen at once, or fail at once.
         """
-        host, number = self._parts(address)
+        web = address.names[-1:] == (NAME,)
+        host, number = self._parts(withoutWeb(address) if web else address)
         try:
-            hub, port = self._bind(host, number)
+            serving = self._web if web else None
+            hub = self._sharedHub(host, number, web) or self._bind(host, number)
+            if serving is not None:
+                return succeed(serving.listen(hub, accept))
         except (CannotListenError, ConfigurationError):
             return fail()
         hub.accept = accept
-        return succeed(QuicListener(hub, port))
+        return succeed(QuicListener(hub))
 
-    def _bind(self, host: str, number: int) -> tuple[QuicHub, QuicPort]:
+    def _sharedHub(self, host: str, number: int, web: bool) -> QuicHub | None:
+        """
+        Find the socket of the other kind of listener: WebTransport shares that of QUIC.
+        """
+        for hub in self._hubs:
+            bound = hub.port.getHost()
+            mine, other = hub.accept, hub.acceptWeb
+            if web:
+                mine, other = other, mine
+            if (bound.host, bound.port) == (host, number) and other and not mine:
+                return hub
+        return None
+
+    @property
+    def _web(self) -> WebServing:
+        """
+        What serves browsers.
+
+        @raise ConfigurationError: a package for that is missing.
+        """
+        if self._serving is None:
+            try:
+                serving: Any = namedAny(_SERVING)
+            except ImportError as error:
+                raise ConfigurationError(
+                    f"WebTransport needs pylsqpack: {BACKENDS['aioquic'][2]}"
+                ) from error
+            self._serving = serving(self._reactor, self._identity, self._wall)
+        return self._serving
+
+    def _bind(self, host: str, number: int) -> QuicHub:
         """
         Bind a socket.
 
@@ -426,7 +459,7 @@ class QuicTransport:
         hub.port = port
         port.startListening()
         self._hubs.append(hub)
-        return hub, port
+        return hub
 
     def _ownSettings(self) -> QuicSettings:
         """

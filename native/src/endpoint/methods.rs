@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple, PyType};
-use quic::VarInt;
+use quic::{Dir, VarInt};
 use quinn_proto as quic;
 use rustc_hash::FxHashMap;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -15,6 +15,7 @@ use super::Endpoint;
 use crate::address::Zones;
 use crate::clock::Clock;
 use crate::config::{build, invalid};
+use crate::connection::protocol;
 use crate::judge::Judge;
 use crate::panics::guard;
 use crate::results::Results;
@@ -42,10 +43,11 @@ impl Endpoint {
         let algorithms = default_provider().signature_verification_algorithms;
         let ask = settings.judge.clone_ref(sent.py());
         let judge = Arc::new(Judge::new(ask, algorithms));
-        let (machine, dialing) = build(&settings, &judge)?;
+        let (machine, dialing, serving) = build(&settings, &judge)?;
         Ok(Self {
             machine,
             dialing,
+            serving,
             judge,
             results: Results::new(sent, knock, stats, cause)?,
             clock: Clock::new(),
@@ -224,10 +226,20 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Open a stream of both directions.
-    fn open(&mut self, handle: u64) -> PyResult<Option<u64>> {
+    /// Accept browsers, with this certificate from now on.
+    #[pyo3(name = "serveWeb")]
+    fn serve_web(&mut self, certificate: Vec<u8>, private_key: Vec<u8>) -> PyResult<()> {
+        let server = self.serving.web(certificate, private_key)?;
+        self.machine.set_server_config(Some(server));
+        Ok(())
+    }
+
+    /// Open a stream.
+    #[pyo3(signature = (handle, unidirectional = false))]
+    fn open(&mut self, handle: u64, unidirectional: bool) -> PyResult<Option<u64>> {
         let connection = self.connection(handle)?;
-        match guard(|| connection.open()) {
+        let direction = if unidirectional { Dir::Uni } else { Dir::Bi };
+        match guard(|| connection.open(direction)) {
             Ok(opened) => Ok(opened.map(u64::from)),
             Err(text) => {
                 self.broken(handle, text);
@@ -349,10 +361,8 @@ impl Endpoint {
 
     /// Return the agreed application protocol.
     fn alpn<'py>(&mut self, py: Python<'py>, handle: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let data = self.with(handle, |_, machine| machine.crypto_session().handshake_data())?;
-        let data =
-            data.and_then(|data| data.downcast::<quic::crypto::rustls::HandshakeData>().ok());
-        Ok(data.and_then(|data| data.protocol).map(|name| PyBytes::new(py, &name)))
+        let name = self.with(handle, |_, machine| protocol(machine))?;
+        Ok(name.map(|name| PyBytes::new(py, &name)))
     }
 
     /// Return the address of the peer.

@@ -50,11 +50,11 @@ class VersionTests(SynchronousTestCase):
         An old distribution is refused, with a line that says how to build a new one.
         """
         check = requireNative().checkVersion
-        for good in ("0.3.0", "0.10.1", "1.0"):
+        for good in ("0.4.0", "0.10.1", "1.0"):
             check(good)
-        error = self.assertRaises(ConfigurationError, check, "0.2.9")
+        error = self.assertRaises(ConfigurationError, check, "0.3.9")
         self.assertEqual(
-            str(error), "twisted-libp2p-native 0.2.9 is older than 0.3: make native"
+            str(error), "twisted-libp2p-native 0.3.9 is older than 0.4: make native"
         )
 
 

@@ -18,7 +18,7 @@ from twisted_libp2p.interfaces import (
     QuicStats,
     SentDatagram,
 )
-from twisted_libp2p.quic.aioquic.credit import CreditConnection
+from twisted_libp2p.quic.aioquic.credit import WEB, CreditConnection
 from twisted_libp2p.quic.aioquic.phase import Phase, phaseAfter
 from twisted_libp2p.quic.aioquic.streams import Streams
 
@@ -194,11 +194,12 @@ class AioquicConnection:
         """
         context = self.quic.tls
         protocol = (context.alpn_negotiated or "").encode()
-        if protocol not in self._settings.alpn:
+        web = self.quic.web is not None and protocol == WEB.encode()
+        if not web and protocol not in self._settings.alpn:
             self.quic.close(
                 _NO_APPLICATION_PROTOCOL, QuicFrameType.CRYPTO, "no ALPN in common"
             )
-        elif context.leaf is None or context.early_data_accepted:
+        elif (context.leaf is None and not web) or context.early_data_accepted:
             self.quic.close(
                 QuicErrorCode.CRYPTO_ERROR, QuicFrameType.CRYPTO, "no certificate"
             )

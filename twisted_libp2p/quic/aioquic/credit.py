@@ -29,12 +29,24 @@ from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import ExtensionType
 
 from twisted_libp2p.quic.aioquic.parts import SparseStreams, sparse
 from twisted_libp2p.quic.aioquic.tickets import Tickets
-from twisted_libp2p.quic.aioquic.tls import MAX_MESSAGE, JudgingContext
+from twisted_libp2p.quic.aioquic.tls import (
+    MAX_MESSAGE,
+    JudgingContext,
+    WebCertificate,
+)
 
-__all__ = ["CreditConnection", "resetToken"]
+__all__ = ["WEB", "CreditConnection", "resetToken"]
+
+#: The application protocol of browsers.
+WEB = "h3"
+
+#: The streams of one direction that a browser may have: HTTP/3 needs three, and clients
+#: try others to see whether they are refused well.
+WEB_STREAMS = 16
 
 _FRAME_CAPACITY = 1 + 2 * UINT_VAR_MAX_SIZE
 
@@ -57,6 +69,7 @@ class CreditConnection(QuicConnection):
     @ivar tickets: the sessions that may be resumed; None resumes nothing.
     @ivar expected: the bytes of the peer id that has to answer; None for any, and for a
         listener.
+    @ivar web: the certificate for browsers; None if they are not served.
     """
 
     tls: JudgingContext
@@ -70,6 +83,7 @@ class CreditConnection(QuicConnection):
         cryptoBuffer: int,
         tickets: Tickets | None = None,
         expected: bytes | None = None,
+        web: WebCertificate | None = None,
         *,
         configuration: QuicConfiguration,
         **options: Any,
@@ -81,6 +95,7 @@ class CreditConnection(QuicConnection):
         self.cryptoBuffer = cryptoBuffer
         self.tickets = tickets
         self.expected = expected
+        self.web = web
         self._streams = SparseStreams()
         self._limitStreams(self._local_max_streams_bidi, maxStreams)
         # libp2p has no streams of one direction.
@@ -105,6 +120,20 @@ class CreditConnection(QuicConnection):
                 self.tls.resumeFor(self.tickets)
         for each in self._crypto_streams.values():
             sparse(each)
+
+    def _alpn_handler(self, alpn_protocol: str) -> None:
+        """
+        Serve a browser, if it is one.  This is called before our answer is made.
+        """
+        if self.web is not None and alpn_protocol == WEB:
+            self.tls.serveWeb(self.web)
+            self._limitStreams(self._local_max_streams_uni, WEB_STREAMS)
+            # They were encoded when the first packet came.
+            parameters = self._serialize_transport_parameters()
+            self.tls.handshake_extensions = [
+                (ExtensionType.QUIC_TRANSPORT_PARAMETERS, parameters)
+            ]
+        super()._alpn_handler(alpn_protocol)
 
     def _handle_crypto_frame(
         self, context: QuicReceiveContext, frame_type: int, buf: Buffer

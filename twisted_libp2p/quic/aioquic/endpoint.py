@@ -26,9 +26,10 @@ from twisted_libp2p.interfaces import (
     SentDatagram,
 )
 from twisted_libp2p.quic.aioquic.connection import AioquicConnection
-from twisted_libp2p.quic.aioquic.credit import CreditConnection, resetToken
+from twisted_libp2p.quic.aioquic.credit import WEB, CreditConnection, resetToken
 from twisted_libp2p.quic.aioquic.knocks import SAFE_SIZE, Knocks
 from twisted_libp2p.quic.aioquic.tickets import Tickets
+from twisted_libp2p.quic.aioquic.tls import WebCertificate
 from twisted_libp2p.quic.headers import (
     CONNECTION_ID_SIZE,
     VERSION_1,
@@ -76,11 +77,25 @@ class AioquicEndpoint:
         self._certificate = x509.load_der_x509_certificate(settings.certificate)
         self._key = load_der_private_key(settings.privateKey, None)
         self._serverConfiguration = self._configuration(False)
+        self._web: WebCertificate | None = None
         self._last = 0
         self._connections: dict[int, AioquicConnection] = {}
         self._byID: dict[bytes, AioquicConnection] = {}
         self._dialed: dict[Address, list[AioquicConnection]] = {}
         self._knocks = Knocks(settings, self._tokens)
+
+    def serveWeb(self, certificate: bytes, privateKey: bytes) -> None:
+        """
+        Accept browsers, with a certificate for them alone.
+
+        @raise ValueError: it cannot be read, or its key cannot.
+        """
+        self._web = WebCertificate.read(certificate, privateKey)
+        configuration = self._configuration(False)
+        configuration.alpn_protocols = [*(configuration.alpn_protocols or ()), WEB]
+        # Browsers want to hear of datagrams; those that come are dropped.
+        configuration.max_datagram_frame_size = SAFE_SIZE
+        self._serverConfiguration = configuration
 
     def _configuration(
         self, isClient: bool, token: bytes = b"", roundTrip: float | None = None
@@ -187,6 +202,7 @@ class AioquicEndpoint:
             self._settings.maxStreams,
             self._settings.cryptoBuffer,
             self._tickets,
+            web=self._web,
             configuration=self._serverConfiguration,
             original_destination_connection_id=waiting.original or waiting.target,
             retry_source_connection_id=waiting.target if waiting.original else None,
@@ -298,11 +314,11 @@ class AioquicEndpoint:
 
     # Streams
 
-    def open(self, handle: int) -> int | None:
+    def open(self, handle: int, unidirectional: bool = False) -> int | None:
         """
         Open a stream.
         """
-        return self._connections[handle].streams.open()
+        return self._connections[handle].streams.open(unidirectional)
 
     def write(
         self, handle: int, stream: int, pieces: Sequence[bytes | memoryview]

@@ -205,14 +205,14 @@ class Streams:
 
     # Calls of the user
 
-    def open(self) -> int | None:
+    def open(self, unidirectional: bool = False) -> int | None:
         """
         Open a stream; None if the peer allows none now.
         """
-        if not self._mayOpen():
-            self._wanting = True
+        if not self._mayOpen(unidirectional):
+            self._wanting = not unidirectional
             return None
-        number = self._quic.get_next_available_stream_id()
+        number = self._quic.get_next_available_stream_id(unidirectional)
         self._quic.send_stream_data(number, b"")
         self._all[number] = _Stream(self._quic._streams[number])
         return number
@@ -344,6 +344,9 @@ class Streams:
             if not isinstance(receiver, SparseReceiver) or receiver.settled:
                 return None
             stream = self._all[number] = _Stream(quic)
+            if number & 2:
+                # It has no half of ours.
+                stream.write("end")
             self.events.append((QuicEvent.OPENED, number))
         return stream
 
@@ -377,9 +380,12 @@ class Streams:
         if window - limit.value >= self._step:
             limit.value = window
 
-    def _mayOpen(self) -> bool:
-        number = self._quic.get_next_available_stream_id()
-        return number // 4 < self._quic._remote_max_streams_bidi
+    def _mayOpen(self, unidirectional: bool = False) -> bool:
+        quic = self._quic
+        number = quic.get_next_available_stream_id(unidirectional)
+        if unidirectional:
+            return number // 4 < quic._remote_max_streams_uni
+        return number // 4 < quic._remote_max_streams_bidi
 
     def _room(self, stream: _Stream) -> int:
         """

@@ -7,15 +7,22 @@ TLS of aioquic, with our judge of certificates in both roles.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from aioquic import tls
 from aioquic.buffer import Buffer  # type: ignore[attr-defined]
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_private_key,
+)
 
 from twisted_libp2p.errors import PeerMismatch
 from twisted_libp2p.quic.aioquic.tickets import Known, Tickets
 
-__all__ = ["CERTIFICATE_REQUIRED", "MAX_MESSAGE", "JudgingContext"]
+__all__ = ["CERTIFICATE_REQUIRED", "MAX_MESSAGE", "JudgingContext", "WebCertificate"]
 
 #: The alert for a dialer that sends no certificate (RFC 8446, 6.2).
 CERTIFICATE_REQUIRED = 116
@@ -30,6 +37,28 @@ class _CertificateRequired(tls.Alert):
     """
 
     description = CERTIFICATE_REQUIRED  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class WebCertificate:
+    """
+    The certificate for browsers.
+    """
+
+    certificate: x509.Certificate
+    key: EllipticCurvePrivateKey
+
+    @classmethod
+    def read(cls, certificate: bytes, key: bytes) -> WebCertificate:
+        """
+        Read both from DER.
+
+        @raise ValueError: one of them cannot be read, or the key has another type.
+        """
+        private = load_der_private_key(key, None)
+        if not isinstance(private, EllipticCurvePrivateKey):
+            raise ValueError("the key is not for ECDSA")
+        return cls(x509.load_der_x509_certificate(certificate), private)
 
 
 class JudgingContext(tls.Context):
@@ -106,6 +135,16 @@ class JudgingContext(tls.Context):
         assert self.known is not None
         self._accept(self.known.leaf)
         self.leaf = self.known.leaf
+
+    def serveWeb(self, web: WebCertificate) -> None:
+        """
+        Answer with another certificate, and ask for none.  Its key has the type of
+        ours: the algorithm of its signature is agreed.
+        """
+        self.certificate = web.certificate
+        self.certificate_private_key = web.key
+        self._request_client_certificate = False
+        self.get_session_ticket_cb = self.new_session_ticket_cb = None
 
     @property
     def incomplete(self) -> int:

@@ -41,11 +41,14 @@ class StaticKey:
     @ivar private: the key.
     @ivar identityKey: the public key of the identity, encoded.
     @ivar signature: the identity's signature over the static key.
+    @ivar certhashes: the multihashes of our certificates of WebTransport, for a
+        handshake in such a session.
     """
 
     private: X25519PrivateKey
     identityKey: bytes
     signature: bytes
+    certhashes: tuple[bytes, ...] = ()
 
     @classmethod
     def sign(
@@ -70,17 +73,25 @@ class StaticKey:
 
         @param muxers: the muxers to offer; if empty, the payload does not mention any.
         """
-        return _encode(self.identityKey, self.signature, tuple(muxers))
+        return _encode(self.identityKey, self.signature, tuple(muxers), self.certhashes)
 
 
 @lru_cache(64)
-def _encode(identityKey: bytes, signature: bytes, muxers: tuple[str, ...]) -> bytes:
+def _encode(
+    identityKey: bytes,
+    signature: bytes,
+    muxers: tuple[str, ...],
+    certhashes: tuple[bytes, ...],
+) -> bytes:
     """
     Encode a payload, which is the same in all handshakes of a node.
     """
     message = NoiseHandshakePayload(identity_key=identityKey, identity_sig=signature)
-    if muxers:
-        message.extensions.CopyFrom(NoiseExtensions(stream_muxers=muxers))
+    if muxers or certhashes:
+        extensions = NoiseExtensions(
+            stream_muxers=muxers, webtransport_certhashes=certhashes
+        )
+        message.extensions.CopyFrom(extensions)
     return message.SerializeToString()
 
 

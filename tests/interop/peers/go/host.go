@@ -27,6 +27,7 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
+	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 	ma "github.com/multiformats/go-multiaddr"
 )
 
@@ -40,6 +41,8 @@ func transportOption(opts options) (libp2p.Option, string, error) {
 		return libp2p.Transport(websocket.New), "tcp/%d/ws", nil
 	case "quic":
 		return libp2p.Transport(quic.NewTransport), "udp/%d/quic-v1", nil
+	case "webtransport":
+		return libp2p.Transport(webtransport.New), "udp/%d/quic-v1/webtransport", nil
 	case "wss":
 		certificate, err := tls.LoadX509KeyPair(opts.tlsCert, opts.tlsCert)
 		if err != nil {
