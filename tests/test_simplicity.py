@@ -38,6 +38,7 @@ PROBES = {
     "__main__.py": (1, "Python sets closed standard streams to None"),
     "address/peeraddress.py": (2, "transports and requests of any server of Twisted"),
     "connmanager/policy.py": (1, "one check for all fields of a dataclass"),
+    "control/server.py": (1, "SO_PEERCRED is not everywhere"),
     "options/command.py": (2, "usage.Options finds options and subcommands by name"),
     "peerstore/backends.py": (1, "os.statvfs does not exist on Windows"),
     "printable.py": (1, "one representation for all fields of a dataclass"),

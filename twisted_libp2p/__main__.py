@@ -36,6 +36,7 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.script import printIDs
+from twisted_libp2p.tools import pairing
 from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
 from twisted_libp2p.tools.stdio import joinStandard
@@ -249,6 +250,9 @@ _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "perf": perf,
     "pipe": pipe,
     "forward": forward,
+    "invite": pairing.invite,
+    "accept": pairing.accept,
+    "status": pairing.status,
     "peers": peers,
     "find": seek.find,
     "providers": seek.providers,

@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import partial
+from socket import gethostname
 from typing import Any, ClassVar
 
 from twisted.application.service import IService
@@ -19,7 +20,10 @@ from twisted.python.reflect import namedModule
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.util import runAsEffectiveUser
 
+from twisted_libp2p.access.pairing import PairingService
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
+from twisted_libp2p.control.commands import commandsOf
+from twisted_libp2p.control.server import ControlService
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
@@ -28,6 +32,7 @@ from twisted_libp2p.interfaces import IPeerStore, ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.options import whole
+from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
@@ -46,12 +51,9 @@ from twisted_libp2p.transport.websocket.transport import (
     WebSockets,
 )
 
-__all__ = ["NodeService", "Options", "makeService"]
+__all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
 
 _log = Logger()
-
-#: The name of the private key in the data folder.
-KEY_FILE = "node.key"
 
 
 class Options(FindingOptions, DHTOptions, TunnelOptions):
@@ -332,7 +334,11 @@ class NodeService(Node):
                 peer=self.peerID,
             )
         failures: list[Failure] = []
-        local = [each for each in self.services if isinstance(each, LocalService)]
+        local = [
+            each
+            for each in self.services
+            if isinstance(each, LocalService) and each.needed
+        ]
         listening: list[Any] = [self, *local]
         for each in listening:
             each.whenListening().addErrback(failures.append)
@@ -423,6 +429,16 @@ def _make(options: Options, reactor: Any) -> Node:
     dht = options.dht()
     if dht is not None:
         node.add(dht)
+    _addTunnels(node, options, reactor)
+    return node
+
+
+def _addTunnels(node: Node, options: Options, reactor: Any) -> None:
+    """
+    Add the tunnels, the lists of the peers that may use them, and the control socket.
+
+    @raise ConfigurationError: an option has no usable value.
+    """
     access = options.access()
 
     def reload() -> None:
@@ -432,9 +448,17 @@ def _make(options: Options, reactor: Any) -> Node:
         except ConfigurationError as error:
             _log.error("the lists stay as they were: {error}", error=error)
 
-    reloads = (options[name] for name in ("tls-certificate", "groups", "data"))
-    if os.name == "posix" and any(each is not None for each in reloads):
+    files = (options[name] for name in ("tls-certificate", "groups", "data"))
+    if os.name == "posix" and any(each is not None for each in files):
         HangupService(reactor, reload).setServiceParent(node)
     for port in options.tunnels(reactor, access):
         node.add(port)
-    return node
+    if access.book is None:
+        return
+    pairing = PairingService(access.book, gethostname().partition(".")[0])
+    node.add(pairing)
+    # Processes that share ports share the folder too.
+    if os.name == "posix" and not options["share-ports"]:
+        path = os.path.join(options["data"], CONTROL_FILE)
+        commands = commandsOf(node, pairing, reload)
+        ControlService(reactor, path, commands).setServiceParent(node)

@@ -23,6 +23,8 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.options import ToolOptions
 from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO
 
+FORWARD = (*MODULE, "forward", "--data", "data")
+
 
 @implementer(IHalfCloseableProtocol)
 class Caller(Protocol):
@@ -89,7 +91,9 @@ class OptionTests(SynchronousTestCase):
         """
         self.assertIn("PROTOCOL is missing", self.refused("forward", "tcp:1", "x"))
         self.assertIn("PROTOCOL is missing", self.refused("forward", "--stdio", "x"))
-        self.assertIn("'' is no protocol", self.refused("forward", "tcp:1", "x", ""))
+        self.assertIn(
+            "'' is no protocol", self.refused("forward", "-d", "none", "tcp:1", "x", "")
+        )
 
 
 class ForwardTests(NetworkTestCase):
@@ -102,7 +106,7 @@ class ForwardTests(NetworkTestCase):
         A port is the echo of the peer until the program is interrupted; then it
         reports how much went through.
         """
-        program = self.start(*MODULE, "forward", "tcp:0", self.address, ECHO)
+        program = self.start(*FORWARD, "tcp:0", self.address, ECHO)
         port = int(await program.says(r"127\.0\.0\.1:(\d+) is /echo/1\.0\.0 of"))
         await program.says(r"is (connected) directly")
         caller = Caller()
@@ -118,7 +122,7 @@ class ForwardTests(NetworkTestCase):
         """
         Stdin and stdout are a stream.
         """
-        program = self.start(*MODULE, "forward", "--stdio", self.address, ECHO)
+        program = self.start(*FORWARD, "--stdio", self.address, ECHO)
         program.transport.write(b"hello")
         program.transport.closeStdin()
         self.assertEqual(await program.ends(), 0, program.err)
@@ -130,9 +134,7 @@ class ForwardTests(NetworkTestCase):
         """
         peer = str(Identity.generate().peerID)
         for target, word in ((peer, "--bootstrap"), (self.bare, "/p2p/")):
-            code, _, error = await self.execute(
-                *MODULE, "forward", "tcp:0", target, ECHO
-            )
+            code, _, error = await self.execute(*FORWARD, "tcp:0", target, ECHO)
             self.assertEqual(code, 1)
             self.assertIn(word, error)
             self.assertEqual(error.count("\n"), 1)

@@ -80,7 +80,7 @@ class PeerBook:
 
     def __init__(self, path: str) -> None:
         """
-        @param path: the file; one that does not exist is empty.
+        @param path: the file; a missing file is an empty book.
         @raise ConfigurationError: it is malformed.
         """
         self._path = path
@@ -119,6 +119,15 @@ class PeerBook:
         """
         for entry in self._entries.values():
             if entry.name == name:
+                return entry
+        return None
+
+    def find(self, text: str) -> BookEntry | None:
+        """
+        Return the peer with a name or an id; None without one.
+        """
+        for entry in self._entries.values():
+            if text in (entry.name, str(entry.peer)):
                 return entry
         return None
 

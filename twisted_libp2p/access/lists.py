@@ -52,7 +52,7 @@ class AccessLists:
         Return the function that decides about a peer, by the lists as they are then.
 
         @param entries: peer ids, and groups such as C{@family}.
-        @raise ConfigurationError: one of them is neither, or no group has this name.
+        @raise ConfigurationError: an entry is malformed, or names an unknown group.
         """
         peers: set[PeerID] = set()
         groups: list[str] = []

@@ -21,6 +21,7 @@ __all__ = [
     "MappingRefused",
     "NegotiationFailed",
     "NoGateway",
+    "PairingRefused",
     "PeerMismatch",
     "PeerUnresponsive",
     "ProtocolViolation",
@@ -166,6 +167,21 @@ class UpgradeTimeout(RemoteError, ConnectError):
 
     def _describe(self) -> str:
         return f"{self.phase} was not done within {self.seconds:g} seconds"
+
+
+class PairingRefused(RemoteError):
+    """
+    A node did not accept our ticket.
+
+    @ivar reason: its reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def _describe(self) -> str:
+        return f"not paired: {self.reason}"
 
 
 class StreamReset(RemoteError, ConnectionLost):

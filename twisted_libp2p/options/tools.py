@@ -15,6 +15,7 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, seconds, whole
+from twisted_libp2p.options.data import AcceptOptions, ControlOptions, StatusOptions
 from twisted_libp2p.options.dht import (
     FindOptions,
     GetOptions,
@@ -210,6 +211,9 @@ class ToolOptions(CommandOptions):
         ["perf", None, _PerfOptions, "measure the throughput to a peer and back"],
         ["pipe", None, _PipeOptions, "join stdin and stdout with a stream"],
         ["forward", None, ForwardOptions, "make a port here a protocol of a peer"],
+        ["invite", None, ControlOptions, "let another machine pair with our node"],
+        ["accept", None, AcceptOptions, "pair with the node that has made a ticket"],
+        ["status", None, StatusOptions, "print the state of our running node"],
         ["peers", None, _PeersOptions, "list, export and import a peerstore"],
         ["find", None, FindOptions, "find the addresses of a peer in a DHT"],
         ["providers", None, ProvidersOptions, "find the providers of content"],

@@ -17,6 +17,7 @@ from twisted_libp2p.access.lists import AccessLists
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
 from twisted_libp2p.options.command import seconds
+from twisted_libp2p.options.data import BOOK_FILE, DataOptions
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.tunnel.prefaces import naming
@@ -25,9 +26,6 @@ from twisted_libp2p.tunnel.target import TunnelText, protocolOf
 from twisted_libp2p.tunnel.tunnel import Tunnel
 
 __all__ = ["ForwardOptions", "TunnelOptions"]
-
-#: The name of the file of the paired peers in the data folder.
-BOOK_FILE = "peers"
 
 
 class TunnelOptions(NodeOptions):
@@ -124,12 +122,25 @@ class TunnelOptions(NodeOptions):
                 allow=None if listed is None else access.permits(listed),
             )
         for text in self["open"]:
-            yield Tunnel(reactor, *TunnelText.parse(text))
+            yield self._open(reactor, TunnelText.parse(text), access.book)
+
+    def _open(
+        self, reactor: Any, tunnel: TunnelText, book: PeerBook | None
+    ) -> IHostService:
+        """
+        Make a tunnel, whose peer may be a paired one.
+        """
+        entry = None if book is None else book.find(tunnel.peer)
+        if entry is None:
+            return Tunnel(reactor, *tunnel)
+        return Tunnel(
+            reactor, tunnel.local, entry.peer, tunnel.protocol, entry.addresses
+        )
 
     opt_s = opt_serve
 
 
-class ForwardOptions(LookingOptions):
+class ForwardOptions(DataOptions, LookingOptions):
     """
     Options of C{forward}.
     """
@@ -137,9 +148,10 @@ class ForwardOptions(LookingOptions):
     operands = ("LOCAL", "PEER", "PROTOCOL")
     longdesc = (
         "Listens at LOCAL, an endpoint such as tcp:2222, and opens a stream of PROTOCOL"
-        " to PEER for each connection, until it is interrupted.  PEER is a peer id or a"
-        " multiaddr that ends in one.  With --stdio there is no LOCAL: one stream is"
-        " joined with stdin and stdout, as ProxyCommand of ssh wants it."
+        " to PEER for each connection, until it is interrupted.  PEER is the name of a"
+        " paired peer, a multiaddr, or a peer id with --bootstrap or the like.  With"
+        " --stdio there is no LOCAL: one stream is joined with stdin and stdout, as"
+        " ProxyCommand of ssh wants it."
     )
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
@@ -159,7 +171,8 @@ class ForwardOptions(LookingOptions):
     def parseArgs(self, *operands: str) -> None:
         *local, peer, protocol = operands
         self["local"] = local[0] if local else None
-        self["address"] = peer
+        self["known"] = self.book().find(peer)
+        self["address"] = peer if self["known"] is None else str(self["known"].peer)
         try:
             self["protocol"] = protocolOf(protocol)
         except ConfigurationError as error:

@@ -34,16 +34,17 @@ async def reaching(reactor: Any, options: Any) -> AsyncIterator[Node]:
     Run a node that can find and reach the peer of a tool; stop it at the end.
 
     @param options: a L{LookingOptions<twisted_libp2p.options.looking.LookingOptions>}
-        with an C{address} and a C{timeout}.
+        with an C{address} and a C{timeout}, and perhaps a C{known} paired peer.
     @raise ConfigurationError: the peer cannot be looked up.
     """
     address = options["address"]
     arguments = options.nodeArguments()
     network = arguments["network"]
     routings = options.routings(network)
+    known = options.get("known")
     # An id, without an address.
     bare = not address.startswith(("/", ENDPOINT))
-    if bare and not routings:
+    if bare and not routings and known is None:
         raise ConfigurationError(
             f"{address} is no address: give one, such as /ip4/192.0.2.1/tcp/4001; or"
             " say where to look for the peer, by --bootstrap, --mdns or --routing-url"
@@ -52,6 +53,8 @@ async def reaching(reactor: Any, options: Any) -> AsyncIterator[Node]:
     holes = bare or "/p2p-circuit" in address
     listen = freeAddresses(network is None and installed()) if holes else []
     node = Node(reactor, **{**arguments, "listen": listen}, services=routings)
+    if known is not None:
+        node.peerstore.addAddresses(known.peer, known.addresses)
     node.startService()
     try:
         yield node

@@ -30,9 +30,12 @@ class LocalService(Service):
 
     Subclasses define L{makeFactory}, and may define L{closed}.
 
+    @cvar needed: whether the program cannot do without it, and ends if it cannot
+        listen.
     @ivar reactor: the reactor that listens.
     """
 
+    needed = True
     _log = Logger()
 
     def __init__(
@@ -75,7 +78,7 @@ class LocalService(Service):
         """
         super().privilegedStartService()
         self._listen()
-        if self._failure is not None:
+        if self._failure is not None and self.needed:
             self._failure.raiseException()
 
     def startService(self) -> None:

@@ -18,8 +18,8 @@ from twisted_libp2p.transport.proxyheader import writeProxyHeader
 
 __all__ = ["HEADER", "MAX_HEAD", "PEER_FIELD", "HttpPreface", "ProxyPreface", "naming"]
 
-#: The type of the field of the PROXY protocol that has the peer id, as text.  It is one
-#: of those for applications.
+#: The type of the field of the PROXY protocol that has the peer id, as text: one in the
+#: range for applications.
 PEER_FIELD: Final = 0xE0
 
 #: The header of HTTP that has the peer id.
@@ -129,7 +129,7 @@ def naming(way: str) -> Callable[[Any], Preface]:
     Return the maker of prefaces of a name.
 
     @param way: C{proxy} or C{http}.
-    @raise ConfigurationError: there is no such way.
+    @raise ConfigurationError: the name is unknown.
     """
     if way not in _WAYS:
         raise ConfigurationError(

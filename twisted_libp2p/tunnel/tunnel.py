@@ -6,11 +6,13 @@ A tunnel: each connection to a port of this machine becomes a stream to a peer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import PeerID
@@ -38,17 +40,25 @@ class Tunnel(LocalService):
     @ivar traffic: what has been forwarded so far.
     """
 
-    def __init__(self, reactor: Any, local: str, target: Target, protocol: str) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        local: str,
+        target: Target,
+        protocol: str,
+        addresses: Iterable[Multiaddr] = (),
+    ) -> None:
         """
         @param reactor: the reactor that listens.
         @param local: a server endpoint, on loopback unless it names an C{interface}.
         @param target: the peer: its id, or an address that ends in its id.
         @param protocol: the protocol id.
+        @param addresses: further addresses of the peer.
         @raise ConfigurationError: one of them is malformed.
         """
         super().__init__(reactor, local)
         try:
-            peer, self._addresses = parse(target)
+            peer, known = parse(target)
         except InvalidInput as error:
             raise ConfigurationError(f"a tunnel needs a peer: {error}") from None
         if peer is None:
@@ -57,6 +67,7 @@ class Tunnel(LocalService):
                 " the id"
             )
         self.local = local
+        self._addresses = [*known, *addresses]
         self.peer: PeerID = peer
         self.protocol = protocol
         self.traffic = Traffic()

@@ -1,0 +1,98 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.access.pairing}.
+"""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_libp2p.access.book import PeerBook
+from twisted_libp2p.access.pairing import PROTOCOL_ID, PairingService
+from twisted_libp2p.access.ticket import Ticket
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    PairingRefused,
+    UnsupportedProtocol,
+)
+from twisted_libp2p.node import Node
+from twisted_libp2p.testing.nodes import MemoryNodes
+
+
+class PairingTests(SynchronousTestCase):
+    """
+    A node at home, a laptop, and a thief.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start them.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        self.home, self.homeNode = self.start("home")
+        self.laptop, self.laptopNode = self.start("Laptop")
+        self.thief, self.thiefNode = self.start("thief")
+
+    def start(self, title: str) -> tuple[PairingService, Node]:
+        """
+        Start a node.
+        """
+        book = PeerBook(os.path.join(self.mktemp(), "peers"))
+        service = PairingService(book, title)
+        return service, self.nodes.start(services=[service])
+
+    def test_paired(self) -> None:
+        """
+        Both are on each other's lists, with the names that they have suggested.
+        """
+        ticket = Ticket.parse(self.home.invite().toText())
+        entry = self.nodes.result(self.laptop.accept(ticket, "Laptop"))
+        self.assertEqual((entry.peer, entry.name), (self.homeNode.peerID, "home"))
+        self.assertEqual(entry.addresses, ticket.addresses)
+        self.assertIn(self.laptopNode.peerID, self.home.book)
+        (known,) = self.home.book
+        self.assertEqual(known.name, "laptop")
+
+    def test_stolen(self) -> None:
+        """
+        A stolen ticket works once; the second peer learns who was first.
+        """
+        ticket = self.home.invite()
+        self.nodes.result(self.thief.accept(ticket, "x"))
+        error = self.assertRaises(
+            PairingRefused, self.nodes.result, self.laptop.accept(ticket, "y")
+        )
+        self.assertIn(str(self.thiefNode.peerID), str(error))
+        self.assertNotIn(self.laptopNode.peerID, self.home.book)
+        self.assertNotIn(self.homeNode.peerID, self.laptop.book)
+
+    def test_closed(self) -> None:
+        """
+        Nobody can pair with a node that has made no ticket.
+        """
+        self.assertNotIn(PROTOCOL_ID, self.homeNode.registry.protocols())
+        ticket = Ticket(
+            self.homeNode.peerID,
+            bytes(16),
+            tuple(each.withoutPeer() for each in self.homeNode.addresses),
+        )
+        self.assertRaises(
+            UnsupportedProtocol, self.nodes.result, self.thief.accept(ticket, "x")
+        )
+        self.home.invite()
+        self.assertRaises(
+            PairingRefused, self.nodes.result, self.thief.accept(ticket, "x")
+        )
+        self.assertEqual(list(self.home.book), [])
+
+    def test_nowhere(self) -> None:
+        """
+        A node that listens nowhere makes no ticket.
+        """
+        service = PairingService(PeerBook(os.path.join(self.mktemp(), "peers")))
+        self.nodes.start(listen=[], services=[service])
+        self.assertRaises(ConfigurationError, service.invite)

@@ -1,0 +1,89 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.tools.pairing}: the programs.
+"""
+
+from __future__ import annotations
+
+import json
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.processes import TWIST, ProgramTestCase
+from tests.test_main import MODULE
+from twisted_libp2p.options import ToolOptions
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    The command lines.
+    """
+
+    def test_wrong(self) -> None:
+        """
+        A mistake is a line.
+        """
+        for arguments, word in (
+            (["accept"], "TICKET is missing: libp2p accept [options] TICKET"),
+            (["accept", "x"], "not a ticket: it begins with libp2p1-"),
+            (["accept", "libp2p1-AAAA"], "the ticket is not complete"),
+            (["invite", "x"], "there is no place for 'x'"),
+            (["status", "--jsn"], "there is no option --jsn"),
+        ):
+            error = self.assertRaises(UsageError, ToolOptions().parseOptions, arguments)
+            self.assertIn(word, str(error))
+
+
+class PairingTests(ProgramTestCase):
+    """
+    A node at home, and a laptop.
+    """
+
+    async def test_paired(self) -> None:
+        """
+        The laptop is refused, gets a ticket, and is let in under its own key; a second
+        user of the ticket is not.
+        """
+        code, _, error = await self.execute(*MODULE, "status", "--data", "home")
+        self.assertEqual(code, 1)
+        self.assertIn("no node answers at home/control.sock", error)
+        # Nobody listens on port 1: the stream of a listed peer is reset otherwise.
+        home = self.start(
+            *TWIST, "--log-format=text", "libp2p",
+            "--listen", "/ip4/127.0.0.1/tcp/0", "--data", "home",
+            "--serve", "/closed=tcp:127.0.0.1:1", "--allow-for", "/closed=@paired",
+        )  # fmt: skip
+        address = await home.says(r"listening on (/ip4\S+)")
+        await home.says(r"(control socket)")
+
+        async def opened() -> str:
+            _, _, reason = await self.execute(
+                *MODULE, "pipe", "-i", "laptop/node.key", address, "/closed"
+            )
+            return reason
+
+        code, _, error = await self.execute(*MODULE, "keygen", "thief.key")
+        self.assertEqual(code, 0, error)
+        code, ticket, error = await self.execute(*MODULE, "invite", "-d", "home")
+        self.assertEqual(code, 0, error)
+        for folder, expected in (("laptop", 0), ("thief", 1)):
+            code, out, error = await self.execute(
+                *MODULE, "accept", ticket.strip(), "-d", folder, "--name", folder
+            )
+            self.assertEqual(code, expected, error)
+        self.assertIn("the ticket was used already, by 12D3KooW", error)
+        self.assertNotIn("GATED", await opened())
+        _, _, error = await self.execute(
+            *MODULE, "pipe", "-i", "thief.key", address, "/closed"
+        )
+        self.assertIn("GATED", error)
+        code, out, error = await self.execute(*MODULE, "status", "--json", "-d", "home")
+        self.assertEqual(code, 0, error)
+        status = json.loads(out)
+        self.assertEqual(status["addresses"], [address])
+        self.assertEqual(list(status["paired"].values()), ["laptop"])
+        (served,) = status["served"]
+        self.assertEqual((served["protocol"], served["failed"]), ("/closed", 1))
+        await home.stop()

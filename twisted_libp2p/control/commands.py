@@ -1,0 +1,103 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The commands that a running node answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted_libp2p.access.pairing import PairingService
+from twisted_libp2p.control.server import Command
+from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.forward import Traffic
+from twisted_libp2p.tunnel.served import ServedPort
+from twisted_libp2p.tunnel.tunnel import Tunnel
+
+__all__ = ["commandsOf"]
+
+#: Number of connections that a status names.
+MAX_SHOWN = 100
+
+
+def commandsOf(
+    node: Node, pairing: PairingService, reload: Callable[[], None]
+) -> dict[str, Command]:
+    """
+    Return the commands of a node, by their names.
+
+    @param reload: reads the files of the node again.
+    """
+
+    def invite(request: dict[str, Any]) -> dict[str, Any]:
+        return {"ticket": pairing.invite().toText()}
+
+    def reloaded(request: dict[str, Any]) -> dict[str, Any]:
+        reload()
+        return {}
+
+    return {
+        "status": lambda request: statusOf(node, pairing),
+        "invite": invite,
+        "reload": reloaded,
+    }
+
+
+def statusOf(node: Node, pairing: PairingService) -> dict[str, Any]:
+    """
+    Return the state of a node.
+    """
+    names = {entry.peer: entry.name for entry in pairing.book}
+    connections = list(node.connections)
+    return {
+        "peer": str(node.peerID),
+        "addresses": [str(each) for each in node.addresses],
+        "paired": {str(peer): name for peer, name in names.items()},
+        "connections": len(connections),
+        "peers": [
+            {
+                "peer": str(each.remotePeer),
+                "name": names.get(each.remotePeer, ""),
+                "address": str(each.remoteAddress or ""),
+                "relayed": each.limited,
+                "streams": len(each.streams),
+            }
+            for each in connections[:MAX_SHOWN]
+        ],
+        "tunnels": [
+            {
+                "local": each.local,
+                "peer": str(each.peer),
+                "protocol": each.protocol,
+                "state": each.state,
+                **_counts(each.traffic),
+            }
+            for each in node.services
+            if isinstance(each, Tunnel)
+        ],
+        "served": [
+            {
+                "protocol": each.protocol,
+                "endpoint": each.description,
+                **_counts(each.traffic),
+            }
+            for each in node.services
+            if isinstance(each, ServedPort)
+        ],
+    }
+
+
+def _counts(traffic: Traffic) -> dict[str, Any]:
+    """
+    Return the counts of a tunnel.
+    """
+    return {
+        "open": traffic.open,
+        "opened": traffic.opened,
+        "failed": traffic.failed,
+        "received": traffic.received,
+        "sent": traffic.sent,
+        "error": traffic.error,
+    }

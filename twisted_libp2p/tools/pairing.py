@@ -1,0 +1,95 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+C{libp2p invite}, C{accept} and C{status}.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+
+from twisted_libp2p.access.pairing import PairingService
+from twisted_libp2p.control.client import ask
+from twisted_libp2p.errors import UpgradeTimeout
+from twisted_libp2p.node import Node
+from twisted_libp2p.options.listening import freeAddresses
+from twisted_libp2p.pacing import addTimeout
+from twisted_libp2p.printable import printable
+
+__all__ = ["accept", "invite", "status"]
+
+
+async def invite(reactor: Any, options: Any) -> None:
+    """
+    Print a ticket of the running node.
+    """
+    answer = await ask(reactor, options.socket(), "invite")
+    print(answer["ticket"])
+
+
+async def accept(reactor: Any, options: Any) -> None:
+    """
+    Use a ticket, and print the name of the paired peer.
+    """
+    ticket, seconds = options["ticket"], options["timeout"]
+    title = options["name"] or socket.gethostname().partition(".")[0]
+    pairing = PairingService(options.book(), title)
+    arguments = {**options.nodeArguments(), "listen": freeAddresses(False)}
+    node = Node(reactor, **arguments, services=[pairing])
+    node.startService()
+    try:
+        await node.whenListening()
+        accepting = Deferred.fromCoroutine(pairing.accept(ticket, title))
+        addTimeout(accepting, seconds, reactor)
+        try:
+            entry = await accepting
+        except TimeoutError:
+            raise UpgradeTimeout(f"pairing with {ticket.peer}", seconds) from None
+        print(f"paired with {entry.peer}, as {entry.name}")
+    finally:
+        await node.stopService()
+
+
+async def status(reactor: Any, options: Any) -> None:
+    """
+    Print the state of the running node.
+    """
+    answer = await ask(reactor, options.socket(), "status")
+    if options["json"]:
+        print(json.dumps(answer))
+        return
+    lines = [("peer", answer["peer"])]
+    lines += [("listens on", each) for each in answer["addresses"]]
+    lines += [
+        ("served", f"{each['protocol']} by {each['endpoint']}: {_traffic(each)}")
+        for each in answer["served"]
+    ]
+    lines += [
+        (
+            "tunnel",
+            f"{each['local']} is {each['protocol']} of {each['peer']}, {each['state']}:"
+            f" {_traffic(each)}",
+        )
+        for each in answer["tunnels"]
+    ]
+    lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
+    lines += [("connected", _connection(each)) for each in answer["peers"]]
+    for name, text in lines:
+        print(f"{name:>12}  {printable(text)}")
+
+
+def _traffic(counts: dict[str, Any]) -> str:
+    text = (
+        f"{counts['open']} open of {counts['opened']}, {counts['received']} bytes in,"
+        f" {counts['sent']} out"
+    )
+    return f"{text}; {counts['error']}" if counts["error"] else text
+
+
+def _connection(facts: dict[str, Any]) -> str:
+    way = "by a relay" if facts["relayed"] else "directly"
+    return " ".join(filter(None, (facts["peer"], facts["name"], way, facts["address"])))
