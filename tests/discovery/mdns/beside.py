@@ -63,24 +63,38 @@ async def run(folder: Path) -> None:
     (folder / "avahi.conf").write_text(_AVAHI)
     os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = "unix:path=/run/bus"
     subprocess.run(["sh", "-e", "-c", _SCRIPT, str(folder)], check=True)
-    bus = ["dbus-daemon", "--nofork", f"--config-file={folder}/bus.conf"]
-    avahi = ["avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f"]
+    bus = ["dbus-daemon", "--nofork", "--print-address"]
+    avahi = ["avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits"]
     with (folder / "log").open("wb") as log:
         daemons = [
-            subprocess.Popen(each, stdout=log, stderr=log)
-            for each in (bus, [*avahi, f"{folder}/avahi.conf"])
+            subprocess.Popen(
+                [*bus, f"--config-file={folder}/bus.conf"],
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         ]
+        # avahi gives up if the bus does not listen yet.
+        assert daemons[0].stdout is not None
+        daemons[0].stdout.readline()
+        daemons.append(
+            subprocess.Popen(
+                [*avahi, "-f", f"{folder}/avahi.conf"], stdout=log, stderr=log
+            )
+        )
     try:
-        await meet()
+        await meet(daemons[1])
     finally:
         for each in daemons:
             each.kill()
             each.wait()
 
 
-async def meet() -> None:
+async def meet(avahi: subprocess.Popen[bytes]) -> None:
     """
     Let two nodes find each other, and ask avahi for them.
+
+    @param avahi: the daemon.
+    @raise RuntimeError: it has ended.
     """
     nodes = [
         Node(reactor, listen=["/ip4/10.9.9.1/tcp/0"], services=[MdnsService()])
@@ -95,6 +109,8 @@ async def meet() -> None:
     browse = ["-rpt", "_p2p._udp"]
     output = b""
     while output.count(b"\n=") < len(nodes):
+        if avahi.poll() is not None:
+            raise RuntimeError("avahi has ended, see the log")
         text, *_ = await getProcessOutputAndValue("avahi-browse", browse, os.environ)
         output = b"\n" + text
     print(
