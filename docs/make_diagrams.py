@@ -452,6 +452,23 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "reading",
+        "The peer's half of a stream of aioquic: quiet, reported, stopped, over",
+        "quic.aioquic.halves.READING",
+        {
+            "quiet": (0, 0),
+            "reported": (2.2, 0),
+            "stopped": (0, 1.4),
+            "over": (2.2, 1.4),
+        },
+    ),
+    Diagram(
+        "writing",
+        "Our half of a stream of aioquic: open, ended, unwanted",
+        "quic.aioquic.halves.WRITING",
+        {"open": (0, 0), "ended": (1.9, 0), "unwanted": (1.9, 1.3)},
+    ),
+    Diagram(
         "secure",
         "A secure transport: new, shaking, open, shut, closing, hanging up, aborted,"
         " lost",

@@ -260,7 +260,7 @@ class Node(ServingNode, OutgoingNode, RunningNode):
 
         @param partners: C{"all"} for all peers, or a peer id, or several.
         @param protocol: the protocol id.
-        @param factory: builds the protocol of each stream, as for L{serve}.
+        @param factory: builds the protocol of each stream, as for C{serve}.
         @param allowLimited: whether streams may run over a relay.
         @return: the session; C{protocols} has the protocol of each peer, and C{cancel}
             ends it.

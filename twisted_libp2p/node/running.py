@@ -76,7 +76,7 @@ class RunningNode(LivingService):
     async def __aenter__(self) -> Self:
         """
         Start, and wait until the node listens on all its addresses.  When the reactor
-        stops, as by Ctrl-C, the node stops before it; L{whenStopped} fires then.
+        stops, as by Ctrl-C, the node stops before it; C{whenStopped} fires then.
 
         @raise Exception: the node cannot listen on one of its addresses; it is stopped
             again then.  If it is not C{strict}, this is only logged.
