@@ -130,6 +130,9 @@ class ProgramTestCase(TestCase):
 
     timeout = 600
 
+    #: Variables that the programs have in addition to those of the test.
+    environment: Mapping[str, str] = MappingProxyType({})
+
     def setUp(self) -> None:
         """
         Make the folder.
@@ -155,7 +158,12 @@ class ProgramTestCase(TestCase):
             program,
             sys.executable,
             [sys.executable, *arguments],
-            {**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            {
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                **self.environment,
+                **environment,
+            },
             str(self.folder),
             childFDs={0: "w" if stdin is None else stdin, 1: "r", 2: "r"},
         )

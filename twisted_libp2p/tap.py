@@ -24,6 +24,7 @@ from twisted_libp2p.access.pairing import PairingService
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.control.commands import commandsOf
 from twisted_libp2p.control.server import ControlService
+from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
@@ -415,6 +416,9 @@ def _make(options: Options, reactor: Any) -> Node:
     for name, serve in (("status", serveStatus), ("metrics", serveMetrics)):
         if options[name] is not None:
             serve(reactor, node, options[name], options["page-host"])
+    notify = notifyService(reactor, node.conditions)
+    if notify is not None:
+        node.add(notify)
     if options["drain"] is not None:
         TerminationService(
             reactor, lambda: node.drain(options["drain"]), options["drain"]

@@ -25,6 +25,7 @@ from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.interfaces import IDrainable, IHostService, IPeerStore
 from twisted_libp2p.node.addresses import OwnAddresses
+from twisted_libp2p.node.conditions import Condition, conditions
 from twisted_libp2p.node.life import Life, LivingService, stopAll
 from twisted_libp2p.node.listeners import Listeners
 from twisted_libp2p.node.rejoin import rejoin
@@ -189,6 +190,13 @@ class RunningNode(LivingService):
         @raise ConfigurationError: that is no time.
         """
         return super().drain(seconds)
+
+    def conditions(self) -> list[Condition]:
+        """
+        Return the conditions under which the node is ready to serve: it is, when all of
+        them are met.
+        """
+        return conditions(self.life, self.listeners, self.peerstore)
 
     async def leave(self) -> None:
         """

@@ -44,6 +44,7 @@ from twisted_libp2p.relay.events import (
 )
 from twisted_libp2p.status.finding import findingMetrics
 from twisted_libp2p.status.guard import Guarded
+from twisted_libp2p.status.health import addHealth
 from twisted_libp2p.status.reaching import reaching
 from twisted_libp2p.status.usage import usage
 from twisted_libp2p.status.web import WebService
@@ -410,6 +411,7 @@ def serveMetrics(
     metrics = NodeMetrics(node)
     root = web.Resource()
     root.putChild(b"metrics", metrics.resource(hosts))
+    addHealth(root, node, hosts)
     service = WebService(reactor, description, lambda: (root, lambda: None))
     service.setName("metrics")
     service.setServiceParent(node)

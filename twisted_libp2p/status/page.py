@@ -25,6 +25,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from twisted_libp2p.node import Node
 from twisted_libp2p.status.feed import Feed
 from twisted_libp2p.status.guard import Guarded, refuse
+from twisted_libp2p.status.health import addHealth
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.status.web import WebService
 
@@ -134,6 +135,7 @@ def pages(
     root.putChild(b"", _Page(hosts))
     root.putChild(b"snapshot", _Snapshot(observer, hosts))
     root.putChild(b"events", _Events(feed, hosts))
+    addHealth(root, node, hosts)
 
     def close() -> None:
         feed.close()
