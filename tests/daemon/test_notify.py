@@ -146,9 +146,7 @@ class NotifyTests(TestCase):
         Make the service, and the socket of its manager.
         """
         self.manager = Socket()
-        port: Any = IReactorUNIXDatagram(reactor).listenUNIXDatagram(
-            socket, self.manager
-        )
+        port = listen(socket, self.manager)
         self.addCleanup(port.stopListening)
         self.clock = Clock()
         self.unmet = [Condition("peerstore", False, "not loaded yet")]
@@ -222,9 +220,7 @@ class ProgramTests(ProgramTestCase):
         """
         manager = Socket()
         name = f"{os.getpid()}-{self.id()}"
-        port: Any = IReactorUNIXDatagram(reactor).listenUNIXDatagram(
-            f"\0{name}", manager
-        )
+        port = listen(f"\0{name}", manager)
         self.addCleanup(port.stopListening)
         self.environment = {"NOTIFY_SOCKET": f"@{name}", "WATCHDOG_USEC": "200000"}
         program: Program = self.start(
