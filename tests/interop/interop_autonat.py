@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import pytest_twisted
 
 from tests.interop.laboratory import play
 
@@ -48,7 +49,8 @@ LIMIT = 240
 
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_autonat(
+@pytest_twisted.ensureDeferred
+async def test_autonat(
     command: Callable[[str], list[str]], cell: tuple[str, str, str, str, str]
 ) -> None:
     """
@@ -57,4 +59,4 @@ def test_autonat(
     server, client, *_ = cell
     (other,) = {server, client} - {"ours"}
     command(other)
-    play("ask", *cell, limit=LIMIT)
+    await play("ask", *cell, limit=LIMIT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import pytest_twisted
 
 from tests.interop.laboratory import play
 
@@ -30,11 +31,14 @@ LIMIT = 180
 
 
 @pytest.mark.parametrize("cell", CELLS, ids="-".join)
-def test_punch(command: Callable[[str], list[str]], cell: tuple[str, str, str]) -> None:
+@pytest_twisted.ensureDeferred
+async def test_punch(
+    command: Callable[[str], list[str]], cell: tuple[str, str, str]
+) -> None:
     """
     Two peers behind routers get a direct connection.
     """
     listener, dialer, transport = cell
     (other,) = {listener, dialer} - {"ours"}
     command(other)
-    play("meet", listener, dialer, dialer, transport, *ROUTERS, limit=LIMIT)
+    await play("meet", listener, dialer, dialer, transport, *ROUTERS, limit=LIMIT)

@@ -6,8 +6,10 @@ Programs of the laboratory, each in namespaces of its own.
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
+
+from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.lab.case import missing
 from tests.needs import skipWithout
@@ -16,9 +18,10 @@ from tests.tun import NAMESPACE
 __all__ = ["play"]
 
 
-def play(program: str, *arguments: str, limit: float) -> None:
+async def play(program: str, *arguments: str, limit: int) -> None:
     """
-    Run a program of the laboratory, which has to succeed.
+    Run a program of the laboratory, which has to succeed.  Connections of other tests
+    go on meanwhile: those that are to be idle would be lost.
 
     @param program: the name of its module.
     @param limit: the seconds that it may take, with the start of its peers.
@@ -26,10 +29,8 @@ def play(program: str, *arguments: str, limit: float) -> None:
     reason = missing()
     if reason is not None:
         skipWithout("lab", reason)
-    done = subprocess.run(
-        [*NAMESPACE, sys.executable, "-m", f"tests.lab.{program}", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=limit,
+    command = ["timeout", "--kill-after=5", str(limit), *NAMESPACE, sys.executable]
+    out, err, code = await getProcessOutputAndValue(
+        command[0], [*command[1:], "-m", f"tests.lab.{program}", *arguments], os.environ
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert code == 0, (out + err).decode()
