@@ -87,6 +87,9 @@ class Manager:
         return cls(socket, int(microseconds) / 1e6)
 
 
+_log = Logger()
+
+
 class _Sender(ConnectedDatagramProtocol):
     """
     Sends reports.
@@ -94,13 +97,12 @@ class _Sender(ConnectedDatagramProtocol):
 
     transport: Any = None
     noisy = False
-    _log = Logger()
 
     def connectionFailed(self, failure: Failure) -> None:
         """
         Log that there is no such socket.
         """
-        self._log.warn(
+        _log.warn(
             "no report reaches the service manager: {error}",
             error=failure.getErrorMessage(),
         )
