@@ -169,8 +169,11 @@ class Link:
 
     def opened(self, stream: OutboundStream) -> None:
         """
-        Begin to write on our stream.
+        Begin to write on our stream, unless the link was stopped in the meantime.
         """
+        if self._stopped:
+            stream.end()
+            return
         self._outbound = stream
         protocolID = stream.transport.protocolID or self._proposed[0]
         self._owner.linkOpened(self, protocolID)
@@ -215,7 +218,10 @@ class Link:
             and self.now() - stream.stuckSince > STUCK_TIME
         ):
             stream.transport.abortConnection()
-        return self.lanes.expire()
+        dropped = self.lanes.expire()
+        if dropped:
+            self._owner.linkDrained(self)
+        return dropped
 
     # The stream of the peer
 
