@@ -7,7 +7,7 @@ Tests for connections of browsers, over both backends.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.task import Clock
@@ -19,8 +19,9 @@ from twisted_libp2p.errors import HandshakeFailed, SessionEnded, StreamReset
 from twisted_libp2p.interfaces import IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.webtransport.codes import toHttp
-from twisted_libp2p.quic.webtransport.endpoint import MAX_HELD
+from twisted_libp2p.quic.webtransport.endpoint import MAX_HELD, MAX_HELD_SIZE
 from twisted_libp2p.quic.webtransport.http3 import encode
+from twisted_libp2p.quic.webtransport.streams import MAX_REQUESTS
 from twisted_libp2p.testing.muxer.doubles import Collector
 from twisted_libp2p.testing.quic.pair import MOMENT
 
@@ -204,6 +205,93 @@ class BrowserTests(Base):
             [b"early"] * MAX_HELD,
         )
         self.assertEqual(set(browser.resets), set(early[MAX_HELD:]))
+
+    def test_heldBytes(self) -> None:
+        """
+        What the streams that wait have sent is kept, up to a bound for all of them: the
+        peer is nobody so far.
+        """
+        browser = self.browser()
+        session = browser.request()
+        first = browser.open(session)
+        kept = [b"x" * (MAX_HELD_SIZE // 4)] * 2
+        early = [browser.open(session, each) for each in kept]
+        self.assertEqual(browser.resets, {})
+        large = browser.open(session, b"y" * MAX_HELD_SIZE)
+        self.assertEqual(set(browser.resets), {large})
+        browser.write(early[1], b"z", True)
+        noise = browser.noise()
+        browser.write(first, noise.start())
+        answer = noise.receive(bytes(browser.received.pop(first)))
+        browser.write(first, answer, True)
+        one, other = self.served.owner.protocols
+        self.assertEqual(bytes(one.data), kept[0])
+        self.assertEqual(bytes(other.data), kept[1] + b"z")
+        browser.write(early[0], b"and more")
+        self.assertEqual(bytes(one.data), kept[0] + b"and more")
+
+    def test_heldPaused(self) -> None:
+        """
+        If the application does not read at first, it misses nothing of what has come
+        before the proof and after it.
+        """
+        browser = self.browser()
+        session = browser.request()
+        first = browser.open(session)
+        early = browser.open(session, b"before, ")
+
+        def paused() -> Collector:
+            found = Collector()
+            connect = found.makeConnection
+
+            def connected(transport: Any) -> None:
+                connect(transport)
+                transport.pauseProducing()
+
+            found.makeConnection = connected  # type: ignore[method-assign]
+            return found
+
+        self.served.owner.build = paused
+        noise = browser.noise()
+        browser.write(first, noise.start())
+        answer = noise.receive(bytes(browser.received.pop(first)))
+        browser.write(first, answer, True)
+        browser.write(early, b"after", True)
+        (held,) = self.served.owner.protocols
+        self.assertEqual(bytes(held.data), b"")
+        held.transport.resumeProducing()
+        browser.flush()
+        self.assertEqual(bytes(held.data), b"before, after")
+
+    def test_heldLeft(self) -> None:
+        """
+        A stream that its opener leaves before the proof is forgotten.
+        """
+        browser = self.browser()
+        session = browser.request()
+        browser.open(session)
+        for left in ("reset_stream", "stop_stream"):
+            stream = browser.open(session, b"early")
+            getattr(browser.quic, left)(stream, toHttp(1))
+            browser.flush()
+            self.assertIn(stream, browser.resets)
+
+    def test_openRequests(self) -> None:
+        """
+        A peer has few requests under way at once; one that ends without a head is
+        reset, and makes room.
+        """
+        browser = self.browser()
+        streams = []
+        for _ in range(MAX_REQUESTS + 3):
+            stream = browser.quic.get_next_available_stream_id()
+            browser.write(stream, b"\x01" + encode(1000) + bytes(500))
+            streams.append(stream)
+        self.assertEqual(set(browser.resets), set(streams[MAX_REQUESTS:]))
+        browser.write(streams[0], b"", True)
+        self.assertIn(streams[0], browser.resets)
+        browser.connect()
+        self.assertIsNotNone(self.served.upgrade.session)
 
     def test_beforeRequest(self) -> None:
         """

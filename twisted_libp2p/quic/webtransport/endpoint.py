@@ -40,10 +40,30 @@ from twisted_libp2p.quic.webtransport.streams import (
 )
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 
-__all__ = ["MAX_HELD", "WebTransportEndpoint"]
+__all__ = ["MAX_HELD", "MAX_HELD_SIZE", "WebTransportEndpoint"]
 
 #: The most streams that wait for the proof of the peer.
 MAX_HELD = 16
+
+#: The most bytes of these streams that are kept, all together.
+MAX_HELD_SIZE = 64 * 1024
+
+
+class _Held:
+    """
+    A stream of a session that waits.
+
+    @ivar session: the number of its session.
+    @ivar data: the bytes that have come.
+    @ivar end: its end, as C{read} returns it; None so far.
+    """
+
+    __slots__ = ("data", "end", "session")
+
+    def __init__(self, session: int) -> None:
+        self.session = session
+        self.data = bytearray()
+        self.end: int | None = None
 
 
 @implementer(IQuicConnections)
@@ -75,8 +95,10 @@ class WebTransportEndpoint(HttpStreams):
         self._step = Step.HTTP
         # The stream of Noise.
         self._proof = -1
-        # Streams of the session that wait, with the number that it has there.
-        self._held: dict[int, int] = {}
+        # Streams of the session that wait for the proof, and those of which the session
+        # above has not read what came meanwhile.
+        self._held: dict[int, _Held] = {}
+        self._kept: dict[int, _Held] = {}
         # What is to be sent before anything else on streams of ours.
         self._prefixes: dict[int, bytes] = {}
         # The code with which the connection is to be closed, as its session has ended.
@@ -144,9 +166,10 @@ class WebTransportEndpoint(HttpStreams):
             elif kind in (QuicEvent.RESET, QuicEvent.STOPPED):
                 self._gone(number, found)
         elif number in self._held:
-            if kind == QuicEvent.RESET:
-                del self._held[number]
-                self._refuse(number, NO_ERROR)
+            if kind == QuicEvent.READABLE:
+                self._hold(number, self._held[number])
+            elif kind in (QuicEvent.RESET, QuicEvent.STOPPED):
+                self._drop(number, NO_ERROR)
         elif number == self._proof:
             self._proving(kind, found)
         elif self._step is Step.READY:
@@ -158,6 +181,8 @@ class WebTransportEndpoint(HttpStreams):
         """
         kind = event[0]
         if kind in (QuicEvent.RESET, QuicEvent.STOPPED):
+            if kind == QuicEvent.RESET:
+                self._kept.pop(number, None)
             code = fromHttp(int(event[2]))  # type: ignore[call-overload]
             found.append((kind, number, code))
         elif kind != QuicEvent.WRITABLE or self._prefixed(number):
@@ -184,9 +209,17 @@ class WebTransportEndpoint(HttpStreams):
         """
         Act on a stream of a session.
         """
-        if self._step > Step.HTTP and session != self._request:
+        self._go(number, _Held(session), found)
+
+    def _go(self, number: int, held: _Held, found: list[Event]) -> None:
+        """
+        Go on with a stream of a session, as far as this is possible now.
+        """
+        if self._step > Step.HTTP and held.session != self._request:
             self._refuse(number, REJECTED)
         elif self._step is Step.READY:
+            if held.data or held.end is not None:
+                self._kept[number] = held
             found.append((QuicEvent.OPENED, number))
             found.append((QuicEvent.READABLE, number))
         elif self._step is Step.SESSION:
@@ -194,9 +227,11 @@ class WebTransportEndpoint(HttpStreams):
             self._proof = number
             self._noise = self._makeNoise()
             self._noise.start()
+            self._proven(bytes(held.data), held.end, found)
             self._proving(QuicEvent.READABLE, found)
         elif len(self._held) < MAX_HELD and self._step is not Step.ENDED:
-            self._held[number] = session
+            self._held[number] = held
+            self._hold(number, held)
         else:
             self._refuse(number, REJECTED)
 
@@ -204,9 +239,32 @@ class WebTransportEndpoint(HttpStreams):
         """
         Go on with the streams that have waited.
         """
-        held, self._held = self._held, {}
-        for number, session in held.items():
-            self._sorted(number, session, found)
+        waiting, self._held = self._held, {}
+        for number, held in waiting.items():
+            self._go(number, held, found)
+
+    def _hold(self, number: int, held: _Held) -> None:
+        """
+        Keep what a stream has sent.  In the backend it could be a window of each: the
+        windows are those of proven peers.
+        """
+        while held.end is None:
+            got = self._below.read(self._handle, number, READ_SIZE)
+            if got is None:
+                return
+            data, held.end = got
+            held.data += data
+            kept = sum(len(each.data) for each in self._held.values())
+            if kept > MAX_HELD_SIZE or held.end not in (None, FIN):
+                self._drop(number, REJECTED)
+                return
+
+    def _drop(self, number: int, code: int) -> None:
+        """
+        Forget a stream that waits.
+        """
+        del self._held[number]
+        self._refuse(number, code)
 
     # Noise
 
@@ -222,12 +280,18 @@ class WebTransportEndpoint(HttpStreams):
             got = self._below.read(self._handle, self._proof, READ_SIZE)
             if got is None:
                 return
-            data, end = got
-            if data and self._step is Step.NOISE:
-                self._prove(data, found)
-            if end is not None:
-                self._incomplete(found)
+            self._proven(*got, found)
+            if got[1] is not None:
                 return
+
+    def _proven(self, data: bytes, end: int | None, found: list[Event]) -> None:
+        """
+        Act on bytes and the end of the stream of the handshake.
+        """
+        if data and self._step is Step.NOISE:
+            self._prove(data, found)
+        if end is not None:
+            self._incomplete(found)
 
     def _incomplete(self, found: list[Event]) -> None:
         if self._step is Step.NOISE:
@@ -325,6 +389,7 @@ class WebTransportEndpoint(HttpStreams):
         """
         Ask the peer to send no longer.
         """
+        self._kept.pop(stream, None)
         self._below.stop(handle, stream, toHttp(code))
 
     def read(
@@ -333,7 +398,16 @@ class WebTransportEndpoint(HttpStreams):
         """
         Read bytes of a stream.
         """
+        kept = self._kept.pop(stream, None) if self._kept else None
+        if kept is not None and kept.end is not None:
+            return bytes(kept.data), kept.end
+        if kept is not None:
+            # They are less than a session asks for at once.
+            maximum -= len(kept.data)
         got = self._below.read(handle, stream, maximum)
+        if kept is not None:
+            more, end = got or (b"", None)
+            got = bytes(kept.data) + more, end
         if got is None or got[1] is None or got[1] == FIN:
             return got
         return got[0], fromHttp(got[1])

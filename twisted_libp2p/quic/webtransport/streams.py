@@ -29,6 +29,7 @@ from twisted_libp2p.quic.webtransport.passing import Passing
 
 __all__ = [
     "CREATION_ERROR",
+    "MAX_REQUESTS",
     "PROTOCOL_ERROR",
     "READ_SIZE",
     "REJECTED",
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 Event = tuple[object, ...]
+
+#: The most requests that a peer may have under way at once.
+MAX_REQUESTS = 8
 
 #: The most bytes that are read at once of streams that are not the session's.
 READ_SIZE = 4096
@@ -186,11 +190,23 @@ class HttpStreams(Passing, ABC):
         elif kind == FrameType.WEBTRANSPORT_STREAM:
             session, _ = decode(begun, after) or (-1, 0)
             self._sorted(number, session, found)
+        elif self._requests >= MAX_REQUESTS:
+            self._refuse(number, REJECTED)
         else:
             request = self._streams[number] = _Request(_FRAMES)
             self._requested(number, request, bytes(begun), found)
             if number in self._streams:
                 self._read(number, found)
+
+    @property
+    def _requests(self) -> int:
+        """
+        The number of requests that are under way.
+        """
+        return sum(
+            isinstance(each, _Request) and not number & 2
+            for number, each in self._streams.items()
+        )
 
     def _requested(
         self, number: int, stream: _Request, data: bytes, found: list[Event]
@@ -224,7 +240,7 @@ class HttpStreams(Passing, ABC):
             below.write(handle, number, [NOT_FOUND])
             below.finish(handle, number)
             below.stop(handle, number, NO_ERROR)
-            self._streams.pop(number, None)
+            del self._streams[number]
 
     def _capsule(self, data: bytes, found: list[Event]) -> None:
         for _, body in self._capsules.feed(data):
@@ -236,10 +252,10 @@ class HttpStreams(Passing, ABC):
         """
         Forget a stream that has ended, or was reset.
         """
-        stream = self._streams.pop(number, None)
+        del self._streams[number]
         if number == self._request:
             self._end(found, LossCause.APPLICATION, 0, "the session was closed")
-        elif isinstance(stream, _Sorting):
+        else:
             self._refuse(number, NO_ERROR)
 
     def _refuse(self, number: int, code: int) -> None:
