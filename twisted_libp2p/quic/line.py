@@ -400,7 +400,7 @@ class QuicLine:
         """
         hub = self._hub
         return (
-            hub.beginWeb is not None
+            hub.acceptWeb is not None
             and self._web is None
             and not self.dialed
             and self.endpoint.alpn(self.handle) == _HTTP

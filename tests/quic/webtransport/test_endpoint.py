@@ -428,6 +428,17 @@ class BrowserTests(Base):
         browser.open(session, b"hello")
         self.assertEqual(bytes(self.served.owner.protocols[0].data), b"hello")
 
+    def test_stoppedBesideQuic(self) -> None:
+        """
+        If QUIC is still listened on at the same port, browsers are refused.
+        """
+        self.served.hub.accept = lambda address: self.served.upgrade
+        self.served.listener.stopListening()
+        browser = Browser(self.served)
+        browser.request()
+        self.assertEqual(browser.answers, {})
+        self.assertEnded(browser)
+
     def test_renewed(self) -> None:
         """
         When its time has come, the next certificate is used, and the addresses change.
