@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.quic.life import LIFE, Life, lifeAfter
+from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.quic.life import LIFE, Life
 
 
 class LifeTests(SynchronousTestCase):
@@ -30,7 +31,7 @@ class LifeTests(SynchronousTestCase):
         """
         for life in Life:
             self.assertEqual((life, "secure") in LIFE, life is Life.HANDSHAKE)
-            after = lifeAfter(life, "lose")
+            after = stateAfter(LIFE, life, "lose")
             self.assertIs(after, Life.LOST)
             self.assertEqual((life, "lose") in LIFE, life is not Life.LOST)
         self.assertEqual(LIFE[Life.HANDSHAKE, "lose"][1], "fail the upgrade")
@@ -42,4 +43,4 @@ class LifeTests(SynchronousTestCase):
         for life in Life:
             closes = life < Life.CLOSING
             self.assertEqual((life, "abort") in LIFE, closes)
-        self.assertIs(lifeAfter(Life.LEAVING, "close"), Life.LEAVING)
+        self.assertIs(stateAfter(LIFE, Life.LEAVING, "close"), Life.LEAVING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["CLOSING", "GONE", "NEW", "PHASES", "RUNNING", "Phase", "phaseAfter"]
+__all__ = ["CLOSING", "GONE", "NEW", "PHASES", "RUNNING", "Phase"]
 
 
 class Phase(IntEnum):
@@ -39,11 +39,3 @@ PHASES: dict[tuple[Phase, str], tuple[Phase, str]] = {
     (RUNNING, "lose"): (GONE, "end the streams, report"),
     (CLOSING, "lose"): (GONE, "report"),
 }
-
-
-def phaseAfter(phase: Phase, event: str) -> Phase:
-    """
-    Return the phase after an event; the same one if the event changes nothing.
-    """
-    following = PHASES.get((phase, event))
-    return phase if following is None else following[0]

@@ -40,11 +40,11 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.interfaces import IMuxerSession, ISecureTransport, Role
 from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
-from twisted_libp2p.muxer.phase import CLOSING, NEW, RUNNING, Phase, phaseAfter
+from twisted_libp2p.muxer.phase import CLOSING, NEW, PHASES, RUNNING, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
-from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.pacing import Deadline, stateAfter
 
 if TYPE_CHECKING:
     from twisted_libp2p.interfaces import (
@@ -344,7 +344,7 @@ class MuxerSession(Frames):
 
         @param below: the object through which all bytes are written to it.
         """
-        self.phase = phaseAfter(self.phase, "start")
+        self.phase = stateAfter(PHASES, self.phase, "start")
         self.transport = transport
         self.below = below
         self.turns.start(self, below)
@@ -366,7 +366,7 @@ class MuxerSession(Frames):
         crashed, or by somebody in the middle.
         """
         ended = self.ended
-        phase, self.phase = self.phase, phaseAfter(self.phase, "lose")
+        phase, self.phase = self.phase, stateAfter(PHASES, self.phase, "lose")
         if self.phase is phase:
             return
         streamReason = reason
@@ -436,7 +436,7 @@ class MuxerSession(Frames):
         @param keep: whether streams whose peer has ended its half stay until their
             applications have read everything, or leave.
         """
-        phase, self.phase = self.phase, phaseAfter(self.phase, "end")
+        phase, self.phase = self.phase, stateAfter(PHASES, self.phase, "end")
         if self.phase is not phase:
             self._stop(streamReason, reason, keep)
             if self.transport is not None and self.phase is CLOSING:

@@ -2,12 +2,13 @@
 
 """
 Time and plumbing that all layers share: deadlines that may be believed, allowances,
-and the base class of the layers.
+tables of states, and the base class of the layers.
 """
 
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.pacing.deadline import Deadline, addTimeout
 from twisted_libp2p.pacing.deadlines import Deadlines
 from twisted_libp2p.pacing.layer import Layer
+from twisted_libp2p.pacing.states import stateAfter
 
-__all__ = ["Allowance", "Deadline", "Deadlines", "Layer", "addTimeout"]
+__all__ = ["Allowance", "Deadline", "Deadlines", "Layer", "addTimeout", "stateAfter"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["LIFE", "Life", "lifeAfter"]
+__all__ = ["LIFE", "Life"]
 
 
 class Life(IntEnum):
@@ -41,11 +41,3 @@ LIFE: dict[tuple[Life, str], tuple[Life, str]] = {
     (Life.LEAVING, "lose"): (Life.LOST, "end the session"),
     (Life.CLOSING, "lose"): (Life.LOST, "end the session"),
 }
-
-
-def lifeAfter(life: Life, event: str) -> Life:
-    """
-    Return the state after an event; the same one if the event changes nothing.
-    """
-    following = LIFE.get((life, event))
-    return life if following is None else following[0]

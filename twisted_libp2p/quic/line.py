@@ -27,8 +27,9 @@ from twisted_libp2p.interfaces import (
     QuicStats,
     Secured,
 )
+from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.endings import SECURITY, failureOf
-from twisted_libp2p.quic.life import Life, lifeAfter
+from twisted_libp2p.quic.life import LIFE, Life
 from twisted_libp2p.quic.session import QuicSession
 from twisted_libp2p.quic.webtransport.addresses import webAddress
 
@@ -145,7 +146,7 @@ class QuicLine:
 
         @return: False if the event changes nothing.
         """
-        before, self.life = self.life, lifeAfter(self.life, event)
+        before, self.life = self.life, stateAfter(LIFE, self.life, event)
         return self.life is not before
 
     def stats(self) -> QuicStats:

@@ -33,10 +33,10 @@ from twisted_libp2p.interfaces import (
     LossCause,
     QuicEvent,
 )
-from twisted_libp2p.muxer.phase import GONE, NEW, RUNNING, Phase, phaseAfter
+from twisted_libp2p.muxer.phase import GONE, NEW, PHASES, RUNNING, Phase
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
-from twisted_libp2p.pacing import Deadline
+from twisted_libp2p.pacing import Deadline, stateAfter
 from twisted_libp2p.quic.below import Line
 from twisted_libp2p.quic.endings import lossOf
 from twisted_libp2p.quic.openings import Openings
@@ -148,7 +148,7 @@ class QuicSession:
         Connect the session with its owner, and act on the events that came before.
         """
         self.connection = self._owner = connection
-        self.phase = phaseAfter(self.phase, "start")
+        self.phase = stateAfter(PHASES, self.phase, "start")
         self.turns.start(self._sender, self)
         connection.sessionStarted(self)
         early, self._early = self._early, []
@@ -348,7 +348,7 @@ class QuicSession:
             for stream in list(self.table.byKey.values()):
                 self._reader.drain(stream)
             self._end(streamReason, reason, keep=True)
-        self.phase = phaseAfter(self.phase, "lose")
+        self.phase = stateAfter(PHASES, self.phase, "lose")
         self._stopClosing()
         self._endStreams(streamReason, keep=True)
         if self._owner is not None:
@@ -427,7 +427,7 @@ class QuicSession:
         """
         End the session, once: its streams, and then itself.
         """
-        self.phase = phaseAfter(self.phase, "end")
+        self.phase = stateAfter(PHASES, self.phase, "end")
         self._reason = reason
         self.turns.stop()
         self.table.stop()

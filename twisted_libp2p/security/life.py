@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from twisted_libp2p.pacing import Layer
+from twisted_libp2p.pacing import Layer, stateAfter
 
 __all__ = ["ENDING", "LIFE", "Life", "LivingLayer"]
 
@@ -88,8 +88,6 @@ class LivingLayer(Layer):
         """
         Go to the next state.
         """
-        following = LIFE.get((self._life, event))
-        if following is not None:
-            self._life, _ = following
-            # A fact of its own, since each read and each write look at it.
-            self.disconnecting = self.disconnecting or self._life in _LEAVING
+        self._life = stateAfter(LIFE, self._life, event)
+        # A fact of its own, since each read and each write look at it.
+        self.disconnecting = self.disconnecting or self._life in _LEAVING

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_libp2p.quic.aioquic.phase import PHASES, Phase, phaseAfter
+from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.quic.aioquic.phase import PHASES, Phase
 
 
 class PhaseTests(SynchronousTestCase):
@@ -31,12 +32,12 @@ class PhaseTests(SynchronousTestCase):
             ending = before < Phase.LOST <= after
             self.assertEqual(effect == "report LOST", ending, event)
         for phase in Phase:
-            self.assertIs(phaseAfter(phase, "reset"), Phase.FORGOTTEN)
-            self.assertGreaterEqual(phaseAfter(phase, "end"), Phase.LOST)
+            self.assertIs(stateAfter(PHASES, phase, "reset"), Phase.FORGOTTEN)
+            self.assertGreaterEqual(stateAfter(PHASES, phase, "end"), Phase.LOST)
 
     def test_handshake(self) -> None:
         """
         A closed connection does not connect any longer.
         """
-        self.assertIs(phaseAfter(Phase.CLOSING, "complete"), Phase.CLOSING)
-        self.assertIs(phaseAfter(Phase.CLOSING, "confirm"), Phase.CLOSING)
+        self.assertIs(stateAfter(PHASES, Phase.CLOSING, "complete"), Phase.CLOSING)
+        self.assertIs(stateAfter(PHASES, Phase.CLOSING, "confirm"), Phase.CLOSING)

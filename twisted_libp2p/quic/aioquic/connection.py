@@ -18,8 +18,9 @@ from twisted_libp2p.interfaces import (
     QuicStats,
     SentDatagram,
 )
+from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.aioquic.credit import WEB, CreditConnection
-from twisted_libp2p.quic.aioquic.phase import Phase, phaseAfter
+from twisted_libp2p.quic.aioquic.phase import PHASES, Phase
 from twisted_libp2p.quic.aioquic.streams import Streams
 
 __all__ = ["AioquicConnection"]
@@ -289,7 +290,7 @@ class AioquicConnection:
 
         @return: False if the event changes nothing.
         """
-        before, self._phase = self._phase, phaseAfter(self._phase, event)
+        before, self._phase = self._phase, stateAfter(PHASES, self._phase, event)
         return self._phase is not before
 
     # Facts

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["PHASES", "Phase", "phaseAfter"]
+__all__ = ["PHASES", "Phase"]
 
 
 class Phase(IntEnum):
@@ -49,11 +49,3 @@ PHASES: dict[tuple[Phase, str], tuple[Phase, str]] = {
     (Phase.CLOSING, "reset"): (Phase.FORGOTTEN, "report LOST"),
     (Phase.LOST, "reset"): (Phase.FORGOTTEN, "nothing"),
 }
-
-
-def phaseAfter(phase: Phase, event: str) -> Phase:
-    """
-    Return the phase after an event; the same one if the event changes nothing.
-    """
-    following = PHASES.get((phase, event))
-    return phase if following is None else following[0]

@@ -23,13 +23,14 @@ from twisted_libp2p.interfaces import (
     Secured,
     SentDatagram,
 )
+from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.webtransport.codes import NO_ERROR, fromHttp, toHttp
 from twisted_libp2p.quic.webtransport.http3 import (
     CONTROL,
     FrameType,
     encode,
 )
-from twisted_libp2p.quic.webtransport.steps import Step, stepAfter
+from twisted_libp2p.quic.webtransport.steps import STEPS, Step
 from twisted_libp2p.quic.webtransport.streams import (
     CREATION_ERROR,
     PROTOCOL_ERROR,
@@ -202,7 +203,7 @@ class WebTransportEndpoint(HttpStreams):
         """
         Go on with the session that the peer has asked for.
         """
-        self._step = stepAfter(self._step, "request")
+        self._step = stateAfter(STEPS, self._step, "request")
         self._release(found)
 
     def _sorted(self, number: int, session: int, found: list[Event]) -> None:
@@ -223,7 +224,7 @@ class WebTransportEndpoint(HttpStreams):
             found.append((QuicEvent.OPENED, number))
             found.append((QuicEvent.READABLE, number))
         elif self._step is Step.SESSION:
-            self._step = stepAfter(self._step, "first stream")
+            self._step = stateAfter(STEPS, self._step, "first stream")
             self._proof = number
             self._noise = self._makeNoise()
             self._noise.start()
@@ -314,7 +315,7 @@ class WebTransportEndpoint(HttpStreams):
             return
         self.secured = noise.secured
         self._noise = None
-        self._step = stepAfter(self._step, "proof")
+        self._step = stateAfter(STEPS, self._step, "proof")
         self._below.finish(self._handle, self._proof)
         found.append((QuicEvent.CONNECTED,))
         self._release(found)
@@ -326,7 +327,7 @@ class WebTransportEndpoint(HttpStreams):
         Report the end, once, and close what is below.
         """
         if self._step is not Step.ENDED:
-            self._step = stepAfter(self._step, "end")
+            self._step = stateAfter(STEPS, self._step, "end")
             self._held.clear()
             peaceful = cause is LossCause.APPLICATION
             self._closeCode = NO_ERROR if peaceful else PROTOCOL_ERROR

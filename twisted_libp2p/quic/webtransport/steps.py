@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["STEPS", "Step", "stepAfter"]
+__all__ = ["STEPS", "Step"]
 
 
 class Step(IntEnum):
@@ -39,11 +39,3 @@ STEPS: dict[tuple[Step, str], tuple[Step, str]] = {
     (Step.NOISE, "end"): (Step.ENDED, "report the end"),
     (Step.READY, "end"): (Step.ENDED, "report the end"),
 }
-
-
-def stepAfter(step: Step, event: str) -> Step:
-    """
-    Return the step after an event; the same one if the event changes nothing.
-    """
-    following = STEPS.get((step, event))
-    return step if following is None else following[0]

@@ -40,10 +40,11 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     Role,
 )
-from twisted_libp2p.muxer.phase import Phase, phaseAfter
+from twisted_libp2p.muxer.phase import PHASES, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns
+from twisted_libp2p.pacing import stateAfter
 
 __all__ = ["MAX_STREAMS", "WINDOW", "MemorySession"]
 
@@ -126,7 +127,7 @@ class MemorySession:
         Connect the session with its owner.  Steps of the peer were kept until now.
         """
         self.connection = self._owner = connection
-        self.phase = phaseAfter(self.phase, "start")
+        self.phase = stateAfter(PHASES, self.phase, "start")
         self.turns.start(self, self)
         connection.sessionStarted(self)
         self.other._schedule()
@@ -427,7 +428,7 @@ class MemorySession:
         """
         End the session, once: its streams, and then itself.
         """
-        phase, self.phase = self.phase, phaseAfter(self.phase, "end")
+        phase, self.phase = self.phase, stateAfter(PHASES, self.phase, "end")
         if self.phase is phase:
             return
         self._reason = reason
@@ -449,7 +450,7 @@ class MemorySession:
         Report to the owner that the session is over.
         """
         if self.phase is Phase.CLOSING:
-            self.phase = phaseAfter(self.phase, "lose")
+            self.phase = stateAfter(PHASES, self.phase, "lose")
             self._steps.clear()
             if self._owner is not None:
                 self._owner.sessionLost(self._reason or connectionDone)
