@@ -89,11 +89,26 @@ class HttpTests(SynchronousTestCase):
         changed = self.changed(b"GET / HTTP/1.1\r\nUpgrade: websocket")
         self.assertIn(b"Connection: close, Upgrade\r\n", changed)
 
+    def test_otherUpgrade(self) -> None:
+        """
+        No other protocol is asked for: requests of HTTP/2 would follow, whose headers
+        are not seen.
+        """
+        for value in (b"h2c", b"h2c, websocket", b"websocket, h2c", b""):
+            changed = self.changed(b"GET / HTTP/1.1\r\nUpgrade: " + value)
+            self.assertNotIn(b"pgrade", changed)
+            self.assertIn(b"\r\nConnection: close\r\n", changed)
+
     def test_forged(self) -> None:
         """
         The header of a peer is removed, in each spelling that a server may take for it.
         """
-        for name in (b"X-Libp2p-Peer", b"x-libp2p-PEER", b"X_Libp2p_Peer"):
+        for name in (
+            b"X-Libp2p-Peer",
+            b"x-libp2p-PEER",
+            b"X_Libp2p_Peer",
+            b"X.Libp2p!Peer",
+        ):
             changed = self.changed(b"GET / HTTP/1.1\r\n" + name + b": forged")
             self.assertNotIn(b"forged", changed)
 
@@ -107,12 +122,24 @@ class HttpTests(SynchronousTestCase):
             b"X-Libp2p-Peer : forged",
             b" X-Libp2p-Peer: forged",
             b"A: b\0",
+            b"X-Libp2p-Peer\t: forged",
+            b"X Libp2p Peer: forged",
+            b"\xff: b",
             b"nothing",
         ):
             self.assertRaises(
                 ProtocolViolation, self.changed, b"GET / HTTP/1.1\r\n" + line
             )
-        self.assertRaises(ProtocolViolation, self.changed, b"GET /\nA: b HTTP/1.1")
+        for request in (
+            b"GET /\nA: b HTTP/1.1",
+            # Servers skip an empty line, and take the next one for the request.
+            b"",
+            b"\r\nGET / HTTP/1.1",
+            # Requests without headers, and with headers in frames.
+            b"GET /",
+            b"PRI * HTTP/2.0",
+        ):
+            self.assertRaises(ProtocolViolation, self.changed, request)
 
     def test_endless(self) -> None:
         """

@@ -7,6 +7,7 @@ and a header of HTTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -27,6 +28,14 @@ HEADER: Final = b"X-Libp2p-Peer"
 
 #: Maximum size of the head of a request, in bytes.
 MAX_HEAD: Final = 16 * 1024
+
+_REQUEST = re.compile(rb"[!-~]+ [^\0-\x20\x7f]+ HTTP/1\.[01]")
+
+# To some servers a line also ends at one of the characters that are no part of a value
+# here, and another header follows.
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
+
+_SEPARATORS = re.compile(rb"[^0-9a-z]")
 
 
 class ProxyPreface:
@@ -61,7 +70,7 @@ class HttpPreface:
     """
     Puts the header C{X-Libp2p-Peer} into the request, and removes one that the peer
     has sent.  There is one request on a stream: C{Connection: close} makes the server
-    ignore any further bytes (RFC 9112, section 9.6).
+    ignore any further bytes (RFC 9112, section 9.6).  The only upgrade is to a WebSocket.
 
     It keeps the head of one request, which has at most L{MAX_HEAD} bytes.
     """
@@ -98,21 +107,27 @@ class HttpPreface:
         Change the lines of a head.
         """
         request, *lines = head.split(b"\r\n")
+        # A server skips an empty line, and gives no headers to a request without a
+        # version.
+        if not _REQUEST.fullmatch(request):
+            raise ProtocolViolation("HTTP", "a malformed request")
         upgrade = False
         kept = []
-        for line in (request, *lines):
-            # To some servers a line ends here, and another header follows.
-            if b"\r" in line or b"\n" in line or b"\0" in line:
-                raise ProtocolViolation("HTTP", "a control character in the head")
         for line in lines:
-            name, colon, _ = line.partition(b":")
-            if not colon or not name or name != name.strip():
+            field = _FIELD.fullmatch(line)
+            if field is None:
                 raise ProtocolViolation("HTTP", "a malformed header")
-            # Servers of CGI and WSGI take an underscore for a hyphen.
-            name = name.lower().replace(b"_", b"-")
-            upgrade = upgrade or name == b"upgrade"
-            if name not in (HEADER.lower(), b"connection"):
-                kept.append(line)
+            name, value = field.groups()
+            # Servers of CGI and WSGI make an underscore of any other character.
+            name = _SEPARATORS.sub(b"-", name.lower())
+            if name in (HEADER.lower(), b"connection"):
+                continue
+            if name == b"upgrade":
+                # Requests follow an upgrade to HTTP/2, whose headers are not seen here.
+                if value.strip().lower() != b"websocket":
+                    continue
+                upgrade = True
+            kept.append(line)
         closing = b"close, Upgrade" if upgrade else b"close"
         added = [b"Connection: " + closing, HEADER + b": " + self._peer]
         return b"\r\n".join([request, *added, *kept, b"", b""])
