@@ -90,6 +90,24 @@ class BookTests(SynchronousTestCase):
         self.assertEqual(names, ["laptop", "laptop-2", "laptop"])
         self.assertEqual(self.book.add(THREE, "\u2603\n").name, "peer")
 
+    def test_addresses(self) -> None:
+        """
+        A known peer keeps its addresses, unless others are given.
+        """
+        one, two = (Multiaddr(f"/ip4/192.0.2.{last}/tcp/1") for last in (1, 2))
+        for given, kept in (([one], one), ([], one), ([two], two)):
+            self.assertEqual(self.book.add(ONE, "one", given).addresses, (kept,))
+
+    def test_unreadable(self) -> None:
+        """
+        A file that cannot be read is an error with its path.
+        """
+        os.mkdir(os.path.dirname(self.path))
+        Path(self.path).write_bytes(b"\xff\xfe")
+        for path in (self.path, os.path.dirname(self.path)):
+            error = self.assertRaises(ConfigurationError, PeerBook, path)
+            self.assertIn(path, str(error))
+
     def test_bounded(self) -> None:
         """
         Few addresses of a peer are kept.

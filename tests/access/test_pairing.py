@@ -7,6 +7,7 @@ Tests for L{twisted_libp2p.access.pairing}.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -32,6 +33,7 @@ class PairingTests(SynchronousTestCase):
         Start them.
         """
         self.nodes = MemoryNodes()
+        self.paths: dict[str, str] = {}
         self.addCleanup(self.nodes.stop)
         self.home, self.homeNode = self.start("home")
         self.laptop, self.laptopNode = self.start("Laptop")
@@ -41,8 +43,8 @@ class PairingTests(SynchronousTestCase):
         """
         Start a node.
         """
-        book = PeerBook(os.path.join(self.mktemp(), "peers"))
-        service = PairingService(book, title)
+        self.paths[title] = os.path.join(self.mktemp(), "peers")
+        service = PairingService(PeerBook(self.paths[title]), title)
         return service, self.nodes.start(services=[service])
 
     def test_paired(self) -> None:
@@ -69,6 +71,21 @@ class PairingTests(SynchronousTestCase):
         self.assertIn(str(self.thiefNode.peerID), str(error))
         self.assertNotIn(self.laptopNode.peerID, self.home.book)
         self.assertNotIn(self.homeNode.peerID, self.laptop.book)
+
+    def test_removed(self) -> None:
+        """
+        A paired peer may repeat its request; a peer that the user has removed may not,
+        and so does not come back on the list.
+        """
+        ticket = self.home.invite()
+        for _ in range(2):
+            self.nodes.result(self.laptop.accept(ticket, "laptop"))
+        Path(self.paths["home"]).write_text("")
+        self.home.book.reload()
+        self.assertRaises(
+            PairingRefused, self.nodes.result, self.laptop.accept(ticket, "laptop")
+        )
+        self.assertEqual(list(self.home.book), [])
 
     def test_closed(self) -> None:
         """

@@ -81,7 +81,7 @@ class PeerBook:
     def __init__(self, path: str) -> None:
         """
         @param path: the file; a missing file is an empty book.
-        @raise ConfigurationError: it is malformed.
+        @raise ConfigurationError: it cannot be read, or is malformed.
         """
         self._path = path
         self._entries: dict[PeerID, BookEntry] = {}
@@ -91,21 +91,35 @@ class PeerBook:
         """
         Read the file again.
 
-        @raise ConfigurationError: it is malformed; nothing has changed then.
+        @raise ConfigurationError: it cannot be read, or is malformed; nothing has
+            changed then.
         """
         entries: dict[PeerID, BookEntry] = {}
-        with suppress(FileNotFoundError), open(self._path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip() or line.startswith("#"):
-                    continue
-                try:
-                    entry = BookEntry.parse(line)
-                except ConfigurationError as error:
-                    raise ConfigurationError(
-                        f"{self._path}, line {number}: {error}"
-                    ) from None
-                entries[entry.peer] = entry
+        for number, line in enumerate(self._read(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            try:
+                entry = BookEntry.parse(line)
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    f"{self._path}, line {number}: {error}"
+                ) from None
+            entries[entry.peer] = entry
         self._entries = entries
+
+    def _read(self) -> list[str]:
+        """
+        Return the lines of the file.
+        """
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                return list(file)
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeError) as error:
+            raise ConfigurationError(
+                f"the paired peers in {self._path}: {error}"
+            ) from None
 
     def __iter__(self) -> Iterator[BookEntry]:
         return iter(self._entries.values())
@@ -145,17 +159,19 @@ class PeerBook:
         self, peer: PeerID, name: str, addresses: Iterable[Multiaddr] = ()
     ) -> BookEntry:
         """
-        Add a peer, and write the file.  A known peer keeps its name.
+        Add a peer, and write the file.  A known peer keeps its name, and its addresses
+        if none are given.
 
+        @raise ConfigurationError: the user has made the file malformed.
         @raise OSError: the file cannot be written.
         """
         self.reload()
         known = self._entries.get(peer)
-        entry = BookEntry(
-            peer,
-            self.freeName(name) if known is None else known.name,
-            tuple(addresses)[:MAX_ADDRESSES],
-        )
+        kept = tuple(addresses)[:MAX_ADDRESSES]
+        if known is None:
+            entry = BookEntry(peer, self.freeName(name), kept)
+        else:
+            entry = BookEntry(peer, known.name, kept or known.addresses)
         entries = {**self._entries, peer: entry}
         self._write([each.line() for each in entries.values()])
         self._entries = entries

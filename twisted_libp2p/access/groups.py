@@ -26,9 +26,7 @@ def readGroups(path: str) -> Groups:
     try:
         with open(path, encoding="utf-8") as file:
             return parseGroups(file.read())
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"the groups in {path}: {error}") from None
-    except ConfigurationError as error:
+    except (OSError, UnicodeError, ConfigurationError) as error:
         raise ConfigurationError(f"the groups in {path}: {error}") from None
 
 

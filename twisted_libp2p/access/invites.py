@@ -55,10 +55,14 @@ class Invites:
             )
         self._made[sha256(secret).digest()] = now + lifetime, None
 
-    def use(self, secret: bytes, peer: PeerID, now: float) -> str | None:
+    def use(
+        self, secret: bytes, peer: PeerID, now: float, again: bool = True
+    ) -> str | None:
         """
         Use an invitation.
 
+        @param again: whether the peer that has used it may do so again, as it does if
+            the answer was lost.
         @return: None if it is valid, and is used up now; otherwise the reason to refuse
             the peer.
         """
@@ -67,7 +71,7 @@ class Invites:
         if key not in self._made:
             return "the ticket is unknown here, or too old"
         end, user = self._made[key]
-        if user is not None and user != peer:
+        if user is not None and not (again and user == peer):
             return f"the ticket was used already, by {user}"
         self._made[key] = end, peer
         return None

@@ -40,7 +40,8 @@ class AccessLists:
         """
         Read the files again.
 
-        @raise ConfigurationError: one is malformed; the lists stay as they were then.
+        @raise ConfigurationError: one cannot be read, or is malformed; the lists stay
+            as they were then.
         """
         groups = {} if self._path is None else readGroups(self._path)
         if self.book is not None:

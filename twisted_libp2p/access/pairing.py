@@ -129,7 +129,10 @@ class PairingService(Service):
         assert self._host is not None
         peer = connection.remotePeer
         secret, name = request[:SECRET_SIZE], request[SECRET_SIZE:]
-        refusal = self._invites.use(secret, peer, self._host.clock.seconds())
+        # A peer that the user has removed must not come back by its old ticket.
+        refusal = self._invites.use(
+            secret, peer, self._host.clock.seconds(), again=peer in self.book
+        )
         if refusal is not None:
             self._log.warn(
                 "{peer} was not paired: {refusal}", peer=peer, refusal=refusal

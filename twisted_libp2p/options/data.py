@@ -76,7 +76,7 @@ class DataOptions(NodeOptions):
         """
         Return the paired peers.
 
-        @raise ConfigurationError: the file is malformed.
+        @raise ConfigurationError: the file cannot be read, or is malformed.
         """
         return PeerBook(os.path.join(folderOf(self), BOOK_FILE))
 

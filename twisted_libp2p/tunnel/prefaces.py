@@ -70,7 +70,8 @@ class HttpPreface:
     """
     Puts the header C{X-Libp2p-Peer} into the request, and removes one that the peer
     has sent.  There is one request on a stream: C{Connection: close} makes the server
-    ignore any further bytes (RFC 9112, section 9.6).  The only upgrade is to a WebSocket.
+    ignore any further bytes (RFC 9112, section 9.6).  Upgrades other than those to a
+    WebSocket are not passed on.
 
     It keeps the head of one request, which has at most L{MAX_HEAD} bytes.
     """
