@@ -464,5 +464,5 @@ def _addTunnels(node: Node, options: Options, reactor: Any) -> None:
     # Processes that share ports share the folder too.
     if os.name == "posix" and not options["share-ports"]:
         path = os.path.join(options["data"], CONTROL_FILE)
-        commands = commandsOf(node, pairing, reload)
+        commands = commandsOf(node, pairing)
         ControlService(reactor, path, commands).setServiceParent(node)

@@ -60,6 +60,17 @@ class HostDoubleTests(SynchronousTestCase):
             UnsupportedProtocol, self.host.serve, self.connection, "/none"
         )
 
+    def test_whenDirect(self) -> None:
+        """
+        A connection through a relay is not direct.
+        """
+        peer = self.peer.peerID
+        self.assertIs(
+            self.successResultOf(self.host.whenDirect(peer, 1.0)), self.connection
+        )
+        self.connection.limited = True
+        self.assertIsNone(self.successResultOf(self.host.whenDirect(peer, 1.0)))
+
     def test_open(self) -> None:
         """
         A stream of ours is opened if the peer is connected and serves the protocol.

@@ -6,7 +6,6 @@ The commands that a running node answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted_libp2p.access.pairing import PairingService
@@ -22,26 +21,13 @@ __all__ = ["commandsOf"]
 MAX_SHOWN = 100
 
 
-def commandsOf(
-    node: Node, pairing: PairingService, reload: Callable[[], None]
-) -> dict[str, Command]:
+def commandsOf(node: Node, pairing: PairingService) -> dict[str, Command]:
     """
     Return the commands of a node, by their names.
-
-    @param reload: reads the files of the node again.
     """
-
-    def invite(request: dict[str, Any]) -> dict[str, Any]:
-        return {"ticket": pairing.invite().toText()}
-
-    def reloaded(request: dict[str, Any]) -> dict[str, Any]:
-        reload()
-        return {}
-
     return {
         "status": lambda request: statusOf(node, pairing),
-        "invite": invite,
-        "reload": reloaded,
+        "invite": lambda request: {"ticket": pairing.invite().toText()},
     }
 
 

@@ -261,6 +261,16 @@ class IHost(Interface):
             L{IConnection.openStream} do.
         """
 
+    def whenDirect(peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
+        """
+        Wait until a peer that is connected through a relay is also connected directly,
+        as it is after a hole was punched.
+
+        @param seconds: the longest wait.
+        @return: fires with a connection without limits; with None when the time is
+            over.
+        """
+
     def punch(
         peer: PeerID,
         addresses: Iterable[Multiaddr],

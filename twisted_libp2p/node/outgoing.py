@@ -190,12 +190,8 @@ class OutgoingNode:
 
     def whenDirect(self, peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
         """
-        Wait until a peer that is connected through a relay is also connected directly,
-        as it is after a hole was punched.
-
-        @param seconds: the longest wait.
-        @return: fires with a connection without limits; with None when the time is
-            over.
+        Wait for a direct connection to a peer, as
+        L{IHost<twisted_libp2p.interfaces.IHost>} says.
         """
         for each in self.connections.to(peer):
             if each.connected and not each.limited:

@@ -342,6 +342,17 @@ class HostDouble:
                 return succeed(each)
         return fail(NoAddresses(f"the test has not met {target}"))
 
+    def whenDirect(self, peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
+        """
+        Return a connection without limits that L{meet} has made, or None at once.
+        """
+        direct = [
+            each
+            for each in self.connections.to(peer)
+            if each.connected and not each.limited
+        ]
+        return succeed(direct[0] if direct else None)
+
     def punch(
         self,
         peer: PeerID,

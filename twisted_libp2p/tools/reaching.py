@@ -21,11 +21,9 @@ from twisted_libp2p.options.listening import freeAddresses
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.quic.backends import installed
 from twisted_libp2p.transport.endpoint import PREFIX as ENDPOINT
+from twisted_libp2p.tunnel.opening import DIRECT_TIME
 
 __all__ = ["reach", "reaching"]
-
-#: Seconds that a relayed connection has to get a direct one beside it.
-DIRECT_TIME = 5.0
 
 
 @asynccontextmanager

@@ -14,11 +14,10 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from twisted_libp2p.interfaces import DialOptions, IConnection
-from twisted_libp2p.node import Node
+from twisted_libp2p.interfaces import DialOptions, IConnection, IHost
 from twisted_libp2p.node.targets import Target
 
-__all__ = ["PeerEndpoint"]
+__all__ = ["DIRECT_TIME", "PeerEndpoint"]
 
 #: Seconds that a relayed connection has to get a direct one beside it.
 DIRECT_TIME = 5.0
@@ -32,12 +31,12 @@ class PeerEndpoint:
     Opens streams to a peer, on a direct connection if there can be one.
     """
 
-    def __init__(self, node: Node, target: Target, protocol: str) -> None:
+    def __init__(self, host: IHost, target: Target, protocol: str) -> None:
         """
         @param target: a peer id, or an address.
         @param protocol: the protocol id.
         """
-        self._node = node
+        self._host = host
         self._target = target
         self._protocol = protocol
         # The relayed connection beside which no direct one has appeared in time.
@@ -50,9 +49,9 @@ class PeerEndpoint:
         return Deferred.fromCoroutine(self._connect(protocolFactory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
-        connection: IConnection = await self._node.connect(self._target, _OPTIONS)
+        connection: IConnection = await self._host.connect(self._target, _OPTIONS)
         if connection.limited and connection is not self._alone:
-            direct = await self._node.whenDirect(connection.remotePeer, DIRECT_TIME)
+            direct = await self._host.whenDirect(connection.remotePeer, DIRECT_TIME)
             self._alone = connection if direct is None else None
             connection = direct or connection
         return await connection.openStream(self._protocol, factory, allowLimited=True)

@@ -7,7 +7,7 @@ A tunnel: each connection to a port of this machine becomes a stream to a peer.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -17,7 +17,6 @@ from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost, IHostService, ISubscription
-from twisted_libp2p.node import Node
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
 from twisted_libp2p.transport.localservice import LocalService
@@ -74,33 +73,32 @@ class Tunnel(LocalService):
         self._tag = f"tunnel {local} to {protocol} of {peer}"
         self.setName(self._tag)
         self._target = target
-        self._node: Node | None = None
+        self._host: IHost | None = None
         self._subscriptions: list[ISubscription] = []
         self._logged = ""
 
     @property
-    def node(self) -> Node:
+    def host(self) -> IHost:
         """
         The node.
 
         @raise ConfigurationError: the tunnel is not attached yet.
         """
-        if self._node is None:
+        if self._host is None:
             raise ConfigurationError("a tunnel needs a node: node.add(tunnel)")
-        return self._node
+        return self._host
 
     def attach(self, host: IHost) -> None:
         """
         Take the node.
         """
-        # It knows when a direct connection takes the place of a relayed one.
-        self._node = cast(Node, host)
+        self._host = host
 
     def makeFactory(self) -> ForwardFactory:
         """
         Make the factory of the accepted connections.
         """
-        factory = ForwardFactory(PeerEndpoint(self.node, self._target, self.protocol))
+        factory = ForwardFactory(PeerEndpoint(self.host, self._target, self.protocol))
         factory.traffic = self.traffic
         return factory
 
@@ -109,14 +107,14 @@ class Tunnel(LocalService):
         Listen, and connect with the peer.
         """
         super().startService()
-        node = self.node
+        host = self.host
         if self._addresses:
-            node.peerstore.addAddresses(self.peer, self._addresses)
+            host.peerstore.addAddresses(self.peer, self._addresses)
         self._subscriptions = [
-            node.events.subscribe(kind, self._changed, self.concerns)
+            host.events.subscribe(kind, self._changed, self.concerns)
             for kind in (OpenedConn, ClosedConn)
         ]
-        node.connections.protect(self.peer, self._tag)
+        host.connections.protect(self.peer, self._tag)
 
     def stopService(self) -> Deferred[None]:
         """
@@ -125,7 +123,7 @@ class Tunnel(LocalService):
         for each in self._subscriptions:
             each.cancel()
         self._subscriptions = []
-        self.node.connections.unprotect(self.peer, self._tag)
+        self.host.connections.unprotect(self.peer, self._tag)
         return super().stopService()
 
     @property
@@ -133,7 +131,7 @@ class Tunnel(LocalService):
         """
         How the peer is connected: C{direct}, C{relayed}, or C{away}.
         """
-        open = [each for each in self.node.connections.to(self.peer) if each.connected]
+        open = [each for each in self.host.connections.to(self.peer) if each.connected]
         if not open:
             return "away"
         return "relayed" if all(each.limited for each in open) else "direct"
