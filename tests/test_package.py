@@ -6,6 +6,7 @@ Tests of the names that the package itself offers.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -68,6 +69,26 @@ class PackageTests(SynchronousTestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertTrue(done.stderr.startswith("libp2p: "), done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_unread(self) -> None:
+        """
+        If nobody reads what is printed it ends without a word; a full disk is one line.
+        """
+        path = self.mktemp()
+        twisted_libp2p.Identity.generate().toFile(path)
+        program = "from twisted_libp2p.script import script; script()"
+        reading, unread = os.pipe()
+        os.close(reading)
+        self.addCleanup(os.close, unread)
+        for arguments in (["--version"], ["id", path], ["keygen", "--help"]):
+            run = [sys.executable, "-c", program, *arguments]
+            done = subprocess.run(run, stdout=unread, stderr=subprocess.PIPE)
+            self.assertEqual((done.returncode, done.stderr), (141, b""))
+            if os.path.exists("/dev/full"):
+                with open("/dev/full", "w") as full:
+                    done = subprocess.run(run, stdout=full, stderr=subprocess.PIPE)
+                self.assertEqual(done.returncode, 1)
+                self.assertRegex(done.stderr, rb"\Alibp2p: .*space.*\n\Z")
 
     def test_light(self) -> None:
         """

@@ -35,7 +35,7 @@ from twisted_libp2p.peerstore import (
 )
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
-from twisted_libp2p.script import printIDs
+from twisted_libp2p.script import oneLine, printIDs
 from twisted_libp2p.tools import pairing
 from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
@@ -239,9 +239,6 @@ async def peers(reactor: Any, options: Any) -> None:
 #: The exit code of shells for programs that Ctrl-C has ended.
 _INTERRUPTED = 130
 
-#: The exit code of shells for programs whose output is no longer read.
-_UNREAD = 141
-
 _IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": showID}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
@@ -275,29 +272,23 @@ def main(arguments: list[str]) -> None:
         # A character that the terminal does not know must not end the tool.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = ToolOptions()
-    try:
-        options.parseOptions(arguments)
-    except UsageError as error:
-        raise SystemExit(f"libp2p: {error}") from None
-    tool, chosen = str(options.subCommand), options.subOptions
-    try:
+    with oneLine(UsageError, Libp2pError, OSError):
+        try:
+            options.parseOptions(arguments)
+        finally:
+            # The help ends the program.
+            sys.stdout.flush()
+        tool, chosen = str(options.subCommand), options.subOptions
         if tool in _IMMEDIATE:
             _IMMEDIATE[tool](chosen)
             sys.stdout.flush()
             raise SystemExit(0)
-    except BrokenPipeError:
-        raise _outputUnread() from None
-    except (Libp2pError, OSError) as error:
-        raise SystemExit(f"libp2p: {error}") from None
 
     async def run(reactor: Any) -> None:
         try:
-            await _NETWORKED[tool](reactor, chosen)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise _outputUnread() from None
-        except (Libp2pError, ConnectionClosed, OSError) as error:
-            raise SystemExit(f"libp2p: {error}") from None
+            with oneLine(Libp2pError, ConnectionClosed, OSError):
+                await _NETWORKED[tool](reactor, chosen)
+                sys.stdout.flush()
         except CancelledError:
             raise SystemExit(_INTERRUPTED) from None
 
@@ -320,18 +311,6 @@ def _openStandard() -> None:
             os.open(os.devnull, os.O_RDWR)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
-
-
-def _outputUnread() -> SystemExit:
-    """
-    Return the exception that ends the program silently when its stdout is no longer
-    read, as in C{libp2p peers ... | head}.
-    """
-    # Python would write the buffered output at the end.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return SystemExit(_UNREAD)
 
 
 def interruptible(reactor: Any, work: Coroutine[Any, Any, None]) -> Deferred[None]:

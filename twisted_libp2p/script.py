@@ -11,11 +11,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 from twisted_libp2p import __version__
 
-__all__ = ["printIDs", "script"]
+__all__ = ["oneLine", "printIDs", "script"]
+
+#: The exit code of shells for programs whose output is no longer read.
+_UNREAD = 141
 
 
 def printIDs(path: str) -> None:
@@ -25,9 +30,8 @@ def printIDs(path: str) -> None:
     @raise Libp2pError: it is not the file of a key.
     """
     peer = import_module("twisted_libp2p.identity").Identity.fromFile(path).peerID
-    print(peer)
-    print(peer.toCID("base32"))
-    print(peer.toCID("base36"))
+    texts = (str(peer), peer.toCID("base32"), peer.toCID("base36"))
+    print(*texts, sep="\n", flush=True)
 
 
 def script() -> None:
@@ -36,13 +40,33 @@ def script() -> None:
 
     @raise SystemExit: as C{main} of C{twisted_libp2p.__main__} does.
     """
-    match sys.argv[1:]:
-        case ["--version"]:
-            print(f"twisted_libp2p {__version__}")
-        case ["id", path] if os.path.isfile(path):
-            try:
+    arguments = sys.argv[1:]
+    with oneLine(ValueError, OSError):
+        match arguments:
+            case ["--version"]:
+                print(f"twisted_libp2p {__version__}", flush=True)
+                return
+            case ["id", path] if os.path.isfile(path):
                 printIDs(path)
-            except (ValueError, OSError) as error:
-                raise SystemExit(f"libp2p: {error}") from None
-        case _:
-            import_module("twisted_libp2p.__main__").script()
+                return
+    import_module("twisted_libp2p.__main__").main(arguments)
+
+
+@contextmanager
+def oneLine(*errors: type[Exception]) -> Iterator[None]:
+    """
+    End the program with one line on stderr after an error.
+
+    @raise SystemExit: with status 1, or 141 and without a line if its stdout is no
+        longer read, as in C{libp2p peers ... | head}.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        # Python would write the buffered output at the end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        raise SystemExit(_UNREAD) from None
+    except errors as error:
+        raise SystemExit(f"libp2p: {error}") from None

@@ -152,3 +152,6 @@ class SocketTests(TestCase):
         with self.assertRaises(ConfigurationError) as caught:
             await ask(reactor, path, "nothing")
         self.assertIn("choose from status", str(caught.exception))
+        with self.assertRaises(ConfigurationError) as caught:
+            await ask(reactor, path + 200 * "s", "status")
+        self.assertIn("a shorter --data", str(caught.exception))

@@ -94,6 +94,10 @@ class OptionTests(SynchronousTestCase):
         self.assertIn(
             "'' is no protocol", self.refused("forward", "-d", "none", "tcp:1", "x", "")
         )
+        self.assertIn(
+            "--stdio has no LOCAL: leave out 'tcp:1'",
+            self.refused("forward", "--stdio", "tcp:1", "x", "/y"),
+        )
 
 
 class ForwardTests(NetworkTestCase):
@@ -127,6 +131,18 @@ class ForwardTests(NetworkTestCase):
         program.transport.closeStdin()
         self.assertEqual(await program.ends(), 0, program.err)
         self.assertEqual(program.out, b"hello")
+
+    async def test_book(self) -> None:
+        """
+        A malformed file of paired peers is a line; so is a name that is not in it.
+        """
+        (self.folder / "data").mkdir()
+        for text, word in (("x y\n", "data/peers, line 1"), ("", "libp2p accept")):
+            (self.folder / "data" / "peers").write_text(text)
+            code, _, error = await self.execute(*FORWARD, "tcp:0", "hmoe", ECHO)
+            self.assertEqual(code, 1)
+            self.assertIn(word, error)
+            self.assertEqual(error.count("\n"), 1)
 
     async def test_unknown(self) -> None:
         """

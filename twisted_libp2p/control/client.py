@@ -6,6 +6,7 @@ The other end of a control socket.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -18,6 +19,7 @@ from twisted_libp2p.control.messages import LineBuffer, writeMessage
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.protocols.streamfactory import StreamFactory
+from twisted_libp2p.transport.unix.transport import MAX_PATH
 
 __all__ = ["ask"]
 
@@ -65,9 +67,16 @@ async def ask(reactor: Any, path: str, command: str, **facts: Any) -> dict[str, 
     Ask a running node.
 
     @param path: the path of its control socket.
-    @raise ConfigurationError: no node answers there, or it refuses.
+    @raise ConfigurationError: no node answers there, or it refuses; or the path is too
+        long.
     """
     asking = _Asking({"command": command, **facts})
+    if len(os.fsencode(path)) > MAX_PATH:
+        # Twisted would wait for the end of its time.
+        raise ConfigurationError(
+            f"{path}: the path of a socket has at most {MAX_PATH} bytes: choose a"
+            " shorter --data"
+        )
     endpoint = UNIXClientEndpoint(reactor, path)
     try:
         await endpoint.connect(StreamFactory(lambda: asking))

@@ -165,6 +165,8 @@ class ForwardOptions(DataOptions, LookingOptions):
         Check that there are as many operands as there have to be.
         """
         if "--stdio" in options:
+            if len(given) == len(self.operands):
+                raise UsageError(f"--stdio has no LOCAL: leave out {given[0]!r}")
             given = ["", *given]
         super().checkOperands(given, options)
 

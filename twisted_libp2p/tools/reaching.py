@@ -43,9 +43,14 @@ async def reaching(reactor: Any, options: Any) -> AsyncIterator[Node]:
     # An id, without an address.
     bare = not address.startswith(("/", ENDPOINT))
     if bare and not routings and known is None:
+        # Only some tools know paired peers.
+        hint = (
+            "; libp2p accept TICKET gives a peer a name" if "known" in options else ""
+        )
         raise ConfigurationError(
             f"{address} is no address: give one, such as /ip4/192.0.2.1/tcp/4001; or"
             " say where to look for the peer, by --bootstrap, --mdns or --routing-url"
+            f"{hint}"
         )
     # Such a peer may be found at a relay.
     holes = bare or "/p2p-circuit" in address
