@@ -70,6 +70,16 @@ class PackageTests(SynchronousTestCase):
         self.assertTrue(done.stderr.startswith("libp2p: "), done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
 
+    def test_noUnixSockets(self) -> None:
+        """
+        The programs are there on systems without Unix sockets.
+        """
+        program = (
+            "import socket; del socket.AF_UNIX;"
+            "import twisted_libp2p.tap, twisted_libp2p.__main__"
+        )
+        subprocess.check_call([sys.executable, "-c", program])
+
     def test_unread(self) -> None:
         """
         If nobody reads what is printed it ends without a word; a full disk is one line.

@@ -22,7 +22,7 @@ from twisted_libp2p.control.messages import LineBuffer, writeMessage
 from twisted_libp2p.errors import ConfigurationError, InvalidInput, Libp2pError
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.transport.localservice import LocalService
-from twisted_libp2p.transport.unix.port import UnixServerEndpoint
+from twisted_libp2p.transport.unix.transport import unixServer
 
 __all__ = ["MAX_REQUEST", "REQUEST_TIME", "Command", "ControlService"]
 
@@ -157,8 +157,7 @@ class ControlService(LocalService):
         @param commands: the answers to requests, by the names of commands.
         @param userOf: returns the user at the other end of a transport.
         """
-        endpoint = UnixServerEndpoint(reactor, path, 0o600, None)
-        super().__init__(reactor, None, endpoint)
+        super().__init__(reactor, None, unixServer(reactor, path, 0o600))
         self.setName("control socket")
         self.userOf = userOf
         self._commands = commands

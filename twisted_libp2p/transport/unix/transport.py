@@ -47,7 +47,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
 
-__all__ = ["MAX_PATH", "UnixSockets", "UnixTransport", "pathOf"]
+__all__ = ["MAX_PATH", "UnixSockets", "UnixTransport", "pathOf", "unixServer"]
 
 #: The maximum size of a path in bytes, as the kernels have it (C{sun_path}).
 MAX_PATH: Final = 107 if sys.platform == "linux" else 103
@@ -162,10 +162,7 @@ class UnixTransport:
 
         @raise UnsupportedAddress: the path is too long.
         """
-        endpoint: IStreamServerEndpoint = _port().UnixServerEndpoint(
-            self._reactor, self._path(address), self._mode, self._owner
-        )
-        return endpoint
+        return unixServer(self._reactor, self._path(address), self._mode, self._owner)
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
@@ -204,6 +201,20 @@ def _port() -> Any:
     if found is None:
         raise UnsupportedAddress("this system has no Unix sockets")
     return found
+
+
+def unixServer(
+    reactor: Any, path: str, mode: int, owner: tuple[int, int] | None = None
+) -> IStreamServerEndpoint:
+    """
+    Return the endpoint that listens on the path of a socket.
+
+    @raise UnsupportedAddress: this system has no Unix sockets.
+    """
+    endpoint: IStreamServerEndpoint = _port().UnixServerEndpoint(
+        reactor, path, mode, owner
+    )
+    return endpoint
 
 
 @implementer(ITransportProvider)
