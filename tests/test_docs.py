@@ -515,6 +515,7 @@ class LimitTests(SynchronousTestCase):
             "wire", "identity", "address", "negotiation", "security", "muxer",
             "transport", "connection", "protocols", "peerstore", "connmanager",
             "status", "quic", "dht", "portmap", "discovery", "pubsub",
+            "access", "tunnel", "control", "tools", "daemon", "options",
         ):  # fmt: skip
             for path in (ROOT / "twisted_libp2p" / room).rglob("*.py"):
                 place = ".".join(path.relative_to(ROOT / "twisted_libp2p").parts)[:-3]
