@@ -29,6 +29,9 @@ pub struct Announcing<C> {
     window: VarInt,
 }
 
+/// The TLS of accepted connections.
+pub type Server = Arc<Announcing<QuicServerConfig>>;
+
 impl<C> Announcing<C> {
     pub fn new(tls: Arc<C>, window: u32) -> Arc<Self> {
         Arc::new(Self { tls, window: window.into() })

@@ -13,7 +13,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs::default_provider};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
-use crate::announced::{Announcing, grown};
+use crate::announced::{Announcing, Server, grown};
 use crate::connection::FIRST_STREAMS;
 use crate::judge::{Judge, Verifier};
 use crate::settings::{SMALLEST_DATAGRAM, Settings};
@@ -116,9 +116,6 @@ impl Dialing {
         Ok(crypto)
     }
 }
-
-/// The TLS of accepted connections.
-pub type Server = Arc<Announcing<QuicServerConfig>>;
 
 /// Makes the configuration of accepted connections.
 pub struct Serving {

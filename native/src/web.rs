@@ -14,7 +14,7 @@ use quic::transport_parameters::TransportParameters;
 use quic::{ConnectionId, Side, TransportError, TransportErrorCode};
 use quinn_proto as quic;
 
-use crate::config::Server;
+use crate::announced::Server;
 
 /// The application protocol of browsers.
 pub const HTTP: &[u8] = b"h3";
