@@ -121,6 +121,7 @@ class ForwardTests(NetworkTestCase):
         self.assertEqual(caller.received, b"hello")
         self.assertEqual(await program.stop("INT"), 130)
         self.assertIn(b"1 connections, 5 bytes sent, 5 received", program.err)
+        self.assertTrue(program.err.endswith(b" received\n"), program.err)
 
     async def test_stdio(self) -> None:
         """

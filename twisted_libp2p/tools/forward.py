@@ -39,8 +39,6 @@ async def forward(reactor: Any, options: Any) -> None:
         port = await tunnel.whenListening()
         _say(f"{_place(port.getHost())} is {tunnel.protocol} of {tunnel.peer}")
         view = _View(reactor, tunnel)
-        for kind in (OpenedConn, ClosedConn):
-            node.events.subscribe(kind, view.changed, tunnel.concerns)
         try:
             await reach(reactor, options, node)
         except Libp2pError as error:
@@ -66,9 +64,13 @@ class _View:
         self._terminal = sys.stderr.isatty()
         if self._terminal:
             self._loop.start(1.0, now=False)
-        self.changed(None)
+        self._subscriptions = [
+            tunnel.host.events.subscribe(kind, self._changed, tunnel.concerns)
+            for kind in (OpenedConn, ClosedConn)
+        ]
+        self._changed(None)
 
-    def changed(self, event: object) -> None:
+    def _changed(self, event: object) -> None:
         """
         Show the state, if it has changed.
         """
@@ -79,8 +81,10 @@ class _View:
 
     def close(self) -> None:
         """
-        Show the totals.
+        Show the totals, and nothing after them.
         """
+        for each in self._subscriptions:
+            each.cancel()
         if self._loop.running:
             self._loop.stop()
         traffic = self._tunnel.traffic
