@@ -27,6 +27,7 @@ from tests.fuzz import (
     relays,
     securities,
     tlschannels,
+    tunnels,
     websockets,
     yamuxes,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "relays",
     "securities",
     "tlschannels",
+    "tunnels",
     "websockets",
     "yamuxes",
 ]
