@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectionClosed
+from twisted.internet.error import CannotListenError, ConnectionClosed
 from twisted.internet.task import react
 from twisted.python.usage import UsageError
 
@@ -286,7 +286,7 @@ def main(arguments: list[str]) -> None:
 
     async def run(reactor: Any) -> None:
         try:
-            with oneLine(Libp2pError, ConnectionClosed, OSError):
+            with oneLine(Libp2pError, ConnectionClosed, CannotListenError, OSError):
                 await _NETWORKED[tool](reactor, chosen)
                 sys.stdout.flush()
         except CancelledError:

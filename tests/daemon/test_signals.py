@@ -28,6 +28,12 @@ class Handlers:
     def _end(self, number: int, frame: object) -> None:
         self.ended.append(number)
 
+    def getsignal(self, number: int) -> Any:
+        """
+        Return a handler, as C{signal.getsignal}.
+        """
+        return self.current[number]
+
     def signal(self, number: int, handler: Any) -> Any:
         """
         Set a handler, as C{signal.signal}.
@@ -47,6 +53,7 @@ class TerminationTests(SynchronousTestCase):
         """
         self.handlers = Handlers()
         self.patch(signal, "signal", self.handlers.signal)
+        self.patch(signal, "getsignal", self.handlers.getsignal)
         reactor: Any = MemoryReactorClock()
         self.reactor = reactor
         self.drained: Deferred[None] = Deferred()
@@ -107,6 +114,23 @@ class TerminationTests(SynchronousTestCase):
         self.shutDown()
         self.drained.callback(None)
         self.assertEqual(self.handlers.ended, [])
+
+    def test_ignored(self) -> None:
+        """
+        A signal that the program ignores, as shells have it for C{twist ... &}, or
+        that has no handler, stays as it is.
+        """
+        self.service.stopService()
+        for before in (signal.SIG_IGN, signal.SIG_DFL, None):
+            self.handlers.current[signal.SIGINT] = before
+            self.service.startService()
+            function, arguments, keywords = self.reactor.whenRunningHooks[-1]
+            function(*arguments, **keywords)
+            self.assertIs(self.handlers.current[signal.SIGINT], before)
+            self.receive(signal.SIGTERM)
+            self.assertEqual(self.handlers.ended, [])
+            self.service.stopService()
+            self.assertIs(self.handlers.current[signal.SIGINT], before)
 
     def test_stop(self) -> None:
         """

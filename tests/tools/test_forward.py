@@ -6,6 +6,7 @@ Tests for L{twisted_libp2p.tools.forward}: the program.
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet import reactor
@@ -122,6 +123,18 @@ class ForwardTests(NetworkTestCase):
         self.assertEqual(await program.stop("INT"), 130)
         self.assertIn(b"1 connections, 5 bytes sent, 5 received", program.err)
         self.assertTrue(program.err.endswith(b" received\n"), program.err)
+
+    async def test_busy(self) -> None:
+        """
+        A port that another program has is a line.
+        """
+        with socket.socket() as busy:
+            busy.bind(("127.0.0.1", 0))
+            busy.listen()
+            local = f"tcp:{busy.getsockname()[1]}"
+            code, _, error = await self.execute(*FORWARD, local, self.address, ECHO)
+        self.assertEqual(code, 1)
+        self.assertRegex(error, r"\Alibp2p: Couldn't listen .*\n\Z")
 
     async def test_stdio(self) -> None:
         """

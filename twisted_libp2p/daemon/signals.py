@@ -99,6 +99,7 @@ class TerminationService(Service):
         """
         super().startService()
         self._draining = self._ending = False
+        self._before = {}
         self._reactor.addSystemEventTrigger("before", "shutdown", self._shutDown)
         self._reactor.callWhenRunning(self._handle)
 
@@ -111,9 +112,14 @@ class TerminationService(Service):
             signal.signal(number, before)
 
     def _handle(self) -> None:
+        """
+        Handle the signals, but for those that the program ignores, as shells have it
+        for C{twist ... &}, and those without a handler.
+        """
         if self.running and current_thread() is main_thread():
             for number in ENDING:
-                self._before[number] = signal.signal(number, self._received)
+                if callable(signal.getsignal(number)):
+                    self._before[number] = signal.signal(number, self._received)
 
     def _received(self, number: int, frame: object) -> None:
         self._reactor.callFromThread(self._signalled, number)

@@ -121,12 +121,15 @@ class TunnelOptions(NodeOptions):
                 preface=ways.get(protocol),
                 allow=None if listed is None else access.permits(listed),
             )
+        names = set()
         for text in self["open"]:
-            yield self._open(reactor, TunnelText.parse(text), access.book)
+            tunnel = self._open(reactor, TunnelText.parse(text), access.book)
+            if tunnel.name in names:
+                raise ConfigurationError(f"--open {text}: there is this tunnel already")
+            names.add(tunnel.name)
+            yield tunnel
 
-    def _open(
-        self, reactor: Any, tunnel: TunnelText, book: PeerBook | None
-    ) -> IHostService:
+    def _open(self, reactor: Any, tunnel: TunnelText, book: PeerBook | None) -> Tunnel:
         """
         Make a tunnel, whose peer may be a paired one.
         """
