@@ -18,15 +18,17 @@ from twisted_libp2p.pubsub.actions import (
     Check,
     Deliver,
     Forward,
+    Report,
     Send,
     Verdict,
 )
+from twisted_libp2p.pubsub.backoffs import MAX_BACKOFFS
 from twisted_libp2p.pubsub.flood import TopicRules
 from twisted_libp2p.pubsub.gossipsub import GossipRouter
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.neighbours import MAX_TOPICS_OF_PEER, Version
 from twisted_libp2p.pubsub.parameters import Parameters
-from twisted_libp2p.pubsub.rpc import RPC, Prune
+from twisted_libp2p.pubsub.rpc import MAX_ID_SIZE, RPC, Prune
 from twisted_libp2p.pubsub.scoreparameters import ScoreParameters, Thresholds
 from twisted_libp2p.pubsub.scores import Scores
 from twisted_libp2p.pubsub.signing import SignaturePolicy, idOfContent
@@ -340,3 +342,67 @@ class PeerTests(SynchronousTestCase):
         self.router.heartbeat()
         self.meet(b"one")
         self.assertEqual(self.router.scores.score(b"one"), score)
+
+    def test_toggled(self) -> None:
+        """
+        Of the subscriptions of one topic in an RPC only the last counts.
+        """
+        self.meet(b"one")
+        toggled = [("news", each % 2 == 0) for each in range(5000)]
+        actions = self.router.received(b"one", RPC(toggled))
+        self.assertEqual(len(self.router.neighbours.of("news")), 0)
+        self.assertLess(len(actions), 5)
+
+    def test_backoffs(self) -> None:
+        """
+        The backoffs of one topic are bounded: peers come and go with new ids.
+        """
+        for number in range(MAX_BACKOFFS + 10):
+            key = b"%d" % number
+            self.router.peerUp(key)
+            self.router.received(key, RPC(prune=[Prune("news", 3600)]))
+            self.router.peerDown(key)
+        backoffs = self.router.mesh.backoffs
+        self.assertEqual(len(backoffs), MAX_BACKOFFS)
+        self.assertIsNone(backoffs.until("news", b"0"))
+        self.assertIsNotNone(backoffs.until("news", key))
+
+    def test_longID(self) -> None:
+        """
+        A message with a very long id is dropped at once: ids are kept for some time.
+        """
+        self.meet(b"one")
+        self.router.joined["news"] = TopicRules(
+            SignaturePolicy.STRICT_NO_SIGN, lambda message: message.data
+        )
+        for size, kinds in ((MAX_ID_SIZE, [Check]), (MAX_ID_SIZE + 1, [Report])):
+            message = Message("news", bytes(size))
+            actions = self.router.received(b"one", RPC(messages=[message]))
+            self.assertEqual([type(each) for each in actions], kinds)
+
+    def test_reachable(self) -> None:
+        """
+        All subscribed peers count as reachable, not only those of a fanout; to ask for
+        their number makes no fanout.
+        """
+        for number in range(10):
+            self.meet(b"%d" % number, ("other",))
+        self.assertEqual(self.router.reachable("other"), 10)
+        self.assertEqual(self.router._fanouts, {})
+        self.assertEqual(len(self.router.recipients("other")), 6)
+
+    def test_noMesh(self) -> None:
+        """
+        A router without meshes bears a graft of a peer that it has dialed.
+        """
+        parameters = Parameters(degree=0, degreeLow=0, degreeHigh=0, degreeScore=0)
+        scores = Scores(ScoreParameters(), lambda: self.now)
+        router = GossipRouter(
+            b"own", lambda: self.now, Random(1), parameters, scores, Thresholds()
+        )
+        router.join("news", RULES)
+        router.peerUp(b"one", True)
+        router.negotiated(b"one", NEWEST)
+        router.received(b"one", RPC([("news", True)], graft=["news"]))
+        router.heartbeat()
+        self.assertEqual(router.mesh.peers, {"news": {}})

@@ -14,6 +14,7 @@ from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.rpc import (
     MAX_CONTROL,
+    MAX_IDS,
     MAX_MESSAGES,
     MAX_SUBSCRIPTIONS,
     RPC,
@@ -82,6 +83,7 @@ class WireTests(SynchronousTestCase):
         for data in (
             b"\x12\x00" * (MAX_MESSAGES + 1),
             b"\x0a\x00" * (MAX_SUBSCRIPTIONS + 1),
+            b"\x78\x00" * (MAX_SUBSCRIPTIONS + 1),
             b"\x1a\x80\x80\x20" + bytes(MAX_CONTROL),
             b"\x12\x05abc",
             b"\x12",
@@ -90,6 +92,18 @@ class WireTests(SynchronousTestCase):
             b"\x1a\x02\xff\xff",
         ):
             self.assertRaises(ProtocolViolation, RPC.fromBytes, data)
+
+    def test_ids(self) -> None:
+        """
+        Of each kind of control so many ids and lists are read, and no more.
+        """
+        ids = [b"%d" % number for number in range(MAX_IDS + 1)]
+        rpc = RPC(have=[("a", ids), ("b", ids)], want=ids, unwanted=ids)
+        found = RPC.fromBytes(rpc.toBytes())
+        self.assertEqual(found.have, [("a", ids[:-1]), ("b", [])])
+        self.assertEqual((found.want, found.unwanted), (ids[:-1], ids[:-1]))
+        lists = RPC(have=[("a", [])] * (MAX_SUBSCRIPTIONS + 1))
+        self.assertEqual(len(RPC.fromBytes(lists.toBytes()).have), MAX_SUBSCRIPTIONS)
 
     @drawn(200, st.binary(max_size=200))
     def test_anything(self, data: bytes) -> None:

@@ -65,7 +65,6 @@ class Happening(Enum):
     GRAFTED = "grafted"
     PRUNED = "pruned"
     DROPPED = "dropped"
-    GRAYLISTED = "graylisted"
     OTHER_IDS = "other ids"
 
 
@@ -81,13 +80,10 @@ class Send(NamedTuple):
 class Forward(NamedTuple):
     """
     Send a message to a peer.
-
-    @ivar own: whether this node has published it.
     """
 
     peer: bytes
     message: Message
-    own: bool
 
 
 class Withdraw(NamedTuple):

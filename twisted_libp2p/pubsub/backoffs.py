@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-__all__ = ["MAX_BACKOFF", "Backoffs"]
+__all__ = ["MAX_BACKOFF", "MAX_BACKOFFS", "Backoffs"]
 
 #: Maximum number of seconds for which a peer may keep us off.
 MAX_BACKOFF: Final = 3600
+
+#: Maximum number of peers of one topic that are kept off; the oldest are forgotten.
+MAX_BACKOFFS: Final = 4096
 
 
 class Backoffs:
@@ -36,6 +39,8 @@ class Backoffs:
         until = self._now() + min(seconds, MAX_BACKOFF)
         peers = self._until.setdefault(topic, {})
         peers[peer] = max(until, peers.get(peer, until))
+        if len(peers) > MAX_BACKOFFS:
+            del peers[next(iter(peers))]
 
     def until(self, topic: str, peer: bytes) -> float | None:
         """
@@ -43,15 +48,6 @@ class Backoffs:
         """
         found = self._until.get(topic, {}).get(peer)
         return None if found is None or found <= self._now() else found
-
-    def blocked(self, topic: str) -> set[bytes]:
-        """
-        Return the peers that are not to be grafted.
-        """
-        now = self._now()
-        return {
-            peer for peer, until in self._until.get(topic, {}).items() if until > now
-        }
 
     def sweep(self) -> None:
         """

@@ -29,7 +29,7 @@ from twisted_libp2p.pubsub.actions import (
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.neighbours import Neighbour, Neighbours, Version
 from twisted_libp2p.pubsub.parameters import Parameters
-from twisted_libp2p.pubsub.rpc import RPC
+from twisted_libp2p.pubsub.rpc import MAX_ID_SIZE, RPC
 from twisted_libp2p.pubsub.scoreparameters import Thresholds
 from twisted_libp2p.pubsub.scores import Scores
 from twisted_libp2p.pubsub.seen import Seen
@@ -212,7 +212,7 @@ class FloodRouter:
         neighbour = self.neighbours.get(peer)
         if neighbour is not None:
             self._detach(neighbour)
-            self.neighbours.remove(peer)
+            self.neighbours.remove(neighbour)
             self.scores.disconnected(peer)
         return self._take()
 
@@ -242,9 +242,21 @@ class FloodRouter:
             if each.version:
                 self._actions.append(Send(each.key, RPC([(topic, on)])))
 
+    def reachable(self, topic: str) -> int:
+        """
+        Return the number of subscribed peers that may get messages of our own.
+        """
+        return sum(map(self._serves, self.neighbours.of(topic).values()))
+
+    def _serves(self, neighbour: Neighbour) -> bool:
+        """
+        Return whether a peer may get messages of our own.
+        """
+        return bool(neighbour.version)
+
     def recipients(self, topic: str) -> list[Neighbour]:
         """
-        Return the peers to which a message of our own would go.
+        Return the peers to which a message of our own goes.
         """
         return [each for each in self.neighbours.of(topic).values() if each.version]
 
@@ -265,7 +277,7 @@ class FloodRouter:
             self._keep(message)
             for each in self.recipients(message.topic):
                 if each.wants(message.id):
-                    self._actions.append(Forward(each.key, message, True))
+                    self._actions.append(Forward(each.key, message))
             if message.topic in self.joined:
                 self._actions.append(Deliver(message, self._own))
         return self._take()
@@ -276,7 +288,8 @@ class FloodRouter:
         """
         sender = self.neighbours.get(peer)
         if sender is not None:
-            for topic, on in rpc.subscriptions:
+            # Of several subscriptions of one topic the last counts.
+            for topic, on in dict(rpc.subscriptions).items():
                 self._subscription(sender, topic, on)
             if self.scores.score(peer) >= self._thresholds.graylist or sender.direct:
                 for message in rpc.messages:
@@ -314,6 +327,9 @@ class FloodRouter:
                 message.id = rules.messageID(message)
             except Exception as error:
                 fault = f"it has no id: {error}"
+            else:
+                if len(message.id) > MAX_ID_SIZE:
+                    fault = f"its id has more than {MAX_ID_SIZE} bytes"
         if fault is not None:
             self.scores.invalid(topic, sender.key)
             self._report(Happening.DROPPED, sender, topic, fault)
@@ -331,16 +347,18 @@ class FloodRouter:
         if delivery.state is _State.INVALID:
             self.scores.invalid(topic, key)
         elif delivery.state is _State.PENDING or delivery.sender:
+            valid = delivery.state is _State.VALID
+            window = self.scores.weightsOf(topic).deliveryWindow
+            if valid and self._now() - delivery.at > window:
+                return
             others = delivery.others
             if others is None:
                 others = delivery.others = set()
             if key in others or key == delivery.sender:
                 return
             others.add(key)
-            if delivery.state is _State.VALID:
-                window = self.scores.weightsOf(topic).deliveryWindow
-                if self._now() - delivery.at <= window:
-                    self.scores.near(topic, key)
+            if valid:
+                self.scores.near(topic, key)
 
     def authentic(self, id: bytes) -> list[Action]:
         """
@@ -400,7 +418,7 @@ class FloodRouter:
                 and key not in others
                 and each.wants(message.id)
             ):
-                self._actions.append(Forward(key, message, False))
+                self._actions.append(Forward(key, message))
 
     def heartbeat(self) -> list[Action]:
         """

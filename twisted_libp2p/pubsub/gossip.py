@@ -139,7 +139,7 @@ class Gossip:
                 and neighbour.wants(id)
             ):
                 neighbour.answered += len(message.data)
-                self._actions.append(Forward(key, message, False))
+                self._actions.append(Forward(key, message))
 
     def unwanted(self, neighbour: Neighbour, ids: list[bytes]) -> None:
         """

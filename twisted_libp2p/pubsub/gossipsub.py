@@ -84,31 +84,27 @@ class GossipRouter(FloodRouter):
 
     # Who gets a message
 
+    def _serves(self, neighbour: Neighbour) -> bool:
+        return super()._serves(neighbour) and (
+            neighbour.direct
+            or self.scores.score(neighbour.key) >= self._thresholds.publish
+        )
+
     def recipients(self, topic: str) -> list[Neighbour]:
         """
         Return the peers to which a message of our own goes.
         """
-        peers = self.neighbours.of(topic)
-        publish = self._thresholds.publish
-        score = self.scores.score
-        always = [
-            each
-            for each in peers.values()
-            if each.version
-            and (
-                each.direct
-                or (
-                    (self._parameters.floodPublish or not each.meshes)
-                    and score(each.key) >= publish
-                )
-            )
-        ]
+        flood = self._parameters.floodPublish
+        chosen = {
+            each.key: each
+            for each in self.neighbours.of(topic).values()
+            if (flood or not each.meshes) and self._serves(each)
+        }
         mesh = self.mesh.peers.get(topic)
-        chosen = {each.key: each for each in always}
         if mesh is not None:
             chosen.update(mesh)
             self._complete(topic, chosen)
-        elif not self._parameters.floodPublish:
+        elif not flood:
             chosen.update(self._fanoutOf(topic))
         return list(chosen.values())
 

@@ -42,9 +42,6 @@ class History:
         self._sent: dict[bytes, dict[bytes, int]] = {}
         self._size = 0
 
-    def __len__(self) -> int:
-        return len(self._messages)
-
     def put(self, message: Message) -> None:
         """
         Add a message.
@@ -55,12 +52,6 @@ class History:
             self._windows[0].setdefault(message.topic, []).append(message.id)
             while self._size > self._maximum:
                 self._drop(next(iter(self._messages)))
-
-    def get(self, id: bytes) -> Message | None:
-        """
-        Return a message; None if it is not there any longer.
-        """
-        return self._messages.get(id)
 
     def requested(self, id: bytes, peer: bytes) -> tuple[Message | None, int]:
         """

@@ -69,9 +69,8 @@ class Mesh:
         @param first: peers that are preferred.
         """
         mesh = self.peers[topic] = {}
-        blocked = self.backoffs.blocked(topic)
         for each in first:
-            if len(mesh) < self._parameters.degree and self._fits(each, mesh, blocked):
+            if len(mesh) < self._parameters.degree and self._fits(each, topic, mesh):
                 self._graft(topic, each)
         self._fill(topic, self._parameters.degree)
 
@@ -91,23 +90,20 @@ class Mesh:
         if (
             mesh is not None
             and len(mesh) < self._parameters.degreeLow
-            and self._fits(neighbour, mesh, self.backoffs.blocked(topic))
+            and self._fits(neighbour, topic, mesh)
         ):
             self._graft(topic, neighbour)
 
-    def remove(self, neighbour: Neighbour, topic: str, reason: str) -> bool:
+    def remove(self, neighbour: Neighbour, topic: str, reason: str) -> None:
         """
-        Remove a peer from a mesh.
-
-        @return: whether it was in it.
+        Remove a peer from a mesh, if it is in it.
         """
         mesh = self.peers.get(topic)
-        if mesh is None or mesh.pop(neighbour.key, None) is None:
-            return False
-        self._scores.prune(topic, neighbour.key)
-        self._actions.append(Keep(neighbour.key, topic, False))
-        self._actions.append(Report(Happening.PRUNED, neighbour.key, topic, reason))
-        return True
+        if mesh is not None and mesh.pop(neighbour.key, None) is not None:
+            key = neighbour.key
+            self._scores.prune(topic, key)
+            self._actions.append(Keep(key, topic, False))
+            self._actions.append(Report(Happening.PRUNED, key, topic, reason))
 
     def prune(
         self,
@@ -269,11 +265,11 @@ class Mesh:
         @param count: how many.
         @param wanted: returns whether a peer may be one of them.
         """
-        mesh, blocked = self.peers[topic], self.backoffs.blocked(topic)
+        mesh = self.peers[topic]
         candidates = [
             each
             for each in self._neighbours.of(topic).values()
-            if self._fits(each, mesh, blocked) and wanted(each)
+            if self._fits(each, topic, mesh) and wanted(each)
         ]
         for each in self._random.sample(
             candidates, max(0, min(count, len(candidates)))
@@ -281,13 +277,13 @@ class Mesh:
             self._graft(topic, each)
 
     def _fits(
-        self, neighbour: Neighbour, mesh: dict[bytes, Neighbour], blocked: set[bytes]
+        self, neighbour: Neighbour, topic: str, mesh: dict[bytes, Neighbour]
     ) -> bool:
         key = neighbour.key
         return (
             neighbour.meshes
             and key not in mesh
-            and key not in blocked
+            and self.backoffs.until(topic, key) is None
             and self._scores.score(key) >= 0
         )
 
@@ -304,7 +300,9 @@ class Mesh:
         self._random.shuffle(rest)
         ranked[parameters.degreeScore :] = rest
         kept, others = ranked[: parameters.degree], ranked[parameters.degree :]
-        missing = parameters.degreeOut - sum(each.outbound for each in kept)
+        missing = min(parameters.degreeOut, parameters.degree) - sum(
+            each.outbound for each in kept
+        )
         for each in [each for each in others if each.outbound][: max(0, missing)]:
             # The last inbound one of the kept makes room.
             place = next(

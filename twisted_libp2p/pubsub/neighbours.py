@@ -110,9 +110,6 @@ class Neighbours:
     def __iter__(self) -> Iterator[Neighbour]:
         return iter(self._peers.values())
 
-    def __len__(self) -> int:
-        return len(self._peers)
-
     def get(self, key: bytes) -> Neighbour | None:
         """
         Return a peer; None if it is not connected.
@@ -131,15 +128,13 @@ class Neighbours:
         """
         self._peers[neighbour.key] = neighbour
 
-    def remove(self, key: bytes) -> Neighbour | None:
+    def remove(self, neighbour: Neighbour) -> None:
         """
         Remove a peer, with its subscriptions.
         """
-        neighbour = self._peers.pop(key, None)
-        if neighbour is not None:
-            for topic in list(neighbour.topics):
-                self.unsubscribe(neighbour, topic)
-        return neighbour
+        del self._peers[neighbour.key]
+        for topic in list(neighbour.topics):
+            self.unsubscribe(neighbour, topic)
 
     def subscribe(self, neighbour: Neighbour, topic: str) -> bool:
         """

@@ -27,9 +27,6 @@ class Promises:
         self._now = now
         self._made: dict[bytes, dict[bytes, float]] = {}
 
-    def __len__(self) -> int:
-        return len(self._made)
-
     def add(self, id: bytes, peer: bytes) -> None:
         """
         Note that a peer was asked for a message.

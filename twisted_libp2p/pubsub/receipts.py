@@ -57,15 +57,12 @@ class Receipt:
 
         @return: fires with the number of peers to whose streams it was written.
         """
-        waiting: Deferred[int] = Deferred(self._cancelled)
+        waiting: Deferred[int] = Deferred(self._waiting.remove)
         if self._open:
             self._waiting.append(waiting)
         else:
             waiting.callback(self._sent)
         return waiting
-
-    def _cancelled(self, waiting: Deferred[int]) -> None:
-        self._waiting.remove(waiting)
 
     def __repr__(self) -> str:
         return f"<Receipt {self.id.hex()[:16]}: {self.peers} peers>"

@@ -50,8 +50,12 @@ class Recommended:
         @param by: the peer that recommends it.
         """
         host = self._host
+        if len(self._waiting) >= MAX_RECOMMENDED:
+            return
         try:
             peer = PeerID.fromBytes(key)
+            if peer == host.peerID or host.connections.to(peer):
+                return
             if record:
                 signed = PeerRecord.open(record)
                 if signed.peerID != peer:
@@ -61,12 +65,7 @@ class Recommended:
                 host.peerstore.addRecord(peer, record, usable)
         except InvalidInput:
             return
-        if (
-            peer != host.peerID
-            and not host.connections.to(peer)
-            and host.peerstore.addresses(peer)
-            and len(self._waiting) < MAX_RECOMMENDED
-        ):
+        if host.peerstore.addresses(peer):
             self._waiting.append(peer)
             self._next()
 

@@ -42,7 +42,7 @@ MAX_RPC: Final = 1 << 20
 MAX_CONTROL: Final = 1 << 19
 
 #: Maximum number of messages, of subscriptions, and of ids of one kind in one RPC, as
-#: in js-libp2p.
+#: in js-libp2p.  The second is also that of the lists of each kind of control.
 MAX_MESSAGES: Final = 5000
 MAX_SUBSCRIPTIONS: Final = 5000
 MAX_IDS: Final = 5000
@@ -57,7 +57,7 @@ MAX_PX_PEERS: Final = 16
 MAX_TOPIC_NAME: Final = 1024
 
 _NAME: Final = "pubsub"
-_SUBSCRIPTIONS, _PUBLISH, _CONTROL = 1, 2, 3
+_SUBSCRIPTIONS, _PUBLISH = 1, 2
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -155,14 +155,15 @@ class RPC:
         return rpc
 
     def _read(self, control: pubsub_pb2.ControlMessage) -> None:
-        room = _Room()
-        for have in control.ihave:
+        left = MAX_IDS
+        for have in islice(control.ihave, MAX_SUBSCRIPTIONS):
             topic = _topic(have.topicID)
-            ids = room.take(have.messageIDs)
             if topic is not None:
+                ids = _ids(have.messageIDs, left)
+                left -= len(ids)
                 self.have.append((topic, ids))
-        for want in control.iwant:
-            self.want += room.take(want.messageIDs)
+        for want in islice(control.iwant, MAX_SUBSCRIPTIONS):
+            self.want += _ids(want.messageIDs, MAX_IDS - len(self.want))
         for graft in islice(control.graft, MAX_SUBSCRIPTIONS):
             topic = _topic(graft.topicID)
             if topic is not None:
@@ -175,8 +176,8 @@ class RPC:
                     for each in islice(prune.peers, MAX_PX_PEERS)
                 )
                 self.prune.append(Prune(topic, prune.backoff, peers))
-        for unwanted in control.idontwant:
-            self.unwanted += room.take(unwanted.messageIDs)
+        for unwanted in islice(control.idontwant, MAX_SUBSCRIPTIONS):
+            self.unwanted += _ids(unwanted.messageIDs, MAX_IDS - len(self.unwanted))
         if control.HasField("extensions"):
             tested = control.extensions.testExtension
             self.extensions = frozenset(["test"] if tested else [])
@@ -223,23 +224,11 @@ class RPC:
                 control.extensions.testExtension = True
 
 
-class _Room:
+def _ids(ids: Iterable[bytes], room: int) -> list[bytes]:
     """
-    The number of ids that one RPC may still have.
+    Read ids as far as there is room.
     """
-
-    __slots__ = ("_left",)
-
-    def __init__(self) -> None:
-        self._left = 2 * MAX_IDS
-
-    def take(self, ids: Iterable[bytes]) -> list[bytes]:
-        """
-        Read ids as far as there is room.
-        """
-        found = [each for each in islice(ids, self._left) if len(each) <= MAX_ID_SIZE]
-        self._left -= len(found)
-        return found
+    return [each for each in islice(ids, room) if len(each) <= MAX_ID_SIZE]
 
 
 def _message(topic: str, each: Any) -> Message:
@@ -272,14 +261,17 @@ def _count(data: bytes) -> None:
 
     @raise ProtocolViolation: there are too many, or they are too large.
     """
-    messages = subscriptions = control = 0
+    messages = subscriptions = others = control = 0
     for number, size in _fields(data):
         if number == _PUBLISH:
             messages += 1
         else:
             control += size
-            subscriptions += number == _SUBSCRIPTIONS
-        if messages > MAX_MESSAGES or subscriptions > MAX_SUBSCRIPTIONS:
+            if number == _SUBSCRIPTIONS:
+                subscriptions += 1
+            else:
+                others += 1
+        if messages > MAX_MESSAGES or max(subscriptions, others) > MAX_SUBSCRIPTIONS:
             raise ProtocolViolation(_NAME, "an RPC with too many parts")
         if control > MAX_CONTROL:
             raise ProtocolViolation(

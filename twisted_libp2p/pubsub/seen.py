@@ -53,9 +53,6 @@ class Seen(Generic[V]):
     def __contains__(self, id: object) -> bool:
         return id in self._new or id in self._old
 
-    def __len__(self) -> int:
-        return len(self._new) + len(self._old)
-
     def put(self, id: bytes, value: V) -> None:
         """
         Store the facts about a message.

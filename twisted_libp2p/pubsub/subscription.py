@@ -21,13 +21,26 @@ from zope.interface import implementer
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
-__all__ = ["BUFFER", "MAX_BUFFERED", "SlowPolicy", "Subscription"]
+__all__ = [
+    "BUFFER",
+    "MAX_BUFFERED",
+    "MAX_OVERFLOW",
+    "SlowPolicy",
+    "Subscription",
+]
 
 #: How many messages wait for a subscriber by default.
 BUFFER: Final = 64
 
 #: Maximum number of bytes that wait for a subscriber; a single message may be larger.
 MAX_BUFFERED: Final = 4 << 20
+
+#: The same with the policy C{wait}.  The last RPC of each peer still comes before the
+#: peer has to wait, and there may be many peers; further messages are dropped.
+MAX_OVERFLOW: Final = 16 << 20
+
+#: The memory of a message without its data, as far as it counts there.
+_OVERHEAD: Final = 512
 
 #: Called when a subscriber is ready for more.
 Ready = Callable[["Subscription"], None]
@@ -110,7 +123,7 @@ class Subscription:
         self._messages: deque[TopicMessage] = deque()
         self._size = 0
         self._waiting: deque[Deferred[TopicMessage]] = deque()
-        self._busy = self._paused = self._blocks = False
+        self._busy = self._pumping = self._paused = self._blocks = False
         self._consumer: IConsumer | None = None
 
     def __len__(self) -> int:
@@ -137,14 +150,20 @@ class Subscription:
         """
         Give a message to the subscriber, or let it wait.
         """
+        if self.cancelled:
+            return
         if self._waiting:
             self._waiting.popleft().callback(message)
             return
-        if self.full and self._policy is not SlowPolicy.WAIT:
+        if self._policy is SlowPolicy.WAIT:
+            if self._size + _OVERHEAD * len(self._messages) >= MAX_OVERFLOW:
+                self.dropped += 1
+                return
+        elif self.full:
             self.dropped += 1
             if self._policy is SlowPolicy.DROP_NEWEST:
                 return
-            self._size -= len(self._messages.popleft().data)
+            self._pop()
         self._messages.append(message)
         self._size += len(message.data)
         self._blocks = self.blocks
@@ -168,24 +187,30 @@ class Subscription:
         """
         Call the receiver, one message after the other.
         """
-        if self._busy or self._paused:
+        if self._pumping:
             return
+        self._pumping = True
+        while self._messages and not (self._busy or self._paused or self.cancelled):
+            self._handle(self._pop())
+        self._pumping = False
+        if not self._busy:
+            self._relieved()
+
+    def _handle(self, message: TopicMessage) -> None:
+        """
+        Call the receiver with a message.
+        """
         assert self._receive is not None
-        self._busy = True
-        while self._messages and not self._paused and not self.cancelled:
-            message = self._pop()
-            try:
-                result = self._receive(message)
-            except Exception:
-                self._log.failure("a subscriber of {topic} failed", topic=self.topic)
-                continue
-            if iscoroutine(result):
-                result = Deferred.fromCoroutine(result)
-            if isinstance(result, Deferred):
-                result.addErrback(self._failed).addCallback(self._handled)
-                return
-        self._busy = False
-        self._relieved()
+        try:
+            result = self._receive(message)
+        except Exception:
+            self._log.failure("a subscriber of {topic} failed", topic=self.topic)
+            return
+        if iscoroutine(result):
+            result = Deferred.fromCoroutine(result)
+        if isinstance(result, Deferred):
+            self._busy = True
+            result.addErrback(self._failed).addCallback(self._handled)
 
     def _failed(self, reason: Failure) -> None:
         self._log.failure("a subscriber of {topic} failed", reason, topic=self.topic)
@@ -264,5 +289,5 @@ class Subscription:
             consumer.unregisterProducer()
         waiting, self._waiting = self._waiting, deque()
         self._ended(self)
-        for each in waiting:
-            each.errback(StopAsyncIteration())
+        while waiting:
+            waiting.popleft().errback(StopAsyncIteration())
