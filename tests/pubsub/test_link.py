@@ -15,11 +15,18 @@ from twisted.python.failure import Failure
 from tests.pubsub.test_service import PubSubTestCase
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.streamfactory import StreamFactory
-from twisted_libp2p.pubsub import PubSub, TopicMessage, Validation
+from twisted_libp2p.pubsub import (
+    PubSub,
+    SignaturePolicy,
+    TopicMessage,
+    Validation,
+    idOfContent,
+)
 from twisted_libp2p.pubsub.engine import MAX_PENDING
 from twisted_libp2p.pubsub.events import SlowPeer
 from twisted_libp2p.pubsub.lanes import MAX_QUEUED, OWN_TIME
 from twisted_libp2p.pubsub.link import MAX_REOPENINGS, STUCK_TIME, Link
+from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.wire.frames import delimit
 
@@ -291,6 +298,39 @@ class PendingTests(LinkTestCase):
             self.nodes.settle()
         wanted = [b"%d" % number for number in range(3 * MAX_PENDING)]
         self.assertEqual([each.data for each in heard], wanted)
+
+    def test_large(self) -> None:
+        """
+        Large messages count more; a peer that comes again is no stranger; and the end
+        of its validations lets it go on.
+        """
+        far, peer = self.start(), self.play()
+        deciding: list[Deferred[Validation]] = []
+
+        def decide(message: TopicMessage) -> Deferred[Validation]:
+            deciding.append(Deferred())
+            return deciding[-1]
+
+        options: Any = {
+            "policy": SignaturePolicy.STRICT_NO_SIGN,
+            "messageID": idOfContent,
+        }
+        self.nodes.result(far.pubsub.join("news", decide, **options))
+        for first in (0, 4):
+            self.nodes.connect(peer.node, far)
+            for number in range(first, first + 4):
+                data = bytes([number]) * 1_000_000
+                self.say(peer, far, RPC(messages=[Message("news", data)]))
+            self.assertEqual(len(deciding), 4 + bool(first))
+            held = "we do not read" in far.pubsub.explain(peer.node.peerID)
+            self.assertTrue(held)
+            if not first:
+                self.nodes.result(peer.node.connections.to(far.peerID)[0].close())
+                self.nodes.settle()
+        for each in deciding:
+            each.callback(Validation.IGNORE)
+        self.assertNotIn("we do not read", far.pubsub.explain(peer.node.peerID))
+        self.assertEqual(far.pubsub._engine._pending, {})
 
 
 class DirectTests(LinkTestCase):

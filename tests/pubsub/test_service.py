@@ -10,7 +10,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -33,6 +33,8 @@ from twisted_libp2p.pubsub import (
     idOfContent,
 )
 from twisted_libp2p.pubsub.events import Grafted, Joined, Left
+from twisted_libp2p.pubsub.message import Message
+from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.testing import MemoryNodes
 
 UNSIGNED = Profile(policy=SignaturePolicy.STRICT_NO_SIGN, messageID=idOfContent)
@@ -196,6 +198,8 @@ class TopicTests(PubSubTestCase):
             ConfigurationError, near.pubsub.join, "news", messageID=idOfContent
         )
         self.assertRaises(ConfigurationError, topic.subscribe, policy="never")
+        without = self.nodes.start()
+        self.assertRaises(ConfigurationError, getattr, without, "pubsub")
 
     def test_validator(self) -> None:
         """
@@ -341,3 +345,146 @@ class TopicTests(PubSubTestCase):
         self.assertEqual([each.data for each in heard], [b"hello", b"welcome"])
         topic.leave()
         self.assertEqual(len(lost), 1)
+
+    def test_shortProtocol(self) -> None:
+        """
+        A protocol that closes its transport at once is notified of the end.
+        """
+        lost: list[Failure] = []
+
+        class Short(Protocol):
+            def connectionMade(self) -> None:
+                assert self.transport is not None
+                self.transport.loseConnection()
+
+            def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]
+                lost.append(reason)
+
+        topic = self.nodes.result(self.start().pubsub.join("news"))
+        topic.feed(Short())
+        self.assertEqual(len(lost), 1)
+
+    def test_joinAgain(self) -> None:
+        """
+        A topic can be joined again as soon as its iterator ends.
+        """
+        node = self.start()
+        topic = self.nodes.result(node.pubsub.join("news"))
+        again: list[Any] = []
+        topic.subscribe().next().addErrback(
+            lambda _: node.pubsub.join("news").addCallback(again.append)
+        )
+        topic.leave()
+        (new,) = again
+        self.assertIsNot(new, topic)
+        self.assertEqual(node.pubsub.topics, [new])
+        new.subscribe()
+        self.assertIn("news", node.pubsub._engine.router.joined)
+
+    def test_leaveWhileReading(self) -> None:
+        """
+        A subscriber may leave a topic of other rules in the middle of an RPC.
+        """
+        near, far = self.line(2)
+        options: Any = {
+            "policy": SignaturePolicy.STRICT_NO_SIGN,
+            "messageID": idOfContent,
+        }
+        self.nodes.result(near.pubsub.join("news", **options))
+        topic = self.nodes.result(far.pubsub.join("news", **options))
+        heard: list[TopicMessage] = []
+
+        def receive(message: TopicMessage) -> None:
+            heard.append(message)
+            topic.leave()
+
+        topic.subscribe(receive)
+        self.nodes.advance(2.0)
+        link = far.pubsub._engine.links[near.peerID.toBytes()]
+        link.received(RPC(messages=[Message("news", b"one"), Message("news", b"two")]))
+        self.assertEqual([each.data for each in heard], [b"one"])
+
+    def test_cancelOther(self) -> None:
+        """
+        A publisher that goes on may cancel another one that waits.
+        """
+        near, far = self.line(2)
+        first = near.pubsub.publish("news", b"first")
+        second = near.pubsub.publish("news", b"second")
+
+        def keep(result: Any) -> Any:
+            second.cancel()
+            return result
+
+        first.addBoth(keep)
+        self.nodes.result(far.pubsub.join("news"))
+        self.nodes.advance(1.0)
+        self.assertEqual(self.nodes.result(first).peers, 1)
+        self.failureResultOf(second, CancelledError)
+
+    def test_longAuthor(self) -> None:
+        """
+        Nothing is kept of a forged message whose author is very long.
+        """
+        near, far = self.line(2)
+        self.hear(far, "news")
+        self.nodes.advance(2.0)
+        link = far.pubsub._engine.links[near.peerID.toBytes()]
+        author = bytes(500_000)
+        forged = Message("news", b"x", author, bytes(8), b"s")
+        link.received(RPC(messages=[forged]))
+        id = author + bytes(8)
+        self.assertEqual(far.pubsub.explain(id), "no such message is known")
+
+
+class EndTests(PubSubTestCase):
+    """
+    The end of the service.
+    """
+
+    def test_validating(self) -> None:
+        """
+        Validations that are not done end quietly.
+        """
+        near, far = self.line(2)
+        self.nodes.result(far.pubsub.join("news", lambda _: Deferred()))
+        self.nodes.advance(2.0)
+        self.nodes.result(near.pubsub.publish("news", b"x"))
+        self.nodes.settle()
+        far.pubsub.stopService()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_peers(self) -> None:
+        """
+        When the end drops a message, its publisher may ask for the peers.
+        """
+        near, far = self.line(2)
+        self.hear(far, "news")
+        topic = self.nodes.result(near.pubsub.join("news"))
+        self.nodes.advance(2.0)
+        stream = near.pubsub._engine.links[far.peerID.toBytes()]._outbound
+        assert stream is not None
+        stream.pauseProducing()
+        receipt = self.nodes.result(topic.publish(b"x"))
+        seen: list[Any] = []
+        receipt.sent.addCallback(lambda _: seen.append((topic.peers, topic.mesh)))
+        near.pubsub.stopService()
+        self.assertEqual(seen, [([], [])])
+
+    def test_drain(self) -> None:
+        """
+        A draining node leaves its topics, writes what waits, and ends its streams, so
+        that its connections become idle.
+        """
+        near, far = self.line(2)
+        heard = self.hear(far, "news")
+        topic = self.nodes.result(near.pubsub.join("news"))
+        ended = topic.subscribe().next()
+        self.nodes.advance(2.0)
+        self.nodes.result(topic.publish(b"last"))
+        draining = near.drain(600.0)
+        self.nodes.settle()
+        self.assertEqual([each.data for each in heard], [b"last"])
+        self.nodes.advance(10.0)
+        self.successResultOf(draining)
+        self.assertTrue(ended.called)

@@ -54,5 +54,6 @@ class NoPeers(PublishFailed):
 
 class QueuesFull(PublishFailed):
     """
-    The queues to all peers of the topic are full.
+    The queues to all peers of the topic are full, or a subscriber of this node has no
+    room.
     """

@@ -41,7 +41,7 @@ from twisted_libp2p.pubsub.recommended import Recommended
 from twisted_libp2p.pubsub.reporting import eventOf
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.scores import Scores
-from twisted_libp2p.pubsub.signing import SignaturePolicy, verify
+from twisted_libp2p.pubsub.signing import verify
 from twisted_libp2p.pubsub.topic import Topic
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 from twisted_libp2p.pubsub.trails import Trail, Trails
@@ -50,7 +50,7 @@ from twisted_libp2p.pubsub.validation import Validators
 __all__ = ["MAX_PENDING", "Engine"]
 
 #: How many messages of one peer may be validated at the same time before nothing
-#: further is read from it.
+#: further is read from it; each 64 KiB of a message counts as one more.
 MAX_PENDING: Final = 64
 
 
@@ -107,7 +107,7 @@ class Engine:
             now,
             self.maximum,
             lambda message: self.validators.check(self._seenBy(message, own)),
-            lambda topic: len(self.router.recipients(topic)),
+            self.router.reachable,
             self._isFull,
             self._publish,
         )
@@ -187,10 +187,13 @@ class Engine:
                 self._drop(link)
 
     def _drop(self, link: Link) -> None:
+        # All of it before the application is called: what it asks then has to agree.
+        actions = self.router.peerDown(link.key)
         self.links.pop(link.key, None)
+        for topic in self.topics.values():
+            topic.forget(link)
         link.stop()
-        self._pending.pop(link.key, None)
-        self.apply(self.router.peerDown(link.key))
+        self.apply(actions)
         self.publisher.changed()
 
     def linkOpened(self, link: Link, protocolID: str) -> None:
@@ -299,8 +302,8 @@ class Engine:
             self._now(),
         )
         self.trails.begin(id, trail)
-        rules = self.router.joined.get(message.topic, self.rules)
-        if rules.policy is SignaturePolicy.STRICT_SIGN:
+        # The router has checked that it has one, if the topic demands it.
+        if message.signature is not None:
             fault = verify(message)
             if fault is not None:
                 trail.verdict = f"forged: {fault}"
@@ -312,7 +315,7 @@ class Engine:
             trail.verdict = Verdict.ACCEPTED.value
             self.apply(self.router.verdict(id, Verdict.ACCEPTED))
             return
-        self._pending[key] = count = self._pending.get(key, 0) + 1
+        self._pending[key] = count = self._pending.get(key, 0) + _weight(message)
         self.validators.validate(
             self._seenBy(message, key),
             lambda verdict: self._decided(message, key, trail, verdict),
@@ -332,11 +335,11 @@ class Engine:
         """
         trail.verdict = verdict.value
         self.apply(self.router.verdict(message.id, verdict))
-        left = self._pending.get(key, 1) - 1
-        if left > 0:
+        left = self._pending[key] - _weight(message)
+        if left:
             self._pending[key] = left
         else:
-            self._pending.pop(key, None)
+            del self._pending[key]
         link = self.links.get(key)
         if link is not None:
             if left < MAX_PENDING // 2:
@@ -392,12 +395,13 @@ class Engine:
         topic = self.topics.get(name)
         if topic is not None and topic.blocks:
             return True
-        peers = [
-            self.links[key]
-            for key, each in self.router.neighbours.of(name).items()
-            if each.version and key in self.links
-        ]
-        return bool(peers) and all(each.lanes.full for each in peers)
+        full = False
+        for key, each in self.router.neighbours.of(name).items():
+            if each.version:
+                full = self.links[key].lanes.full
+                if not full:
+                    break
+        return full
 
     def _publish(self, message: Message, receipt: Receipt) -> None:
         """
@@ -410,3 +414,10 @@ class Engine:
                 self._forward(action, receipt)
             else:
                 self.apply([action])
+
+
+def _weight(message: Message) -> int:
+    """
+    Return how much a message counts while it is validated.
+    """
+    return 1 + (len(message.data) >> 16)

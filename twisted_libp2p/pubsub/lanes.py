@@ -100,13 +100,6 @@ class Lanes:
         """
         return self.size >= MAX_QUEUED
 
-    @property
-    def waiting(self) -> bool:
-        """
-        Whether anything waits.
-        """
-        return bool(self._own or self._relayed) or self._hasControl()
-
     def _hasControl(self) -> bool:
         return bool(
             self._control is not None

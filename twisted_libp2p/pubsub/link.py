@@ -278,13 +278,6 @@ class Link:
                     self._inbound.resume()
 
     @property
-    def held(self) -> bool:
-        """
-        Whether we do not read from the peer.
-        """
-        return bool(self._holds)
-
-    @property
     def connected(self) -> bool:
         """
         Whether it has a stream in either direction.

@@ -47,7 +47,7 @@ class Publisher:
         @param now: returns the seconds since the epoch.
         @param maximum: the size of the largest RPC in bytes.
         @param validate: asks the validators of the topic.
-        @param peers: returns the number of peers of a topic.
+        @param peers: returns the number of peers of a topic that would get messages.
         @param full: returns whether no queue to a peer of a topic has room, or a
             subscriber here has none.
         @param send: queues a message for all its peers.
@@ -92,13 +92,16 @@ class Publisher:
         verdict = await self._validate(message)
         if verdict is not Verdict.ACCEPTED:
             raise InvalidMessage(topic, f"the validator says: {verdict.value}")
-        while self._peers(topic) < ready:
+        while (peers := self._peers(topic)) < ready:
             await self._changed()
-        if not (self._peers(topic) or alone):
+        if not (peers or alone):
             raise NoPeers(topic, "no connected peer has subscribed: wait with ready=1")
         while self._full(topic):
             if not wait:
-                raise QueuesFull(topic, "the queues to all peers are full")
+                raise QueuesFull(
+                    topic,
+                    "all queues to peers, or one to a subscriber here, are full",
+                )
             await self._changed()
         receipt = Receipt(message.id)
         self._send(message, receipt)

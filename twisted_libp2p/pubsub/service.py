@@ -21,6 +21,7 @@ from twisted_libp2p.errors import ConfigurationError, NodeStopping
 from twisted_libp2p.events import ClosedConn, Identified, ProtocolsChanged
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    IDrainable,
     IHost,
     IHostService,
     IRegistration,
@@ -44,7 +45,7 @@ from twisted_libp2p.pubsub.validation import Validator
 __all__ = ["PubSub"]
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class PubSub(Service):
     """
     Publishes and subscribes: C{topic = await node.pubsub.join("news")}.
@@ -120,13 +121,19 @@ class PubSub(Service):
         wait = parameters.firstHeartbeat * (1 + self._random.random())
         self._first = host.clock.callLater(wait, heart.start, parameters.heartbeat)
 
+    def drain(self) -> None:
+        """
+        Leave all topics, and end the streams: they would keep the connections.
+        """
+        self.stopService()
+
     def stopService(self) -> None:
         """
         Leave all topics, and end the streams.
         """
         super().stopService()
-        for topic in list(self._engine.topics.values()):
-            topic.leave()
+        for name in list(self._engine.topics):
+            self.leave(name)
         for subscription in self._subscriptions:
             subscription.cancel()
         self._subscriptions = []
@@ -199,10 +206,10 @@ class PubSub(Service):
         """
         topic = self._engine.topics.pop(name, None)
         if topic is not None:
-            topic.leave()
             self._engine.validators.set(name, ())
             self._engine.apply(self._engine.router.leave(name))
             self._host.events.publish(Left(time=self._host.clock.seconds(), topic=name))
+            topic.end()
 
     def publish(
         self,

@@ -68,7 +68,8 @@ class Topic:
         @param data: its content.
         @param ready: the number of subscribed peers to wait for.
         @param alone: whether a topic without peers is right: C{ready} is 0 then.
-        @param wait: whether to wait while the queues to all peers are full.
+        @param wait: whether to wait while the queues to all peers are full, or a
+            subscriber of this node has no room.
         @return: fires with a L{Receipt} when it is queued for peers.  Fails with
             L{InvalidMessage<twisted_libp2p.errors.InvalidMessage>},
             L{MessageTooLarge<twisted_libp2p.errors.MessageTooLarge>},
@@ -124,12 +125,24 @@ class Topic:
         Leave the topic, and end all its subscriptions.
         """
         if not self._left:
-            self._left = True
-            for each in list(self._subscriptions):
-                each.cancel()
             self._service.leave(self.name)
 
     # For the service
+
+    def end(self) -> None:
+        """
+        End all subscriptions: the topic was left.
+        """
+        self._left = True
+        for each in list(self._subscriptions):
+            each.cancel()
+
+    def forget(self, link: Link) -> None:
+        """
+        Forget a sender that is gone.
+        """
+        if link in self._held:
+            self._held.remove(link)
 
     @property
     def subscribed(self) -> bool:
@@ -153,7 +166,7 @@ class Topic:
         """
         for each in list(self._subscriptions):
             each.deliver(message)
-        if link is not None and link not in self._held and self.blocks:
+        if link is not None and self.blocks and link not in self._held:
             self._held.append(link)
             link.hold(self)
 

@@ -66,7 +66,10 @@ class TopicTransport:
         Connect the protocol.
         """
         self._protocol.makeConnection(self)
-        self._subscription.feed(_Receiver(self))
+        if self._subscription.cancelled:
+            self.ended()
+        else:
+            self._subscription.feed(_Receiver(self))
 
     def received(self, data: bytes) -> None:
         """

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from inspect import iscoroutine
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -168,7 +168,8 @@ def _called(validator: Validator, message: TopicMessage) -> Any:
 
 
 def _failed(reason: Failure, topic: str) -> Validation:
-    _log.failure("a validator of {topic} failed", reason, topic=topic)
+    if not reason.check(CancelledError):
+        _log.failure("a validator of {topic} failed", reason, topic=topic)
     return Validation.IGNORE
 
 
