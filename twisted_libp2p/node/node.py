@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import random
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -68,12 +68,15 @@ from twisted_libp2p.node.serving import ServingNode
 from twisted_libp2p.node.stranger import Stranger
 from twisted_libp2p.protocols.session import Partners, Session
 from twisted_libp2p.protocols.streamfactory import Builder
-from twisted_libp2p.pubsub.service import PubSub
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork
 from twisted_libp2p.transport.proxies import TrustedProxies
 from twisted_libp2p.transport.proxy import Proxy
+
+if TYPE_CHECKING:
+    # A program without it need not load it.
+    from twisted_libp2p.pubsub.service import PubSub
 
 S = TypeVar("S", bound=IService)
 
@@ -323,7 +326,12 @@ class Node(ServingNode, OutgoingNode, RunningNode):
 
         @raise ConfigurationError: none was added: C{node.add(PubSub())} adds it.
         """
-        return self.service(PubSub)
+        try:
+            return cast("PubSub", self.getServiceNamed("pubsub"))
+        except KeyError:
+            raise ConfigurationError(
+                "this node has no PubSub: node.add(PubSub(...)) adds one"
+            ) from None
 
     def dialsBack(self, address: Multiaddr) -> bool:
         """
