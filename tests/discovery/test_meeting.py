@@ -74,6 +74,21 @@ class DialFoundTests(HostTestCase):
         self.found(*(each.peerID for each in self.peers))
         self.assertEqual(len(self.host.dials), 4)
 
+    def test_next(self) -> None:
+        """
+        When a dial ends, the next peer is dialed at once, even if another one has to
+        wait for its next attempt.
+        """
+        self.start(DialFound(100, random=lambda: 0.5))
+        self.found(self.peers[0].peerID)
+        self.host.fail(NoAddresses("gone"))
+        self.clock.advance(0)
+        self.found(*(each.peerID for each in self.peers[1:6]))
+        self.assertEqual(len(self.host.dials), 4)
+        self.host.fail(NoAddresses("gone"))
+        self.clock.advance(0)
+        self.assertEqual(len(self.host.dials), 4)
+
     def test_courtesy(self) -> None:
         """
         The peer with the greater id waits, so that not both dial at once.

@@ -71,7 +71,7 @@ class Seeker(Generic[K]):
         dials from the port on which it listens, where others can punch a hole.
         """
         self._running = True
-        self._waking = self._clock.callLater(0, self._wake)
+        self._wakeSoon()
 
     def stop(self) -> None:
         """
@@ -117,9 +117,15 @@ class Seeker(Generic[K]):
         else:
             self._candidates.succeeded(key)
         self._dialed(key, result)
-        # In the next turn: a dial may fail before it has begun.
-        if self._running and self._waking is None:
-            self._waking = self._clock.callLater(0, self._wake)
+        if self._running:
+            self._wakeSoon()
+
+    def _wakeSoon(self) -> None:
+        """
+        Seek in the next turn: a dial may fail before it has begun.
+        """
+        self._rest()
+        self._waking = self._clock.callLater(0, self._wake)
 
     def _wake(self) -> None:
         self._waking = None
