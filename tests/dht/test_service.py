@@ -52,6 +52,34 @@ class TableTests(DHTTestCase):
         self.assertEqual([each.added for each in changes], [False])
         self.assertEqual([each.server for each in modes], [False])
 
+    def test_drained(self) -> None:
+        """
+        A server whose node drains leaves the tables at once, and does not come back;
+        its application still looks up.
+        """
+        (one, first), (two, second), _ = self.chain(3)
+        drained = two.drain(30.0)
+        second.setMode("server")
+        self.nodes.settle()
+        self.assertNotIn(two.peerID, first.table)
+        self.assertNotIn(PROTOCOL, two.registry.protocols())
+        report = self.nodes.result(second.closest(KEY))
+        self.assertIn(one.peerID, report.nearest)
+        self.nodes.advance(10.0)
+        self.successResultOf(drained)
+
+    def test_drainedTable(self) -> None:
+        """
+        A server that enters the empty table of a draining node begins no refresh.
+        """
+        (one, _), (two, second) = self.chain(2)
+        second.drain()
+        second.table.remove(one.peerID)
+        before = two.clock.getDelayedCalls()
+        second._admission.succeeded(one.peerID)
+        self.assertIn(one.peerID, second.table)
+        self.assertEqual(two.clock.getDelayedCalls(), before)
+
     def test_refresh(self) -> None:
         """
         The lookups of the upkeep fill the tables of a chain of nodes.

@@ -58,6 +58,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     IContentRouting,
     IDatabase,
+    IDrainable,
     IExplaining,
     IHost,
     IHostService,
@@ -76,7 +77,7 @@ AMINO: Final = "/ipfs"
 _SWEEP: Final = 1000
 
 
-@implementer(IHostService, IPeerRouting, IContentRouting, IExplaining)
+@implementer(IDrainable, IHostService, IPeerRouting, IContentRouting, IExplaining)
 class KademliaDHT(Service):
     """
     A node of a DHT: C{node.add(KademliaDHT("/my-network"))}.
@@ -239,9 +240,9 @@ class KademliaDHT(Service):
             )
             self._persistence.start()
 
-    def stopService(self) -> Deferred[None] | None:
+    def drain(self) -> None:
         """
-        Serve no longer, end all lookups, and write the records into the database.
+        Serve no longer, and end the upkeep; lookups of the application go on.
         """
         super().stopService()
         for each in self._subscriptions:
@@ -251,8 +252,14 @@ class KademliaDHT(Service):
         self._admission.stop()
         if self._rejoining is not None:
             self._rejoining.stop()
-        self._lookups.stop()
         self._serve(False)
+
+    def stopService(self) -> Deferred[None] | None:
+        """
+        Serve no longer, end all lookups, and write the records into the database.
+        """
+        self.drain()
+        self._lookups.stop()
         self._network.stop()
         return None if self._persistence is None else self._persistence.stop()
 

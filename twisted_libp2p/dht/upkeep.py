@@ -121,7 +121,7 @@ class Upkeep:
         """
         Refresh soon after the first server of an empty table.
         """
-        if len(self._table) == 1 and self._work is None and self._timer is not None:
+        if len(self._table) == 1 and self._work is None and self._running:
             self._schedule(FIRST)
 
     def lookedUp(self, key: bytes) -> None:
