@@ -412,6 +412,19 @@ class FailureTests(ServiceTestCase):
         self.assertEqual(self.mapped(), [])
         self.end()
 
+    def test_drained(self) -> None:
+        """
+        A node that stops soon after it has begun to drain waits for the gateway.
+        """
+        gateway = self.begin("PCP")
+        self.service.drain()
+        stopping = self.service.stopService()
+        assert stopping is not None
+        self.assertNoResult(stopping)
+        self.end()
+        self.successResultOf(stopping)
+        self.assertEqual(gateway.mappings, {})
+
     def test_stopped(self) -> None:
         """
         A node that is stopped while it asks leaves nothing.

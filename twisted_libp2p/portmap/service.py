@@ -80,6 +80,7 @@ class PortMapping(Service):
         self._subscriptions: list[ISubscription] = []
         self._call: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
+        self._deleting: Deferred[Any] | None = None
 
     def attach(self, host: IHost) -> None:
         """
@@ -133,13 +134,10 @@ class PortMapping(Service):
             keeper.stop()
         self.problem = None
         self._reported.clear()
-        if router is None:
-            return None
-
-        def close(result: object) -> None:
-            router.close()
-
-        return router.whenDeleted().addBoth(close)
+        if router is not None:
+            # A stop after a drain waits for the same deletions.
+            self._deleting = router.whenDeleted().addBoth(lambda _: router.close())
+        return self._deleting
 
     # The gateway
 
