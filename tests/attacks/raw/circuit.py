@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Messages of relays, and a relay that answers as it is told.
+Messages of relays.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ import time
 
 from tests.attacks.raw import multistream
 from tests.attacks.raw.pipe import Pipe
-from tests.attacks.raw.serving import Incoming, receive
 from tests.attacks.raw.wire import delimited, field, fields
-from tests.attacks.raw.yamux import DATA, FIN, RST, SYN, WINDOW, Session, Stream, frame
+from tests.attacks.raw.yamux import DATA, RST, SYN, WINDOW, Session, Stream, frame
 
 __all__ = [
     "HOP",
     "OK",
     "STOP",
-    "accept",
     "ask",
     "connect",
     "grant",
@@ -75,7 +73,7 @@ def status(pipe: Pipe, number: int = 5) -> int:
 
     @param number: the field of the status: 5 of HOP, 4 of STOP.
     """
-    found = dict(fields(receive(pipe)))
+    found = dict(fields(pipe.message()))
     return int(found[number])
 
 
@@ -119,29 +117,3 @@ def rush(
         elif got.flags & RST:
             found.setdefault(got.stream, None)
     return found
-
-
-def accept(session: Session, protocol: str, seconds: float = 20.0) -> Stream:
-    """
-    Wait for a stream of the peer with a protocol; others are refused.
-
-    @raise Ended: none comes.
-    """
-    heard: dict[int, bytes] = {}
-    proposal = multistream.HEADER + multistream.message(protocol)
-    while True:
-        got = session.until(
-            lambda each: bool(each.flags & SYN or each.stream in heard), seconds
-        )
-        if got.kind == 2:
-            # A ping, which the session has answered.
-            continue
-        data = heard[got.stream] = heard.get(got.stream, b"") + got.body
-        if data.startswith(proposal):
-            session.send(frame(DATA, 0, got.stream, body=proposal))
-            return Incoming(session, got.stream, data[len(proposal) :])
-        if len(data) >= len(proposal):
-            del heard[got.stream]
-            session.send(
-                frame(DATA, FIN, got.stream, body=multistream.HEADER + multistream.NA)
-            )

@@ -33,14 +33,7 @@ def receive(pipe: Pipe) -> str:
     """
     Receive a message.
     """
-    length = shift = 0
-    while True:
-        byte = pipe.exactly(1)[0]
-        length |= (byte & 0x7F) << shift
-        shift += 7
-        if byte < 0x80:
-            break
-    return pipe.exactly(length).decode().rstrip("\n")
+    return pipe.message().decode().rstrip("\n")
 
 
 def choose(pipe: Pipe, protocol: str) -> None:

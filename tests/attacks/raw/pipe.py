@@ -12,6 +12,7 @@ import struct
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 __all__ = ["TCP", "Ended", "Fate", "Pipe", "connect", "connectAs", "watch"]
@@ -114,6 +115,20 @@ class Pipe(ABC):
         data, self._buffer = self._buffer, b""
         return data or self.more()
 
+    def message(self) -> bytes:
+        """
+        Receive a message with its length.
+
+        @raise Ended: it does not come whole.
+        """
+        length = shift = 0
+        while True:
+            byte = self.exactly(1)[0]
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return self.exactly(length)
+
     def fate(self, seconds: float) -> Fate:
         """
         Wait for the end, and take note of what is said before.
@@ -178,8 +193,10 @@ class TCP(Pipe):
 
     def close(self) -> None:
         """
-        Hang up.
+        Hang up, and wake up a thread that reads.
         """
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
     def abort(self) -> None:

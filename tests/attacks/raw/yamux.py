@@ -209,16 +209,23 @@ class Stream(Pipe):
 
     def more(self) -> bytes:
         """
-        Receive some bytes of this stream; others are dropped.
+        Receive some bytes of this stream.
         """
         got = self.session.read()
         while got.stream != self.id or not got.body:
-            if got.stream == self.id and got.flags & RST:
+            if got.stream != self.id:
+                self.other(got)
+            elif got.flags & RST:
                 raise Ended("reset")
-            if got.stream == self.id and got.flags & FIN:
+            elif got.flags & FIN:
                 raise Ended("closed")
             got = self.session.read()
         return got.body
+
+    def other(self, got: Frame) -> None:
+        """
+        Drop a frame of another stream.
+        """
 
     def grant(self, size: int) -> None:
         """

@@ -14,7 +14,6 @@ from tests.attacks.arena import Arena
 from tests.attacks.raw.identity import multiaddr
 from tests.attacks.raw.peer import Peer
 from tests.attacks.raw.pipe import Ended
-from tests.attacks.raw.serving import receive
 from tests.attacks.raw.wire import delimited, field, fields
 from tests.attacks.raw.yamux import Session, Stream
 from tests.attacks.rows.places import PLACES
@@ -44,7 +43,7 @@ def _answer(stream: Stream, seconds: float) -> tuple[int, dict[int, int | bytes]
     Receive a message: the number of its kind, and its fields.
     """
     stream.patience(seconds)
-    ((kind, content),) = fields(receive(stream))
+    ((kind, content),) = fields(stream.message())
     assert isinstance(content, bytes)
     return kind, dict(fields(content))
 

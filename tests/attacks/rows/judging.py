@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-from collections.abc import Callable
 
 from tests.attacks.arena import Arena, within
 from tests.attacks.raw.identity import multiaddr
 from tests.attacks.raw.peer import IDENTIFY, Peer
 from tests.attacks.raw.pipe import Ended
-from tests.attacks.raw.serving import identified, receive, serve
+from tests.attacks.raw.serving import Server, identified, serve
 from tests.attacks.raw.wire import delimited, field, fields
-from tests.attacks.raw.yamux import Stream
 from tests.attacks.rows.places import PLACES
 from tests.attacks.rows.reaching import REQUEST
 
@@ -41,11 +38,11 @@ def _answer(index: int = 0, status: int = OK, dial: int = OK) -> bytes:
     return field(2, field(1, status) + field(2, index) + field(3, dial))
 
 
-class _Server:
+class _Server(Server):
     """
-    A server of AutoNAT, in a thread.
+    A server of AutoNAT.
 
-    @ivar asked: the addresses that it was asked to dial.
+    @ivar addresses: the addresses that it was asked to dial.
     """
 
     def __init__(
@@ -56,40 +53,33 @@ class _Server:
         @param seen: the address at which it claims to see the node.
         @param answers: its messages after each question; if there are none, it dials.
         """
-        self.asked: list[bytes] = []
+        self.addresses: list[bytes] = []
         self._arena = arena
         self._place = place
         self._answers = answers
-        self.session = Peer(source=place).dial(arena.address)
-        self._handlers: dict[str, Callable[[Stream], None]] = {
-            IDENTIFY: identified([REQUEST], f4=multiaddr(seen, port)),
-            REQUEST: self._question,
-        }
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
+        super().__init__(
+            arena.address,
+            REQUEST,
+            self._question,
+            place,
+            LONG,
+            f4=multiaddr(seen, port),
+        )
 
-    def _run(self) -> None:
-        with contextlib.suppress(Ended):
-            serve(self.session, self._handlers, LONG)
-        self.session.close()
-
-    def _question(self, stream: Stream) -> None:
-        request = receive(stream)
+    def _question(self, request: bytes) -> bytes:
         # The number is eight bytes, at the end.
         (address, nonce) = request[:-9], request[-8:]
-        self.asked.append(address)
-        if not self._answers:
-            self._dial(nonce)
-            stream.send(delimited(_answer()))
-        for each in self._answers:
-            stream.send(delimited(each))
-        stream.finish()
+        self.addresses.append(address)
+        if self._answers:
+            return b"".join(map(delimited, self._answers))
+        self._dial(nonce)
+        return delimited(_answer())
 
     def _dial(self, nonce: bytes) -> None:
         session = Peer(source=self._place).dial(self._arena.address)
         stream = session.open(DIAL_BACK)
         stream.send(delimited(b"\x09" + nonce))
-        receive(stream)
+        stream.message()
         session.close()
 
 
@@ -106,7 +96,7 @@ def _guesses(arena: Arena) -> int:
             stream = session.open(DIAL_BACK)
             stream.send(delimited(b"\x09" + guess))
             stream.patience(5.0)
-            taken += not dict(fields(receive(stream))).get(1, 0)
+            taken += not dict(fields(stream.message())).get(1, 0)
         except Ended:
             continue
     session.close()
@@ -148,7 +138,7 @@ def liars(arena: Arena) -> None:
     taken = _guesses(arena)
     for each in (*servers, *honest):
         each.thread.join(LONG + 10)
-    asked = {name for each in (*servers, *honest) for name in each.asked}
+    asked = {name for each in (*servers, *honest) for name in each.addresses}
     state = node.ask("verdict")
     arena.expect("no guess taken", not taken, taken)
     arena.expect(

@@ -20,7 +20,7 @@ from tests.attacks.raw.circuit import HOP, STOP
 from tests.attacks.raw.identity import Identity, base58, multiaddr
 from tests.attacks.raw.peer import IDENTIFY, Trap, pingOn
 from tests.attacks.raw.pipe import Ended
-from tests.attacks.raw.serving import receive, serve
+from tests.attacks.raw.serving import accept, identified, serve
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import DATA, SYN, WINDOW, Session, Stream, frame
 from tests.attacks.rows.places import HOST, PLACES
@@ -139,8 +139,8 @@ class _Relay:
         """
         target = f"{self.trap.address()}/p2p-circuit/p2p/{base58(peer.peerID)}"
         self._arena.target.tell("dial", target)
-        stream = circuit.accept(self.session, HOP)
-        receive(stream)
+        stream = accept(self.session, HOP)
+        stream.message()
         stream.send(delimited(field(1, 2) + field(5, circuit.OK)))
         return stream
 
@@ -174,21 +174,15 @@ def _punched(
     @return: the number of exchanges.
     """
     count = 0
-    identity = field(3, DCUTR.encode())
-    identity += b"".join(field(2, each) for each in addresses)
-
-    def described(stream: Stream) -> None:
-        stream.send(delimited(identity))
-        stream.finish()
 
     def asked(stream: Stream) -> None:
         nonlocal count
         count += 1
-        receive(stream)
+        stream.message()
         answer(stream)
 
     session = relay.inbound()
-    serve(session, {IDENTIFY: described, DCUTR: asked}, long)
+    serve(session, {IDENTIFY: identified([DCUTR], addresses), DCUTR: asked}, long)
     session.close()
     return count
 
@@ -226,7 +220,7 @@ def _asking(arena: Arena, relay: _Relay, traps: Traps) -> tuple[int, set[int]]:
             stream = session.open(DCUTR)
             stream.send(delimited(_connect(traps.addresses)))
             stream.patience(2.0)
-            receive(stream)
+            stream.message()
             # The second one is out of turn.
             stream.send(delimited(field(1, SYNC)) * 2)
         except (Ended, multistream.Refused):
@@ -251,7 +245,7 @@ def exchanges(arena: Arena) -> None:
         def lure(stream: Stream) -> None:
             stream.send(delimited(_connect(traps.addresses)))
             stream.patience(5.0)
-            receive(stream)
+            stream.message()
             kinds, dialed, words = traps.caught(6.0)
             wrong = {each for each in kinds if each != "a third party"}
             arena.expect("no dial inside", not wrong, wrong)
@@ -281,7 +275,7 @@ def exchanges(arena: Arena) -> None:
                 stream.send(data)
                 stream.patience(3.0)
                 try:
-                    receive(stream)
+                    stream.message()
                 except Ended as end:
                     ends.append(end.how)
 

@@ -76,8 +76,7 @@ def dialRequests(arena: Arena) -> None:
             stream.send(data)
             stream.finish()
             try:
-                size = stream.exactly(1)[0]
-                answer = dict(fields(stream.exactly(size)))[2]
+                answer = dict(fields(stream.message()))[2]
             except Ended:
                 ended += 1
                 continue

@@ -15,6 +15,7 @@ from tests.attacks.raw.circuit import HOP, STOP
 from tests.attacks.raw.identity import Identity, base58, multiaddr
 from tests.attacks.raw.peer import Peer, Trap, pingOn
 from tests.attacks.raw.pipe import Ended
+from tests.attacks.raw.serving import accept
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import Session, Stream
 from tests.attacks.rows.places import ATTACKER, NEWCOMER
@@ -173,7 +174,7 @@ def circuits(arena: Arena) -> None:
     open_: list[Stream] = []
     for _ in range(PER_PEER):
         stream = _request(source, holder)
-        answer = circuit.accept(held, STOP)
+        answer = accept(held, STOP)
         circuit.status(answer, 1)
         answer.send(delimited(field(1, 1) + field(4, OK)))
         status = circuit.status(stream)
@@ -237,7 +238,7 @@ def accepted(arena: Arena, trap: Trap, answer: bytes) -> Session:
     if "/yamux/1.0.0" not in secure.muxers:
         multistream.answer(secure, "/yamux/1.0.0")
     session = Session(secure, initiator=False)
-    stream = circuit.accept(session, HOP)
+    stream = accept(session, HOP)
     stream.exactly(2)
     stream.send(delimited(answer))
     stream.finish()

@@ -17,7 +17,7 @@ from tests.attacks.arena import Arena, within
 from tests.attacks.raw.identity import Identity, base58, multiaddr
 from tests.attacks.raw.peer import Peer, pingOn
 from tests.attacks.raw.pipe import Ended
-from tests.attacks.raw.server import Server
+from tests.attacks.raw.serving import Server
 from tests.attacks.raw.wire import delimited, field, fields
 from tests.attacks.rows.places import ATTACKER, HOST, NEWCOMER
 from tests.attacks.rows.routing import ADD, FIND, KAD, PROVIDERS, PUT
@@ -167,7 +167,7 @@ def posers(arena: Arena) -> None:
     session = Peer(source=NEWCOMER).dial(arena.address)
     stream = session.open(KAD)
     stream.send(delimited(field(1, FIND) + field(2, b"any key")))
-    answer = stream.exactly(stream.exactly(1)[0])
+    answer = stream.message()
     named = [value for number, value in fields(answer) if number == 8]
     arena.expect("no poser in an answer", not named, named)
     peers = arena.target.ask("table")["peers"]
@@ -204,10 +204,7 @@ def crowd(arena: Arena) -> None:
             other.close()
     stream = session.open(KAD)
     stream.send(delimited(field(1, PROVIDERS) + field(2, key)))
-    size = stream.exactly(1)[0]
-    if size > 0x7F:
-        size = (size & 0x7F) | stream.exactly(1)[0] << 7
-    answer = stream.exactly(size)
+    answer = stream.message()
     arena.expect("the honest provider named", honest.identity.peerID in answer)
     held = arena.target.ask("state")["providers"]
     arena.expect("256 providers of a key at most", held <= 256, held)
@@ -231,10 +228,7 @@ def values(arena: Arena) -> None:
             key = b"/pk/" + made.peerID
             record = field(1, key) + field(2, made.publicKey)
             stream.send(delimited(field(1, PUT) + field(2, key) + field(3, record)))
-            size = stream.exactly(1)[0]
-            if size > 0x7F:
-                size = (size & 0x7F) | stream.exactly(1)[0] << 7
-            stream.exactly(size)
+            stream.message()
             stored += 1
             # The node takes 100 requests of a peer in a second.
             if stored > 150:
