@@ -44,8 +44,8 @@ SERVER = "45.45.1.10"
 CLIENT = "45.45.9.10"
 
 #: Further servers of ours: go-libp2p asks the same one again only after two minutes,
-#: and wants two answers.  js-libp2p counts
-#: one answer for each first byte of an address.
+#: and wants two answers.  js-libp2p counts one answer for each first byte of an
+#: address.
 OTHERS = ("46.45.2.10", "47.45.3.10", "48.45.4.10")
 
 #: The peers that ask only the servers that they have dialed.
@@ -57,11 +57,11 @@ NAMES_ADDRESSES = ("js",)
 #: The client of version 1 of go-libp2p is on if the peer has version 2.
 VERSIONS = {"go": "2"}
 
-#: Seconds for a verdict of ours.
-OUR_LIMIT = 40
-
 #: The most attempts to meet a peer that may dial at the same moment.
 MEETINGS = 3
+
+#: Seconds for a verdict of ours.
+OUR_LIMIT = 40
 
 #: Seconds for that of a peer of another implementation; the client of version 1 of
 #: go-libp2p waits before it asks.

@@ -7,7 +7,6 @@ id alone.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,67 +16,30 @@ from twisted.internet.endpoints import (
     connectProtocol,
     serverFromString,
 )
-from twisted.internet.protocol import Factory
-from twisted.protocols.wire import Echo
 
-from tests.lab.case import LabTestCase
-from tests.lab.nat import NAT, Mapping
+from tests.lab.homes import HomesTestCase
 from tests.lab.reactor import ReactorIn
-from tests.lab.space import Space
-from tests.lab.wire import Link
-from tests.processes import TWIST, Program
+from tests.processes import TWIST
 from tests.relay.case import Reader
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.endpoints import nodeOf
 from twisted_libp2p.events import AddressesChanged
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import EchoFactory
 from twisted_libp2p.relay import autorelay
 from twisted_libp2p.relay.service import RelayService
 
 
-class FindingTests(LabTestCase):
+class FindingTests(HomesTestCase):
     """
-    A peer in the internet, which is a server of a DHT and a relay, and two machines
-    behind routers.
-
-    @ivar middle: the peer.
-    @ivar place: its address, the only thing that the machines know.
-    @ivar hosts: the machines.
+    The peer in the internet, which is a server of a DHT and a relay, is the only thing
+    that the machines know.
     """
-
-    middle: Node
-    place: str
-    hosts: list[Space]
-    timeout = 240
 
     async def setUp(self) -> None:  # type: ignore[override]
         super().setUp()
-        site = self.lab.site("middle", "45.45.0.10", link=Link(0.01))
-        self.middle = Node(
-            ReactorIn(reactor, site),
-            listen=["/ip4/45.45.0.10/tcp/4001"],
-            transports=["tcp"],
-            services=[RelayService(), KademliaDHT("/lab", "server")],
-        )
-        self.middle.startService()
-        self.addCleanup(self.middle.stopService)
-        await self.middle.whenListening()
-        self.place = str(self.middle.addresses[0])
-        self.hosts = [
-            self.lab.host(
-                self.lab.router(
-                    f"home{number}",
-                    f"45.46.{number}.1",
-                    f"10.{number}.0",
-                    NAT(Mapping.TRANSLATING),
-                    link=Link(0.01),
-                )
-            )
-            for number in (1, 2)
-        ]
+        await self.begin(RelayService(), KademliaDHT("/lab", "server"))
 
     def relayed(self) -> Deferred[AddressesChanged]:
         """
@@ -131,10 +93,7 @@ class FindingTests(LabTestCase):
         C{twist libp2p} behind one router, and C{libp2p pipe} behind another: the pipe
         names the node by its id.
         """
-        ssh = ReactorIn(reactor, self.hosts[0]).listenTCP(
-            22, Factory.forProtocol(Echo), interface="127.0.0.1"
-        )
-        self.addCleanup(ssh.stopListening)
+        self.listen()
         relayed = self.relayed()
         server = self.program(
             self.hosts[0], *TWIST, "--log-format=text", "libp2p",
@@ -143,29 +102,4 @@ class FindingTests(LabTestCase):
         )  # fmt: skip
         peer = await server.says(r"listening on \S+/p2p-circuit/p2p/(\S+)")
         self.assertEqual((await relayed).peer, PeerID.of(peer))
-        began = reactor.seconds()
-        pipe = self.program(
-            self.hosts[1], "-m", "twisted_libp2p", "pipe", peer, "/ssh/1.0.0",
-            "--dht-prefix", "/lab", "--bootstrap", self.place,
-        )  # fmt: skip
-        pipe.transport.write(b"hello\n")
-        await pipe.says("(hello)")
-        took = reactor.seconds() - began
-        print(f"the first bytes came back {took:.1f} s after the start of the pipe")
-        await self.middle.stopService()
-        pipe.transport.write(b"still there\n")
-        await pipe.says("(still there)")
-        self.assertNotIn(b"no direct connection", pipe.err)
-        pipe.transport.closeStdin()
-        self.assertEqual(await pipe.ends(), 0)
-
-    def program(self, space: Space, *arguments: str) -> Program:
-        """
-        Start a program in a place; it is stopped after the test.
-        """
-        program = Program()
-        ReactorIn(reactor, space).spawnProcess(
-            program, sys.executable, [sys.executable, *arguments], env=None
-        )
-        self.addCleanup(program.stop)
-        return program
+        await self.pipe(peer, "--dht-prefix", "/lab", "--bootstrap", self.place)
