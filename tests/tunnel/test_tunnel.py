@@ -133,17 +133,25 @@ class ServedTests(ConnectedTestCase):
         self.server.add(ServedPort(SSH, endpoint, "tcp:localhost:22", **options))
         return endpoint, self.open(SSH, HalfCloseCollector())
 
-    def test_named(self) -> None:
+    def request(self, way: str, data: bytes) -> tuple[bytes, StringTransport, Any]:
         """
-        The server is given the id of the peer before all data.
+        Send data to the server, which is given the name of the peer in some way.
+
+        @return: the bytes that reach it, its transport, and the caller.
         """
-        endpoint, caller = self.serve(preface=naming("proxy"))
-        caller.stream.write(b"data")
+        endpoint, caller = self.serve(preface=naming(way))
+        caller.stream.write(data)
         self.nodes.settle()
         transport = StringTransport()
         endpoint.connected(transport)
         self.nodes.settle()
-        sent = transport.value()
+        return transport.value(), transport, caller
+
+    def test_named(self) -> None:
+        """
+        The server is given the id of the peer before all data.
+        """
+        sent, _, _ = self.request("proxy", b"data")
         self.assertEqual(sent[:13], b"\r\n\r\n\0\r\nQUIT\n\x21")
         self.assertTrue(sent.endswith(str(self.client.peerID).encode() + b"data"))
 
@@ -152,13 +160,10 @@ class ServedTests(ConnectedTestCase):
         A request whose peer could not be named is refused, and nothing of it reaches
         the server.
         """
-        endpoint, caller = self.serve(preface=naming("http"))
-        caller.stream.write(b"GET / HTTP/1.1\r\nA: b\nX-Libp2p-Peer: me\r\n\r\n")
-        self.nodes.settle()
-        transport = StringTransport()
-        endpoint.connected(transport)
-        self.nodes.settle()
-        self.assertEqual(transport.value(), b"")
+        sent, transport, caller = self.request(
+            "http", b"GET / HTTP/1.1\r\nA: b\nX-Libp2p-Peer: me\r\n\r\n"
+        )
+        self.assertEqual(sent, b"")
         self.assertTrue(transport.disconnected)
         caller.reasons[0].trap(StreamReset)
 
