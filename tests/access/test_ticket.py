@@ -71,6 +71,19 @@ class TicketTests(SynchronousTestCase):
         many = Ticket(ONE, SECRET, TICKET.addresses * 99)
         self.assertEqual(len(Ticket.parse(many.toText()).addresses), 16)
 
+    def test_room(self) -> None:
+        """
+        Addresses for which there is no room are left out; the others are kept.
+        """
+        (short,) = TICKET.addresses
+        name = ".".join(["a" * 60] * 4)
+        long = [Multiaddr(f"/dns4/{name}/tcp/{port}") for port in range(1, 15)]
+        longest = Multiaddr(3 * f"/dns4/{name}")
+        ticket = Ticket(ONE, SECRET, (longest, *long, short))
+        kept = Ticket.parse(ticket.toText()).addresses
+        self.assertEqual(kept, (*long[: len(kept) - 1], short))
+        self.assertGreater(len(kept), 10)
+
 
 class InviteTests(SynchronousTestCase):
     """

@@ -30,6 +30,9 @@ _PREFIX: Final = "libp2p1-"
 # The maximum size of an address, in bytes.
 _MAX_PART: Final = 512
 
+# The maximum size of all parts in bytes, which base64 makes longer by a third.
+_MAX_DATA: Final = 3000
+
 
 @dataclass(frozen=True)
 class Ticket:
@@ -51,11 +54,13 @@ class Ticket:
 
     def toText(self) -> str:
         """
-        Return the text of the ticket.
+        Return the text of the ticket, without the addresses for which it has no room.
         """
-        parts = [self.peer.toBytes(), self.secret]
-        parts += [each.toBytes() for each in self.addresses[:MAX_ADDRESSES]]
-        data = b"".join(map(delimit, parts))
+        data = delimit(self.peer.toBytes()) + delimit(self.secret)
+        for each in self.addresses[:MAX_ADDRESSES]:
+            part = each.toBytes()
+            if len(part) <= _MAX_PART and len(data) + len(part) < _MAX_DATA:
+                data += delimit(part)
         check = binascii.crc32(data).to_bytes(4, "big")
         return _PREFIX + urlsafe_b64encode(check + data).rstrip(b"=").decode()
 
