@@ -96,6 +96,23 @@ class EventBusTests(SynchronousTestCase):
             ["one Listen", "two Listen", "one ListenClose", "two ListenClose"],
         )
 
+    def test_together(self) -> None:
+        """
+        An event that a subscriber causes comes after all that have happened together.
+        """
+
+        def first(_: Event) -> None:
+            subscription.cancel()
+            self.bus.publish(listen(3))
+
+        subscription = self.bus.subscribe(Listen, first)
+        self.bus.subscribe(Event, self.heard.append)
+        self.bus.publish(listen(1), listenClose(), listen(2))
+        self.assertEqual(
+            [type(each) for each in self.heard], [Listen, ListenClose, Listen, Listen]
+        )
+        self.assertEqual(self.heard[-1].time, 3)
+
     def test_failingSubscriber(self) -> None:
         """
         What a subscriber raises is logged and touches nobody.

@@ -448,11 +448,12 @@ class EventBus:
         subscription = self.subscribe(type, happened, where)
         return waiting
 
-    def publish(self, event: Event) -> None:
+    def publish(self, *events: Event) -> None:
         """
-        Deliver an event to all its subscribers, in the order that the module promises.
+        Deliver events to all their subscribers, in the order that the module promises.
+        An event that a subscriber causes comes after all of them.
         """
-        self._pending.append(event)
+        self._pending.extend(events)
         if self._delivering:
             return
         self._delivering = True

@@ -13,11 +13,14 @@ from zope.interface.verify import verifyObject
 
 from tests.connmanager.doubles import FakeConnection, peer
 from tests.connmanager.managing import ManagerTestCase
+from twisted_libp2p.connmanager import ConnectionManager
 from twisted_libp2p.errors import (
     PeerUnresponsive,
 )
 from twisted_libp2p.events import (
     ClosedConn,
+    Event,
+    EventBus,
     OpenedConn,
     PeerConnected,
     PeerDisconnected,
@@ -66,6 +69,30 @@ class TableTests(ManagerTestCase):
         assert isinstance(arrived, PeerConnected)
         assert isinstance(gone, PeerDisconnected)
         self.assertEqual((arrived.peer, gone.peer), (peer(1), peer(1)))
+
+    def test_eventsInOrder(self) -> None:
+        """
+        A subscriber that ends the connection, or opens another one, causes events that
+        come after those of the peer.
+        """
+        bus = EventBus()
+        seen: list[type[Event]] = []
+        self.manager = ConnectionManager(self.clock, bus)
+
+        def opened(event: OpenedConn) -> None:
+            connection: Any = event.connection
+            connection.lose()
+
+        def closed(_: ClosedConn) -> None:
+            subscription.cancel()
+            self.open(1)
+
+        bus.subscribe(OpenedConn, opened)
+        subscription = bus.subscribe(ClosedConn, closed)
+        bus.subscribe(Event, lambda event: seen.append(type(event)))
+        self.open(1)
+        life = [OpenedConn, PeerConnected, ClosedConn, PeerDisconnected]
+        self.assertEqual(seen, life * 2)
 
     def test_stopped(self) -> None:
         """

@@ -12,10 +12,10 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import LocalError, SessionEnded
-from twisted_libp2p.events import EventBus, PeerConnected, PeerDisconnected
+from twisted_libp2p.events import PeerConnected, PeerDisconnected
 from twisted_libp2p.interfaces import Connection, Ending, IConnection
 
-__all__ = ["endingOf", "publishArrival", "publishDeparture"]
+__all__ = ["arrival", "departure", "endingOf"]
 
 
 def endingOf(reason: Failure) -> Ending:
@@ -31,33 +31,27 @@ def endingOf(reason: Failure) -> Ending:
     return Ending.LOST
 
 
-def publishArrival(events: EventBus, time: float, connection: IConnection) -> None:
+def arrival(time: float, connection: IConnection) -> PeerConnected:
     """
-    Publish that a peer has its first connection.
+    Return the event of a peer that has its first connection.
     """
-    if events.subscribers[PeerConnected]:
-        events.publish(
-            PeerConnected(
-                time=time,
-                peer=connection.remotePeer,
-                connection=cast(Connection, connection),
-            )
-        )
+    return PeerConnected(
+        time=time,
+        peer=connection.remotePeer,
+        connection=cast(Connection, connection),
+    )
 
 
-def publishDeparture(
-    events: EventBus, time: float, connection: IConnection, reason: Failure
-) -> None:
+def departure(
+    time: float, connection: IConnection, reason: Failure
+) -> PeerDisconnected:
     """
-    Publish that a peer has lost its last connection.
+    Return the event of a peer that has lost its last connection.
     """
-    if events.subscribers[PeerDisconnected]:
-        events.publish(
-            PeerDisconnected(
-                time=time,
-                peer=connection.remotePeer,
-                connection=cast(Connection, connection),
-                reason=reason,
-                ending=endingOf(reason),
-            )
-        )
+    return PeerDisconnected(
+        time=time,
+        peer=connection.remotePeer,
+        connection=cast(Connection, connection),
+        reason=reason,
+        ending=endingOf(reason),
+    )

@@ -26,7 +26,7 @@ from twisted_libp2p.connmanager.gater import OpenGater
 from twisted_libp2p.connmanager.idle import IdleTimeout, idleSince
 from twisted_libp2p.connmanager.keepalive import KeepAlive, Ping, byMuxer
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
-from twisted_libp2p.connmanager.presence import publishArrival, publishDeparture
+from twisted_libp2p.connmanager.presence import arrival, departure
 from twisted_libp2p.connmanager.redial import Redialer
 from twisted_libp2p.connmanager.tags import Tags
 from twisted_libp2p.connmanager.trimming import Trimming
@@ -336,16 +336,14 @@ class ConnectionManager(Service):
             self._callTrim()
         if self._idleTimeout is not None:
             self._idleTimeout.opened()
-        self._events.publish(
-            OpenedConn(
-                **self._describe(connection),
-                remoteKey=connection.remoteKey,
-                early=connection.early,
-                upgradeTime=connection.upgradeTime,
-            )
+        opened = OpenedConn(
+            **self._describe(connection),
+            remoteKey=connection.remoteKey,
+            early=connection.early,
+            upgradeTime=connection.upgradeTime,
         )
-        if held is None:
-            publishArrival(self._events, self._clock.seconds(), connection)
+        first = [arrival(opened.time, connection)] if held is None else []
+        self._events.publish(opened, *first)
 
     def closed(self, connection: IManagedConnection, reason: Failure) -> None:
         """
@@ -368,9 +366,9 @@ class ConnectionManager(Service):
             if self._redialer is not None:
                 lasted = self._clock.seconds() - connection.openedAt
                 self._redialer.disconnected(peer, lasted)
-        self._events.publish(ClosedConn(**self._describe(connection), reason=reason))
-        if not held:
-            publishDeparture(self._events, self._clock.seconds(), connection, reason)
+        closed = ClosedConn(**self._describe(connection), reason=reason)
+        last = [] if held else [departure(closed.time, connection, reason)]
+        self._events.publish(closed, *last)
 
     def _admit(self, scope: ConnectionScope, peer: PeerID) -> None:
         """

@@ -94,9 +94,9 @@ class IEventBus(Interface):
         @return: fires with the event; cancelling it ends the wait.
         """
 
-    def publish(event: Any) -> None:
+    def publish(*events: Any) -> None:
         """
-        Deliver an event to all subscribers.
+        Deliver events, which have happened together, to all subscribers.
         """
 
 
