@@ -26,6 +26,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.events import (
     ClosedConn,
     Event,
+    ListenClose,
     OpenedConn,
     PeerConnected,
     PeerDisconnected,
@@ -210,6 +211,48 @@ class SessionTests(SessionTestCase):
         self.first.session("all", ID, Member)
         self.nodes.advance(5)
         self.assertEqual(len(self.streams(self.last)), 1)
+
+    def test_cancelledWithin(self) -> None:
+        """
+        A session may be cancelled as a stream begins, on either side: the stream ends.
+        """
+        self.one.cancel()
+        self.other.cancel()
+
+        class Leaving(Member):
+            def connectionMade(self) -> None:
+                session.cancel()
+
+        def leave() -> Member:
+            session.cancel()
+            return Member()
+
+        for build in (Leaving, leave):
+            for node, other in ((self.first, self.last), (self.last, self.first)):
+                session = node.session("all", ID, build)
+                remaining = other.session("all", ID, Member)
+                near, _ = self.nodes.connect(self.last, self.first)
+                self.nodes.advance(5)
+                self.assertIsNone(session._registration)
+                self.assertEqual(self.streams(self.first), [])
+                self.assertEqual(remaining.protocols, {})
+                remaining.cancel()
+                near.close()
+                self.nodes.settle()
+
+    def test_cancelledInStop(self) -> None:
+        """
+        A session that is cancelled while its node stops leaves no timer.
+        """
+        self.nodes.connect(self.first, self.last)
+        _, far = self.both()
+        far.transport.loseConnection()
+        self.nodes.settle()
+        self.first.events.subscribe(ListenClose, lambda _: self.one.cancel())
+        stopping = self.first.stopService()
+        self.nodes.advance(FIRST)
+        self.successResultOf(stopping)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_stranger(self) -> None:
         """

@@ -20,6 +20,7 @@ stream is taken whatever its id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -218,12 +219,13 @@ class Session(Service):
         for each in self._subscriptions:
             each.cancel()
         self.disownServiceParent()
-        streams = [each.stream for each in self._pairs.values()]
-        self._pairs.clear()
+        pairs, self._pairs = self._pairs, {}
         self.protocols.clear()
-        for stream in streams:
-            if stream is not None:
-                stream.loseConnection()
+        for peer, pair in pairs.items():
+            pair.rest()
+            for stream in {pair.stream, *self._inbound(peer)}:
+                if stream is not None:
+                    stream.loseConnection()
         self._factory.doStop()
 
     # Peers
@@ -273,6 +275,26 @@ class Session(Service):
 
     # Streams
 
+    def _inbound(self, peer: PeerID) -> list[IStream]:
+        """
+        Return the streams of the protocol that a peer has opened, also one that was not
+        announced yet because its protocol is just being connected.
+        """
+        return [
+            stream
+            for connection in self._host.connections.to(peer)
+            for stream in connection.streams
+            if stream.protocolID == self._protocolID
+            and stream.direction is Direction.INBOUND
+        ]
+
+    def _build(self, pair: _Pair, address: PeerAddress) -> IProtocol | None:
+        """
+        Build the protocol of a stream, unless the factory ends the session.
+        """
+        pair.built = self._factory.buildProtocol(address)
+        return pair.built if self._registration is not None else None
+
     def _accept(self, address: PeerAddress) -> IProtocol | None:
         """
         Build the protocol of a stream that a peer opens, unless it is our part to open
@@ -284,8 +306,7 @@ class Session(Service):
         pair = self._pair(peer)
         if pair.speaks and self._host.peerID < peer:
             return None
-        pair.built = self._factory.buildProtocol(address)
-        return pair.built
+        return self._build(pair, address)
 
     def _open(self, peer: PeerID) -> None:
         """
@@ -305,15 +326,14 @@ class Session(Service):
         if not usable:
             # Identify speaks again on the next connection.
             return
-
-        def build(address: PeerAddress) -> IProtocol | None:
-            pair.built = self._factory.buildProtocol(address)
-            return pair.built
-
+        taking = _Taking(partial(self._build, pair))
         opening = pair.opening = usable[0].openStream(
-            self._protocolID, _Taking(build), allowLimited=self._allowLimited
+            self._protocolID, taking, allowLimited=self._allowLimited
         )
         opening.addBoth(self._answered, peer, pair)
+        if self._pairs.get(peer) is not pair:
+            # The session, or the connection, has ended as the stream began.
+            pair.rest()
 
     def _answered(self, result: IProtocol | Failure, peer: PeerID, pair: _Pair) -> None:
         """
