@@ -398,6 +398,22 @@ class KeepTests(SessionTestCase):
         self.nodes.settle()
         self.assertEqual(len(client.connections), 1)
 
+    def test_unreachable(self) -> None:
+        """
+        A peer whose dial fails at once is dialed once, not twice.
+        """
+        node = self.nodes.start()
+        dials: list[object] = []
+        connect = node.connect
+
+        def dial(*target: Any) -> Any:
+            dials.append(target)
+            return connect(*target)
+
+        self.patch(node.connections._redialer, "_dial", dial)
+        node.keep(Identity.generate().peerID)
+        self.assertEqual(len(dials), 1)
+
     def test_noPeer(self) -> None:
         """
         An address without a peer id is an error that says what is missing.

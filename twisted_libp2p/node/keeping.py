@@ -52,8 +52,9 @@ class Keeping:
         self._connections: ConnectionManager | None = connections
         if addresses:
             peerstore.addAddresses(peer, addresses, source=Source.CONFIGURED)
-        connections.protect(peer, tag)
+        # A peer that is kept already may wait; one that is new is dialed by "protect".
         connections.redialNow(peer)
+        connections.protect(peer, tag)
 
     def cancel(self) -> None:
         """
