@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.interfaces import (
     DEFAULT_OPTIONS,
     IMuxedConnection,
@@ -31,7 +32,6 @@ from twisted_libp2p.interfaces import (
     IUpgrade,
 )
 from twisted_libp2p.muxer.yamux import Yamux
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.security.noise import Noise
 
 

@@ -13,8 +13,8 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 
 from tests.pubsub.test_service import PubSubTestCase
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.node import Node
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.pubsub import (
     PubSub,
     SignaturePolicy,

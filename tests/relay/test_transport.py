@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 
 from tests.relay.case import Reader, RelayTestCase
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.connmanager.keepalive import DOUBT_TIME
 from twisted_libp2p.errors import (
@@ -32,7 +33,6 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DialOptions, IPeerTransport
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.relay.circuit import CIRCUIT, Circuit, CircuitAddress
 from twisted_libp2p.relay.client import MAX_UPGRADING, RELAY_INTERVAL, _carry
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost

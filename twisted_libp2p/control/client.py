@@ -15,10 +15,10 @@ from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.control.messages import LineBuffer, writeMessage
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.pacing import addTimeout
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.transport.unix.transport import MAX_PATH
 
 __all__ = ["ask"]

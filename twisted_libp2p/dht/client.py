@@ -14,13 +14,13 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.dht.messages import MAX_ANSWER, Message, MessageType
 from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import DialOptions, IConnection, IHost
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import Exchange, MessageReceiver
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["REQUEST_TIME", "Client"]

@@ -15,6 +15,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.dht.answers import Asker
 from twisted_libp2p.dht.messages import MAX_REQUEST, Message, MessageType
 from twisted_libp2p.errors import ErrorCode, LimitExceeded, ProtocolViolation
@@ -23,7 +24,6 @@ from twisted_libp2p.interfaces import IRegistration, IRegistry
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols.exchange import MessageReceiver
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["IDLE_TIME", "MAX_STREAMS", "REQUESTS_PER_SECOND", "Requests"]

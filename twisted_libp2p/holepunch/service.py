@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import Libp2pError, NoAddresses
 from twisted_libp2p.events import ClosedConn, Identified, OpenedConn
@@ -43,7 +44,6 @@ from twisted_libp2p.interfaces import (
     Role,
 )
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["HolePunching"]
 

@@ -27,6 +27,7 @@ from twisted_libp2p import __version__
 from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.addressfilter import AddressFilter
+from twisted_libp2p.connection.building import Builder
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
@@ -67,7 +68,6 @@ from twisted_libp2p.node.running import RunningNode
 from twisted_libp2p.node.serving import ServingNode
 from twisted_libp2p.node.stranger import Stranger
 from twisted_libp2p.protocols.session import Partners, Session
-from twisted_libp2p.protocols.streamfactory import Builder
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 from twisted_libp2p.transport.private import PrivateNetwork

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection import ConnectionContext
+from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.service import ConnectionManager
@@ -50,7 +51,6 @@ from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.protocols.exchange import MAX_MESSAGE, TIMEOUT, Exchange
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.protocols.ping import Ping, PingService
-from twisted_libp2p.protocols.streamfactory import Builder, factoryOf
 from twisted_libp2p.transport.endpoint import NamedEndpoint
 
 __all__ = ["OutgoingNode", "ProtocolClient"]

@@ -18,12 +18,12 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.connection.guarded import Allow
 from twisted_libp2p.connection.registry import Match, Registry
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.interfaces import IRegistration
 from twisted_libp2p.protocols.exchange import MAX_MESSAGE, TIMEOUT, Answer, Exchange
-from twisted_libp2p.protocols.streamfactory import Builder, factoryOf
 
 __all__ = ["ProtocolPort", "ProtocolServer", "ServingNode"]
 

@@ -37,6 +37,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import (
     ErrorCode,
     InvalidInput,
@@ -53,7 +54,6 @@ from twisted_libp2p.interfaces import (
     ISelfDelimiting,
 )
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 
 __all__ = ["Answer", "Exchange", "MessageReceiver", "Receiver"]

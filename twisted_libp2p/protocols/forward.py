@@ -28,9 +28,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["ForwardFactory", "Pipe", "Preface", "Traffic"]
 

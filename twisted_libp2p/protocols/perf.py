@@ -35,9 +35,9 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import PeerUnresponsive, ProtocolViolation
 from twisted_libp2p.interfaces import IConnection
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = [
     "PROTOCOL_ID",

@@ -37,6 +37,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
+from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, UnsupportedProtocol
 from twisted_libp2p.events import (
     ClosedStream,
@@ -53,7 +54,6 @@ from twisted_libp2p.interfaces import (
     IStream,
     ISubscription,
 )
-from twisted_libp2p.protocols.streamfactory import Builder, factoryOf
 
 __all__ = ["ALL", "Partners", "Session"]
 

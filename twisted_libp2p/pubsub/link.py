@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import UnsupportedProtocol
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.pubsub.lanes import Lanes
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.streams import InboundStream, OutboundStream

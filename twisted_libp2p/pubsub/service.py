@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import LoopingCall
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ConfigurationError, NodeStopping
 from twisted_libp2p.events import ClosedConn, Identified, ProtocolsChanged
 from twisted_libp2p.identity import PeerID
@@ -27,7 +28,6 @@ from twisted_libp2p.interfaces import (
     IRegistration,
     ISubscription,
 )
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.pubsub.engine import Engine
 from twisted_libp2p.pubsub.events import Joined, Left
 from twisted_libp2p.pubsub.flood import TopicRules

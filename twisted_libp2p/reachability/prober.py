@@ -18,6 +18,7 @@ from typing import Final
 from twisted.internet.defer import CancelledError, Deferred
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.interfaces import (
     Direction,
@@ -28,7 +29,6 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.pacing import Deadlines, addTimeout
 from twisted_libp2p.protocols.exchange import Exchange
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.reachability.asking import AskingStream
 from twisted_libp2p.reachability.dialback import DialedBack
 from twisted_libp2p.reachability.messages import (

@@ -22,12 +22,12 @@ from twisted.logger import Logger
 
 from twisted_libp2p.address import Multiaddr, Origin, Scope
 from twisted_libp2p.address.places import endOf, networkOf
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import AddressRefused, ProtocolViolation
 from twisted_libp2p.interfaces import IConnection, IHost, IRegistration
 from twisted_libp2p.pacing import Deadlines, addTimeout
 from twisted_libp2p.protocols.exchange import Exchange
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.reachability.answering import AnsweringStream
 from twisted_libp2p.reachability.book import AnswerBook, Rate
 from twisted_libp2p.reachability.dialback import DialingBack

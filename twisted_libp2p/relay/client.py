@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.connmanager.keepalive import KeepAlive
 from twisted_libp2p.errors import (
@@ -29,7 +30,6 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnection, IHost, IRegistration, ISubscription
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import Exchange
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.relay.circuit import (
     CIRCUIT,
     Allowance,

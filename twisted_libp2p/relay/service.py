@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from twisted_libp2p.address import Multiaddr, Scope
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import ErrorCode, Libp2pError, ProtocolViolation
 from twisted_libp2p.events import ClosedConn
@@ -30,7 +31,6 @@ from twisted_libp2p.interfaces import (
     ISubscription,
 )
 from twisted_libp2p.pacing import Deadlines
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.relay.book import Book, RelayLimits
 from twisted_libp2p.relay.events import CircuitClosed, CircuitOpened
 from twisted_libp2p.relay.messages import (

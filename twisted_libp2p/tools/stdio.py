@@ -14,9 +14,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.protocols.forward import Pipe
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["joinStandard"]
 

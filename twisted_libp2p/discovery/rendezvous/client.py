@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.discovery.advertising import Advertisement
 from twisted_libp2p.discovery.rendezvous.messages import (
     MAX_MESSAGE,
@@ -50,7 +51,6 @@ from twisted_libp2p.interfaces import (
     Source,
 )
 from twisted_libp2p.protocols.exchange import Exchange
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["RendezvousClient"]

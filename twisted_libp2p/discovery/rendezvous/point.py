@@ -14,6 +14,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.discovery.rendezvous.book import Book, PointLimits
 from twisted_libp2p.discovery.rendezvous.cookie import Cookies
 from twisted_libp2p.discovery.rendezvous.messages import (
@@ -31,7 +32,6 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDrainable, IHost, IHostService, IRegistration
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import MessageReceiver
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 from twisted_libp2p.wire.frames import delimit
 
 __all__ = ["RendezvousPoint"]

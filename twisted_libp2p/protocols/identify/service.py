@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, PeerRecord
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import (
     ConnectionClosing,
     Libp2pError,
@@ -57,7 +58,6 @@ from twisted_libp2p.protocols.identify.protocol import (
 )
 from twisted_libp2p.protocols.identify.reader import Reader
 from twisted_libp2p.protocols.identify.version import Version
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["IdentifyService"]
 

@@ -12,10 +12,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from zope.interface import implementer
 
+from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.interfaces import IConnection, IHost, IHostService
 from twisted_libp2p.protocols.ping.protocol import PROTOCOL_ID, Ping
 from twisted_libp2p.protocols.ping.responder import PingFactory
-from twisted_libp2p.protocols.streamfactory import StreamFactory
 
 __all__ = ["PingService"]
 
