@@ -52,7 +52,7 @@ class GuardedFactory:
     """
     Builds protocols for the streams of some peers, and refuses those of others.
 
-    @ivar factory: the factory behind it.
+    @ivar factory: builds the protocols.
     """
 
     def __init__(
@@ -74,10 +74,13 @@ class GuardedFactory:
 
     def admits(self, peer: PeerID) -> bool:
         """
-        Decide about a peer, and log a refusal.  A function that raises has refused.
+        Decide about a peer, and log a refusal.  A function that raises has refused, and
+        so has one that returns no bool: a coroutine would be true for every peer.
         """
         try:
-            allowed = bool(self._allows(peer))
+            allowed = self._allows(peer)
+            if not isinstance(allowed, bool):
+                raise TypeError(f"it returned {type(allowed).__name__} instead of bool")
         except Exception:
             _log.failure("the list of {protocol} raised", protocol=self._name)
             allowed = False
