@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 
@@ -219,6 +219,14 @@ class ServeTests(NodeTestCase):
         self.refusal(broken)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_laterList(self) -> None:
+        """
+        A function that answers later refuses: its Deferred would be true for every
+        peer.
+        """
+        self.refusal(lambda peer: succeed(False))
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
     def test_noList(self) -> None:
         """
         A list of another kind raises at once.
@@ -297,6 +305,16 @@ class AnswerTests(NodeTestCase):
         self.assertRaises(
             ConfigurationError, self.server.answer, "no\nid", lambda _, word: word
         )
+
+    def test_noProtocol(self) -> None:
+        """
+        Neither side goes without a protocol id.
+        """
+        self.assertRaises(
+            ConfigurationError, self.server.answer, [], lambda _, word: word
+        )
+        asking = self.client.ask(self.server.addresses[0], [], b"word")
+        self.assertRaises(ConfigurationError, self.nodes.result, asking)
 
     def test_refused(self) -> None:
         """

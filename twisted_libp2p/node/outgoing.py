@@ -351,7 +351,7 @@ class OutgoingNode:
         @param target: as for L{connect}.
         @param protocols: a protocol id, or several in order of preference.
         @param request: the request.
-        @param timeout: seconds for the answer, once the peer is connected.
+        @param timeout: seconds for the answer, from the beginning of the stream.
         @param maximum: maximum size of the answer, in bytes.
         @param options: how to dial, and whether the stream may run over a relay.
         @raise ProtocolViolation: the answer is too long, or not complete.

@@ -194,6 +194,5 @@ class ServingNode:
         @raise ConfigurationError: an id is served already, or is invalid.
         @raise InvalidPeerID: an entry of C{allow} is not a peer id.
         """
-        ids = (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        exchange = Exchange(ids, self.clock, timeout=timeout, maximum=maximum)
+        exchange = Exchange(protocols, self.clock, timeout=timeout, maximum=maximum)
         return exchange.serve(self.registry, function, allow)

@@ -22,7 +22,7 @@ The size of each message is checked before it is received, and nothing waits for
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from inspect import iscoroutine
 from typing import Any
 
@@ -53,6 +53,7 @@ from twisted_libp2p.interfaces import (
     IRegistry,
     ISelfDelimiting,
 )
+from twisted_libp2p.negotiation import protocolids
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 
@@ -339,7 +340,7 @@ class Exchange:
 
     def __init__(
         self,
-        protocols: str | Sequence[str],
+        protocols: str | Iterable[str],
         clock: IReactorTime,
         *,
         timeout: float = TIMEOUT,
@@ -350,10 +351,9 @@ class Exchange:
         @param clock: runs the deadlines.
         @param timeout: seconds for a complete message of the peer.
         @param maximum: maximum size of a message of the peer, in bytes.
+        @raise ConfigurationError: an id is invalid, or there is none.
         """
-        self.protocols = (
-            (protocols,) if isinstance(protocols, str) else tuple(protocols)
-        )
+        self.protocols = protocolids.proposals(protocols)
         self.name = self.protocols[0]
         self.maximum = maximum
         self.deadlines = Deadlines(clock, timeout)
