@@ -141,29 +141,18 @@ class ProgramTestCase(TestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
 
-    def start(
-        self,
-        *arguments: str,
-        stdin: int | None = None,
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> Program:
+    def start(self, *arguments: str, stdin: int | None = None) -> Program:
         """
         Run Python with these arguments.
 
         @param stdin: a file that is its stdin; by default there is a pipe.
-        @param environment: further variables of the environment.
         """
         program = Program()
         reactor.spawnProcess(
             program,
             sys.executable,
             [sys.executable, *arguments],
-            {
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                **self.environment,
-                **environment,
-            },
+            {**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
             str(self.folder),
             childFDs={0: "w" if stdin is None else stdin, 1: "r", 2: "r"},
         )

@@ -119,13 +119,13 @@ class Programs(ProgramTestCase):
         The daemon counts, and logs who comes and goes.
         """
         kind = self.reactor.removesuffix("reactor")
+        self.environment = {
+            "HUB_LISTEN": LISTEN,
+            "HUB_STATUS": "tcp:0:interface=127.0.0.1",
+        }
         server = self.start(
             *TWISTD, "--reactor", kind, "--nodaemon", "--pidfile=",
             "--python", str(PROGRAMS / "hub.tac"),
-            environment={
-                "HUB_LISTEN": LISTEN,
-                "HUB_STATUS": "tcp:0:interface=127.0.0.1",
-            },
         )  # fmt: skip
         address = await server.says(ADDRESS)
         code, out, _ = await self.execute(

@@ -238,13 +238,13 @@ class RelayClient:
         Forget a port.
         """
         del self.ports[port.holding.relay]
-        if not self.ports and self._serving is not None:
-            self._serving.cancel()
-            self._serving = None
-        if not self.ports:
-            for each in self._watching:
-                each.cancel()
-            self._watching = ()
+        if self.ports or self._serving is None:
+            return
+        self._serving.cancel()
+        self._serving = None
+        for each in self._watching:
+            each.cancel()
+        self._watching = ()
 
     # Accepting
 
