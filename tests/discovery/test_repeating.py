@@ -27,8 +27,24 @@ class Hasty(Directory):
 
 class RepeatingTests(DirectoryTestCase):
     """
-    Work that is stopped.
+    Work that is stopped, or has an odd result.
     """
+
+    def test_odd(self) -> None:
+        """
+        A discovery that answers with something else has failed, and is asked again.
+        """
+        for service in (
+            Advertisement(self.host, self.directory, "a", random=lambda: 0.0),
+            Search(self.host, self.directory, "a", "test", random=lambda: 0.0),
+        ):
+            self.begin(service)
+            for wait in (5, 10):
+                self.directory.answer(None)
+                self.assertIn("NoneType", service.problem)
+                self.clock.advance(wait)
+                self.assertEqual(len(self.directory.asked), 1)
+            self.stop(service)
 
     def test_late(self) -> None:
         """

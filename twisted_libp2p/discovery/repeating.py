@@ -110,12 +110,13 @@ class Repeating(Service):
             self._wait(SETTLING)
             return
         self._running = working = maybeDeferred(self._work)
-        working.addCallbacks(self._done, self._failed)
+        # A result that cannot be taken is a failure, too.
+        working.addCallback(self._done).addErrback(self._failed)
 
     def _done(self, result: Any) -> None:
         self._running = None
-        self._failures = 0
         seconds = self._succeeded(result)
+        self._failures = 0
         self.problem = ""
         if self._call is None:
             self._wait(seconds)
