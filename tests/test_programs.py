@@ -101,6 +101,11 @@ class Programs(ProgramTestCase):
         self.assertIn("asking from byte 100000", out)
         self.assertIn("checksum good", out)
         self.assertEqual((self.folder / "data").read_bytes(), content)
+        key = next(self.folder.rglob("files.key")).name
+        code, _, _ = await self.execute(
+            *self.arguments("files.py", "fetch", address, key)
+        )
+        self.assertNotEqual(code, 0, "it has given its private key away")
 
     async def test_shell(self) -> None:
         """

@@ -64,7 +64,9 @@ def describe(connection: Connection, request: bytes) -> bytes:
 
 
 async def offer(reactor: Any, listen: str) -> None:
-    async with Node(reactor, Identity.fromFile("files.key"), listen) as node:
+    # Everything in this folder is offered, but not what is in the folders below it.
+    os.makedirs("keys", mode=0o700, exist_ok=True)
+    async with Node(reactor, Identity.fromFile("keys/files.key"), listen) as node:
         node.serve("/files/1.0.0", Offer)
         node.answer("/about/1.0.0", describe)
         print("listening on", node.addresses[0], flush=True)
@@ -84,8 +86,12 @@ async def fetch(reactor: Any, address: str, name: str) -> None:
             except Libp2pError as error:
                 print("not yet:", error)
                 await deferLater(reactor, 1)
-    print("\nchecksum", "good" if digest(part) == wanted else "BAD")
-    os.rename(part, name)
+    good = digest(part) == wanted
+    print("\nchecksum", "good" if good else "BAD")
+    if good:
+        os.rename(part, name)
+    else:
+        os.remove(part)
 
 
 if __name__ == "__main__":
