@@ -4,7 +4,7 @@
 One stream with each connected peer that speaks a protocol.
 
 Both sides have a session of the protocol.  The peer with the smaller id opens the
-stream, when identify has told it that the other side speaks the protocol, and again
+stream, when identify has reported that the other side speaks the protocol, and again
 whenever it is lost while the peers are connected::
 
     side with the smaller id                other side
@@ -324,7 +324,7 @@ class Session(Service):
             if each.connected and (self._allowLimited or not each.limited)
         ]
         if not usable:
-            # Identify speaks again on the next connection.
+            # Identify runs again on the next connection.
             return
         taking = _Taking(partial(self._build, pair))
         opening = pair.opening = usable[0].openStream(
