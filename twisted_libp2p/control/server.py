@@ -128,13 +128,20 @@ def _asError(reason: Failure) -> dict[str, Any]:
     return {"error": reason.getErrorMessage()}
 
 
-class _ControlFactory(Factory):
+class ControlFactory(Factory):
+    """
+    Builds conversations.  Twisted logs the socket under the name of this class.
+    """
+
     noisy = False
 
     def __init__(self, service: ControlService) -> None:
         self._service = service
 
     def buildProtocol(self, addr: IAddress | None) -> _Conversation:
+        """
+        Begin a conversation.
+        """
         return _Conversation(self._service)
 
 
@@ -166,7 +173,7 @@ class ControlService(LocalService):
         """
         Make the factory of the conversations.
         """
-        return _ControlFactory(self)
+        return ControlFactory(self)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """
