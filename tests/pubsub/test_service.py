@@ -28,8 +28,10 @@ from twisted_libp2p.pubsub import (
     Profile,
     PubSub,
     SignaturePolicy,
+    Thresholds,
     TopicMessage,
     Validation,
+    engine,
     idOfContent,
 )
 from twisted_libp2p.pubsub.events import Grafted, Joined, Left
@@ -435,6 +437,31 @@ class TopicTests(PubSubTestCase):
         link.received(RPC(messages=[forged]))
         id = author + bytes(8)
         self.assertEqual(far.pubsub.explain(id), "no such message is known")
+
+    def test_manyForged(self) -> None:
+        """
+        Of an RPC of forged messages only so many are verified as it takes to ignore
+        the peer.
+        """
+        near, far = self.line(2)
+        self.hear(far, "news")
+        self.nodes.advance(2.0)
+        verified: list[Message] = []
+
+        def fault(message: Message) -> str:
+            verified.append(message)
+            return "its signature is wrong"
+
+        self.patch(engine, "verify", fault)
+        link = far.pubsub._engine.links[near.peerID.toBytes()]
+        author = near.peerID.toBytes()
+        forged = [
+            Message("news", b"x", author, number.to_bytes(8, "big"), b"s")
+            for number in range(1000)
+        ]
+        link.received(RPC(messages=forged))
+        self.assertEqual(len(verified), 3)
+        self.assertLess(far.pubsub.score(near.peerID), Thresholds().graylist)
 
 
 class EndTests(PubSubTestCase):

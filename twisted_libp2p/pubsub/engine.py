@@ -294,6 +294,11 @@ class Engine:
         """
         message, key = action.message, action.sender
         id = message.id
+        sender = self.router.neighbours.get(key)
+        if sender is not None and not self.router.heeds(sender):
+            # The messages before it in the same RPC have cost the peer its score.
+            self.router.forget(id)
+            return
         link = self.links.get(key)
         trail = Trail(
             message.topic,

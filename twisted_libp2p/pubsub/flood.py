@@ -291,11 +291,19 @@ class FloodRouter:
             # Of several subscriptions of one topic the last counts.
             for topic, on in dict(rpc.subscriptions).items():
                 self._subscription(sender, topic, on)
-            if self.scores.score(peer) >= self._thresholds.graylist or sender.direct:
+            if self.heeds(sender):
                 for message in rpc.messages:
                     self._message(sender, message)
                 self._control(sender, rpc)
         return self._take()
+
+    def heeds(self, sender: Neighbour) -> bool:
+        """
+        Return whether the messages of a peer are not ignored.
+        """
+        return (
+            sender.direct or self.scores.score(sender.key) >= self._thresholds.graylist
+        )
 
     def _subscription(self, neighbour: Neighbour, topic: str, on: bool) -> None:
         if on:
@@ -368,6 +376,12 @@ class FloodRouter:
         if delivery is not None and delivery.message is not None:
             self._discourage(delivery.message, delivery.sender)
         return self._take()
+
+    def forget(self, id: bytes) -> None:
+        """
+        Ignore a message that was to be checked: another peer may send it again.
+        """
+        self._seen.remove(id)
 
     def verdict(self, id: bytes, verdict: Verdict) -> list[Action]:
         """
