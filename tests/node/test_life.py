@@ -112,6 +112,20 @@ class LifeTests(NodeTestCase):
         self.nodes.result(node.connect(third.addresses[0]))
         self.assertIs(node.life, Life.RUNNING)
 
+    def test_whenDirect(self) -> None:
+        """
+        A wait for a direct connection ends with the node, and keeps no timer.
+        """
+        node = self.nodes.start()
+        peer = self.nodes.start().peerID
+        waiting = node.whenDirect(peer, 10.0)
+        given = node.whenDirect(peer, 10.0)
+        given.cancel()
+        self.failureResultOf(given, CancelledError)
+        self.nodes.result(node.stopService())
+        self.failureResultOf(waiting, NodeStopping)
+        self.failureResultOf(node.whenDirect(peer, 10.0), NodeStopping)
+
     def test_connectOnClosedConn(self) -> None:
         """
         A subscriber that connects again when its connection closes does not keep a

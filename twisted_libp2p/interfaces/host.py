@@ -268,7 +268,8 @@ class IHost(Interface):
 
         @param seconds: the longest wait.
         @return: fires with a connection without limits; with None when the time is
-            over.
+            over.  Fails with L{NodeStopping<twisted_libp2p.errors.NodeStopping>} after
+            a stop.
         """
 
     def punch(

@@ -222,6 +222,7 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         )
         self.connections.unread = self._context.unread
         self._upgrader = makeUpgrader(self, self._context, security, muxers)
+        self._waits = set()
         self._dialer = makeDialer(self, self._transports, dialect, resolver, random)
         self.listeners, self._endpointDials = makeListeners(
             self, self._transports, listen, network

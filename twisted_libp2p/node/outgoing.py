@@ -146,6 +146,8 @@ class OutgoingNode:
     _context: ConnectionContext
     _dialer: Dialer
     _endpointDials: EndpointDials
+    # Waits for connections, which end when the node stops.
+    _waits: set[Deferred[OpenedConn]]
 
     def service(self, kind: type[S]) -> S:
         """
@@ -196,15 +198,28 @@ class OutgoingNode:
         for each in self.connections.to(peer):
             if each.connected and not each.limited:
                 return succeed(each)
+        if not self._context.open:
+            return fail(NodeStopping())
         opened = self.events.next(
             OpenedConn, lambda event: event.peer == peer and not event.limited
         )
 
         def late(reason: Failure) -> None:
+            if not self._context.open:
+                raise NodeStopping
             reason.trap(TimeoutError)
 
         addTimeout(opened, seconds, self.clock)
+        self._waits.add(opened)
+        opened.addBoth(self._waited, opened)
         return opened.addCallbacks(lambda event: event.connection, late)
+
+    def _waited(self, result: P, wait: Deferred[OpenedConn]) -> P:
+        """
+        Forget a wait that is over.
+        """
+        self._waits.discard(wait)
+        return result
 
     def dials(self, address: Multiaddr) -> bool:
         """

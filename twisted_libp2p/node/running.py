@@ -23,6 +23,7 @@ from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connmanager.departure import Departure
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.interfaces import IDrainable, IHostService, IPeerStore
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.conditions import Condition, conditions
@@ -60,6 +61,7 @@ class RunningNode(LivingService):
     _upgrader: Upgrader
     _dialer: Dialer
     _endpointDials: EndpointDials
+    _waits: set[Deferred[OpenedConn]]
     _random: Callable[[], float]
     _rejoining: Deferred[None] | None = None
     strict: bool
@@ -246,6 +248,8 @@ class RunningNode(LivingService):
         upgrading = len(self._upgrader.upgrades)
         self._dialer.stop()
         self._endpointDials.stop()
+        for wait in list(self._waits):
+            wait.cancel()
         self._upgrader.upgrades.abortAll()
         speaking = [each for each in self.services if IHostService.providedBy(each)]
         await stopAll(speaking, self.clock, SERVICES_TIME)
