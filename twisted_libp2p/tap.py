@@ -11,287 +11,33 @@ import sys
 from contextlib import suppress
 from functools import partial
 from socket import gethostname
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.reflect import namedModule
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.access.pairing import PairingService
-from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.control.commands import commandsOf
 from twisted_libp2p.control.server import ControlService
 from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.identity import Identity
-from twisted_libp2p.identity.secrets import createFolder
-from twisted_libp2p.interfaces import IPeerStore, ITransportProvider
-from twisted_libp2p.limits import Limits
+from twisted_libp2p.interfaces import IPeerStore
 from twisted_libp2p.node import Node
-from twisted_libp2p.options import whole
+from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
-from twisted_libp2p.options.dht import DHTOptions
-from twisted_libp2p.options.finding import FindingOptions
-from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.reaching import addReaching
-from twisted_libp2p.options.tunnels import TunnelOptions
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
-from twisted_libp2p.quic.backends import installed
 from twisted_libp2p.status import serveMetrics, serveStatus
 from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.transport.ports import SharedPorts
-from twisted_libp2p.transport.unix import UnixSockets
-from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
-from twisted_libp2p.transport.websocket.transport import (
-    SecureWebSockets,
-    WebSockets,
-)
 
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
 
 _log = Logger()
-
-
-class Options(FindingOptions, DHTOptions, TunnelOptions):
-    """
-    The command line of a node.
-    """
-
-    synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"
-
-    longdesc = (
-        "Runs a libp2p node, which answers ping and identify, and serves the protocols"
-        " that its options name.  It logs the full addresses to dial it at."
-    )
-
-    optParameters: ClassVar[list[Any]] = [
-        ["peerstore", None, "memory:", "kept in sqlite:PATH or postgresql:DSN"],
-        [
-            "peerstore-limit",
-            None,
-            None,
-            "the most peers in that database, for all that use it",
-            whole(1),
-        ],
-        ["status", None, None, "serve a status page here, such as on tcp:8080"],
-        ["metrics", None, None, "serve Prometheus metrics here, such as on tcp:9100"],
-        ["low-water", None, None, "connections that are left after trimming", whole(0)],
-        [
-            "high-water",
-            None,
-            None,
-            "connections above which they are trimmed",
-            whole(0),
-        ],
-        [
-            "max-connections",
-            None,
-            None,
-            "maximum number of connections",
-            whole(0),
-        ],
-        ["tls-certificate", None, None, "certificate to listen on /wss with, in PEM"],
-        ["tls-key", None, None, "its key; in the same file by default"],
-        ["unix-mode", None, None, "mode of Unix sockets, such as 660", fileMode],
-        ["unix-owner", None, None, "their owner, USER or USER:GROUP", fileOwner],
-        [
-            "drain",
-            None,
-            None,
-            "seconds in which streams may end after SIGTERM, before the program does",
-            whole(1),
-        ],
-        ["data", "d", None, f"folder for the files of the node, such as {KEY_FILE}"],
-    ]
-
-    optFlags: ClassVar[list[Any]] = [
-        ["echo", None, f"serve {echo.PROTOCOL_ID}"],
-        ["relay-service", None, "be a relay for peers that cannot be dialed"],
-        ["port-mapping", None, "have the router forward the ports that we listen on"],
-        ["perf", None, f"serve {perf.PROTOCOL_ID}: as many bytes as a peer asks for"],
-        ["share-ports", None, "other processes may listen on the same addresses"],
-        [
-            "no-reachability",
-            None,
-            "neither ask peers to dial this node, nor dial others that ask",
-        ],
-        ["no-listen", None, "listen nowhere, and only dial"],
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["listen"] = []
-        self["announce"] = []
-        self["relay"] = []
-        self["allow"] = []
-        self["block"] = []
-        self["page-host"] = []
-        self["trust-proxy"] = []
-        self["allow-origin"] = []
-
-    def opt_listen(self, address: str) -> None:
-        """
-        listen here, as on /ip4/0.0.0.0/tcp/9; may be repeated; by default on port 4001
-        """
-        self["listen"].append(address)
-
-    def opt_announce(self, address: str) -> None:
-        """
-        state this address of ours to peers too, such as a gateway's; may be repeated
-        """
-        self["announce"].append(address)
-
-    def opt_relay(self, address: str) -> None:
-        """
-        be reached through this relay, /ip4/.../p2p/...; repeated; or auto
-        """
-        self["relay"].append(address)
-
-    def opt_allow(self, entry: str) -> None:
-        """
-        refuse all but these peers, addresses or subnets; may be repeated
-        """
-        self["allow"].append(entry)
-
-    def opt_block(self, entry: str) -> None:
-        """
-        refuse this peer, address or subnet; may be repeated
-        """
-        self["block"].append(entry)
-
-    def opt_trust_proxy(self, network: str) -> None:
-        """
-        believe proxies there about their clients, such as 10.0.0.0/8; may be repeated
-        """
-        self["trust-proxy"].append(network)
-
-    def opt_allow_origin(self, origin: str) -> None:
-        """
-        refuse /ws from web pages but of https://example.com; may be repeated
-        """
-        self["allow-origin"].append(origin)
-
-    def opt_page_host(self, host: str) -> None:
-        """
-        further host name that pages and metrics accept; may be repeated
-        """
-        self["page-host"].append(host)
-
-    def nodeArguments(self) -> dict[str, Any]:
-        """
-        Return the keyword arguments of a node that runs as a service.
-        """
-        marks = {
-            name: self[option]
-            for name, option in (("lowWater", "low-water"), ("highWater", "high-water"))
-            if self[option] is not None
-        }
-        limits = Limits.scaled(connections=self["max-connections"])
-        return {
-            **super().nodeArguments(),
-            "listen": self.listening(),
-            "announce": self["announce"],
-            "reachability": not self["no-reachability"],
-            "proxies": self["trust-proxy"],
-            "peerstore": self["peerstore"],
-            # Default marks stay below the cap.
-            "policy": ConnectionPolicy.scaled(limits.system.connections, **marks),
-            "limits": limits,
-            "gater": ListGater(
-                blocked=self["block"],
-                allowed=self["allow"],
-                only=bool(self["allow"]),
-            ),
-        }
-
-    def listening(self) -> list[str]:
-        """
-        Return the addresses to listen on.
-
-        @raise ConfigurationError: there are some, although there shall be none.
-        """
-        given: list[str] = self["listen"]
-        if self["no-listen"]:
-            if given:
-                raise ConfigurationError(f"--no-listen contradicts --listen {given[0]}")
-            return []
-        if given:
-            return given
-        if self["psk"] is not None or self["share-ports"]:
-            # Private networks have no QUIC, and its ports cannot be shared.
-            return list(defaultAddresses(False))
-        if not installed():
-            _log.info(
-                "listening on TCP alone: QUIC needs the extra twisted-libp2p[quic]"
-            )
-        return list(defaultAddresses(installed()))
-
-    def webSockets(self) -> list[ITransportProvider]:
-        """
-        Return the providers of WebSockets that have options of their own.
-        """
-        roots, certificate = self["tls-roots"], self["tls-certificate"]
-        if certificate is None and self["tls-key"] is not None:
-            raise ConfigurationError(
-                "--tls-key needs --tls-certificate FILE, the certificate of the key"
-            )
-        origins = self["allow-origin"] or None
-        own: list[ITransportProvider] = []
-        if origins is not None:
-            own.append(WebSockets(origins))
-        if origins is not None or roots is not None or certificate is not None:
-            own.append(SecureWebSockets(roots, certificate, self["tls-key"], origins))
-        return own
-
-    def providers(self) -> list[ITransportProvider]:
-        """
-        Return the providers of the transports that have options of their own.
-        """
-        found = super().providers()
-        mode, owner = self["unix-mode"], self["unix-owner"] or self.owner()
-        if mode is not None or owner is not None:
-            found.append(UnixSockets(MODE if mode is None else mode, owner))
-        return found
-
-    def identity(self) -> Identity | None:
-        """
-        Return the identity of the node: by default the key in the data folder.
-        """
-        folder = self["data"]
-        if folder is not None:
-            createFolder(folder, self.owner())
-            if self["identity"] is None:
-                self["identity"] = os.path.join(folder, KEY_FILE)
-        return super().identity()
-
-    def owner(self) -> tuple[int, int] | None:
-        """
-        Return the user and the group that C{twistd} will run the program as, by its
-        options C{--uid} and C{--gid}; None if it does not change them.
-        """
-        parent = self.parent
-        if not isinstance(parent, UsageOptions) or not _isRoot():
-            return None
-        uid, gid = parent.get("uid"), parent.get("gid")
-        if uid is None and gid is None:
-            return None
-        if gid is None:
-            gid = namedModule("pwd").getpwuid(uid).pw_gid
-        return os.geteuid() if uid is None else uid, gid
-
-    opt_l = opt_listen
-
-
-def _isRoot() -> bool:
-    """
-    Return whether the process may change its user.
-    """
-    return os.name == "posix" and os.geteuid() == 0
 
 
 class Failed(SystemExit, Exception):
