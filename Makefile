@@ -131,7 +131,7 @@ interop-peers: $(TESTING)
 .PHONY: interop
 interop: interop-peers
 	for run in $$(seq $(TIMES)); do \
-		$(BIN)/python -m pytest --reruns 1 -r R tests/interop || exit 1; done
+		$(BIN)/python -m pytest --reruns 2 --reruns-delay 5 -r R tests/interop || exit 1; done
 
 .PHONY: lab
 lab: $(TESTING)

@@ -40,7 +40,7 @@ CELLS: list[Any] = [
     # it has dialed, and closes it.
     pytest.param(
         ("js", "ours", "1", "forwarding", "tcp"),
-        marks=pytest.mark.xfail(strict=True, reason="js-libp2p hangs up"),
+        marks=pytest.mark.xfail(reason="js-libp2p hangs up"),
     ),
 ]
 

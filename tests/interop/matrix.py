@@ -163,8 +163,8 @@ JS_ECDSA = Note(
 
 RUST_DROP = Note(
     "rust-drop",
-    "libp2p-quic 0.14.0 (rust) ends a stream that is dropped by a FIN, and has no other"
-    " way to reset one",
+    "libp2p-quic 0.14.0 (rust) ends a stream that is dropped by a FIN and asks the"
+    " other side to stop, and has no other way to reset one",
     "no issue found; ``transports/quic/src/connection/stream.rs``",
 )
 
@@ -279,7 +279,7 @@ class Cell:
 
     def gap(self, task: str) -> Note | None:
         """
-        Return why a task has to fail on this connection, if it has to.
+        Return why a task can fail on this connection, if the peer has such a gap.
         """
         if not self.native:
             return None
