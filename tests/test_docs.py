@@ -373,6 +373,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/peerstore.rst")
 
+    def test_chat(self) -> Deferred[None]:
+        """
+        docs/howto/chat.rst: two members of a chat, and its test.
+        """
+        return self.page("docs/howto/chat.rst")
+
     def test_testing(self) -> Deferred[None]:
         """
         docs/howto/testing.rst: the test of a protocol of one's own.

@@ -17,18 +17,31 @@ from twisted_libp2p import Identity, Node, PeerID, Stream
 from twisted_libp2p.events import PeerDisconnected
 from twisted_libp2p.printable import printable
 
-nicks: dict[PeerID, str] = {}
+
+class Room:
+    def __init__(self, node: Node, nick: str, show: Any) -> None:
+        self.nick, self.show, self.nicks = nick, show, dict[PeerID, str]()
+        self.session = node.session("all", "/room/1.0.0", lambda: Member(self))
+        node.events.subscribe(PeerDisconnected, self.gone)
+
+    def say(self, text: str) -> None:
+        for member in self.session.protocols.values():
+            member.tell(say=text)
+
+    def gone(self, event: PeerDisconnected) -> None:
+        if nick := self.nicks.pop(event.peer, None):
+            self.show(f"* {nick} {'has left' if event.ending == 'left' else 'is gone'}")
 
 
 class Member(LineOnlyReceiver):
     transport: Stream
     delimiter = b"\n"
 
-    def __init__(self, nick: str) -> None:
-        self.nick = nick
+    def __init__(self, room: Room) -> None:
+        self.room = room
 
     def connectionMade(self) -> None:
-        self.tell(hello=self.nick)
+        self.tell(hello=self.room.nick)
 
     def tell(self, **message: str) -> None:
         self.sendLine(json.dumps(message).encode())
@@ -36,41 +49,32 @@ class Member(LineOnlyReceiver):
     def lineReceived(self, line: bytes) -> None:
         message, peer = json.loads(line), self.transport.getPeer().peerID
         if "hello" in message:
-            nicks[peer] = printable(message["hello"])
-            print(f"* {nicks[peer]} is here", flush=True)
+            self.room.nicks[peer] = printable(message["hello"])
+            self.room.show(f"* {self.room.nicks[peer]} is here")
         else:
-            print(f"<{nicks[peer]}> {printable(message['say'])}", flush=True)
+            self.room.show(f"<{self.room.nicks[peer]}> {printable(message['say'])}")
 
 
 class Keyboard(LineOnlyReceiver):
     delimiter = b"\n"
 
-    def __init__(self, members: dict[PeerID, Any]) -> None:
-        self.members, self.closed = members, Deferred[None]()
+    def __init__(self, room: Room) -> None:
+        self.room, self.closed = room, Deferred[None]()
 
     def lineReceived(self, line: bytes) -> None:
-        for member in self.members.values():
-            member.tell(say=line.decode())
+        self.room.say(line.decode())
 
     def connectionLost(self, reason: Any = None) -> None:
         self.closed.callback(None)
 
 
-def gone(event: PeerDisconnected) -> None:
-    if nick := nicks.pop(event.peer, None):
-        how = "has left" if event.ending == "left" else "is gone"
-        print(f"* {nick} {how}", flush=True)
-
-
 async def main(reactor: Any, nick: str, key: str, listen: str, *friends: str) -> None:
     async with Node(reactor, Identity.fromFile(key), listen) as node:
-        room = node.session("all", "/room/1.0.0", lambda: Member(nick))
-        node.events.subscribe(PeerDisconnected, gone)
+        room = Room(node, nick, lambda text: print(text, flush=True))
         for friend in friends:
             node.keep(friend, "room")
         print("listening on", node.addresses[0], flush=True)
-        keyboard = Keyboard(room.protocols)
-        StandardIO(keyboard, reactor=reactor)
+        StandardIO(keyboard := Keyboard(room), reactor=reactor)
         await keyboard.closed
 
 

@@ -226,7 +226,7 @@ class HostTransport(MemoryTransport):
         if self._source is None:
             return super().clientEndpoint(address, options)
         number = int(address.value("memory") or 0)
-        return _Endpoint(self._network, self._source, number)
+        return _Endpoint(self.network, self._source, number)
 
     def toMultiaddr(self, address: IAddress) -> Multiaddr | None:
         """

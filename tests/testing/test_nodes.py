@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -17,11 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import OpenGater
-from twisted_libp2p.errors import DialToSelf
+from twisted_libp2p.errors import ConfigurationError, DialFailed, DialToSelf
 from twisted_libp2p.events import PeerDisconnected
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import Ending, Source
+from twisted_libp2p.interfaces import DialOptions, Ending, Source
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 
 class Dials(OpenGater):
@@ -235,3 +236,119 @@ class MemoryNodesTests(SynchronousTestCase):
             nodes.settle()
             nodes.connect(one, other)
             nodes.stop()
+
+
+class PartitionTests(SynchronousTestCase):
+    """
+    Nodes whose network is cut between them.
+    """
+
+    def start(self, delay: float = 0.0, **options: Any) -> None:
+        """
+        Start two nodes and connect them.
+        """
+        self.nodes = MemoryNodes(delay)
+        self.addCleanup(self.nodes.stop)
+        self.one, self.other = self.nodes.start(**options), self.nodes.start()
+        self.nodes.connect(self.one, self.other)
+
+    def test_bytes(self) -> None:
+        """
+        A short partition delays bytes; the connection stays.
+        """
+        for delay in (0.0, 0.05):
+            self.start(delay)
+            self.nodes.partition(self.one, self.other)
+            pinged = ensureDeferred(self.one.ping(self.other.peerID))
+            self.nodes.advance(5.0)
+            self.assertNoResult(pinged)
+            self.nodes.heal(self.other, self.one)
+            self.nodes.result(pinged)
+            self.assertEqual(len(self.one.connections), 1)
+
+    def test_lost(self) -> None:
+        """
+        Both nodes lose each other in a long partition, and the news of that does not
+        cross it.  A dial does not either: it ends in time, or waits until the network
+        is healed.
+        """
+        for delay in (0.0, 0.05):
+            self.start(delay)
+            gone = [
+                each.events.next(PeerDisconnected) for each in (self.one, self.other)
+            ]
+            self.nodes.partition(self.one, self.other)
+            self.nodes.advance(300.0)
+            for each in gone:
+                self.assertEqual(self.successResultOf(each).ending, Ending.LOST)
+            late = self.one.connect(self.other.addresses[0])
+            self.nodes.advance(300.0)
+            self.failureResultOf(late, DialFailed)
+            waiting = self.one.connect(self.other.addresses[0])
+            self.nodes.settle()
+            self.assertNoResult(waiting)
+            self.nodes.heal()
+            self.assertEqual(self.nodes.result(waiting).remotePeer, self.other.peerID)
+
+    def test_kept(self) -> None:
+        """
+        A kept peer is connected again after the partition.
+        """
+        self.start()
+        self.one.keep(self.other.addresses[0], "test")
+        self.nodes.partition(self.one, self.other)
+        self.nodes.advance(300.0)
+        self.assertEqual(len(self.one.connections), 0)
+        self.nodes.heal()
+        self.nodes.advance(600.0)
+        self.assertEqual(len(self.one.connections.to(self.other.peerID)), 1)
+
+    def test_others(self) -> None:
+        """
+        A partition is between two nodes: a third one reaches both, and is itself parted
+        only by a second partition.
+        """
+        self.start()
+        third = self.nodes.start()
+        self.nodes.partition(self.one, self.other)
+        for each in (self.one, self.other):
+            self.nodes.connect(third, each)
+        self.nodes.partition(self.one, third)
+        self.nodes.heal(self.one, self.other)
+        self.nodes.result(self.one.ping(self.other.peerID))
+        with self.assertRaises(AssertionError):
+            self.nodes.result(self.one.ping(third.peerID))
+
+    def test_crash(self) -> None:
+        """
+        The crash of a node is seen by its peer after the partition, at the latest.
+        """
+        self.start()
+        gone = self.one.events.next(PeerDisconnected)
+        self.nodes.partition(self.one, self.other)
+        self.nodes.crash(self.other)
+        self.assertNoResult(gone)
+        self.nodes.heal()
+        self.assertEqual(self.successResultOf(gone).ending, Ending.LOST)
+
+    def test_stop(self) -> None:
+        """
+        A node stops during a partition, if it has the time; dials that wait then end.
+        """
+        self.start()
+        self.nodes.partition(self.one, self.other)
+        dialed = self.one.connect(self.other.addresses[0], DialOptions(fresh=True))
+        stopped = self.one.stopService()
+        self.nodes.advance(60.0)
+        self.successResultOf(stopped)
+        self.failureResultOf(dialed)
+
+    def test_unknown(self) -> None:
+        """
+        Nodes without this network cannot be parted.
+        """
+        self.start()
+        foreign = self.nodes.start(transports=[MemoryTransport(MemoryNetwork(Clock()))])
+        for pair in ((self.one, foreign), (foreign, self.one)):
+            with self.assertRaises(ConfigurationError):
+                self.nodes.partition(*pair)

@@ -23,6 +23,7 @@ A test of a protocol of yours::
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
+from itertools import product
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -31,9 +32,11 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connection import Connection
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
+from twisted_libp2p.transport.memory import Link
 
 __all__ = ["MemoryNodes"]
 
@@ -67,6 +70,8 @@ class MemoryNodes:
         self.clock = Clock()
         self.network = MemoryNetwork(self.clock, delay)
         self._nodes: list[Node] = []
+        self._transports: dict[Node, list[MemoryTransport]] = {}
+        self._cut: dict[Link, tuple[Node, Node]] = {}
 
     def start(self, listen: Iterable[str] = ("/memory/0",), **options: Any) -> Node:
         """
@@ -79,6 +84,11 @@ class MemoryNodes:
         options.setdefault("transports", [MemoryTransport(self.network)])
         node = Node(self.clock, listen=listen, **options)
         self._nodes.append(node)
+        self._transports[node] = [
+            each
+            for each in options["transports"]
+            if isinstance(each, MemoryTransport) and each.network is self.network
+        ]
         node.startService()
         self.settle()
         return node
@@ -164,12 +174,43 @@ class MemoryNodes:
         self.settle()
         self.result(node.stopService())
 
+    def partition(self, one: Node, other: Node) -> None:
+        """
+        Cut the way between two nodes: until L{heal} no bytes arrive, no new
+        connections, and no ends of old ones.  As in a real network, a node notices that
+        only when its pings or dials get no answer in time.
+
+        @raise ConfigurationError: a node has no transport of L{network}.
+        """
+        for node in (one, other):
+            if not self._transports.get(node):
+                raise ConfigurationError(
+                    "partition takes nodes of start() that use its MemoryTransport"
+                )
+        for near, far in product(self._transports[one], self._transports[other]):
+            link = self.network.link(near, far)
+            link.cut()
+            self._cut[link] = one, other
+
+    def heal(self, *pair: Node) -> None:
+        """
+        Repair the way between two nodes: all that has waited arrives.
+
+        @param pair: the two nodes; without them, every way is repaired.
+        """
+        for link, nodes in list(self._cut.items()):
+            if not pair or set(pair) == set(nodes):
+                del self._cut[link]
+                link.repair()
+        self.settle()
+
     def stop(self) -> None:
         """
-        Stop all nodes.
+        Stop all nodes, after all partitions are healed.
 
         @raise AssertionError: they have left something to do for the reactor.
         """
+        self.heal()
         nodes, self._nodes = self._nodes, []
         for node in nodes:
             self.result(node.stopService())

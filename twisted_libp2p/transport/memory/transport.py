@@ -38,6 +38,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.transport.memory.addresses import MemoryAddress, MemoryAddressing
 from twisted_libp2p.transport.memory.end import HIGH_WATER, MemoryEnd
+from twisted_libp2p.transport.memory.link import Link
 from twisted_libp2p.transport.memory.numbers import MemoryNumbers, MemoryPort
 
 __all__ = ["MemoryNetwork", "MemoryTransport"]
@@ -46,14 +47,20 @@ __all__ = ["MemoryNetwork", "MemoryTransport"]
 class _ClockedEnd(MemoryEnd):
     """
     One end whose bytes arrive after the delay of the network, at most L{HIGH_WATER} of
-    them in one turn of the clock.
+    them in one turn of the clock, and not while the link is cut.
     """
 
     def __init__(
-        self, clock: IReactorTime, delay: float, host: IAddress, protocol: IProtocol
+        self,
+        clock: IReactorTime,
+        delay: float,
+        link: Link,
+        host: IAddress,
+        protocol: IProtocol,
     ) -> None:
         super().__init__(host, protocol, delay)
         self._clock = clock
+        self._link = link
         self._scheduled = False
 
     def _now(self) -> float:
@@ -70,6 +77,9 @@ class _ClockedEnd(MemoryEnd):
         """
         Deliver once, unless the other end has paused.
         """
+        if self._link.isCut:
+            self._link.whenOpen().addCallback(self._resume)
+            return
         self._scheduled = False
         silent = self.disconnected or self._aborted or self.stalled
         if silent or not self.other._reading:
@@ -78,8 +88,32 @@ class _ClockedEnd(MemoryEnd):
         if self._written or (self.disconnecting and self._endsAt > self._now()):
             self._schedule()
 
+    def _resume(self, opened: None) -> None:
+        """
+        Deliver again: the link was repaired.
+        """
+        self._scheduled = False
+        self._schedule()
+
+    def abortConnection(self) -> None:
+        """
+        Drop the written bytes and close at once, also if the other end was aborted and
+        the news of that has not arrived.
+        """
+        if self._aborted:
+            self.disconnecting = True
+            self._clock.callLater(0, self.lose, ConnectionAborted())
+        else:
+            super().abortConnection()
+
     def _cut(self) -> None:
         self._clock.callLater(0, self.lose, ConnectionAborted())
+        self._link.whenOpen().addCallback(self._sendAbort)
+
+    def _sendAbort(self, opened: None) -> None:
+        """
+        Let the other end see the abort, after the delay.
+        """
         self._clock.callLater(self._delay, self.other.lose, ConnectionLost())
 
 
@@ -109,6 +143,40 @@ class MemoryNetwork(MemoryNumbers[IProtocolFactory]):
     The network of the nodes that share it; it carries bytes.
     """
 
+    def __init__(self, clock: IReactorTime, delay: float = 0.0) -> None:
+        super().__init__(clock, delay)
+        # By the transports of their two nodes; and the transport of each listener.
+        self._links: dict[frozenset[object], Link] = {}
+        self._places: dict[int, object] = {}
+
+    def link(self, one: object, other: object) -> Link:
+        """
+        Return the link between the nodes of two transports.
+        """
+        return self._links.setdefault(frozenset((one, other)), Link())
+
+    def linkTo(self, transport: object, address: MemoryAddress) -> Link:
+        """
+        Return the link from the node of a transport to the node that listens, or has
+        listened, on an address.
+        """
+        return self.link(transport, self._places.get(address.number))
+
+    def listenFor(
+        self, transport: object, address: MemoryAddress, factory: IProtocolFactory
+    ) -> Deferred[IListeningPort]:
+        """
+        Listen at once, or fail at once, for the node of a transport.
+        """
+
+        def note(port: IListeningPort) -> IListeningPort:
+            host = port.getHost()
+            assert isinstance(host, MemoryAddress)
+            self._places[host.number] = transport
+            return port
+
+        return self.listen(address, factory).addCallback(note)
+
     def port(
         self, address: MemoryAddress, receiver: IProtocolFactory
     ) -> MemoryPort[IProtocolFactory]:
@@ -123,16 +191,19 @@ class MemoryNetwork(MemoryNumbers[IProtocolFactory]):
         server: IProtocol,
         address: MemoryAddress,
         source: IAddress | None = None,
+        link: Link | None = None,
     ) -> None:
         """
         Connect two protocols: the server's first, as with sockets.
 
         @param address: the address of the server.
         @param source: the address of the client; None is a free number.
+        @param link: the way between them; None is never cut.
         """
         host = self.free() if source is None else source
-        near = _ClockedEnd(self.clock, self.delay, host, client)
-        far = _ClockedEnd(self.clock, self.delay, address, server)
+        link = link or Link()
+        near = _ClockedEnd(self.clock, self.delay, link, host, client)
+        far = _ClockedEnd(self.clock, self.delay, link, address, server)
         near.other, far.other = far, near
         server.makeConnection(far)
         client.makeConnection(near)
@@ -147,25 +218,30 @@ class _ClientEndpoint:
     def __init__(
         self,
         network: MemoryNetwork,
+        transport: MemoryTransport,
         address: MemoryAddress,
         source: MemoryAddress | None,
     ) -> None:
         self._network = network
+        self._transport = transport
         self._address = address
         self._source = source
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Connect after a round trip, or fail.
+        Connect after a round trip, and not while the link is cut; or fail.
         """
+        link = self._network.linkTo(self._transport, self._address)
         if not self._network.delay:
-            return self._connect(protocolFactory)
-        arriving: Deferred[Any] = deferLater(
-            self._network.clock, 2 * self._network.delay
-        )
-        return arriving.addCallback(lambda _: self._connect(protocolFactory))
+            arriving: Deferred[Any] = link.whenOpen()
+        else:
+            arriving = deferLater(self._network.clock, 2 * self._network.delay)
+            arriving.addCallback(lambda _: link.whenOpen())
+        return arriving.addCallback(lambda _: self._connect(protocolFactory, link))
 
-    def _connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+    def _connect(
+        self, protocolFactory: IProtocolFactory, link: Link
+    ) -> Deferred[IProtocol]:
         address = self._address
         factory = self._network.receiver(address)
         server = None if factory is None else factory.buildProtocol(address)
@@ -174,7 +250,7 @@ class _ClientEndpoint:
         client = protocolFactory.buildProtocol(address)
         if client is None:
             return fail(ConnectionRefusedError("the factory gave no protocol"))
-        self._network.join(client, server, address, self._source)
+        self._network.join(client, server, address, self._source, link)
         return succeed(client)
 
 
@@ -184,21 +260,27 @@ class _ServerEndpoint:
     Listens at a number in a network; 0 takes a free one.
     """
 
-    def __init__(self, network: MemoryNetwork, address: MemoryAddress) -> None:
+    def __init__(
+        self, network: MemoryNetwork, transport: MemoryTransport, address: MemoryAddress
+    ) -> None:
         self._network = network
+        self._transport = transport
         self._address = address
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
         Listen at once, or fail at once.
         """
-        return self._network.listen(self._address, protocolFactory)
+        return self._network.listenFor(self._transport, self._address, protocolFactory)
 
 
 @implementer(ITransport, IKeepsToProxy)
 class MemoryTransport(MemoryAddressing):
     """
-    Dials, and listens on, C{/memory} addresses of one network.
+    Dials, and listens on, C{/memory} addresses of one network, for one node: the links
+    of the network lead from transport to transport.
+
+    @ivar network: the network of the peers to reach.
     """
 
     name = "memory"
@@ -208,7 +290,7 @@ class MemoryTransport(MemoryAddressing):
         """
         @param network: the network of the peers to reach.
         """
-        self._network = network
+        self.network = network
 
     def clientEndpoint(
         self, address: Multiaddr, options: DialOptions = DEFAULT_OPTIONS
@@ -220,10 +302,10 @@ class MemoryTransport(MemoryAddressing):
         """
         local = options.local
         source = None if local is None else MemoryAddress.of(local)
-        return _ClientEndpoint(self._network, MemoryAddress.of(address), source)
+        return _ClientEndpoint(self.network, self, MemoryAddress.of(address), source)
 
     def serverEndpoint(self, address: Multiaddr) -> IStreamServerEndpoint:
         """
         Return the endpoint that listens on an address.
         """
-        return _ServerEndpoint(self._network, MemoryAddress.of(address))
+        return _ServerEndpoint(self.network, self, MemoryAddress.of(address))
