@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Targets: the requests whose peer is named to a server, tickets, and the lines of the
-control socket.
+Targets: the requests whose peer is named to a server, those of programs at the door,
+tickets, and the lines of the control socket.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import binascii
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 from tests.fuzz.target import sameHoweverCut, target
 from tests.vectors import vector
@@ -18,7 +20,12 @@ from twisted_libp2p.access.ticket import SECRET_SIZE, Ticket
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.control.messages import LineBuffer, parseMessage, writeMessage
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
-from twisted_libp2p.tunnel.prefaces import MAX_HEAD, HttpPreface
+from twisted_libp2p.tunnel.door.http import HttpRequest
+from twisted_libp2p.tunnel.door.places import Places
+from twisted_libp2p.tunnel.door.request import DoorRequest, Refused
+from twisted_libp2p.tunnel.door.socks import VERSION, SocksRequest
+from twisted_libp2p.tunnel.head import MAX_HEAD
+from twisted_libp2p.tunnel.prefaces import HttpPreface
 
 _PEER = vector("key.test_identity_01")["peer_id"]
 
@@ -43,7 +50,7 @@ def httpRequests(data: bytes) -> None:
             if preface.done:
                 return passed + b"".join(pieces)
             assert not passed
-            assert len(preface._head) <= MAX_HEAD + 4
+            assert len(preface._reader._buffer) <= MAX_HEAD + 4
         return "more"
 
     passed = sameHoweverCut(data, run)
@@ -57,6 +64,44 @@ def httpRequests(data: bytes) -> None:
         assert {
             value.strip() for name, _, value in fields if name.strip() == b"upgrade"
         } <= {b"websocket"}
+
+
+@target
+def doorRequests(data: bytes) -> None:
+    """
+    A program at the door is answered once however its bytes are cut; of a URL only the
+    path is passed on, with one host and the order to close.
+    """
+
+    def run(pieces: Iterator[bytes]) -> object:
+        request: DoorRequest | None = None
+        answers = b""
+        for piece in filter(None, pieces):
+            if request is None:
+                socks = piece[0] == VERSION
+                request = SocksRequest() if socks else HttpRequest()
+            try:
+                answers += request.receive(piece)
+            except Refused as refused:
+                return "refused", answers + request.refuse(refused)
+            if request.wanted is not None:
+                rest = request.trailing + b"".join(pieces)
+                return request.wanted, answers, request.accept(), rest
+        return "more", answers
+
+    result: Any = sameHoweverCut(data, run)
+    if result[0] in ("refused", "more"):
+        return
+    wanted, _, accepted, trailing = result
+    assert 0 <= wanted.port < 1 << 16
+    if not accepted:
+        head, _, _ = trailing.partition(b"\r\n\r\n")
+        request, *lines = head.split(b"\r\n")
+        assert request.split(b" ")[1].startswith(b"/")
+        names = [line.lower().partition(b":")[0] for line in lines]
+        assert names.count(b"host") == names.count(b"connection") == 1
+    with suppress(Refused):
+        Places(lambda name: None).find(wanted)
 
 
 @target

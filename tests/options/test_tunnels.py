@@ -16,6 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.access.book import PeerBook
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.tap import Failed, Options, makeService
+from twisted_libp2p.tunnel.door.places import Place
+from twisted_libp2p.tunnel.door.request import Wanted
+from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.served import ServedPort
 from twisted_libp2p.tunnel.tunnel import Tunnel
 
@@ -56,6 +59,21 @@ class TunnelOptionsTests(SynchronousTestCase):
             [("tcp:1", PEER, "/b"), ("tcp:2", PEER, "/b")],
         )
 
+    def test_door(self) -> None:
+        """
+        The door leads to paired peers, and to the protocols of ports.
+        """
+        folder = self.mktemp()
+        PeerBook(os.path.join(folder, "peers")).add(PEER, "home")
+        node = self.make(
+            "--data", folder, "--socks", "tcp:1080", "--socks-port", "81=/b"
+        )
+        (door,) = (each for each in node.services if isinstance(each, Door))
+        self.assertEqual(door.places.find(Wanted("home.p2p", 81)), Place(PEER, "/b"))
+        self.assertEqual(
+            door.places.find(Wanted("home.p2p", 80)), Place(PEER, "/http/1.1")
+        )
+
     def test_wrong(self) -> None:
         """
         A mistake is one line, which has the value.
@@ -73,6 +91,9 @@ class TunnelOptionsTests(SynchronousTestCase):
             ((*SERVE, "--allow-for", "/b=@paired"), "it needs --serve /b=ENDPOINT"),
             ((*SERVE, "--allow-for", "/a=@paired"), "@paired needs --data FOLDER"),
             ((*SERVE, "--allow-for", "/a=me"), "'me' is no peer id"),
+            (("--socks", "1080"), "1080 is no server endpoint"),
+            (("--socks-port", "81=/a"), "it needs --socks ENDPOINT"),
+            (("--socks", "tcp:1", "--socks-port", "81"), "to be PORT=PROTOCOL"),
             (("--groups", groups), "family has to be a list of peer ids"),
         ):
             error = str(self.assertRaises(Failed, self.make, *arguments))

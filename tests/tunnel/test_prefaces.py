@@ -14,8 +14,8 @@ from tests.vectors import vector
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
 from twisted_libp2p.transport.proxyheader import readProxyHeader
+from twisted_libp2p.tunnel.head import MAX_HEAD
 from twisted_libp2p.tunnel.prefaces import (
-    MAX_HEAD,
     PEER_FIELD,
     HttpPreface,
     ProxyPreface,

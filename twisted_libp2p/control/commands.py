@@ -12,6 +12,7 @@ from twisted_libp2p.access.pairing import PairingService
 from twisted_libp2p.control.server import Command
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.forward import Traffic
+from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.served import ServedPort
 from twisted_libp2p.tunnel.tunnel import Tunnel
 
@@ -71,6 +72,11 @@ def statusOf(node: Node, pairing: PairingService) -> dict[str, Any]:
             }
             for each in node.services
             if isinstance(each, ServedPort)
+        ],
+        "doors": [
+            {"local": each.local, **_counts(each.traffic)}
+            for each in node.services
+            if isinstance(each, Door)
         ],
     }
 

@@ -7,19 +7,23 @@ The options of tunnels.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from twisted.python.usage import UsageError
 
 from twisted_libp2p.access.book import PeerBook
 from twisted_libp2p.access.lists import AccessLists
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHostService
 from twisted_libp2p.options.command import seconds
 from twisted_libp2p.options.data import BOOK_FILE, DataOptions
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.tunnel.door.places import PROTOCOLS, Places, parsePort
+from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.prefaces import naming
 from twisted_libp2p.tunnel.served import ServedPort, parseServe
 from twisted_libp2p.tunnel.target import TunnelText, protocolOf
@@ -35,6 +39,7 @@ class TunnelOptions(NodeOptions):
 
     optParameters: ClassVar[list[Any]] = [
         ["groups", None, None, "file of groups of peers, for --allow-for"],
+        ["socks", None, None, "listen here as a proxy that reaches peers: tcp:1080"],
     ]
 
     def __init__(self) -> None:
@@ -43,6 +48,7 @@ class TunnelOptions(NodeOptions):
         self["name-peer"] = []
         self["allow-for"] = []
         self["open"] = []
+        self["socks-port"] = []
 
     def opt_serve(self, forward: str) -> None:
         """
@@ -67,6 +73,12 @@ class TunnelOptions(NodeOptions):
         listen here for a peer, such as tcp:2222=PEER/ssh/1.0.0; may be repeated
         """
         self["open"].append(tunnel)
+
+    def opt_socks_port(self, port: str) -> None:
+        """
+        reach this protocol by a port, as 5432=/postgresql/1.0.0; may be repeated
+        """
+        self["socks-port"].append(port)
 
     def access(self) -> AccessLists:
         """
@@ -128,6 +140,27 @@ class TunnelOptions(NodeOptions):
                 raise ConfigurationError(f"--open {text}: there is this tunnel already")
             names.add(tunnel.name)
             yield tunnel
+        yield from self._doors(reactor, access.book)
+
+    def _doors(self, reactor: Any, book: PeerBook | None) -> Iterator[Door]:
+        """
+        Make the door, if there is to be one.
+
+        @raise ConfigurationError: an option has no usable value.
+        """
+        ports = dict(parsePort(text) for text in self["socks-port"])
+        if self["socks"] is None:
+            if ports:
+                raise ConfigurationError(
+                    f"--socks-port {self['socks-port'][0]}: it needs --socks ENDPOINT"
+                )
+            return
+
+        def named(name: str) -> tuple[PeerID, Iterable[Multiaddr]] | None:
+            entry = None if book is None else book.find(name)
+            return None if entry is None else (entry.peer, entry.addresses)
+
+        yield Door(reactor, self["socks"], Places(named, {**PROTOCOLS, **ports}))
 
     def _open(self, reactor: Any, tunnel: TunnelText, book: PeerBook | None) -> Tunnel:
         """

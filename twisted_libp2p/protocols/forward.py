@@ -32,7 +32,7 @@ from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
 from twisted_libp2p.printable import printable
 
-__all__ = ["ForwardFactory", "Pipe", "Preface", "Traffic"]
+__all__ = ["ForwardFactory", "Inbound", "Pipe", "Preface", "Traffic"]
 
 _log = Logger()
 
@@ -185,25 +185,32 @@ class _Outbound(Pipe):
             self.other.transport.write(data)
 
 
-class _Inbound(Pipe):
+class Inbound(Pipe):
     """
     The end on the accepted side, which waits for the other end to be connected.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, traffic: Traffic) -> None:
-        self._endpoint = endpoint
+    def __init__(self, traffic: Traffic) -> None:
+        """
+        @param traffic: counts this end and its bytes.
+        """
         self._traffic = traffic
         self._connecting: Deferred[IProtocol] | None = None
 
     def connectionMade(self) -> None:
         """
-        Connect the other end, and receive nothing until that is done.
+        Count this end.
         """
         self._traffic.opened += 1
         self._traffic.open += 1
+
+    def reach(self, endpoint: IStreamClientEndpoint) -> None:
+        """
+        Connect the other end, and receive nothing until that is done.
+        """
         self.transport.pauseProducing()
         factory = StreamFactory(lambda: _Outbound(self._traffic))
-        self._connecting = maybeDeferred(self._endpoint.connect, factory)
+        self._connecting = maybeDeferred(endpoint.connect, factory)
         # An error in joining the two ends this one too.
         self._connecting.addCallback(self._connected).addErrback(self._failed)
 
@@ -230,13 +237,20 @@ class _Inbound(Pipe):
             return
         self._connecting = None
         self._traffic.failed += 1
-        self._refuse(reason.getErrorMessage())
+        self.refuse(reason)
 
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, failure: Failure) -> None:
         """
         Log the reason, and end this end.
         """
-        self._traffic.error = reason
+        self.logReason(failure)
+        _abort(self.transport)
+
+    def logReason(self, failure: Failure) -> None:
+        """
+        Log, and record, the reason for which this end is not joined with another one.
+        """
+        reason = self._traffic.error = failure.getErrorMessage()
         # Any server may use the factory.
         peer = self.transport.getPeer()
         protocol = peer.protocolID if isinstance(peer, PeerAddress) else "a connection"
@@ -246,7 +260,6 @@ class _Inbound(Pipe):
             peer=peer,
             reason=reason,
         )
-        _abort(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -259,7 +272,24 @@ class _Inbound(Pipe):
         super().connectionLost(reason)
 
 
-class _Named(_Inbound):
+class _Forwarded(Inbound):
+    """
+    An accepted end whose other end is always at the same endpoint.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint, traffic: Traffic) -> None:
+        super().__init__(traffic)
+        self._endpoint = endpoint
+
+    def connectionMade(self) -> None:
+        """
+        Connect the other end at once.
+        """
+        super().connectionMade()
+        self.reach(self._endpoint)
+
+
+class _Named(_Forwarded):
     """
     An accepted end whose peer is named to the other one.
     """
@@ -284,8 +314,8 @@ class _Named(_Inbound):
         if not self._preface.done:
             try:
                 data = self._preface.receive(data)
-            except ProtocolViolation as error:
-                self._refuse(str(error))
+            except ProtocolViolation:
+                self.refuse(Failure())
                 return
         super().dataReceived(data)
 
@@ -324,5 +354,5 @@ class ForwardFactory(Factory):
         Serve one more stream.
         """
         if self._preface is None:
-            return _Inbound(self._endpoint, self.traffic)
+            return _Forwarded(self._endpoint, self.traffic)
         return _Named(self._endpoint, self.traffic, self._preface(addr))

@@ -76,6 +76,9 @@ async def status(reactor: Any, options: Any) -> None:
         )
         for each in answer["tunnels"]
     ]
+    lines += [
+        ("door", f"{each['local']}: {_traffic(each)}") for each in answer["doors"]
+    ]
     lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
     lines += [("connected", _connection(each)) for each in answer["peers"]]
     for name, text in lines:

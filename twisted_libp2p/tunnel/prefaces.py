@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.address.scope import ipOf
-from twisted_libp2p.errors import ConfigurationError, ProtocolViolation
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.protocols.forward import Preface
 from twisted_libp2p.transport.proxyheader import writeProxyHeader
+from twisted_libp2p.tunnel.head import HeadReader, writeHead
 
-__all__ = ["HEADER", "MAX_HEAD", "PEER_FIELD", "HttpPreface", "ProxyPreface", "naming"]
+__all__ = ["HEADER", "PEER_FIELD", "HttpPreface", "ProxyPreface", "naming"]
 
 #: The type of the field of the PROXY protocol that has the peer id, as text: one in the
 #: range for applications.
@@ -25,15 +26,6 @@ PEER_FIELD: Final = 0xE0
 
 #: The header of HTTP that has the peer id.
 HEADER: Final = b"X-Libp2p-Peer"
-
-#: Maximum size of the head of a request, in bytes.
-MAX_HEAD: Final = 16 * 1024
-
-_REQUEST = re.compile(rb"[!-~]+ [^\0-\x20\x7f]+ HTTP/1\.[01]")
-
-# To some servers a line also ends at one of the characters that are no part of a value
-# here, and another header follows.
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")
 
 _SEPARATORS = re.compile(rb"[^0-9a-z]")
 
@@ -73,13 +65,13 @@ class HttpPreface:
     ignore any further bytes (RFC 9112, section 9.6).  Upgrades other than those to a
     WebSocket are not passed on.
 
-    It keeps the head of one request, which has at most L{MAX_HEAD} bytes.
+    It keeps the head of one request.
     """
 
     def __init__(self, peer: PeerAddress) -> None:
         self.done = False
         self._peer = str(peer.peerID).encode()
-        self._head = b""
+        self._reader = HeadReader()
 
     def start(self) -> bytes:
         """
@@ -94,44 +86,26 @@ class HttpPreface:
         @return: the changed head, and the bytes after it; nothing before its end.
         @raise ProtocolViolation: it is too long, or malformed.
         """
-        self._head += data
-        head, end, body = self._head.partition(b"\r\n\r\n")
-        if len(head) > MAX_HEAD:
-            raise ProtocolViolation("HTTP", f"the head has over {MAX_HEAD} bytes")
-        if not end:
+        head = self._reader.receive(data)
+        if head is None:
             return b""
-        self.done, self._head = True, b""
-        return self._changed(head) + body
-
-    def _changed(self, head: bytes) -> bytes:
-        """
-        Change the lines of a head.
-        """
-        request, *lines = head.split(b"\r\n")
-        # A server skips an empty line, and gives no headers to a request without a
-        # version.
-        if not _REQUEST.fullmatch(request):
-            raise ProtocolViolation("HTTP", "a malformed request")
+        self.done = True
         upgrade = False
         kept = []
-        for line in lines:
-            field = _FIELD.fullmatch(line)
-            if field is None:
-                raise ProtocolViolation("HTTP", "a malformed header")
-            name, value = field.groups()
+        for name, value in head.fields:
             # Servers of CGI and WSGI make an underscore of any other character.
-            name = _SEPARATORS.sub(b"-", name.lower())
-            if name in (HEADER.lower(), b"connection"):
+            plain = _SEPARATORS.sub(b"-", name.lower())
+            if plain in (HEADER.lower(), b"connection"):
                 continue
-            if name == b"upgrade":
+            if plain == b"upgrade":
                 # Requests follow an upgrade to HTTP/2, whose headers are not seen here.
                 if value.strip().lower() != b"websocket":
                     continue
                 upgrade = True
-            kept.append(line)
-        closing = b"close, Upgrade" if upgrade else b"close"
-        added = [b"Connection: " + closing, HEADER + b": " + self._peer]
-        return b"\r\n".join([request, *added, *kept, b"", b""])
+            kept.append((name, value))
+        closing = b" close, Upgrade" if upgrade else b" close"
+        added = [(b"Connection", closing), (HEADER, b" " + self._peer)]
+        return writeHead(head.request, [*added, *kept]) + head.rest
 
 
 _WAYS: Final[dict[str, Callable[[Any], Preface]]] = {
