@@ -30,7 +30,6 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -48,6 +47,7 @@ from twisted_libp2p.interfaces import (
     Stream,
     Verdict,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import brief
 
 __all__ = [

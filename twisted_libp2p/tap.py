@@ -14,7 +14,6 @@ from socket import gethostname
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
 
@@ -25,6 +24,7 @@ from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IPeerStore
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE

@@ -47,7 +47,7 @@ class HealthTests(PageTestCase):
             self.ready(),
             (
                 200,
-                "ok listening: on 1 of 1 addresses\n"
+                f"ok listening: on {self.node.listeners.requested[0]}\n"
                 "ok peerstore: loaded\n"
                 "ok life: running\n",
             ),
@@ -96,9 +96,18 @@ class HealthTests(PageTestCase):
         node: Any = self.node
         node.listeners.requested.append(node.listeners.parse("/memory/99"))
         code, body = self.ready()
-        self.assertEqual((code, body.splitlines()[0]), (503, MISSING))
+        given = node.listeners.requested[0]
+        self.assertEqual(code, 503)
+        self.assertEqual(
+            body.splitlines()[0], f"no listening: on {given}; not yet on /memory/99"
+        )
         self.nodes.result(node.listenOn("/memory/99"))
         self.assertEqual(self.ready()[0], 200)
 
-
-MISSING = "no listening: not yet on /memory/99"
+    def test_listeningNowhere(self) -> None:
+        """
+        A node that was made to listen nowhere is ready.
+        """
+        conditions = self.nodes.start(listen=[]).conditions()
+        self.assertTrue(all(each.met for each in conditions))
+        self.assertEqual(conditions[0].detail, "on no address, as none was given")

@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import LogLevel, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.resource import Resource
 
@@ -47,6 +48,18 @@ class ConnectionTests(SynchronousTestCase):
             lambda: (Resource(), lambda: self.closed.append(None)),
         )
         self.service.startService()
+
+    def test_log(self) -> None:
+        """
+        Requests are logged at level debug.
+        """
+        logged = EventLoggingObserver()
+        globalLogPublisher.addObserver(logged)
+        self.addCleanup(globalLogPublisher.removeObserver, logged)
+        Browsing(self.memory).ask("/a")
+        (event,) = (each for each in logged if "/a" in formatEvent(each))
+        self.assertEqual(event["log_level"], LogLevel.debug)
+        self.assertIn("asked for /a: 404", formatEvent(event))
 
     def test_limit(self) -> None:
         """

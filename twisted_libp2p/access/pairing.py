@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.application.service import Service
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.access.book import BookEntry, PeerBook
@@ -26,6 +25,7 @@ from twisted_libp2p.interfaces import (
     IHostService,
     IRegistration,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.exchange import Exchange
 

@@ -15,7 +15,6 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
@@ -50,6 +49,7 @@ from twisted_libp2p.interfaces import (
     IPeerStore,
     Role,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.names import NameResolver
 
 __all__ = ["Dialer"]

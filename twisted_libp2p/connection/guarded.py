@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.limits.refusallog import RefusalLog
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Allow", "GuardedFactory", "Permits", "permits"]
 

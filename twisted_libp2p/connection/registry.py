@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.connection.guarded import Allow, GuardedFactory, permits
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IRegistration, IRegistry
 from twisted_libp2p.limits.refusallog import RefusalLog
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.negotiation import protocolids
 
 __all__ = ["Registration", "Registry"]

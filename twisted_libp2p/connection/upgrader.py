@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
@@ -46,6 +45,7 @@ from twisted_libp2p.interfaces import (
     ITrustedProxies,
     Role,
 )
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Upgrader"]
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ParamSpec
 
-from twisted.logger import Logger
-
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import Gated
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Direction, IConnection, IGater
 from twisted_libp2p.limits.refusallog import RefusalLog
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Gatekeeper"]
 

@@ -10,11 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from twisted.logger import Logger
-
 from twisted_libp2p.connmanager.expendability import ByValue
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IExpendability
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Backoff", "ConnectionPolicy"]
 
@@ -141,9 +140,10 @@ class ConnectionPolicy:
         low = min(policy.lowWater, cap * 5 // 6)
         _log.warn(
             "this machine has descriptors and memory for {cap} connections: the water"
-            " marks are lowered from {policy.lowWater} and {policy.highWater} to {low}"
+            " marks are lowered from {lowWater} and {highWater} to {low}"
             " and {cap}",
-            policy=policy,
+            lowWater=policy.lowWater,
+            highWater=policy.highWater,
             low=low,
             cap=cap,
         )

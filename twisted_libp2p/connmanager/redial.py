@@ -12,12 +12,12 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connmanager.policy import Backoff
 from twisted_libp2p.errors import DialFailed, Libp2pError
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Redialer"]
 

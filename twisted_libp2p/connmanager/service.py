@@ -14,11 +14,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager.connectionlog import logConnections
 from twisted_libp2p.connmanager.displacement import Displacement
 from twisted_libp2p.connmanager.duplicates import Duplicates, supplanted
 from twisted_libp2p.connmanager.gatekeeper import Gatekeeper
@@ -50,6 +50,7 @@ from twisted_libp2p.limits.limiter import Limiter
 from twisted_libp2p.limits.limits import Limits
 from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.limits.scopefull import ScopeFull
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["ConnectionManager"]
@@ -123,6 +124,7 @@ class ConnectionManager(Service):
             policy, chosen.system.connections, limits is None
         )
         self._refusals = RefusalLog(clock.seconds, events)
+        logConnections(events)
         self.tags = Tags(clock.seconds)
         self._displacement = Displacement(
             self._withStreams, self.tags.protected, clock.seconds

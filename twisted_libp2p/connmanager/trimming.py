@@ -23,8 +23,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from heapq import nsmallest
 
-from twisted.logger import Logger
-
 from twisted_libp2p.connmanager.holders import holders
 from twisted_libp2p.connmanager.policy import ConnectionPolicy
 from twisted_libp2p.connmanager.tags import Tags
@@ -32,6 +30,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.limits.connectionscope import ConnectionScope, scopeOf
 from twisted_libp2p.limits.limits import UNLIMITED
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Trimming"]
 

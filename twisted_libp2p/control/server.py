@@ -15,11 +15,11 @@ from typing import Any
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.control.messages import LineBuffer, writeMessage
 from twisted_libp2p.errors import ConfigurationError, InvalidInput, Libp2pError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.transport.unix.transport import unixServer

@@ -19,12 +19,12 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import ConnectedDatagramProtocol
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IDrainable, IHost, IHostService
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node.conditions import Condition
 
 __all__ = ["Manager", "NotifyService", "notifyService", "report"]

@@ -13,7 +13,8 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+
+from twisted_libp2p.logger import Logger
 
 __all__ = ["HangupService", "TerminationService"]
 

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
@@ -21,6 +20,7 @@ from twisted_libp2p.dht.messages import Message, NamedPeer
 from twisted_libp2p.dht.query import Bounds, Ending, Query, State
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.logger import Logger
 
 __all__ = [
     "LATE",

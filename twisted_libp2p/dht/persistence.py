@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.dht.providers import LIFETIME, MAX_RECORDS, ProviderStore, Record
@@ -19,6 +18,7 @@ from twisted_libp2p.dht.values import MAX_VALUES, StoredValue, ValueStore
 from twisted_libp2p.errors import InvalidPeerID
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDatabase
+from twisted_libp2p.logger import Logger
 
 __all__ = ["WRITE_DELAY", "Persistence"]
 

@@ -14,7 +14,6 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.dht.keyspace import RefreshKeys, commonPrefix, placeOf
@@ -22,6 +21,7 @@ from twisted_libp2p.dht.lookup import Report
 from twisted_libp2p.dht.table import RoutingTable
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.logger import Logger
 
 __all__ = ["REFRESH", "Upkeep", "silence"]
 

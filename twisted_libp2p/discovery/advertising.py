@@ -10,11 +10,10 @@ from collections.abc import Callable
 from random import random as anyNumber
 from typing import Any, Final
 
-from twisted.logger import Logger
-
 from twisted_libp2p.discovery.repeating import SETTLING, Repeating
 from twisted_libp2p.events import AddressesChanged
 from twisted_libp2p.interfaces import IDiscovery, IHost, ISubscription
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Advertisement"]
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -32,6 +31,7 @@ from twisted_libp2p.interfaces import (
     ISubscription,
     Source,
 )
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Bootstrap", "BootstrapState"]
 

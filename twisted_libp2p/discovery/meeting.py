@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -30,6 +29,7 @@ from twisted_libp2p.interfaces import (
     IHostService,
     ISubscription,
 )
+from twisted_libp2p.logger import Logger
 
 __all__ = ["DialFound"]
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connmanager.policy import Backoff
 from twisted_libp2p.interfaces import IHost
+from twisted_libp2p.logger import Logger
 
 __all__ = ["BACKOFF", "Repeating"]
 

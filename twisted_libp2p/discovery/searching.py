@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from random import random as anyNumber
 from typing import Any, Final
 
-from twisted.logger import Logger
-
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.discovery.events import PeerDiscovered, PeerExpired
 from twisted_libp2p.discovery.repeating import Repeating
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDiscovery, IHost
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Search"]
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -43,6 +42,7 @@ from twisted_libp2p.interfaces import (
     ISubscription,
     Role,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadlines
 
 __all__ = ["HolePunching"]

@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from twisted.logger import Logger
 from twisted.python.reflect import requireModule
+
+from twisted_libp2p.logger import Logger
 
 __all__ = ["createFolder", "createSecret", "readSecret"]
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twisted.logger import Logger
-
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import EventBus, LimitReached
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.limits.scopefull import ScopeFull
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
 
 __all__ = ["INTERVAL", "RefusalLog"]

@@ -22,7 +22,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -38,6 +37,7 @@ from twisted_libp2p.errors import (
     Truncated,
 )
 from twisted_libp2p.interfaces import IMuxerSession, ISecureTransport, Role
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.muxer.ends import HeldEnds
 from twisted_libp2p.muxer.frames import Frames
 from twisted_libp2p.muxer.phase import CLOSING, NEW, PHASES, RUNNING, Phase

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ErrorCode, StreamAborted, StreamReset
 from twisted_libp2p.interfaces import Direction, IMuxedStream
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.muxer.facts import StreamFacts
 from twisted_libp2p.muxer.inbox import Inbox, StreamSession
 from twisted_libp2p.muxer.outbox import ABSENT, HIGH_WATER

@@ -18,12 +18,12 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
 from twisted_libp2p.interfaces import ISwitchable
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline, Layer
 from twisted_libp2p.pacing.below import switchable
 from twisted_libp2p.pacing.deadlines import Deadlines

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from inspect import isclass
 from typing import Any
 
-from twisted.logger import Logger
 from zope.interface.interface import InterfaceClass
 
 from twisted_libp2p.connmanager import ConnectionPolicy
@@ -25,6 +24,7 @@ from twisted_libp2p.interfaces import (
     ITransportProvider,
 )
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.plugin import provide, providers
 from twisted_libp2p.transport.private import PrivateNetwork, protect
 from twisted_libp2p.transport.proxy.around import keepTo

@@ -49,11 +49,18 @@ def _listening(life: Life, listeners: Listeners) -> Condition:
     """
     if life not in (Life.STARTING, Life.RUNNING):
         return Condition("listening", False, "it listens no longer")
+    if not listeners.requested:
+        return Condition("listening", True, "on no address, as none was given")
     opened = [each.requested for each in listeners]
-    missing = [str(each) for each in listeners.requested if each not in opened]
-    if missing:
-        return Condition("listening", False, f"not yet on {', '.join(missing)}")
-    return Condition("listening", True, f"on {len(opened)} of {len(opened)} addresses")
+    names: dict[bool, list[str]] = {True: [], False: []}
+    for each in listeners.requested:
+        names[each in opened].append(str(each))
+    parts = [
+        f"{words} {', '.join(found)}"
+        for words, found in (("on", names[True]), ("not yet on", names[False]))
+        if found
+    ]
+    return Condition("listening", not names[False], "; ".join(parts))
 
 
 def _loaded(peerstore: IPeerStore) -> Condition:

@@ -20,10 +20,10 @@ from twisted.internet.defer import (
     maybeDeferred,
 )
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["LIFE", "Life", "LivingService", "stopAll"]

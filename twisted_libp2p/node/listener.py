@@ -7,11 +7,11 @@ One address on which a node listens.
 from __future__ import annotations
 
 from twisted.internet.interfaces import IListeningPort
-from twisted.logger import Logger
 
 from twisted_libp2p.address import Multiaddr, isWildcard, unmapped
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IAddressing
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.endpoint import NOWHERE, NamedEndpoint
 
 __all__ = ["Listener"]

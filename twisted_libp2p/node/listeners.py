@@ -15,7 +15,6 @@ from twisted.internet.interfaces import (
     IListeningPort,
     IStreamServerEndpoint,
 )
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
@@ -27,6 +26,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.events import Listen, ListenClose
 from twisted_libp2p.interfaces import AddressSource, AnyTransport, IMovingPort
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node.addresses import OwnAddresses, withoutOwnPeer
 from twisted_libp2p.node.listener import Listener
 from twisted_libp2p.transport.endpoint import NOWHERE, PREFIX, NamedEndpoint

@@ -20,7 +20,6 @@ from twisted.internet.interfaces import (
     IResolver,
     IStreamServerEndpoint,
 )
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p import __version__
@@ -50,6 +49,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.limits.refusallog import RefusalLog
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.arguments import checkKinds, networked, repeatable
 from twisted_libp2p.node.listeners import Listenable

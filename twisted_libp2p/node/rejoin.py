@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.defer import CancelledError
-from twisted.logger import Logger
 
 from twisted_libp2p.connection import Dialer
 from twisted_libp2p.connmanager import ConnectionManager
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IPeerStore
+from twisted_libp2p.logger import Logger
 
 __all__ = ["rejoin"]
 

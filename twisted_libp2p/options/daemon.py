@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from twisted.logger import Logger
 from twisted.python.reflect import namedModule
 from twisted.python.usage import Options as UsageOptions
 
@@ -19,6 +18,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.interfaces import ITransportProvider
 from twisted_libp2p.limits import Limits
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.options.command import whole
 from twisted_libp2p.options.data import KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions

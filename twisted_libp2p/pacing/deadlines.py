@@ -10,7 +10,8 @@ from collections import OrderedDict
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Deadlines"]
 

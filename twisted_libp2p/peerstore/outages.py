@@ -7,8 +7,9 @@ What is logged of a database that does not work.
 from __future__ import annotations
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from twisted_libp2p.logger import Logger
 
 __all__ = ["Outages"]
 

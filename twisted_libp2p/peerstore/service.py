@@ -27,7 +27,6 @@ from twisted.internet.defer import (
 )
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -35,6 +34,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDatabase
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.peerstore.backends import Backend
 from twisted_libp2p.peerstore.batching import KEPT, SLICE, Comparison, makeBatch
 from twisted_libp2p.peerstore.database import (

@@ -11,10 +11,10 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.portmap.lease import Lease, Port
 from twisted_libp2p.portmap.mapping import Effect, Event, Mapping, State
 from twisted_libp2p.portmap.router import Router

@@ -13,7 +13,6 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -27,6 +26,7 @@ from twisted_libp2p.interfaces import (
     IHostService,
     ISubscription,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.portmap.events import (
     PortMapped,
     PortMappingFailed,

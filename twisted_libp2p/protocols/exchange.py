@@ -33,7 +33,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -53,6 +52,7 @@ from twisted_libp2p.interfaces import (
     IRegistry,
     ISelfDelimiting,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.negotiation import protocolids
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.wire.frames import FrameBuffer, delimit

@@ -23,13 +23,13 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
 
 __all__ = ["ForwardFactory", "Inbound", "Pipe", "Preface", "Traffic"]

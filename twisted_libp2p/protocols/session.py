@@ -32,7 +32,6 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
 )
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -54,6 +53,7 @@ from twisted_libp2p.interfaces import (
     IStream,
     ISubscription,
 )
+from twisted_libp2p.logger import Logger
 
 __all__ = ["ALL", "Partners", "Session"]
 

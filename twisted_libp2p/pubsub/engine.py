@@ -10,12 +10,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from twisted.logger import Logger
-
 from twisted_libp2p.address import Scope
 from twisted_libp2p.events import ClosedConn
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Direction, IHost
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pubsub.actions import (
     Action,
     Check,

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
 __all__ = [

@@ -17,10 +17,10 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITransport,
 )
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pubsub.subscription import Subscription
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.pubsub.actions import Validation, Verdict
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
@@ -177,8 +177,8 @@ def _verdict(result: Any, message: TopicMessage) -> Verdict:
     if isinstance(result, Validation):
         return _VERDICTS[result]
     _log.error(
-        "a validator of {topic} returned {result!r}, which is not a Validation",
+        "a validator of {topic} returned {result}, which is not a Validation",
         topic=message.topic,
-        result=result,
+        result=repr(result),
     )
     return Verdict.IGNORED

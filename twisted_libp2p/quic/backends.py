@@ -9,11 +9,11 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from twisted.logger import Logger
 from twisted.python.reflect import namedAny
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IQuicBackend
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.quic.selftest import test
 
 __all__ = ["AUTO", "BACKENDS", "backendNamed", "installed"]

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import HandshakeFailed
@@ -24,6 +23,7 @@ from twisted_libp2p.interfaces import (
     ReceivedDatagram,
     SentDatagram,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.quic.endings import LAYER
 from twisted_libp2p.quic.halfopen import Answer, HalfOpen
 from twisted_libp2p.quic.judge import CertificateJudge

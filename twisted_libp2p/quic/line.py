@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import HandshakeFailed, Libp2pError
@@ -27,6 +26,7 @@ from twisted_libp2p.interfaces import (
     QuicStats,
     Secured,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.endings import SECURITY, failureOf
 from twisted_libp2p.quic.life import LIFE, Life

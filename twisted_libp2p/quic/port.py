@@ -24,11 +24,11 @@ from typing import Any, Protocol
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import ILoggingContext
 from twisted.internet.udp import Port
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import ReceivedDatagram, SentDatagram
+from twisted_libp2p.logger import Logger
 
 __all__ = ["BACKLOG", "READS", "DatagramUser", "QuicPort", "zoneName"]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -33,6 +32,7 @@ from twisted_libp2p.interfaces import (
     LossCause,
     QuicEvent,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.muxer.phase import GONE, NEW, PHASES, RUNNING, Phase
 from twisted_libp2p.muxer.table import StreamTable
 from twisted_libp2p.muxer.turns import Turns

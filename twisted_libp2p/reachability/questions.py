@@ -11,11 +11,11 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import Verdict
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.reachability.prober import Outcome, Prober
 from twisted_libp2p.reachability.servers import Server, Servers
 from twisted_libp2p.reachability.tracker import TARGET, Tracker

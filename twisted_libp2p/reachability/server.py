@@ -18,7 +18,6 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from twisted_libp2p.address import Multiaddr, Origin, Scope
 from twisted_libp2p.address.places import endOf, networkOf
@@ -26,6 +25,7 @@ from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import AddressRefused, ProtocolViolation
 from twisted_libp2p.interfaces import IConnection, IHost, IRegistration
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadlines, addTimeout
 from twisted_libp2p.protocols.exchange import Exchange
 from twisted_libp2p.reachability.answering import AnsweringStream

@@ -12,7 +12,6 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.error import ConnectionDone
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin, Scope
@@ -38,6 +37,7 @@ from twisted_libp2p.interfaces import (
     Reachability,
     Verdict,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.reachability.observed import (
     ACTIVE,
     MAX_REPORTS,

@@ -12,7 +12,6 @@ from typing import Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
@@ -28,6 +27,7 @@ from twisted_libp2p.interfaces import (
     ISubscription,
     Reachability,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.relay.choosing import Choosing
 from twisted_libp2p.relay.circuit import throughRelay
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
@@ -33,6 +32,7 @@ from twisted_libp2p.interfaces import (
     ISubscription,
     Source,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.exchange import Exchange
 from twisted_libp2p.relay.circuit import throughRelay
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost

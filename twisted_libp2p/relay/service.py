@@ -12,7 +12,6 @@ from typing import Final
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocol
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
@@ -30,6 +29,7 @@ from twisted_libp2p.interfaces import (
     IRegistration,
     ISubscription,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.relay.book import Book, RelayLimits
 from twisted_libp2p.relay.events import CircuitClosed, CircuitOpened

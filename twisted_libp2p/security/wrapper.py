@@ -14,7 +14,6 @@ from twisted.internet.interfaces import (
     IProducer,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -25,6 +24,7 @@ from twisted_libp2p.errors import (
     RemoteError,
 )
 from twisted_libp2p.interfaces import ISecureTransport, Secured
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.pacing.below import halfClose
 from twisted_libp2p.security.life import ENDING, Life, LivingLayer

@@ -18,12 +18,19 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
+from twisted_libp2p.logger import Logger
+from twisted_libp2p.printable import printable
 from twisted_libp2p.transport.localservice import LocalService
 
 __all__ = ["WebService"]
 
 #: Number of connections that a site takes; one more is closed.
 MAX_CONNECTIONS = 64
+
+#: Number of characters that are logged of the path of a request.
+MAX_PATH = 200
+
+_log = Logger()
 
 
 class _Channel(ProtocolWrapper):
@@ -89,6 +96,26 @@ class _Door(WrappingFactory):
             emptied.callback(None)
 
 
+class _Site(Site):
+    """
+    A site whose requests are of no interest to most readers of a log: Prometheus and
+    load balancers make one every few seconds.
+    """
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """
+        Log a request at level debug.
+        """
+        _log.debug(
+            "{client} asked for {path}: {code}",
+            client=request.getClientAddress(),
+            path=printable(request.uri.decode("latin-1"), MAX_PATH),
+            code=request.code,
+        )
+
+
 class WebService(LocalService):
     """
     Serves a web site for as long as it runs.
@@ -120,9 +147,7 @@ class WebService(LocalService):
         Make the site.
         """
         root, self._close = self._build()
-        site = Site(root, reactor=self.reactor)
-        site.noisy = False
-        self._door = _Door(site)
+        self._door = _Door(_Site(root, reactor=self.reactor))
         return self._door
 
     async def closed(self) -> None:

@@ -15,10 +15,10 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.loopback import localServer
 
 __all__ = ["LocalService"]

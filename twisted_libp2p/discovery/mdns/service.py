@@ -18,7 +18,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin
@@ -56,6 +55,7 @@ from twisted_libp2p.interfaces import (
     ISubscription,
     Source,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import addTimeout
 
 __all__ = ["MdnsService"]

@@ -14,11 +14,11 @@ from typing import Any, Final
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_libp2p.discovery.mdns.links import Link
 from twisted_libp2p.discovery.mdns.packet import MAX_PACKET
+from twisted_libp2p.logger import Logger
 
 __all__ = ["PORT", "Heard", "MulticastSocket", "MulticastSocket6"]
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
@@ -50,6 +49,7 @@ from twisted_libp2p.interfaces import (
     IHostService,
     Source,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.exchange import Exchange
 from twisted_libp2p.wire.frames import delimit
 

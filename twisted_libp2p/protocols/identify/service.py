@@ -12,7 +12,6 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -39,6 +38,7 @@ from twisted_libp2p.interfaces import (
     IHost,
     IHostService,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.pacing.allowance import Allowance
 from twisted_libp2p.protocols.identify.agents import mayBeJs

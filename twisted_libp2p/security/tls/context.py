@@ -12,9 +12,9 @@ from weakref import ref
 
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
-from twisted.logger import Logger
 
 from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.security.tls.certificate import HostCertificate
 
 if TYPE_CHECKING:

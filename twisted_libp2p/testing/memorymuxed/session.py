@@ -18,7 +18,6 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -40,6 +39,7 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     Role,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.muxer.phase import PHASES, Phase
 from twisted_libp2p.muxer.stream import Stream
 from twisted_libp2p.muxer.table import StreamTable

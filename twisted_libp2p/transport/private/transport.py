@@ -19,7 +19,6 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
-from twisted.logger import Logger
 from zope.interface import alsoProvides, implementer
 
 from twisted_libp2p.address import Multiaddr
@@ -38,6 +37,7 @@ from twisted_libp2p.interfaces import (
     IReloadable,
     ITransport,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.private.layer import PrivateFactory
 from twisted_libp2p.transport.private.network import PrivateNetwork
 

@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, load_pem_x509_certificates
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity.secrets import readSecret
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.websocket.trust import ALPN
 
 __all__ = ["MAX_FILE", "ServerCertificate"]

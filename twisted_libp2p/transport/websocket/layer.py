@@ -19,7 +19,6 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from websockets.frames import CLOSE, CloseCode, Frame
@@ -32,6 +31,7 @@ from twisted_libp2p.errors import (
     Truncated,
 )
 from twisted_libp2p.interfaces import ITrustedProxies
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Allowance, Deadline, Layer
 from twisted_libp2p.printable import printable
 from twisted_libp2p.transport.websocket.frames import FrameReader, packed

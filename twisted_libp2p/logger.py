@@ -1,0 +1,68 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+The logger of this package: that of Twisted, whose fields are texts and numbers.
+
+Twisted writes JSON logs (C{twist --log-format json}) with the fields of each event as
+JSON, and C{{"unpersistable": true}} in place of any other object: a peer id, an address
+or an error would be lost.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.logger import Logger as TwistedLogger
+from twisted.logger import LogLevel
+from twisted.python.failure import Failure
+from twisted.python.reflect import safe_str
+
+__all__ = ["Logger"]
+
+#: The beginning of the names of Twisted's own fields.
+_OWN: Final = "log_"
+
+_PLAIN: Final = (str, int, float, type(None))
+
+
+def plain(value: object) -> str | int | float | None:
+    """
+    Return the value of a field as JSON has it: a number, or a text.
+    """
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Failure):
+        return value.getErrorMessage()
+    if isinstance(value, IPv4Address):
+        return f"{value.host}:{value.port}"
+    if isinstance(value, IPv6Address):
+        return f"[{value.host}]:{value.port}"
+    if isinstance(value, UNIXAddress) and value.name is not None:
+        return os.fsdecode(value.name)
+    return safe_str(value)
+
+
+class Logger(TwistedLogger):
+    """
+    Logs events whose fields are texts and numbers.
+    """
+
+    def emit(self, level: LogLevel, format: str | None = None, **fields: Any) -> None:
+        """
+        Log an event.
+
+        @param level: its level.
+        @param format: the text, with the names of fields in braces.
+        @param fields: the fields.  Those of Twisted, such as the failure of an error,
+            keep their values.
+        """
+        super().emit(
+            level,
+            format,
+            **{
+                name: value if name.startswith(_OWN) else plain(value)
+                for name, value in fields.items()
+            },
+        )
