@@ -403,6 +403,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/tunnels.rst")
 
+    def test_config(self) -> Deferred[None]:
+        """
+        docs/howto/config.rst: the settings of a file are printed.
+        """
+        return self.page("docs/howto/config.rst")
+
     def test_extending(self) -> Deferred[None]:
         """
         docs/extending.rst: the sketch of a layer passes its conformance tests.
@@ -438,7 +444,7 @@ class CompletenessTests(SynchronousTestCase):
                     ast.parse(step.text, step.name)
             text = page.read_text()
             blocks = len(re.findall(r"^\.\. code-block:: python", text, re.M))
-            named = len(re.findall(r"^\.\. file: ", text, re.M))
+            named = len(re.findall(r"^\.\. file: .*\.(?:py|tac)$", text, re.M))
             self.assertEqual(blocks, named, f"{page}: .. file: NAME is missing")
 
     def test_targets(self) -> None:

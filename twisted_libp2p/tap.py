@@ -17,14 +17,15 @@ from twisted.application.service import IService
 from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
 
+from twisted_libp2p.access.lists import AccessLists
 from twisted_libp2p.access.pairing import PairingService
 from twisted_libp2p.control.commands import commandsOf
 from twisted_libp2p.control.server import ControlService
 from twisted_libp2p.daemon.notify import notifyService
+from twisted_libp2p.daemon.reloading import Reloading
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IPeerStore
-from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
@@ -36,8 +37,6 @@ from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.transport.ports import SharedPorts
 
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
-
-_log = Logger()
 
 
 class Failed(SystemExit, Exception):
@@ -179,28 +178,24 @@ def _make(options: Options, reactor: Any) -> Node:
     dht = options.dht()
     if dht is not None:
         node.add(dht)
-    _addTunnels(node, options, reactor)
+    access = options.access()
+    reload = Reloading(node, options, access, arguments["gater"])
+    files = (options[name] for name in ("config", "tls-certificate", "groups", "data"))
+    if os.name == "posix" and any(each is not None for each in files):
+        HangupService(reactor, reload).setServiceParent(node)
+    _addTunnels(node, options, access, reactor)
     return node
 
 
-def _addTunnels(node: Node, options: Options, reactor: Any) -> None:
+def _addTunnels(
+    node: Node, options: Options, access: AccessLists, reactor: Any
+) -> None:
     """
-    Add the tunnels, the lists of the peers that may use them, and the control socket.
+    Add the tunnels, pairing, and the control socket.
 
+    @param access: the lists of the peers that may use a tunnel.
     @raise ConfigurationError: an option has no usable value.
     """
-    access = options.access()
-
-    def reload() -> None:
-        node.reload()
-        try:
-            access.reload()
-        except ConfigurationError as error:
-            _log.error("the lists stay as they were: {error}", error=error)
-
-    files = (options[name] for name in ("tls-certificate", "groups", "data"))
-    if os.name == "posix" and any(each is not None for each in files):
-        HangupService(reactor, reload).setServiceParent(node)
     for port in options.tunnels(reactor, access):
         node.add(port)
     if access.book is None:

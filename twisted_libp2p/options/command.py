@@ -115,6 +115,7 @@ class CommandOptions(Options):
             raise UsageError(self._correct(error)) from None
         for option, value in found:
             self._coerce(option, value)
+        found = self.complete(found)
         if tools:
             if operands and operands[0] not in tools:
                 raise UsageError(
@@ -128,6 +129,14 @@ class CommandOptions(Options):
             for part in ([option, value] if self._takesValue(option) else [option])
         ]
         return [*flat, "--", *operands]
+
+    def complete(self, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """
+        Return all options in use, with their values; by default the given ones.
+
+        @param found: the given options, whose values are valid.
+        """
+        return found
 
     def checkOperands(self, given: list[str], options: set[str]) -> None:
         """

@@ -20,6 +20,7 @@ from twisted_libp2p.interfaces import ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.options.command import whole
+from twisted_libp2p.options.config import ConfigOptions
 from twisted_libp2p.options.data import KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
@@ -39,10 +40,12 @@ __all__ = ["Options"]
 _log = Logger()
 
 
-class Options(FindingOptions, DHTOptions, TunnelOptions):
+class Options(FindingOptions, DHTOptions, TunnelOptions, ConfigOptions):
     """
     The command line of a node.
     """
+
+    pairs = frozenset({"allow-for", "name-peer", "open", "serve", "socks-port"})
 
     synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"
 

@@ -7,7 +7,7 @@ The options of tunnels.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 from twisted.python.usage import UsageError
@@ -109,6 +109,20 @@ class TunnelOptions(NodeOptions):
                 )
             yield protocol, rest
 
+    def rules(self, access: AccessLists) -> dict[str, Callable[[PeerID], bool]]:
+        """
+        Return the functions that decide which peers may use a protocol, by the
+        protocols that have a list.
+
+        @raise ConfigurationError: an entry of a list is malformed.
+        """
+        lists: dict[str, list[str]] = {}
+        for protocol, entries in self._byProtocol("allow-for", "PEER,@GROUP"):
+            lists.setdefault(protocol, []).extend(entries.split(","))
+        return {
+            protocol: access.permits(entries) for protocol, entries in lists.items()
+        }
+
     def tunnels(self, reactor: Any, access: AccessLists) -> Iterator[IHostService]:
         """
         Make the services of the tunnels.
@@ -120,18 +134,15 @@ class TunnelOptions(NodeOptions):
             protocol: naming(way)
             for protocol, way in self._byProtocol("name-peer", "http or proxy")
         }
-        lists: dict[str, list[str]] = {}
-        for protocol, entries in self._byProtocol("allow-for", "PEER,@GROUP"):
-            lists.setdefault(protocol, []).extend(entries.split(","))
+        rules = self.rules(access)
         for text in self["serve"]:
             protocol, endpoint = parseServe(text, reactor)
-            listed = lists.get(protocol)
             yield ServedPort(
                 protocol,
                 endpoint,
                 text.partition("=")[2],
                 preface=ways.get(protocol),
-                allow=None if listed is None else access.permits(listed),
+                allow=rules.get(protocol),
             )
         names = set()
         for text in self["open"]:

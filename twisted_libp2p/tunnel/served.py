@@ -51,6 +51,7 @@ class ServedPort(Service):
 
     @ivar protocol: the protocol id.
     @ivar description: the endpoint, as text.
+    @ivar allow: decides which peers are served; None for all peers.  It may change.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class ServedPort(Service):
         """
         self.protocol = protocol
         self.description = description
-        self._allow = allow
+        self.allow = allow
         self._factory = ForwardFactory(endpoint, preface)
 
     @property
@@ -85,4 +86,7 @@ class ServedPort(Service):
 
         @raise ConfigurationError: it is served already.
         """
-        host.registry.register(self.protocol, self._factory, allow=self._allow)
+        host.registry.register(self.protocol, self._factory, allow=self._allowed)
+
+    def _allowed(self, peer: PeerID) -> bool:
+        return self.allow is None or self.allow(peer)
