@@ -6,24 +6,20 @@ One DHT of ours and of others: each finds the peers, providers and values of the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tests.interop.process import ForeignPeer
+from tests.interop.network import Command, Foreign, Network
 from twisted_libp2p.dht.events import TableChanged
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.dht.validators import AnyValue
-from twisted_libp2p.identity import Identity, KeyType, PeerID
+from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.node import Node
-
-Command = Callable[[str], list[str]]
 
 #: The network that each implementation joins.  The protocol id of py-libp2p 0.8.1 is
 #: fixed; go-libp2p-kad-dht accepts no values of others in /ipfs.
@@ -37,41 +33,10 @@ def multihash(content: bytes) -> bytes:
     return b"\x12\x20" + sha256(content).digest()
 
 
-class Foreign:
-    """
-    A server of another implementation.
-    """
-
-    def __init__(self, process: ForeignPeer, peer: PeerID, address: str) -> None:
-        self._process = process
-        self.peerID = peer
-        self.address = address
-
-    async def entered(self, peer: PeerID) -> None:
-        """
-        Wait until a peer is in its table.
-        """
-        await self._process.event("entered", peer=str(peer))
-
-    async def ask(self, *words: str) -> Any:
-        """
-        Send a request, and return its result.
-        """
-        self._process.transport.write(" ".join(words).encode() + b"\n")
-        line = await self._process.line(lambda line: "ok" in line)
-        assert line["ok"], (words, line, self._process.errors[-2000:])
-        return line["result"]
-
-
-class Net:
+class Net(Network):
     """
     The peers of a test.
     """
-
-    def __init__(self, command: Command) -> None:
-        self._command = command
-        self._nodes: list[Node] = []
-        self._foreign: list[ForeignPeer] = []
 
     async def ours(
         self, prefix: str, mode: str = "server", identity: Identity | None = None
@@ -81,22 +46,13 @@ class Net:
         """
         validators = None if prefix == "/ipfs" else {"v": AnyValue()}
         dht = KademliaDHT(prefix, mode, validators=validators)
-        node = Node(
-            reactor, listen=["/ip4/127.0.0.1/tcp/0"], services=[dht], identity=identity
-        )
-        self._nodes.append(node)
-        node.startService()
-        await node.whenListening()
-        return node, dht
+        return await self.node(dht, identity=identity), dht
 
-    async def foreign(self, name: str) -> Foreign:
+    async def server(self, name: str) -> Foreign:
         """
         Start a server of another implementation.
         """
-        process = ForeignPeer.start(reactor, self._command(name), "kad", PREFIXES[name])
-        self._foreign.append(process)
-        hello = await process.line(lambda line: "addrs" in line)
-        return Foreign(process, PeerID.of(hello["peerId"]), hello["addrs"][0])
+        return await self.foreign(name, "kad", PREFIXES[name])
 
     async def join(self, node: Node, dht: KademliaDHT, other: Foreign) -> None:
         """
@@ -110,16 +66,7 @@ class Net:
             await entered
         entered.addErrback(lambda _: None).cancel()
         if dht.serving:
-            await other.entered(node.peerID)
-
-    async def stop(self) -> None:
-        """
-        End all peers.
-        """
-        for node in self._nodes:
-            await node.stopService()
-        for process in self._foreign:
-            await process.stop()
+            await other.event("entered", peer=str(node.peerID))
 
 
 @pytest.fixture
@@ -140,7 +87,7 @@ async def test_peers(net: Net, name: str) -> None:
     server finds a server of ours by way of another one.
     """
     prefix = PREFIXES[name]
-    server = await net.foreign(name)
+    server = await net.server(name)
     one, first = await net.ours(prefix)
     two, second = await net.ours(prefix)
     await net.join(one, first, server)
@@ -168,7 +115,7 @@ async def test_providers(net: Net, name: str) -> None:
     """
     Each finds the other as a provider: at a server of ours, and at the foreign one.
     """
-    server = await net.foreign(name)
+    server = await net.server(name)
     one, first = await net.ours(PREFIXES[name])
     two, second = await net.ours(PREFIXES[name])
     await net.join(one, first, server)
@@ -193,7 +140,7 @@ async def test_values(net: Net, name: str) -> None:
     """
     Each gets the values of the other; the public key of an RSA peer, too.
     """
-    server = await net.foreign(name)
+    server = await net.server(name)
     one, first = await net.ours(PREFIXES[name])
     two, second = await net.ours(PREFIXES[name])
     await net.join(one, first, server)
@@ -218,7 +165,7 @@ async def test_chain(net: Net) -> None:
     """
     A lookup of ours leads through servers of go, rust and js.
     """
-    servers = [await net.foreign(name) for name in ("go", "rust", "js")]
+    servers = [await net.server(name) for name in ("go", "rust", "js")]
     for near, far in pairwise(servers):
         await far.ask("connect", near.address)
     first, dht = await net.ours("/test")

@@ -77,8 +77,9 @@ func main() {
 		}
 		return
 	}
-	if len(args) > 0 && args[0] == "kad" {
-		if err := kad(args[1:]); err != nil {
+	servers := map[string]func([]string) error{"kad": kad, "pubsub": servePubsub}
+	if len(args) > 0 && servers[args[0]] != nil {
+		if err := servers[args[0]](args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "peer:", err)
 			os.Exit(1)
 		}

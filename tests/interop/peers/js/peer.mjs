@@ -11,6 +11,7 @@ import { kad } from './kad.mjs'
 import { CONNECT_LIMIT, TASK_LIMIT, TOTAL_LIMIT, within } from './limits.mjs'
 import { describe, makeNode, stopNode } from './node.mjs'
 import { log, printLine, reason } from './output.mjs'
+import { pubsub } from './pubsub.mjs'
 import { serve } from './serve.mjs'
 import { TASKS } from './tasks.mjs'
 
@@ -217,8 +218,12 @@ async function dial (choices) {
 
 process.on('unhandledRejection', err => { log('unhandled:', err) })
 const argv = process.argv.slice(2)
-if (argv[0] === 'kad') {
-  await kad(argv[1])
+const servers = { kad, pubsub }
+if (Object.hasOwn(servers, argv[0])) {
+  await servers[argv[0]](argv[1]).catch(err => {
+    log(reason(err))
+    process.exit(1)
+  })
 }
 const bench = argv[0] === 'bench'
 const choices = parseCommandLine(bench ? argv.slice(1) : argv)

@@ -30,6 +30,7 @@ from output import leave, log, printLine, reason
 from serve import serve
 from stack import describe, listenAddresses, makeHost
 from tasks import TASKS, Dialer
+from topics import topics
 
 
 @dataclass
@@ -293,9 +294,10 @@ def main(argv: list[str]) -> None:
     if argv[:1] == ["bench"]:
         argv, roles = argv[1:], {"listen": benchListen, "dial": benchDial}
     try:
-        if argv[:1] == ["kad"]:
-            trio.run(kad, *argv[1:])
-            leave(0)
+        for name, server in (("kad", kad), ("pubsub", topics)):
+            if argv[:1] == [name]:
+                trio.run(server, *argv[1:])
+                leave(0)
         choices = parseCommandLine(argv)
         trio.run(roles[choices.role], choices)
     except Exception as error:

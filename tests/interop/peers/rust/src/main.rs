@@ -12,6 +12,7 @@ mod listen;
 mod options;
 mod output;
 mod pattern;
+mod pubsub;
 mod punch;
 mod reachability;
 mod serve;
@@ -29,6 +30,13 @@ async fn main() {
     let mut arguments = std::env::args().skip(1).peekable();
     if arguments.next_if_eq("kad").is_some() {
         if let Err(error) = kad::serve(&arguments.next().unwrap_or_default()).await {
+            eprintln!("peer: {error}");
+            exit(1);
+        }
+        exit(0);
+    }
+    if arguments.next_if_eq("pubsub").is_some() {
+        if let Err(error) = pubsub::serve(&arguments.next().unwrap_or_default()).await {
             eprintln!("peer: {error}");
             exit(1);
         }
