@@ -485,6 +485,19 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "memory",
+        "An end of a connection in memory: open, closing, cut, aborted, lost, closed",
+        "transport.memory.life.LIFE",
+        {
+            "open": (0, 0),
+            "closing": (2.4, 0),
+            "cut": (0, 1.4),
+            "aborted": (2.4, 1.4),
+            "lost": (0, 2.8),
+            "closed": (2.4, 2.8),
+        },
+    ),
+    Diagram(
         "noise",
         "A handshake of Noise: new, awaits first, awaits second, awaits third, secured,"
         " failed",

@@ -97,7 +97,7 @@ class PumpTransport(MemoryEnd):
         @param size: maximum number of bytes.
         @return: whether anything happened.
         """
-        if self.disconnected or self.stalled or self._aborted:
+        if self.silent or self.stalled:
             return False
         moved = False
         while delivered := self._deliver(size):

@@ -23,13 +23,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IFlushable
+from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.pacing.below import Switchable
+from twisted_libp2p.transport.memory.life import LIFE, Life
 
 __all__ = ["HIGH_WATER", "MemoryEnd"]
 
 #: More undelivered bytes than this, in one direction, pause the sender; and no read is
 #: larger.
 HIGH_WATER = 64 * 1024
+
+_LEAVING = frozenset((Life.CLOSING, Life.ABORTED, Life.CLOSED))
 
 
 @implementer(ITransport, IConsumer, IPushProducer, IFlushable)
@@ -46,8 +50,7 @@ class MemoryEnd(Switchable, ABC):
     @ivar protocol: the protocol of this end; None after the connection.
     @ivar waiting: the number of written bytes that have not been delivered.
     @ivar stalled: whether written bytes do not arrive, as in a dead network.
-    @ivar disconnecting: whether the connection is to be closed.
-    @ivar disconnected: whether the connection is over.
+    @ivar life: the state of this end.
     """
 
     capacity = HIGH_WATER
@@ -64,18 +67,46 @@ class MemoryEnd(Switchable, ABC):
         self.protocol: Any = protocol
         self.waiting = 0
         self.stalled = False
-        self.disconnecting = False
-        self.disconnected = False
+        self.life = Life.OPEN
         self._host = host
         self._delay = delay
         # Written bytes, and when each piece of them arrives.
         self._written: deque[tuple[float, bytes]] = deque()
         self._endsAt = 0.0
-        self._aborted = False
         self._reading = True
         self._producer: Any = None
         self._streaming = False
         self._producerPaused = False
+
+    @property
+    def disconnecting(self) -> bool:
+        """
+        Whether our side has begun to close.
+        """
+        return self.life in _LEAVING
+
+    @property
+    def disconnected(self) -> bool:
+        """
+        Whether the connection is over.
+        """
+        return self.life >= Life.LOST
+
+    @property
+    def silent(self) -> bool:
+        """
+        Whether nothing more is delivered, in either direction.
+        """
+        return self.life >= Life.CUT
+
+    def _move(self, event: str) -> bool:
+        """
+        Go to the state after an event.
+
+        @return: False if the event changes nothing.
+        """
+        before, self.life = self.life, stateAfter(LIFE, self.life, event)
+        return self.life is not before
 
     # For subclasses
 
@@ -115,7 +146,7 @@ class MemoryEnd(Switchable, ABC):
             raise TypeError(f"a transport takes bytes, not {type(data).__name__}")
         # A close waits for the last bytes of a producer.
         closing = self.disconnecting and self._producer is None
-        if data and not (closing or self._aborted or self.disconnected):
+        if data and not (closing or self.silent):
             self._accept(data)
 
     def _accept(self, data: bytes) -> None:
@@ -140,8 +171,7 @@ class MemoryEnd(Switchable, ABC):
         """
         Close when all written bytes are delivered and no producer is registered.
         """
-        if not self.disconnected and not self.disconnecting:
-            self.disconnecting = True
+        if self._move("close"):
             self._endsAt = self._now() + self._delay
             self._schedule()
 
@@ -149,10 +179,9 @@ class MemoryEnd(Switchable, ABC):
         """
         Drop the written bytes and close at once.
         """
-        if not self.disconnected and not self._aborted:
-            self.disconnecting = True
+        if self._move("abort"):
             # Neither end delivers anything more, not even a close in good order.
-            self._aborted = self.other._aborted = True
+            self.other._move("cut")
             self._written.clear()
             self.waiting = 0
             self._cut()
@@ -250,12 +279,12 @@ class MemoryEnd(Switchable, ABC):
         other = self.other
         delivered = 0
         for piece in self._split(data):
-            if not other._reading or other.disconnected or self._aborted:
+            if not other._reading or other.disconnected or self.silent:
                 break
             delivered += len(piece)
             self.waiting -= len(piece)
             other.protocol.dataReceived(piece)
-        if delivered < len(data) and not self._aborted:
+        if delivered < len(data) and not self.silent:
             self._written.appendleft((due, data[delivered:]))
         return delivered
 
@@ -286,7 +315,7 @@ class MemoryEnd(Switchable, ABC):
         @param moved: whether some of them were just delivered.
         @return: whether the connection is over.
         """
-        if self._written or self.disconnected or self._aborted:
+        if self._written or self.silent:
             return False
         if moved:
             self._resumeProducer()
@@ -300,16 +329,16 @@ class MemoryEnd(Switchable, ABC):
         """
         Decide whether a close is due.
         """
-        waits = self._written or self._producer is not None or self._aborted
-        return self.disconnecting and not waits and self._endsAt <= self._now()
+        if self.life is not Life.CLOSING or self._written or self._producer is not None:
+            return False
+        return self._endsAt <= self._now()
 
     def lose(self, error: Exception) -> None:
         """
         Report the end of the connection to the protocol of this end, once.
         """
-        if self.disconnected:
+        if not self._move("lose"):
             return
-        self.disconnected = True
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()

@@ -38,6 +38,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.transport.memory.addresses import MemoryAddress, MemoryAddressing
 from twisted_libp2p.transport.memory.end import HIGH_WATER, MemoryEnd
+from twisted_libp2p.transport.memory.life import Life
 from twisted_libp2p.transport.memory.link import Link
 from twisted_libp2p.transport.memory.numbers import MemoryNumbers, MemoryPort
 
@@ -81,11 +82,10 @@ class _ClockedEnd(MemoryEnd):
             self._link.whenOpen().addCallback(self._resume)
             return
         self._scheduled = False
-        silent = self.disconnected or self._aborted or self.stalled
-        if silent or not self.other._reading:
+        if self.silent or self.stalled or not self.other._reading:
             return
         self._settle(self._deliver(HIGH_WATER) > 0)
-        if self._written or (self.disconnecting and self._endsAt > self._now()):
+        if self._written or (self.life is Life.CLOSING and self._endsAt > self._now()):
             self._schedule()
 
     def _resume(self, opened: None) -> None:
@@ -100,8 +100,8 @@ class _ClockedEnd(MemoryEnd):
         Drop the written bytes and close at once, also if the other end was aborted and
         the news of that has not arrived.
         """
-        if self._aborted:
-            self.disconnecting = True
+        if self.life in (Life.CUT, Life.ABORTED):
+            self._move("close")
             self._clock.callLater(0, self.lose, ConnectionAborted())
         else:
             super().abortConnection()
