@@ -64,6 +64,13 @@ def showID(options: Any) -> None:
     printIDs(options["path"])
 
 
+def completion(options: Any) -> None:
+    """
+    Print the completion of this program for a shell.
+    """
+    print(options.script(), end="")
+
+
 async def _withConnection(
     reactor: Any, options: Any, use: Callable[[Node, IConnection], Awaitable[None]]
 ) -> None:
@@ -239,7 +246,11 @@ async def peers(reactor: Any, options: Any) -> None:
 #: The exit code of shells for programs that Ctrl-C has ended.
 _INTERRUPTED = 130
 
-_IMMEDIATE: dict[str, Callable[[Any], None]] = {"keygen": keygen, "id": showID}
+_IMMEDIATE: dict[str, Callable[[Any], None]] = {
+    "keygen": keygen,
+    "id": showID,
+    "completion": completion,
+}
 _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "ping": ping,
     "identify": identify,

@@ -86,7 +86,7 @@ class ConfigTests(SynchronousTestCase):
         for name in options.longOpt:
             plain = name.rstrip("=")
             single = isinstance(
-                options._dispatch[options._named(f"--{plain}")], CoerceParameter
+                options._dispatch[options.named(f"--{plain}")], CoerceParameter
             )
             repeated = isinstance(options.get(plain), list)
             self.assertEqual(single + repeated, name.endswith("="), name)

@@ -167,7 +167,7 @@ class CommandOptions(Options):
             return f"{option[2:]}=" in self.longOpt
         return f"{option[1:]}:" in self.shortOpt
 
-    def _named(self, option: str) -> str:
+    def named(self, option: str) -> str:
         """
         Return the name under which C{usage} keeps an option.
         """
@@ -185,7 +185,7 @@ class CommandOptions(Options):
             # Usually a variable of the shell that is not set.  Ignoring the option
             # would make a private network public.
             raise UsageError(self._wanted(option))
-        dispatch = self._dispatch[self._named(option)]
+        dispatch = self._dispatch[self.named(option)]
         if isinstance(dispatch, CoerceParameter):
             try:
                 dispatch.coerce(value)
@@ -196,9 +196,15 @@ class CommandOptions(Options):
         """
         Return the text of the error that an option has no value.
         """
-        name = self._named(option)
-        meaning = self.docs.get(name) or getattr(self, f"opt_{name}").__doc__
-        return f"{option} needs a value: {meaning.strip()}"
+        return f"{option} needs a value: {self.meaningOf(option)}"
+
+    def meaningOf(self, option: str) -> str:
+        """
+        Return the text of the help about an option.
+        """
+        name = self.named(option)
+        meaning: str = self.docs.get(name) or getattr(self, f"opt_{name}").__doc__
+        return meaning.strip()
 
     def _correct(self, error: GetoptError) -> str:
         """

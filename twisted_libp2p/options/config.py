@@ -156,7 +156,7 @@ class ConfigOptions(CommandOptions):
         """
         Return the long name of an option, without its dashes.
         """
-        return self._named(option).replace("_", "-")
+        return self.named(option).replace("_", "-")
 
     def _fromFile(self, path: str) -> Iterator[tuple[str, str]]:
         """

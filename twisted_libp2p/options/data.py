@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar, Final
 
-from twisted.python.usage import UsageError
+from twisted.python.usage import CompleteDirs, Completions, UsageError
 
 from twisted_libp2p.access.book import PeerBook, checkName
 from twisted_libp2p.access.ticket import Ticket
@@ -46,6 +46,8 @@ _DATA: list[Any] = [
     ["data", "d", None, f"folder of our key and paired peers; {FOLDER} by default"]
 ]
 
+_DATA_COMPLETIONS = Completions(optActions={"data": CompleteDirs()})
+
 
 def folderOf(options: CommandOptions) -> str:
     """
@@ -60,6 +62,7 @@ class DataOptions(NodeOptions):
     """
 
     optParameters: ClassVar[list[Any]] = _DATA
+    compData = _DATA_COMPLETIONS
 
     def identity(self) -> Identity | None:
         """
@@ -92,6 +95,7 @@ class ControlOptions(CommandOptions):
         " other's lists.  Send it like a password."
     )
     optParameters: ClassVar[list[Any]] = _DATA
+    compData = _DATA_COMPLETIONS
 
     def socket(self) -> str:
         """

@@ -17,6 +17,7 @@ from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.looking import (
+    DHT_COMPLETIONS,
     DHT_OPTIONS,
     DHTClientOptions,
     LookingOptions,
@@ -42,6 +43,7 @@ class DHTOptions(CommandOptions):
         ["dht", None, None, "take part in a DHT as client, server or auto"],
         *DHT_OPTIONS,
     ]
+    compData = DHT_COMPLETIONS
 
     def __init__(self) -> None:
         super().__init__()

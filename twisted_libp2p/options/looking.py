@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from twisted.python.usage import UsageError
+from twisted.python.usage import Completions, UsageError
 
 from twisted_libp2p.dht.mode import DHTMode
 from twisted_libp2p.dht.scope import DHTScope
@@ -20,10 +20,12 @@ from twisted_libp2p.discovery.delegated.client import DelegatedRouting
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.options.completion import CompleteWords
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.transport.private import PrivateNetwork
 
 __all__ = [
+    "DHT_COMPLETIONS",
     "DHT_OPTIONS",
     "AskingOptions",
     "DHTClientOptions",
@@ -37,6 +39,11 @@ DHT_OPTIONS: list[Any] = [
     ["dht-prefix", None, AMINO, "prefix of the DHT, which separates networks"],
     ["dht-scope", None, "all", f"peers and addresses in the DHT: {_SCOPES}"],
 ]
+
+#: Their values.
+DHT_COMPLETIONS = Completions(
+    optActions={"dht-scope": CompleteWords(each.value for each in DHTScope)}
+)
 
 
 class AskingOptions(NodeOptions):
@@ -85,6 +92,7 @@ class DHTClientOptions(NodeOptions):
     """
 
     optParameters: ClassVar[list[Any]] = DHT_OPTIONS
+    compData = DHT_COMPLETIONS
 
     def __init__(self) -> None:
         super().__init__()

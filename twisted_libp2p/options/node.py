@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from twisted.python.usage import CompleteFiles, Completions
+
 from twisted_libp2p.connection.attempts import DIALECTS
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.identity import Identity
@@ -19,6 +21,7 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.node import MUXERS, SECURITIES
 from twisted_libp2p.options.command import CommandOptions
+from twisted_libp2p.options.completion import CompleteWords
 from twisted_libp2p.plugin import providers
 from twisted_libp2p.quic.backends import AUTO, BACKENDS
 from twisted_libp2p.quic.transport import QuicProvider
@@ -65,6 +68,18 @@ class NodeOptions(CommandOptions):
             "unprotected, with peers that support nothing better",
         ],
     ]
+
+    compData = Completions(
+        optActions={
+            "identity": CompleteFiles(),
+            "security": CompleteWords(providers(ISecurityProvider)),
+            "muxer": CompleteWords(providers(IMuxerProvider)),
+            "dialect": CompleteWords(DIALECTS),
+            "psk": CompleteFiles(),
+            "quic-backend": CompleteWords((AUTO, *BACKENDS)),
+            "tls-roots": CompleteFiles(),
+        }
+    )
 
     def __repr__(self) -> str:
         # A DSN among the values may hold a password.

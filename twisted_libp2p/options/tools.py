@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from twisted.python.usage import UsageError
+from twisted.python.usage import CompleteFiles, Completions, UsageError
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import KeyType
 from twisted_libp2p.negotiation.protocolids import proposals
 from twisted_libp2p.options.command import CommandOptions, seconds, whole
+from twisted_libp2p.options.completion import CompleteWords, toolsOf
 from twisted_libp2p.options.data import AcceptOptions, ControlOptions, StatusOptions
 from twisted_libp2p.options.dht import (
     FindOptions,
@@ -26,6 +27,7 @@ from twisted_libp2p.options.dht import (
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.shells import SHELLS
 from twisted_libp2p.options.tunnels import ForwardOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
 from twisted_libp2p.quic.backends import installed
@@ -47,6 +49,7 @@ class _FileOptions(CommandOptions):
 
     operands = ("FILE",)
     longdesc = "Prints the peer id of a key: in base58, base32 and base36."
+    compData = Completions(extraActions=[CompleteFiles()])
 
     def parseArgs(self, path: str) -> None:  # type: ignore[override]
         self["path"] = path
@@ -66,6 +69,9 @@ class _KeyOptions(_FileOptions):
             "one of: " + ", ".join(each.name.lower() for each in KeyType),
         ],
     ]
+    compData = Completions(
+        optActions={"type": CompleteWords(each.name.lower() for each in KeyType)}
+    )
 
     def postOptions(self) -> None:
         if self["type"].upper() not in KeyType.__members__:
@@ -186,6 +192,35 @@ class _PeersOptions(CommandOptions):
     optFlags: ClassVar[list[Any]] = [
         ["export", None, "write the whole peerstore, as JSON lines"],
     ]
+    compData = Completions(optActions={"import": CompleteFiles()})
+
+
+class _CompletionOptions(CommandOptions):
+    """
+    Options of C{completion}.
+    """
+
+    operands = ("SHELL",)
+    longdesc = (
+        "Prints the completion of this program for a shell: "
+        + ", ".join(SHELLS)
+        + '.  For bash, write eval "$(libp2p completion bash)" into ~/.bashrc.'
+    )
+    compData = Completions(extraActions=[CompleteWords(SHELLS)])
+
+    def parseArgs(self, shell: str) -> None:  # type: ignore[override]
+        if shell not in SHELLS:
+            raise UsageError(
+                f"there is no completion for {shell!r}: choose from {', '.join(SHELLS)}"
+            )
+        self["shell"] = shell
+
+    def script(self) -> str:
+        """
+        Return the completion in the language of the shell.
+        """
+        tools = toolsOf(ToolOptions.subCommands)
+        return SHELLS[self["shell"]]("libp2p", list(tools))
 
 
 class ToolOptions(CommandOptions):
@@ -220,6 +255,7 @@ class ToolOptions(CommandOptions):
         ["provide", None, ProvideOptions, "announce that this node has content"],
         ["put", None, PutOptions, "store a value in a DHT"],
         ["get", None, GetOptions, "find a value in a DHT"],
+        ["completion", None, _CompletionOptions, "print the completion of a shell"],
     ]
 
     def postOptions(self) -> None:

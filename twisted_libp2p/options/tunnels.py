@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
-from twisted.python.usage import UsageError
+from twisted.python.usage import CompleteFiles, Completions, UsageError
 
 from twisted_libp2p.access.book import PeerBook
 from twisted_libp2p.access.lists import AccessLists
@@ -41,6 +41,7 @@ class TunnelOptions(NodeOptions):
         ["groups", None, None, "file of groups of peers, for --allow-for"],
         ["socks", None, None, "listen here as a proxy that reaches peers: tcp:1080"],
     ]
+    compData = Completions(optActions={"groups": CompleteFiles()})
 
     def __init__(self) -> None:
         super().__init__()
