@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from tests.account import openFiles
 from tests.attacks.console import run
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.errors import NotFound
@@ -38,6 +39,7 @@ from twisted_libp2p.interfaces import AddressSource, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.quic.backends import AUTO
 from twisted_libp2p.quic.transport import QuicProvider
 from twisted_libp2p.relay.port import CircuitPort
 from twisted_libp2p.relay.service import RelayService
@@ -86,12 +88,18 @@ class Victim:
         peerstore: str | None,
         kinds: Sequence[str] = ("",),
         backend: str | None = None,
+        tickets: bool = False,
         relay: bool = False,
         dht: bool = False,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
         limits = None if memory is None else Limits.scaled(256, memory << 20)
+        self._gater = ListGater()
+        transports: list[str | QuicProvider] | None = None
+        if backend is not None or tickets:
+            settings = {"tickets": 2} if tickets else None
+            transports = ["tcp", QuicProvider(backend or AUTO, settings=settings)]
         self._node = Node(
             reactor,
             listen=[
@@ -101,7 +109,8 @@ class Victim:
             network=network,
             limits=limits,
             peerstore=peerstore,
-            transports=None if backend is None else ["tcp", QuicProvider(backend)],
+            gater=self._gater,
+            transports=transports,
         )
         self._relay = RelayService()
         if relay:
@@ -254,6 +263,13 @@ class Victim:
             await each.close()
         return {}
 
+    async def gate(self, peer: str) -> dict[str, Any]:
+        """
+        Refuse a peer from now on.
+        """
+        self._gater.blocked.add(PeerID.fromText(peer))
+        return {}
+
     async def protect(self, *peers: str) -> dict[str, Any]:
         """
         Keep some peers.
@@ -380,6 +396,9 @@ def main() -> None:
     parser.add_argument("--peerstore")
     parser.add_argument("--quic", action="store_true", help="listen by QUIC too")
     parser.add_argument("--backend", help="the backend of QUIC")
+    parser.add_argument(
+        "--tickets", action="store_true", help="resume sessions of QUIC"
+    )
     parser.add_argument("--ws", action="store_true", help="listen by WebSocket")
     parser.add_argument(
         "--shared", action="store_true", help="listen by TCP and WebSocket on one port"
@@ -403,6 +422,7 @@ def main() -> None:
         options.peerstore,
         kinds,
         options.backend,
+        options.tickets,
         options.relay,
         options.dht,
     )
@@ -414,6 +434,7 @@ def main() -> None:
         victim.crowd,
         victim.chosen,
         victim.part,
+        victim.gate,
         victim.protect,
         victim.known,
         victim.announce,

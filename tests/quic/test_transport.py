@@ -13,8 +13,9 @@ from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
-from twisted.trial.unittest import SkipTest, TestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import DialFailed, UnsupportedAddress
@@ -23,7 +24,7 @@ from twisted_libp2p.interfaces import AnyTransport, DialOptions
 from twisted_libp2p.node import Node
 from twisted_libp2p.quic import port, transport
 from twisted_libp2p.quic.port import QuicPort
-from twisted_libp2p.quic.transport import QuicTransport
+from twisted_libp2p.quic.transport import QuicProvider, QuicTransport
 from twisted_libp2p.testing.transport import TransportConformance
 
 
@@ -46,6 +47,23 @@ def requireSix() -> None:
         _unusedPort("::1")
     except OSError as error:
         raise SkipTest(f"there is no IPv6 here: {error}") from None
+
+
+class ProviderTests(SynchronousTestCase):
+    """
+    A node makes its transport as the provider says.
+    """
+
+    def test_settings(self) -> None:
+        """
+        The settings of a provider are those of its transport.
+        """
+        provider = QuicProvider("aioquic", settings={"tickets": 2})
+        node = Node(Clock(), transports=[provider])
+        transport = provider.provide(node)
+        assert isinstance(transport, QuicTransport)
+        self.assertEqual(transport._ownSettings().tickets, 2)
+        self.assertEqual(provider.name, "quic")
 
 
 class QuicTests(TransportConformance, TestCase):

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from os import urandom
 from typing import TYPE_CHECKING, Any
@@ -114,11 +114,14 @@ class QuicProvider:
     @ivar backend: its name.
     @ivar name: the name of the transport.
     @ivar description: one line for users.
+    @ivar settings: replace settings of the backend, fields of L{QuicSettings}; None for
+        the usual ones.
     """
 
     backend: str
     name: str = "quic"
     description: str = "QUIC by a chosen backend"
+    settings: dict[str, Any] | None = field(default=None, hash=False)
 
     def provide(self, host: IHost) -> QuicTransport:
         """
@@ -127,7 +130,11 @@ class QuicProvider:
         @raise ConfigurationError: the backend is unknown, not installed, or broken.
         """
         return QuicTransport(
-            host.reactor, host.identity, backend=self.backend, book=host.peerstore
+            host.reactor,
+            host.identity,
+            backend=self.backend,
+            settings=self.settings,
+            book=host.peerstore,
         )
 
 

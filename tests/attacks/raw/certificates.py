@@ -60,8 +60,9 @@ def shown(
     """
     Make certificates.
 
-    @param kind: C{good}, or one of L{WRONG}.
-    @param moment: the present, in seconds since 1970; the real one by default.
+    @param kind: C{good}, C{expiring}, or one of L{WRONG}.
+    @param moment: the present, in seconds since 1970; the real one by default.  A
+        certificate that is C{expiring} is valid until then.
     """
     identity = identity or Identity.generate()
     now = time.time() if moment is None else moment
@@ -87,7 +88,7 @@ def _signed(kind: str, identity: Identity, now: float) -> Shown:
     """
     private = _key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mallory")])
-    shift = {"expired": -7 * _DAY, "future": 7 * _DAY}.get(kind, 0.0)
+    shift = {"expired": -7 * _DAY, "expiring": -_DAY, "future": 7 * _DAY}.get(kind, 0.0)
     moment = datetime.fromtimestamp(now + shift, UTC)
     builder = (
         x509.CertificateBuilder()

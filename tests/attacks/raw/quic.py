@@ -108,6 +108,7 @@ def hello(
     silent: bool = False,
     ticket: tls.SessionTicket | None = None,
     token: bytes = b"",
+    keep: Callable[[tls.SessionTicket], None] | None = None,
 ) -> QuicConnection:
     """
     Make a dialer.
@@ -116,11 +117,12 @@ def hello(
     @param silent: whether it leaves out the list too.
     @param ticket: a ticket of a session that it wants to resume, with data.
     @param token: a token that it shows.
+    @param keep: called with each ticket that the listener issues.
     """
     configuration = _configuration(given, alpn, True)
     configuration.session_ticket = ticket
     configuration.token = token
-    quic = _Quic(configuration=configuration)
+    quic = _Quic(configuration=configuration, session_ticket_handler=keep)
     quic.silent = silent
     return quic
 

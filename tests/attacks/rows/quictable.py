@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.attacks.arena import Arena
-from tests.attacks.rows import quic, quicpeers
+from tests.attacks.rows import quic, quicpeers, quicresumption
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["QUIC_ROWS"]
@@ -24,6 +24,7 @@ def _both(
     memory: int = 16,
     once: bool = True,
     long: int = 0,
+    node: tuple[str, ...] = (),
 ) -> tuple[Row, Row]:
     """
     Make a row for the backend that is used by default, the native one where it is
@@ -37,13 +38,13 @@ def _both(
         once=once,
         long=long,
         others=NOBODY,
-        node=("--quic",),
+        node=("--quic", *node),
     )
     return row, replace(
         row,
         name=f"{row.name}_aioquic",
         tried="the same, over aioquic",
-        node=("--quic", "--backend", "aioquic"),
+        node=("--quic", "--backend", "aioquic", *node),
     )
 
 
@@ -87,6 +88,13 @@ QUIC_ROWS = (
         "a ticket that nobody has issued, with early data",
         quic.tickets,
         once=False,
+    ),
+    *_both(
+        "resumption",
+        "a session is resumed after its peer was gated, or its certificate has expired",
+        quicresumption.resumption,
+        long=8,
+        node=("--tickets",),
     ),
     *_both(
         "tokens",
