@@ -19,6 +19,10 @@ LOOP4, LOOP6 = "/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"
 LAN4, LAN6 = "/ip4/192.168.1.7/tcp/1", "/ip6/fd00::7/tcp/1"
 LINK6 = "/ip6zone/eth0/ip6/fe80::7/tcp/1"
 WAN4, WAN6 = "/ip4/8.8.8.8/tcp/1", "/ip6/2001:4860::8/tcp/1"
+WEB = (
+    "/ip4/8.8.8.8/udp/1/quic-v1/webtransport"
+    "/certhash/uEiAkH5a4DPGKUuOBjYw0CgwjvcJCJMD2K_1aluKR_tpevQ"
+)
 NAME, NAME4, NAME6 = "/dns/c.example/tcp/1", "/dns4/c.example/tcp/1", "/dns6/c/tcp/1"
 RELAY = (
     "/ip4/8.8.4.4/tcp/1/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N/p2p-circuit"
@@ -62,13 +66,14 @@ TABLE: list[tuple[str, list[str], list[str], list[tuple[float, str]]]] = [
         [(0.0, WAN6), (0.25, WAN4), (0.5, NAME), (0.75, "/ip4/9.9.9.9/tcp/1")],
     ),
     (
-        "QUIC comes first in each family, and WebSockets last",
+        "QUIC comes first in each family, and WebSocket and WebTransport last",
         [],
-        [f"{WAN4}/ws", WAN4, "/ip4/8.8.8.8/udp/1/quic-v1"],
+        [f"{WAN4}/ws", WEB, WAN4, "/ip4/8.8.8.8/udp/1/quic-v1"],
         [
             (0.0, "/ip4/8.8.8.8/udp/1/quic-v1"),
             (0.25, WAN4),
             (0.5, f"{WAN4}/ws"),
+            (0.75, WEB),
         ],
     ),
     (

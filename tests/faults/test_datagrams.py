@@ -21,6 +21,7 @@ from twisted_libp2p.errors import PeerUnresponsive
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DEFAULT_OPTIONS, DialOptions, IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
+from twisted_libp2p.quic.hub import QuicHub
 from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.testing.quic.network import Wire
@@ -190,8 +191,8 @@ class _UdpToNowhere(QuicTransport):
     QUIC in a network that drops all UDP.
     """
 
-    def _bind(self, host: str, number: int) -> Any:
-        hub = super()._bind(host, number)
+    def _bind(self, host: str, number: int, hubs: list[QuicHub]) -> Any:
+        hub = super()._bind(host, number, hubs)
         port, hub.port = hub.port, Wire(host, hub.port.getHost().port)
         port.stopListening()
         return hub

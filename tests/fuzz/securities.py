@@ -126,7 +126,7 @@ def noisePayloads(data: bytes) -> None:
     What a peer seals in a Noise handshake names somebody only if it is signed.
     """
     try:
-        key, muxers = noisePayload.decode(data, bytes(32))
+        key, muxers, _ = noisePayload.decode(data, bytes(32))
     except InvalidInput:
         return
     assert len(muxers) <= noisePayload.MOST_MUXERS

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Connections over WebTransport that go-libp2p dials, as browsers do.
+Connections over WebTransport with go-libp2p, in both directions.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.ours import Watch, serve
+from tests.interop.ours import Tasks, Watch, serve
 from tests.interop.process import ForeignPeer
 from tests.interop.sides import LISTEN_QUIC, requireBackend
+from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.quic.transport import QuicProvider
@@ -66,3 +67,36 @@ async def test_goDials(command: Command, backend: str) -> None:
         await watch.closed(opened)
     finally:
         await node.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_goListens(command: Command) -> None:
+    """
+    We accept its certificate by the hashes of its address, and it our proof.
+    """
+    foreign = ForeignPeer.start(
+        reactor, command("go"), "listen", "--transport", "webtransport"
+    )
+    node = Node(reactor)
+    serve(node)
+    node.startService()
+    try:
+        hello = await foreign.line()
+        (address,) = [each for each in hello["addrs"] if "/certhash/" in each]
+        connection = await node.connect(address)
+        assert str(connection.remotePeer) == hello["peerId"]
+        assert connection.security == "/noise"
+        told = await node.identify(connection.remotePeer)
+        assert told.agent
+        assert await node.ping(connection.remotePeer) < 10
+        tasks = Tasks(connection)
+        await tasks.echo(1_000_000)
+        await tasks.halfClose(100_000)
+        await tasks.reset()
+        assert (await tasks.remoteReset()).check(StreamReset)
+        await tasks.back()
+        await tasks.many()
+        await connection.close()
+    finally:
+        await node.stopService()
+        await foreign.stop()

@@ -32,7 +32,7 @@ _NEAR = (Scope.LOOPBACK, Scope.LINK_LOCAL, Scope.PRIVATE)
 
 _DETOURS = frozenset(("p2p-circuit", "onion", "onion3"))
 
-_WEB_SOCKETS = frozenset(("ws", "wss"))
+_WEB = frozenset(("ws", "wss", "webtransport"))
 
 _QUIC = "quic-v1"
 
@@ -119,8 +119,8 @@ def rank(
 
     In each of these IPv6 and IPv4 take turns, IPv6 first unless only IPv4
     is known to be ours.  In each family QUIC comes first, as in go-libp2p, since it
-    needs the fewest round trips, and WebSockets last.  Otherwise the given order
-    remains.
+    needs the fewest round trips, and WebSocket and WebTransport last.  Otherwise the
+    given order remains.
 
     @param addresses: without repetitions.
     @param own: our own addresses, as far as they are known.
@@ -160,12 +160,13 @@ def _alternate(
 
 def _cost(address: Multiaddr) -> int:
     """
-    Compare transports by their round trips and bytes: QUIC, plain TCP, WebSocket.
+    Compare transports by their round trips and bytes: QUIC, plain TCP, those of
+    browsers.
     """
     names = address.names
     if names[-1:] == (_QUIC,):
         return 0
-    return 1 if _WEB_SOCKETS.isdisjoint(names) else 2
+    return 1 if _WEB.isdisjoint(names) else 2
 
 
 def _family(address: Multiaddr) -> str:

@@ -40,11 +40,14 @@ _log = Logger()
 _tested: dict[str, IQuicBackend] = {}
 
 
-def installed() -> bool:
+def installed(name: str = AUTO) -> bool:
     """
-    Return whether any backend is installed; none is imported for this.
+    Return whether a backend is installed; none is imported for this.
+
+    @param name: of L{BACKENDS}, or L{AUTO} for any of them.
     """
-    return any(find_spec(package) is not None for _, package, _ in BACKENDS.values())
+    names = BACKENDS if name == AUTO else (name,)
+    return any(find_spec(BACKENDS[each][1]) is not None for each in names)
 
 
 def backendNamed(name: str = AUTO) -> IQuicBackend:

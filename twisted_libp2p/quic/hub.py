@@ -27,8 +27,9 @@ from twisted_libp2p.logger import Logger
 from twisted_libp2p.quic.endings import LAYER
 from twisted_libp2p.quic.halfopen import Answer, HalfOpen
 from twisted_libp2p.quic.judge import CertificateJudge
-from twisted_libp2p.quic.line import BeginWeb, QuicLine
+from twisted_libp2p.quic.line import QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
+from twisted_libp2p.quic.webtransport.begin import BeginWeb, WebDial
 
 __all__ = ["KNOCKS", "PUNCH_SIZE", "Accept", "DatagramPort", "QuicHub"]
 
@@ -223,21 +224,26 @@ class QuicHub:
         port: int,
         upgrade: IUpgrade,
         expectedTrip: float | None = None,
+        web: WebDial | None = None,
     ) -> None:
         """
         Begin to connect.
 
         @param expectedTrip: seconds to the peer and back, as long as no connection has
             measured them; None if they are not known.
+        @param web: how to go on over HTTP/3; None over plain QUIC.
         @raise ValueError: the address is invalid.
         """
         expected = upgrade.handshake.expected
         data = None if expected is None else expected.toBytes()
+        if web is not None:
+            data = web.pins
         token, roundTrip = self.memory.recall(expected, expectedTrip)
         handle = self._endpoint.connect(
             self.now(), host, port, data, "libp2p", token, roundTrip
         )
-        self._began(QuicLine(self, self._endpoint, handle, upgrade, True, host, port))
+        line = QuicLine(self, self._endpoint, handle, upgrade, True, host, port, web)
+        self._began(line)
 
     def _began(self, line: QuicLine) -> None:
         self.lines[line.handle] = line

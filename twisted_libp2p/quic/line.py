@@ -7,7 +7,7 @@ timer, and hands events on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.error import ConnectionRefusedError
@@ -32,20 +32,15 @@ from twisted_libp2p.quic.endings import SECURITY, failureOf
 from twisted_libp2p.quic.life import LIFE, Life
 from twisted_libp2p.quic.session import QuicSession
 from twisted_libp2p.quic.webtransport.addresses import webAddress
+from twisted_libp2p.quic.webtransport.begin import BeginWeb, WebDial
 
 if TYPE_CHECKING:
     from twisted_libp2p.quic.hub import QuicHub
     from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 
-__all__ = ["EARLY", "BeginWeb", "QuicLine"]
+__all__ = ["EARLY", "QuicLine"]
 
 Event = tuple[object, ...]
-
-#: Begins HTTP/3 on a connection of a browser: its endpoint, its handle there, what the
-#: handshake of Noise needs, and the events so far.
-BeginWeb = Callable[
-    [IQuicConnections, int, Handshake, Sequence[Event]], "WebTransportEndpoint"
-]
 
 #: The application protocol of HTTP/3.
 _HTTP = b"h3"
@@ -78,6 +73,7 @@ class QuicLine:
     """
 
     __slots__ = (
+        "_beginWeb",
         "_closeCode",
         "_dirty",
         "_driving",
@@ -110,11 +106,16 @@ class QuicLine:
         dialed: bool,
         host: str,
         port: int,
+        web: WebDial | None = None,
     ) -> None:
+        """
+        @param web: how a dial goes on over HTTP/3; None if it does not.
+        """
         settings = hub.settings
         self._hub = hub
         self._upgrade: IUpgrade | None = upgrade
         self.endpoint: IQuicConnections = endpoint
+        self._beginWeb = None if web is None else web.begin
         self._web: WebTransportEndpoint | None = None
         self.handle = handle
         self.dialed = dialed
@@ -390,29 +391,27 @@ class QuicLine:
                 self._failed(cause, code, text)  # type: ignore[arg-type]
                 return
         if self._upgrade is not None and any(each[0] == proof for each in events):
-            if self._isBrowser():
-                self._beginWeb(self._upgrade.handshake)
+            begin = self._web is None and self._speaksHttp()
+            if begin:
+                self._goOn(begin, self._upgrade.handshake)
             else:
                 self._secured()
 
-    def _isBrowser(self) -> bool:
+    def _speaksHttp(self) -> BeginWeb | None:
         """
-        Check whether the peer speaks HTTP/3, and has not proven yet who it is.
+        Return what begins HTTP/3, if the peer is a browser, or if we have dialed as one
+        does.
         """
-        hub = self._hub
-        return (
-            hub.acceptWeb is not None
-            and self._web is None
-            and not self.dialed
-            and self.endpoint.alpn(self.handle) == _HTTP
-        )
+        hub, begin = self._hub, self._beginWeb
+        if not self.dialed and hub.acceptWeb is not None:
+            begin = hub.beginWeb
+        http = begin is not None and self.endpoint.alpn(self.handle) == _HTTP
+        return begin if http else None
 
-    def _beginWeb(self, handshake: Handshake) -> None:
+    def _goOn(self, begin: BeginWeb, handshake: Handshake) -> None:
         """
         Go on with HTTP/3, and with the handshake of Noise in a session of it.
         """
-        begin = self._hub.beginWeb
-        assert begin is not None
         early, self._early = self._early, []
         self._web = begin(self.endpoint, self.handle, handshake, early)
         self.endpoint = self._web
@@ -478,7 +477,9 @@ class QuicLine:
             return
         expected = upgrade.handshake.expected
         error: Exception | None = None
-        if expected is not None:
+        if self._web is not None:
+            error = self._web.refusal
+        elif expected is not None:
             error = self._hub.judge.refusals.pop(expected.toBytes(), None)
         self._upgrade = None
         upgrade.fail(Failure(error or failureOf(cause, code, text, self.idleTimeout)))

@@ -6,8 +6,6 @@ The transport QUIC: connections over UDP that are secure and multiplexed by them
 
 from __future__ import annotations
 
-import socket
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort
@@ -25,8 +22,7 @@ from twisted.python.failure import Failure
 from twisted.python.reflect import namedAny
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr, unmapped
-from twisted_libp2p.address.origin import HOST_NAMES
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.scope import interfaceAddresses
 from twisted_libp2p.errors import ConfigurationError, UnsupportedAddress
 from twisted_libp2p.identity import Identity
@@ -44,35 +40,37 @@ from twisted_libp2p.interfaces import (
     QuicSettings,
     SentDatagram,
 )
+from twisted_libp2p.quic.addresses import TAIL, fits, hostAndPort, udpAddress
 from twisted_libp2p.quic.backends import AUTO, BACKENDS, backendNamed, installed
 from twisted_libp2p.quic.hub import PUNCH_SIZE, Accept, QuicHub
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.listener import QuicListener
 from twisted_libp2p.quic.memory import PeerMemory
-from twisted_libp2p.quic.port import QuicPort, zoneName
+from twisted_libp2p.quic.port import QuicPort
 from twisted_libp2p.quic.selftest import settingsOf
 from twisted_libp2p.quic.webtransport.addresses import (
     NAME,
+    certhashes,
     isWeb,
+    namesCertificate,
     withoutWeb,
     withWeb,
 )
-from twisted_libp2p.wire import varint
 
 __all__ = ["QuicProvider", "QuicTransport", "derivedKey"]
 
 if TYPE_CHECKING:
+    from twisted_libp2p.quic.webtransport.dialing import WebDialing
     from twisted_libp2p.quic.webtransport.serving import WebServing
 
-# The codes of the protocols of an IPv4 address of QUIC, and its bytes before the last.
-_IP4, _UDP, _QUIC = 4, varint.encode(273), varint.encode(461)
-_IP4_UDP = struct.Struct("!B4sBBH")
-
-#: Imported at its first use, as it needs a package.
+#: Imported at their first use, as they need a package.
 _SERVING = "twisted_libp2p.quic.webtransport.serving.WebServing"
+_DIALING = "twisted_libp2p.quic.webtransport.dialing.WebDialing"
+
+#: The backend that dials WebTransport; native has one application protocol for all.
+_WEB_BACKEND = "aioquic"
 
 _WILDCARDS = ("0.0.0.0", "::")
-_TAIL = ("udp", "quic-v1")
 
 
 def _leads(hub: QuicHub, host: str, local: tuple[str, int] | None) -> bool:
@@ -93,6 +91,20 @@ def _leads(hub: QuicHub, host: str, local: tuple[str, int] | None) -> bool:
         bound.host == _WILDCARDS[six]
         or ip_address(bound.host.partition("%")[0]).is_loopback is inside
     )
+
+
+def _webPart(name: str) -> Any:
+    """
+    Import a class for WebTransport.
+
+    @raise ConfigurationError: a package for that is missing.
+    """
+    try:
+        return namedAny(name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"WebTransport needs pylsqpack: {BACKENDS[_WEB_BACKEND][2]}"
+        ) from error
 
 
 def derivedKey(identity: Identity, purpose: bytes) -> bytes:
@@ -143,6 +155,7 @@ class QuicTransport:
     """
     Dials C{/ip4 /ip6 /dns /dns4 /dns6} with C{/udp/N/quic-v1}, and listens on the first
     two.  It dials from the sockets that listen, if one of them leads to the peer.
+    Addresses of WebTransport are dialed from sockets of their own.
     """
 
     name = "quic"
@@ -190,7 +203,9 @@ class QuicTransport:
         self._judge = CertificateJudge(wall)
         self._settings: QuicSettings | None = None
         self._hubs: list[QuicHub] = []
+        self._webHubs: list[QuicHub] = []
         self._serving: WebServing | None = None
+        self._dialing: WebDialing | None = None
         self.memory = PeerMemory(book)
 
     @classmethod
@@ -223,19 +238,12 @@ class QuicTransport:
 
     def canDial(self, address: Multiaddr) -> bool:
         """
-        Check whether the address is a host with a UDP port and QUIC, and no more, and
-        a backend is installed.
+        Check whether the address is a host with a UDP port and QUIC, and perhaps with
+        WebTransport and hashes of certificates, and a backend is installed.
         """
-        return self._installed and self._fits(address)
-
-    @staticmethod
-    def _fits(address: Multiaddr) -> bool:
-        names = address.names
-        return names == ("ip6zone", "ip6", *_TAIL) or (
-            len(names) == 3
-            and names[0] in ("ip4", "ip6", *HOST_NAMES)
-            and names[1:] == _TAIL
-        )
+        if namesCertificate(address):
+            return installed(_WEB_BACKEND) and fits(withoutWeb(address))
+        return self._installed and fits(address)
 
     def canListen(self, address: Multiaddr) -> bool:
         """
@@ -245,7 +253,7 @@ class QuicTransport:
         names = address.names
         if names[-1:] == (NAME,):
             names = names[:-1]
-        return names in (("ip4", *_TAIL), ("ip6", *_TAIL))
+        return names in (("ip4", *TAIL), ("ip6", *TAIL))
 
     def listeningOn(self, address: Multiaddr, port: IListeningPort) -> list[Multiaddr]:
         """
@@ -254,7 +262,7 @@ class QuicTransport:
         the certificates, too.
         """
         bound = port.getHost()
-        host = self._udpAddress(bound)
+        host = udpAddress(bound)
         if host is None:
             return []
         found = interfaceAddresses(host)
@@ -267,51 +275,8 @@ class QuicTransport:
         """
         Translate a UDP address of Twisted.
         """
-        found = self._udpAddress(address)
+        found = udpAddress(address)
         return withWeb(found) if found is not None and isWeb(address) else found
-
-    @staticmethod
-    def _udpAddress(address: IAddress) -> Multiaddr | None:
-        if isinstance(address, IPv4Address) and address.type == "UDP":
-            # Every connection needs two of these: so there is no detour over text.
-            packed = socket.inet_aton(address.host)
-            return Multiaddr.fromBytes(
-                _IP4_UDP.pack(_IP4, packed, *_UDP, address.port) + _QUIC
-            )
-        if isinstance(address, IPv6Address) and address.type == "UDP":
-            host, _, zone = address.host.partition("%")
-            prefix = f"/ip6zone/{zone}" if zone else ""
-            return unmapped(
-                Multiaddr(f"{prefix}/ip6/{host}/udp/{address.port}/quic-v1")
-            )
-        return None
-
-    def _parts(self, address: Multiaddr) -> tuple[str, int]:
-        """
-        Return the IP address and the port of an address.
-
-        @raise UnsupportedAddress: it has none.
-        """
-        address = unmapped(address)
-        zone, first, port = None, address, address.value("udp")
-        if address.names[:1] == ("ip6zone",):
-            zone, first = address.value("ip6zone"), address.withoutFirst()
-            if zone is not None and zone.isdecimal():
-                # Datagrams from there have its name.
-                zone = zoneName(int(zone))
-        host = next((each.value for each in first), None)
-        if host is None or port is None or not self._fits(address):
-            raise UnsupportedAddress(
-                f"{address} is no address of QUIC:"
-                " /ip4/192.0.2.1/udp/4001/quic-v1 is one"
-            )
-        try:
-            ip_address(host)
-        except ValueError:
-            raise UnsupportedAddress(
-                f"{address} has a name, which has to be resolved before it is dialed"
-            ) from None
-        return (f"{host}%{zone}" if zone else host), int(port)
 
     # Dialing
 
@@ -327,35 +292,45 @@ class QuicTransport:
         @raise UnsupportedAddress: the address cannot be dialed, or not from
             C{options.local} or from a listener.
         """
-        host, port = self._parts(address)
-        local = None if options.local is None else self._parts(options.local)
+        web = namesCertificate(address)
+        host, port = hostAndPort(withoutWeb(address) if web else address)
+        local = None if options.local is None else hostAndPort(options.local)
         if local is not None and (":" in host) != (":" in local[0]):
             raise UnsupportedAddress(f"cannot dial {address} from {options.local}")
         try:
+            if web:
+                # No router has to take it for the socket that listens.
+                how = self._webDialing.dial(certhashes(address))
+                hub = self._hubFor(host, local, self._webHubs)
+                hub.dial(host, port, upgrade, options.roundTrip, how)
+                return
             hub = (
                 self._listeningHub(address)
                 if options.fromListener
-                else self._hubFor(host, local)
+                else self._hubFor(host, local, self._hubs)
             )
             hub.dial(host, port, upgrade, options.roundTrip)
-        except CannotListenError as error:
+        except (CannotListenError, ConfigurationError) as error:
             upgrade.fail(Failure(error))
         except ValueError as error:
             raise UnsupportedAddress(f"{address} cannot be dialed: {error}") from None
 
-    def _hubFor(self, host: str, local: tuple[str, int] | None) -> QuicHub:
+    def _hubFor(
+        self, host: str, local: tuple[str, int] | None, hubs: list[QuicHub]
+    ) -> QuicHub:
         """
         Find the socket to dial from, or bind one.
 
         @param host: the IP address of the peer.
         @param local: the address to dial from; None for any.
+        @param hubs: the sockets of plain QUIC, or of WebTransport.
         """
         for listening in (True, False):
-            for each in self._hubs:
+            for each in hubs:
                 if each.listening is listening and _leads(each, host, local):
                     return each
         own, port = local or (_WILDCARDS[":" in host], 0)
-        return self._bind(own, port)
+        return self._bind(own, port, hubs)
 
     def _listeningHub(self, address: Multiaddr) -> QuicHub:
         """
@@ -363,7 +338,7 @@ class QuicTransport:
 
         @raise UnsupportedAddress: no socket that listens leads to the address.
         """
-        host, _ = self._parts(address)
+        host, _ = hostAndPort(address)
         for each in self._hubs:
             if each.listening and _leads(each, host, None):
                 return each
@@ -375,7 +350,7 @@ class QuicTransport:
 
         @raise UnsupportedAddress: no socket that listens leads to the address.
         """
-        host, port = self._parts(address)
+        host, port = hostAndPort(address)
         packet = SentDatagram(urandom(PUNCH_SIZE), host, port)
         self._listeningHub(address).send(packet)
 
@@ -387,7 +362,7 @@ class QuicTransport:
 
         @raise UnsupportedAddress: no socket that listens leads to the address.
         """
-        host, _ = self._parts(address)
+        host, _ = hostAndPort(address)
         hub = self._listeningHub(address)
 
         def heard(port: int) -> None:
@@ -406,10 +381,11 @@ class QuicTransport:
         Listen at once, or fail at once.
         """
         web = address.names[-1:] == (NAME,)
-        host, number = self._parts(withoutWeb(address) if web else address)
+        host, number = hostAndPort(withoutWeb(address) if web else address)
         try:
             serving = self._web if web else None
-            hub = self._sharedHub(host, number, web) or self._bind(host, number)
+            hub = self._sharedHub(host, number, web)
+            hub = hub or self._bind(host, number, self._hubs)
             if serving is not None:
                 return succeed(serving.listen(hub, accept))
         except (CannotListenError, ConfigurationError):
@@ -438,34 +414,47 @@ class QuicTransport:
         @raise ConfigurationError: a package for that is missing.
         """
         if self._serving is None:
-            try:
-                serving: Any = namedAny(_SERVING)
-            except ImportError as error:
-                raise ConfigurationError(
-                    f"WebTransport needs pylsqpack: {BACKENDS['aioquic'][2]}"
-                ) from error
-            self._serving = serving(self._reactor, self._identity, self._wall)
+            make = _webPart(_SERVING)
+            self._serving = make(self._reactor, self._identity, self._wall)
         return self._serving
 
-    def _bind(self, host: str, number: int) -> QuicHub:
+    @property
+    def _webDialing(self) -> WebDialing:
+        """
+        What dials WebTransport.
+
+        @raise ConfigurationError: a package for that is missing.
+        """
+        if self._dialing is None:
+            make = _webPart(_DIALING)
+            self._dialing = make(self._identity, self._ownSettings(), self._wall)
+        return self._dialing
+
+    def _bind(self, host: str, number: int, hubs: list[QuicHub]) -> QuicHub:
         """
         Bind a socket.
 
+        @param hubs: the sockets of plain QUIC, or of WebTransport.
         @raise CannotListenError: the address is taken, or is none of this host.
         """
+        if hubs is self._hubs:
+            backend, settings, judge = self.backend, self._ownSettings(), self._judge
+        else:
+            backend, dialing = backendNamed(_WEB_BACKEND), self._webDialing
+            settings, judge = dialing.settings, dialing.judge
         hub = QuicHub(
             self._reactor,
             self._now,
-            self.backend,
-            self._ownSettings(),
-            self._judge,
+            backend,
+            settings,
+            judge,
             self.memory,
-            self._hubs.remove,
+            hubs.remove,
         )
         port = QuicPort(number, hub, host, self._reactor, self._offload)
         hub.port = port
         port.startListening()
-        self._hubs.append(hub)
+        hubs.append(hub)
         return hub
 
     def _ownSettings(self) -> QuicSettings:

@@ -70,13 +70,6 @@ class ListenTests(TestCase):
         await maybeDeferred(port.stopListening)
         self.assertEqual(self.transport._hubs, [])
 
-    async def test_notDialed(self) -> None:
-        """
-        An address of WebTransport cannot be dialed.
-        """
-        (address,) = await self.listen(f"{HOST}/0/quic-v1/webtransport")
-        self.assertFalse(self.transport.canDial(Multiaddr(address)))
-
     async def test_missing(self) -> None:
         """
         If the package for heads is missing, that is said in one line.

@@ -57,7 +57,7 @@ class PayloadTests(SynchronousTestCase):
             for muxers in ((), ("/yamux/1.0.0",), ("/a", "/b")):
                 self.assertEqual(
                     decode(static.payload(muxers), public),
-                    (identity.publicKey, muxers),
+                    (identity.publicKey, muxers, ()),
                 )
 
     def test_withoutMuxers(self) -> None:
@@ -88,7 +88,7 @@ class PayloadTests(SynchronousTestCase):
         good, bad = self.static.payload(()), self.message()
         bad.identity_sig = bytes(64)
         for _ in range(2):
-            key, _ = decode(good, self.public)
+            key, *_ = decode(good, self.public)
             self.assertEqual(key, self.identity.publicKey)
             self.assertRaises(
                 InvalidSignature, decode, bad.SerializeToString(), self.public
@@ -147,7 +147,7 @@ class PayloadTests(SynchronousTestCase):
         There is a limit to the muxers that a peer may name.
         """
         names = [f"/{number}" for number in range(MOST_MUXERS + 1)]
-        _, muxers = decode(self.static.payload(names[:-1]), self.public)
+        _, muxers, _ = decode(self.static.payload(names[:-1]), self.public)
         self.assertEqual(len(muxers), MOST_MUXERS)
         self.assertRaises(InvalidInput, decode, self.static.payload(names), self.public)
 
@@ -175,7 +175,7 @@ class PayloadTests(SynchronousTestCase):
         unknown = b"\xfa\x7f\x01x"
         self.assertEqual(
             decode(early + message.SerializeToString() + unknown, self.public),
-            (self.identity.publicKey, ("/yamux/1.0.0",)),
+            (self.identity.publicKey, ("/yamux/1.0.0",), (b"hash",)),
         )
 
     @drawn(200, st.binary(max_size=200))

@@ -98,8 +98,11 @@ class CreditConnection(QuicConnection):
         self.web = web
         self._streams = SparseStreams()
         self._limitStreams(self._local_max_streams_bidi, maxStreams)
-        # libp2p has no streams of one direction.
-        self._limitStreams(self._local_max_streams_uni, 0)
+        # libp2p has no streams of one direction; HTTP/3 has.
+        dialsWeb = configuration.is_client and WEB in (
+            configuration.alpn_protocols or ()
+        )
+        self._limitStreams(self._local_max_streams_uni, WEB_STREAMS * dialsWeb)
         if not configuration.is_client:
             for each in self._host_cids:
                 each.stateless_reset_token = resetToken(resetKey, each.cid)

@@ -101,6 +101,8 @@ class AioquicEndpoint:
         self, isClient: bool, token: bytes = b"", roundTrip: float | None = None
     ) -> QuicConfiguration:
         settings = self._settings
+        # HTTP/3 wants to hear of datagrams; those that come are dropped.
+        datagrams = SAFE_SIZE if WEB.encode() in settings.alpn else None
         return QuicConfiguration(
             alpn_protocols=[each.decode() for each in settings.alpn],
             certificate=self._certificate,
@@ -110,6 +112,7 @@ class AioquicEndpoint:
             initial_rtt=_USUAL_ROUND_TRIP if roundTrip is None else roundTrip,
             is_client=isClient,
             max_data=settings.connectionWindow,
+            max_datagram_frame_size=datagrams,
             max_datagram_size=SAFE_SIZE,
             max_stream_data=settings.streamWindow,
             private_key=self._key,

@@ -19,7 +19,9 @@ __all__ = [
     "NAME",
     "WebIPv4Address",
     "WebIPv6Address",
+    "certhashes",
     "isWeb",
+    "namesCertificate",
     "webAddress",
     "withWeb",
     "withoutWeb",
@@ -60,9 +62,29 @@ def webAddress(address: IAddress) -> IAddress:
 
 def withoutWeb(address: Multiaddr) -> Multiaddr:
     """
-    Return the address of QUIC in one to listen on.
+    Return the address of QUIC in one of WebTransport.
     """
-    return Multiaddr(str(address).removesuffix(f"/{NAME}"))
+    return Multiaddr(str(address).partition(f"/{NAME}")[0])
+
+
+def namesCertificate(address: Multiaddr) -> bool:
+    """
+    Check whether an address is one of WebTransport that can be dialed: it names a
+    certificate.
+    """
+    names = address.names
+    return NAME in names and set(names[names.index(NAME) + 1 :]) == {"certhash"}
+
+
+def certhashes(address: Multiaddr) -> frozenset[bytes]:
+    """
+    Return the multihashes of certificates that an address names.
+    """
+    return frozenset(
+        multibase.decode(each.value)
+        for each in address
+        if each.name == "certhash" and each.value is not None
+    )
 
 
 def withWeb(address: Multiaddr, hashes: Iterable[bytes] = ()) -> Multiaddr:

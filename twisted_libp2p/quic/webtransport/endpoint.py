@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-An endpoint of QUIC, as the session of a browser's connection sees it: its streams are
-those of one WebTransport session, and its peer is proven by Noise.
+An endpoint of QUIC, as the session of a connection of WebTransport sees it: its streams
+are those of one WebTransport session, and its peer is proven by Noise.
 
 HTTP/3 and the handshake stay below: the session above is the same as that of any other
 QUIC connection.
@@ -11,6 +11,7 @@ QUIC connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from zope.interface import implementer
 
@@ -70,10 +71,14 @@ class _Held:
 @implementer(IQuicConnections)
 class WebTransportEndpoint(HttpStreams):
     """
-    One connection of HTTP/3 with one WebTransport session.
+    One connection of HTTP/3 with one WebTransport session, for which the peer asks.
 
+    @cvar PROVEN: the event that reports the proof of the peer to the owner.
     @ivar secured: the proven peer; None so far.
+    @ivar refusal: why the peer has not been accepted; None so far.
     """
+
+    PROVEN: ClassVar[QuicEvent] = QuicEvent.CONNECTED
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class WebTransportEndpoint(HttpStreams):
         """
         super().__init__(below, handle)
         self.secured: Secured | None = None
+        self.refusal: HandshakeFailed | None = None
         self._makeNoise = noise
         self._noise: NoiseHandshake | None = None
         self._early: list[Event] = list(early)
@@ -224,10 +230,7 @@ class WebTransportEndpoint(HttpStreams):
             found.append((QuicEvent.OPENED, number))
             found.append((QuicEvent.READABLE, number))
         elif self._step is Step.SESSION:
-            self._step = stateAfter(STEPS, self._step, "first stream")
-            self._proof = number
-            self._noise = self._makeNoise()
-            self._noise.start()
+            self._beginNoise(number)
             self._proven(bytes(held.data), held.end, found)
             self._proving(QuicEvent.READABLE, found)
         elif len(self._held) < MAX_HELD and self._step is not Step.ENDED:
@@ -269,6 +272,17 @@ class WebTransportEndpoint(HttpStreams):
 
     # Noise
 
+    def _beginNoise(self, number: int) -> bytes:
+        """
+        Begin the handshake on a stream.
+
+        @return: its first message, if it is ours.
+        """
+        self._step = stateAfter(STEPS, self._step, "first stream")
+        self._proof = number
+        self._noise = self._makeNoise()
+        return self._noise.start()
+
     def _proving(self, kind: object, found: list[Event]) -> None:
         """
         Act on the stream of the handshake.  After it, the peer ends this stream.
@@ -303,7 +317,9 @@ class WebTransportEndpoint(HttpStreams):
         assert noise is not None
         try:
             answer = noise.receive(data)
+            self._check(noise)
         except HandshakeFailed as error:
+            self.refusal = error
             self._fail(found, str(error))
             return
         if answer:
@@ -317,8 +333,15 @@ class WebTransportEndpoint(HttpStreams):
         self._noise = None
         self._step = stateAfter(STEPS, self._step, "proof")
         self._below.finish(self._handle, self._proof)
-        found.append((QuicEvent.CONNECTED,))
+        found.append((self.PROVEN,))
         self._release(found)
+
+    def _check(self, noise: NoiseHandshake) -> None:
+        """
+        Check what else a handshake that may be complete has to prove.
+
+        @raise HandshakeFailed: it does not.
+        """
 
     # The end
 

@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-As much of HTTP/3 as a server of WebTransport needs, without I/O: settings, frames,
-capsules, and the head of one kind of request (RFC 9114, RFC 9220,
+As much of HTTP/3 as WebTransport needs, without I/O: settings, frames, capsules, and
+the head of one kind of request and of its answer (RFC 9114, RFC 9220,
 draft-ietf-webtrans-http3).
 
 There is no dynamic table of headers (RFC 9204): we grant the peer none, and use none.
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import IntEnum
 
-from pylsqpack import Decoder, DecompressionFailed, StreamBlocked
+from pylsqpack import Decoder, DecompressionFailed, Encoder, StreamBlocked
 
 from twisted_libp2p.errors import InvalidInput
 
@@ -32,6 +32,8 @@ __all__ = [
     "decode",
     "encode",
     "readHead",
+    "readSettings",
+    "request",
     "sizeOf",
 ]
 
@@ -43,6 +45,9 @@ PATH = b"/.well-known/libp2p-webtransport?type=noise"
 
 #: How clients name WebTransport: all of them the first one, go-libp2p 0.49 the second.
 _PROTOCOLS = (b"webtransport", b"webtransport-h3")
+
+#: A header by which clients offer draft 2; webtransport-go 0.9 refuses others.
+_DRAFT_2 = (b"sec-webtransport-http3-draft02", b"1")
 
 
 class FrameType(IntEnum):
@@ -117,16 +122,16 @@ def _frame(kind: int, body: bytes) -> bytes:
     return encode(kind) + encode(len(body)) + body
 
 
-#: The settings, each with the value 1, of all drafts that clients have; each client
-#: looks for another one.
-_SETTINGS = (
-    0x08,  # extended CONNECT
-    0x33,  # datagrams: Chromium needs them
+#: The settings of WebTransport, each with the value 1, of all drafts that clients have;
+#: each client looks for another one.
+_SESSIONS = (
     0x2B603742,  # draft 2: Chromium 156, Firefox 153, go-libp2p 0.48
     0xC671706A,  # drafts 7 to 12: the number of sessions
     0x14E9CD29,  # drafts 13 and 14: Safari 26.4
     0x2C7CF000,  # draft 15 and later: go-libp2p 0.49
 )
+#: Extended CONNECT, and datagrams: Chromium needs them.
+_SETTINGS = (0x08, 0x33, *_SESSIONS)
 
 #: The frame of our settings, the first one on our control stream.
 SETTINGS = _frame(
@@ -221,3 +226,47 @@ def acceptable(head: Mapping[bytes, bytes]) -> bool:
         and head.get(b":protocol") in _PROTOCOLS
         and head.get(b":path") == PATH
     )
+
+
+def readSettings(data: bytes) -> frozenset[int]:
+    """
+    Read settings.
+
+    @param data: the body of a frame of type SETTINGS.
+    @return: the numbers of the settings with another value than 0.
+    @raise InvalidInput: the last one is not complete.
+    """
+    found: set[int] = set()
+    offset = 0
+    while offset < len(data):
+        number = decode(data, offset)
+        value = None if number is None else decode(data, number[1])
+        if number is None or value is None:
+            raise InvalidInput("settings of HTTP/3 that are not complete")
+        offset = value[1]
+        if value[0]:
+            found.add(number[0])
+    return frozenset(found)
+
+
+def request(authority: str, settings: frozenset[int]) -> bytes:
+    """
+    Return the frame that asks for a session of libp2p.
+
+    @param authority: the host and the port of the listener.
+    @param settings: the numbers of its settings.
+    @raise InvalidInput: it has no WebTransport.
+    """
+    if settings.isdisjoint(_SESSIONS):
+        raise InvalidInput("the peer serves no WebTransport")
+    # Only from draft 15 on has it the other name.
+    protocol = _PROTOCOLS[settings.isdisjoint(_SESSIONS[:-1])]
+    head = [
+        (b":method", b"CONNECT"),
+        (b":protocol", protocol),
+        (b":scheme", b"https"),
+        (b":authority", authority.encode("ascii")),
+        (b":path", PATH),
+        _DRAFT_2,
+    ]
+    return _frame(FrameType.HEADERS, Encoder().encode(0, head)[1])

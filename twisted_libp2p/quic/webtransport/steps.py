@@ -18,7 +18,7 @@ class Step(IntEnum):
 
     #: HTTP/3 runs, and nobody has asked for a session.
     HTTP = 0
-    #: There is a session; its first stream is to prove the peer's identity.
+    #: There is a session; its first stream, that of the dialer, is for the proofs.
     SESSION = 1
     #: The handshake of Noise goes on, on that stream.
     NOISE = 2
@@ -32,6 +32,7 @@ class Step(IntEnum):
 #: that is not in the table changes nothing.
 STEPS: dict[tuple[Step, str], tuple[Step, str]] = {
     (Step.HTTP, "request"): (Step.SESSION, "answer 200"),
+    (Step.HTTP, "answer"): (Step.SESSION, "open the first stream"),
     (Step.SESSION, "first stream"): (Step.NOISE, "begin Noise"),
     (Step.NOISE, "proof"): (Step.READY, "report the peer, and its streams"),
     (Step.HTTP, "end"): (Step.ENDED, "report the end"),

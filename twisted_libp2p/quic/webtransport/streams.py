@@ -23,6 +23,7 @@ from twisted_libp2p.quic.webtransport.http3 import (
     acceptable,
     decode,
     readHead,
+    readSettings,
     sizeOf,
 )
 from twisted_libp2p.quic.webtransport.passing import Passing
@@ -33,8 +34,10 @@ __all__ = [
     "PROTOCOL_ERROR",
     "READ_SIZE",
     "REJECTED",
+    "REQUEST_FRAMES",
     "Event",
     "HttpStreams",
+    "Request",
 ]
 
 Event = tuple[object, ...]
@@ -57,7 +60,8 @@ REJECTED = 0x10B
 _CODE_SIZE = 4
 _MAX_CLOSE = _CODE_SIZE + 1024
 
-_FRAMES: dict[int, int] = {FrameType.HEADERS: MAX_HEAD, FrameType.DATA: MAX_HEAD}
+#: The types of frames on the stream of a request, and the most bytes of each.
+REQUEST_FRAMES: dict[int, int] = {FrameType.HEADERS: MAX_HEAD, FrameType.DATA: MAX_HEAD}
 _CAPSULES: dict[int, int] = {Capsule.CLOSE_SESSION: _MAX_CLOSE}
 _CONTROLS: dict[int, int] = {FrameType.SETTINGS: 1024}
 
@@ -73,7 +77,7 @@ class _Sorting:
         self.begun = bytearray()
 
 
-class _Request:
+class Request:
     """
     A stream with a request, or the control stream.
     """
@@ -92,7 +96,7 @@ class HttpStreams(Passing, ABC):
     def __init__(self, below: IQuicConnections, handle: int) -> None:
         super().__init__(below)
         self._handle = handle
-        self._streams: dict[int, _Sorting | _Request] = {}
+        self._streams: dict[int, _Sorting | Request] = {}
         self._capsules = TypedParts(_CAPSULES)
         # The stream of the request of the session.
         self._request = -1
@@ -113,6 +117,13 @@ class HttpStreams(Passing, ABC):
     def _end(self, found: list[Event], cause: LossCause, code: int, text: str) -> None:
         """
         Report the end, once.
+        """
+
+    def _settled(self, settings: frozenset[int], found: list[Event]) -> None:
+        """
+        Act on the settings of the peer.
+
+        @param settings: the numbers of the settings with another value than 0.
         """
 
     def _fail(self, found: list[Event], text: str) -> None:
@@ -179,10 +190,10 @@ class HttpStreams(Passing, ABC):
         kind, after = decode(begun) or (0, 0)
         if number & 2:
             if kind == StreamType.CONTROL:
-                self._streams[number] = _Request(_CONTROLS)
+                self._streams[number] = Request(_CONTROLS)
             elif kind in (StreamType.QPACK_ENCODER, StreamType.QPACK_DECODER):
                 # Without a dynamic table, nothing is said there.
-                self._streams[number] = _Request({})
+                self._streams[number] = Request({})
             else:
                 self._below.stop(self._handle, number, CREATION_ERROR)
                 return
@@ -193,7 +204,7 @@ class HttpStreams(Passing, ABC):
         elif self._requests >= MAX_REQUESTS:
             self._refuse(number, REJECTED)
         else:
-            request = self._streams[number] = _Request(_FRAMES)
+            request = self._streams[number] = Request(REQUEST_FRAMES)
             self._requested(number, request, bytes(begun), found)
             if number in self._streams:
                 self._read(number, found)
@@ -204,12 +215,12 @@ class HttpStreams(Passing, ABC):
         The number of requests that are under way.
         """
         return sum(
-            isinstance(each, _Request) and not number & 2
+            isinstance(each, Request) and not number & 2
             for number, each in self._streams.items()
         )
 
     def _requested(
-        self, number: int, stream: _Request, data: bytes, found: list[Event]
+        self, number: int, stream: Request, data: bytes, found: list[Event]
     ) -> None:
         """
         Act on the frames of a request.
@@ -220,6 +231,8 @@ class HttpStreams(Passing, ABC):
                     self._answer(number, readHead(body), found)
                 elif kind == FrameType.DATA and number == self._request:
                     self._capsule(body, found)
+                elif kind == FrameType.SETTINGS:
+                    self._settled(readSettings(body), found)
         except InvalidInput as error:
             self._fail(found, str(error))
 

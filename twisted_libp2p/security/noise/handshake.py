@@ -85,6 +85,8 @@ class NoiseHandshake(MessageHandshake):
     One side of one handshake.
 
     @ivar handshakeHash: the hash that only this handshake has, when it is complete.
+    @ivar certhashes: the multihashes that the peer has named of its certificates of
+        WebTransport.
     """
 
     protocolID = PROTOCOL_ID
@@ -108,6 +110,7 @@ class NoiseHandshake(MessageHandshake):
         @param ciphers: bounds the channels of a node that keep their ciphers.
         """
         self.handshakeHash = b""
+        self.certhashes: tuple[bytes, ...] = ()
         self._handshake = handshake
         self._static = static
         self._ciphers = ciphers
@@ -161,7 +164,7 @@ class NoiseHandshake(MessageHandshake):
         """
         handshake = self._handshake
         assert self._xx.remoteStatic is not None
-        key, muxers = decode(payload, self._xx.remoteStatic)
+        key, muxers, self.certhashes = decode(payload, self._xx.remoteStatic)
         peer = PeerID.fromKey(key)
         handshake.meet(PROTOCOL_ID, peer)
         if self._initiator:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from google.protobuf.message import DecodeError
@@ -20,7 +20,7 @@ from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import Identity, PublicKey
 from twisted_libp2p.wire.noise_pb2 import NoiseExtensions, NoiseHandshakePayload
 
-__all__ = ["MOST_MUXERS", "StaticKey", "chooseMuxer", "decode"]
+__all__ = ["MOST_MUXERS", "Payload", "StaticKey", "chooseMuxer", "decode"]
 
 #: The number of muxers that a peer may name.
 MOST_MUXERS: Final = 100
@@ -95,12 +95,25 @@ def _encode(
     return message.SerializeToString()
 
 
-def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
+class Payload(NamedTuple):
+    """
+    The payload of a peer.
+
+    @ivar key: the key of its identity.
+    @ivar muxers: the muxers that it has.
+    @ivar certhashes: the multihashes of its certificates of WebTransport.
+    """
+
+    key: PublicKey
+    muxers: tuple[str, ...]
+    certhashes: tuple[bytes, ...]
+
+
+def decode(payload: bytes, static: bytes) -> Payload:
     """
     Read a payload, and check that its identity owns the static key.
 
     @param static: the public static key that the payload came with.
-    @return: the identity's key, and the muxers that the peer has.
     @raise InvalidInput: the payload does not parse, its key is refused, its
         signature is not by that key, or it names over L{MOST_MUXERS} muxers.
     """
@@ -119,7 +132,7 @@ def decode(payload: bytes, static: bytes) -> tuple[PublicKey, tuple[str, ...]]:
     if not all(isinstance(muxer, str) for muxer in muxers):
         # Protobuf returns bytes for a string that is not UTF-8.
         raise InvalidInput("the payload names a muxer that is not text")
-    return key, muxers
+    return Payload(key, muxers, tuple(message.extensions.webtransport_certhashes))
 
 
 @lru_cache(_KEPT_PROOFS)
