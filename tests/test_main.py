@@ -204,6 +204,20 @@ class KeyTests(SynchronousTestCase):
         for each in spellings:
             self.assertEqual(str(PeerID.fromText(each)), peer)
 
+    def test_json(self) -> None:
+        """
+        Every tool that has a result prints it as JSON too.
+        """
+        without = {"pipe", "forward", "completion"}
+        for name, _, parser, _ in ToolOptions.subCommands:
+            self.assertEqual("json" in parser().longOpt, name not in without, name)
+        path = self.mktemp()
+        (line,) = self.tool("keygen", "--json", path)
+        peer = str(Identity.fromFile(path).peerID)
+        self.assertEqual(json.loads(line), {"peer": peer, "file": path})
+        (line,) = self.tool("id", "--json", path)
+        self.assertEqual(list(json.loads(line)), ["peer", "base32", "base36"])
+
     def test_bad(self) -> None:
         """
         What makes no sense is told in one line, and makes no file.
@@ -410,6 +424,31 @@ class ToolTests(NetworkTestCase):
         self.assertEqual(line[:10], "download  ")
         (line,) = await self.tool("perf", "--upload", "10", self.address)
         self.assertEqual(line[:10], "  upload  ")
+
+    async def test_json(self) -> None:
+        """
+        With C{--json} each prints one object, and nothing else.
+        """
+        self.node.registry.register(PERF, PerfFactory(reactor))
+        peer = str(self.node.peerID)
+        found = {}
+        for tool, *options in (
+            ("ping", "--count", "3"),
+            ("identify",),
+            ("perf", "--download", "10"),
+            ("reachability", "--wait", "0.01", "--listen", "/ip4/127.0.0.1/tcp/0"),
+        ):
+            (line,) = await self.tool(tool, "--json", *options, self.address)
+            found[tool] = json.loads(line)
+        self.assertEqual(len(found["ping"]["milliseconds"]), 3)
+        self.assertEqual(found["identify"]["listens_on"], [self.bare])
+        self.assertIn(ECHO, found["identify"]["speaks"])
+        self.assertEqual(found["perf"]["download"]["bytes"], 10)
+        for tool in ("ping", "identify", "perf"):
+            self.assertEqual(found[tool]["peer"], peer)
+        self.assertEqual(found["reachability"]["reachability"], "unknown")
+        (own,) = found["reachability"]["addresses"]
+        self.assertEqual((own["source"], own["verdict"]), ("bound", None))
 
     async def test_options(self) -> None:
         """

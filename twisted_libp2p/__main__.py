@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any
@@ -35,7 +35,7 @@ from twisted_libp2p.peerstore import (
 )
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
-from twisted_libp2p.script import oneLine, printIDs
+from twisted_libp2p.script import idsOf, oneLine
 from twisted_libp2p.tools import pairing
 from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
@@ -50,7 +50,8 @@ def keygen(options: Any) -> None:
     """
     identity = Identity.generate(KeyType[options["type"].upper()])
     identity.toFile(options["path"])
-    print(identity.peerID)
+    peer = str(identity.peerID)
+    options.show([peer], peer=peer, file=options["path"])
 
 
 def showID(options: Any) -> None:
@@ -61,7 +62,8 @@ def showID(options: Any) -> None:
         raise ConfigurationError(
             f"there is no file {options['path']}: libp2p keygen FILE makes one"
         )
-    printIDs(options["path"])
+    ids = idsOf(options["path"])
+    options.show(ids.values(), **ids)
 
 
 def completion(options: Any) -> None:
@@ -92,14 +94,19 @@ async def ping(reactor: Any, options: Any) -> None:
         try:
             for _ in range(options["count"]):
                 times.append(await pinger.ping() * 1000)
-                print(f"{times[-1]:.3f} ms", flush=True)
+                if not options["json"]:
+                    print(f"{times[-1]:.3f} ms", flush=True)
             pinger.transport.loseConnection()
         finally:
             if times:
                 least, most, mean = min(times), max(times), sum(times) / len(times)
-                print(
-                    f"{len(times)} pings, min/avg/max {least:.3f}/{mean:.3f}/{most:.3f}"
-                    " ms"
+                options.show(
+                    [
+                        f"{len(times)} pings, min/avg/max"
+                        f" {least:.3f}/{mean:.3f}/{most:.3f} ms"
+                    ],
+                    peer=str(connection.remotePeer),
+                    milliseconds=[round(each, 3) for each in times],
                 )
 
     await _withConnection(reactor, options, use)
@@ -112,21 +119,25 @@ async def identify(reactor: Any, options: Any) -> None:
 
     async def use(node: Node, connection: IConnection) -> None:
         described = await node.identify(connection.remotePeer)
-        _print("peer", [connection.remotePeer])
-        _print("agent", [described.agent])
-        _print("network", [described.protocolVersion])
-        _print("security", [connection.security])
-        _print("muxer", [connection.muxer])
-        _print("sees us at", [described.observedAddress])
-        _print("listens on", described.listenAddresses)
-        _print("speaks", described.protocols)
+        seen = described.observedAddress
+        facts: dict[str, Any] = {
+            "peer": str(connection.remotePeer),
+            "agent": described.agent,
+            "network": described.protocolVersion,
+            "security": connection.security,
+            "muxer": connection.muxer,
+            "sees us at": None if seen is None else str(seen),
+            "listens on": [str(each) for each in described.listenAddresses],
+            "speaks": list(described.protocols),
+        }
+        lines = (
+            f"{name:>12}  {printable(str(each))}"
+            for name, values in facts.items()
+            for each in (values if isinstance(values, list) else [values])
+        )
+        options.show(lines, **{name.replace(" ", "_"): facts[name] for name in facts})
 
     await _withConnection(reactor, options, use)
-
-
-def _print(name: str, values: Iterable[object]) -> None:
-    for value in values:
-        print(f"{name:>12}  {printable(str(value))}")
 
 
 async def reachability(reactor: Any, options: Any) -> None:
@@ -153,8 +164,9 @@ async def reachability(reactor: Any, options: Any) -> None:
         )
         with suppress(TimeoutError):
             await addTimeout(known, options["wait"], reactor)
-        for line in node.reachability.report().lines(reactor.seconds()):
-            print(printable(line))
+        report = node.reachability.report()
+        lines = (printable(line) for line in report.lines(reactor.seconds()))
+        options.show(lines, **report.facts())
     finally:
         await node.stopService()
 
@@ -181,16 +193,25 @@ async def perf(reactor: Any, options: Any) -> None:
             header=Header(options["header"]),
             progress=progress,
         )
-        _printRate("upload", measured.uploaded, measured.uploadSeconds)
-        _printRate("download", measured.downloaded, measured.downloadSeconds)
+        rates = {
+            "upload": (measured.uploaded, measured.uploadSeconds),
+            "download": (measured.downloaded, measured.downloadSeconds),
+        }
+        options.show(
+            (_rate(name, *rate) for name, rate in rates.items() if rate[0]),
+            peer=str(connection.remotePeer),
+            **{
+                name: {"bytes": size, "seconds": round(seconds, 6)}
+                for name, (size, seconds) in rates.items()
+            },
+        )
 
     await _withConnection(reactor, options, use)
 
 
-def _printRate(name: str, size: int, seconds: float) -> None:
-    if size:
-        rate = size / seconds / 1e6
-        print(f"{name:>8}  {size} bytes in {seconds:.6f} s, {rate:.1f} MB/s")
+def _rate(name: str, size: int, seconds: float) -> str:
+    rate = size / seconds / 1e6
+    return f"{name:>8}  {size} bytes in {seconds:.6f} s, {rate:.1f} MB/s"
 
 
 async def pipe(reactor: Any, options: Any) -> None:
@@ -237,8 +258,14 @@ async def peers(reactor: Any, options: Any) -> None:
             for line in dumpPeers(store):
                 print(line)
         else:
-            for peer in store.peers():
-                print(peer, *store.addresses(peer))
+            known = {
+                str(peer): [str(each) for each in store.addresses(peer)]
+                for peer in store.peers()
+            }
+            options.show(
+                (" ".join([peer, *addresses]) for peer, addresses in known.items()),
+                peers=known,
+            )
     finally:
         await store.stopService()
 

@@ -17,21 +17,21 @@ from importlib import import_module
 
 from twisted_libp2p import __version__
 
-__all__ = ["oneLine", "printIDs", "script"]
+__all__ = ["idsOf", "oneLine", "script"]
 
 #: The exit code of shells for programs whose output is no longer read.
 _UNREAD = 141
 
 
-def printIDs(path: str) -> None:
+def idsOf(path: str) -> dict[str, str]:
     """
-    Print the peer id of a key in a file, in its three spellings.
+    Return the peer id of a key in a file, by the name of each of its three spellings.
 
     @raise Libp2pError: it is not the file of a key.
     """
     peer = import_module("twisted_libp2p.identity").Identity.fromFile(path).peerID
-    texts = (str(peer), peer.toCID("base32"), peer.toCID("base36"))
-    print(*texts, sep="\n", flush=True)
+    cids = {base: peer.toCID(base) for base in ("base32", "base36")}
+    return {"peer": str(peer), **cids}
 
 
 def script() -> None:
@@ -47,7 +47,7 @@ def script() -> None:
                 print(f"twisted_libp2p {__version__}", flush=True)
                 return
             case ["id", path] if os.path.isfile(path):
-                printIDs(path)
+                print(*idsOf(path).values(), sep="\n", flush=True)
                 return
     import_module("twisted_libp2p.__main__").main(arguments)
 

@@ -8,7 +8,6 @@ Results go to stdout, progress to stderr.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -243,16 +242,13 @@ def _print(options: Any, lines: list[str], report: Report | None, **facts: Any) 
 
     @param report: the lookup; None if there was none, or not only one.
     """
-    if options["json"]:
-        if report is not None:
-            facts |= {
-                "asked": report.asked,
-                "heard": report.heard,
-                "failed": report.failed,
-                "hops": report.hops,
-                "seconds": round(report.seconds, 3),
-                "ending": report.ending.value,
-            }
-        lines = [json.dumps(facts)]
-    for each in lines:
-        print(each)
+    if report is not None:
+        facts |= {
+            "asked": report.asked,
+            "heard": report.heard,
+            "failed": report.failed,
+            "hops": report.hops,
+            "seconds": round(report.seconds, 3),
+            "ending": report.ending.value,
+        }
+    options.show(lines, **facts)

@@ -19,6 +19,7 @@ from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.options.command import CommandOptions, seconds
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.output import OutputOptions
 
 __all__ = [
     "BOOK_FILE",
@@ -84,7 +85,7 @@ class DataOptions(NodeOptions):
         return PeerBook(os.path.join(folderOf(self), BOOK_FILE))
 
 
-class ControlOptions(CommandOptions):
+class ControlOptions(OutputOptions):
     """
     Options of C{invite}.
     """
@@ -110,10 +111,9 @@ class StatusOptions(ControlOptions):
     """
 
     longdesc = "Prints the state of the node that runs with the same --data."
-    optFlags: ClassVar[list[Any]] = [["json", None, "print one JSON object"]]
 
 
-class AcceptOptions(DataOptions, LookingOptions):
+class AcceptOptions(OutputOptions, DataOptions, LookingOptions):
     """
     Options of C{accept}.
     """

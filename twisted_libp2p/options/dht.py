@@ -22,6 +22,7 @@ from twisted_libp2p.options.looking import (
     DHTClientOptions,
     LookingOptions,
 )
+from twisted_libp2p.options.output import OutputOptions
 
 __all__ = [
     "DHTOptions",
@@ -71,7 +72,7 @@ class DHTOptions(CommandOptions):
         )
 
 
-class SeekOptions(DHTClientOptions):
+class SeekOptions(OutputOptions, DHTClientOptions):
     """
     The common options of the tools that ask a DHT.
     """
@@ -79,7 +80,6 @@ class SeekOptions(DHTClientOptions):
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 60.0, "maximum time, in seconds", seconds],
     ]
-    optFlags: ClassVar[list[Any]] = [["json", None, "print one JSON object"]]
 
     def postOptions(self) -> None:
         if not self["bootstrap"]:

@@ -27,6 +27,7 @@ from twisted_libp2p.options.dht import (
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.options.output import OutputOptions
 from twisted_libp2p.options.shells import SHELLS
 from twisted_libp2p.options.tunnels import ForwardOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
@@ -42,7 +43,7 @@ def _header(text: str) -> int:
     raise ValueError(f"{text!r} is not the size of a header: {sizes}")
 
 
-class _FileOptions(CommandOptions):
+class _FileOptions(OutputOptions):
     """
     Options of C{id}.
     """
@@ -104,7 +105,7 @@ class _PeerOptions(LookingOptions):
             )
 
 
-class _ReachabilityOptions(NodeOptions):
+class _ReachabilityOptions(OutputOptions, NodeOptions):
     """
     Options of C{reachability}.
     """
@@ -137,12 +138,18 @@ class _ReachabilityOptions(NodeOptions):
         self["listen"] = self["listen"] or list(defaultAddresses(bool(installed())))
 
 
-class _PingOptions(_PeerOptions):
+class _PingOptions(OutputOptions, _PeerOptions):
     """
     Options of C{ping}.
     """
 
     optParameters: ClassVar[list[Any]] = [["count", "c", 4, "how many pings", whole(1)]]
+
+
+class _IdentifyOptions(OutputOptions, _PeerOptions):
+    """
+    Options of C{identify}.
+    """
 
 
 class _PipeOptions(_PeerOptions):
@@ -163,7 +170,7 @@ class _PipeOptions(_PeerOptions):
             raise UsageError(str(error)) from None
 
 
-class _PerfOptions(_PeerOptions):
+class _PerfOptions(OutputOptions, _PeerOptions):
     """
     Options of C{perf}.
     """
@@ -179,7 +186,7 @@ class _PerfOptions(_PeerOptions):
             raise UsageError("nothing to measure: give --upload, --download or both")
 
 
-class _PeersOptions(CommandOptions):
+class _PeersOptions(OutputOptions):
     """
     Options of C{peers}.
     """
@@ -193,6 +200,10 @@ class _PeersOptions(CommandOptions):
         ["export", None, "write the whole peerstore, as JSON lines"],
     ]
     compData = Completions(optActions={"import": CompleteFiles()})
+
+    def postOptions(self) -> None:
+        if self["export"] and self["json"]:
+            raise UsageError("--export writes JSON already: leave out --json")
 
 
 class _CompletionOptions(CommandOptions):
@@ -236,7 +247,7 @@ class ToolOptions(CommandOptions):
         ["keygen", None, _KeyOptions, "make a private key and print its peer id"],
         ["id", None, _FileOptions, "print the peer id of a private key"],
         ["ping", None, _PingOptions, "measure the round trip to a peer"],
-        ["identify", None, _PeerOptions, "ask a peer for its description"],
+        ["identify", None, _IdentifyOptions, "ask a peer for its description"],
         [
             "reachability",
             None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.interfaces import (
@@ -105,6 +106,22 @@ class AddressReport:
         if self.note:
             yield f"             last question without a result: {self.note}"
 
+    def facts(self) -> dict[str, Any]:
+        """
+        Return all of it as JSON has it.
+        """
+        return {
+            "address": str(self.address),
+            "source": self.source.name.lower(),
+            "given": self.confidence >= Confidence.LIKELY,
+            "verdict": None if self.verdict is None else self.verdict.value,
+            "stale": self.stale,
+            "networks": self.networks,
+            "reached": [str(each.peer) for each in self.votes if each.reached],
+            "not_reached": [str(each.peer) for each in self.votes if not each.reached],
+            "note": self.note,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -144,3 +161,16 @@ class Report:
             yield "this node has no address: it does not listen"
         for each in self.addresses:
             yield from each.lines(now)
+
+    def facts(self) -> dict[str, Any]:
+        """
+        Return all of it as JSON has it.
+        """
+        return {
+            "reachability": self.reachability.value,
+            "mapping": self.mapping.name.lower(),
+            "servers": self.servers,
+            "networks": self.networks,
+            "serving": self.serving,
+            "addresses": [each.facts() for each in self.addresses],
+        }

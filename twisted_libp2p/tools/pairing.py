@@ -6,7 +6,6 @@ C{libp2p invite}, C{accept} and C{status}.
 
 from __future__ import annotations
 
-import json
 import socket
 from typing import Any
 
@@ -28,7 +27,7 @@ async def invite(reactor: Any, options: Any) -> None:
     Print a ticket of the running node.
     """
     answer = await ask(reactor, options.socket(), "invite")
-    print(answer["ticket"])
+    options.show([answer["ticket"]], ticket=answer["ticket"])
 
 
 async def accept(reactor: Any, options: Any) -> None:
@@ -49,7 +48,11 @@ async def accept(reactor: Any, options: Any) -> None:
             entry = await accepting
         except TimeoutError:
             raise UpgradeTimeout(f"pairing with {ticket.peer}", seconds) from None
-        print(f"paired with {entry.peer}, as {entry.name}")
+        options.show(
+            [f"paired with {entry.peer}, as {entry.name}"],
+            peer=str(entry.peer),
+            name=entry.name,
+        )
     finally:
         await node.stopService()
 
@@ -59,9 +62,6 @@ async def status(reactor: Any, options: Any) -> None:
     Print the state of the running node.
     """
     answer = await ask(reactor, options.socket(), "status")
-    if options["json"]:
-        print(json.dumps(answer))
-        return
     lines = [("peer", answer["peer"])]
     lines += [("listens on", each) for each in answer["addresses"]]
     lines += [
@@ -81,8 +81,7 @@ async def status(reactor: Any, options: Any) -> None:
     ]
     lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
     lines += [("connected", _connection(each)) for each in answer["peers"]]
-    for name, text in lines:
-        print(f"{name:>12}  {printable(text)}")
+    options.show((f"{name:>12}  {printable(text)}" for name, text in lines), **answer)
 
 
 def _traffic(counts: dict[str, Any]) -> str:
