@@ -409,6 +409,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/config.rst")
 
+    def test_web(self) -> Deferred[None]:
+        """
+        docs/howto/web.rst: a resource for peers.
+        """
+        return self.page("docs/howto/web.rst")
+
     def test_extending(self) -> Deferred[None]:
         """
         docs/extending.rst: the sketch of a layer passes its conformance tests.
@@ -527,7 +533,7 @@ class LimitTests(SynchronousTestCase):
             "wire", "identity", "address", "negotiation", "security", "muxer",
             "transport", "connection", "protocols", "peerstore", "connmanager",
             "status", "quic", "dht", "portmap", "discovery", "pubsub",
-            "access", "tunnel", "control", "tools", "daemon", "options",
+            "access", "tunnel", "web", "control", "tools", "daemon", "options",
         ):  # fmt: skip
             for path in (ROOT / "twisted_libp2p" / room).rglob("*.py"):
                 place = ".".join(path.relative_to(ROOT / "twisted_libp2p").parts)[:-3]

@@ -29,6 +29,7 @@ from tests.fuzz import (
     securities,
     tlschannels,
     tunnels,
+    webs,
     websockets,
     yamuxes,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "securities",
     "tlschannels",
     "tunnels",
+    "webs",
     "websockets",
     "yamuxes",
 ]
