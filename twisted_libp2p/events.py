@@ -24,7 +24,7 @@ L{ClosedConn} of a peer.  Three promises about the order:
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -346,9 +346,11 @@ E = TypeVar("E", bound=Event)
 class Subscription(Generic[E]):
     """
     One subscriber of one type of event (and of the types derived from it).
+
+    @ivar type: the type.
     """
 
-    __slots__ = ("_bus", "_callback", "_type", "_where")
+    __slots__ = ("_bus", "_callback", "_where", "type")
 
     def __init__(
         self,
@@ -358,7 +360,7 @@ class Subscription(Generic[E]):
         where: Callable[[E], bool] | None,
     ) -> None:
         self._bus: EventBus | None = bus
-        self._type = type
+        self.type = type
         self._callback = callback
         self._where = where
 
@@ -388,7 +390,7 @@ class _Subscribers(dict[type[Event], tuple[Subscription[Any], ...]]):
 
     def __missing__(self, type: type[Event]) -> tuple[Subscription[Any], ...]:
         found = self[type] = tuple(
-            [each for each in self._bus._subscriptions if issubclass(type, each._type)]
+            [each for each in self._bus._subscriptions if issubclass(type, each.type)]
         )
         return found
 
@@ -447,6 +449,12 @@ class EventBus:
         waiting: Deferred[E] = Deferred(lambda _: subscription.cancel())
         subscription = self.subscribe(type, happened, where)
         return waiting
+
+    def watched(self) -> Counter[type[Event]]:
+        """
+        Return the number of subscriptions for each type of event.
+        """
+        return Counter(each.type for each in self._subscriptions)
 
     def publish(self, *events: Event) -> None:
         """

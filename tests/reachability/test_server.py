@@ -123,7 +123,9 @@ class Version2Tests(ServerTestCase):
             self.answerOf(stream), DialResponse(Status.OK, 0, DialStatus.OK)
         )
         self.assertTrue(stream.disconnecting)
-        self.assertEqual(self.server.answers, {("2", "ok", "ok"): 1})
+        self.assertEqual(
+            self.server.answers, {("2", "ok", "ok", ("ip4", "tcp"), False): 1}
+        )
 
     def test_notReached(self) -> None:
         """

@@ -71,7 +71,7 @@ class MetricsTests(SynchronousTestCase):
 
     def value(self, name: str, **labels: str) -> float | None:
         """
-        @return: the value of one series; None if there is none.
+        @return: the value of one series; None if it does not exist.
         """
         value = self.metrics.registry.get_sample_value(name, labels)
         assert value is None or isinstance(value, float | int)

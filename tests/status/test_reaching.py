@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.status.test_metrics import requireClient
 from twisted_libp2p.address import Multiaddr, Origin
+from twisted_libp2p.reachability.server import Answered
 from twisted_libp2p.status.metrics import require
 from twisted_libp2p.status.reaching import reaching
 from twisted_libp2p.testing import MemoryNodes
@@ -51,8 +52,8 @@ class ReachingTests(SynchronousTestCase):
         address = Multiaddr("/ip4/10.0.0.1/tcp/1")
         self.node.addressFilter.select(Origin.PUBLIC, [address])
         answers = self.node.reachability.server.answers
-        answers["2", "ok", "dial_error"] = 3
-        answers["1", "dial_refused", "unused"] = 4
+        answers[Answered("2", "ok", "dial_error", ("ip4", "tcp"), True)] = 3
+        answers[Answered("1", "dial_refused")] = 4
         found = self.samples()
         expected: tuple[tuple[str, dict[str, str], int], ...] = (
             ("libp2p_autonat_reachability_status", {}, 0),
@@ -60,12 +61,19 @@ class ReachingTests(SynchronousTestCase):
             ("libp2p_autonatv2_client_requests_total", {"outcome": "success"}, 0),
             (
                 "libp2p_autonatv2_requests_completed_total",
-                {"response_status": "OK", "dial_status": "E_DIAL_ERROR"},
+                {
+                    "server_error": "nil",
+                    "response_status": "OK",
+                    "dial_status": "E_DIAL_ERROR",
+                    "dial_data_required": "true",
+                    "ip_or_dns_version": "ip4",
+                    "transport": "tcp",
+                },
                 3,
             ),
             (
                 "libp2p_autonat_outgoing_dial_response_total",
-                {"response_status": "E_DIAL_REFUSED"},
+                {"response_status": "dial refused"},
                 4,
             ),
             ("libp2p_address_filter_refused_total", {"reason": "place"}, 1),

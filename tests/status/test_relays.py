@@ -106,7 +106,7 @@ class RelayMetricsTests(RelayTestCase):
     def test_lines(self) -> None:
         """
         The page has a line for each place, for the relay service, and for mapped ports
-        or the reason why there are none.
+        or the reason why they are missing.
         """
         relay = self.relay()
         listener = self.listener()

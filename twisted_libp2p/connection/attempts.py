@@ -15,9 +15,9 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection.backoff import AddressBackoff
-from twisted_libp2p.connection.blackhole import BlackHoles
 from twisted_libp2p.connection.candidates import Candidates
 from twisted_libp2p.connection.connection import isRelayed
+from twisted_libp2p.connection.dialrecord import DialRecord
 from twisted_libp2p.connection.stack import BOOTSTRAP, MULTISTREAM, SEQUENTIAL
 from twisted_libp2p.connection.upgrade import Instead
 from twisted_libp2p.connection.upgrader import Upgrader
@@ -63,7 +63,7 @@ class Attempts:
     """
     Reaches peers at addresses, and records the outcome.
 
-    @ivar holes: the networks that seem to drop all that we send.
+    @ivar record: the record of all dials.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Attempts:
         addressFilter: IAddressFilter,
         existing: Callable[[PeerID], Iterable[IConnection]],
         instead: Instead | None,
+        record: DialRecord,
     ) -> None:
         """
         Prepare to reach peers.
@@ -87,6 +88,7 @@ class Attempts:
         @param existing: returns the connections to a peer.
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
+        @param record: gets the outcome too.
         @raise ConfigurationError: the dialect is unknown.
         """
         if dialect not in DIALECTS:
@@ -103,7 +105,7 @@ class Attempts:
         self._filter = addressFilter
         self._existing = existing
         self._instead = instead
-        self.holes = BlackHoles()
+        self.record = record
 
     def check(self, candidates: Candidates, address: Multiaddr) -> None:
         """
@@ -124,9 +126,12 @@ class Attempts:
         address: Multiaddr,
         transport: AnyTransport,
         options: DialOptions,
+        delay: float,
     ) -> IConnection | None:
         """
         Try one address, and record the outcome.
+
+        @param delay: the seconds for which it had to wait for its turn at the most.
 
         @return: None if it did not lead to the peer.
         """
@@ -143,6 +148,7 @@ class Attempts:
         instead = self._instead if anybody else None
         try:
             self.check(candidates, address)
+            candidates.attempts += 1
             connection = await addTimeout(
                 Deferred.fromCoroutine(
                     self._speak(transport, peer, bare, instead, options)
@@ -151,17 +157,21 @@ class Attempts:
                 self._clock,
                 _late,
             )
-        except CancelledError:
+        except CancelledError as error:
             # Another address was quicker: whether this one would have led anywhere is
             # not known, and go-libp2p counts it so too.
-            self.holes.ended(bare, False)
+            self.record.holes.ended(bare, False)
+            self.record.failed(transport.name, bare, error, candidates.reached)
             raise
         except Exception as error:
             if not isinstance(error, LocalError):
-                self.holes.ended(bare, False)
+                self.record.holes.ended(bare, False)
+                self.record.failed(transport.name, bare, error, False)
             self.missed(candidates, address, error)
             return None
-        self.holes.ended(bare, True)
+        self.record.holes.ended(bare, True)
+        self.record.delays.add(delay)
+        candidates.reached = True
         self._backoff.succeeded(peer, bare)
         # A new connection has reported its address to the peerstore when it opened.
         if connection.remoteAddress != bare:

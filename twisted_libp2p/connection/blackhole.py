@@ -37,11 +37,32 @@ class BlackHole:
         self._asked = 0
 
     @property
+    def known(self) -> bool:
+        """
+        Whether there are enough outcomes to judge.
+        """
+        return len(self._outcomes) == WINDOW
+
+    @property
+    def successes(self) -> float:
+        """
+        The share of the outcomes that are successes, from 0 to 1.
+        """
+        return sum(self._outcomes) / max(len(self._outcomes), 1)
+
+    @property
+    def untilProbe(self) -> int:
+        """
+        The number of dials after which one is made although it seems useless.
+        """
+        return PROBE - self._asked % PROBE if self.blocked else 0
+
+    @property
     def blocked(self) -> bool:
         """
         Whether such dials lead nowhere.
         """
-        return len(self._outcomes) == WINDOW and sum(self._outcomes) < LEAST
+        return self.known and sum(self._outcomes) < LEAST
 
     def useless(self) -> bool:
         """

@@ -31,11 +31,15 @@ class Candidates:
         any peer may.
     @ivar few: the number of addresses that are still tried, including those to which a
         name leads; None for all.
+    @ivar attempts: the number of addresses that were dialed.
+    @ivar reached: whether one of them has led to the peer.
     """
 
     def __init__(self, peer: PeerID | None, few: int | None = None) -> None:
         self.peer = peer
         self.few = few
+        self.attempts = 0
+        self.reached = False
         self._origins: dict[Multiaddr, Origin] = {}
         # For each address to which a name has led: that name.
         self._names: dict[Multiaddr, Multiaddr] = {}

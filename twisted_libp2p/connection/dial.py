@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.candidates import Candidates
+from twisted_libp2p.connection.dialrecord import DialRecord
 from twisted_libp2p.connection.race import Race
 from twisted_libp2p.errors import DialFailed, NoAddresses, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
@@ -41,6 +42,7 @@ class Dial:
     @ivar race: the attempts.
     @ivar candidates: the addresses.
     @ivar unfound: the routings that have found nothing, and why.
+    @ivar since: the time of the beginning.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Dial:
         self.race: Race[IConnection] = Race(clock, WIDTH)
         self.candidates = Candidates(peer, few)
         self.unfound: list[str] = []
+        self.since = clock.seconds()
         self._clock = clock
         self._waiting: dict[Deferred[IConnection], None] = {}
 
@@ -133,10 +136,17 @@ class Dial:
     def _failure(self, unknown: Exception) -> DialFailed:
         return DialFailed(str(self.target), self.candidates.causes(unknown))
 
-    def finish(self, result: IConnection | Failure) -> None:
+    def finish(self, result: IConnection | Failure, record: DialRecord) -> None:
         """
-        Give the outcome to all callers that still wait.
+        Count the dial, and give the outcome to all callers that still wait.
+
+        @param record: counts it.
         """
+        record.ended(
+            not isinstance(result, Failure),
+            self.candidates.attempts,
+            self._clock.seconds() - self.since,
+        )
         waiting, self._waiting = self._waiting, {}
         for share in waiting:
             # A caller that has its outcome may have cancelled the share of another.

@@ -23,6 +23,7 @@ from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.connection.candidates import MAX_ADDRESSES
 from twisted_libp2p.connection.choice import TransportChoice
 from twisted_libp2p.connection.dial import Dial, Target
+from twisted_libp2p.connection.dialrecord import DialRecord
 from twisted_libp2p.connection.dnsaddr import DNSAddrResolver, isDNSAddr
 from twisted_libp2p.connection.hearsay import Hearsay, isName
 from twisted_libp2p.connection.naming import Naming
@@ -78,6 +79,7 @@ class Dialer:
     and those on which we listen ourselves, follow when all others have failed.  The
     routings are asked last, or first if no address is known.
 
+    @ivar record: the dials that have ended.
     @ivar puncher: dials peers that dial us at the same time.
     @ivar hearsay: the places from which peers have announced names.
     """
@@ -126,6 +128,7 @@ class Dialer:
         self._existing = existing
         self._choice = TransportChoice(transports)
         self._backoff = AddressBackoff(self._clock.seconds)
+        self.record = DialRecord()
         self._attempts = Attempts(
             upgrader,
             peerstore,
@@ -134,6 +137,7 @@ class Dialer:
             addressFilter,
             existing,
             instead,
+            self.record,
         )
         self.puncher = Puncher(upgrader, self._choice, addressFilter, random)
         self._naming = Naming(
@@ -283,7 +287,7 @@ class Dialer:
             result = next(live, result)
         if isinstance(dial.target, Multiaddr) and not isinstance(result, Failure):
             self._found[dial.target] = result
-        dial.finish(result)
+        dial.finish(result, self.record)
 
     # Addresses
 
@@ -363,6 +367,7 @@ class Dialer:
                     each,
                     transports[each],
                     dial.options,
+                    delay,
                 ),
             )
             for delay, each in rank(transports, own)
@@ -379,7 +384,7 @@ class Dialer:
         return (
             bare in own
             or self._backoff.remaining(peer, bare) > 0
-            or self._attempts.holes.useless(bare)
+            or self.record.holes.useless(bare)
         )
 
     async def _lookup(self, dial: Dial, peer: PeerID) -> None:

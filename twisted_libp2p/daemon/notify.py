@@ -100,7 +100,7 @@ class _Sender(ConnectedDatagramProtocol):
 
     def connectionFailed(self, failure: Failure) -> None:
         """
-        Log that there is no such socket.
+        Log that the socket does not exist.
         """
         _log.warn(
             "no report reaches the service manager: {error}",
@@ -114,7 +114,7 @@ class _Sender(ConnectedDatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: object = None) -> None:
         """
-        Ignore an answer: there is none.
+        Ignore an answer, which is never sent.
         """
 
 

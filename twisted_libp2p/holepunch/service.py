@@ -7,7 +7,7 @@ The service that upgrades relayed connections to direct ones.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -29,6 +29,7 @@ from twisted_libp2p.holepunch.exchange import (
     Asker,
     punchable,
 )
+from twisted_libp2p.holepunch.record import ANSWERING, ASKING, PunchRecord
 from twisted_libp2p.holepunch.stream import AnsweringStream, AskingStream
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
@@ -67,12 +68,16 @@ class _Running:
 
     @ivar work: fires at the end.
     @ivar attempts: the number of exchanges.
+    @ivar theirs: the addresses of the peer, in the last of them.
+    @ivar reversed: whether the peer could be dialed.
     @ivar since: the time of the beginning.
     """
 
     def __init__(self, since: float) -> None:
         self.since = since
         self.attempts = 0
+        self.theirs: Sequence[Multiaddr] = ()
+        self.reversed = False
         self.work: Deferred[None] | None = None
         self.reversal: Deferred[Any] | None = None
 
@@ -85,12 +90,15 @@ class HolePunching(Service):
     The side that was reached through the relay begins: it dials the public addresses of
     the peer, and exchanges addresses with it at the same time; then both dial at the
     same moment.  The protocol is served from the first relayed connection on.
+
+    @ivar record: the attempts that have ended.
     """
 
     name = "holepunch"
     _log = Logger()
 
     def __init__(self) -> None:
+        self.record = PunchRecord()
         self._observed: dict[Multiaddr, None] = {}
         self._running: dict[PeerID, _Running] = {}
         self._punching: dict[PeerID, Deferred[Any]] = {}
@@ -234,12 +242,15 @@ class HolePunching(Service):
             running.reversal = host.punch(
                 peer, public, Role.CLIENT, None, PUNCH_TIME, origin
             )
-            running.reversal.addBoth(lambda _: None)
+            running.reversal.addCallbacks(
+                lambda _: self._reversed(running), self._notReversed
+            )
         problem: Exception = NoAddresses("the peer has no public address")
         for _ in range(ATTEMPTS):
             running.attempts += 1
             asker = await self._ask(connection)
             assert asker.addresses is not None
+            running.theirs = asker.addresses
             try:
                 await deferLater(host.clock, asker.roundTrip / 2)
                 await host.punch(
@@ -259,6 +270,30 @@ class HolePunching(Service):
             if self._isDirect(peer):
                 return
         raise problem
+
+    def _reversed(self, running: _Running) -> None:
+        running.reversed = True
+        self.record.dialed(True)
+
+    def _notReversed(self, reason: Failure) -> None:
+        if not reason.check(CancelledError):
+            self.record.dialed(False)
+
+    def _count(
+        self, side: str, exchanges: int, peer: PeerID, theirs: Iterable[Multiaddr]
+    ) -> None:
+        """
+        Count an attempt that has ended.
+        """
+        direct = next(
+            (
+                each.localAddress
+                for each in self._host.connections.to(peer)
+                if not isRelayed(each.remoteAddress)
+            ),
+            None,
+        )
+        self.record.ended(side, exchanges, self.addresses(), theirs, direct)
 
     def _ask(self, connection: IConnection) -> Deferred[Asker]:
         """
@@ -286,6 +321,8 @@ class HolePunching(Service):
         running = self._running.get(peer)
         if running is None or not self._isDirect(peer):
             return
+        if not running.reversed:
+            self._count(ASKING, running.attempts, peer, running.theirs)
         self._stop(peer)
         now = self._host.clock.seconds()
         self._log.info(
@@ -306,6 +343,7 @@ class HolePunching(Service):
         if self._running.get(peer) is not running or reason.check(CancelledError):
             return
         del self._running[peer]
+        self._count(ASKING, running.attempts, peer, running.theirs)
         if not reason.check(Libp2pError):
             self._log.failure("no hole was punched", reason)
         assert reason.value is not None
@@ -365,9 +403,10 @@ class HolePunching(Service):
         peer = connection.remotePeer
         if answerer is None or not answerer.addresses or self._isDirect(peer):
             return
+        theirs, exchanges = answerer.addresses, self._answered[connection]
         punch = self._host.punch(
             peer,
-            answerer.addresses,
+            theirs,
             Role.CLIENT,
             answerer.roundTrip,
             PUNCH_TIME,
@@ -378,6 +417,8 @@ class HolePunching(Service):
         def over(result: object) -> None:
             if self._punching.get(peer) is punch:
                 del self._punching[peer]
+            if not isinstance(result, Failure) or not result.check(CancelledError):
+                self._count(ANSWERING, exchanges, peer, theirs)
 
         punch.addBoth(over)
 

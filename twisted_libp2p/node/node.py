@@ -27,6 +27,7 @@ from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.addressfilter import AddressFilter
 from twisted_libp2p.connection.building import Builder
+from twisted_libp2p.connection.dialrecord import DialRecord
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.connection.stack import MULTISTREAM
 from twisted_libp2p.connmanager import ConnectionPolicy
@@ -357,6 +358,13 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         first = next(iter(self.addresses), None)
         place = None if first is None else first.withoutPeer()
         return PeerAddress(self.peerID, place, protocol)
+
+    @property
+    def dialRecord(self) -> DialRecord:
+        """
+        The record of its dials.
+        """
+        return self._dialer.record
 
     @property
     def backends(self) -> dict[str, str]:

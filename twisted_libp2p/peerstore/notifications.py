@@ -135,7 +135,7 @@ class Notifications:
 
     def open(self, database: Database) -> None:
         """
-        Open a connection, if there is none and the database notifies.
+        Open a connection, unless one is open, if the database notifies.
         """
         if self._backend.schema.engine.notify is None or self._database is not None:
             return

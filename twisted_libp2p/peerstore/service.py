@@ -53,6 +53,7 @@ from twisted_libp2p.peerstore.rows import Row
 from twisted_libp2p.peerstore.shift import Shift
 from twisted_libp2p.peerstore.snapshot import readable
 from twisted_libp2p.peerstore.turn import Opened, Place, Position, Turn
+from twisted_libp2p.peerstore.turnrecord import TurnRecord
 
 __all__ = ["PeerStoreService"]
 
@@ -79,6 +80,8 @@ _BATCH: Final = 4000
 class PeerStoreService(MemoryPeerStore, Service):
     """
     A peerstore whose facts are also in a database.
+
+    @ivar turns: the turns at the database.
     """
 
     name = "peerstore"
@@ -122,8 +125,8 @@ class PeerStoreService(MemoryPeerStore, Service):
         self._notifications = Notifications(
             reactor, backend, self._notified, self._outages.began
         )
-        # When we last exchanged changes, and the mark of what we wrote.
-        self._exchanged = 0.0
+        self.turns = TurnRecord(self._journal, self._loaded)
+        # The mark of what we last wrote.
         self._mark = 0
 
     def startService(self) -> None:
@@ -213,16 +216,11 @@ class PeerStoreService(MemoryPeerStore, Service):
         looking: Deferred[Any] = self._database.read(
             self._backend.schema.find, peer.toBytes(), self._shift
         )
-        looking.addCallbacks(self._found, self._lookupFailed, callbackArgs=(peer,))
+        # Memory may have no room for the rows that were found.
+        looking.addCallbacks(
+            lambda rows: readable(self._book.take(peer, rows)), self._lookupFailed
+        )
         return looking.addCallback(lambda found: self.addresses(peer) or found or [])
-
-    def _found(self, rows: Sequence[Row], peer: PeerID) -> list[Multiaddr]:
-        """
-        Merge the rows that were looked up.
-
-        @return: the addresses in them, for which memory may have no room.
-        """
-        return readable(self._book.take(peer, rows))
 
     def _lookupFailed(self, failure: Failure) -> Failure | None:
         """
@@ -326,6 +324,7 @@ class PeerStoreService(MemoryPeerStore, Service):
             " was behind: reading all of it, and writing what it has lost",
             label=self._backend.label,
         )
+        self.turns.histories += 1
         self._journal.noteRemovals(self._book.has)
         comparison = Comparison(self._book, self._pause)
 
@@ -348,7 +347,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         Read soon what another program has written.
         """
         if text != str(self._mark):
-            since = self.clock.seconds() - self._exchanged
+            since = self.clock.seconds() - self.turns.exchanged
             self._schedule(0.0 if since >= WRITE_DELAY else WRITE_DELAY)
 
     # Writing and reading
@@ -431,6 +430,7 @@ class PeerStoreService(MemoryPeerStore, Service):
         @param entries: the entries that were taken from the journal; None to read only.
         @return: whether there is more to read.
         """
+        began = self.clock.seconds()
         try:
             if self._doubted:
                 await self._prepare()
@@ -448,12 +448,13 @@ class PeerStoreService(MemoryPeerStore, Service):
             )
         except BaseException:
             self._doubted = True
+            self.turns.failures += 1
             self._journal.failed()
             raise
         self._journal.done(self.clock.seconds())
         self._outages.ended()
         self._shift = turn.shift
-        self._exchanged = self.clock.seconds()
+        self.turns.ended(began, self.clock.seconds())
         if turn.moved:
             await self._readAgain(turn.position)
             return True

@@ -90,7 +90,7 @@ class Shift(NamedTuple):
     def _moved(self, row: Row, clock: float, expiry: float) -> Row:
         if not (clock or expiry):
             return row
-        # A time of 0 is no time.
+        # A time of 0 means "never".
         fields = row._asdict()
         moved = {
             name: time + clock for name in TIMES[type(row)] if (time := fields[name])

@@ -6,8 +6,9 @@ The questions that are asked of servers, and when.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,10 +34,29 @@ LOOK: Final = 10.0
 MAX_QUESTIONS: Final = 5
 
 
+class Question(NamedTuple):
+    """
+    The kind of a question that was answered.
+
+    @ivar version: the version of AutoNAT.
+    @ivar family: the version of IP of the address.
+    @ivar transport: its transport.
+    @ivar refused: whether the server does not dial it.
+    @ivar verdict: the answer.
+    """
+
+    version: int
+    family: str
+    transport: str
+    refused: bool
+    verdict: Verdict
+
+
 class Questions:
     """
     Asks servers as long as votes are missing.
 
+    @ivar answers: the number of answered questions by their kind.
     @ivar counts: the number of answers by their outcome: C{reachable}, C{unreachable}
         and C{unknown}.
     @ivar notes: for each end the last question that taught nothing, and why.
@@ -70,6 +90,7 @@ class Questions:
         self._running: dict[Server, tuple[Multiaddr, Deferred[None]]] = {}
         self._looking: IDelayedCall | None = None
         self.counts = dict.fromkeys((each.value for each in Verdict), 0)
+        self.answers: Counter[Question] = Counter()
         self.notes: dict[Multiaddr, str] = {}
 
     def stop(self) -> None:
@@ -138,7 +159,7 @@ class Questions:
         """
         self._prober.start()
         asking = Deferred.fromCoroutine(self._prober.ask(server, address))
-        question = asking.addCallback(self._answered, server, end)
+        question = asking.addCallback(self._answered, server, end, address)
         self._running[server] = end, question
         question.addErrback(self._failed)
         question.addBoth(lambda _: self._running.pop(server, None))
@@ -147,12 +168,22 @@ class Questions:
         if not reason.check(CancelledError):
             self._log.failure("a question of AutoNAT has failed", reason)
 
-    def _answered(self, outcome: Outcome, server: Server, end: Multiaddr) -> None:
+    def _answered(
+        self, outcome: Outcome, server: Server, end: Multiaddr, address: Multiaddr
+    ) -> None:
         """
         Take the answer of a server.
         """
         verdict = _VERDICTS[outcome.reached]
         self.counts[verdict.value] += 1
+        kind = Question(
+            server.version,
+            address.first,
+            address.names[-1],
+            address in server.refused,
+            verdict,
+        )
+        self.answers[kind] += 1
         self._log.debug(
             "{end} is {verdict} for {peer}: {reason}",
             end=str(end),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from random import random
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
@@ -83,12 +83,30 @@ MAX_DIALS_1: Final = 8
 _MINUTE: Final = 60.0
 
 
+class Answered(NamedTuple):
+    """
+    The kind of an answer.
+
+    @ivar version: the version of AutoNAT.
+    @ivar status: the status, in lower case.
+    @ivar dial: the outcome of the dial, in lower case.
+    @ivar place: the version of IP and the transport of the dialed address; None if no
+        address was dialed.
+    @ivar paid: whether the client had to send data before.
+    """
+
+    version: str
+    status: str
+    dial: str = "unused"
+    place: tuple[str, str] | None = None
+    paid: bool = False
+
+
 class AutoNATServer:
     """
     Answers the requests of peers, in both versions of AutoNAT.
 
-    @ivar answers: the number of answers, by version, status and outcome of the dial, as
-        text.
+    @ivar answers: the number of answers, by their kind.
     """
 
     _log = Logger()
@@ -120,7 +138,7 @@ class AutoNATServer:
         )
         self._data = Rate(DATA_RATE, _MINUTE / DATA_RATE)
         self._registrations: list[IRegistration] = []
-        self.answers: Counter[tuple[str, str, str]] = Counter()
+        self.answers: Counter[Answered] = Counter()
 
     @property
     def serving(self) -> bool:
@@ -189,10 +207,23 @@ class AutoNATServer:
     def _asked(self, stream: AnsweringStream, request: DialRequest) -> Deferred[None]:
         return Deferred.fromCoroutine(self._serve(stream, request))
 
-    def _answer(self, stream: AnsweringStream, response: DialResponse) -> None:
+    def _answer(
+        self,
+        stream: AnsweringStream,
+        response: DialResponse,
+        address: Multiaddr | None = None,
+        paid: bool = False,
+    ) -> None:
+        """
+        Answer a request of version 2.
+
+        @param address: the address that was dialed.
+        @param paid: whether the client had to send data before.
+        """
         status = Status(response.status).name.lower()
         dial = DialStatus(response.dialStatus).name.lower()
-        self.answers["2", status, dial] += 1
+        place = None if address is None else (address.first, address.names[-1])
+        self.answers[Answered("2", status, dial, place, paid)] += 1
         stream.answer(response)
 
     async def _serve(self, stream: AnsweringStream, request: DialRequest) -> None:
@@ -200,35 +231,37 @@ class AutoNATServer:
         Dial the client back.
         """
         try:
-            response = await self._dial(stream, request)
+            response, address, paid = await self._dial(stream, request)
         except CancelledError:
             raise
         except Exception:
             self._log.failure("a request of AutoNAT has no answer")
-            response = DialResponse(Status.INTERNAL_ERROR)
-        self._answer(stream, response)
+            response, address, paid = DialResponse(Status.INTERNAL_ERROR), None, False
+        self._answer(stream, response, address, paid)
 
     async def _dial(
         self, stream: AnsweringStream, request: DialRequest
-    ) -> DialResponse:
+    ) -> tuple[DialResponse, Multiaddr | None, bool]:
         """
         Dial the first address that may be dialed.
 
-        @return: the answer.
+        @return: the answer, the dialed address, and whether the client had to send data
+            before.
         """
         connection: IConnection = stream.transport.connection
         index, address = self._choose(request, connection)
         if address is None:
-            return DialResponse(Status.DIAL_REFUSED)
+            return DialResponse(Status.DIAL_REFUSED), None, False
         remote = connection.remoteAddress
-        if remote is None or address.host != remote.host:
+        paid = remote is None or address.host != remote.host
+        if paid:
             if not self._data.take(None, self._host.clock.seconds()):
-                return DialResponse(Status.REQUEST_REJECTED)
+                return DialResponse(Status.REQUEST_REJECTED), None, False
             size = MIN_DATA + int(self._random() * (MAX_DATA - MIN_DATA))
             await stream.demand(index, size)
             await deferLater(self._host.clock, self._random() * MAX_WAIT)
         outcome = await self._reach(connection, address, request.nonce)
-        return DialResponse(Status.OK, index, outcome)
+        return DialResponse(Status.OK, index, outcome), address, paid
 
     def _choose(
         self, request: DialRequest, connection: IConnection
@@ -309,7 +342,7 @@ class AutoNATServer:
         """
         answer = await self._serve1(connection, request)
         status = Status1(answer.status).name.lower()
-        self.answers["1", status, "unused"] += 1
+        self.answers[Answered("1", status)] += 1
         return answer.toBytes()
 
     async def _serve1(self, connection: IConnection, data: bytes) -> Answer1:

@@ -6,6 +6,7 @@ AutoRelay: keeps places at relays while a node cannot be reached directly.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
@@ -85,6 +86,8 @@ class AutoRelay(Service):
     An application that knows better calls L{reachable}.
 
     @ivar relays: the addresses of the given relays.
+    @ivar choosing: chooses among the connected peers.
+    @ivar relaysMet: the number of identified peers by whether they are relays.
     """
 
     name = "autorelay"
@@ -97,7 +100,8 @@ class AutoRelay(Service):
         @raise ConfigurationError: an address does not end in the id of a relay.
         """
         self.relays = [relayAddress(each) for each in relays]
-        self._choosing = Choosing(wanted)
+        self.choosing = Choosing(wanted)
+        self.relaysMet: Counter[bool] = Counter()
         self._active = False
         self._listening: dict[PeerID, Multiaddr] = {}
         self._trials: dict[PeerID, IDelayedCall] = {}
@@ -158,7 +162,7 @@ class AutoRelay(Service):
         self._change = self._waking = None
         self._trials.clear()
         self._listening.clear()
-        self._choosing.leave()
+        self.choosing.leave()
         self._active = False
 
     def reachable(self, verdict: bool | None) -> None:
@@ -200,7 +204,7 @@ class AutoRelay(Service):
         self._change = None
         self._active = False
         self._log.info("this node can be reached directly: it leaves its relays")
-        self._choosing.leave()
+        self.choosing.leave()
         for each in list(self._listening):
             self._stopListening(each)
 
@@ -210,16 +214,17 @@ class AutoRelay(Service):
         connection = event.connection
         if isRelayed(connection.remoteAddress):
             return
+        self.relaysMet[HOP in event.protocols] += 1
         if HOP in event.protocols:
             _, *network = placesOf(connection.remoteAddress) or (None,)
-            self._choosing.met(event.peer, tuple(network))
+            self.choosing.met(event.peer, tuple(network))
         else:
-            self._choosing.gone(event.peer)
+            self.choosing.gone(event.peer)
         self._choose()
 
     def _closed(self, event: ClosedConn) -> None:
         if not self._host.connections.to(event.peer):
-            self._choosing.gone(event.peer)
+            self.choosing.gone(event.peer)
 
     def _choose(self) -> None:
         """
@@ -228,10 +233,10 @@ class AutoRelay(Service):
         if not self._active or self.relays or not self.running:
             return
         now = self._host.clock.seconds()
-        for relay in self._choosing.choose(now):
+        for relay in self.choosing.choose(now):
             self._listen(relay, throughRelay(relay, None))
             self._try(relay)
-        wake = self._choosing.wakeUp(now)
+        wake = self.choosing.wakeUp(now)
         if self._waking is not None:
             self._waking.cancel()
             self._waking = None
@@ -246,7 +251,7 @@ class AutoRelay(Service):
         """
         Give a relay its time.
         """
-        if relay in self._choosing.chosen and relay not in self._trials:
+        if relay in self.choosing.chosen and relay not in self._trials:
             self._trials[relay] = self._host.clock.callLater(TRIAL, self._failed, relay)
 
     def _failed(self, relay: PeerID) -> None:
@@ -254,7 +259,7 @@ class AutoRelay(Service):
         Take another relay instead of one that gives no reservation.
         """
         del self._trials[relay]
-        self._choosing.failed(relay, self._host.clock.seconds())
+        self.choosing.failed(relay, self._host.clock.seconds())
         self._stopListening(relay)
         self._choose()
 
@@ -262,7 +267,7 @@ class AutoRelay(Service):
         trial = self._trials.pop(event.relay, None)
         if trial is not None:
             trial.cancel()
-        self._choosing.held(event.relay)
+        self.choosing.held(event.relay)
 
     def _lost(self, event: ReservationLost) -> None:
         self._try(event.relay)

@@ -45,6 +45,7 @@ class Choosing:
     Chooses some relays of the known candidates.
 
     @ivar wanted: how many relays are to be used.
+    @ivar added: the number of candidates so far.
     """
 
     def __init__(self, wanted: int) -> None:
@@ -52,7 +53,15 @@ class Choosing:
         Begin without candidates.
         """
         self.wanted = wanted
+        self.added = 0
         self._candidates: dict[PeerID, Candidate] = {}
+
+    @property
+    def removed(self) -> int:
+        """
+        The number of candidates that were dropped.
+        """
+        return self.added - len(self._candidates)
 
     @property
     def chosen(self) -> list[PeerID]:
@@ -70,6 +79,7 @@ class Choosing:
             known.network = network
         elif self._makeRoom():
             self._candidates[peer] = Candidate(network)
+            self.added += 1
 
     def gone(self, peer: PeerID) -> None:
         """

@@ -12,7 +12,29 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import Event
 from twisted_libp2p.identity import PeerID
 
-__all__ = ["CircuitClosed", "CircuitOpened", "ReservationHeld", "ReservationLost"]
+__all__ = [
+    "CircuitClosed",
+    "CircuitOpened",
+    "ReservationAnswered",
+    "ReservationHeld",
+    "ReservationLost",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ReservationAnswered(Event):
+    """
+    A request for a place at a relay has ended.
+
+    @ivar relay: the relay.
+    @ivar renewal: whether this node has a place there, which has to be renewed.
+    @ivar status: the status that the relay has answered, such as 100 for success; None
+        if the request failed in another way.
+    """
+
+    relay: PeerID
+    renewal: bool
+    status: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

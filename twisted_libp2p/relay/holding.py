@@ -35,7 +35,11 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.exchange import Exchange
 from twisted_libp2p.relay.circuit import throughRelay
-from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
+from twisted_libp2p.relay.events import (
+    ReservationAnswered,
+    ReservationHeld,
+    ReservationLost,
+)
 from twisted_libp2p.relay.messages import (
     HOP,
     MAX_ADDRESSES,
@@ -226,6 +230,7 @@ class Holding:
             raise ProtocolViolation(HOP, "the relay states no address of its own")
         self.limit = message.limit
         self.problem = None
+        self._report(Status.OK)
         self._found = tuple(dict.fromkeys(found))[:MAX_ADDRESSES]
         self._obey(self.reserving.granted(now, float(reservation.expire)))
 
@@ -287,6 +292,21 @@ class Holding:
             host.events.publish(
                 ReservationHeld(time=now, relay=self.relay, addresses=self.addresses)
             )
+
+    def _report(self, status: int | None) -> None:
+        """
+        Publish the end of a request.
+
+        @param status: its status; None for any other error.
+        """
+        self._host.events.publish(
+            ReservationAnswered(
+                time=self._host.clock.seconds(),
+                relay=self.relay,
+                renewal=bool(self.addresses),
+                status=status,
+            )
+        )
 
     def _expired(self) -> None:
         self._expiry = None
@@ -382,6 +402,7 @@ class Holding:
         status = error.status if isinstance(error, ReservationRefused) else None
         if isinstance(error, ProtocolViolation | InvalidInput):
             status = Status.MALFORMED_MESSAGE
+        self._report(status)
         self._obey(self.reserving.refused(status))
 
     _EFFECTS: ClassVar[dict[Effect, Callable[[Holding], None]]] = {

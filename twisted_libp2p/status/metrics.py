@@ -13,7 +13,7 @@ The package C{prometheus_client} is needed: the extra C{metrics}.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -39,13 +39,18 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.identify import PROTOCOL_ID, PUSH_PROTOCOL_ID
 from twisted_libp2p.relay.events import (
     CircuitClosed,
+    ReservationAnswered,
     ReservationHeld,
     ReservationLost,
 )
+from twisted_libp2p.relay.messages import Status
+from twisted_libp2p.status.delay import ReactorDelay
+from twisted_libp2p.status.dials import dialMetrics, seconds
 from twisted_libp2p.status.finding import findingMetrics
 from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.health import addHealth
-from twisted_libp2p.status.reaching import reaching
+from twisted_libp2p.status.internals import internals
+from twisted_libp2p.status.reaching import punching, reaching
 from twisted_libp2p.status.usage import usage
 from twisted_libp2p.status.web import WebService
 
@@ -61,6 +66,9 @@ MAX_PARTS = 200
 
 #: The longest value of a label, in characters.
 MAX_LABEL = 200
+
+#: The name of the metric of late timers.
+REACTOR_DELAY = "libp2p_reactor_delay_seconds"
 
 #: The value of a label that stands for all others.
 OTHER = "other"
@@ -114,6 +122,7 @@ class NodeMetrics:
     The metrics of one node.
 
     @ivar registry: the registry of prometheus_client that holds them.
+    @ivar delay: measures how late the reactor is, from its start on.
     """
 
     def __init__(self, node: Node, registry: Any = None) -> None:
@@ -138,6 +147,7 @@ class NodeMetrics:
         self._make(client)
         self._makeRelays(client)
         self._usage: list[Any] = []
+        self.delay = ReactorDelay(node.clock)
         registry.register(self)
         subscribe = node.events.subscribe
         self._subscriptions: list[Subscription[Any]] = [
@@ -147,9 +157,10 @@ class NodeMetrics:
             subscribe(OpenedStream, self._openedStream),
             subscribe(Identified, self._identified),
             subscribe(LimitReached, self._refused),
-            subscribe(ReservationHeld, lambda _: self._places.inc()),
-            subscribe(ReservationLost, lambda _: self._placesLost.inc()),
+            subscribe(ReservationHeld, lambda _: self._moved(self._places)),
+            subscribe(ReservationLost, lambda _: self._moved(self._placesLost)),
             subscribe(CircuitClosed, self._circuitClosed),
+            subscribe(ReservationAnswered, self._answered),
         ]
 
     def _make(self, client: Any) -> None:
@@ -221,6 +232,17 @@ class NodeMetrics:
             )
             for what in ("opened", "closed")
         )
+        self._relayAddresses = client.Counter(
+            "libp2p_autorelay_relay_addresses_updated_total",
+            "Changes of the addresses that lead here through relays",
+            registry=self.registry,
+        )
+        self._requests = client.Counter(
+            "libp2p_autorelay_reservation_requests_outcome_total",
+            "Requests for places at relays",
+            ("request_type", "outcome"),
+            registry=self.registry,
+        )
         self._circuits = client.Histogram(
             "libp2p_relaysvc_connection_duration_seconds",
             "Duration of a circuit, as its relay",
@@ -245,7 +267,11 @@ class NodeMetrics:
         core = require("prometheus_client.core")
         self._usage = [
             *usage(self._node, core, self._protocol),
+            *dialMetrics(self._node, core),
             *reaching(self._node, core),
+            *punching(self._node, core),
+            *internals(self._node, core),
+            seconds(core, REACTOR_DELAY, "Delay of a timer", {(): self.delay.times}),
             *findingMetrics(self._node, core),
         ]
 
@@ -328,6 +354,16 @@ class NodeMetrics:
         self._protocolsReceived.observe(len(event.protocols))
         self._addressesReceived.observe(len(event.listenAddresses))
 
+    def _moved(self, places: Any) -> None:
+        places.inc()
+        self._relayAddresses.inc()
+
+    def _answered(self, event: ReservationAnswered) -> None:
+        self._requests.labels(
+            "refresh" if event.renewal else "new",
+            _ANSWERS.get(event.status, "err other"),
+        ).inc()
+
     def _circuitClosed(self, event: CircuitClosed) -> None:
         self._circuits.observe(event.seconds)
 
@@ -347,6 +383,17 @@ _RESOURCES = {
     Resource.CONNECTIONS: "connection",
     Resource.STREAMS: "stream",
     Resource.MEMORY: "memory",
+}
+
+
+#: The answers of relays, as go-libp2p calls them.
+_ANSWERS: dict[int | None, str] = {
+    Status.OK: "success",
+    Status.CONNECTION_FAILED: "connection failed",
+    Status.MALFORMED_MESSAGE: "malformed message",
+    Status.RESERVATION_REFUSED: "reservation refused",
+    Status.PERMISSION_DENIED: "permission denied",
+    Status.RESOURCE_LIMIT_EXCEEDED: "resource limit exceeded",
 }
 
 
@@ -412,7 +459,12 @@ def serveMetrics(
     root = web.Resource()
     root.putChild(b"metrics", metrics.resource(hosts))
     addHealth(root, node, hosts)
-    service = WebService(reactor, description, lambda: (root, lambda: None))
+
+    def build() -> tuple[IResource, Callable[[], None]]:
+        metrics.delay.start()
+        return root, metrics.delay.stop
+
+    service = WebService(reactor, description, build)
     service.setName("metrics")
     service.setServiceParent(node)
     return service

@@ -51,6 +51,7 @@ def relayMetrics(node: Node, core: Any) -> Iterator[Any]:
                 "Whether relays are wanted",
                 value=int(service.active),
             )
+            yield from _candidates(service, core)
     yield core.GaugeMetricFamily(
         "libp2p_autorelay_desired_reservations",
         "Wanted places at relays",
@@ -63,6 +64,25 @@ def relayMetrics(node: Node, core: Any) -> Iterator[Any]:
             each.source is AddressSource.RELAYED for each in node.ownAddresses.all()
         ),
     )
+
+
+def _candidates(service: AutoRelay, core: Any) -> Iterator[Any]:
+    """
+    Count the peers that may become relays of this node.
+    """
+    support = core.CounterMetricFamily(
+        "libp2p_autorelay_candidates_circuit_v2_support",
+        "Identified peers, by whether they are relays",
+        labels=("support",),
+    )
+    for found, name in ((True, "yes"), (False, "no")):
+        support.add_metric((name,), service.relaysMet[found])
+    candidates = core.CounterMetricFamily(
+        "libp2p_autorelay_candidates", "Candidates", labels=("type",)
+    )
+    candidates.add_metric(("added",), service.choosing.added)
+    candidates.add_metric(("removed",), service.choosing.removed)
+    yield from (support, candidates)
 
 
 def _service(service: RelayService, core: Any) -> Iterator[Any]:

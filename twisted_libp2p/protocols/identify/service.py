@@ -7,6 +7,7 @@ pushes ours after a change.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from twisted.application.service import Service
@@ -139,6 +140,7 @@ class IdentifyService(Service):
     L{Identified<twisted_libp2p.events.Identified>}.
 
     @ivar agent: the software that we state.
+    @ivar changes: the number of changes of our description, by their kind.
     @ivar deadlines: the time that each peer has to send its message.
     """
 
@@ -159,6 +161,7 @@ class IdentifyService(Service):
         self._records: dict[tuple[Multiaddr, ...], bytes] = {}
         self._peers: dict[Any, _Peer] = {}
         self._pushing: IDelayedCall | None = None
+        self.changes: Counter[str] = Counter()
 
     def attach(self, host: IHost) -> None:
         """
@@ -211,13 +214,16 @@ class IdentifyService(Service):
         Publish which protocols of ours have changed, and push them soon.
         """
         before, self._protocols = self._protocols, self._host.registry.protocols()
-        self._changed()
+        self._changed("protocols_updated")
         self._publishProtocols(self._host.peerID, before, self._protocols)
 
-    def _changed(self) -> None:
+    def _changed(self, why: str = "addresses_updated") -> None:
         """
         Make a new version of our description, and push it soon.
+
+        @param why: the change, as go-libp2p calls it.
         """
+        self.changes[why] += 1
         self._version.advance()
         self._records.clear()
         self._descriptions.clear()
