@@ -20,10 +20,14 @@ release = version = _version[1]
 
 exclude_patterns = ["_build"]
 nitpicky = True
-html_theme = "alabaster"
-html_theme_options = {
-    "description": "libp2p for Twisted",
-    "fixed_sidebar": True,
-    "page_width": "64rem",
-}
+extensions = ["sphinx_copybutton"]
+# The button copies the commands of a console block, not their output.
+copybutton_prompt_text = r"\$ |> +"
+copybutton_prompt_is_regexp = True
+copybutton_line_continuation_character = "\\"
+
+html_theme = "furo"
+html_title = f"twisted-libp2p {release}"
+html_static_path = ["static"]
+html_css_files = ["manual.css"]
 html_copy_source = False
