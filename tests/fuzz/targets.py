@@ -31,6 +31,7 @@ from tests.fuzz import (
     tunnels,
     webs,
     websockets,
+    webtransports,
     yamuxes,
 )
 from tests.fuzz.target import DIFFERENTIAL, TARGETS
@@ -62,5 +63,6 @@ __all__ = [
     "tunnels",
     "webs",
     "websockets",
+    "webtransports",
     "yamuxes",
 ]

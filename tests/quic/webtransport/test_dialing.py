@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from pylsqpack import Encoder
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.quic.native import requireNative
 from tests.quic.webtransport.browser import Served
+from tests.quic.webtransport.script import Script, status
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import (
     HandshakeFailed,
@@ -299,84 +299,13 @@ class NativeTests(DialingTests, SynchronousTestCase):
         return backend
 
 
-class _Below:
-    """
-    A connection whose peer is a script.
-
-    @ivar sent: what was written, by stream.
-    @ivar room: the bytes that the peer still takes.
-    @ivar resets: the codes of refused streams.
-    """
-
-    def __init__(self) -> None:
-        self.sent: dict[int, bytearray] = {}
-        self.room = 10_000
-        self.streams = [2, 0, 4]
-        self.resets: dict[int, int] = {}
-        self.events: list[tuple[object, ...]] = []
-        self._waiting: dict[int, bytearray] = {}
-        self.closed: int | None = None
-
-    def address(self, handle: int) -> tuple[str, int]:
-        return "2001:db8::1", 4001
-
-    def open(self, handle: int, unidirectional: bool = False) -> int | None:
-        return self.streams.pop(0) if self.streams else None
-
-    def write(self, handle: int, stream: int, pieces: Sequence[bytes]) -> int:
-        data = b"".join(pieces)[: self.room]
-        self.room -= len(data)
-        self.sent.setdefault(stream, bytearray()).extend(data)
-        return len(data)
-
-    def reset(self, handle: int, stream: int, code: int) -> None:
-        self.resets[stream] = code
-
-    def stop(self, handle: int, stream: int, code: int) -> None:
-        self.resets[stream] = code
-
-    def read(
-        self, handle: int, stream: int, maximum: int
-    ) -> tuple[bytes, int | None] | None:
-        waiting = self._waiting.get(stream)
-        if not waiting:
-            return None
-        data = bytes(waiting[:maximum])
-        del waiting[:maximum]
-        return data, None
-
-    def close(self, handle: int, now: float, code: int, reason: bytes) -> None:
-        self.closed = code
-
-    def poll(self, handle: int, now: float) -> Any:
-        events, self.events = self.events, []
-        return [], events, None, False
-
-    def says(self, stream: int, data: bytes, opened: bool = True) -> None:
-        """
-        Have bytes come from the peer.
-        """
-        if opened:
-            self.events.append((QuicEvent.OPENED, stream))
-        self._waiting.setdefault(stream, bytearray()).extend(data)
-        self.events.append((QuicEvent.READABLE, stream))
-
-
-def status(code: bytes) -> bytes:
-    """
-    Return the head of an answer.
-    """
-    head = Encoder().encode(0, [(b":status", code)])[1]
-    return encode(FrameType.HEADERS) + encode(len(head)) + head
-
-
 class ScriptTests(SynchronousTestCase):
     """
     Tests with answers that no listener of ours gives.
     """
 
     def setUp(self) -> None:
-        self.below = _Below()
+        self.below = Script()
         identity = Identity.generate()
         handshake = Handshake(identity, Role.CLIENT, None, (), lambda reason: None)
         dialing = WebDialing(
@@ -425,7 +354,7 @@ class ScriptTests(SynchronousTestCase):
         """
         self.settled()
         frames = TypedParts({FrameType.HEADERS: 1000})
-        ((_, head),) = frames.feed(bytes(self.below.sent[0]))
+        ((_, head),) = frames.split(bytes(self.below.sent[0]))
         self.assertEqual(readHead(head)[b":authority"], b"[2001:db8::1]:4001")
         self.assertTrue(acceptable(readHead(head)))
         self.below.says(0, status(b"103"), False)

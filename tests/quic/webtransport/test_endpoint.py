@@ -174,6 +174,22 @@ class BrowserTests(Base):
         browser.connect()
         self.assertIsNotNone(self.served.upgrade.session)
 
+    def test_whole(self) -> None:
+        """
+        So do those whose end comes with them, as any browser's request does.
+        """
+        browser = self.browser()
+        assert browser.http is not None
+        stream = browser.quic.get_next_available_stream_id()
+        browser._requests.add(stream)
+        head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a")]
+        browser.http.send_headers(stream, [*head, (b":path", b"/")], True)
+        browser.flush()
+        self.assertEqual(browser.answers[stream][b":status"], b"404")
+        self.assertIsNone(browser.closed)
+        browser.connect()
+        self.assertIsNotNone(self.served.upgrade.session)
+
     def test_second(self) -> None:
         """
         A second session on a connection is refused, and the first goes on.

@@ -78,9 +78,9 @@ class PartsTests(SynchronousTestCase):
         )  # fmt: skip
         for size in (1, 2, 7, 299, len(data)):
             parts = TypedParts({1: 3, 0x2843: 0})
-            found = []
+            found: list[tuple[int, bytes]] = []
             for begin in range(0, len(data), size):
-                found += parts.feed(data[begin : begin + size])
+                found += parts.split(data[begin : begin + size])
             self.assertEqual(found, [(1, b"abc"), (0x2843, b""), (1, b"")])
 
     def test_tooLong(self) -> None:
@@ -88,23 +88,23 @@ class PartsTests(SynchronousTestCase):
         A part of a wanted type with too many bytes is refused by its head.
         """
         with self.assertRaises(InvalidInput):
-            TypedParts({1: 3}).feed(b"\x01\x04")
+            list(TypedParts({1: 3}).split(b"\x01\x04"))
 
     def test_skipped(self) -> None:
         """
         Nothing is kept of a part that nobody wants, however long it is.
         """
         parts = TypedParts({1: 3})
-        parts.feed(encode(0x21) + encode(1 << 61))
+        list(parts.split(encode(0x21) + encode(1 << 61)))
         for _ in range(10):
-            parts.feed(bytes(100_000))
+            list(parts.split(bytes(100_000)))
         self.assertEqual(len(parts._buffer), 0)
 
     def test_settings(self) -> None:
         """
         Our settings are one frame, of numbers.
         """
-        ((kind, body),) = TypedParts({4: 100}).feed(SETTINGS)
+        ((kind, body),) = TypedParts({4: 100}).split(SETTINGS)
         values = {}
         offset = 0
         while offset < len(body):
@@ -125,7 +125,7 @@ class HeadTests(SynchronousTestCase):
         Our answers are what others read.
         """
         for frame, status in ((OK, b"200"), (NOT_FOUND, b"404")):
-            ((_, body),) = TypedParts({1: 100}).feed(frame)
+            ((_, body),) = TypedParts({1: 100}).split(frame)
             self.assertEqual(readHead(body), {b":status": status})
 
     def test_request(self) -> None:

@@ -10,7 +10,7 @@ There is no dynamic table of headers (RFC 9204): we grant the peer none, and use
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 
 from pylsqpack import Decoder, DecompressionFailed, Encoder, StreamBlocked
@@ -162,37 +162,38 @@ class TypedParts:
         self._buffer = bytearray()
         self._skip = 0
 
-    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+    def split(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """
-        Take bytes.
+        Take bytes, as the parts are asked for.
 
         @return: the parts that are complete now, of wanted types.
-        @raise InvalidInput: one of them has too many bytes.
+        @raise InvalidInput: one of them has too many bytes; the parts before it come
+            first, however the bytes were cut.
         """
         skipped = min(self._skip, len(data))
         self._skip -= skipped
         buffer = self._buffer
         buffer += memoryview(data)[skipped:]
-        found: list[tuple[int, bytes]] = []
         begin = 0
-        while not self._skip:
-            head = self._head(begin)
-            if head is None:
-                break
-            kind, size, start = head
-            if kind not in self._wanted:
-                here = min(size, len(buffer) - start)
-                self._skip = size - here
-                begin = start + here
-                continue
-            if size > self._wanted[kind]:
-                raise InvalidInput(f"a part of type {kind:#x} with {size} bytes")
-            if start + size > len(buffer):
-                break
-            found.append((kind, bytes(buffer[start : start + size])))
-            begin = start + size
-        del buffer[:begin]
-        return found
+        try:
+            while not self._skip:
+                head = self._head(begin)
+                if head is None:
+                    break
+                kind, size, start = head
+                if kind not in self._wanted:
+                    here = min(size, len(buffer) - start)
+                    self._skip = size - here
+                    begin = start + here
+                    continue
+                if size > self._wanted[kind]:
+                    raise InvalidInput(f"a part of type {kind:#x} with {size} bytes")
+                if start + size > len(buffer):
+                    break
+                begin = start + size
+                yield kind, bytes(buffer[start:begin])
+        finally:
+            del buffer[:begin]
 
     def _head(self, begin: int) -> tuple[int, int, int] | None:
         """

@@ -162,7 +162,9 @@ class HttpStreams(Passing, ABC):
             elif data:
                 self._requested(number, stream, data, found)
             if end is not None:
-                self._gone(number, found)
+                # A request may have been answered, and forgotten, meanwhile.
+                if number in self._streams:
+                    self._gone(number, found)
                 return
 
     @staticmethod
@@ -226,7 +228,7 @@ class HttpStreams(Passing, ABC):
         Act on the frames of a request.
         """
         try:
-            for kind, body in stream.frames.feed(data):
+            for kind, body in stream.frames.split(data):
                 if kind == FrameType.HEADERS:
                     self._answer(number, readHead(body), found)
                 elif kind == FrameType.DATA and number == self._request:
@@ -256,7 +258,7 @@ class HttpStreams(Passing, ABC):
             del self._streams[number]
 
     def _capsule(self, data: bytes, found: list[Event]) -> None:
-        for _, body in self._capsules.feed(data):
+        for _, body in self._capsules.split(data):
             code = int.from_bytes(body[:_CODE_SIZE], "big")
             text = body[_CODE_SIZE:].decode("utf-8", "replace")
             self._end(found, LossCause.APPLICATION, code, text)
