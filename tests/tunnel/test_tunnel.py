@@ -109,6 +109,25 @@ class TunnelTests(ConnectedTestCase):
         self.nodes.advance(120.0)
         self.assertEqual(self.tunnel.state, "away")
 
+    def test_drain(self) -> None:
+        """
+        When the node drains, the port is closed, an open stream goes on, and the node
+        ends when the stream does.
+        """
+        protocol, transport = self.accept()
+        draining = self.client.drain(60.0)
+        self.nodes.settle()
+        self.failureResultOf(self.tunnel.whenListening(), ConfigurationError)
+        self.assertFalse(self.client.connections.tags.protected(self.server.peerID))
+        self.nodes.advance(10)
+        protocol.dataReceived(b"hello")
+        self.nodes.settle()
+        self.assertEqual(transport.value(), b"hello")
+        self.assertNoResult(draining)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.nodes.advance(10)
+        self.successResultOf(draining)
+
     def test_wrong(self) -> None:
         """
         A peer without an id, or none at all, is a line.

@@ -16,7 +16,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IHost, IHostService, ISubscription
+from twisted_libp2p.interfaces import IDrainable, IHost, IHostService, ISubscription
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
 from twisted_libp2p.transport.localservice import LocalService
@@ -25,7 +25,7 @@ from twisted_libp2p.tunnel.opening import PeerEndpoint
 __all__ = ["Tunnel"]
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class Tunnel(LocalService):
     """
     Listens on this machine, and opens a stream for each connection.  Its peer is kept
@@ -115,6 +115,12 @@ class Tunnel(LocalService):
             for kind in (OpenedConn, ClosedConn)
         ]
         host.connections.protect(self.peer, self._tag)
+
+    def drain(self) -> None:
+        """
+        Accept no further connection, and keep the peer no longer; open streams go on.
+        """
+        self.stopService()
 
     def stopService(self) -> Deferred[None]:
         """
