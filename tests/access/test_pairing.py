@@ -7,8 +7,10 @@ Tests for L{twisted_libp2p.access.pairing}.
 from __future__ import annotations
 
 import os
+from errno import ENOSPC
 from pathlib import Path
 
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.access.book import PeerBook
@@ -21,6 +23,10 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class PairingTests(SynchronousTestCase):
@@ -86,6 +92,23 @@ class PairingTests(SynchronousTestCase):
             PairingRefused, self.nodes.result, self.laptop.accept(ticket, "laptop")
         )
         self.assertEqual(list(self.home.book), [])
+
+    def test_diskFull(self) -> None:
+        """
+        A node that cannot write its list refuses, with one line in its log, and works
+        again with the next ticket.
+        """
+        error = OSError(ENOSPC, os.strerror(ENOSPC))
+        patched = self.patch(self.home.book, "_write", lambda lines: _raise(error))
+        refused = self.laptop.accept(self.home.invite(), "laptop")
+        with capturedLogs() as logs:
+            self.assertRaises(PairingRefused, self.nodes.result, refused)
+        (event,) = (each for each in logs if each["log_level"] is LogLevel.error)
+        self.assertIn("No space left", formatEvent(event))
+        self.assertNotIn(self.laptopNode.peerID, self.home.book)
+        patched.restore()
+        self.nodes.result(self.laptop.accept(self.home.invite(), "laptop"))
+        self.assertIn(self.laptopNode.peerID, self.home.book)
 
     def test_closed(self) -> None:
         """

@@ -7,11 +7,13 @@ lost, and all nodes agree afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
@@ -20,6 +22,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
 from tests.faults import THOROUGH
+from tests.faults.pooler import Pooler
 from tests.peerstore.postgresql import Server, startServer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
@@ -311,6 +314,45 @@ class FleetTests(TestCase):
             self.sql("ALTER DATABASE postgres ALLOW_CONNECTIONS true", dsn=other)
             await self.agree([one, two], [0, 1, 50])
 
+    async def test_diskFull(self) -> None:
+        """
+        While the disk of the server is full, the log names the reason once, and memory
+        goes on; afterwards everything is written.
+        """
+        place = self.server.folder / "small"
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+        if subprocess.run(mount, capture_output=True).returncode:
+            raise SkipTest("this user may not mount a small disk")
+        self.addCleanup(subprocess.run, ["umount", "--lazy", str(place)])
+        shutil.chown(place, self.server.folder.owner())
+        self.sql(
+            f"CREATE TABLESPACE small LOCATION '{place}'",
+            "ALTER DATABASE postgres SET default_tablespace = small",
+        )
+        one, two = await self.fleet(2)
+        self.sql("CREATE TABLE filler (content TEXT)")
+        for size in (100_000, 1_000, 1):
+            with contextlib.suppress(Exception):
+                while True:
+                    self.sql(
+                        "ALTER TABLE filler ALTER content SET STORAGE PLAIN",
+                        "INSERT INTO filler SELECT repeat('x', 1000)"
+                        f" FROM generate_series(1, {max(size // 1000, 1)})",
+                    )
+        numbers = range(100, 600)
+        with capturedLogs() as logs:
+            for number in numbers:
+                one.addAddresses(peer(number), [ADDRESS], Source.CONFIGURED)
+            await self.until(
+                lambda: any("No space left" in str(e.get("reason")) for e in logs)
+            )
+            self.assertEqual(one.addresses(peer(599)), [ADDRESS])
+            self.sql("DROP TABLE filler")
+            await self.agree([one, two], [0, 1, *numbers])
+        reasons = [e["reason"] for e in logs if "No space left" in str(e.get("reason"))]
+        self.assertEqual(len(reasons), 1)
+
     async def test_leastPrivilege(self) -> None:
         """
         A role that may use the tables and make none.
@@ -325,6 +367,19 @@ class FleetTests(TestCase):
         small = await self.start(dsn=self.dsn.replace("user=test", "user=small"))
         small.addAddresses(peer(50), [ADDRESS], Source.CONFIGURED)
         await self.agree([owner, small], [0, 50])
+
+    async def test_pooler(self) -> None:
+        """
+        PgBouncer in the mode of transactions, with fewer connections to the server
+        than there are nodes.
+        """
+        pooler = Pooler(self.server)
+        self.addCleanup(pooler.close)
+        self.dsn = pooler.dsn
+        stores = await self.fleet()
+        stores[0].addAddresses(peer(50), [ADDRESS], Source.CONFIGURED)
+        stores[1].forget(peer(0))
+        await self.agree(stores, [*range(1, FLEET), 50])
 
     async def test_clocks(self) -> None:
         """

@@ -38,6 +38,10 @@ MAX_MESSAGE: Final = 256
 
 _ACCEPTED, _REFUSED = b"\0", b"\1"
 
+#: The reason of a refusal that is a fault of our own: a stranger is not given the path
+#: of a file.
+_NOT_WRITTEN = b"the list of peers cannot be written; it takes another ticket then"
+
 
 @implementer(IHostService)
 class PairingService(Service):
@@ -138,6 +142,10 @@ class PairingService(Service):
                 "{peer} was not paired: {refusal}", peer=peer, refusal=refusal
             )
             return _REFUSED + refusal.encode()
-        entry = self.book.add(peer, printable(name.decode(errors="replace"), 64))
+        try:
+            entry = self.book.add(peer, printable(name.decode(errors="replace"), 64))
+        except (OSError, ConfigurationError) as error:
+            self._log.error("{peer} was not paired: {error}", peer=peer, error=error)
+            return _REFUSED + _NOT_WRITTEN
         self._log.info("{peer} is paired, as {name}", peer=peer, name=entry.name)
         return _ACCEPTED + self._title.encode()[:64]
