@@ -22,11 +22,9 @@ from twisted.internet.task import deferLater
 
 from tests.account import openFiles
 from tests.attacks.console import run
+from tests.attacks.finding import Finding
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ListGater
-from twisted_libp2p.dht.service import KademliaDHT
-from twisted_libp2p.discovery.mdns.service import MdnsService
-from twisted_libp2p.errors import NotFound
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -91,6 +89,8 @@ class Victim:
         tickets: bool = False,
         relay: bool = False,
         dht: bool = False,
+        point: bool = False,
+        punching: bool = True,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -110,14 +110,13 @@ class Victim:
             limits=limits,
             peerstore=peerstore,
             gater=self._gater,
+            holePunching=punching,
             transports=transports,
         )
         self._relay = RelayService()
         if relay:
             self._node.add(self._relay)
-        self._dht = KademliaDHT("/attacked", "server" if dht else "client")
-        if dht:
-            self._node.add(self._dht)
+        self.finding = Finding(self._node, dht, point)
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -162,7 +161,7 @@ class Victim:
             "calls": len(loop.getDelayedCalls()),
             "reservations": len(self._relay.book),
             "circuits": self._relay.book.circuits,
-            "providers": len(self._dht.providers),
+            "providers": len(self.finding.dht.providers),
         }
 
     async def dial(self, *targets: str) -> dict[str, Any]:
@@ -305,43 +304,11 @@ class Victim:
             "addresses": [str(each) for each in self._node.addresses],
         }
 
-    async def multicast(self, switch: str) -> dict[str, Any]:
-        """
-        Begin to find peers on the local network, or end it.
-        """
-        if switch == "on":
-            self._node.add(MdnsService())
-        else:
-            await self._node.service(MdnsService).disownServiceParent()
-        return {}
-
     async def identity(self) -> dict[str, Any]:
         """
         Give the peer id in bytes.
         """
         return {"peer": self._node.peerID.toBytes().hex()}
-
-    async def table(self) -> dict[str, Any]:
-        """
-        Name the servers in the routing table.
-        """
-        return {"peers": [str(each.peer) for each in self._dht.table]}
-
-    async def lookup(self, key: str) -> dict[str, Any]:
-        """
-        Look up a key in the DHT.
-        """
-        try:
-            report = await self._dht.closest(bytes.fromhex(key))
-        except NotFound as error:
-            return {"seconds": 0.0, "ending": str(error), "nearest": []}
-        return {
-            "asked": report.asked,
-            "heard": report.heard,
-            "seconds": report.seconds,
-            "ending": report.ending.value,
-            "nearest": [str(each) for each in report.nearest],
-        }
 
     async def reserve(self, relay: str) -> dict[str, Any]:
         """
@@ -405,6 +372,8 @@ def main() -> None:
     )
     parser.add_argument("--relay", action="store_true", help="be a relay")
     parser.add_argument("--dht", action="store_true", help="be a server of a DHT")
+    parser.add_argument("--point", action="store_true", help="a rendezvous point")
+    parser.add_argument("--no-punching", action="store_true", help="punch no holes")
     options = parser.parse_args()
     kinds = (
         ("", QUIC)
@@ -425,6 +394,8 @@ def main() -> None:
         options.tickets,
         options.relay,
         options.dht,
+        options.point,
+        not options.no_punching,
     )
     commands: list[Callable[..., Any]] = [
         victim.state,
@@ -439,14 +410,12 @@ def main() -> None:
         victim.known,
         victim.announce,
         victim.verdict,
-        victim.multicast,
         victim.identity,
-        victim.table,
-        victim.lookup,
         victim.reserve,
         victim.release,
         victim.addresses,
         victim.stop,
+        *victim.finding.commands,
     ]
     run(victim.start, **{each.__name__: each for each in commands})
 

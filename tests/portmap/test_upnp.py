@@ -55,7 +55,15 @@ class Request(Protocol):
         answer = self.device.answer(path, body)
         if answer is not None:
             self.transport.write(answer)
-            self.transport.loseConnection()
+            if not self.device.unfinished:
+                self.transport.loseConnection()
+
+    def connectionLost(self, reason: object = None) -> None:
+        """
+        Report the end of a request that was not answered to its end.
+        """
+        if self.device.unfinished and not self.device.left.called:
+            self.device.left.callback(None)
 
 
 def http(body: bytes, code: int = 200) -> bytes:
@@ -75,6 +83,8 @@ class Device:
     @ivar taken: public ports that lead to others.
     @ivar permanent: whether it refuses to forget a mapping by itself.
     @ivar answers: answers to certain paths in place of the right ones.
+    @ivar unfinished: whether it leaves its connections open after an answer.
+    @ivar left: fires when such a connection has ended.
     """
 
     def __init__(self) -> None:
@@ -85,6 +95,8 @@ class Device:
         self.taken: set[int] = set()
         self.permanent = False
         self.answers: dict[str, bytes | None] = {}
+        self.unfinished = False
+        self.left: Deferred[None] = Deferred()
         factory: Any = Factory.forProtocol(lambda: Request(self))
         factory.noisy = False
         listen: Any = reactor
@@ -350,6 +362,16 @@ class HostileTests(UPnPTestCase):
         self.patch(fetching, "TIME", 0.05)
         self.device.answers["/root.xml"] = None
         await self.fails(NoGateway, self.upnp.open())
+
+    async def test_unfinished(self) -> None:
+        """
+        A device that never ends a document loses its connection.
+        """
+        self.patch(fetching, "TIME", 0.05)
+        self.device.unfinished = True
+        self.device.answers["/root.xml"] = b"HTTP/1.1 200 OK\r\n\r\n<a>"
+        await self.fails(NoGateway, self.upnp.open())
+        await self.device.left
 
     async def test_cancelled(self) -> None:
         """

@@ -33,6 +33,7 @@ from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import DialOptions, IPeerTransport
 from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
+from twisted_libp2p.relay import client
 from twisted_libp2p.relay.circuit import CIRCUIT, Circuit, CircuitAddress
 from twisted_libp2p.relay.client import MAX_UPGRADING, RELAY_INTERVAL, _carry
 from twisted_libp2p.relay.events import ReservationHeld, ReservationLost
@@ -378,6 +379,25 @@ class CircuitTests(RelayTestCase):
                 stream.abortConnection()
         self.nodes.settle()
         self.assertEqual(self.ask(relay, listener, request), Status.OK)
+
+    def test_circuits(self) -> None:
+        """
+        A relay cannot have more than so many circuits, whoever their peers are; it can
+        again when one has ended.
+        """
+        self.patch(client, "MAX_CIRCUITS", 2)
+        self.relay()
+        listener = self.listener()
+        target = listener.addresses[0]
+        dialers = [self.node() for _ in range(3)]
+        for each in dialers[:2]:
+            self.nodes.result(each.connect(target))
+        refused = dialers[2].connect(target)
+        self.nodes.settle()
+        self.failureResultOf(refused, DialFailed)
+        (connection,) = dialers[0].connections.to(listener.peerID)
+        self.nodes.result(connection.close())
+        self.nodes.result(dialers[2].connect(target))
 
 
 class ReservationTests(RelayTestCase):

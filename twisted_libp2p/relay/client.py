@@ -7,7 +7,6 @@ The use of relays by a node: circuits that it opens and accepts, and its reserva
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from random import random
 from typing import Final
 
@@ -70,6 +69,10 @@ RELAY_INTERVAL: Final = 5.0
 #: How many circuits of one relay may wait for the proof of who their peers are: a relay
 #: cannot take all the places of connections that are being upgraded.
 MAX_UPGRADING: Final = 32
+
+#: How many circuits of one relay are accepted, whoever their peers are: their addresses
+#: are unknown, so the limits on networks do not apply to them.
+MAX_CIRCUITS: Final = 128
 
 
 class RelayClient:
@@ -268,7 +271,9 @@ class RelayClient:
             talk.close(_status(Status.NO_RESERVATION))
         elif message.peer in (self._host.peerID, relay):
             talk.close(_status(Status.PERMISSION_DENIED))
-        elif len(port.upgrading) >= MAX_UPGRADING:
+        elif (
+            len(port.upgrading) >= MAX_UPGRADING or len(port.circuits) >= MAX_CIRCUITS
+        ):
             talk.close(_status(Status.RESOURCE_LIMIT_EXCEEDED))
         else:
             circuit = self._circuit(
@@ -277,8 +282,7 @@ class RelayClient:
             if circuit is None:
                 talk.close(_status(Status.RESOURCE_LIMIT_EXCEEDED))
             else:
-                port.upgrading.add(circuit)
-                circuit.lost = partial(port.upgrading.discard, circuit)
+                port.accept(circuit)
                 talk.answer(_status(Status.OK))
                 _carry(talk, circuit)
 

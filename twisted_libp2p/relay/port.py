@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from twisted.internet.interfaces import IAddress, IProtocolFactory
 from zope.interface import implementer
@@ -41,7 +42,8 @@ class CircuitPort:
 
     @ivar factory: builds the protocols of the accepted circuits.
     @ivar holding: the reservation.
-    @ivar upgrading: the accepted circuits whose peers have not proven yet who they are.
+    @ivar circuits: the accepted circuits that are open.
+    @ivar upgrading: those of them whose peers have not proven yet who they are.
     """
 
     def __init__(
@@ -57,10 +59,23 @@ class CircuitPort:
         """
         self.factory = factory
         self.holding = holding
+        self.circuits: set[Circuit] = set()
         self.upgrading: set[Circuit] = set()
         self._requested = requested
         self._stopped = stopped
         self._watcher: Callable[[], None] | None = None
+
+    def accept(self, circuit: Circuit) -> None:
+        """
+        Count a circuit until it ends.
+        """
+        self.circuits.add(circuit)
+        self.upgrading.add(circuit)
+        circuit.lost = partial(self._ended, circuit)
+
+    def _ended(self, circuit: Circuit) -> None:
+        self.circuits.discard(circuit)
+        self.upgrading.discard(circuit)
 
     @property
     def addresses(self) -> list[Multiaddr]:

@@ -26,7 +26,7 @@ from tests.attacks.raw.yamux import DATA, SYN, WINDOW, Session, Stream, frame
 from tests.attacks.rows.places import HOST, PLACES
 from tests.attacks.rows.relaying import accepted
 
-__all__ = ["exchanges", "paths"]
+__all__ = ["CONNECT", "DCUTR", "SYNC", "Relay", "exchanges", "paths", "toDial"]
 
 DCUTR = "/libp2p/dcutr"
 
@@ -99,14 +99,14 @@ class Traps:
             each.close()
 
 
-def _connect(addresses: list[bytes]) -> bytes:
+def toDial(addresses: list[bytes]) -> bytes:
     """
     Encode the first message of either side.
     """
     return field(1, CONNECT) + b"".join(field(2, each) for each in addresses)
 
 
-class _Relay:
+class Relay:
     """
     A relay at which the node has a place, and which makes up its peers.
     """
@@ -119,11 +119,11 @@ class _Relay:
         self.session = accepted(arena, self.trap, grant)
         arena.target.hear()
 
-    def inbound(self) -> Session:
+    def inbound(self, peer: Identity | None = None) -> Session:
         """
-        Connect an invented peer to the node.
+        Connect a peer to the node, an invented one by default.
         """
-        peer = Identity()
+        peer = peer or Identity()
         stream = self.session.open(STOP)
         stream.send(delimited(circuit.stop(peer.peerID)))
         assert circuit.status(stream, 4) == circuit.OK
@@ -166,7 +166,7 @@ class _Relay:
 
 
 def _punched(
-    relay: _Relay, addresses: list[bytes], answer: Callable[[Stream], None], long: float
+    relay: Relay, addresses: list[bytes], answer: Callable[[Stream], None], long: float
 ) -> int:
     """
     Connect a peer that names addresses in identify, and answers exchanges.
@@ -187,7 +187,7 @@ def _punched(
     return count
 
 
-def _wrongSide(arena: Arena, relay: _Relay) -> None:
+def _wrongSide(arena: Arena, relay: Relay) -> None:
     """
     Begin exchanges where the node should, many at once.
     """
@@ -197,7 +197,7 @@ def _wrongSide(arena: Arena, relay: _Relay) -> None:
     for each in streams:
         session.send(
             frame(WINDOW, SYN, each, 0),
-            frame(DATA, 0, each, body=proposal + delimited(_connect([]))),
+            frame(DATA, 0, each, body=proposal + delimited(toDial([]))),
         )
     with contextlib.suppress(Ended):
         session.until(lambda got: len(session.resets) == len(streams), 15.0)
@@ -206,7 +206,7 @@ def _wrongSide(arena: Arena, relay: _Relay) -> None:
     session.close()
 
 
-def _asking(arena: Arena, relay: _Relay, traps: Traps) -> tuple[int, set[int]]:
+def _asking(arena: Arena, relay: Relay, traps: Traps) -> tuple[int, set[int]]:
     """
     Begin exchanges with the node that has dialed us, more than it should answer.
 
@@ -218,7 +218,7 @@ def _asking(arena: Arena, relay: _Relay, traps: Traps) -> tuple[int, set[int]]:
     for _ in range(8):
         try:
             stream = session.open(DCUTR)
-            stream.send(delimited(_connect(traps.addresses)))
+            stream.send(delimited(toDial(traps.addresses)))
             stream.patience(2.0)
             stream.message()
             # The second one is out of turn.
@@ -239,11 +239,11 @@ def exchanges(arena: Arena) -> None:
     """
     Play C{holepunch.exchanges}.
     """
-    relay, traps = _Relay(arena), Traps()
+    relay, traps = Relay(arena), Traps()
     try:
 
         def lure(stream: Stream) -> None:
-            stream.send(delimited(_connect(traps.addresses)))
+            stream.send(delimited(toDial(traps.addresses)))
             stream.patience(5.0)
             stream.message()
             kinds, dialed, words = traps.caught(6.0)
@@ -299,7 +299,7 @@ def paths(arena: Arena) -> None:
     """
     Play C{relay.hostile_path}.
     """
-    relay = _Relay(arena)
+    relay = Relay(arena)
     node = arena.target
     failed = 0
 

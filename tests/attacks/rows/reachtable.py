@@ -6,7 +6,7 @@ The rows of reachability and of hole punching.
 
 from __future__ import annotations
 
-from tests.attacks.rows import dialing, judging, punching
+from tests.attacks.rows import dialing, judging, punching, relayed
 from tests.attacks.rows.places import PUBLIC
 from tests.attacks.rows.row import NOBODY, Row
 
@@ -58,6 +58,37 @@ REACH_ROWS = (
         punching.paths,
         once=True,
         long=25,
+        others=NOBODY,
+        network=True,
+        node=_PUBLIC,
+    ),
+    Row(
+        "relay.crowd",
+        "a relay brings 160 peers, and one that is blocked",
+        relayed.crowd,
+        once=True,
+        long=30,
+        others=NOBODY,
+        network=True,
+        node=_PUBLIC,
+    ),
+    Row(
+        "holepunch.refused",
+        "peers behind a relay ask a node that punches no holes for its addresses",
+        relayed.refused,
+        once=True,
+        long=20,
+        others=NOBODY,
+        network=True,
+        node=(*_PUBLIC, "--no-punching"),
+    ),
+    Row(
+        "holepunch.roles",
+        "the peer of an exchange takes the role of the node: two servers, two clients,"
+        " and a mirror",
+        relayed.roles,
+        once=True,
+        long=50,
         others=NOBODY,
         network=True,
         node=_PUBLIC,

@@ -22,6 +22,7 @@ from tests.attacks.rows import (
     upgrade,
     websocket,
 )
+from tests.attacks.rows.gatewaytable import PORTMAP_ROWS
 from tests.attacks.rows.quictable import QUIC_ROWS
 from tests.attacks.rows.reachtable import REACH_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
@@ -364,4 +365,5 @@ ROWS = (
     *RELAY_ROWS,
     *REACH_ROWS,
     *DHT_ROWS,
+    *PORTMAP_ROWS,
 )
