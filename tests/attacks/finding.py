@@ -164,26 +164,22 @@ class Finding:
 
     async def route(self, url: str, peer: str) -> dict[str, Any]:
         """
-        Ask a server over HTTP, and all other routings, for a peer.
+        Ask a server over HTTP for a peer, and then all routings.
         """
         began = loop.seconds()
         routing = DelegatedRouting(url)
         self._node.add(routing)
+        error = ""
+        try:
+            await routing.findPeer(PeerID.fromText(peer))
+        except NotFound as failed:
+            error = str(failed)
+        alone = loop.seconds() - began
         try:
             found = await self._node.routing.findPeer(PeerID.fromText(peer))
-        except Libp2pError as error:
-            return {
-                "addresses": [],
-                "error": str(error),
-                "seconds": loop.seconds() - began,
-            }
         finally:
-            await routing.disownServiceParent()
-        return {
-            "addresses": list(map(str, found)),
-            "error": "",
-            "seconds": loop.seconds() - began,
-        }
+            routing.disownServiceParent()
+        return {"addresses": list(map(str, found)), "error": error, "alone": alone}
 
     # The router
 

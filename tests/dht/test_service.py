@@ -7,10 +7,12 @@ Tests for L{twisted_libp2p.dht.service}: nodes of ours with each other.
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import combinations
 
-from tests.dht.case import PROTOCOL, DHTTestCase
-from twisted_libp2p.dht.events import ServerModeChanged, TableChanged
+from tests.dht.case import PREFIX, PROTOCOL, DHTTestCase
+from twisted_libp2p.dht.events import CrowdedKey, ServerModeChanged, TableChanged
 from twisted_libp2p.dht.lookups import START_TIME
+from twisted_libp2p.dht.netsize import NetworkSize
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.errors import ConfigurationError, InvalidRecord, NotFound
 
@@ -159,6 +161,31 @@ class PeerTests(DHTTestCase):
         waiting = dht.closest(b"key")
         self.nodes.stop()
         self.failureResultOf(waiting, NotFound)
+
+
+class CrowdTests(DHTTestCase):
+    """
+    Keys to which the nearest servers are nearer than by chance.
+    """
+
+    def test_widened(self) -> None:
+        """
+        A lookup of such a key raises the alarm, and goes on with twice as many servers.
+        """
+        dht = KademliaDHT(PREFIX, "server", k=3)
+        own = self.nodes.start(services=[dht])
+        others = [self.start()[0] for _ in range(7)]
+        for one, other in combinations((*others, own), 2):
+            self.nodes.connect(one, other)
+        self.nodes.settle()
+        alarms: list[CrowdedKey] = []
+        own.events.subscribe(CrowdedKey, alarms.append)
+        key = b"a key"
+        self.assertEqual(len(self.nodes.result(dht.closest(key)).nearest), 3)
+        self.patch(NetworkSize, "estimate", lambda *_: 100.0)
+        self.patch(NetworkSize, "tooDense", lambda *_: True)
+        self.assertEqual(len(self.nodes.result(dht.closest(key)).nearest), 6)
+        self.assertEqual([len(each.report.nearest) for each in alarms], [3])
 
 
 class ContentTests(DHTTestCase):

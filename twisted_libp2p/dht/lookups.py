@@ -7,7 +7,7 @@ All lookups of a DHT node: their beginnings, and their results.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
@@ -64,6 +64,7 @@ class Lookups:
         self.size = NetworkSize(table.size)
         self.endings: Counter[Ending] = Counter()
         self._bounds = Bounds(k=table.size)
+        self._wide = Bounds(k=2 * table.size)
         self._running: set[Lookup] = set()
         self._waiting: list[Deferred[None]] = []
         self._reports: OrderedDict[bytes, Report] = OrderedDict()
@@ -76,7 +77,8 @@ class Lookups:
         skip: PeerID | None = None,
     ) -> Report:
         """
-        Run a lookup.
+        Run a lookup; if the servers nearest to the key are suspiciously near, also one
+        of twice as many.
 
         @param key: the key to look up.
         @param request: the request that each peer gets.
@@ -86,17 +88,36 @@ class Lookups:
         @raise NotFound: no server is known.
         """
         await self._ready()
-        seeds = self._table.nearest(placeOf(key), self._table.size)
-        lookup = Lookup(
-            self._network, key, request, seeds, answered, self._bounds, skip=skip
+        report = await self._search(key, request, answered, skip, self._bounds, ())
+        if not self._record(report):
+            return report
+        # Whoever has crowded out the honest servers has to crowd out twice as many.
+        return await self._search(
+            key, request, answered, skip, self._wide, report.nearest
         )
+
+    async def _search(
+        self,
+        key: bytes,
+        request: Message,
+        answered: Answered,
+        skip: PeerID | None,
+        bounds: Bounds,
+        known: Sequence[PeerID],
+    ) -> Report:
+        """
+        Run a lookup within bounds.
+
+        @param known: peers to ask besides those of the table.
+        """
+        near = self._table.nearest(placeOf(key), bounds.k)
+        seeds = list(dict.fromkeys((*near, *known)))
+        lookup = Lookup(self._network, key, request, seeds, answered, bounds, skip=skip)
         self._running.add(lookup)
         try:
-            report = await lookup.start()
+            return await lookup.start()
         finally:
             self._running.discard(lookup)
-        self._record(report)
-        return report
 
     def entered(self) -> None:
         """
@@ -146,10 +167,13 @@ class Lookups:
             f" {self._network.protocol}; connect to a bootstrap peer of this network",
         )
 
-    def _record(self, report: Report) -> None:
+    def _record(self, report: Report) -> bool:
         """
         Take the result of a lookup into account.
+
+        @return: whether the nearest servers are nearer than by chance.
         """
+        crowded = False
         now = self._network.clock.seconds()
         self.endings[report.ending] += 1
         self._reports[report.key] = report
@@ -160,9 +184,11 @@ class Lookups:
             target = placeOf(report.key)
             places = [placeOf(each.toBytes()) for each in report.nearest]
             size = self.size.estimate(now)
-            if size is not None and self.size.tooDense(target, places, now):
+            crowded = size is not None and self.size.tooDense(target, places, now)
+            if size is not None and crowded:
                 self._publish(CrowdedKey(time=now, report=report, size=size))
             else:
                 self.size.observe(target, places, now)
             self._ended(report.key)
         self._publish(LookupEnded(time=now, report=report))
+        return crowded

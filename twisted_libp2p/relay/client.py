@@ -271,9 +271,7 @@ class RelayClient:
             talk.close(_status(Status.NO_RESERVATION))
         elif message.peer in (self._host.peerID, relay):
             talk.close(_status(Status.PERMISSION_DENIED))
-        elif (
-            len(port.upgrading) >= MAX_UPGRADING or len(port.circuits) >= MAX_CIRCUITS
-        ):
+        elif len(port.upgrading) >= MAX_UPGRADING or len(port.circuits) >= MAX_CIRCUITS:
             talk.close(_status(Status.RESOURCE_LIMIT_EXCEEDED))
         else:
             circuit = self._circuit(

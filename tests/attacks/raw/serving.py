@@ -182,6 +182,7 @@ class Server:
         answer: Callable[[bytes], bytes | None],
         source: str,
         seconds: float = 600.0,
+        identity: Identity | None = None,
         **others: int | bytes,
     ) -> None:
         """
@@ -190,9 +191,10 @@ class Server:
         @param answer: returns the bytes that answer a request; None for a reset.
         @param source: its address.
         @param seconds: how long it serves.
+        @param identity: who it is; somebody new by default.
         @param others: further fields of identify, as C{f4=...}.
         """
-        self.identity = Identity()
+        self.identity = identity or Identity()
         self.asked = Event()
         self.requests = 0
         self._answer = answer

@@ -22,13 +22,24 @@ from tests.attacks.raw.wire import delimited, field, fields
 from tests.attacks.rows.places import ATTACKER, HOST, NEWCOMER
 from tests.attacks.rows.routing import ADD, FIND, KAD, PROVIDERS, PUT
 
-__all__ = ["answers", "crowd", "lies", "posers", "silence", "values"]
+__all__ = [
+    "LOOKUP",
+    "answers",
+    "crowd",
+    "enter",
+    "found",
+    "lies",
+    "named",
+    "posers",
+    "silence",
+    "values",
+]
 
 #: Seconds for a lookup, whatever the servers do.
 LOOKUP = 62.0
 
 
-def _named(identity: Identity, *addresses: bytes) -> bytes:
+def named(identity: Identity, *addresses: bytes) -> bytes:
     """
     Return a peer as an answer names it.
     """
@@ -36,14 +47,14 @@ def _named(identity: Identity, *addresses: bytes) -> bytes:
     return field(8, field(1, identity.peerID) + listed)
 
 
-def _found(*named: bytes) -> bytes:
+def found(*named: bytes) -> bytes:
     """
     Make an answer.
     """
     return delimited(field(1, FIND) + b"".join(named))
 
 
-def _enter(arena: Arena, *servers: Server) -> None:
+def enter(arena: Arena, *servers: Server) -> None:
     """
     Wait until servers are in the table.
     """
@@ -59,9 +70,9 @@ def _lookUp(arena: Arena) -> dict[str, Any]:
     """
     Let the node look up a random key.
     """
-    found = arena.target.ask("lookup", (b"\x12\x20" + os.urandom(32)).hex())
-    arena.expect("an end in time", found["seconds"] < LOOKUP, found["seconds"])
-    return found
+    looked = arena.target.ask("lookup", (b"\x12\x20" + os.urandom(32)).hex())
+    arena.expect("an end in time", looked["seconds"] < LOOKUP, looked["seconds"])
+    return looked
 
 
 def lies(arena: Arena) -> None:
@@ -83,18 +94,18 @@ def lies(arena: Arena) -> None:
     own = bytes.fromhex(asked["peer"])
 
     def lie(_: bytes) -> bytes:
-        return _found(
-            *(_named(Identity(), *inside) for _ in range(10)),
-            _named(decoy, multiaddr(NEWCOMER, arena.address[1])),
+        return found(
+            *(named(Identity(), *inside) for _ in range(10)),
+            named(decoy, multiaddr(NEWCOMER, arena.address[1])),
             field(8, field(1, own) + field(2, ours)),
             *(field(8, field(1, os.urandom(20))) for _ in range(10)),
         )
 
     liar = Server(arena.address, KAD, lie, ATTACKER)
-    _enter(arena, liar)
+    enter(arena, liar)
     for _ in range(5):
-        found = _lookUp(arena)
-        arena.expect("no invented peer", len(found["nearest"]) <= 1, found["nearest"])
+        looked = _lookUp(arena)
+        arena.expect("no invented peer", len(looked["nearest"]) <= 1, looked["nearest"])
     dialed = bool(select.select([trap], [], [], 1.0)[0])
     arena.expect("no dial to an address inside", not dialed)
     addresses = arena.target.ask("addresses")["addresses"]
@@ -112,16 +123,17 @@ def silence(arena: Arena) -> None:
     place = multiaddr(ATTACKER, hole.getsockname()[1])
 
     def endless(_: bytes) -> bytes:
-        return _found(*(_named(Identity(), place) for _ in range(3)))
+        return found(*(named(Identity(), place) for _ in range(3)))
 
     servers = [Server(arena.address, KAD, endless, ATTACKER) for _ in range(3)]
-    _enter(arena, *servers)
-    found = _lookUp(arena)
-    arena.expect("256 requests at most", found["asked"] <= 256, found["asked"])
-    arena.expect("over in 30 s", found["seconds"] < 30, found["seconds"])
+    enter(arena, *servers)
+    looked = _lookUp(arena)
+    arena.expect("256 requests at most", looked["asked"] <= 256, looked["asked"])
+    arena.expect("over in 30 s", looked["seconds"] < 30, looked["seconds"])
     arena.newcomer(HOST)
     arena.saw(
-        f"{found['asked']} of {found['heard']} peers asked in {found['seconds']:.0f} s"
+        f"{looked['asked']} of {looked['heard']} peers asked in"
+        f" {looked['seconds']:.0f} s"
     )
     for each in servers:
         each.close()
@@ -134,26 +146,26 @@ def answers(arena: Arena) -> None:
     """
     place = multiaddr(ATTACKER, 1)
     many = b"".join(field(2, multiaddr(ATTACKER, each + 1)) for each in range(10_000))
-    crowd = b"".join(_named(Identity(), place) for _ in range(1000))
+    crowd = b"".join(named(Identity(), place) for _ in range(1000))
     played: list[tuple[str, bytes | None]] = [
         ("4 MiB of peers", delimited(field(1, FIND) + (crowd * 100)[: 4 << 20])),
-        ("10,000 addresses", _found(field(8, field(1, Identity().peerID) + many))),
-        ("an address of 1 MiB", _found(_named(Identity(), b"\x36" * (1 << 20)))),
+        ("10,000 addresses", found(field(8, field(1, Identity().peerID) + many))),
+        ("an address of 1 MiB", found(named(Identity(), b"\x36" * (1 << 20)))),
         ("another type", delimited(field(1, PROVIDERS))),
-        ("two answers", _found() * 2),
+        ("two answers", found() * 2),
         ("garbage", delimited(b"\xff" * 50)),
         ("a length of 2^60", b"\xff" * 8 + b"\x0f"),
         ("a reset", None),
     ]
-    now: list[bytes | None] = [_found(_named(Identity(), place))]
+    now: list[bytes | None] = [found(named(Identity(), place))]
     for name, data in played:
-        now[0] = _found(_named(Identity(), place))
+        now[0] = found(named(Identity(), place))
         server = Server(arena.address, KAD, lambda _: now[0], ATTACKER)
-        _enter(arena, server)
+        enter(arena, server)
         now[0] = data
-        found = _lookUp(arena)
+        looked = _lookUp(arena)
         # One bogus peer may be dialed, which nobody answers.
-        arena.expect(f"quick after {name}", found["seconds"] < 15, found["seconds"])
+        arena.expect(f"quick after {name}", looked["seconds"] < 15, looked["seconds"])
         server.close()
     arena.saw(f"{len(played)} kinds of wrong answers: lookups end, memory stays")
 
@@ -168,8 +180,8 @@ def posers(arena: Arena) -> None:
     stream = session.open(KAD)
     stream.send(delimited(field(1, FIND) + field(2, b"any key")))
     answer = stream.message()
-    named = [value for number, value in fields(answer) if number == 8]
-    arena.expect("no poser in an answer", not named, named)
+    others = [value for number, value in fields(answer) if number == 8]
+    arena.expect("no poser in an answer", not others, others)
     peers = arena.target.ask("table")["peers"]
     arena.expect("no poser in the table", not peers, peers)
     pingOn(session)

@@ -15,7 +15,17 @@ from tests.attacks.raw.pipe import Ended
 from tests.attacks.raw.wire import delimited, field
 from tests.attacks.raw.yamux import Session
 
-__all__ = ["announcements", "flood", "messages"]
+__all__ = [
+    "ADD",
+    "FIND",
+    "GET",
+    "KAD",
+    "PROVIDERS",
+    "PUT",
+    "announcements",
+    "flood",
+    "messages",
+]
 
 KAD = "/attacked/kad/1.0.0"
 

@@ -6,7 +6,8 @@ The rows of a server of a DHT.
 
 from __future__ import annotations
 
-from tests.attacks.rows import routers, routing
+from tests.attacks.rows import routers, routing, swarms
+from tests.attacks.rows.places import PUBLIC
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["DHT_ROWS"]
@@ -91,5 +92,34 @@ DHT_ROWS = (
         others=NOBODY,
         network=True,
         node=("--dht",),
+    ),
+    Row(
+        "dht.endless",
+        "a lookup is led to 400 servers, each nearer than the last",
+        swarms.endless,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--dht", "--host", PUBLIC),
+    ),
+    Row(
+        "dht.sybils",
+        "servers whose ids are near to a key deny its provider: 8 of one network, and"
+        " 21 of seven, among 21 honest ones",
+        swarms.sybils,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--dht", "--host", PUBLIC),
+    ),
+    Row(
+        "dht.rollback",
+        "older, expired and foreign records of a name; a record after its end; a server"
+        " that has an old one",
+        swarms.rollback,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--dht", "--host", PUBLIC),
     ),
 )

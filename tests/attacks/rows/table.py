@@ -23,6 +23,7 @@ from tests.attacks.rows import (
     websocket,
 )
 from tests.attacks.rows.gatewaytable import PORTMAP_ROWS
+from tests.attacks.rows.meetingtable import MEETING_ROWS
 from tests.attacks.rows.quictable import QUIC_ROWS
 from tests.attacks.rows.reachtable import REACH_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
@@ -366,4 +367,5 @@ ROWS = (
     *REACH_ROWS,
     *DHT_ROWS,
     *PORTMAP_ROWS,
+    *MEETING_ROWS,
 )

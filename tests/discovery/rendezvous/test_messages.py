@@ -116,6 +116,7 @@ class MessageTests(SynchronousTestCase):
         (found,) = registrationsIn([bad, unnamed, good], 5)
         self.assertEqual((found.namespace, found.ttl), ("a", 9))
         self.assertEqual(len(registrationsIn([good] * 9, 5)), 5)
+        self.assertEqual(registrationsIn([bad] * 5 + [good], 5), [])
 
     def test_status(self) -> None:
         """

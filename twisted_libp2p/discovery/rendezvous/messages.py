@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from itertools import islice
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -237,12 +238,10 @@ def registrationsIn(
     Read the registrations of an answer; those that cannot be read, or are not signed
     correctly, are left out.
 
-    @param maximum: maximum number of registrations.
+    @param maximum: maximum number of registrations that are read.
     """
     found: list[Registration] = []
-    for each in answers:
-        if len(found) >= maximum:
-            break
+    for each in islice(answers, maximum):
         namespace = namespaceOf(each.ns)
         try:
             place = Place.fromBytes(each.signedPeerRecord)
