@@ -38,7 +38,7 @@ ORDER = (
     ("protocols", "peerstore", "connmanager"),
     ("relay", "holepunch", "portmap", "reachability", "dht", "discovery", "pubsub"),
     ("node",),
-    ("access", "tunnel"),
+    ("access", "transfer", "tunnel"),
     ("web",),
     ("testing", "options"),
     ("status", "seek", "daemon", "joining"),
@@ -56,6 +56,7 @@ UNUSED_BY_OTHERS = {"testing"}
 # Machines without I/O: they are fed with bytes, messages and clock readings.
 WITHOUT_IO = (
     "wire/*.py",
+    "transfer/messages.py",
     "*/frame.py",
     "*/window.py",
     "pacing/allowance.py",

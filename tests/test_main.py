@@ -236,8 +236,11 @@ class KeyTests(SynchronousTestCase):
             (("id", path), f"{path}: libp2p keygen FILE makes one"),
             (("id", os.path.dirname(path)), os.path.dirname(path)),
             (("ping",), "ADDRESS is missing: libp2p ping [options] ADDRESS"),
-            (("ping", "--count", "0", "/a"), "--count: '0' is no whole number from 1"),
-            (("ping", "/a", "-c", "x"), "-c: 'x' is no whole number from 1 up"),
+            (
+                ("ping", "--count", "0", "/a"),
+                "--count: '0' is not a whole number from 1",
+            ),
+            (("ping", "/a", "-c", "x"), "-c: 'x' is not a whole number from 1 up"),
             (("ping", "/a", "--count"), "--count needs a value: how many pings"),
             (("ping", "--timeout", "-1", "/a"), "--timeout: '-1'"),
             (("ping", "/a", "/b"), "'/b': libp2p ping [options] ADDRESS"),

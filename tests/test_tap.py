@@ -298,7 +298,7 @@ class OptionsTests(SynchronousTestCase):
         for option in ("--low-water", "--high-water", "--max-connections"):
             for value in ("x", "-1", "1.5"):
                 error = self.assertRaises(UsageError, make, option, value)
-                self.assertIn(f"{value!r} is no whole number from 0 up", str(error))
+                self.assertIn(f"{value!r} is not a whole number from 0 up", str(error))
 
     def test_unknown(self) -> None:
         """

@@ -2,12 +2,13 @@
 
 """
 Targets: the requests whose peer is named to a server, those of programs at the door,
-tickets, and the lines of the control socket.
+tickets, the messages of files, and the lines of the control socket.
 """
 
 from __future__ import annotations
 
 import binascii
+import os
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
@@ -20,12 +21,14 @@ from twisted_libp2p.access.ticket import SECRET_SIZE, Ticket
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.control.messages import LineBuffer, parseMessage, writeMessage
 from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from twisted_libp2p.transfer.messages import Offer
 from twisted_libp2p.tunnel.door.http import HttpRequest
 from twisted_libp2p.tunnel.door.places import Places
 from twisted_libp2p.tunnel.door.request import DoorRequest, Refused
 from twisted_libp2p.tunnel.door.socks import VERSION, SocksRequest
 from twisted_libp2p.tunnel.head import MAX_HEAD
 from twisted_libp2p.tunnel.prefaces import HttpPreface
+from twisted_libp2p.wire.frames import FrameBuffer
 
 _PEER = vector("key.test_identity_01")["peer_id"]
 
@@ -119,6 +122,24 @@ def tickets(data: bytes) -> None:
             continue
         assert len(ticket.secret) == SECRET_SIZE
         assert Ticket.parse(ticket.toText()) == ticket
+
+
+@target
+def fileOffers(data: bytes) -> None:
+    """
+    An offer, which is written and read again, names a file of one folder; any other
+    message is refused.
+    """
+    try:
+        offer = Offer.parse(data)
+    except InvalidInput:
+        return
+    path = os.path.join("folder", offer.name)
+    assert os.path.normpath(path) == path
+    assert os.path.dirname(path) == "folder" and offer.name.isprintable()
+    frames = FrameBuffer(1 << 20)
+    frames.feed(offer.toBytes())
+    assert Offer.parse(next(frames)) == offer
 
 
 @target

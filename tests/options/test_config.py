@@ -105,7 +105,7 @@ class ConfigTests(SynchronousTestCase):
         """
         for text, words in (
             ("lisen = 3", "there is no option lisen: choose from listen"),
-            ('drain = "x"', "drain: 'x' is no whole number from 1 up"),
+            ('drain = "x"', "drain: 'x' is not a whole number from 1 up"),
             ("drain = true", "drain has to be one value"),
             ("drain = [3]", "drain has to be one value"),
             ("echo = 1", "echo has to be true or false"),

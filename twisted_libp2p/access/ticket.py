@@ -17,7 +17,7 @@ from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 
-__all__ = ["MAX_TICKET", "SECRET_SIZE", "Ticket"]
+__all__ = ["MAX_TICKET", "PREFIX", "SECRET_SIZE", "Ticket"]
 
 #: Bytes of a secret.
 SECRET_SIZE: Final = 16
@@ -25,7 +25,8 @@ SECRET_SIZE: Final = 16
 #: Maximum number of characters of a ticket.
 MAX_TICKET: Final = 4096
 
-_PREFIX: Final = "libp2p1-"
+#: The beginning of a ticket.
+PREFIX: Final = "libp2p1-"
 
 # The maximum size of an address, in bytes.
 _MAX_PART: Final = 512
@@ -62,7 +63,7 @@ class Ticket:
             if len(part) <= _MAX_PART and len(data) + len(part) < _MAX_DATA:
                 data += delimit(part)
         check = binascii.crc32(data).to_bytes(4, "big")
-        return _PREFIX + urlsafe_b64encode(check + data).rstrip(b"=").decode()
+        return PREFIX + urlsafe_b64encode(check + data).rstrip(b"=").decode()
 
     @classmethod
     def parse(cls, text: str) -> Ticket:
@@ -72,9 +73,9 @@ class Ticket:
         @raise InvalidInput: the text is malformed, or not complete.
         """
         text = text.strip()
-        if not text.startswith(_PREFIX) or len(text) > MAX_TICKET:
-            raise InvalidInput(f"not a ticket: it begins with {_PREFIX}")
-        encoded = text.removeprefix(_PREFIX).encode("ascii", "replace")
+        if not text.startswith(PREFIX) or len(text) > MAX_TICKET:
+            raise InvalidInput(f"not a ticket: it begins with {PREFIX}")
+        encoded = text.removeprefix(PREFIX).encode("ascii", "replace")
         try:
             data = urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
         except ValueError:

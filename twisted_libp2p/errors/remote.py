@@ -31,6 +31,7 @@ __all__ = [
     "ReservationRefused",
     "SessionEnded",
     "StreamReset",
+    "TransferFailed",
     "Truncated",
     "UnsupportedProtocol",
     "UpgradeTimeout",
@@ -182,6 +183,21 @@ class PairingRefused(RemoteError):
 
     def _describe(self) -> str:
         return f"not paired: {self.reason}"
+
+
+class TransferFailed(RemoteError):
+    """
+    A file was not sent, or not received.
+
+    @ivar reason: the reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def _describe(self) -> str:
+        return self.reason
 
 
 class StreamReset(RemoteError, ConnectionLost):

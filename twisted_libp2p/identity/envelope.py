@@ -85,7 +85,7 @@ class Envelope:
         try:
             message.ParseFromString(data)
         except DecodeError:
-            raise InvalidRecord("an envelope that is no protobuf message") from None
+            raise InvalidRecord("an envelope that is not a protobuf message") from None
         try:
             key = PublicKey.fromBytes(message.public_key)
         except InvalidKey as error:

@@ -35,7 +35,7 @@ def whole(least: int, most: float = inf) -> Callable[[str], int]:
             if least <= int(text) <= most:
                 return int(text)
         bounds = f"from {least} up" if most == inf else f"from {least} to {most}"
-        raise ValueError(f"{text!r} is no whole number {bounds}")
+        raise ValueError(f"{text!r} is not a whole number {bounds}")
 
     return understand
 
@@ -62,6 +62,11 @@ class CommandOptions(Options):
     """
 
     operands: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Twisted collects the options of a class once for each way to it.
+        self.longOpt = list(dict.fromkeys(self.longOpt))
 
     def opt_version(self) -> None:
         """

@@ -31,7 +31,7 @@ def readSettings(path: str) -> dict[str, Any]:
     """
     Read a file of settings.
 
-    @raise ConfigurationError: it cannot be read, or is no TOML; one line.
+    @raise ConfigurationError: it cannot be read, or is not TOML; one line.
     """
     try:
         with open(path, "rb") as file:

@@ -112,7 +112,7 @@ class Places:
 
 def _nobody(label: str, suffix: bool) -> str:
     """
-    Return the reason for which a host is no peer.
+    Return why a host is not that of a peer.
     """
     if label.startswith("12d3koow"):
         return (

@@ -91,7 +91,7 @@ class SocksRequest:
         end = 5 + data[4] if len(data) > 4 else 5
         if len(data) < end + 2:
             return
-        # A name that is not ASCII is no name of a peer.
+        # The name of a peer is ASCII.
         host = data[5:end].decode("ascii", "replace")
         self._buffer, self.trailing = b"", data[end + 2 :]
         self.wanted = Wanted(host, int.from_bytes(data[end : end + 2], "big"))

@@ -1,0 +1,404 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{twisted_libp2p.transfer}: a sender and a receiver.
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from twisted_libp2p.errors import (
+    ConfigurationError,
+    ProtocolViolation,
+    StreamReset,
+    TransferFailed,
+)
+from twisted_libp2p.identity import PeerID
+from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transfer.messages import (
+    MAX_MESSAGE,
+    PROTOCOL_ID,
+    Offer,
+    parseMessage,
+    writeMessage,
+)
+from twisted_libp2p.transfer.receiving import MAX_TRANSFERS, OFFER_TIME, Receiver
+from twisted_libp2p.transfer.sending import Sender
+from twisted_libp2p.wire.frames import FrameBuffer
+
+DATA = bytes(range(256)) * 4096
+
+
+def offerOf(data: bytes, name: str = "data", **changes: Any) -> Offer:
+    """
+    Return the offer of some bytes.
+    """
+    facts = {"size": len(data), "digest": sha256(data).hexdigest(), **changes}
+    return Offer(name, facts["size"], facts["digest"])
+
+
+@implementer(IHalfCloseableProtocol)
+class Hand(Protocol):
+    """
+    The end of a stream, by hand.
+
+    @ivar answers: the received messages.
+    """
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.frames = FrameBuffer(MAX_MESSAGE)
+        self.answers: list[dict[str, Any]] = []
+        self.ended = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Collect the messages.
+        """
+        self.frames.feed(data)
+        self.answers += map(parseMessage, self.frames)
+
+    def readConnectionLost(self) -> None:
+        """
+        Go on: there is an answer to come.
+        """
+
+    def writeConnectionLost(self) -> None:
+        """
+        Do nothing.
+        """
+
+    def connectionLost(self, reason: Any = None) -> None:
+        """
+        Note the end.
+        """
+        self.ended = True
+
+
+class TransferTestCase(SynchronousTestCase):
+    """
+    Two nodes.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start the receiver.
+        """
+        self.nodes = MemoryNodes()
+        self.addCleanup(self.nodes.stop)
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.refusal: str | None = None
+        self.received: list[tuple[PeerID, Offer]] = []
+        self.receiver = Receiver(
+            str(self.folder),
+            lambda peer, secret: self.refusal,
+            lambda peer, offer: self.received.append((peer, offer)),
+        )
+        home = self.nodes.start(services=[self.receiver])
+        self.node = self.nodes.start()
+        self.connection, _ = self.nodes.connect(self.node, home)
+
+    def hand(self, *written: bytes) -> Hand:
+        """
+        Open a stream by hand, and write to it.
+        """
+        hand = self.nodes.result(self.connection.openStream(PROTOCOL_ID, Hand))
+        for each in written:
+            hand.transport.write(each)
+        self.nodes.settle()
+        self.nodes.advance(0.1)
+        assert isinstance(hand, Hand)
+        return hand
+
+    def files(self) -> list[str]:
+        """
+        Return the names of the files in the folder.
+        """
+        return sorted(os.listdir(self.folder))
+
+
+class ReceiverTests(TransferTestCase):
+    """
+    The receiver, whose sender is played by hand.
+    """
+
+    def test_resumed(self) -> None:
+        """
+        The receiver asks for the bytes that are missing, also after the stream was
+        lost, and gives a complete file its name.
+        """
+        offer = offerOf(DATA)
+        hand = self.hand(offer.toBytes())
+        self.assertEqual(hand.answers, [{"offset": 0}])
+        hand.transport.write(DATA[:1000])
+        self.nodes.advance(0.1)
+        hand.transport.abortConnection()
+        self.nodes.advance(0.1)
+        self.assertEqual(self.files(), [f".data.{offer.digest[:16]}.part"])
+        hand = self.hand(offer.toBytes())
+        self.assertEqual(hand.answers, [{"offset": 1000}])
+        hand.transport.write(DATA[1000:])
+        hand.transport.loseWriteConnection()
+        self.nodes.advance(0.1)
+        self.assertEqual(hand.answers, [{"offset": 1000}, {"done": True}])
+        self.assertEqual(self.files(), ["data"])
+        self.assertEqual((self.folder / "data").read_bytes(), DATA)
+        self.assertEqual(self.received, [(self.node.peerID, offer)])
+
+    def test_again(self) -> None:
+        """
+        The same offer on another stream takes the place of the first one, whose
+        connection may be lost without a notice.
+        """
+        offer = offerOf(DATA)
+        first = self.hand(offer.toBytes())
+        first.transport.write(DATA[:1000])
+        self.nodes.advance(0.1)
+        second = self.hand(offer.toBytes())
+        self.assertEqual(second.answers, [{"offset": 1000}])
+        self.assertTrue(first.ended)
+
+    def test_refused(self) -> None:
+        """
+        A peer that is not permitted learns why, and leaves nothing.
+        """
+        self.refusal = "not you"
+        hand = self.hand(offerOf(DATA).toBytes())
+        self.assertEqual(hand.answers, [{"error": "not you"}])
+        self.assertEqual((self.files(), self.received), ([], []))
+
+    def test_existing(self) -> None:
+        """
+        A file is not overwritten, and no link is followed.
+        """
+        offer = offerOf(DATA)
+        (self.folder / "data").write_text("mine")
+        hand = self.hand(offer.toBytes())
+        self.assertEqual(hand.answers, [{"error": "there is a file data already"}])
+        self.assertEqual((self.folder / "data").read_text(), "mine")
+        (self.folder / "data").unlink()
+        outside = Path(self.mktemp())
+        outside.write_text("mine")
+        part = self.folder / f".data.{offer.digest[:16]}.part"
+        part.symlink_to(outside.absolute())
+        (answer,) = self.hand(offer.toBytes()).answers
+        self.assertIn("error", answer)
+        self.assertEqual(outside.read_text(), "mine")
+
+    def test_wrongBytes(self) -> None:
+        """
+        A file with too many bytes, too few, or others than offered is refused.
+        """
+        offer = offerOf(DATA)
+        for written, error, files in (
+            (DATA + b"x", f"over {len(DATA)} bytes, which were offered", 1),
+            (b"", f"{len(DATA)} bytes are missing", 1),
+            (DATA[:-1] + b"x", "the SHA-256 is another one", 0),
+        ):
+            hand = self.hand(offer.toBytes())
+            for start in range(0, len(written), 1 << 16):
+                hand.transport.write(written[start : start + (1 << 16)])
+            hand.transport.loseWriteConnection()
+            self.nodes.advance(0.1)
+            self.assertEqual(hand.answers[1:], [{"error": error}])
+            self.assertEqual(len(self.files()), files)
+            for name in self.files():
+                (self.folder / name).unlink()
+        self.assertEqual(self.received, [])
+
+    def test_longerPart(self) -> None:
+        """
+        A file that is longer than the offered one begins again.
+        """
+        offer = offerOf(b"abc")
+        (self.folder / f".data.{offer.digest[:16]}.part").write_bytes(b"abcd")
+        hand = self.hand(offer.toBytes())
+        self.assertEqual(hand.answers, [{"offset": 0}])
+
+    def test_malformed(self) -> None:
+        """
+        Anything but an offer is answered with an error.
+        """
+        for data, words in (
+            (writeMessage({"name": "../a"}), "an offer without a size"),
+            (offerOf(b"", "../a").toBytes(), "'../a' is not a name for a file here"),
+            (offerOf(b"a").toBytes() + b"a", "bytes before the answer"),
+            (b"\xff\xff\x7f", "a message of 2097151 bytes is over the limit"),
+        ):
+            (answer,) = self.hand(data).answers
+            self.assertIn(words, answer["error"])
+        self.assertEqual(self.files(), [])
+
+    def test_silent(self) -> None:
+        """
+        A stream without an offer is reset in time.
+        """
+        hand = self.hand(b"\x7f")
+        self.nodes.advance(OFFER_TIME - 1)
+        self.assertFalse(hand.ended)
+        self.nodes.advance(2)
+        self.assertTrue(hand.ended)
+
+    def test_many(self) -> None:
+        """
+        Only some files are received at once.
+        """
+        hands = [
+            self.hand(offerOf(b"a", f"data{number}").toBytes())
+            for number in range(MAX_TRANSFERS + 1)
+        ]
+        self.assertEqual(
+            [[*each.answers[0]] for each in hands],
+            [["offset"]] * MAX_TRANSFERS + [["error"]],
+        )
+
+    def test_room(self) -> None:
+        """
+        A file for which the disk has no room is refused at once.
+        """
+        hand = self.hand(offerOf(b"", size=1 << 50).toBytes())
+        self.assertIn("the disk has no room", hand.answers[0]["error"])
+
+
+class SenderTests(TransferTestCase):
+    """
+    The sender.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a file.
+        """
+        super().setUp()
+        outbox = Path(self.mktemp())
+        outbox.mkdir()
+        self.path = outbox / "data"
+        self.path.write_bytes(DATA)
+        self.progress: list[int] = []
+        self.sender = Sender(str(self.path), self.progress.append)
+        self.wait(Deferred.fromCoroutine(self.sender.prepare(self.nodes.clock)))
+
+    def wait(self, working: Deferred[None]) -> None:
+        """
+        Let the time pass that hashing takes, and return the result.
+        """
+        self.nodes.advance(0.1)
+        self.nodes.result(working)
+
+    def send(self) -> None:
+        """
+        Send the file.
+        """
+        self.wait(Deferred.fromCoroutine(self.sender.send(self.connection)))
+
+    def test_sent(self) -> None:
+        """
+        The file arrives under its name, and the progress is reported.
+        """
+        self.send()
+        self.assertEqual((self.folder / "data").read_bytes(), DATA)
+        self.assertEqual(self.progress[0], 0)
+        self.assertEqual(self.progress[-1], len(DATA))
+        self.assertEqual(self.progress, sorted(self.progress))
+        self.assertEqual(self.sender.done, len(DATA))
+
+    def test_empty(self) -> None:
+        """
+        An empty file is a file.
+        """
+        self.path.write_bytes(b"")
+        self.wait(Deferred.fromCoroutine(self.sender.prepare(self.nodes.clock)))
+        self.send()
+        self.assertEqual((self.folder / "data").read_bytes(), b"")
+
+    def test_resumed(self) -> None:
+        """
+        Only the missing bytes are sent.
+        """
+        part = self.folder / f".data.{self.sender.offer.digest[:16]}.part"
+        part.write_bytes(DATA[: 1 << 19])
+        self.send()
+        self.assertEqual(self.progress[0], 1 << 19)
+        self.assertEqual((self.folder / "data").read_bytes(), DATA)
+
+    def test_refused(self) -> None:
+        """
+        The reason of the receiver is raised.
+        """
+        self.refusal = "not you"
+        error = self.assertRaises(TransferFailed, self.send)
+        self.assertEqual(str(error), "not you")
+
+    def test_names(self) -> None:
+        """
+        A file that cannot be received under its name, or does not exist, is an error at
+        once.
+        """
+        for path, words in (
+            ("x/.bashrc", "no file can be received under this name"),
+            ("x", "there is no file x"),
+            (".", "no file can be received under this name"),
+        ):
+            error = self.assertRaises(ConfigurationError, Sender, path, None)
+            self.assertIn(words, str(error))
+
+
+class AnswerTests(TransferTestCase):
+    """
+    The sender, whose receiver is played by hand.
+    """
+
+    def test_wrong(self) -> None:
+        """
+        A receiver that answers otherwise ends the stream with an error, however
+        its bytes are cut.
+        """
+        path = Path(self.mktemp())
+        path.write_bytes(b"abc")
+        hands: list[Hand] = []
+
+        def build() -> Hand:
+            hands.append(Hand())
+            return hands[-1]
+
+        for answer, error in (
+            (writeMessage({"offset": 4}), ProtocolViolation),
+            (writeMessage({"offset": True}), ProtocolViolation),
+            (writeMessage({"done": True}), ProtocolViolation),
+            (writeMessage({"offset": 0}) * 2, ProtocolViolation),
+            (b"\x02[]", ProtocolViolation),
+            (writeMessage({"error": "no"}), TransferFailed),
+            (None, StreamReset),
+            (b"", TransferFailed),
+        ):
+            other = self.nodes.start()
+            other.serve(PROTOCOL_ID, build)
+            connection, _ = self.nodes.connect(self.node, other)
+            sender = Sender(str(path), lambda done: None)
+            preparing = Deferred.fromCoroutine(sender.prepare(self.nodes.clock))
+            self.nodes.advance(0.1)
+            self.nodes.result(preparing)
+            sending = Deferred.fromCoroutine(sender.send(connection))
+            self.nodes.advance(0.1)
+            hand = hands[-1]
+            if answer is None:
+                hand.transport.abortConnection()
+            else:
+                for byte in answer:
+                    hand.transport.write(bytes([byte]))
+                    self.nodes.settle()
+                hand.transport.loseConnection()
+            self.nodes.advance(0.1)
+            self.assertRaises(error, self.nodes.result, sending)

@@ -1,0 +1,129 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Files on the disk: their digests, and files that are not complete yet.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import IO, Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Cooperator
+
+from twisted_libp2p.errors import TransferFailed
+from twisted_libp2p.transfer.messages import Offer
+
+__all__ = ["Part", "hashFile"]
+
+#: Bytes that are read from a file at once.
+READ_SIZE = 1 << 18
+
+
+async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
+    """
+    Read a file to its end, in steps between which the reactor runs.
+
+    @return: the hash, which may be updated.
+    """
+    hashed = sha256()
+
+    def steps() -> Iterator[None]:
+        while data := file.read(READ_SIZE):
+            hashed.update(data)
+            yield
+
+    cooperator = Cooperator(scheduler=lambda step: clock.callLater(0, step))
+    await cooperator.coiterate(steps())
+    return hashed
+
+
+class Part:
+    """
+    A file that is being received, in a hidden file of the same folder.  Its name has
+    the beginning of the digest: only the same content is continued.
+
+    @ivar size: the bytes that are there.
+    """
+
+    def __init__(self, folder: str, offer: Offer) -> None:
+        """
+        Open the file, or make it.
+
+        @raise TransferFailed: there is a file of this name, or the hidden name is in
+            use for something else.
+        @raise OSError: the folder cannot be used.
+        """
+        self._offer = offer
+        self._target = os.path.join(folder, offer.name)
+        self._path = os.path.join(folder, f".{offer.name}.{offer.digest[:16]}.part")
+        self._refuseExisting()
+        if os.path.lexists(self._path) and not stat.S_ISREG(
+            os.lstat(self._path).st_mode
+        ):
+            raise TransferFailed(f"{offer.name} cannot be written")
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT), "r+b")
+        self.size = 0
+        self._hash: Any = None
+
+    def _refuseExisting(self) -> None:
+        if os.path.lexists(self._target):
+            raise TransferFailed(f"there is a file {self._offer.name} already")
+
+    async def resume(self, clock: IReactorTime) -> None:
+        """
+        Read the bytes that are there.
+        """
+        self._hash = await hashFile(clock, self._file)
+        self.size = self._file.tell()
+        if self.size > self._offer.size:
+            self._file.seek(0)
+            self._file.truncate()
+            self._hash, self.size = sha256(), 0
+
+    @property
+    def missing(self) -> int:
+        """
+        The number of bytes that are missing.
+        """
+        return self._offer.size - self.size
+
+    def write(self, data: bytes) -> None:
+        """
+        Add bytes.
+
+        @raise TransferFailed: there are more than offered.
+        @raise OSError: the disk is full.
+        """
+        if len(data) > self.missing:
+            raise TransferFailed(f"over {self._offer.size} bytes, which were offered")
+        self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """
+        Give the file its name.
+
+        @raise TransferFailed: bytes are missing, or are not those that were offered;
+            such a file is removed.
+        @raise OSError: the disk is full.
+        """
+        if self.missing:
+            raise TransferFailed(f"{self.missing} bytes are missing")
+        self._file.close()
+        if self._hash.hexdigest() != self._offer.digest:
+            os.unlink(self._path)
+            raise TransferFailed("the SHA-256 is another one")
+        self._refuseExisting()
+        os.rename(self._path, self._target)
+
+    def close(self) -> None:
+        """
+        Close the file.  Its bytes stay for the next time.
+        """
+        self._file.close()
