@@ -410,7 +410,7 @@ class KeepTests(SessionTestCase):
             dials.append(target)
             return connect(*target)
 
-        self.patch(node.connections._redialer, "_dial", dial)
+        self.patch(node.connections.redialer, "_dial", dial)
         node.keep(Identity.generate().peerID)
         self.assertEqual(len(dials), 1)
 

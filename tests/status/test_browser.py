@@ -123,6 +123,35 @@ class BrowserTests(TestCase):
             browser.requested, [f"{self.origin}/", f"{self.origin}/events"]
         )
 
+    async def test_filter(self) -> None:
+        """
+        The lines with a text remain, whether they were there before it was written
+        or come later; a button copies the whole id.
+        """
+        for agent in ("lantern/2.1", "weather-station/0.4"):
+            await self.talk(await self.start(agent=agent), 1)
+        browser = self.browser
+        await browser.open(f"{self.origin}/", 1280, 900, "light")
+        shown = "document.querySelectorAll('#connections tbody tr:not([hidden])')"
+        await browser.until(f"{shown}.length === 2")
+        await browser.evaluate(
+            "document.getElementById('filter').value = 'WEATHER';"
+            "document.getElementById('filter').dispatchEvent(new Event('input'))"
+        )
+        await browser.until(f"{shown}.length === 1")
+        self.assertIn("weather", await browser.evaluate(text("#connections")))
+        await self.talk(await self.start(agent="weather/1"), 1)
+        await browser.until(f"{shown}.length === 2")
+        self.assertIn(ECHO, await browser.evaluate(text("#served")))
+        await browser.evaluate(
+            "Object.defineProperty(navigator, 'clipboard', {value:"
+            " {writeText: async copied => { window.copied = copied; }}});"
+            "document.querySelector('#peer + .copy').click()"
+        )
+        await browser.until("window.copied !== undefined")
+        self.assertEqual(await browser.evaluate("window.copied"), str(self.node.peerID))
+        self.assertEqual(browser.complaints, [])
+
     async def test_hostile(self) -> None:
         """
         What a peer says of itself is text, whatever it says.

@@ -26,6 +26,9 @@ from twisted_libp2p.status import observer
 from twisted_libp2p.status.observer import MAX_TEXT, RECENT, Observer, printable
 from twisted_libp2p.testing import MemoryNodes
 
+#: The kinds of the events that end a connection.
+ENDS = ("disconnected", "lost")
+
 
 class ObserverTests(SynchronousTestCase):
     """
@@ -150,6 +153,30 @@ class ObserverTests(SynchronousTestCase):
         self.assertEqual(len(told["connections"]["shown"]), 2)
         self.assertEqual(told["protocols"]["count"], 2)
         self.assertEqual(len(told["protocols"]["shown"]), 1)
+
+    def test_lost(self) -> None:
+        """
+        A peer that is lost is not one that leaves; the next dial of a kept one is
+        shown.
+        """
+        peer, friend = self.nodes.start(), self.nodes.start()
+        self.node.keep(friend.addresses[0], "test")
+        self.nodes.connect(self.node, peer)
+        self.nodes.result(peer.stopService())
+        self.nodes.crash(friend)
+        self.assertEqual(
+            [each.kind for each in self.observer.since(0) if each.kind in ENDS],
+            ["disconnected", "lost"],
+        )
+        (redial,) = self.observer.snapshot()["redials"]
+        self.assertEqual(redial["peer"], str(friend.peerID))
+        self.assertGreater(redial["seconds"], 0)
+
+    def test_served(self) -> None:
+        """
+        The served protocols are listed, with those that have no stream.
+        """
+        self.assertIn(ECHO, self.observer.snapshot()["served"])
 
     def test_events(self) -> None:
         """

@@ -7,7 +7,7 @@ The redialing of wanted peers that were lost.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -103,6 +103,14 @@ class Redialer:
         self._running = False
         for wanted in self._wanted.values():
             wanted.rest()
+
+    def waiting(self) -> Iterator[tuple[PeerID, float]]:
+        """
+        Go through the peers that will be dialed again, with the times of the dials.
+        """
+        for peer, wanted in self._wanted.items():
+            if wanted.call is not None:
+                yield peer, wanted.call.getTime()
 
     def want(self, peer: PeerID, missing: bool) -> None:
         """

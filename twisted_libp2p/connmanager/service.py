@@ -80,6 +80,7 @@ class ConnectionManager(Service):
     @ivar policy: how many connections there should be.
     @ivar limiter: the limits, and their use.
     @ivar tags: the values of peers.
+    @ivar redialer: dials lost protected peers again; None for a node that cannot dial.
     @ivar unread: connections that have ended, and whose streams have bytes that the
         application has not read.  Such streams give way as others do: otherwise peers
         could leave them and hold a scope without being connected.
@@ -158,7 +159,7 @@ class ConnectionManager(Service):
             if policy.keepAlive is None
             else KeepAlive(clock, policy.keepAlive, byMuxer(ping))
         )
-        self._redialer = (
+        self.redialer = (
             None if dial is None else Redialer(clock, dial, policy.redial, random)
         )
         self._trimCall: IDelayedCall | None = None
@@ -222,15 +223,15 @@ class ConnectionManager(Service):
         """
         peer = PeerID.of(peer)
         self.tags.protect(peer, tag)
-        if redial and self._redialer is not None:
-            self._redialer.want(peer, self._missing(peer))
+        if redial and self.redialer is not None:
+            self.redialer.want(peer, self._missing(peer))
 
     def redialNow(self, peer: PeerID | str) -> None:
         """
         Dial a protected peer now if it waits to be dialed again.
         """
-        if self._redialer is not None:
-            self._redialer.now(PeerID.of(peer))
+        if self.redialer is not None:
+            self.redialer.now(PeerID.of(peer))
 
     def unprotect(self, peer: PeerID | str, tag: str) -> bool:
         """
@@ -242,8 +243,8 @@ class ConnectionManager(Service):
         protected = self.tags.unprotect(peer, tag)
         if not protected:
             self._trimming.changed()
-            if self._redialer is not None:
-                self._redialer.forget(peer)
+            if self.redialer is not None:
+                self.redialer.forget(peer)
         return protected
 
     def _missing(self, peer: PeerID) -> bool:
@@ -326,8 +327,8 @@ class ConnectionManager(Service):
         if held is None:
             self._connections[peer] = [connection]
             self.tags.connected(peer)
-            if self._redialer is not None:
-                self._redialer.connected(peer)
+            if self.redialer is not None:
+                self.redialer.connected(peer)
         else:
             held.append(connection)
         self._count += 1
@@ -365,9 +366,9 @@ class ConnectionManager(Service):
         if not held:
             del self._connections[peer]
             self.tags.disconnected(peer)
-            if self._redialer is not None:
+            if self.redialer is not None:
                 lasted = self._clock.seconds() - connection.openedAt
-                self._redialer.disconnected(peer, lasted)
+                self.redialer.disconnected(peer, lasted)
         closed = ClosedConn(**self._describe(connection), reason=reason)
         last = [] if held else [departure(closed.time, connection, reason)]
         self._events.publish(closed, *last)
@@ -447,15 +448,15 @@ class ConnectionManager(Service):
         Begin to redial protected peers.
         """
         super().startService()
-        if self._redialer is not None:
-            self._redialer.start(self._missing)
+        if self.redialer is not None:
+            self.redialer.start(self._missing)
 
     def rest(self) -> None:
         """
         Redial, ping and trim no longer; the connections go on.
         """
-        if self._redialer is not None:
-            self._redialer.stop()
+        if self.redialer is not None:
+            self.redialer.stop()
         if self._keepAlive is not None:
             self._keepAlive.stop()
         trimming, self._trimCall = self._trimCall, None

@@ -15,6 +15,7 @@ from heapq import merge
 from operator import attrgetter
 from typing import Any
 
+from twisted_libp2p.connmanager.presence import endingOf
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -30,7 +31,7 @@ from twisted_libp2p.events import (
     PeerDisconnected,
     ReachabilityChanged,
 )
-from twisted_libp2p.interfaces import Direction, IConnection
+from twisted_libp2p.interfaces import Direction, Ending, IConnection
 from twisted_libp2p.limits import UNLIMITED
 from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
@@ -47,9 +48,10 @@ __all__ = ["Happening", "Observer"]
 #: of streams, which must not hide the rest.
 RECENT = 100
 
-#: Number of connections, and of protocols, that are listed one by one.
+#: Number of connections, of protocols, and of lost peers, that are listed one by one.
 MAX_CONNECTIONS = 200
 MAX_PROTOCOLS = 100
+MAX_REDIALS = 20
 
 #: Number of characters that are shown of a text that a peer may have written.
 MAX_TEXT = 200
@@ -197,6 +199,8 @@ class Observer:
                 "count": len(protocols),
                 "shown": protocols[:MAX_PROTOCOLS],
             },
+            "served": list(map(printable, node.registry.protocols()[:MAX_PROTOCOLS])),
+            "redials": self._redials(now),
             "rates": {
                 "opened": self._opened.history(now),
                 "closed": self._closed.history(now),
@@ -237,6 +241,18 @@ class Observer:
             "value": round(tags.value(peer), 3),
             "protected": tags.protected(peer),
         }
+
+    def _redials(self, now: float) -> list[dict[str, Any]]:
+        """
+        Return the lost peers that will be dialed again, the next one first.
+        """
+        redialer = self._node.connections.redialer
+        waiting = [] if redialer is None else redialer.waiting()
+        redials = sorted(waiting, key=lambda each: each[1])
+        return [
+            {"peer": str(peer), "seconds": time - now}
+            for peer, time in redials[:MAX_REDIALS]
+        ]
 
     def _protocols(self, usage: Mapping[str, Usage]) -> list[dict[str, Any]]:
         """
@@ -287,7 +303,8 @@ def _(event: OpenedConn) -> tuple[str, str]:
 
 @inWords.register
 def _(event: ClosedConn) -> tuple[str, str]:
-    return "disconnected", event.reason.getErrorMessage()
+    lost = endingOf(event.reason) is Ending.LOST
+    return "lost" if lost else "disconnected", event.reason.getErrorMessage()
 
 
 @inWords.register

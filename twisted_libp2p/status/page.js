@@ -31,7 +31,48 @@ function peerInto(cell, peer) {
   cell.title = peer;
   const dot = make("span", "dot");
   dot.style.background = hue(peer);
-  cell.replaceChildren(dot, `…${short(peer)}`);
+  cell.replaceChildren(dot, `…${short(peer)}`, copier(() => peer));
+}
+
+// A button that copies a text; pages of other hosts than this one may not copy, and
+// so select the text to be copied by hand.
+function copier(text) {
+  const button = make("button", "copy");
+  button.type = "button";
+  button.title = "copy";
+  button.setAttribute("aria-label", "copy");
+  button.addEventListener("click", async () => {
+    if (!navigator.clipboard) { prompt("", text()); return; }
+    await navigator.clipboard.writeText(text());
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1000);
+  });
+  return button;
+}
+
+// Hides the lines without the text that the reader wants.
+function sift() {
+  const wanted = at("filter").value.trim().toLowerCase();
+  const lines = document.querySelectorAll("#connections tbody tr, #events li");
+  for (const line of lines) {
+    const ids = [...line.querySelectorAll("[title]")].map(each => each.title);
+    const text = [line.textContent, ...ids].join(" ").toLowerCase();
+    line.hidden = !text.includes(wanted);
+  }
+}
+
+function list(id, texts, copied) {
+  const items = at(id);
+  while (items.children.length > texts.length) items.lastChild.remove();
+  texts.forEach((text, index) => {
+    let item = items.children[index];
+    if (!item) {
+      item = items.appendChild(make("li"));
+      const shown = item.appendChild(make("span"));
+      if (copied) item.append(copier(() => shown.textContent));
+    }
+    say(item.firstChild, text);
+  });
 }
 
 // Rows are used again, so that what the reader has selected stays selected.
@@ -64,6 +105,10 @@ const CONNECTION = [
   ["Streams", "number", c => String(c.streams)],
   ["Worth", "number", c => c.protected ? "protected" : c.value ? String(c.value) : "–"],
   ["Age", "number", c => span(c.age)],
+];
+const REDIAL = [
+  ["Peer", "code", (r, cell) => peerInto(cell, r.peer)],
+  ["Next dial in", "number", r => span(r.seconds)],
 ];
 const PROTOCOL = [
   ["Protocol", "code", p => p.protocol],
@@ -98,15 +143,14 @@ function more(id, list) {
 function state(now) {
   document.title = `${short(now.peer)} · ${now.peers} peers`;
   say(at("peer"), now.peer);
+  if (!at("peer").nextElementSibling) at("peer").after(copier(() => now.peer));
   at("self").style.background = hue(now.peer);
   say(at("agent"), now.agent);
   const backends = Object.entries(now.backends);
   say(at("backends"), backends.map(([name, library]) => ` · ${name} by ${library}`).join(""));
   say(at("uptime"), span(now.uptime));
-  const addresses = at("addresses");
-  while (addresses.children.length > now.addresses.length) addresses.lastChild.remove();
-  now.addresses.forEach((address, index) =>
-    say(addresses.children[index] || addresses.appendChild(make("li")), address));
+  list("addresses", now.addresses, true);
+  list("served", now.served, false);
   say(at("peers"), String(now.peers));
   say(at("openedHint"), `opened so far: ${now.totals.opened}`);
   const both = list => `${list.inbound} in · ${list.count - list.inbound} out`;
@@ -119,6 +163,9 @@ function state(now) {
   for (const name of ["opened", "closed", "streams"]) chart(name, now.rates[name]);
   fill(at("connections"), now.connections.shown, CONNECTION);
   more("connectionMore", now.connections);
+  sift();
+  fill(at("redials"), now.redials, REDIAL);
+  at("redialSection").hidden = !now.redials.length;
   at("noConnections").classList.toggle("hidden", now.connections.count > 0);
   fill(at("protocols"), now.protocols.shown, PROTOCOL);
   more("protocolMore", now.protocols);
@@ -127,10 +174,10 @@ function state(now) {
   at("noProtocols").classList.toggle("hidden", now.protocols.count > 0);
 }
 
-const MOOD = {connected: "good", listening: "good", disconnected: "bad", refused: "bad", trimmed: "bad"};
+const MOOD = {connected: "good", listening: "good", lost: "bad", refused: "bad", trimmed: "bad"};
 
 function happened(events) {
-  const list = at("events");
+  const shown = at("events");
   for (const event of events) {
     const line = make("li", event.stream ? "stream" : "");
     const when = make("time");
@@ -142,10 +189,11 @@ function happened(events) {
     const detail = make("span");
     detail.textContent = event.detail;
     line.append(when, what, who, detail);
-    list.prepend(line);
+    shown.prepend(line);
   }
-  while (list.children.length > KEPT) list.lastChild.remove();
-  at("noEvents").classList.toggle("hidden", list.children.length > 0);
+  while (shown.children.length > KEPT) shown.lastChild.remove();
+  at("noEvents").classList.toggle("hidden", shown.children.length > 0);
+  sift();
 }
 
 let quiet;
@@ -170,4 +218,5 @@ function follow() {
 
 at("showStreams").addEventListener("change", event =>
   at("events").classList.toggle("all", event.target.checked));
+at("filter").addEventListener("input", sift);
 follow();
