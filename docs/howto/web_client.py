@@ -10,10 +10,9 @@ import sys
 from typing import Any
 
 from twisted.internet.task import react
-from twisted.web.client import readBody
 
 from twisted_libp2p import Multiaddr, Node
-from twisted_libp2p.web import Agent
+from twisted_libp2p.web import Agent, readSome
 
 
 async def main(reactor: Any, address: str) -> None:
@@ -21,7 +20,7 @@ async def main(reactor: Any, address: str) -> None:
         agent = Agent(node)
         uri = f"multiaddr:{address}/http-path/hello".encode()
         response = await agent.request(b"GET", uri)
-        print(response.code, (await readBody(response)).decode(), end="")
+        print(response.code, (await readSome(response, 1000)).decode(), end="")
 
         peer = Multiaddr(address).peerID
         print(await agent.protocols(peer))

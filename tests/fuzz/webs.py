@@ -7,7 +7,11 @@ Targets: the texts of HTTP over libp2p.
 from __future__ import annotations
 
 from tests.fuzz.target import target
-from twisted_libp2p.errors import InvalidInput, ProtocolViolation
+from tests.vectors import vectorIdentity
+from twisted_libp2p.errors import HandshakeFailed, InvalidInput, ProtocolViolation
+from twisted_libp2p.web.auth.client import ClientHandshake, Step
+from twisted_libp2p.web.auth.parameters import parseParameters, writeParameters
+from twisted_libp2p.web.auth.server import Authenticator
 from twisted_libp2p.web.places import WebPlace
 from twisted_libp2p.web.protocols import parseProtocols, writeProtocols
 
@@ -43,3 +47,31 @@ def webProtocols(data: bytes) -> None:
         return
     assert all(path.startswith("/") for path in paths.values())
     assert parseProtocols(writeProtocols(paths)) == paths
+
+
+@target
+def peerIDHeaders(data: bytes) -> None:
+    """
+    A header of a peer id is read again as it was written, or is refused; it proves
+    nothing to a server or a client, whatever it says.
+    """
+    header = data.decode("latin-1")
+    try:
+        found = parseParameters(header)
+    except ProtocolViolation:
+        found = {}
+    if found:
+        assert parseParameters(writeParameters(found)) == found
+    server = Authenticator(vectorIdentity(1), lambda: 0.0)
+    verdict = server.answer(header, "example.com")
+    assert verdict.peer is None
+    assert verdict.status in (400, 401)
+    client = ClientHandshake(vectorIdentity(2), "example.com")
+    try:
+        client.receive({"WWW-Authenticate": header})
+    except HandshakeFailed:
+        pass
+    else:
+        # Any server may claim a key, and prove it later.
+        assert client.step is Step.ANSWERING
+    assert client.peer is None

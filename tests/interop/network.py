@@ -27,12 +27,14 @@ class Foreign:
 
     @ivar peerID: its peer id.
     @ivar address: its address.
+    @ivar hello: its first line.
     """
 
     def __init__(self, process: ForeignPeer, hello: Line) -> None:
         self._process = process
         self.peerID = PeerID.of(hello["peerId"])
         self.address: str = hello["addrs"][0]
+        self.hello = hello
 
     async def event(self, name: str, **facts: Any) -> Line:
         """

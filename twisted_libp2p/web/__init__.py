@@ -8,7 +8,8 @@ See libp2p/specs, http/README.md.
 """
 
 from twisted_libp2p.web.agent import Agent
+from twisted_libp2p.web.body import readSome
 from twisted_libp2p.web.service import WebService
 from twisted_libp2p.web.site import PeerRequest
 
-__all__ = ["Agent", "PeerRequest", "WebService"]
+__all__ = ["Agent", "PeerRequest", "WebService", "readSome"]

@@ -55,7 +55,7 @@ class WebPlace(NamedTuple):
                 raise InvalidInput("it begins with neither libp2p:// nor multiaddr:")
         except InvalidInput as error:
             raise InvalidInput(
-                f"{uri!r} is no URI such as {_EXAMPLE}: {error}"
+                f"{uri!r} is not a URI such as {_EXAMPLE}: {error}"
             ) from None
         if not _PATH.fullmatch(place.path):
             raise InvalidInput(f"{uri!r}: its path needs percent signs")

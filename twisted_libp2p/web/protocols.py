@@ -55,7 +55,7 @@ def parseProtocols(data: bytes) -> dict[str, str]:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        raise ProtocolViolation("HTTP", "a list of protocols that is no JSON") from None
+        raise ProtocolViolation("HTTP", "a list of protocols, not in JSON") from None
     entries = found.get(_FIELD, found) if isinstance(found, dict) else None
     if not isinstance(entries, dict):
         raise ProtocolViolation("HTTP", "a list of protocols without protocols")

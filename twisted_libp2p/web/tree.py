@@ -64,7 +64,7 @@ class ProtocolTree(Resource):
             path is malformed.
         """
         if not path.startswith("/") or not path.isascii() or not path.isprintable():
-            raise ConfigurationError(f"{path!r} is no path, such as /app/")
+            raise ConfigurationError(f"{path!r} is not a path such as /app/")
         if protocol in self.paths:
             raise ConfigurationError(f"protocol {protocol} is served already")
         path = path.rstrip("/") + "/"

@@ -52,10 +52,10 @@ class PlacesTests(SynchronousTestCase):
         Everything else is refused with a reason.
         """
         for wanted, word in (
-            (("example.com", 80), "'example.com' is no peer"),
-            (("home", 80), "'home' is no peer"),
+            (("example.com", 80), "'example.com' is not a peer"),
+            (("home", 80), "'home' is not a peer"),
             (("www.home.p2p", 80), "no paired peer is called 'www.home'"),
-            (("", 80), "is no peer"),
+            (("", 80), "is not a peer"),
             ((".p2p", 80), "no paired peer is called ''"),
             ((str(PEER).lower(), 80), "base36"),
             (("home.p2p", 443), "--socks-port 443=PROTOCOL adds one"),

@@ -120,5 +120,5 @@ def _nobody(label: str, suffix: bool) -> str:
             " which begins with k and is printed by libp2p id"
         )
     if suffix:
-        return f"no paired peer is called {label[:63]!r}, and it is no peer id"
-    return f"{label[:63]!r} is no peer: only NAME.p2p and peer ids are reached here"
+        return f"no paired peer is called {label[:63]!r}, and it is not a peer id"
+    return f"{label[:63]!r} is not a peer: only NAME.p2p and peer ids are reached here"

@@ -85,6 +85,13 @@ func main() {
 		}
 		return
 	}
+	if len(args) > 0 && args[0] == "web" {
+		if err := web(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "peer:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	bench := len(args) > 0 && args[0] == "bench"
 	if bench {
 		args = args[1:]
