@@ -380,6 +380,19 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "worker",
+        "The life of a worker: starting, serving, silent, leaving, killed, gone",
+        "workers.life.LIFE",
+        {
+            "starting": (0, 0),
+            "serving": (2, 0),
+            "silent": (4, 0),
+            "leaving": (0.8, 1.4),
+            "killed": (4, 1.4),
+            "gone": (2.4, 2.6),
+        },
+    ),
+    Diagram(
         "sending",
         "Our half of a stream: open, draining, sent, ended, losing, lost",
         "muxer.state.SENDING",

@@ -42,7 +42,7 @@ ORDER = (
     ("web",),
     ("testing", "options"),
     ("status", "seek", "daemon", "joining"),
-    ("control",),
+    ("control", "workers"),
     ("tools",),
     ("script",),
     ("endpoints", "tap", "__main__"),

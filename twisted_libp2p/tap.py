@@ -33,8 +33,12 @@ from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.status import serveMetrics, serveStatus
+from twisted_libp2p.transport.inherited import activated, initialEnvironment
 from twisted_libp2p.transport.localservice import LocalService
-from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.ports import InheritedPorts, SharedPorts
+from twisted_libp2p.workers.program import superviseNode
+from twisted_libp2p.workers.settings import WorkerSettings
+from twisted_libp2p.workers.worker import addWorker
 
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
 
@@ -123,7 +127,16 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         # choose another one.
         from twisted.internet import reactor
     try:
-        return _make(options, reactor)
+        settings = WorkerSettings.ofEnvironment(os.environ)
+        if settings is None:
+            # With --listen, other sockets may be for other purposes.
+            options.sockets = activated(
+                initialEnvironment(), os.getpid(), lenient=bool(options["listen"])
+            )
+        node = _make(options, reactor, settings)
+        if options["processes"] is None or settings is not None:
+            return node
+        return superviseNode(options, reactor, node, options.sockets, _started)
     except (ValueError, OSError) as error:
         raise _exit(error) from None
 
@@ -152,32 +165,45 @@ def _peerStore(options: Options, reactor: Any) -> IPeerStore:
     return store
 
 
-def _make(options: Options, reactor: Any) -> Node:
-    listening = SharedPorts(reactor) if options["share-ports"] else reactor
+def _listeningReactor(
+    options: Options, reactor: Any, settings: WorkerSettings | None
+) -> Any:
+    """
+    Return the reactor with the ports that the node listens on.
+    """
+    if options["share-ports"]:
+        return SharedPorts(reactor)
+    sockets = options.sockets if settings is None else settings.sockets
+    return InheritedPorts(reactor, sockets) if sockets else reactor
+
+
+def _make(options: Options, reactor: Any, settings: WorkerSettings | None) -> Node:
+    """
+    Make the node.
+
+    @param settings: those of a worker; None if no supervisor has started this process.
+    """
+    if settings is not None:
+        # The file of settings may have changed since the supervisor was started.
+        options["processes"] = options["processes"] or 1
+    if options["processes"] is not None:
+        options.checkProcesses()
     arguments = options.nodeArguments()
     arguments["peerstore"] = _peerStore(options, reactor)
-    node = NodeService(listening, **arguments)
+    if settings is not None:
+        arguments.update(identity=settings.identity, listen=settings.listen)
+    node = NodeService(_listeningReactor(options, reactor, settings), **arguments)
     node.setName("libp2p")
-    for name, serve in (("status", serveStatus), ("metrics", serveMetrics)):
-        if options[name] is not None:
-            serve(reactor, node, options[name], options["page-host"])
-    notify = notifyService(reactor, node.conditions)
-    if notify is not None:
-        node.add(notify)
     if options["drain"] is not None:
-        TerminationService(
+        termination = TerminationService(
             reactor, lambda: node.drain(options["drain"]), options["drain"]
-        ).setServiceParent(node)
-    if options["echo"]:
-        node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
-    if options["perf"]:
-        node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
-    addReaching(node, options)
-    for service in options.discoveries(arguments["network"]):
-        node.add(service)
-    dht = options.dht()
-    if dht is not None:
-        node.add(dht)
+        )
+        termination.setServiceParent(node)
+        if settings is not None:
+            addWorker(reactor, node, settings, termination, options)
+    if options["processes"] is None:
+        _addReports(node, options, reactor)
+    _addServices(node, options, arguments["network"], reactor)
     access = options.access()
     reload = Reloading(node, options, access, arguments["gater"])
     files = (options[name] for name in ("config", "tls-certificate", "groups", "data"))
@@ -185,6 +211,38 @@ def _make(options: Options, reactor: Any) -> Node:
         HangupService(reactor, reload).setServiceParent(node)
     _addTunnels(node, options, access, reactor)
     return node
+
+
+def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> None:
+    """
+    Add the protocols that are served, and the services that find and reach peers.
+
+    @param network: the private network; None for the public one.
+    """
+    if options["echo"]:
+        node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
+    if options["perf"]:
+        node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
+    addReaching(node, options)
+    for service in options.discoveries(network):
+        node.add(service)
+    dht = options.dht()
+    if dht is not None:
+        node.add(dht)
+
+
+def _addReports(node: Node, options: Options, reactor: Any) -> None:
+    """
+    Add the pages, and the reports to the service manager.
+    """
+    for name, serve in (("status", serveStatus), ("metrics", serveMetrics)):
+        if options[name] is not None:
+            serve(reactor, node, options[name], options["page-host"])
+    notify = notifyService(
+        reactor, node.conditions, lambda: f"{len(node.connections)} connections"
+    )
+    if notify is not None:
+        node.add(notify)
 
 
 def _addTunnels(
@@ -203,7 +261,8 @@ def _addTunnels(
     pairing = PairingService(access.book, gethostname().partition(".")[0])
     node.add(pairing)
     # Processes that share ports share the folder too.
-    if os.name == "posix" and not options["share-ports"]:
+    alone = options["processes"] is None and not options["share-ports"]
+    if os.name == "posix" and alone:
         path = os.path.join(options["data"], CONTROL_FILE)
         commands = commandsOf(node, pairing)
         ControlService(reactor, path, commands).setServiceParent(node)

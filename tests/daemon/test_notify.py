@@ -151,7 +151,10 @@ class NotifyTests(TestCase):
         self.clock = Clock()
         self.unmet = [Condition("peerstore", False, "not loaded yet")]
         service = NotifyService(
-            reactor, Manager(socket, watchdog), lambda: list(self.unmet)
+            reactor,
+            Manager(socket, watchdog),
+            lambda: list(self.unmet),
+            lambda: "0 connections",
         )
         service.attach(HostDouble(self.clock))
         service.startService()
@@ -201,7 +204,7 @@ class NotifyTests(TestCase):
         """
         Without the socket there is one line in the log, and nothing else.
         """
-        service = NotifyService(reactor, Manager("/no/such/socket", 1.0), list)
+        service = NotifyService(reactor, Manager("/no/such/socket", 1.0), list, str)
         clock = Clock()
         service.attach(HostDouble(clock))
         service.startService()

@@ -106,6 +106,22 @@ class TerminationTests(SynchronousTestCase):
         self.drained.callback(None)
         self.assertEqual(self.handlers.ended, [signal.SIGINT])
 
+    def test_leave(self) -> None:
+        """
+        An order ends the program as a signal does, once; a signal that comes with it is
+        the first.
+        """
+        stops: list[str] = []
+        self.reactor.stop = lambda: stops.append("stop")
+        self.service.leave()
+        self.service.leave()
+        self.receive(signal.SIGTERM)
+        self.assertEqual((self.drains, stops, self.handlers.ended), (1, [], []))
+        self.drained.callback(None)
+        self.assertEqual((stops, self.handlers.ended), (["stop"], []))
+        self.service.end()
+        self.assertEqual(stops, ["stop"])
+
     def test_ends(self) -> None:
         """
         A program that ends for another reason is not ended again.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IReactorTime
 from twisted.internet.protocol import ConnectedDatagramProtocol
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -132,14 +132,18 @@ class NotifyService(Service):
         reactor: Any,
         manager: Manager,
         conditions: Callable[[], Iterable[Condition]],
+        summary: Callable[[], str],
     ) -> None:
         """
         @param reactor: sends the reports, and so shows that it turns.
         @param conditions: returns the conditions under which the node is ready.
+        @param summary: describes the state of a node that is ready, in one line.
         """
         self._reactor = reactor
         self._manager = manager
         self._conditions = conditions
+        self._summary = summary
+        self._clock: IReactorTime = reactor
         self._port: IListeningPort | None = None
         self._loops: list[LoopingCall] = []
         self._ready = self._stopping = False
@@ -147,9 +151,9 @@ class NotifyService(Service):
 
     def attach(self, host: IHost) -> None:
         """
-        Take the node.
+        Take the time of the node.
         """
-        self._host = host
+        self._clock = host.clock
 
     def startService(self) -> None:
         """
@@ -169,11 +173,11 @@ class NotifyService(Service):
 
     def _repeat(self, seconds: float, function: Callable[[], None]) -> None:
         loop = LoopingCall(function)
-        loop.clock = self._host.clock
+        loop.clock = self._clock
         loop.start(seconds, now=False)
         self._loops.append(loop)
         # The node is about to start: a first look is for the next turn of the reactor.
-        self._host.clock.callLater(0, self._first, function)
+        self._clock.callLater(0, self._first, function)
 
     def _first(self, function: Callable[[], None]) -> None:
         if self.running:
@@ -190,9 +194,7 @@ class NotifyService(Service):
         if not unmet and not self._ready:
             self._ready = True
             values["ready"] = "1"
-        status = "; ".join(unmet) or (
-            f"ready, with {len(self._host.connections)} connections"
-        )
+        status = "; ".join(unmet) or f"ready, with {self._summary()}"
         if status != self._status:
             self._status = values["status"] = status
         self._send(values)
@@ -234,12 +236,18 @@ class NotifyService(Service):
 
 
 def notifyService(
-    reactor: Any, conditions: Callable[[], Iterable[Condition]]
+    reactor: Any,
+    conditions: Callable[[], Iterable[Condition]],
+    summary: Callable[[], str],
 ) -> NotifyService | None:
     """
     Make the service for the manager that has started this program; None without one.
 
+    @param conditions: as for L{NotifyService}.
+    @param summary: as for L{NotifyService}.
     @raise ConfigurationError: the environment is invalid.
     """
     manager = Manager.of(os.environ, os.getpid())
-    return None if manager is None else NotifyService(reactor, manager, conditions)
+    if manager is None:
+        return None
+    return NotifyService(reactor, manager, conditions, summary)

@@ -91,6 +91,7 @@ class TerminationService(Service):
         self._seconds = seconds
         self._before: dict[int, Any] = {}
         self._draining = False
+        self._signalledBefore = False
         self._ending = False
 
     def startService(self) -> None:
@@ -99,7 +100,7 @@ class TerminationService(Service):
         begins to run.
         """
         super().startService()
-        self._draining = self._ending = False
+        self._draining = self._signalledBefore = self._ending = False
         self._before = {}
         self._reactor.addSystemEventTrigger("before", "shutdown", self._shutDown)
         self._reactor.callWhenRunning(self._handle)
@@ -122,6 +123,22 @@ class TerminationService(Service):
                 if callable(signal.getsignal(number)):
                     self._before[number] = signal.signal(number, self._received)
 
+    def leave(self) -> None:
+        """
+        Let the node drain, and then the program end, unless that has begun.
+        """
+        if not self._draining:
+            self._draining = True
+            self._drain().addBoth(lambda _: self.end())
+
+    def end(self) -> None:
+        """
+        End the program at once, unless it ends already.
+        """
+        if not self._ending:
+            self._ending = True
+            self._reactor.stop()
+
     def _received(self, number: int, frame: object) -> None:
         self._reactor.callFromThread(self._signalled, number)
 
@@ -129,8 +146,11 @@ class TerminationService(Service):
         """
         Drain at the first signal, and end at the second.
         """
-        if self._draining:
+        if self._signalledBefore:
             self._end(number)
+            return
+        self._signalledBefore = True
+        if self._draining:
             return
         self._draining = True
         self._log.info(

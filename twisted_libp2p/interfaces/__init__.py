@@ -7,6 +7,7 @@ The contracts between the rooms of twisted_libp2p::
     IPeerTransport      the same, with the help of the peer's id
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
     IPortEndpoint       a TCP port, and the layers of a transport above it
+    IInheritsPorts      a reactor with sockets that another program has opened
     IReloadable         a transport that depends on files which others may change
     IBackedTransport    a transport that is implemented by one of several libraries
     ITrustedProxies     the proxies that may state the address of their client
@@ -150,6 +151,7 @@ from twisted_libp2p.interfaces.transport import (
     IAddressing,
     IAllowance,
     IBackedTransport,
+    IInheritsPorts,
     ILimitedAddress,
     IMuxedTransport,
     INativeSession,
@@ -199,6 +201,7 @@ __all__ = [
     "IHalfCloseable",
     "IHost",
     "IHostService",
+    "IInheritsPorts",
     "IKeepsToProxy",
     "IKeyBook",
     "ILimitedAddress",

@@ -15,6 +15,8 @@ from zope.interface import Attribute, Interface
 from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from twisted.internet.defer import Deferred
     from twisted.internet.interfaces import (
         IAddress,
@@ -36,6 +38,7 @@ __all__ = [
     "IAddressing",
     "IAllowance",
     "IBackedTransport",
+    "IInheritsPorts",
     "ILimitedAddress",
     "IMuxedTransport",
     "INativeSession",
@@ -114,6 +117,19 @@ class ITransport(IAddressing):
         """
         Return an endpoint that listens on an address.  If it provides
         L{IPortEndpoint}, a node lets several transports listen on the same port.
+        """
+
+
+class IInheritsPorts(Interface):
+    """
+    A reactor with sockets that another program has opened and bound for this process.
+    """
+
+    def datagramSocket(host: str, port: int) -> socket | None:
+        """
+        Return the UDP socket of an address; None if no other program has opened one.
+
+        @return: a non-blocking socket of the caller's own.
         """
 
 

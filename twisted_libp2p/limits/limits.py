@@ -98,7 +98,10 @@ class Limits:
 
     @classmethod
     def scaled(
-        cls, connections: int | None = None, memory: int | None = None
+        cls,
+        connections: int | None = None,
+        memory: int | None = None,
+        processes: int = 1,
     ) -> Limits:
         """
         Return limits that fit the machine.
@@ -112,11 +115,12 @@ class Limits:
             of memory if that is less.
         @param memory: number of bytes for buffers.  By default an eighth of the
             machine's memory, or of its container's.
+        @param processes: number of processes that share this memory.
         @raise ConfigurationError: there would be no connection at all.
         """
         descriptors = machineDescriptors()
         if memory is None:
-            memory = max(machineMemory() // 8, MIB)
+            memory = max(machineMemory() // 8 // processes, MIB)
         if connections is None:
             connections = min(descriptors // 2, memory // PER_CONNECTION)
             connections = max(connections, 1)

@@ -41,7 +41,11 @@ class OwnAddresses:
     @ivar peerID: the peer id of the node.
     @ivar clock: the time of its events.
     @ivar events: its events.
+    @ivar shared: whether other processes listen on the addresses too, as the same peer:
+        peers keep them when this process ends.
     """
+
+    shared = False
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class OwnAddresses:
         self._dialable: list[Multiaddr] = []
         self._full: list[Multiaddr] = []
         self._published: tuple[Multiaddr, ...] = ()
-        self._hidden = False
+        self._hidden = self._kept = False
         configured = [
             withoutOwnPeer(each, peerID, "announce")
             for each in Multiaddr.several(announce)
@@ -157,9 +161,11 @@ class OwnAddresses:
 
     def hide(self) -> None:
         """
-        Give peers no addresses from now on, whatever the sources name.
+        Give peers no addresses from now on, whatever the sources name; the present ones
+        if they are C{shared}.
         """
-        self._hidden = True
+        self._kept = self.shared
+        self._hidden = not self.shared
         self._select()
         self.publish()
 
@@ -167,13 +173,15 @@ class OwnAddresses:
         """
         Give peers the addresses again; L{publish} announces them.
         """
-        self._hidden = False
+        self._hidden = self._kept = False
         self._select()
 
     def _select(self) -> None:
         """
         Select the addresses that peers are given.
         """
+        if self._kept:
+            return
         known = () if self._hidden else self.all()
         self._dialable = [
             each.address for each in known if each.confidence >= Confidence.LIKELY

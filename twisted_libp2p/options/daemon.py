@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from twisted.python.reflect import namedModule
 from twisted.python.usage import Options as UsageOptions
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ConnectionPolicy, ListGater
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
@@ -25,9 +26,12 @@ from twisted_libp2p.options.data import KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
+from twisted_libp2p.options.processes import ProcessOptions
 from twisted_libp2p.options.tunnels import TunnelOptions
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.quic.backends import installed
+from twisted_libp2p.transport.endpoint import PREFIX
+from twisted_libp2p.transport.inherited import InheritedSocket, matched
 from twisted_libp2p.transport.unix import UnixSockets
 from twisted_libp2p.transport.unix.access import MODE, fileMode, fileOwner
 from twisted_libp2p.transport.websocket.transport import (
@@ -40,7 +44,7 @@ __all__ = ["Options"]
 _log = Logger()
 
 
-class Options(FindingOptions, DHTOptions, TunnelOptions, ConfigOptions):
+class Options(FindingOptions, DHTOptions, TunnelOptions, ProcessOptions, ConfigOptions):
     """
     The command line of a node.
     """
@@ -110,6 +114,8 @@ class Options(FindingOptions, DHTOptions, TunnelOptions, ConfigOptions):
 
     def __init__(self) -> None:
         super().__init__()
+        # The sockets that systemd has opened.
+        self.sockets: list[InheritedSocket] = []
         self["listen"] = []
         self["announce"] = []
         self["relay"] = []
@@ -176,7 +182,9 @@ class Options(FindingOptions, DHTOptions, TunnelOptions, ConfigOptions):
             for name, option in (("lowWater", "low-water"), ("highWater", "high-water"))
             if self[option] is not None
         }
-        limits = Limits.scaled(connections=self["max-connections"])
+        limits = Limits.scaled(
+            connections=self["max-connections"], processes=self["processes"] or 1
+        )
         return {
             **super().nodeArguments(),
             "listen": self.listening(),
@@ -206,8 +214,18 @@ class Options(FindingOptions, DHTOptions, TunnelOptions, ConfigOptions):
                 raise ConfigurationError(f"--no-listen contradicts --listen {given[0]}")
             return []
         if given:
+            addresses = [each for each in given if not each.startswith(PREFIX)]
+            _, unused = matched(self.sockets, Multiaddr.several(addresses))
+            # An endpoint may be one of systemd.
+            for each in unused if addresses == given else ():
+                _log.warn(
+                    "systemd has opened {address}, which no --listen names",
+                    address=str(each.address),
+                )
             return given
-        if self["psk"] is not None or self["share-ports"]:
+        if self.sockets:
+            return [str(each.address) for each in self.sockets]
+        if self["psk"] is not None or self["share-ports"] or self["processes"]:
             # Private networks have no QUIC, and its ports cannot be shared.
             return list(defaultAddresses(False))
         if not installed():

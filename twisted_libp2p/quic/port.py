@@ -101,6 +101,8 @@ class QuicPort(Port):
     """
 
     _log = Logger()
+    # Twisted's name of a socket that is bound already.
+    _preexistingSocket: Any = None
 
     def __init__(
         self,
@@ -109,35 +111,45 @@ class QuicPort(Port):
         interface: str,
         reactor: Any,
         offload: bool = True,
+        bound: socket.socket | None = None,
     ) -> None:
         """
         @param port: the number to bind; 0 lets the system choose.
         @param user: takes the datagrams.
         @param interface: the IP address to bind.
         @param offload: whether to use GSO and GRO, where the kernel has them.
+        @param bound: the socket, if another program has bound it; the port closes it.
         """
         super().__init__(port, _Silent(), interface, _LARGEST, reactor)
         self.user = user
         self.offload = offload and _LINUX
         self._backlog: deque[SentDatagram] = deque()
         self._bound: IPv4Address | IPv6Address | None = None
+        if bound is not None:
+            self._adjust(bound)
+            self._preexistingSocket = bound
 
     def createInternetSocket(self) -> socket.socket:
         """
         Make the socket, with its options.
         """
         made: socket.socket = super().createInternetSocket()
-        six = self.addressFamily == socket.AF_INET6
+        self._adjust(made)
+        if self.addressFamily == socket.AF_INET6:
+            # Otherwise 0.0.0.0 could not have the same port.
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        return made
+
+    def _adjust(self, made: socket.socket) -> None:
+        """
+        Set the options that a socket may get at any time.
+        """
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             # Some systems refuse a size that others reduce.
             with suppress(OSError):
                 made.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        if six:
-            # Otherwise 0.0.0.0 could not have the same port.
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if _LINUX:
-            self._setLinux(made, six)
-        return made
+            self._setLinux(made, self.addressFamily == socket.AF_INET6)
 
     def _setLinux(self, made: socket.socket, six: bool) -> None:
         level = socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP

@@ -31,6 +31,7 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     IBackedTransport,
     IHost,
+    IInheritsPorts,
     IMetadataBook,
     IMuxedTransport,
     IPacketPunching,
@@ -451,7 +452,11 @@ class QuicTransport:
             self.memory,
             hubs.remove,
         )
-        port = QuicPort(number, hub, host, self._reactor, self._offload)
+        reactor = self._reactor
+        bound = None
+        if IInheritsPorts.providedBy(reactor):
+            bound = reactor.datagramSocket(host, number)
+        port = QuicPort(number, hub, host, reactor, self._offload, bound)
         hub.port = port
         port.startListening()
         hubs.append(hub)

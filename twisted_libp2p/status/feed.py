@@ -12,16 +12,17 @@ and is closed after L{PATIENCE}.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.web.server import Request
 from zope.interface import implementer
 
 from twisted_libp2p.pacing import Deadline
-from twisted_libp2p.status.observer import Observer
+from twisted_libp2p.status.observer import Happening
 
-__all__ = ["MAX_CLIENTS", "PATIENCE", "Feed"]
+__all__ = ["MAX_CLIENTS", "PATIENCE", "Feed", "Observed"]
 
 #: Number of browsers that may follow the feed at once.
 MAX_CLIENTS = 16
@@ -37,6 +38,33 @@ PATIENCE = 30.0
 
 #: Milliseconds after which a browser reconnects.
 _RETRY = 2000
+
+
+class Observed(Protocol):
+    """
+    The source of a feed: the observer of a node, or of several processes.
+
+    @ivar number: the number of the next event.
+    @ivar changed: called after each event.
+    """
+
+    number: int
+    changed: Callable[[], object]
+
+    def snapshot(self) -> dict[str, Any]:
+        """
+        Return everything but the events, in types that C{json} can write.
+        """
+
+    def since(self, number: int) -> Sequence[Happening]:
+        """
+        Return the kept events from a number on.
+        """
+
+    def close(self) -> None:
+        """
+        Stop watching.
+        """
 
 
 def message(event: str, data: Any) -> bytes:
@@ -89,7 +117,7 @@ class Feed:
     @ivar clock: the time, and the timers.
     """
 
-    def __init__(self, clock: IReactorTime, observer: Observer) -> None:
+    def __init__(self, clock: IReactorTime, observer: Observed) -> None:
         self.clock = clock
         self._observer = observer
         self._clients: list[_Client] = []

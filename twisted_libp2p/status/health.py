@@ -6,13 +6,13 @@ Two answers for programs that watch a node: whether it works, and whether it is 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from twisted_libp2p.node import Node
+from twisted_libp2p.node.conditions import Condition
 from twisted_libp2p.status.guard import Guarded
 
 __all__ = ["addHealth"]
@@ -39,15 +39,17 @@ class _Readiness(Guarded):
 
     contentType = "text/plain"
 
-    def __init__(self, node: Node, hosts: Collection[str]) -> None:
+    def __init__(
+        self, conditions: Callable[[], Sequence[Condition]], hosts: Collection[str]
+    ) -> None:
         super().__init__(hosts)
-        self._node = node
+        self._conditions = conditions
 
     def answer(self, request: Request) -> bytes:
         """
         Answer with status 503 if it is not.
         """
-        conditions = self._node.conditions()
+        conditions = self._conditions()
         if not all(each.met for each in conditions):
             request.setResponseCode(SERVICE_UNAVAILABLE)
         lines = (
@@ -57,12 +59,17 @@ class _Readiness(Guarded):
         return "".join(lines).encode()
 
 
-def addHealth(root: Resource, node: Node, hosts: Collection[str] = ()) -> None:
+def addHealth(
+    root: Resource,
+    conditions: Callable[[], Sequence[Condition]],
+    hosts: Collection[str] = (),
+) -> None:
     """
     Serve C{/healthz} and C{/readyz}.
 
+    @param conditions: returns the conditions under which the program is ready.
     @param hosts: names of hosts that requests may use, as well as this machine's own
         addresses.
     """
     root.putChild(b"healthz", _Health(hosts))
-    root.putChild(b"readyz", _Readiness(node, hosts))
+    root.putChild(b"readyz", _Readiness(conditions, hosts))

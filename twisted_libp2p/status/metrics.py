@@ -458,7 +458,7 @@ def serveMetrics(
     metrics = NodeMetrics(node)
     root = web.Resource()
     root.putChild(b"metrics", metrics.resource(hosts))
-    addHealth(root, node, hosts)
+    addHealth(root, node.conditions, hosts)
 
     def build() -> tuple[IResource, Callable[[], None]]:
         metrics.delay.start()

@@ -97,7 +97,7 @@ function fill(table, rows, columns) {
 
 const CONNECTION = [
   ["Peer", "code", (c, cell) => peerInto(cell, c.peer)],
-  ["Agent", "", c => c.agent || "–"],
+  ["Agent", "", c => (c.process ? `[${c.process}] ` : "") + (c.agent || "–")],
   ["Address", "code", c => c.address || c.transport],
   ["Opened by", "", c => c.direction === "inbound" ? "peer" : "us"],
   ["Security", "code", c => c.security],
@@ -109,6 +109,15 @@ const CONNECTION = [
 const REDIAL = [
   ["Peer", "code", (r, cell) => peerInto(cell, r.peer)],
   ["Next dial in", "number", r => span(r.seconds)],
+];
+const number = count => count === null ? "–" : String(count);
+const PROCESS = [
+  ["Process", "number", p => String(p.number)],
+  ["Process id", "number", p => String(p.pid)],
+  ["State", "", p => p.state],
+  ["Connections", "number", p => number(p.connections)],
+  ["Streams", "number", p => number(p.streams)],
+  ["Age", "number", p => span(p.age)],
 ];
 const PROTOCOL = [
   ["Protocol", "code", p => p.protocol],
@@ -161,6 +170,9 @@ function state(now) {
   say(at("streamCount"), String(now.streams.count));
   say(at("streamLimit"), now.streams.limit ? `of ${now.streams.limit}` : "");
   for (const name of ["opened", "closed", "streams"]) chart(name, now.rates[name]);
+  const processes = now.processes || [];
+  fill(at("processes"), processes, PROCESS);
+  at("processSection").hidden = !processes.length;
   fill(at("connections"), now.connections.shown, CONNECTION);
   more("connectionMore", now.connections);
   sift();

@@ -13,23 +13,25 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import SERVICE_UNAVAILABLE
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from twisted_libp2p.node import Node
-from twisted_libp2p.status.feed import Feed
+from twisted_libp2p.node.conditions import Condition
+from twisted_libp2p.status.feed import Feed, Observed
 from twisted_libp2p.status.guard import Guarded, refuse
 from twisted_libp2p.status.health import addHealth
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.status.web import WebService
 
-__all__ = ["pages", "serveStatus"]
+__all__ = ["observedPages", "pages", "serveStatus"]
 
 
 def _asset(name: str) -> str:
@@ -85,7 +87,7 @@ class _Snapshot(Guarded):
     The contents of the page, for programs.
     """
 
-    def __init__(self, observer: Observer, hosts: Collection[str]) -> None:
+    def __init__(self, observer: Observed, hosts: Collection[str]) -> None:
         super().__init__(hosts)
         self._observer = observer
 
@@ -129,13 +131,29 @@ def pages(
         addresses.
     @return: their root, and the function that closes them.
     """
-    observer = Observer(node)
-    feed = Feed(node.reactor, observer)
+    return observedPages(node.reactor, Observer(node), node.conditions, hosts)
+
+
+def observedPages(
+    clock: IReactorTime,
+    observer: Observed,
+    conditions: Callable[[], Sequence[Condition]],
+    hosts: Collection[str] = (),
+) -> tuple[Resource, Callable[[], None]]:
+    """
+    Make the resources of the status page of a node, or of several processes.
+
+    @param clock: runs the timers of the feed.
+    @param conditions: returns the conditions under which they are ready.
+    @param hosts: as for L{pages}.
+    @return: their root, and the function that closes them.
+    """
+    feed = Feed(clock, observer)
     root = Resource()
     root.putChild(b"", _Page(hosts))
     root.putChild(b"snapshot", _Snapshot(observer, hosts))
     root.putChild(b"events", _Events(feed, hosts))
-    addHealth(root, node, hosts)
+    addHealth(root, conditions, hosts)
 
     def close() -> None:
         feed.close()

@@ -54,7 +54,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.names import NameResolver
-from twisted_libp2p.transport.ports import SharedPorts
+from twisted_libp2p.transport.ports import OtherPorts
 from twisted_libp2p.transport.resolved import ReactorThatKnows
 from twisted_libp2p.transport.reuse import FallingBack, ReusablePorts
 
@@ -409,11 +409,11 @@ class TCPTransport:
             )
         if family == "ip6":
             reactor = self._reactor
-            # Shared ports do so by themselves.
+            # Other ports do so by themselves.
             if (
                 host == "::"
                 and IReactorSocket.providedBy(reactor)
-                and not isinstance(reactor, SharedPorts)
+                and not isinstance(reactor, OtherPorts)
             ):
                 return _Server(address, _IPv6Wildcard(reactor, port), self._shared)
             return _Server(
