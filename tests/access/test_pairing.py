@@ -14,7 +14,12 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.access.book import PeerBook
-from twisted_libp2p.access.pairing import PROTOCOL_ID, PairingService
+from twisted_libp2p.access.pairing import (
+    LOG_INTERVAL,
+    LOGGED,
+    PROTOCOL_ID,
+    PairingService,
+)
 from twisted_libp2p.access.ticket import Ticket
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -77,6 +82,27 @@ class PairingTests(SynchronousTestCase):
         self.assertIn(str(self.thiefNode.peerID), str(error))
         self.assertNotIn(self.laptopNode.peerID, self.home.book)
         self.assertNotIn(self.homeNode.peerID, self.laptop.book)
+
+    def test_guesses(self) -> None:
+        """
+        Of many wrong tickets a few are logged, and the number of the others.
+        """
+        addresses = self.home.invite().addresses
+        wrong = Ticket(self.homeNode.peerID, bytes(16), addresses)
+
+        def guess() -> list[str]:
+            with capturedLogs() as events:
+                self.assertRaises(
+                    PairingRefused, self.nodes.result, self.thief.accept(wrong, "x")
+                )
+            return [
+                event["others"] for event in events if event.get("refusal") is not None
+            ]
+
+        logged = [each for _ in range(LOGGED + 7) for each in guess()]
+        self.assertEqual(logged, [""] * LOGGED)
+        self.nodes.advance(LOG_INTERVAL)
+        self.assertEqual(guess(), ["; 7 others were not either"])
 
     def test_removed(self) -> None:
         """

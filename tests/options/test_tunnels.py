@@ -74,6 +74,24 @@ class TunnelOptionsTests(SynchronousTestCase):
             door.places.find(Wanted("home.p2p", 80)), Place(PEER, "/http/1.1")
         )
 
+    def test_rates(self) -> None:
+        """
+        A tunnel may have a limit.
+        """
+        node = self.make(
+            *SERVE, "--rate-for", "/a=500k",
+            "--open", f"tcp:1:interface=127.0.0.1={PEER}/b",
+            "--rate-for", "tcp:1:interface=127.0.0.1=2M", "--open", f"tcp:2={PEER}/b",
+        )  # fmt: skip
+        throttles = [
+            each.traffic.throttle
+            for each in node.services
+            if isinstance(each, ServedPort | Tunnel)
+        ]
+        self.assertEqual(
+            [each and each.perSecond for each in throttles], [500_000, 2_000_000, None]
+        )
+
     def test_wrong(self) -> None:
         """
         A mistake is one line, which has the value.
@@ -94,6 +112,9 @@ class TunnelOptionsTests(SynchronousTestCase):
             (("--socks", "1080"), "1080 is no server endpoint"),
             (("--socks-port", "81=/a"), "it needs --socks ENDPOINT"),
             (("--socks", "tcp:1", "--socks-port", "81"), "to be PORT=PROTOCOL"),
+            (("--rate-for", "/a=1k"), "there is no --serve /a=ENDPOINT"),
+            ((*SERVE, "--rate-for", "/a=0"), "has to be PROTOCOL=BYTES"),
+            ((*SERVE, "--rate-for", "/a"), "has to be PROTOCOL=BYTES"),
             (("--groups", groups), "family has to be a list of peer ids"),
         ):
             error = str(self.assertRaises(Failed, self.make, *arguments))

@@ -18,6 +18,7 @@ from twisted_libp2p.access.book import BookEntry, PeerBook
 from twisted_libp2p.access.invites import Invites
 from twisted_libp2p.access.ticket import SECRET_SIZE, Ticket
 from twisted_libp2p.errors import ConfigurationError, PairingRefused, ProtocolViolation
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
@@ -26,6 +27,7 @@ from twisted_libp2p.interfaces import (
     IRegistration,
 )
 from twisted_libp2p.logger import Logger
+from twisted_libp2p.pacing import Allowance
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.exchange import Exchange
 
@@ -35,6 +37,10 @@ PROTOCOL_ID: Final = "/twisted-libp2p/pair/1.0.0"
 
 #: Maximum size of a message, in bytes.
 MAX_MESSAGE: Final = 256
+
+#: Number of wrong tickets that are logged one by one, and the seconds after which one
+#: more is.
+LOGGED, LOG_INTERVAL = 5, 60.0
 
 _ACCEPTED, _REFUSED = b"\0", b"\1"
 
@@ -75,6 +81,8 @@ class PairingService(Service):
         self._host: IHost | None = None
         self._exchange: Exchange | None = None
         self._registration: IRegistration | None = None
+        self._logged = Allowance(LOGGED, LOG_INTERVAL, 0.0)
+        self._unlogged = 0
 
     def attach(self, host: IHost) -> None:
         """
@@ -138,9 +146,7 @@ class PairingService(Service):
             secret, peer, self._host.clock.seconds(), again=peer in self.book
         )
         if refusal is not None:
-            self._log.warn(
-                "{peer} was not paired: {refusal}", peer=peer, refusal=refusal
-            )
+            self._logRefusal(peer, refusal)
             return _REFUSED + refusal.encode()
         try:
             entry = self.book.add(peer, printable(name.decode(errors="replace"), 64))
@@ -149,3 +155,19 @@ class PairingService(Service):
             return _REFUSED + _NOT_WRITTEN
         self._log.info("{peer} is paired, as {name}", peer=peer, name=entry.name)
         return _ACCEPTED + self._title.encode()[:64]
+
+    def _logRefusal(self, peer: PeerID, refusal: str) -> None:
+        """
+        Log that a peer was not paired, unless that has happened often just now.
+        """
+        assert self._host is not None
+        if not self._logged.take(self._host.clock.seconds()):
+            self._unlogged += 1
+            return
+        others, self._unlogged = self._unlogged, 0
+        self._log.warn(
+            "{peer} was not paired: {refusal}{others}",
+            peer=peer,
+            refusal=refusal,
+            others=f"; {others} others were not either" if others else "",
+        )

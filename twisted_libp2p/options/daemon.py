@@ -49,7 +49,9 @@ class Options(FindingOptions, DHTOptions, TunnelOptions, ProcessOptions, ConfigO
     The command line of a node.
     """
 
-    pairs = frozenset({"allow-for", "name-peer", "open", "serve", "socks-port"})
+    pairs = frozenset(
+        {"allow-for", "name-peer", "open", "rate-for", "serve", "socks-port"}
+    )
 
     synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"
 

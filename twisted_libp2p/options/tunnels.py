@@ -7,6 +7,7 @@ The options of tunnels.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from twisted_libp2p.options.command import seconds
 from twisted_libp2p.options.data import BOOK_FILE, DataOptions
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.protocols.throttle import Throttle
 from twisted_libp2p.tunnel.door.places import PROTOCOLS, Places, parsePort
 from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.prefaces import naming
@@ -30,6 +32,19 @@ from twisted_libp2p.tunnel.target import TunnelText, protocolOf
 from twisted_libp2p.tunnel.tunnel import Tunnel
 
 __all__ = ["ForwardOptions", "TunnelOptions"]
+
+
+# At least one byte in a second, or nothing would ever pass.
+_RATE = re.compile(r"0*([1-9][0-9]{0,11})([kKmMgG]?)")
+
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+
+
+def _throttle(reactor: Any, rate: int | None) -> Throttle | None:
+    """
+    Make the limit of a tunnel.
+    """
+    return None if rate is None else Throttle(reactor, rate)
 
 
 class TunnelOptions(NodeOptions):
@@ -49,6 +64,7 @@ class TunnelOptions(NodeOptions):
         self["name-peer"] = []
         self["allow-for"] = []
         self["open"] = []
+        self["rate-for"] = []
         self["socks-port"] = []
 
     def opt_serve(self, forward: str) -> None:
@@ -68,6 +84,12 @@ class TunnelOptions(NodeOptions):
         serve /ssh/1.0.0=PEER,@GROUP to these peers alone; may be repeated
         """
         self["allow-for"].append(rule)
+
+    def opt_rate_for(self, limit: str) -> None:
+        """
+        limit a tunnel, such as /http/1.1=1M or tcp:2222=500k bytes/s; may be repeated
+        """
+        self["rate-for"].append(limit)
 
     def opt_open(self, tunnel: str) -> None:
         """
@@ -136,6 +158,7 @@ class TunnelOptions(NodeOptions):
             for protocol, way in self._byProtocol("name-peer", "http or proxy")
         }
         rules = self.rules(access)
+        rates = self._rates()
         for text in self["serve"]:
             protocol, endpoint = parseServe(text, reactor)
             yield ServedPort(
@@ -144,10 +167,13 @@ class TunnelOptions(NodeOptions):
                 text.partition("=")[2],
                 preface=ways.get(protocol),
                 allow=rules.get(protocol),
+                throttle=_throttle(reactor, rates.get(protocol)),
             )
         names = set()
         for text in self["open"]:
-            tunnel = self._open(reactor, TunnelText.parse(text), access.book)
+            parsed = TunnelText.parse(text)
+            throttle = _throttle(reactor, rates.get(parsed.local))
+            tunnel = self._open(reactor, parsed, access.book, throttle)
             if tunnel.name in names:
                 raise ConfigurationError(f"--open {text}: there is this tunnel already")
             names.add(tunnel.name)
@@ -174,16 +200,48 @@ class TunnelOptions(NodeOptions):
 
         yield Door(reactor, self["socks"], Places(named, {**PROTOCOLS, **ports}))
 
-    def _open(self, reactor: Any, tunnel: TunnelText, book: PeerBook | None) -> Tunnel:
+    def _rates(self) -> dict[str, int]:
+        """
+        Return the limits of tunnels in bytes per second, by their protocols, or by the
+        local endpoints of opened ones.
+
+        @raise ConfigurationError: a limit is malformed, or there is no such tunnel.
+        """
+        served = [text.partition("=")[0] for text in self["serve"]]
+        opened = [TunnelText.parse(text).local for text in self["open"]]
+        rates = {}
+        for text in self["rate-for"]:
+            # An endpoint may have equals signs of its own.
+            name, _, rate = text.rpartition("=")
+            found = _RATE.fullmatch(rate)
+            if found is None:
+                raise ConfigurationError(
+                    f"--rate-for {text}: it has to be PROTOCOL=BYTES or ENDPOINT=BYTES"
+                    " in a second, such as /http/1.1=500k"
+                )
+            if name not in (*served, *opened):
+                raise ConfigurationError(
+                    f"--rate-for {text}: there is no --serve {name}=ENDPOINT, and no"
+                    f" --open {name}=PEER/PROTOCOL"
+                )
+            rates[name] = int(found[1]) * _FACTORS[found[2].lower()]
+        return rates
+
+    def _open(
+        self,
+        reactor: Any,
+        tunnel: TunnelText,
+        book: PeerBook | None,
+        throttle: Throttle | None,
+    ) -> Tunnel:
         """
         Make a tunnel, whose peer may be a paired one.
         """
-        entry = None if book is None else book.find(tunnel.peer)
+        local, target, protocol = tunnel
+        entry = None if book is None else book.find(target)
         if entry is None:
-            return Tunnel(reactor, *tunnel)
-        return Tunnel(
-            reactor, tunnel.local, entry.peer, tunnel.protocol, entry.addresses
-        )
+            return Tunnel(reactor, local, target, protocol, throttle=throttle)
+        return Tunnel(reactor, local, entry.peer, protocol, entry.addresses, throttle)
 
     opt_s = opt_serve
 

@@ -31,6 +31,7 @@ from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
+from twisted_libp2p.protocols.throttle import Throttle, Valve
 
 __all__ = ["ForwardFactory", "Inbound", "Pipe", "Preface", "Traffic"]
 
@@ -47,13 +48,15 @@ class Traffic:
     @ivar received: bytes from the accepted side.
     @ivar sent: bytes to the accepted side.
     @ivar error: the latest error, as text; empty without one.
+    @ivar throttle: the limit on bytes in each second; None without one.
     """
 
-    __slots__ = ("error", "failed", "open", "opened", "received", "sent")
+    __slots__ = ("error", "failed", "open", "opened", "received", "sent", "throttle")
 
     def __init__(self) -> None:
         self.opened = self.open = self.failed = self.received = self.sent = 0
         self.error = ""
+        self.throttle: Throttle | None = None
 
 
 class Preface(Contract):
@@ -89,6 +92,7 @@ class Pipe(Protocol):
 
     transport: Any
     other: Pipe | None = None
+    _valve: Valve | None = None
     _ended = False
 
     def join(self, other: Pipe) -> None:
@@ -96,8 +100,8 @@ class Pipe(Protocol):
         Join two connected ends: each transport produces for the other.
         """
         self.other, other.other = other, self
-        other.transport.registerProducer(self.transport, True)
-        self.transport.registerProducer(other.transport, True)
+        other.transport.registerProducer(self._valve or self.transport, True)
+        self.transport.registerProducer(other._valve or other.transport, True)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -137,6 +141,8 @@ class Pipe(Protocol):
         connection was lost.  A reset of the peer always aborts.
         """
         other, self.other = self.other, None
+        if self._valve is not None:
+            self._valve.cancel()
         if other is None:
             return
         other.other = None
@@ -183,6 +189,8 @@ class _Outbound(Pipe):
         self._traffic.sent += len(data)
         if self.other is not None:
             self.other.transport.write(data)
+            if self._valve is not None:
+                self._valve.spend(len(data))
 
 
 class Inbound(Pipe):
@@ -221,12 +229,17 @@ class Inbound(Pipe):
         self._traffic.received += len(data)
         if self.other is not None:
             self.other.transport.write(data)
+            if self._valve is not None:
+                self._valve.spend(len(data))
 
     def _connected(self, other: Any) -> None:
         if self._connecting is None:
             # The endpoint has not noticed that it was cancelled.
             _abort(other.transport)
             return
+        throttle = self._traffic.throttle
+        if throttle is not None:
+            self._valve, other._valve = throttle.valves(self.transport, other.transport)
         self.join(other)
         self._connecting = None
         self.transport.resumeProducing()

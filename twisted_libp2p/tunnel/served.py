@@ -17,7 +17,9 @@ from zope.interface import implementer
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost, IHostService
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.forward import ForwardFactory, Preface, Traffic
+from twisted_libp2p.protocols.throttle import Throttle
 
 __all__ = ["ServedPort", "parseServe"]
 
@@ -54,6 +56,8 @@ class ServedPort(Service):
     @ivar allow: decides which peers are served; None for all peers.  It may change.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         protocol: str,
@@ -61,17 +65,20 @@ class ServedPort(Service):
         description: str = "",
         preface: Callable[[Any], Preface] | None = None,
         allow: Callable[[PeerID], bool] | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         """
         @param endpoint: connects the other end of each stream.
         @param description: the same as text, for the status.
         @param preface: names the peer to the endpoint, as for L{ForwardFactory}.
         @param allow: decides which peers are served; None for all peers.
+        @param throttle: limits the bytes in each second; None for no limit.
         """
         self.protocol = protocol
         self.description = description
         self.allow = allow
         self._factory = ForwardFactory(endpoint, preface)
+        self._factory.traffic.throttle = throttle
 
     @property
     def traffic(self) -> Traffic:
@@ -87,6 +94,18 @@ class ServedPort(Service):
         @raise ConfigurationError: it is served already.
         """
         host.registry.register(self.protocol, self._factory, allow=self._allowed)
+
+    def startService(self) -> None:
+        """
+        Log that everybody is served, if that is so.
+        """
+        super().startService()
+        if self.allow is None:
+            self._log.info(
+                "{protocol} is open to every peer: --allow-for names those that may"
+                " use it",
+                protocol=self.protocol,
+            )
 
     def _allowed(self, peer: PeerID) -> bool:
         return self.allow is None or self.allow(peer)

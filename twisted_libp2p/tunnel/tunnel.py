@@ -19,6 +19,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IDrainable, IHost, IHostService, ISubscription
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
+from twisted_libp2p.protocols.throttle import Throttle
 from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.tunnel.opening import PeerEndpoint
 
@@ -46,6 +47,7 @@ class Tunnel(LocalService):
         target: Target,
         protocol: str,
         addresses: Iterable[Multiaddr] = (),
+        throttle: Throttle | None = None,
     ) -> None:
         """
         @param reactor: the reactor that listens.
@@ -53,6 +55,7 @@ class Tunnel(LocalService):
         @param target: the peer: its id, or an address that ends in its id.
         @param protocol: the protocol id.
         @param addresses: further addresses of the peer.
+        @param throttle: limits the bytes in each second; None for no limit.
         @raise ConfigurationError: one of them is malformed.
         """
         super().__init__(reactor, local)
@@ -70,6 +73,7 @@ class Tunnel(LocalService):
         self.peer: PeerID = peer
         self.protocol = protocol
         self.traffic = Traffic()
+        self.traffic.throttle = throttle
         self._tag = f"tunnel {local} to {protocol} of {peer}"
         self.setName(self._tag)
         self._target = target
