@@ -24,9 +24,10 @@ def endingOf(reason: Failure) -> Ending:
 
     @param reason: the reason of its end.
     """
-    if reason.check(LocalError, ConnectionAborted):
+    error = reason.value
+    if isinstance(error, (LocalError, ConnectionAborted)):
         return Ending.CLOSED
-    if reason.check(ConnectionDone, SessionEnded):
+    if isinstance(error, (ConnectionDone, SessionEnded)):
         return Ending.LEFT
     return Ending.LOST
 

@@ -17,6 +17,9 @@ from twisted_libp2p.peerstore.texts import share
 
 __all__ = ["MemoryProtocolBook"]
 
+#: Seconds for which a dialect that is confirmed is not written again.
+_REFRESH = 3600.0
+
 
 @implementer(IProtocolBook)
 class MemoryProtocolBook(MemoryBook):
@@ -47,6 +50,11 @@ class MemoryProtocolBook(MemoryBook):
         Store how a peer negotiates.
         """
         peer = PeerID.of(peer)
+        known = self._book.get(peer)
+        if known is not None and known.dialect == dialect:
+            age = self.clock.seconds() - known.dialectLearntAt
+            if 0 <= age < _REFRESH:
+                return
         with self._book.changing(peer) as record:
             record.dialectLearntAt = self._book.stamp()
             record.dialect = share(dialect)

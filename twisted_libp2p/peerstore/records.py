@@ -241,11 +241,9 @@ class Record:
         """
         Return the addresses that the peer has signed, most promising first.
         """
-        return [
-            name
-            for name in self.ranked(now)
-            if self.addresses[name].source & Source.RECORD
-        ]
+        # Arithmetic with an IntFlag takes ten times as long as with its number.
+        flag = int(Source.RECORD)
+        return [name for name in self.ranked(now) if self.addresses[name].source & flag]
 
     def liveTags(self, now: float) -> dict[str, Note[int]]:
         """

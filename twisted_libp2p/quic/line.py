@@ -245,7 +245,7 @@ class QuicLine:
             # The socket was closed meanwhile.
             return
         if over:
-            self._stopTimer()
+            self.stop()
             self._hub.forget(self)
         else:
             self._arm(due)
@@ -350,9 +350,10 @@ class QuicLine:
 
     def stop(self) -> None:
         """
-        Forget the timer, as the socket is gone.
+        Forget the timer and the session, as the connection is over, or its socket gone.
         """
         self._stopTimer()
+        self.session = None
 
     # Events
 

@@ -6,17 +6,14 @@ Streams that wait until the peer allows them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import ErrorCode, LimitExceeded
+from twisted_libp2p.muxer.table import StreamTable
+from twisted_libp2p.muxer.turns import Turns
 from twisted_libp2p.quic.below import Line
 from twisted_libp2p.quic.stream import ROOM, QuicStream
-
-if TYPE_CHECKING:
-    from twisted_libp2p.quic.session import QuicSession
 
 __all__ = ["MAX_WAITING", "WAIT_TIMEOUT", "Openings"]
 
@@ -32,11 +29,22 @@ class Openings:
     The streams of one session that wait for their numbers, the first one first.
     """
 
-    __slots__ = ("_call", "_line", "_session", "_waiting")
+    # It does not know the session, which could not be freed at once then: see "No
+    # reference cycles" in docs/internals.rst.
 
-    def __init__(self, session: QuicSession, line: Line) -> None:
-        self._session = session
+    __slots__ = ("_call", "_clock", "_line", "_table", "_turns", "_waiting")
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        line: Line,
+        table: StreamTable[QuicStream],
+        turns: Turns,
+    ) -> None:
+        self._clock = clock
         self._line = line
+        self._table = table
+        self._turns = turns
         # Made when a stream waits; with the time until which each does.
         self._waiting: dict[QuicStream, float] | None = None
         self._call: IDelayedCall | None = None
@@ -66,7 +74,7 @@ class Openings:
                 return True
             self._waiting = {}
         if stream not in self._waiting:
-            clock = self._session.clock
+            clock = self._clock
             self._waiting[stream] = clock.seconds() + WAIT_TIMEOUT
             if self._call is None:
                 self._call = clock.callLater(WAIT_TIMEOUT, self._late)
@@ -74,7 +82,7 @@ class Openings:
 
     def _number(self, stream: QuicStream, number: int) -> None:
         stream.numbered(number)
-        table = self._session.table.byKey
+        table = self._table.byKey
         if table.pop(stream.key, None) is stream:
             stream.key = number
             table[number] = stream
@@ -83,7 +91,7 @@ class Openings:
         """
         Give waiting streams their numbers, as many as the peer allows.
         """
-        session, line = self._session, self._line
+        line = self._line
         while self._waiting:
             number = line.endpoint.open(line.handle)
             if number is None:
@@ -93,7 +101,7 @@ class Openings:
             self._number(stream, number)
             stream.sendWindow = ROOM
             if stream.unsentSize or stream.writeEnding:
-                session.turns.ready(stream)
+                self._turns.ready(stream)
 
     def forget(self, stream: QuicStream) -> None:
         """
@@ -118,7 +126,7 @@ class Openings:
         Reset the streams that have waited too long.
         """
         self._call = None
-        clock = self._session.clock
+        clock = self._clock
         while self._waiting:
             stream, deadline = next(iter(self._waiting.items()))
             left = deadline - clock.seconds()

@@ -69,7 +69,6 @@ class QuicSession:
     @ivar phase: where the session is in its life.
     @ivar table: the streams.
     @ivar turns: when these are sent and notified.
-    @ivar budget: grants the memory for windows.
     """
 
     __slots__ = (
@@ -86,7 +85,6 @@ class QuicSession:
         "_reason",
         "_sender",
         "_windows",
-        "budget",
         "clock",
         "connection",
         "phase",
@@ -119,13 +117,12 @@ class QuicSession:
         self._early: list[Event] = []
         self.clock = clock
         self.phase: Phase = NEW
-        self.budget: IConnectionScope | None = None
         self.table: StreamTable[QuicStream] = StreamTable(
             clock, MAX_STREAMS, MAX_STREAMS
         )
         self.turns = Turns(clock)
-        self._openings = Openings(self, line)
-        self._windows = Windows(self, line)
+        self._openings = Openings(clock, line, self.table, self.turns)
+        self._windows = Windows(line)
         self._reader = Reader(line, self._windows)
         self._sender = Sender(line, self.turns, self._openings)
 
@@ -153,6 +150,17 @@ class QuicSession:
         connection.sessionStarted(self)
         early, self._early = self._early, []
         self.happened(early)
+
+    @property
+    def budget(self) -> IConnectionScope | None:
+        """
+        The scope that grants the memory for windows.
+        """
+        return self._windows.budget
+
+    @budget.setter
+    def budget(self, budget: IConnectionScope | None) -> None:
+        self._windows.budget = budget
 
     # IMuxerSession
 
@@ -432,6 +440,7 @@ class QuicSession:
         self.turns.stop()
         self.table.stop()
         self._openings.stop()
+        self._windows.end()
         self._endStreams(streamReason, keep)
 
     def _endStreams(self, reason: Failure, keep: bool = False) -> None:

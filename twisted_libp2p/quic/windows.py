@@ -15,7 +15,7 @@ from twisted_libp2p.quic.below import Line
 from twisted_libp2p.quic.stream import QuicStream
 
 if TYPE_CHECKING:
-    from twisted_libp2p.quic.session import QuicSession
+    from twisted_libp2p.interfaces import IConnectionScope
 
 __all__ = ["Windows"]
 
@@ -32,13 +32,16 @@ class Windows:
     connection may be kept so.  Beyond that the window is raised by what held streams
     may keep, and the memory is asked of the limits; if they refuse, the stream is
     reset, since the others would stand still.
+
+    @ivar budget: grants the memory; None grants all of it.
     """
 
-    __slots__ = ("_held", "_line", "_raised", "_session")
+    __slots__ = ("_ended", "_held", "_line", "_raised", "budget")
 
-    def __init__(self, session: QuicSession, line: Line) -> None:
-        self._session = session
+    def __init__(self, line: Line) -> None:
+        self.budget: IConnectionScope | None = None
         self._line = line
+        self._ended = False
         # Bytes that held streams may keep, and by which the window was raised.
         self._held = 0
         self._raised = 0
@@ -47,9 +50,9 @@ class Windows:
         """
         Note that a stream has unread bytes that its application does not take.
         """
-        if stream.held or self._session.ended:
+        if stream.held or self._ended:
             return
-        line, budget = self._line, self._session.budget
+        line, budget = self._line, self.budget
         size = windowOf(line.streamWindow, stream.taken)
         stream.held = size
         self._held += size
@@ -74,11 +77,16 @@ class Windows:
         if less <= 0:
             return
         self._raised -= less
-        budget = self._session.budget
-        if budget is not None:
-            budget.free(less)
-        if not self._session.ended:
+        if self.budget is not None:
+            self.budget.free(less)
+        if not self._ended:
             self._change()
+
+    def end(self) -> None:
+        """
+        Change the window no longer, since the session has ended.
+        """
+        self._ended = True
 
     def _change(self) -> None:
         line = self._line

@@ -108,7 +108,8 @@ class SecureTransport(LivingLayer):
         self._advance("connect")
         first = self._machine.start() if self._machine is not None else b""
         if first:
-            self.below.write(first)
+            # With the proposal that a negotiator may have written before.
+            self.below.writeNow(first)
 
     def dataReceived(self, data: bytes) -> None:
         """

@@ -464,10 +464,15 @@ class TCPTransport:
         return host, port
 
     def _parts(self, address: Multiaddr) -> tuple[str, str, int]:
-        zone, first, port = None, address, address.value("tcp")
-        if address.names[:2] == ("ip6zone", "ip6"):
-            zone, first = address.value("ip6zone"), address.withoutFirst()
-        family, host = next((each.name, each.value) for each in first)
+        # Each component is made once, as every dial comes here.
+        parts = list(address)
+        zone, port = (
+            None,
+            next((each.value for each in parts if each.name == "tcp"), None),
+        )
+        if [each.name for each in parts[:2]] == ["ip6zone", "ip6"]:
+            zone = parts.pop(0).value
+        family, host = parts[0].name, parts[0].value
         if zone is not None:
             host = f"{host}%{zone}"
         if host is None or port is None:

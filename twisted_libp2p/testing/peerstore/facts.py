@@ -98,3 +98,10 @@ class FactTests(PeerStoreCase):
         self.assertEqual(store.dialect(peer), "multistream")
         self.clock.advance(2)
         self.assertIsNone(store.dialect(peer))
+        # One that is confirmed soon is not written again, and later it is.
+        store.setDialect(peer, "multistream")
+        for wait in (2.0, 3601.0):
+            self.clock.advance(wait)
+            store.setDialect(peer, "multistream")
+        self.clock.advance(DAY)
+        self.assertEqual(store.dialect(peer), "multistream")
