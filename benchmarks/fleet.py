@@ -34,6 +34,7 @@ from twisted.python.failure import Failure
 
 from tests.peerstore.postgresql import startServer
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.peerstore import openPeerStore
 
@@ -124,13 +125,26 @@ async def delay(reactor: Any, socket: str, seconds: float) -> None:
     await Deferred()
 
 
+async def opened(reactor: Any, dsn: str) -> Any:
+    """
+    Open the store, and wait until it has loaded; it tries again by itself.
+    """
+    store: Any = openPeerStore(reactor, f"postgresql:{dsn}")
+    store.startService()
+    while True:
+        try:
+            await store.whenLoaded()
+        except ConfigurationError:
+            await deferLater(reactor, LOOK)
+        else:
+            return store
+
+
 async def write(reactor: Any, dsn: str, seconds: float) -> None:
     """
     Be a node that writes, and print how many peers it has stored.
     """
-    store: Any = openPeerStore(reactor, f"postgresql:{dsn}")
-    store.startService()
-    await store.whenLoaded()
+    store = await opened(reactor, dsn)
     print("ready", flush=True)
     sys.stdin.readline()
     end, count, spent = time.monotonic() + seconds, 0, time.process_time()
@@ -138,7 +152,11 @@ async def write(reactor: Any, dsn: str, seconds: float) -> None:
         now = time.monotonic_ns()
         key = now.to_bytes(16, "big") + os.urandom(16)
         store.addAddresses(PeerID.fromBytes(b"\x12\x20" + key), [ADDRESS])
-        await store.flush()
+        try:
+            await store.flush()
+        except Exception:
+            # Such as a lock that was waited for too long: the change waits.
+            continue
         count += 1
     print(count, time.process_time() - spent, flush=True)
     await store.stopService()
@@ -148,9 +166,7 @@ async def watch(reactor: Any, dsn: str, seconds: float) -> None:
     """
     Be a node that only reads, and print the delays with which it has learnt of peers.
     """
-    store: Any = openPeerStore(reactor, f"postgresql:{dsn}")
-    store.startService()
-    await store.whenLoaded()
+    store = await opened(reactor, dsn)
     known = set(store.peers())
     print("ready", flush=True)
     sys.stdin.readline()

@@ -45,7 +45,14 @@ def internals(node: Node, core: Any) -> Iterator[Any]:
         labels=("scope",),
     )
     descriptors.add_metric(("system",), _descriptors(node))
-    yield from (version, subscribers, descriptors)
+    conditions = core.GaugeMetricFamily(
+        "libp2p_condition",
+        "Whether a condition is met under which the node is ready to serve",
+        labels=("condition",),
+    )
+    for each in node.conditions():
+        conditions.add_metric((each.name,), int(each.met))
+    yield from (version, subscribers, descriptors, conditions)
     for service in node.services:
         if isinstance(service, IdentifyService):
             pushes = core.CounterMetricFamily(
