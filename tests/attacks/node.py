@@ -47,6 +47,7 @@ loop: Any = reactor
 
 #: The address of QUIC, after that of the host.
 QUIC = "/udp/0/quic-v1"
+WEB = f"{QUIC}/webtransport"
 
 
 class Word(Protocol):
@@ -103,7 +104,7 @@ class Victim:
         self._node = Node(
             reactor,
             listen=[
-                f"/ip4/{host}{each if each == QUIC else f'/tcp/0{each}'}"
+                f"/ip4/{host}{each if each in (QUIC, WEB) else f'/tcp/0{each}'}"
                 for each in kinds
             ],
             network=network,
@@ -362,6 +363,7 @@ def main() -> None:
     parser.add_argument("--memory", type=int, help="MiB for buffers")
     parser.add_argument("--peerstore")
     parser.add_argument("--quic", action="store_true", help="listen by QUIC too")
+    parser.add_argument("--web", action="store_true", help="listen by WebTransport")
     parser.add_argument("--backend", help="the backend of QUIC")
     parser.add_argument(
         "--tickets", action="store_true", help="resume sessions of QUIC"
@@ -376,7 +378,9 @@ def main() -> None:
     parser.add_argument("--no-punching", action="store_true", help="punch no holes")
     options = parser.parse_args()
     kinds = (
-        ("", QUIC)
+        ("", QUIC, WEB)
+        if options.web
+        else ("", QUIC)
         if options.quic
         else ("/ws",)
         if options.ws

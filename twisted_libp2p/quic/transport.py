@@ -417,6 +417,10 @@ class QuicTransport:
         if self._serving is None:
             make = _webPart(_SERVING)
             self._serving = make(self._reactor, self._identity, self._wall)
+            if installed(_WEB_BACKEND):
+                # Such a node may dial others like it: better to load this now than to
+                # stop the reactor for it later.
+                backendNamed(_WEB_BACKEND)
         return self._serving
 
     @property

@@ -52,11 +52,13 @@ ECHO = b"\x13/multistream/1.0.0\n\x0c/echo/1.0.0\n"
 _MARK = 64
 
 
-def address(arena: Arena) -> tuple[str, int]:
+def address(arena: Arena, kind: str = "/quic-v1/p2p") -> tuple[str, int]:
     """
     Return where the node listens by QUIC.
+
+    @param kind: a part of the address.
     """
-    (text,) = (each for each in arena.target.first["addrs"] if "/quic-v1" in each)
+    (text,) = (each for each in arena.target.first["addrs"] if kind in each)
     parts = text.split("/")
     return parts[2], int(parts[4])
 

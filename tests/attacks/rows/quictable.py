@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tests.attacks.arena import Arena
-from tests.attacks.rows import quic, quicpeers, quicresumption
+from tests.attacks.rows import quic, quicpeers, quicresumption, quicweb
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["QUIC_ROWS"]
@@ -149,5 +149,36 @@ QUIC_ROWS = (
         quicpeers.deaf,
         memory=96,
         long=40,
+    ),
+    *_both(
+        "web_requests",
+        "WebTransport: other paths, protocols and methods, a second session, 200"
+        " requests that go on, a head of 16 MiB",
+        quicweb.requests,
+        node=("--web",),
+    ),
+    *_both(
+        "web_floods",
+        "WebTransport: 20 000 capsules, one of 4 GiB, streams of one direction, 200"
+        " streams before the proof, 5000 datagrams",
+        quicweb.floods,
+        memory=32,
+        node=("--web",),
+    ),
+    *_both(
+        "web_proofs",
+        "WebTransport: streams of libp2p without a session, garbage, an end or nothing"
+        " in place of the proof",
+        quicweb.proofs,
+        long=15,
+        node=("--web",),
+    ),
+    *_both(
+        "web_listeners",
+        "the node dials WebTransport of a listener with another certificate, and of one"
+        " whose address names none",
+        quicweb.listeners,
+        long=4,
+        node=("--web",),
     ),
 )
