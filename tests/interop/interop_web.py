@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-HTTP over streams, and proofs of peer ids in HTTP over TLS, with go-libp2p in both
-directions.
+HTTP over streams, with go- and js-libp2p, and proofs of peer ids in HTTP over TLS, with
+go-libp2p; in both directions.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import PeerMismatch
 from twisted_libp2p.identity import Identity
-from twisted_libp2p.web import Agent, WebService
+from twisted_libp2p.web import Agent, WebService, readSome
 from twisted_libp2p.web.auth import PeerIDAgent, PeerIDResource
 
 GREETING = "/greeting/1.0.0"
@@ -124,6 +124,38 @@ async def test_serve(net: Web) -> None:
     for path in ("/you", "/"):
         text = await go.ask("get", str(node.addresses[0]), "GET", path)
         assert text == f"GET {path}, {go.peerID}"
+
+
+@pytest_twisted.ensureDeferred
+async def test_requestJs(net: Web) -> None:
+    """
+    We find the path of a protocol of js, which serves that path alone.
+    """
+    js = await net.foreign("js", "web")
+    node = await net.node()
+    await node.connect(js.address)
+    agent = Agent(node)
+    served = await agent.protocols(js.peerID)
+    assert served[GREETING] == "/hello"
+    for _ in range(3):
+        response = await agent.request(b"GET", await agent.uriOf(js.peerID, GREETING))
+        assert response.code == 200
+        # The response has no length.
+        assert await readSome(response, 100) == b"GET /hello"
+
+
+@pytest_twisted.ensureDeferred
+async def test_serveJs(net: Web) -> None:
+    """
+    js finds the path of a protocol of ours, and requests it.
+    """
+    js = await net.foreign("js", "web")
+    web = WebService()
+    web.mount(GREETING, Greeting(), "/our/greeting")
+    node = await net.node(web)
+    for _ in range(3):
+        text = await js.ask("get", str(node.addresses[0]), "GET")
+        assert text == f"GET /, {js.peerID}"
 
 
 @pytest_twisted.ensureDeferred

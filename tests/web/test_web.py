@@ -294,6 +294,11 @@ class WebTests(WebTestCase):
             self.nodes.result(Deferred.fromCoroutine(asked)),
             self.uri("/app/1.0.0/inner/q"),
         )
+        asked = self.agent.uriOf(self.server.peerID, "/inner/1.0.0")
+        self.assertEqual(
+            self.nodes.result(Deferred.fromCoroutine(asked)),
+            self.uri("/app/1.0.0/inner/"),
+        )
         failing = Deferred.fromCoroutine(self.agent.uriOf(self.server.peerID, "/no"))
         self.nodes.settle()
         error = self.failureResultOf(failing, ProtocolViolation)

@@ -139,7 +139,8 @@ class Agent:
         Return the URI of a resource of an application protocol, after asking the peer
         where it serves the protocol.
 
-        @param path: the path of the resource below that of the protocol.
+        @param path: the path of the resource below that of the protocol; empty for the
+            very path that the peer has named: js-libp2p serves no other one.
         @raise ProtocolViolation: as L{protocols} does; or the protocol is not served.
         """
         served = await self.protocols(peer)
@@ -148,7 +149,9 @@ class Agent:
             raise ProtocolViolation(
                 "HTTP", f"{protocol} is not served; served is {known}"
             )
-        where = served[protocol].rstrip("/") + "/" + path.removeprefix("/")
+        where = served[protocol]
+        if path:
+            where = where.rstrip("/") + "/" + path.removeprefix("/")
         return f"libp2p://{PeerID.of(peer)}{where}".encode()
 
 

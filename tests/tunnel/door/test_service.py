@@ -122,6 +122,20 @@ class DoorTests(ConnectedTestCase):
         self.assertTrue(silent.disconnected)
         self.assertFalse(asking.disconnected)
 
+    def test_drain(self) -> None:
+        """
+        A node that drains accepts no further program; the stream of an open one goes
+        on.
+        """
+        protocol, transport = self.ask(SOCKS)
+        self.door.drain()
+        self.nodes.settle()
+        self.assertFalse(self.door.running)
+        protocol.dataReceived(b"hello")
+        self.nodes.settle()
+        self.assertTrue(transport.value().endswith(b"hello"))
+        self.assertFalse(transport.disconnecting)
+
     def test_early(self) -> None:
         """
         A program may end before it has asked.

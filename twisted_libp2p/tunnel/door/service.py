@@ -21,7 +21,7 @@ from twisted_libp2p.errors import (
     StreamReset,
     UpgradeTimeout,
 )
-from twisted_libp2p.interfaces import IHost, IHostService
+from twisted_libp2p.interfaces import IDrainable, IHost, IHostService
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.protocols.forward import Inbound, Pipe, Traffic
 from twisted_libp2p.transport.localservice import LocalService
@@ -41,7 +41,7 @@ REQUEST_TIME: Final = 30.0
 MAX_PLACES: Final = 64
 
 
-@implementer(IHostService)
+@implementer(IDrainable, IHostService)
 class Door(LocalService):
     """
     A proxy for the programs of this machine, which reaches peers and nothing else.
@@ -83,6 +83,12 @@ class Door(LocalService):
         Take the node.
         """
         self._host = host
+
+    def drain(self) -> None:
+        """
+        Accept no further program; open streams go on.
+        """
+        self.stopService()
 
     def makeFactory(self) -> DoorFactory:
         """

@@ -14,6 +14,7 @@ import { log, printLine, reason } from './output.mjs'
 import { pubsub } from './pubsub.mjs'
 import { serve } from './serve.mjs'
 import { TASKS } from './tasks.mjs'
+import { web } from './web.mjs'
 
 /** End the program because its command line makes no sense. */
 function usage (complaint) {
@@ -218,7 +219,7 @@ async function dial (choices) {
 
 process.on('unhandledRejection', err => { log('unhandled:', err) })
 const argv = process.argv.slice(2)
-const servers = { kad, pubsub }
+const servers = { kad, pubsub, web }
 if (Object.hasOwn(servers, argv[0])) {
   await servers[argv[0]](argv[1]).catch(err => {
     log(reason(err))
