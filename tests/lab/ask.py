@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import deferLater, react
+from twisted.internet.task import react
 
 from tests.interop.process import ForeignPeer
 from tests.lab.lab import Lab
@@ -25,7 +25,6 @@ from tests.lab.nat import NAT
 from tests.lab.players import PATHS, commandOf
 from tests.lab.reactor import ReactorIn
 from tests.lab.space import Space
-from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import ReachabilityChanged
 from twisted_libp2p.interfaces import Reachability
 from twisted_libp2p.node import Node
@@ -56,9 +55,6 @@ NAMES_ADDRESSES = ("js",)
 
 #: The client of version 1 of go-libp2p is on if the peer has version 2.
 VERSIONS = {"go": "2"}
-
-#: The most attempts to meet a peer that may dial at the same moment.
-MEETINGS = 3
 
 #: Seconds for a verdict of ours.
 OUR_LIMIT = 40
@@ -173,7 +169,7 @@ class Asking:
         )
         place = await self._place(process, CLIENT)
         for node in self._nodes:
-            await self._meet(node, place)
+            await node.connect(place)
         reached: Deferred[Any] = (
             process.line(lambda line: bool(line.get("reachable")))
             if self._version == "2" or name in NAMES_ADDRESSES
@@ -184,22 +180,6 @@ class Asking:
         finally:
             for node in self._nodes:
                 print(node.reachability.server.answers)
-
-    @staticmethod
-    async def _meet(node: Node, place: str) -> None:
-        """
-        Connect to a peer that may dial at the same moment.  If both dial from the ports
-        on which they listen, TCP makes one connection of the two, and each side begins
-        the handshake: no implementation can go on then.
-        """
-        for left in range(MEETINGS - 1, -1, -1):
-            try:
-                await node.connect(place)
-                return
-            except DialFailed:
-                if not left:
-                    raise
-            await deferLater(reactor, 1.0)
 
     async def stop(self) -> None:
         """

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, Origin
@@ -25,6 +26,7 @@ from twisted_libp2p.errors import (
     ConfigurationError,
     LegacyPeer,
     LocalError,
+    TwoInitiators,
     UnsupportedProtocol,
     UpgradeTimeout,
 )
@@ -54,6 +56,8 @@ ADDRESS_LIMIT = 15.0
 #: The same for an address that is dialed through a proxy, which connects first.
 PROXIED_LIMIT = 45.0
 
+#: Maximum of the seconds before a dial that has met that of the peer is repeated.
+CROSSED_WAIT = 0.2
 
 #: Seconds for an address that leads through a relay: that may have to be dialed first.
 RELAYED_LIMIT = 30.0
@@ -76,6 +80,7 @@ class Attempts:
         existing: Callable[[PeerID], Iterable[IConnection]],
         instead: Instead | None,
         record: DialRecord,
+        random: Callable[[], float],
     ) -> None:
         """
         Prepare to reach peers.
@@ -89,6 +94,7 @@ class Attempts:
         @param instead: returns the connection to use instead of a new one, when
             it turns out only after the handshake that a peer is connected.
         @param record: gets the outcome too.
+        @param random: returns numbers from 0 to 1, for waits that peers do not share.
         @raise ConfigurationError: the dialect is unknown.
         """
         if dialect not in DIALECTS:
@@ -106,6 +112,7 @@ class Attempts:
         self._existing = existing
         self._instead = instead
         self.record = record
+        self._random = random
 
     def check(self, candidates: Candidates, address: Multiaddr) -> None:
         """
@@ -151,7 +158,7 @@ class Attempts:
             candidates.attempts += 1
             connection = await addTimeout(
                 Deferred.fromCoroutine(
-                    self._speak(transport, peer, bare, instead, options)
+                    self._dial(transport, peer, bare, instead, options)
                 ),
                 _limit(transport, bare),
                 self._clock,
@@ -199,6 +206,32 @@ class Attempts:
             name = candidates.name(address)
             if name is not None:
                 self._peerstore.failed(peer, name.withoutPeer())
+
+    async def _dial(
+        self,
+        transport: AnyTransport,
+        peer: PeerID | None,
+        address: Multiaddr,
+        instead: Instead | None,
+        options: DialOptions,
+    ) -> IConnection:
+        """
+        Try one address; if our dial has met that of the peer, once more, from a port
+        from which the two cannot meet.
+        """
+        try:
+            return await self._speak(transport, peer, address, instead, options)
+        except TwoInitiators:
+            if options.fromListener:
+                raise
+        # The peer may dial again, too.
+        await deferLater(self._clock, CROSSED_WAIT * self._random())
+        if peer is not None:
+            for existing in self._existing(peer):
+                if existing.connected:
+                    return existing
+        other = replace(options, fromListener=False)
+        return await self._speak(transport, peer, address, instead, other)
 
     async def _speak(
         self,

@@ -138,6 +138,7 @@ class Dialer:
             existing,
             instead,
             self.record,
+            random,
         )
         self.puncher = Puncher(upgrader, self._choice, addressFilter, random)
         self._naming = Naming(

@@ -80,6 +80,7 @@ from twisted_libp2p.errors.remote import (
     StreamReset,
     TransferFailed,
     Truncated,
+    TwoInitiators,
     UnsupportedProtocol,
     UpgradeTimeout,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "StreamReset",
     "TransferFailed",
     "Truncated",
+    "TwoInitiators",
     "UnsupportedAddress",
     "UnsupportedProtocol",
     "UpgradeTimeout",

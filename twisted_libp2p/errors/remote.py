@@ -33,6 +33,7 @@ __all__ = [
     "StreamReset",
     "TransferFailed",
     "Truncated",
+    "TwoInitiators",
     "UnsupportedProtocol",
     "UpgradeTimeout",
 ]
@@ -118,6 +119,21 @@ class HandshakeFailed(RemoteError, ConnectError):
 
     def _describe(self) -> str:
         return f"{self.layer}: {self.message}"
+
+
+class TwoInitiators(HandshakeFailed, NegotiationFailed):
+    """
+    The peer has begun a negotiation or a handshake in place of answering ours.
+
+    TCP makes one connection of two dials that meet, if each comes from the port to
+    which the other goes; each side is the initiator then.  The dialer dials once more,
+    from another port.
+    """
+
+    def __init__(self, layer: str, message: str = "both sides have begun") -> None:
+        ConnectError.__init__(self, None, message)
+        self.layer = layer
+        self.message = message
 
 
 class PeerMismatch(HandshakeFailed):

@@ -29,6 +29,7 @@ from functools import lru_cache
 from twisted_libp2p.errors import (
     NegotiationFailed,
     ProtocolViolation,
+    TwoInitiators,
     UnsupportedProtocol,
 )
 from twisted_libp2p.wire import varint
@@ -184,10 +185,8 @@ class Initiator:
     @ivar trailing: the bytes that came after the agreement.
     @ivar refusal: the reason of the failure, while the peer is still asked for its
         protocols.
-    @cvar farewell: no bytes, since there is nothing to send after a failure.
+    @ivar farewell: the bytes that are still to be sent after a failure.
     """
-
-    farewell = b""
 
     __slots__ = (
         "_ask",
@@ -197,6 +196,7 @@ class Initiator:
         "_messages",
         "_protocols",
         "agreed",
+        "farewell",
         "refusal",
         "trailing",
     )
@@ -222,7 +222,7 @@ class Initiator:
         self._index = 0
         self.refusal: UnsupportedProtocol | None = None
         self.agreed: str | None = None
-        self.trailing = b""
+        self.farewell = self.trailing = b""
 
     def start(self) -> bytes:
         """
@@ -238,6 +238,7 @@ class Initiator:
 
         @return: the bytes to send.
         @raise UnsupportedProtocol: the responder refused all proposals.
+        @raise TwoInitiators: it proposed a protocol itself.
         @raise NegotiationFailed: it answered something else.
         @raise ProtocolViolation: it does not speak multistream-select.
         """
@@ -273,11 +274,22 @@ class Initiator:
                     raise self.refusal
                 out += _LS
             else:
-                raise NegotiationFailed(
-                    f"proposed {self._protocols[self._index]},"
-                    f" and the peer answered {text[:80]!r}"
-                )
+                raise self._failure(text)
         return out
+
+    def _failure(self, text: str) -> NegotiationFailed:
+        """
+        Return the error for another answer.
+        """
+        message = (
+            f"proposed {self._protocols[self._index]}, and the peer answered"
+            f" {text[:80]!r}"
+        )
+        if not text.startswith("/"):
+            return NegotiationFailed(message)
+        # An abort could keep our own proposal from the peer.
+        self.farewell = _NA
+        return TwoInitiators(PROTOCOL_ID, message)
 
     def _next(self, messages: _Messages) -> str | None:
         try:

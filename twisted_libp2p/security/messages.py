@@ -35,6 +35,16 @@ class MessageBuffer:
         """
         self._data += data
 
+    @property
+    def length(self) -> int | None:
+        """
+        The size of the next message, in bytes; None before it is known.
+        """
+        if len(self._data) < self._prefix.size:
+            return None
+        length: int = self._prefix.unpack_from(self._data)[0]
+        return length
+
     def take(self, minimum: int, maximum: int) -> bytes | None:
         """
         Take out the next message.
@@ -45,10 +55,10 @@ class MessageBuffer:
         @raise InvalidInput: it has another size; this is raised before any byte of the
             message has arrived.
         """
-        start = self._prefix.size
-        if len(self._data) < start:
+        length = self.length
+        if length is None:
             return None
-        length: int = self._prefix.unpack_from(self._data)[0]
+        start = self._prefix.size
         if not minimum <= length <= maximum:
             raise InvalidInput(f"it has {length} bytes")
         end = start + length

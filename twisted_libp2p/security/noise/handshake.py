@@ -17,6 +17,7 @@ from typing import ClassVar, Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from twisted_libp2p.errors import TwoInitiators
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Handshake, Role, Secured
 from twisted_libp2p.security.messages import MessageBuffer
@@ -71,10 +72,13 @@ NOISE: Final[dict[tuple[NoiseState, str], tuple[NoiseState, str | None]]] = {
     (NoiseState.AWAITS_THIRD, "failure"): (NoiseState.FAILED, None),
 }
 
+#: The size of the first message, in bytes.
+_FIRST: Final = 32
+
 # The minimum and maximum size of each message, in bytes.  The first has no payload:
 # nothing in it would be secret or proven (rust-libp2p refuses one, too).
 _SIZES: Final[dict[Enum, tuple[int, int]]] = {
-    NoiseState.AWAITS_FIRST: (32, 32),
+    NoiseState.AWAITS_FIRST: (_FIRST, _FIRST),
     NoiseState.AWAITS_SECOND: (32 + 48 + 16, LONGEST_HANDSHAKE_MESSAGE),
     NoiseState.AWAITS_THIRD: (48 + 16, LONGEST_HANDSHAKE_MESSAGE),
 }
@@ -125,6 +129,10 @@ class NoiseHandshake(MessageHandshake):
         return self.happened("initiate" if self._initiator else "respond")
 
     def _sizes(self) -> tuple[int, int]:
+        if self.state is NoiseState.AWAITS_SECOND and self._buffer.length == _FIRST:
+            # An abort could keep our own first message from the peer.
+            self.farewell = b""
+            raise TwoInitiators(PROTOCOL_ID)
         return _SIZES[self.state]
 
     def _sendFirst(self, _: bytes) -> bytes:

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 from OpenSSL import SSL
 
-from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.errors import HandshakeFailed, TwoInitiators
 from twisted_libp2p.interfaces import Handshake, Role
 from twisted_libp2p.security.steps import Effects, SteppedHandshake
 from twisted_libp2p.security.tls.channel import TLSChannel, explain, said
@@ -31,6 +31,12 @@ __all__ = ["LONGEST_HANDSHAKE", "TLS", "TLSHandshake", "TLSState"]
 #: Maximum number of bytes of a peer's whole handshake.  The longest honest one, with
 #: RSA keys of 8192 bits for the identity and the certificate, has less than 8 KiB.
 LONGEST_HANDSHAKE: Final = 16 * 1024
+
+
+#: The type of a record of a handshake, and that of the first message of a client, which
+#: is the sixth byte.
+_HELLO: Final = b"\x16\x01"
+_RECOGNIZED: Final = 6
 
 
 class TLSState(Enum):
@@ -86,6 +92,8 @@ class TLSHandshake(SteppedHandshake):
         self._initiator = handshake.role is Role.CLIENT
         self._contexts = contexts
         self._hello = Hello()
+        # The first bytes of a server.
+        self._head: bytes | None = b"" if self._initiator else None
         self._received = 0
         self._tls: SSL.Connection
 
@@ -111,6 +119,14 @@ class TLSHandshake(SteppedHandshake):
                 return b""
             data = hello
             self.happened("first message", hello)
+        elif self._head is not None:
+            # However the bytes are cut: OpenSSL gets none before they are judged.
+            self._head += data
+            if len(self._head) < _RECOGNIZED:
+                return b""
+            data, self._head = self._head, None
+            if data[:1] + data[5:6] == _HELLO:
+                raise TwoInitiators(PROTOCOL_ID)
         # A read may also bring data after the handshake, which is not limited.
         room = LONGEST_HANDSHAKE - self._received
         self._received += len(data)
