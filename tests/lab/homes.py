@@ -70,12 +70,16 @@ class HomesTestCase(LabTestCase):
 
     def program(self, space: Space, *arguments: str) -> Program:
         """
+        Start a program of Python in a place; it is stopped after the test.
+        """
+        return self.command(space, sys.executable, *arguments)
+
+    def command(self, space: Space, *command: str) -> Program:
+        """
         Start a program in a place; it is stopped after the test.
         """
         program = Program()
-        ReactorIn(reactor, space).spawnProcess(
-            program, sys.executable, [sys.executable, *arguments], env=None
-        )
+        ReactorIn(reactor, space).spawnProcess(program, command[0], command, env=None)
         self.addCleanup(program.stop)
         return program
 
