@@ -36,7 +36,7 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.script import idsOf, oneLine
-from twisted_libp2p.tools import pairing, transfer
+from twisted_libp2p.tools import pairing, topics, transfer
 from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
 from twisted_libp2p.tools.stdio import joinStandard
@@ -287,6 +287,8 @@ _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "forward": forward,
     "send": transfer.send,
     "receive": transfer.receive,
+    "publish": topics.publish,
+    "subscribe": topics.subscribe,
     "invite": pairing.invite,
     "accept": pairing.accept,
     "status": pairing.status,

@@ -224,7 +224,7 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
     if options["perf"]:
         node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
     addReaching(node, options)
-    for service in options.discoveries(network):
+    for service in (*options.discoveries(network), *options.pubsub()):
         node.add(service)
     dht = options.dht()
     if dht is not None:

@@ -27,6 +27,7 @@ from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.processes import ProcessOptions
+from twisted_libp2p.options.topics import TopicServiceOptions
 from twisted_libp2p.options.tunnels import TunnelOptions
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.quic.backends import installed
@@ -44,7 +45,14 @@ __all__ = ["Options"]
 _log = Logger()
 
 
-class Options(FindingOptions, DHTOptions, TunnelOptions, ProcessOptions, ConfigOptions):
+class Options(
+    FindingOptions,
+    DHTOptions,
+    TunnelOptions,
+    TopicServiceOptions,
+    ProcessOptions,
+    ConfigOptions,
+):
     """
     The command line of a node.
     """

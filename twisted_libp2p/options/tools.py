@@ -29,6 +29,7 @@ from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.options.output import OutputOptions
 from twisted_libp2p.options.shells import SHELLS
+from twisted_libp2p.options.topics import PublishOptions, SubscribeOptions
 from twisted_libp2p.options.transfer import ReceiveOptions, SendOptions
 from twisted_libp2p.options.tunnels import ForwardOptions
 from twisted_libp2p.protocols.perf import MAX_SIZE, Header
@@ -260,6 +261,8 @@ class ToolOptions(CommandOptions):
         ["forward", None, ForwardOptions, "make a port here a protocol of a peer"],
         ["send", None, SendOptions, "send a file to a peer"],
         ["receive", None, ReceiveOptions, "receive files into a folder"],
+        ["publish", None, PublishOptions, "publish the lines of stdin in a topic"],
+        ["subscribe", None, SubscribeOptions, "print the messages of a topic"],
         ["invite", None, ControlOptions, "let another machine pair with our node"],
         ["accept", None, AcceptOptions, "pair with the node that has made a ticket"],
         ["status", None, StatusOptions, "print the state of our running node"],

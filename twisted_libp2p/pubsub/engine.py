@@ -393,12 +393,8 @@ class Engine:
 
     def _isFull(self, name: str) -> bool:
         """
-        Return whether no queue to a peer of a topic has room, or a subscriber here has
-        none.
+        Return whether no queue to a peer of a topic has room.
         """
-        topic = self.topics.get(name)
-        if topic is not None and topic.blocks:
-            return True
         full = False
         for key, each in self.router.neighbours.of(name).items():
             if each.version:

@@ -48,8 +48,7 @@ class Publisher:
         @param maximum: the size of the largest RPC in bytes.
         @param validate: asks the validators of the topic.
         @param peers: returns the number of peers of a topic that would get messages.
-        @param full: returns whether no queue to a peer of a topic has room, or a
-            subscriber here has none.
+        @param full: returns whether no queue to a peer of a topic has room.
         @param send: queues a message for all its peers.
         """
         self._identity = identity
@@ -98,10 +97,7 @@ class Publisher:
             raise NoPeers(topic, "no connected peer has subscribed: wait with ready=1")
         while self._full(topic):
             if not wait:
-                raise QueuesFull(
-                    topic,
-                    "all queues to peers, or one to a subscriber here, are full",
-                )
+                raise QueuesFull(topic, "all queues to peers are full")
             await self._changed()
         receipt = Receipt(message.id)
         self._send(message, receipt)

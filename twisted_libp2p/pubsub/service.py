@@ -227,12 +227,6 @@ class PubSub(Service):
         rules = self._engine.router.joined.get(name, self._engine.rules)
         return self._engine.publisher.publish(name, data, rules, ready, alone, wait)
 
-    def relieved(self) -> None:
-        """
-        Let publishers go on: a subscriber of this node has room again.
-        """
-        self._engine.publisher.changed()
-
     def setValidators(self, name: str, validators: Sequence[Validator]) -> None:
         """
         Replace the validators of a topic.

@@ -68,8 +68,8 @@ class Topic:
         @param data: its content.
         @param ready: the number of subscribed peers to wait for.
         @param alone: whether a topic without peers is right: C{ready} is 0 then.
-        @param wait: whether to wait while the queues to all peers are full, or a
-            subscriber of this node has no room.
+        @param wait: whether to wait while the queues to all peers are full.  It never
+            waits for a subscriber of this node, which may be the caller.
         @return: fires with a L{Receipt} when it is queued for peers.  Fails with
             L{InvalidMessage<twisted_libp2p.errors.InvalidMessage>},
             L{MessageTooLarge<twisted_libp2p.errors.MessageTooLarge>},
@@ -178,7 +178,6 @@ class Topic:
             held, self._held = self._held, []
             for each in held:
                 each.release(self)
-            self._service.relieved()
 
     def _ended(self, subscription: Subscription) -> None:
         self._subscriptions.remove(subscription)
