@@ -21,6 +21,7 @@ __all__ = ["ProcessOptions"]
 _ALONE = {
     "relay-service": "a relay has the connections of both sides in one process",
     "rendezvous-service": "each process would keep registrations of its own",
+    "pubsub": "each process would join the topics under the same peer id",
     "open": "each process would listen there; run a second node for tunnels to peers",
     "port-mapping": "each process would map the ports, and take them back when it ends",
     "share-ports": "the processes share the ports without it",

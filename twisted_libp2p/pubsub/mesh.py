@@ -72,7 +72,7 @@ class Mesh:
         for each in first:
             if len(mesh) < self._parameters.degree and self._fits(each, topic, mesh):
                 self._graft(topic, each)
-        self._fill(topic, self._parameters.degree)
+        self._fill(topic, self._parameters.degree - len(mesh))
 
     def exit(self, topic: str) -> None:
         """

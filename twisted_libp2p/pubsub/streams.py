@@ -7,7 +7,7 @@ The two streams between pubsub peers: each side writes on the one that it has op
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -22,7 +22,10 @@ from twisted_libp2p.wire.frames import FrameBuffer, delimit
 if TYPE_CHECKING:
     from twisted_libp2p.pubsub.link import Link
 
-__all__ = ["InboundStream", "OutboundStream"]
+__all__ = ["MAX_EMPTY", "InboundStream", "OutboundStream"]
+
+#: Maximum number of empty RPCs in a row, each of which is a single byte.
+MAX_EMPTY: Final = 1000
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -116,6 +119,7 @@ class InboundStream(Protocol):
     _reading = False
     _paused = False
     _over = False
+    _empty = 0
 
     _link: Link | None = None
 
@@ -155,7 +159,10 @@ class InboundStream(Protocol):
                 frame = next(self._frames, None)
                 if frame is None:
                     break
-                if frame and self._link is not None:
+                if not frame:
+                    self._skip()
+                elif self._link is not None:
+                    self._empty = 0
                     self._link.received(RPC.fromBytes(frame))
         except (InvalidInput, ProtocolViolation) as error:
             self.end(ErrorCode.PROTOCOL_VIOLATION)
@@ -163,6 +170,16 @@ class InboundStream(Protocol):
                 self._link.violated(str(error))
         finally:
             self._reading = False
+
+    def _skip(self) -> None:
+        """
+        Skip an empty RPC, which is legal.
+
+        @raise ProtocolViolation: it is one of many.
+        """
+        self._empty += 1
+        if self._empty > MAX_EMPTY:
+            raise ProtocolViolation("pubsub", f"{self._empty} empty RPCs in a row")
 
     def pause(self) -> None:
         """

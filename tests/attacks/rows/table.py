@@ -24,6 +24,7 @@ from tests.attacks.rows import (
 )
 from tests.attacks.rows.gatewaytable import PORTMAP_ROWS
 from tests.attacks.rows.meetingtable import MEETING_ROWS
+from tests.attacks.rows.publishingtable import PUBSUB_ROWS
 from tests.attacks.rows.quictable import QUIC_ROWS
 from tests.attacks.rows.reachtable import REACH_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
@@ -368,4 +369,5 @@ ROWS = (
     *DHT_ROWS,
     *PORTMAP_ROWS,
     *MEETING_ROWS,
+    *PUBSUB_ROWS,
 )
