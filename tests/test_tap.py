@@ -685,7 +685,7 @@ class ProgramTests(ProgramTestCase):
         )
         await self.ready(program)
         said = (program.out + program.err).decode()
-        ports = re.findall(r"(?:status|metrics) on 127\.0\.0\.1:(\d+)", said)
+        ports = re.findall(r"on http://127\.0\.0\.1:(\d+)/", said)
         self.assertEqual(len(ports), 2, said)
         agent = Agent(reactor)
         for port, path, word in (

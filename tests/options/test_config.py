@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+from twisted.application.twist._options import TwistOptions
 from twisted.python.usage import CoerceParameter
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -186,3 +187,22 @@ class ConfigTests(SynchronousTestCase):
         options.parseOptions(["--config=it.toml"])
         os.chdir(here)
         self.assertEqual(options.reread()["echo"], 1)
+
+
+class MistakeTests(SynchronousTestCase):
+    """
+    Mistakes in the command line of a node.
+    """
+
+    def test_oneLine(self) -> None:
+        """
+        C{twist} ends with one line, and does not print a screen of options.
+        """
+        twist = TwistOptions()
+        with self.assertRaises(SystemExit) as raised:
+            twist.parseOptions(["libp2p", "--listne", "/ip4/127.0.0.1/tcp/0"])
+        self.assertEqual(
+            str(raised.exception),
+            "libp2p: there is no option --listne: choose from --listen, --no-listen;"
+            " twist libp2p --help lists all options",
+        )

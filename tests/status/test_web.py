@@ -10,6 +10,7 @@ import socket
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import CannotListenError
@@ -91,6 +92,26 @@ class ConnectionTests(SynchronousTestCase):
         self.failureResultOf(service.whenListening(), ConfigurationError)
         self.successResultOf(service.stopService())
         self.successResultOf(self.service.stopService())
+
+
+class PlaceTests(SynchronousTestCase):
+    """
+    The place of a site in the log.
+    """
+
+    def test_url(self) -> None:
+        """
+        It is a URL, which a terminal lets its user click, unless no browser can open
+        the site.
+        """
+        service = WebService(MemoryReactorClock(), "tcp:0", site)
+        unix = UNIXAddress("socket")
+        for address, shown in (
+            (IPv4Address("TCP", "127.0.0.1", 80), "http://127.0.0.1:80/"),
+            (IPv6Address("TCP", "::1", 80), "http://[::1]:80/"),
+            (unix, unix),
+        ):
+            self.assertEqual(service.placeOf(address), shown)
 
 
 class PortTests(TestCase):

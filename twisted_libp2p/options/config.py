@@ -93,11 +93,19 @@ class ConfigOptions(CommandOptions):
         """
         Read the command line, and the file that it names.
 
-        @raise SystemExit: the file has a mistake, which the text says; or the settings
-            were printed.
+        @raise SystemExit: the command line or the file has a mistake, which the text
+            says; or the settings were printed.
+        @raise UsageError: the command line has a mistake, and no program reads it.
         """
         try:
             super().parseOptions(options)
+        except UsageError as error:
+            if self.parent is None:
+                raise
+            # C{twist} and C{twistd} would print all options too, a screen long.
+            raise SystemExit(
+                f"libp2p: {error}; twist libp2p --help lists all options"
+            ) from None
         except ConfigurationError as error:
             # All options of the help would follow the text of a UsageError.
             raise SystemExit(f"libp2p: {error}") from None

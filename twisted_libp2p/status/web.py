@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
@@ -149,6 +150,17 @@ class WebService(LocalService):
         root, self._close = self._build()
         self._door = _Door(_Site(root, reactor=self.reactor))
         return self._door
+
+    def placeOf(self, address: IAddress) -> object:
+        """
+        Return the URL of the site, if a browser can open it.
+        """
+        match address:
+            case IPv4Address():
+                return f"http://{address.host}:{address.port}/"
+            case IPv6Address():
+                return f"http://[{address.host}]:{address.port}/"
+        return address
 
     async def closed(self) -> None:
         """

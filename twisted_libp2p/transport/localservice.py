@@ -11,6 +11,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred
 from twisted.internet.interfaces import (
+    IAddress,
     IListeningPort,
     IProtocolFactory,
     IStreamServerEndpoint,
@@ -64,6 +65,12 @@ class LocalService(Service):
         """
         raise NotImplementedError
 
+    def placeOf(self, address: IAddress) -> object:
+        """
+        Return the address of the port as the log shows it.
+        """
+        return address
+
     async def closed(self) -> None:
         """
         End what is left after a stop of listening.  By default nothing is.
@@ -97,7 +104,8 @@ class LocalService(Service):
 
     def _succeeded(self, port: IListeningPort) -> IListeningPort:
         self._port = port
-        self._log.info("{name} on {address}", name=self.name, address=port.getHost())
+        address = self.placeOf(port.getHost())
+        self._log.info("{name} on {address}", name=self.name, address=address)
         return port
 
     def _failed(self, reason: Failure) -> Any:
