@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from twisted_libp2p.address.paths import pathText, takePath
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME, Protocol
+from twisted_libp2p.address.usual import IP4, IP4_TCP_SIZE, TCP, UDP_QUIC, usualText
 from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.printable import printable
@@ -35,7 +36,6 @@ MAX_COMPONENTS: Final = 16
 
 # The encoding of any IPv4 address with a TCP port: the codes of the two protocols, and
 # the size of both.
-_IP4, _TCP, _IP4_TCP_SIZE = 4, 6, 8
 _IP4_TCP_NAMES: Final = ("ip4", "tcp")
 
 # The sizes of values, by the codes of the protocols whose value may be any bytes.
@@ -49,7 +49,6 @@ _PLAIN: Final = {
 _IP6: Final = 41
 _P2P: Final = varint.encode(421)
 _CIRCUIT: Final = varint.encode(290)
-_UDP_QUIC: Final = varint.encode(273) + varint.encode(461)
 
 # An example for messages of errors.
 _EXAMPLE: Final = "/ip4/192.0.2.1/tcp/4001"
@@ -137,7 +136,7 @@ class Multiaddr:
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
         # Any bytes are an IPv4 address and a port.
-        usual = len(data) == _IP4_TCP_SIZE and data[0] == _IP4 and data[5] == _TCP
+        usual = len(data) == IP4_TCP_SIZE and data[0] == IP4 and data[5] == TCP
         if not (usual or _isPlain(data)):
             for _ in _parseBytes(data):
                 pass
@@ -161,10 +160,10 @@ class Multiaddr:
         The names of the protocols.
         """
         encoded = self._encoded
-        if len(encoded) == _IP4_TCP_SIZE and encoded[0] == _IP4 and encoded[5] == _TCP:
+        if len(encoded) == IP4_TCP_SIZE and encoded[0] == IP4 and encoded[5] == TCP:
             # This is what most addresses are, and asked for many times.
             return _IP4_TCP_NAMES
-        if encoded[5:7] + encoded[9:] == _UDP_QUIC and encoded[0] == _IP4:
+        if encoded[5:7] + encoded[9:] == UDP_QUIC and encoded[0] == IP4:
             return ("ip4", "udp", "quic-v1")
         return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
 
@@ -174,7 +173,7 @@ class Multiaddr:
         The name of the first protocol; empty for an address without components.
         """
         encoded = self._encoded
-        if encoded and encoded[0] == _IP4:
+        if encoded and encoded[0] == IP4:
             return _IP4_TCP_NAMES[0]
         for protocol, *_ in _cut(encoded):
             return protocol.name
@@ -196,13 +195,13 @@ class Multiaddr:
         """
         encoded = self._encoded
         first = encoded[0] if encoded else None
-        if first == _IP4:
+        if first == IP4:
             return encoded[1:5]
         if first == _IP6:
             return encoded[1:17]
         for protocol, _, start, end in _cut(encoded):
             if protocol.name != "ip6zone":
-                return encoded[start:end] if protocol.code in (_IP4, _IP6) else None
+                return encoded[start:end] if protocol.code in (IP4, _IP6) else None
         return None
 
     def value(self, name: str) -> str | None:
@@ -277,12 +276,12 @@ class Multiaddr:
         encoded = self._encoded
         if _P2P not in encoded:
             return None
-        if encoded.startswith(_P2P, _IP4_TCP_SIZE):
-            start = _IP4_TCP_SIZE + len(_P2P) + 1
-            usual = encoded[0] == _IP4 and encoded[5] == _TCP
+        if encoded.startswith(_P2P, IP4_TCP_SIZE):
+            start = IP4_TCP_SIZE + len(_P2P) + 1
+            usual = encoded[0] == IP4 and encoded[5] == TCP
             if usual and encoded[start - 1] == len(encoded) - start < 0x80:
                 # The id is all that follows an IPv4 address and a port.
-                return _IP4_TCP_SIZE, start
+                return IP4_TCP_SIZE, start
         *_, (protocol, begin, start, _) = _cut(self._encoded)
         return (begin, start) if protocol.name == "p2p" else None
 
@@ -314,7 +313,7 @@ class Multiaddr:
         return bool(self._encoded)
 
     def __str__(self) -> str:
-        return _textOf(self)
+        return usualText(self._encoded) or _textOf(self)
 
     def __repr__(self) -> str:
         return printable(f"<Multiaddr {self}>")

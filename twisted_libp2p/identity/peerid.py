@@ -186,7 +186,7 @@ class PeerID:
 
     def __str__(self) -> str:
         if self._text is None:
-            self._text = base58.b58encode(self._multihash).decode()
+            self._text = _textOf(self._multihash)
         return self._text
 
     def __repr__(self) -> str:
@@ -204,6 +204,15 @@ class PeerID:
 
     def __hash__(self) -> int:
         return hash(self._multihash)
+
+
+@lru_cache(256)
+def _textOf(multihash: bytes) -> str:
+    """
+    Return an id in text.  Each connection has its own object for a peer, and is logged
+    with its text, which takes 20 microseconds to make.
+    """
+    return base58.b58encode(multihash).decode()
 
 
 @lru_cache(128)

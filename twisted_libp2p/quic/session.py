@@ -59,6 +59,8 @@ CLOSE_TIMEOUT = 2.0
 
 Event = tuple[object, ...]
 
+_log = Logger()
+
 
 @implementer(INativeSession, IMuxerSession, IFlushable)
 class QuicSession:
@@ -77,7 +79,6 @@ class QuicSession:
         "_early",
         "_host",
         "_line",
-        "_log",
         "_openings",
         "_owner",
         "_peer",
@@ -105,7 +106,6 @@ class QuicSession:
         @param host: the address of our end.
         @param peer: the address of the peer's end.
         """
-        self._log = Logger()
         self._line = line
         self._host = host
         self._peer = peer
@@ -306,7 +306,7 @@ class QuicSession:
             else:
                 self.connection.streamRefused()
         except Exception:
-            self._log.failure("no protocol for {stream}", stream=stream)
+            _log.failure("no protocol for {stream}", stream=stream)
         if self.phase is not RUNNING:
             if protocol is not None:
                 self.connection.streamClosed(stream, self._reason or connectionDone)
@@ -394,7 +394,7 @@ class QuicSession:
         try:
             self.connection.streamClosed(stream, reason)
         except Exception:
-            self._log.failure("the owner of {stream} raised", stream=stream)
+            _log.failure("the owner of {stream} raised", stream=stream)
         stream.protocol = None
 
     # IFlushable: the object that turns write to, which gets no bytes
