@@ -31,6 +31,7 @@ from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
 from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
+from twisted_libp2p.presence import Presence
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.status import serveMetrics, serveStatus
 from twisted_libp2p.transport.inherited import activated, initialEnvironment
@@ -229,6 +230,8 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
     dht = options.dht()
     if dht is not None:
         node.add(dht)
+    if options["presence"]:
+        node.add(Presence())
 
 
 def _addReports(node: Node, options: Options, reactor: Any) -> None:

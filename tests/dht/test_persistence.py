@@ -32,6 +32,7 @@ class DatabaseDouble:
     """
 
     placeholder = "?"
+    time = "0.0"
     failing = False
 
     def __init__(self, path: Path) -> None:

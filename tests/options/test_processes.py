@@ -79,6 +79,16 @@ class ProcessesTests(SynchronousTestCase):
             self.assertNotIn("\n", str(error))
         self.assertRaises(UsageError, make, "--processes=0")
 
+    def test_presence(self) -> None:
+        """
+        Presence needs a database.
+        """
+        database = f"--peerstore=sqlite:{self.mktemp()}"
+        node = make("--no-listen", "--presence", database)
+        self.assertIn("presence", {each.name for each in node.services})
+        error = self.assertRaises(Failed, make, "--no-listen", "--presence")
+        self.assertIn("postgresql:DSN", str(error))
+
     def test_memory(self) -> None:
         """
         The processes share the memory of the machine.

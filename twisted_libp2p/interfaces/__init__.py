@@ -39,6 +39,7 @@ The contracts between the rooms of twisted_libp2p::
     IGater              decides which peers are dialed and which are let in
     IExpendability      orders connections by how well the node can do without them
     IDatabase           a database that services of a node may share
+    IPresence           finds the processes that are connected to a peer
     IPeerRouting        finds the addresses of a peer
     IContentRouting     finds the peers that provide a key
     IDiscovery          finds the peers of a namespace
@@ -106,6 +107,7 @@ from twisted_libp2p.interfaces.peerstore import (
     IPeerStore,
     IProtocolBook,
 )
+from twisted_libp2p.interfaces.presence import IPresence
 from twisted_libp2p.interfaces.providers import (
     IMuxerProvider,
     IProvider,
@@ -223,6 +225,7 @@ __all__ = [
     "IPeerStore",
     "IPeerTransport",
     "IPortEndpoint",
+    "IPresence",
     "IProtocolBook",
     "IProvider",
     "IProxy",

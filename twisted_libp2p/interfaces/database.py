@@ -24,6 +24,9 @@ class IDatabase(Interface):
     """
 
     placeholder: str = Attribute("The placeholder of a value in a statement.")
+    time: str = Attribute(
+        "The expression, for a statement, of the seconds since 1970 by the database."
+    )
 
     def whenLoaded() -> Deferred[None]:
         """

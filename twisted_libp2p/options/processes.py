@@ -31,7 +31,7 @@ _ALONE = {
 
 class ProcessOptions(CommandOptions):
     """
-    The number of processes.
+    The number of processes, and their common knowledge.
 
     @ivar given: the arguments of the command line.
     """
@@ -44,6 +44,10 @@ class ProcessOptions(CommandOptions):
             "number of processes that accept connections, started again if they end",
             whole(1),
         ],
+    ]
+
+    optFlags: ClassVar[list[Any]] = [
+        ["presence", None, "write to the database of --peerstore who is connected here"]
     ]
 
     given: Sequence[str] = ()

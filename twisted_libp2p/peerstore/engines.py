@@ -23,6 +23,11 @@ _LOCK: Final = 4
 _IDLE: Final = 3
 
 
+_POSTGRESQL_CLOCK: Final = (
+    "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """
@@ -37,6 +42,8 @@ class Engine:
     @ivar lockRow: what a SELECT ends with to lock the rows that it returns.
     @ivar clock: the time of the database; None if it is on this machine, and has
         this machine's clock.
+    @ivar seconds: the time of the database, or of this machine, as an expression
+        without values.
     @ivar place: the pseudo column of the place of a row, in which rows are deleted
         without a sequential scan.
     @ivar unhurried: the statement that lifts the limits of time from a transaction.
@@ -54,6 +61,7 @@ class Engine:
     hasTable: str
     lockRow: str
     clock: str | None
+    seconds: str
     place: str
     unhurried: str | None
     analyze: str | None
@@ -91,6 +99,7 @@ SQLITE: Final = Engine(
     hasTable="SELECT name FROM sqlite_master WHERE name = 'store'",
     lockRow="",
     clock=None,
+    seconds="((julianday('now') - 2440587.5) * 86400.0)",
     place="rowid",
     unhurried=None,
     analyze=None,
@@ -113,7 +122,8 @@ POSTGRESQL: Final = Engine(
     exclude="SELECT pg_advisory_xact_lock(7813594206911240)",
     hasTable="SELECT 1 WHERE to_regclass('store') IS NOT NULL",
     lockRow=" FOR UPDATE",
-    clock="CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)",
+    clock=_POSTGRESQL_CLOCK,
+    seconds=_POSTGRESQL_CLOCK,
     place="ctid",
     unhurried=(
         "SELECT set_config('statement_timeout', '0', true),"

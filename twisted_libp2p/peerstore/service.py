@@ -82,6 +82,8 @@ class PeerStoreService(MemoryPeerStore, Service):
     A peerstore whose facts are also in a database.
 
     @ivar turns: the turns at the database.
+    @ivar placeholder: the placeholder of a value in a statement.
+    @ivar time: the expression of the time of the database.
     """
 
     name = "peerstore"
@@ -108,6 +110,8 @@ class PeerStoreService(MemoryPeerStore, Service):
         super().__init__(reactor if clock is None else clock, limits)
         self._reactor = reactor
         self._backend = backend
+        self.placeholder = backend.schema.placeholder
+        self.time = backend.schema.engine.seconds
         self._stored = stored
         self._journal = self._book.journal = Journal(self._schedule)
         self._outages = Outages(backend.label, self.clock)
@@ -230,13 +234,6 @@ class PeerStoreService(MemoryPeerStore, Service):
             return failure
         self._outages.began(failure)
         return None
-
-    @property
-    def placeholder(self) -> str:
-        """
-        The placeholder of a value in a statement.
-        """
-        return self._backend.schema.placeholder
 
     def transact(self, work: Callable[..., Any], *arguments: object) -> Deferred[Any]:
         """
