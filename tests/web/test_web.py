@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import FileBodyProducer, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
@@ -21,6 +22,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from tests.protocols.connected import ConnectedTestCase
+from tests.tunnel.test_opening import WaitingHost
 from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -324,6 +326,32 @@ class WebTests(WebTestCase):
         for uri in (b"http://localhost/", b"libp2p://" + b"1" * 9000):
             requesting = self.agent.request(b"GET", uri)
             self.failureResultOf(requesting, InvalidInput)
+
+
+class RelayedTests(SynchronousTestCase):
+    """
+    A peer that is reached through a relay.
+    """
+
+    def test_wait(self) -> None:
+        """
+        Only the first request waits for a direct connection.
+        """
+        host = WaitingHost()
+        relayed = host.meet(serves=[HTTP_ID])
+        relayed.limited = True
+        agent = Agent(host)
+        uri = f"libp2p://{relayed.remotePeer}/".encode()
+        first = agent.request(b"GET", uri)
+        self.assertEqual(len(relayed.opened), 0)
+        ((waiting, _),) = host.waits
+        waiting.callback(None)
+        self.assertEqual(len(relayed.opened), 1)
+        second = agent.request(b"GET", uri)
+        self.assertEqual(len(relayed.opened), 2)
+        for each in (first, second):
+            each.addErrback(lambda _: None).cancel()
+        self.assertEqual(len(host.waits), 1)
 
 
 class LimitTests(WebTestCase):

@@ -6,6 +6,7 @@ The client: HTTP requests to peers.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail
@@ -27,6 +28,7 @@ from twisted_libp2p.interfaces import IHost
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.tunnel.opening import PeerEndpoint
 from twisted_libp2p.web.body import readSome
+from twisted_libp2p.web.guard import GuardedEndpoint
 from twisted_libp2p.web.places import WebPlace
 from twisted_libp2p.web.protocols import (
     HTTP_ID,
@@ -40,6 +42,9 @@ __all__ = ["Agent"]
 #: Seconds for the list of the protocols of a peer.
 PROTOCOLS_TIME: Final = 30.0
 
+#: Number of peers whose endpoints are kept.
+MAX_PEERS: Final = 64
+
 _MAX_URI: Final = 8192
 
 
@@ -51,12 +56,18 @@ class _PeerEndpoints:
 
     def __init__(self, host: IHost) -> None:
         self._host = host
+        # An endpoint knows whether its peer is reached through a relay alone.
+        self._endpoint = lru_cache(MAX_PEERS)(self._endpointOf)
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """
-        Return the endpoint of a URI, whose host is a peer id.
+        Return the endpoint of a URI, whose host is a peer id; the same one each time.
         """
-        return PeerEndpoint(self._host, PeerID.fromText(uri.host.decode()), HTTP_ID)
+        return self._endpoint(uri.host)
+
+    def _endpointOf(self, host: bytes) -> GuardedEndpoint:
+        peer = PeerID.fromText(host.decode())
+        return GuardedEndpoint(PeerEndpoint(self._host, peer, HTTP_ID))
 
 
 @implementer(IAgent)
