@@ -21,11 +21,12 @@ from twisted_libp2p.access.lists import AccessLists
 from twisted_libp2p.access.pairing import PairingService
 from twisted_libp2p.control.commands import commandsOf
 from twisted_libp2p.control.server import ControlService
+from twisted_libp2p.daemon.collecting import CollectionService
 from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.reloading import Reloading
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.interfaces import IPeerStore
+from twisted_libp2p.interfaces import IDatabase, IPeerStore
 from twisted_libp2p.node import Node
 from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
@@ -211,6 +212,8 @@ def _make(options: Options, reactor: Any, settings: WorkerSettings | None) -> No
     if os.name == "posix" and any(each is not None for each in files):
         HangupService(reactor, reload).setServiceParent(node)
     _addTunnels(node, options, access, reactor)
+    if IDatabase.providedBy(node.peerstore):
+        node.add(CollectionService())
     return node
 
 
