@@ -31,8 +31,8 @@ class Calculator(AMP):
     def sum(self, a: int, b: int) -> dict[str, int]:
         if a + b > 1000:
             raise OverflowError("too much for me")
-        peer = PeerAddress.of(self.transport).peerID
-        self.callRemote(Notice, text=f"computed for {peer.short()}")
+        peer = PeerAddress.of(self.transport).peerID.short()
+        self.callRemote(Notice, text=f"computed for {peer}")
         return {"total": a + b}
 
 
@@ -82,14 +82,12 @@ async def ask(reactor: Any, address: str) -> None:
             await student.callRemote(Sum, a=999, b=2)
         except OverflowError as error:
             print("as expected:", error)
-        await node.openStream(
-            address, "/calc/pb/1.0.0", factory := pb.PBClientFactory()
-        )
+        factory = pb.PBClientFactory()
+        await node.openStream(address, "/calc/pb/1.0.0", factory)
         bank = await factory.getRootObject()
         for amount in (10, 5):
             print("balance", await bank.callRemote("deposit", amount, Watcher()))
 
 
 if __name__ == "__main__":
-    tasks: dict[str, Any] = {"serve": serve, "ask": ask}
-    react(tasks[sys.argv[1]], sys.argv[2:])
+    react({"serve": serve, "ask": ask}[sys.argv[1]], sys.argv[2:])

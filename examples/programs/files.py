@@ -76,22 +76,17 @@ async def offer(reactor: Any, listen: str) -> None:
 async def fetch(reactor: Any, address: str, name: str) -> None:
     part = name + ".part"
     async with Node(reactor) as node:
-        answer = await node.ask(address, "/about/1.0.0", name.encode())
-        size, wanted = json.loads(answer)
+        size, known = json.loads(await node.ask(address, "/about/1.0.0", name.encode()))
         while not os.path.exists(part) or os.path.getsize(part) < size:
             try:
                 build = partial(Fetch, name, size)
-                stream = await node.openStream(address, "/files/1.0.0", build)
-                await stream.done
+                await (await node.openStream(address, "/files/1.0.0", build)).done
             except Libp2pError as error:
                 print("not yet:", error)
                 await deferLater(reactor, 1)
-    good = digest(part) == wanted
+    good = digest(part) == known
     print("\nchecksum", "good" if good else "BAD")
-    if good:
-        os.rename(part, name)
-    else:
-        os.remove(part)
+    os.rename(part, name if good else name + ".bad")
 
 
 if __name__ == "__main__":
