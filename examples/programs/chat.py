@@ -29,7 +29,8 @@ class Room:
             member.tell(say=text)
 
     def gone(self, event: PeerDisconnected) -> None:
-        if nick := self.nicks.pop(event.peer, None):
+        nick = self.nicks.pop(event.peer, None)
+        if nick and event.ending != "closed":  # not when we leave
             self.show(f"* {nick} {'has left' if event.ending == 'left' else 'is gone'}")
 
 
