@@ -5,6 +5,7 @@ Publish and subscribe: messages of a topic reach all its peers (floodsub, gossip
 """
 
 from twisted_libp2p.pubsub.actions import Validation
+from twisted_libp2p.pubsub.networks import ethereum, filecoin
 from twisted_libp2p.pubsub.parameters import Parameters
 from twisted_libp2p.pubsub.profile import FLOODSUB, Profile
 from twisted_libp2p.pubsub.receipts import Receipt
@@ -36,6 +37,8 @@ __all__ = [
     "TopicScore",
     "Validation",
     "decayFactor",
+    "ethereum",
+    "filecoin",
     "idOfAuthor",
     "idOfContent",
 ]

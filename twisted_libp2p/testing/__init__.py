@@ -4,7 +4,8 @@
 Doubles and conformance suites, for the tests of those who use this package.
 
 L{nodes} has whole nodes in memory, for tests of protocols; L{host} has a node without
-a network, for tests of services; L{pump} joins two
+a network, for tests of services; L{topics} has thousands of routers of gossipsub in
+virtual time; L{pump} joins two
 protocols in memory and moves their bytes by hand; L{producer} notes when a
 transport is full; L{muxer}, L{security}, L{transport}, L{peerstore} and L{quic} have
 the tests that every muxer, stream, security protocol, transport, peerstore and backend
@@ -22,6 +23,7 @@ from twisted_libp2p.testing.peerstore import PeerStoreConformance
 from twisted_libp2p.testing.pump import Pump
 from twisted_libp2p.testing.quic import QuicBackendConformance
 from twisted_libp2p.testing.security import SecurityConformance
+from twisted_libp2p.testing.topics import TopicNetwork
 from twisted_libp2p.testing.transport import TransportConformance
 
 __all__ = [
@@ -34,5 +36,6 @@ __all__ = [
     "SecurityConformance",
     "SessionConformance",
     "StreamConformance",
+    "TopicNetwork",
     "TransportConformance",
 ]

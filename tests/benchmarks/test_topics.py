@@ -1,0 +1,29 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for L{benchmarks.topics}: a small network in virtual time.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import fromstring
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from benchmarks.topics import line, plot, simulate
+
+
+class SimulationTests(SynchronousTestCase):
+    """
+    Thirty nodes.
+    """
+
+    def test_figures(self) -> None:
+        """
+        A run has its line, and its part of the picture.
+        """
+        figures = simulate(30, 2)
+        self.assertIn("2 messages, 100.00 % delivered", line("30 nodes", figures))
+        picture = plot([("30 nodes", figures), ("again", figures)])
+        fromstring(picture)
+        self.assertIn("30 nodes", picture)
