@@ -41,6 +41,7 @@ from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.status.finding import findingLines
 from twisted_libp2p.status.rate import Rate
 from twisted_libp2p.status.relays import relayLines
+from twisted_libp2p.status.tunnels import tunnelLines
 
 __all__ = ["Happening", "Observer"]
 
@@ -176,6 +177,7 @@ class Observer:
             "agent": printable(node.service(IdentifyService).agent),
             "addresses": [str(each) for each in node.addresses],
             "reachability": self._reachability(now),
+            "tunnels": list(map(printable, tunnelLines(node))),
             "backends": node.backends,
             "uptime": now - self._since,
             "peers": len({each.remotePeer for each in connections}),

@@ -181,6 +181,8 @@ function state(now) {
   at("noConnections").classList.toggle("hidden", now.connections.count > 0);
   fill(at("protocols"), now.protocols.shown, PROTOCOL);
   more("protocolMore", now.protocols);
+  at("tunnelsSection").hidden = !now.tunnels.length;
+  say(at("tunnels"), now.tunnels.join("\n"));
   at("reachabilitySection").hidden = !now.reachability.length;
   say(at("reachability"), now.reachability.join("\n"));
   at("noProtocols").classList.toggle("hidden", now.protocols.count > 0);
