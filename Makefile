@@ -165,6 +165,7 @@ docs: api
 .PHONY: diagrams
 diagrams: $(RUNTIME)
 	$(BIN)/python docs/make_diagrams.py
+	$(BIN)/python docs/make_sequences.py
 
 .PHONY: proto
 proto: $(PROTOC)
