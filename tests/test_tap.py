@@ -31,6 +31,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.discovery.meeting import DialFound
+from twisted_libp2p.discovery.providing import ProviderDiscovery
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
 from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError, DialFailed, Gated
@@ -389,6 +390,8 @@ class ServiceOptionsTests(SynchronousTestCase):
         self.assertEqual(len(node.routing), 1)
         self.assertEqual(node.service(RendezvousClient).namespaces, ["chess"])
         self.assertEqual(node.service(RendezvousPoint).registrations, 0)
+        node = make("--dht", "client", "--dht-prefix", "/a", "--namespace", "chess")
+        self.assertEqual(node.service(ProviderDiscovery).namespaces, ["chess"])
 
     def test_refused(self) -> None:
         """

@@ -233,6 +233,8 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
     dht = options.dht()
     if dht is not None:
         node.add(dht)
+        for service in options.meetings(dht):
+            node.add(service)
     if options["presence"]:
         node.add(Presence())
 

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
 from twisted_libp2p.discovery.meeting import DialFound
+from twisted_libp2p.discovery.providing import ProviderDiscovery
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
 from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError
-from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.interfaces import IContentRouting, IHostService
 from twisted_libp2p.options.command import whole
 from twisted_libp2p.options.looking import AskingOptions
 from twisted_libp2p.transport.private import PrivateNetwork
@@ -56,7 +57,7 @@ class FindingOptions(AskingOptions):
 
     def opt_namespace(self, name: str) -> None:
         """
-        register there under this name, and find its peers; may be repeated
+        be found by this name there, or in the DHT, and find peers; may be repeated
         """
         self["namespace"].append(name)
 
@@ -91,9 +92,19 @@ class FindingOptions(AskingOptions):
             raise ConfigurationError(
                 "--rendezvous needs --namespace NAME, such as --namespace chess"
             )
-        if names and not points:
+        if names and not points and self.get("dht") is None:
             raise ConfigurationError(
-                "--namespace needs --rendezvous ADDRESS, the point to register at"
+                "--namespace needs --rendezvous ADDRESS, the point to register at, or"
+                " --dht"
             )
         if points:
             yield RendezvousClient(points, names)
+
+    def meetings(self, routing: IContentRouting) -> Iterator[IHostService]:
+        """
+        Make the services that find peers by what they provide.
+
+        @param routing: the DHT.
+        """
+        if self["namespace"]:
+            yield ProviderDiscovery(routing, self["namespace"])
