@@ -226,6 +226,7 @@ _EMPTY: dict[str, Any] = {
     "protocols": _NOTHING,
     "served": [],
     "redials": [],
+    "tunnels": [],
     "rates": {name: [0] * 60 for name in ("opened", "closed", "streams")},
     "totals": {"opened": 0, "closed": 0, "streams": 0},
 }
