@@ -27,6 +27,13 @@ SIZE = 4 << 20
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 
+#: What is missing, in one line; None if nothing is.
+absent = (
+    "there is no OpenSSH: apt-get install openssh-server"
+    if SSHD is None or shutil.which("scp") is None
+    else None
+)
+
 # The server does not run as the root of this namespace, which cannot change its user.
 START = """\
 mount --bind {folder}/passwd /etc/passwd || exit 1
@@ -38,9 +45,6 @@ class SSHTests(HomesTestCase):
     """
     The two commands of docs/howto/tunnels.rst.
     """
-
-    if SSHD is None or shutil.which("scp") is None:
-        skip = "there is no OpenSSH: apt-get install openssh-server"
 
     async def setUp(self) -> None:  # type: ignore[override]
         super().setUp()
