@@ -35,6 +35,7 @@ class Database:
     A database of SQLite's in memory, with the time of a test.
 
     @ivar failing: whether all transactions fail.
+    @ivar times: the times that it takes instead of C{now}, as often as they last.
     """
 
     placeholder = "?"
@@ -43,7 +44,10 @@ class Database:
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:")
         self.now = 1000.0
-        self._connection.create_function("present", 0, lambda: self.now)
+        self.times: list[float] = []
+        self._connection.create_function(
+            "present", 0, lambda: self.times.pop() if self.times else self.now
+        )
         self.time = "present()"
 
     def whenLoaded(self) -> Deferred[None]:
@@ -272,6 +276,38 @@ class PresenceTests(SynchronousTestCase):
             ["the presence of peers is not written: the disk is full"] * 2
             + ["the presence of peers is written again"] * 2,
         )
+        self.assertEqual(self.where(connection.remotePeer), [self.one.presence.place])
+
+    def test_crowd(self) -> None:
+        """
+        Peers that come and go while the database fails need no memory; afterwards only
+        the connected ones are found.
+        """
+        before = self.one.connect()
+        self.advance()
+        self.database.failing = True
+        for connection in (before, *(self.one.connect() for _ in range(5))):
+            connection.connected = False
+            self.one.disconnect(connection)
+        after = self.one.connect()
+        self.advance(2 * INTERVAL)
+        self.assertEqual(self.one.presence._changes, {})
+        self.database.failing = False
+        self.advance()
+        self.assertEqual(self.where(before.remotePeer), [])
+        self.assertEqual(self.where(after.remotePeer), [self.one.presence.place])
+
+    def test_prolonged(self) -> None:
+        """
+        A process that prolongs its lease while another one is about to remove it keeps
+        its peers.
+        """
+        connection = self.one.connect()
+        self.advance()
+        # Both leases seem to have expired when the other process looks.
+        self.database.times = [self.database.now + LEASE + INTERVAL] * 2
+        self.two.write()
+        self.assertEqual(self.database.times, [])
         self.assertEqual(self.where(connection.remotePeer), [self.one.presence.place])
 
     def test_emptied(self) -> None:

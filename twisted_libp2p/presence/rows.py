@@ -52,7 +52,7 @@ class Rows:
             connection.execute(statement)
 
     def write(
-        self, connection: Any, changes: Mapping[str, bool], seconds: float
+        self, connection: Any, changes: Mapping[str, bool], seconds: float, afresh: bool
     ) -> bool:
         """
         Prolong the lease, write the changes, and remove the processes whose leases have
@@ -60,6 +60,7 @@ class Rows:
 
         @param changes: peers, and whether they are connected.
         @param seconds: the time from now until the lease expires.
+        @param afresh: whether to remove the peers that were written before.
         @return: whether there was a lease.  Without it, the peers that were written
             before are gone.
         """
@@ -70,8 +71,13 @@ class Rows:
             count: int = cursor.rowcount
             return count
 
-        run(f"DELETE FROM presence_peers WHERE place IN ({_EXPIRED})")
-        run("DELETE FROM presence_places WHERE expires < {now}")
+        cursor.execute(self._sql(f"{_EXPIRED} ORDER BY place"))
+        for (place,) in cursor.fetchall():
+            # Another transaction may have prolonged the lease meanwhile; its peers stay.
+            if run(
+                "DELETE FROM presence_places WHERE place = ? AND expires < {now}", place
+            ):
+                run("DELETE FROM presence_peers WHERE place = ?", place)
         renewed = run(
             "UPDATE presence_places SET expires = {now} + ? WHERE place = ?",
             seconds,
@@ -83,6 +89,8 @@ class Rows:
                 self._place,
                 seconds,
             )
+        if afresh:
+            run("DELETE FROM presence_peers WHERE place = ?", self._place)
         gone = [(each, self._place) for each, here in changes.items() if not here]
         come = [(each, self._place) for each, here in changes.items() if here]
         for statement, rows in (

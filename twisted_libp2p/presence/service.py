@@ -122,9 +122,13 @@ class Presence(Service):
 
     def _write(self) -> None:
         """
-        Write the changes, and prolong the lease.
+        Write the changes, and prolong the lease.  After a failure, write all peers
+        instead: in an outage any number of them may have come and gone.
         """
         self._call = None
+        if self._failed:
+            self._changes.clear()
+            self._noteAll()
         changes, self._changes = self._changes, {}
 
         def written(renewed: bool) -> None:
@@ -133,13 +137,14 @@ class Presence(Service):
                 self._noteAll()
 
         def failed(reason: Failure) -> Failure | Deferred[Any]:
-            self._changes = {**changes, **self._changes}
             # The tables may be missing.
             return self._database.transact(self._rows.prepare).addCallback(
                 lambda _: reason
             )
 
-        writing = self._database.transact(self._rows.write, changes, self._lease)
+        writing = self._database.transact(
+            self._rows.write, changes, self._lease, self._failed
+        )
         writing.addCallbacks(written, failed)
         self._writing = writing.addBoth(self._written)
 
