@@ -27,6 +27,10 @@ __all__ = ["Clients"]
 #: Seconds that a stream lasts.
 LASTS = 3.0
 
+#: The maximum number of clients at the same time, in multiples of those that come while
+#: a stream lasts: on a slow machine the others stay away.
+CROWD = 2.0
+
 
 class Words(Protocol):
     """
@@ -90,13 +94,15 @@ class Clients:
         self._idle: list[Node] = []
         self._all: list[Node] = []
         self._visits: set[Deferred[None]] = set()
+        self._room = 0
         self._loop = LoopingCall(self._begin)
         self._loop.clock = clock
 
     def start(self, rate: float) -> None:
         """
-        Let as many clients come in each second.
+        Let as many clients come in each second, as long as the machine keeps up.
         """
+        self._room = round(rate * LASTS * CROWD)
         self._loop.start(1 / rate)
 
     async def finish(self) -> None:
@@ -110,6 +116,8 @@ class Clients:
             await node.stopService()
 
     def _begin(self) -> None:
+        if len(self._visits) >= self._room:
+            return
         visit = ensureDeferred(self._visit())
         self._visits.add(visit)
         visit.addErrback(self._failed)

@@ -14,6 +14,7 @@ import signal
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
+from tests.faults import THOROUGH
 from tests.faults.clients import Clients
 from tests.processes import TWIST, ProgramTestCase
 
@@ -27,6 +28,9 @@ class RollTests(ProgramTestCase):
     """
     SIGHUP and SIGSTOP.
     """
+
+    if not THOROUGH:
+        skip = "it keeps all cores busy: make faults"
 
     async def test_roll(self) -> None:
         """
