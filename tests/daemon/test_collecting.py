@@ -82,11 +82,13 @@ class CollectionTests(SynchronousTestCase):
 
     def test_failed(self) -> None:
         """
-        A peerstore that cannot load yet is waited for again.
+        A peerstore that cannot load yet is waited for again; meanwhile garbage is
+        collected as usual.
         """
         later, self.loading = self.loading, fail(ConfigurationError("no database"))
         self.node.add(self.service)
         self.nodes.advance(0)
+        self.assertEqual(self.collector.threshold, (700, 10, 10))
         self.loading = later
         later.callback(None)
         self.assertEqual(self.collector.orders, [])

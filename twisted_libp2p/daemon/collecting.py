@@ -36,7 +36,8 @@ AGAIN: Final = 5.0
 class CollectionService(Service):
     """
     Makes no full collection while the peerstore loads, and leaves all objects out of
-    later ones that exist when it has loaded.  The program must be that of the node, as
+    later ones that exist when it has loaded.  If it cannot load at first, garbage is
+    collected as usual meanwhile.  The program must be that of the node, as
     this concerns all its objects.
     """
 
@@ -62,17 +63,22 @@ class CollectionService(Service):
         Postpone full collections until the peerstore has loaded.
         """
         super().startService()
-        usual: tuple[int, int, int] = self._collector.get_threshold()
-        self._usual = usual
-        self._collector.set_threshold(*usual[:2], RARELY)
+        self._postpone()
         # The peerstore starts with the node, perhaps after this service.
         self._wait(0.0)
+
+    def _postpone(self) -> None:
+        if self._usual is None:
+            usual: tuple[int, int, int] = self._collector.get_threshold()
+            self._usual = usual
+            self._collector.set_threshold(*usual[:2], RARELY)
 
     def _wait(self, seconds: float) -> None:
         self._call = self._host.clock.callLater(seconds, self._await)
 
     def _await(self) -> None:
         self._call = None
+        self._postpone()
         self._loading = self._host.peerstore.whenLoaded()
         self._loading.addCallbacks(self._loaded, self._failed)
 
@@ -82,6 +88,8 @@ class CollectionService(Service):
 
     def _failed(self, reason: Failure) -> None:
         if self.running and not reason.check(CancelledError):
+            # The database may be away for days, in which connections leave garbage.
+            self._restore()
             self._wait(AGAIN)
 
     def _restore(self) -> None:
