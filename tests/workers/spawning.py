@@ -6,7 +6,9 @@ A reactor whose processes are played by a test.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from errno import EAGAIN
 from typing import Any
 
 from twisted.internet.error import ProcessDone, ProcessTerminated
@@ -34,6 +36,7 @@ class Spawned:
     @ivar answers: the answer to a question by its subject; a question without an answer
         is kept waiting.
     @ivar waiting: the number of questions without an answer.
+    @ivar since: the event from which on it was last asked for its state.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Spawned:
         self.orders: list[dict[str, Any]] = []
         self.signals: list[str] = []
         self.waiting = 0
+        self.since: int | None = None
         self.answers: dict[str, Callable[[], Any]] = {"life": lambda: "running"}
         self._protocol = protocol
         self._channel = Channel(self._received)
@@ -66,6 +70,7 @@ class Spawned:
         self._channel.dataReceived(data)
 
     def _received(self, message: dict[str, Any]) -> None:
+        self.since = message.get("since", self.since)
         if not self.settings:
             self.settings = message
         elif "ask" not in message:
@@ -114,7 +119,10 @@ class SpawningReactor(MemoryReactorClock):
     Starts processes that a test plays.
 
     @ivar spawned: them, in order.
+    @ivar full: whether the system starts no further process.
     """
+
+    full = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +139,11 @@ class SpawningReactor(MemoryReactorClock):
     ) -> Spawned:
         """
         Start one.
+
+        @raise OSError: there are too many.
         """
+        if self.full:
+            raise BlockingIOError(EAGAIN, os.strerror(EAGAIN))
         number = 100 + len(self.spawned)
         process = Spawned(number, processProtocol, args, env, path, childFDs)
         self.spawned.append(process)

@@ -14,6 +14,7 @@ from tests.status.browsing import Browsing
 from tests.workers.spawning import SupervisorTestCase
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.testing import MemoryNodes
+from twisted_libp2p.workers.observer import FleetObserver, joined
 from twisted_libp2p.workers.pages import serveFleetMetrics, serveFleetStatus
 from twisted_libp2p.workers.process import ANSWER_TIME
 
@@ -81,6 +82,36 @@ class PagesTests(SupervisorTestCase):
         self.assertEqual(state["totals"]["opened"], 2 * one["totals"]["opened"])
         self.assertEqual(len(state["events"]), 2 * len(self.observer.since(0)))
         self.assertTrue(state["events"][0]["detail"].startswith("["))
+
+    def test_tunnels(self) -> None:
+        """
+        Each tunnel of each worker is a line with its number.
+        """
+        states = {}
+        for number in (1, 3):
+            states[number] = {**self.observer.snapshot(), "tunnels": ["/a: 0 open"]}
+        self.assertEqual(
+            joined(states)["tunnels"], ["[1] /a: 0 open", "[3] /a: 0 open"]
+        )
+
+    def test_eventsOnce(self) -> None:
+        """
+        The events of a worker that did not answer for a while come once.
+        """
+        observer = FleetObserver(self.reactor, self.supervisor)
+        silent, other = self.start()
+        for each in (silent, other):
+            each.answers["status"] = self.state
+        self.successResultOf(observer.refresh())
+        answers = dict(silent.answers)
+        silent.answers.clear()
+        refreshed = observer.refresh()
+        self.advance(ANSWER_TIME)
+        self.successResultOf(refreshed)
+        silent.answers.update(answers)
+        silent.report(answer=0, **{"is": "running"})
+        self.successResultOf(observer.refresh())
+        self.assertEqual(silent.since, self.observer.number)
 
     def test_starting(self) -> None:
         """

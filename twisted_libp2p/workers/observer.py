@@ -28,7 +28,7 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """
     Join the states of workers, each as L{Observer.snapshot
     <twisted_libp2p.status.observer.Observer.snapshot>} returns it: numbers are added,
-    and connections have the number of their process.
+    and connections and tunnels have the number of their process.
 
     @param states: the states by the number of the worker; there is at least one.
     """
@@ -50,6 +50,11 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "streams": _sums([state["streams"] for state in all_]),
         "protocols": _protocols(all_),
         "redials": [each for state in all_ for each in state["redials"]],
+        "tunnels": [
+            f"[{number}] {line}"
+            for number, state in states.items()
+            for line in state["tunnels"]
+        ],
         "rates": {
             name: [
                 sum(each)
@@ -190,7 +195,11 @@ class FleetObserver:
             self._states = {
                 each: answer["state"] for each, (_, answer) in found.items()
             }
-            self._next = {pid: answer["next"] for pid, answer in found.values()}
+            # A worker that has not answered in time may do so again.
+            living = [each.pid for each in self._supervisor.workers]
+            known = {pid: self._next[pid] for pid in living if pid in self._next}
+            heard = {pid: answer["next"] for pid, answer in found.values()}
+            self._next = {**known, **heard}
             self._keep({each: answer["events"] for each, (_, answer) in found.items()})
 
         gathered: Deferred[Any] = DeferredList(asking, consumeErrors=True)
