@@ -9,18 +9,37 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import closing
+from errno import EAGAIN
 
+from twisted.application.service import Service
 from twisted.internet.error import CannotListenError
 from twisted.logger import capturedLogs, formatEvent
+from zope.interface import implementer
 
 from tests.workers.spawning import ADDRESS, SupervisorTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.interfaces import IDrainable
 from twisted_libp2p.transport.inherited import InheritedSocket
 from twisted_libp2p.workers.place import FIRST_WAIT, LONGEST_WAIT
 from twisted_libp2p.workers.process import LONGEST_LINE, SILENCE, START_TIME
 from twisted_libp2p.workers.settings import VARIABLE
 from twisted_libp2p.workers.supervisor import END_TIME
+
+
+@implementer(IDrainable)
+class Reporting(Service):
+    """
+    A service that counts the drains.
+    """
+
+    drained = 0
+
+    def drain(self) -> None:
+        """
+        Count one.
+        """
+        self.drained += 1
 
 
 class StartTests(SupervisorTestCase):
@@ -142,6 +161,28 @@ class EndTests(SupervisorTestCase):
         self.assertEqual(self.supervisor.places[0].restarts, 6)
         self.assertEqual(self.lives(), ["serving", "serving"])
 
+    def test_noRoom(self) -> None:
+        """
+        If the system starts no further process for a while, it is tried again: for a
+        worker that has ended, and for one that does not answer.
+        """
+        ended, silent = self.start()
+        self.reactor.full = True
+        with capturedLogs() as events:
+            ended.end(1)
+            silent.answers.clear()
+            self.advance(SILENCE + 1)
+        reason = f"[Errno {EAGAIN}] {os.strerror(EAGAIN)}"
+        said = [formatEvent(each) for each in events]
+        for number in (1, 2):
+            self.assertIn(f"worker {number} cannot be started: {reason}", said)
+        self.assertEqual(self.lives(), ["silent"])
+        self.reactor.full = False
+        self.advance(LONGEST_WAIT)
+        self.assertEqual(self.lives(), ["starting", "silent", "starting"])
+        self.advance(START_TIME / 2)
+        self.assertEqual([each.signals for each in self.spawned], [[]] * 4)
+
     def test_silent(self) -> None:
         """
         A worker that answers no longer is replaced, and killed when its successor is
@@ -220,6 +261,19 @@ class EndTests(SupervisorTestCase):
         self.assertEqual(len(self.spawned), 2)
         # The socket is closed.
         socket.create_server(("127.0.0.1", port)).close()
+
+    def test_drainReported(self) -> None:
+        """
+        Services learn of the drain when it begins, such as the reports to systemd.
+        """
+        service = Reporting()
+        service.setServiceParent(self.supervisor)
+        workers = self.start()
+        drained = self.supervisor.drain()
+        self.assertEqual(service.drained, 1)
+        for each in workers:
+            each.end()
+        self.successResultOf(drained)
 
     def test_drainTooLong(self) -> None:
         """

@@ -73,7 +73,7 @@ class Rows:
 
         cursor.execute(self._sql(f"{_EXPIRED} ORDER BY place"))
         for (place,) in cursor.fetchall():
-            # Another transaction may have prolonged the lease meanwhile; its peers stay.
+            # Another transaction may have prolonged it meanwhile: then its peers stay.
             if run(
                 "DELETE FROM presence_places WHERE place = ? AND expires < {now}", place
             ):

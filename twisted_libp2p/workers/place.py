@@ -80,14 +80,24 @@ class Place:
 
     def replace(self) -> None:
         """
-        Start a successor, unless there is one.
+        Start a successor, unless there is one; try again later if the system has no
+        room for another process.
         """
         self._stopWaiting()
         if self.successor is None and not self._closed:
-            if self.worker is not None or self._failures:
-                self.restarts += 1
-            self.successor = self._spawn(self)
-            self._all.append(self.successor)
+            again = self.worker is not None or self._failures > 0
+            try:
+                self.successor = self._spawn(self)
+            except OSError as error:
+                self._log.error(
+                    "worker {number} cannot be started: {error}",
+                    number=self.number,
+                    error=str(error),
+                )
+                self._startLater(0.0)
+            else:
+                self.restarts += again
+                self._all.append(self.successor)
 
     def close(self) -> None:
         """
@@ -138,7 +148,14 @@ class Place:
             return
         if self.serving or self.successor is not None or self._closed:
             return
-        lived = self._clock.seconds() - worker.since
+        self._startLater(self._clock.seconds() - worker.since)
+
+    def _startLater(self, lived: float) -> None:
+        """
+        Plan the start of another worker.
+
+        @param lived: seconds that the last one has lived.
+        """
         self._failures = 1 if lived >= STEADY else self._failures + 1
         wait = min(FIRST_WAIT * 4.0 ** (self._failures - 1), LONGEST_WAIT)
         self._log.info(

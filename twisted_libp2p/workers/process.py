@@ -86,16 +86,16 @@ class WorkerProcess(ProcessProtocol):
         self._asked = 0
         self._answers: dict[int, Deferred[Any]] = {}
         self._heard = self._looked = clock.seconds()
-        self._late: IDelayedCall | None = clock.callLater(
-            START_TIME, self.happened, "late"
-        )
+        self._late: IDelayedCall | None = None
         self._asking: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """
-        Keep the process id, which Twisted forgets when the process has ended.
+        Keep the process id, which Twisted forgets when the process has ended, and wait
+        until the worker is ready.
         """
         self.pid = self.transport.pid
+        self._late = self._clock.callLater(START_TIME, self.happened, "late")
 
     def happened(self, event: str) -> None:
         """

@@ -46,10 +46,7 @@ class SupervisorService(Supervisor):
         """
         Start the workers.
         """
-        try:
-            super().startService()
-        except OSError as error:
-            raise self._failed(error) from None
+        super().startService()
         failures: list[Failure] = []
         for each in self.services:
             if isinstance(each, LocalService):

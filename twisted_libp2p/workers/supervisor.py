@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IDrainable
 from twisted_libp2p.node.conditions import Condition
 from twisted_libp2p.transport.binding import openTCP
 from twisted_libp2p.transport.inherited import InheritedSocket, bindingOf
@@ -202,6 +203,9 @@ class Supervisor(MultiService):
         self._ended.append(ended)
         self._rolling.clear()
         self._draining = True
+        for each in self.services:
+            if IDrainable.providedBy(each):
+                each.drain()
         for place in self.places:
             place.close()
         self._unbind()
