@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -21,6 +22,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 from twisted_libp2p.transport.memory.addresses import MemoryAddress
 from twisted_libp2p.transport.memory.transport import MemoryNetwork, MemoryTransport
+from twisted_libp2p.wire.frames import delimit
 
 Waiting = list[tuple[Multiaddr, IProtocolFactory, Deferred[Any]]]
 
@@ -76,6 +78,20 @@ class CrossingTransport(MemoryTransport):
         return Crossing(self.network, self._waiting, address)
 
 
+class Proposing(Protocol):
+    """
+    A listener that begins the negotiation itself.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Propose a protocol.
+        """
+        assert self.transport is not None
+        for each in (b"/multistream/1.0.0\n", b"/tls/1.0.0\n"):
+            self.transport.write(delimit(each))
+
+
 class CrossedTests(SynchronousTestCase):
     """
     Two nodes that dial each other at the same moment.
@@ -129,3 +145,46 @@ class CrossedTests(SynchronousTestCase):
         for dial in dials:
             failed = self.failureResultOf(dial, DialFailed).value
             self.assertIsInstance(failed.causes[0][1], TwoInitiators)
+
+    def test_fresh(self) -> None:
+        """
+        A dial that has to open a new connection does so, although there is another.
+        """
+        near, far = self.pair("noise", "noise")
+        older = self.nodes.result(
+            near.connect(far.addresses[0], DialOptions(fromListener=False))
+        )
+        options = DialOptions(fresh=True)
+        dials = [
+            one.connect(other.addresses[0], options)
+            for one, other in ((near, far), (far, near))
+        ]
+        self.nodes.advance(1)
+        newer, _ = map(self.successResultOf, dials)
+        self.assertIsNot(newer, older)
+
+    def test_lie(self) -> None:
+        """
+        A listener that begins itself is dialed once more; if the port of the first dial
+        was a new one, it is not.
+        """
+        network = self.nodes.network
+        address = Multiaddr("/memory/77")
+        dialed: list[Proposing] = []
+
+        def build() -> Proposing:
+            dialed.append(Proposing())
+            return dialed[-1]
+
+        factory = Factory.forProtocol(build)
+        endpoint = MemoryTransport(network).serverEndpoint(address)
+        port = self.nodes.result(endpoint.listen(factory))
+        self.addCleanup(port.stopListening)
+        node = self.nodes.start(security=["noise"])
+        for option, count in ((None, 2), (False, 1)):
+            dialed.clear()
+            dial = node.connect(address, DialOptions(fromListener=option))
+            self.nodes.advance(1)
+            failed = self.failureResultOf(dial, DialFailed).value
+            self.assertIsInstance(failed.causes[0][1], TwoInitiators)
+            self.assertEqual(len(dialed), count)

@@ -139,7 +139,6 @@ class Attempts:
         Try one address, and record the outcome.
 
         @param delay: the seconds for which it had to wait for its turn at the most.
-
         @return: None if it did not lead to the peer.
         """
         peer, bare = candidates.way(address)
@@ -222,11 +221,12 @@ class Attempts:
         try:
             return await self._speak(transport, peer, address, instead, options)
         except TwoInitiators:
-            if options.fromListener:
+            # The caller wants this port, or it was a new one, and the peer lies.
+            if options.fromListener is not None:
                 raise
         # The peer may dial again, too.
         await deferLater(self._clock, CROSSED_WAIT * self._random())
-        if peer is not None:
+        if peer is not None and not options.fresh:
             for existing in self._existing(peer):
                 if existing.connected:
                     return existing
