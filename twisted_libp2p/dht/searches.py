@@ -16,7 +16,7 @@ from twisted_libp2p.identity import PeerID
 
 __all__ = ["PeerSearch", "ProviderSearch", "ValueSearch"]
 
-#: The number of answers with addresses of a peer after which it counts as found: a
+#: The number of peers that have to name addresses of a peer until it counts as found: a
 #: single one may lie.
 ENOUGH_ANSWERS = 3
 
@@ -34,7 +34,7 @@ class PeerSearch:
     def __init__(self, target: PeerID, usable: Usable) -> None:
         self._target = target
         self._usable = usable
-        self._answers = 0
+        self._sources: set[PeerID] = set()
         self.addresses: dict[Multiaddr, None] = {}
 
     def answered(self, peer: PeerID, answer: Message) -> bool:
@@ -45,9 +45,10 @@ class PeerSearch:
         """
         mine = (each for each in answer.closer if each.peer == self._target)
         for each in self._usable(peer, mine):
-            self._answers += bool(each.addresses)
-            self.addresses.update(dict.fromkeys(each.addresses))
-        return self._answers >= ENOUGH_ANSWERS
+            if each.addresses:
+                self._sources.add(peer)
+                self.addresses.update(dict.fromkeys(each.addresses))
+        return len(self._sources) >= ENOUGH_ANSWERS
 
 
 class ProviderSearch:
