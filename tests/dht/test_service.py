@@ -10,7 +10,12 @@ from hashlib import sha256
 from itertools import combinations
 
 from tests.dht.case import PREFIX, PROTOCOL, DHTTestCase
-from twisted_libp2p.dht.events import CrowdedKey, ServerModeChanged, TableChanged
+from twisted_libp2p.dht.events import (
+    CrowdedKey,
+    LookupEnded,
+    ServerModeChanged,
+    TableChanged,
+)
 from twisted_libp2p.dht.lookups import START_TIME
 from twisted_libp2p.dht.netsize import NetworkSize
 from twisted_libp2p.dht.service import KademliaDHT
@@ -180,12 +185,15 @@ class CrowdTests(DHTTestCase):
         self.nodes.settle()
         alarms: list[CrowdedKey] = []
         own.events.subscribe(CrowdedKey, alarms.append)
+        ended: list[LookupEnded] = []
         key = b"a key"
+        own.events.subscribe(LookupEnded, ended.append, lambda it: it.report.key == key)
         self.assertEqual(len(self.nodes.result(dht.closest(key)).nearest), 3)
         self.patch(NetworkSize, "estimate", lambda *_: 100.0)
         self.patch(NetworkSize, "tooDense", lambda *_: True)
         self.assertEqual(len(self.nodes.result(dht.closest(key)).nearest), 6)
         self.assertEqual([len(each.report.nearest) for each in alarms], [3])
+        self.assertEqual([len(each.report.nearest) for each in ended], [3, 3, 6])
 
 
 class ContentTests(DHTTestCase):

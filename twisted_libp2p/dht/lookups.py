@@ -89,9 +89,9 @@ class Lookups:
         """
         await self._ready()
         report = await self._search(key, request, answered, skip, self._bounds, ())
-        if not self._record(report):
+        if not self._isCrowded(report):
             return report
-        # Whoever has crowded out the honest servers has to crowd out twice as many.
+        # A peer that has crowded out the honest servers has to crowd out more of them.
         return await self._search(
             key, request, answered, skip, self._wide, report.nearest
         )
@@ -106,7 +106,7 @@ class Lookups:
         known: Sequence[PeerID],
     ) -> Report:
         """
-        Run a lookup within bounds.
+        Run a lookup within bounds, and record it.
 
         @param known: peers to ask besides those of the table.
         """
@@ -115,9 +115,11 @@ class Lookups:
         lookup = Lookup(self._network, key, request, seeds, answered, bounds, skip=skip)
         self._running.add(lookup)
         try:
-            return await lookup.start()
+            report = await lookup.start()
         finally:
             self._running.discard(lookup)
+        self._record(report)
+        return report
 
     def entered(self) -> None:
         """
@@ -167,28 +169,33 @@ class Lookups:
             f" {self._network.protocol}; connect to a bootstrap peer of this network",
         )
 
-    def _record(self, report: Report) -> bool:
+    def _record(self, report: Report) -> None:
         """
-        Take the result of a lookup into account.
-
-        @return: whether the nearest servers are nearer than by chance.
+        Take the end of a lookup into account.
         """
-        crowded = False
-        now = self._network.clock.seconds()
         self.endings[report.ending] += 1
         self._reports[report.key] = report
         self._reports.move_to_end(report.key)
         if len(self._reports) > MAX_EXPLAINED:
             self._reports.popitem(last=False)
         if report.ending is Ending.COMPLETED:
-            target = placeOf(report.key)
-            places = [placeOf(each.toBytes()) for each in report.nearest]
-            size = self.size.estimate(now)
-            crowded = size is not None and self.size.tooDense(target, places, now)
-            if size is not None and crowded:
-                self._publish(CrowdedKey(time=now, report=report, size=size))
-            else:
-                self.size.observe(target, places, now)
             self._ended(report.key)
+        now = self._network.clock.seconds()
         self._publish(LookupEnded(time=now, report=report))
-        return crowded
+
+    def _isCrowded(self, report: Report) -> bool:
+        """
+        Check whether the nearest servers are nearer than by chance, and report it;
+        otherwise they count for the size of the network.
+        """
+        if report.ending is not Ending.COMPLETED:
+            return False
+        now = self._network.clock.seconds()
+        target = placeOf(report.key)
+        places = [placeOf(each.toBytes()) for each in report.nearest]
+        size = self.size.estimate(now)
+        if size is None or not self.size.tooDense(target, places, now):
+            self.size.observe(target, places, now)
+            return False
+        self._publish(CrowdedKey(time=now, report=report, size=size))
+        return True
