@@ -53,6 +53,7 @@ class ServiceTests(SynchronousTestCase):
             (("--subscribe", "news"), "--subscribe needs --pubsub"),
             (("--unsigned",), "--unsigned needs --pubsub"),
             (("--pubsub", "--subscribe", "n" * 1025), "a name of 1 to 1024 bytes"),
+            (("--pubsub", "--subscribe", "\udcff"), "a name of 1 to 1024 bytes"),
         ):
             error = self.assertRaises(ConfigurationError, self.services, *arguments)
             self.assertIn(words, str(error))
@@ -81,6 +82,7 @@ class ToolTests(SynchronousTestCase):
             (["publish"], "TOPIC is missing: libp2p publish [options] TOPIC"),
             (["publish", "news"], "no way to a peer: give --bootstrap ADDRESS"),
             (["publish", ""], "a topic needs a name of 1 to 1024 bytes"),
+            (["subscribe", "\udcff"], "a topic needs a name of 1 to 1024 bytes"),
             (["subscribe", "a", "--bootstrap", "/ip4/192.0.2.1/tcp/1"], "/p2p/"),
             (["subscribe", "a", "--count", "0"], "whole number from 1 up"),
         ):

@@ -20,7 +20,7 @@ from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.looking import AskingOptions
 from twisted_libp2p.options.output import OutputOptions
 from twisted_libp2p.pubsub import Profile, PubSub, SignaturePolicy, idOfContent
-from twisted_libp2p.pubsub.rpc import MAX_TOPIC_NAME
+from twisted_libp2p.pubsub.topic import topicName
 from twisted_libp2p.pubsub.topiclog import TopicLog
 from twisted_libp2p.transport.private import PrivateNetwork
 
@@ -28,19 +28,6 @@ __all__ = ["PublishOptions", "SubscribeOptions", "TopicServiceOptions"]
 
 #: Number of peers of the local network that a tool dials.
 _FOUND = 8
-
-
-def topicName(text: str) -> str:
-    """
-    Return the name of a topic.
-
-    @raise ConfigurationError: it is too long, or empty.
-    """
-    if not 1 <= len(text.encode(errors="surrogateescape")) <= MAX_TOPIC_NAME:
-        raise ConfigurationError(
-            f"a topic needs a name of 1 to {MAX_TOPIC_NAME} bytes, such as news"
-        )
-    return text
 
 
 class _PolicyOptions(CommandOptions):

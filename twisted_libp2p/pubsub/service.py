@@ -35,11 +35,10 @@ from twisted_libp2p.pubsub.gossipsub import GossipRouter
 from twisted_libp2p.pubsub.profile import Profile
 from twisted_libp2p.pubsub.receipts import Receipt
 from twisted_libp2p.pubsub.reporting import scoreText
-from twisted_libp2p.pubsub.rpc import MAX_TOPIC_NAME
 from twisted_libp2p.pubsub.scoreparameters import TopicScore
 from twisted_libp2p.pubsub.signing import MessageID, SignaturePolicy
 from twisted_libp2p.pubsub.streams import InboundStream
-from twisted_libp2p.pubsub.topic import Topic
+from twisted_libp2p.pubsub.topic import Topic, topicName
 from twisted_libp2p.pubsub.validation import Validator
 
 __all__ = ["PubSub"]
@@ -173,10 +172,7 @@ class PubSub(Service):
         @raise ConfigurationError: an argument has no usable value, or the topic was
             joined with other ones.
         """
-        if not name or len(name.encode()) > MAX_TOPIC_NAME:
-            raise ConfigurationError(
-                f"a topic needs a name of 1 to {MAX_TOPIC_NAME} bytes, such as news"
-            )
+        topicName(name)
         if not self.running:
             raise NodeStopping
         validators = (validator,) if callable(validator) else tuple(validator)

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IConsumer, IProtocol
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.pubsub.receipts import Receipt
+from twisted_libp2p.pubsub.rpc import MAX_TOPIC_NAME
 from twisted_libp2p.pubsub.subscription import (
     BUFFER,
     Receive,
@@ -28,7 +29,26 @@ if TYPE_CHECKING:
     from twisted_libp2p.pubsub.link import Link
     from twisted_libp2p.pubsub.service import PubSub
 
-__all__ = ["Topic"]
+__all__ = ["Topic", "topicName"]
+
+
+def topicName(text: str) -> str:
+    """
+    Return a text as the name of a topic.
+
+    @raise ConfigurationError: it is empty or too long, or it has no UTF-8, as the bytes
+        of a command line may.
+    """
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        size = 0
+    if not 1 <= size <= MAX_TOPIC_NAME:
+        raise ConfigurationError(
+            f"a topic needs a name of 1 to {MAX_TOPIC_NAME} bytes of UTF-8, such as"
+            " news"
+        )
+    return text
 
 
 class Topic:
