@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IHost, IHostService
-from twisted_libp2p.printable import printable
+from twisted_libp2p.logger import Logger
+from twisted_libp2p.printable import MAX_TEXT, printable
 from twisted_libp2p.pubsub.service import PubSub
+from twisted_libp2p.pubsub.topic import Topic
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
 __all__ = ["TopicLog"]
@@ -50,17 +50,18 @@ class TopicLog(Service):
         """
         super().startService()
         for name in self._topics:
-            Deferred.fromCoroutine(self._join(name))
+            self._pubsub.join(name).addCallback(self._joined)
 
-    async def _join(self, name: str) -> None:
-        topic = await self._pubsub.join(name)
+    def _joined(self, topic: Topic) -> None:
         topic.subscribe(self._received)
 
     def _received(self, message: TopicMessage) -> None:
+        # No more of a large message is decoded: a character has four bytes at the most.
+        shown = message.data[: 4 * MAX_TEXT + 4]
         self._log.info(
             "{topic}: {size} bytes of {source}: {text}",
             topic=message.topic,
             size=len(message.data),
             source=message.source or message.sender,
-            text=printable(message.data.decode(errors="backslashreplace")),
+            text=printable(shown.decode(errors="backslashreplace")),
         )
