@@ -94,6 +94,19 @@ class PersistenceTests(SynchronousTestCase):
         self.begin(b"other")
         self.assertEqual((len(self.values), len(self.providers)), (0, 0))
 
+    def test_stopped(self) -> None:
+        """
+        Changes after the stop are not written, and nothing waits for that.
+        """
+        self.values.put(b"/v/a", b"1", 0.0, None)
+        self.providers.add(b"key", peer(1), 0.0)
+        self.successResultOf(self.persistence.stop())
+        self.values.put(b"/v/b", b"2", 0.0, None)
+        self.providers.remove((b"key", peer(1)))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.begin()
+        self.assertEqual((len(self.values), len(self.providers)), (1, 1))
+
     def test_expired(self) -> None:
         """
         Expired records are not read, and leave the database.

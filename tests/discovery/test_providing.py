@@ -9,6 +9,7 @@ from __future__ import annotations
 from zope.interface.verify import verifyObject
 
 from tests.dht.case import DHTTestCase
+from twisted_libp2p.dht.messages import MessageType
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.discovery.events import PeerDiscovered
 from twisted_libp2p.discovery.meeting import COURTESY, DialFound
@@ -89,3 +90,20 @@ class ProviderDiscoveryTests(DHTTestCase):
         one, other = nodes
         self.assertTrue(one.connections.to(other.peerID))
         self.assertEqual({each.source for each in found}, {"providers"})
+
+    def test_stopped(self) -> None:
+        """
+        A node that looks for no peers any longer is announced no longer: servers forget
+        it after two days.
+        """
+        server, _ = self.start()
+        node, discovery, dht = self.player(server)
+        self.nodes.result(discovery.advertise("chess"))
+        key, now = keyOf("chess"), self.nodes.clock.seconds()
+        self.assertEqual(dht.providers.of(key, now), [node.peerID])
+        self.nodes.result(discovery.disownServiceParent())
+        self.assertEqual(dht.providers.of(key, self.nodes.clock.seconds()), [])
+        sent = dht.usage().sent[MessageType.ADD_PROVIDER]
+        self.assertEqual(sent, 1)
+        self.nodes.advance(RENEWAL * 1.2)
+        self.assertEqual(dht.usage().sent[MessageType.ADD_PROVIDER], sent)

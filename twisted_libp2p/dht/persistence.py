@@ -98,8 +98,10 @@ class Persistence:
 
     def stop(self) -> Deferred[None]:
         """
-        Write the remaining changes.
+        Write the remaining changes, and follow no further ones.
         """
+        self._values.changed = lambda _: None
+        self._providers.changed = lambda _: None
         if self._writing is not None:
             self._writing.cancel()
             self._writing = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -79,6 +79,7 @@ class ProviderDiscovery(MultiService):
         for each in self.namespaces:
             keyOf(each)
         self._routing = routing
+        self._provided: set[bytes] = set()
 
     def attach(self, host: IHost) -> None:
         """
@@ -91,9 +92,18 @@ class ProviderDiscovery(MultiService):
 
     def drain(self) -> None:
         """
-        Look for no peers any longer.
+        Look for no peers any longer, and announce the node no longer.
         """
         self.stopService()
+
+    def stopService(self) -> Any:
+        """
+        Look for no peers any longer, and announce the node no longer.
+        """
+        provided, self._provided = self._provided, set()
+        for key in provided:
+            self._routing.unprovide(key)
+        return super().stopService()
 
     def advertise(self, namespace: str, ttl: float | None = None) -> Deferred[float]:
         """
@@ -102,7 +112,9 @@ class ProviderDiscovery(MultiService):
         @param ttl: has no effect: the servers of a DHT decide.
         @return: fires with the seconds after which to announce it again.
         """
-        return self._routing.provide(keyOf(namespace)).addCallback(lambda _: RENEWAL)
+        key = keyOf(namespace)
+        self._provided.add(key)
+        return self._routing.provide(key).addCallback(lambda _: RENEWAL)
 
     def findPeers(
         self, namespace: str, count: int = 20

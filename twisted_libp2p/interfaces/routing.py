@@ -68,10 +68,16 @@ class IContentRouting(Interface):
 
     def provide(key: bytes) -> Deferred[None]:
         """
-        Announce that this node provides a key, until the node stops.
+        Announce that this node provides a key, and go on with that until L{unprovide},
+        or until the node stops.
 
         @param key: the key, such as a multihash.
         @return: fires when other peers can find it.
+        """
+
+    def unprovide(key: bytes) -> None:
+        """
+        Announce a key no longer.
         """
 
     def findProviders(
