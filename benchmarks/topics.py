@@ -79,7 +79,7 @@ def plot(runs: Sequence[tuple[str, TopicFigures]]) -> str:
         for each in figures.latencies:
             counts[min(steps - 1, int(each / _STEP))] += 1
         for step, count in enumerate(counts):
-            height = _HEIGHT * count / len(figures.latencies)
+            height = _HEIGHT * count / max(1, len(figures.latencies))
             left = 40 + step * wide + place * wide / (len(runs) + 1)
             parts.append(
                 f'<rect x="{left:.1f}" y="{20 + _HEIGHT - height:.1f}"'

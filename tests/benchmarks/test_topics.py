@@ -15,7 +15,7 @@ from benchmarks.topics import line, plot, simulate
 
 class SimulationTests(SynchronousTestCase):
     """
-    Thirty nodes.
+    Small networks.
     """
 
     def test_figures(self) -> None:
@@ -27,3 +27,11 @@ class SimulationTests(SynchronousTestCase):
         picture = plot([("30 nodes", figures), ("again", figures)])
         fromstring(picture)
         self.assertIn("30 nodes", picture)
+
+    def test_silence(self) -> None:
+        """
+        A network in which nothing was published has a line and a picture too.
+        """
+        figures = simulate(5, 0)
+        self.assertIn("0 messages", line("5 nodes", figures))
+        fromstring(plot([("5 nodes", figures)]))

@@ -71,8 +71,11 @@ class TopicFigures:
 
     def percentile(self, share: float) -> float:
         """
-        Return the latency, in seconds, that a share of the deliveries does not exceed.
+        Return the latency, in seconds, that a share of the deliveries does not exceed;
+        0 without a delivery.
         """
+        if not self.latencies:
+            return 0.0
         last = len(self.latencies) - 1
         return self.latencies[min(last, int(share * len(self.latencies)))]
 
