@@ -21,6 +21,7 @@ class Script:
     """
     A connection whose peer is a script.
 
+    @ivar host: the IP address of the peer.
     @ivar sent: what was written, by stream.
     @ivar room: the bytes that the peer still takes.
     @ivar streams: the numbers of the streams that we may still open.
@@ -30,6 +31,7 @@ class Script:
     """
 
     def __init__(self) -> None:
+        self.host = "2001:db8::1"
         self.sent: dict[int, bytearray] = {}
         self.room = 10_000
         self.streams = [2, 0, 4]
@@ -41,7 +43,7 @@ class Script:
         self.closed: int | None = None
 
     def address(self, handle: int) -> tuple[str, int]:
-        return "2001:db8::1", 4001
+        return self.host, 4001
 
     def open(self, handle: int, unidirectional: bool = False) -> int | None:
         return self.streams.pop(0) if self.streams else None

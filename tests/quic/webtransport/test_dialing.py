@@ -440,12 +440,23 @@ class ScriptTests(SynchronousTestCase):
 
     def test_request(self) -> None:
         """
-        A listener asks for nothing: its request is reset.
+        A listener asks for nothing: its request is reset, however many heads it has.
         """
         self.settled()
-        self.below.says(1, status(b"200"))
-        self.assertEqual(self.poll(), [])
-        self.assertEqual(self.below.resets, {1: 0x103})
+        for number, heads in ((1, 1), (5, 3)):
+            self.below.says(number, heads * status(b"200"))
+            self.assertEqual(self.poll(), [])
+            self.assertEqual(self.below.resets.pop(number), 0x103)
+
+    def test_zone(self) -> None:
+        """
+        The listener does not learn the name of our network interface.
+        """
+        self.below.host = "fe80::1%eth0"
+        self.settled()
+        frames = TypedParts({FrameType.HEADERS: 1000})
+        ((_, head),) = frames.split(bytes(self.below.sent[0]))
+        self.assertEqual(readHead(head)[b":authority"], b"[fe80::1]:4001")
 
 
 class JudgeTests(SynchronousTestCase):

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from pylsqpack import Encoder
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,7 +21,7 @@ from twisted_libp2p.interfaces import IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
 from twisted_libp2p.quic.webtransport.codes import toHttp
 from twisted_libp2p.quic.webtransport.endpoint import MAX_HELD, MAX_HELD_SIZE
-from twisted_libp2p.quic.webtransport.http3 import encode
+from twisted_libp2p.quic.webtransport.http3 import FrameType, encode
 from twisted_libp2p.quic.webtransport.streams import MAX_REQUESTS
 from twisted_libp2p.testing.muxer.doubles import Collector
 from twisted_libp2p.testing.quic.pair import MOMENT
@@ -184,6 +185,23 @@ class BrowserTests(Base):
         browser._requests.add(stream)
         head = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a")]
         browser.http.send_headers(stream, [*head, (b":path", b"/")], True)
+        browser.flush()
+        self.assertEqual(browser.answers[stream][b":status"], b"404")
+        self.assertIsNone(browser.closed)
+        browser.connect()
+        self.assertIsNotNone(self.served.upgrade.session)
+
+    def test_manyHeads(self) -> None:
+        """
+        Of a request with several heads, only the first one is answered.
+        """
+        browser = self.browser()
+        assert browser.http is not None
+        stream = browser.quic.get_next_available_stream_id()
+        browser._requests.add(stream)
+        head = Encoder().encode(0, [(b":method", b"GET")])[1]
+        frame = encode(FrameType.HEADERS) + encode(len(head)) + head
+        browser.quic.send_stream_data(stream, 3 * frame)
         browser.flush()
         self.assertEqual(browser.answers[stream][b":status"], b"404")
         self.assertIsNone(browser.closed)

@@ -121,6 +121,8 @@ class WebTransportDialer(WebTransportEndpoint):
         if self._request >= 0:
             raise InvalidInput("settings of HTTP/3 have come twice")
         host, port = self._below.address(self._handle)
+        # A zone has a meaning only on this host (RFC 6874, section 1).
+        host = host.partition("%")[0]
         authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         head = request(authority, settings)
         number = self._below.open(self._handle)

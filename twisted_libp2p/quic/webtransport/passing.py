@@ -45,7 +45,7 @@ class Passing:
 
     def certificate(self, handle: int) -> bytes | None:
         """
-        Return None: browsers have no certificate.
+        Return None: no certificate proves who the peer is.
         """
         return None
 

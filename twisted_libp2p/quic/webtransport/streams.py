@@ -235,6 +235,9 @@ class HttpStreams(Passing, ABC):
                     self._capsule(body, found)
                 elif kind == FrameType.SETTINGS:
                     self._settled(readSettings(body), found)
+                if number not in self._streams:
+                    # A refused request; frames after it mean nothing.
+                    return
         except InvalidInput as error:
             self._fail(found, str(error))
 
