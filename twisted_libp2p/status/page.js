@@ -34,8 +34,8 @@ function peerInto(cell, peer) {
   cell.replaceChildren(dot, `…${short(peer)}`, copier(() => peer));
 }
 
-// A button that copies a text; pages of other hosts than this one may not copy, and
-// so select the text to be copied by hand.
+// A button that copies a text.  A browser lets a page of another host copy only over
+// HTTPS: otherwise the text is shown, to be copied by hand.
 function copier(text) {
   const button = make("button", "copy");
   button.type = "button";
@@ -55,7 +55,7 @@ function sift() {
   const wanted = at("filter").value.trim().toLowerCase();
   const lines = document.querySelectorAll("#connections tbody tr, #events li");
   for (const line of lines) {
-    const ids = [...line.querySelectorAll("[title]")].map(each => each.title);
+    const ids = [...line.querySelectorAll("[title]:not(.copy)")].map(each => each.title);
     const text = [line.textContent, ...ids].join(" ").toLowerCase();
     line.hidden = !text.includes(wanted);
   }
