@@ -258,14 +258,15 @@ async def peers(reactor: Any, options: Any) -> None:
             for line in dumpPeers(store):
                 print(line)
         else:
-            known = {
-                str(peer): [str(each) for each in store.addresses(peer)]
+            known = (
+                (str(peer), [str(each) for each in store.addresses(peer)])
                 for peer in store.peers()
-            }
-            options.show(
-                (" ".join([peer, *addresses]) for peer, addresses in known.items()),
-                peers=known,
             )
+            if options["json"]:
+                options.show((), peers=dict(known))
+            else:
+                # Each is printed at once: there may be a million of them.
+                options.show(" ".join([peer, *addresses]) for peer, addresses in known)
     finally:
         await store.stopService()
 
