@@ -53,6 +53,8 @@ class ProtocolTree(Resource):
         self.paths: dict[str, str] = {}
         self._rest = rest
         self._mounted: dict[tuple[bytes, ...], IResource] = {}
+        # Number of segments of the longest mounted path.
+        self._longest = 0
         self._put(PROTOCOLS_PATH, _ProtocolList(self.paths))
 
     def mount(self, protocol: str, resource: IResource, path: str) -> None:
@@ -76,6 +78,7 @@ class ProtocolTree(Resource):
         if place in self._mounted:
             raise ConfigurationError(f"the path {path} is served already")
         self._mounted[place] = resource
+        self._longest = max(self._longest, len(place))
 
     def getChildWithDefault(self, path: bytes, request: Any) -> Any:
         """
@@ -83,7 +86,8 @@ class ProtocolTree(Resource):
         """
         segments = (path, *request.postpath)
         resource, taken = self._rest or notFound(), 0
-        for size in range(len(segments), -1, -1):
+        # A peer may send a path of thousands of segments.
+        for size in range(min(len(segments), self._longest), -1, -1):
             found = self._mounted.get(segments[:size])
             if found is not None:
                 resource, taken = found, size
