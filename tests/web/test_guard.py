@@ -113,3 +113,23 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(len(self.client.data), size)
         self.guard.connectionLost(Failure(ConnectionLost()))
         self.client.reason.trap(ProtocolViolation)
+
+    def test_interim(self) -> None:
+        """
+        Interim responses count together with the one that follows them.
+        """
+        for interim in (b"100 Continue", b"103 Early Hints", b"+100", b"0100 x"):
+            head = b"HTTP/1.1 " + interim + b"\r\n\r\n"
+            self.setUp()
+            for byte in head + head + b"HTTP/1.1 200 OK\r\n\r\n":
+                self.guard.dataReceived(bytes((byte,)))
+            self.guard.dataReceived(bytes(2 * MAX_HEAD))
+            self.assertFalse(self.endpoint.transport.disconnected)
+            self.setUp()
+            self.guard.dataReceived(head)
+            self.guard.dataReceived(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 11_000)
+            self.assertTrue(self.endpoint.transport.disconnected)
+            self.setUp()
+            for _ in range(MAX_HEAD // len(head) + 1):
+                self.guard.dataReceived(head)
+            self.assertTrue(self.endpoint.transport.disconnected)

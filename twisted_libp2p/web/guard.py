@@ -6,6 +6,7 @@ A bound on the head of a response.  Twisted's client keeps any number of headers
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -22,11 +23,15 @@ from twisted_libp2p.errors import ProtocolViolation
 
 __all__ = ["MAX_HEAD", "GuardedEndpoint"]
 
-#: Maximum size of the head of the first response on a stream, in bytes.
+#: Maximum size of the head of the first response on a stream, in bytes, together with
+#: the heads of the interim responses before it.
 MAX_HEAD: Final = 64 * 1024
 
 # A line may end without a carriage return.
-_ENDS: Final = (b"\r\n\r\n", b"\n\n")
+_END = re.compile(rb"\r\n\r\n|\n\n")
+
+# The beginning of a response after which no other one follows.
+_FINAL = re.compile(rb"[^ \r\n]{1,32} [2-9][0-9]{2}[ \r\n]")
 
 
 class _Guard(Protocol):
@@ -41,8 +46,8 @@ class _Guard(Protocol):
     def __init__(self, inner: Any) -> None:
         self.inner = inner
         self._room = MAX_HEAD
-        # The last bytes of the head so far; None after its end.
-        self._tail: bytes | None = b""
+        # The head so far; None after the end of the last one.
+        self._head: bytearray | None = bytearray()
         self._reason: Failure | None = None
 
     def connectionMade(self) -> None:
@@ -55,23 +60,25 @@ class _Guard(Protocol):
         """
         Pass bytes on.
         """
-        if self._tail is not None:
-            self._count(data)
+        if self._head is not None and self._reason is None:
+            self._count(self._head, data)
         if self._reason is None:
             self.inner.dataReceived(data)
 
-    def _count(self, data: bytes) -> None:
+    def _count(self, head: bytearray, data: bytes) -> None:
         """
-        Count bytes of the head.
+        Count bytes of heads: Twisted's client skips any number of interim responses.
         """
-        assert self._tail is not None
-        seen = self._tail + data
-        if any(end in seen for end in _ENDS):
-            self._tail = None
-            return
-        self._tail = seen[-3:]
+        start = max(0, len(head) - 3)
+        head += data
+        while (end := _END.search(head, start)) is not None:
+            if _FINAL.match(head) is not None:
+                self._head = None
+                return
+            del head[: end.end()]
+            start = 0
         self._room -= len(data)
-        if self._room < 0 and self._reason is None:
+        if self._room < 0:
             self._reason = Failure(
                 ProtocolViolation("HTTP", f"a head of over {MAX_HEAD} bytes")
             )
