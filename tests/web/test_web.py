@@ -113,6 +113,20 @@ class Plain(Resource):
         return self.data
 
 
+class Endless(Protocol):
+    """
+    A server that announces a body with an error, and never sends it.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """
+        Send the head.
+        """
+        self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n")
+
+
 class _Body(Protocol):
     def __init__(self) -> None:
         self.data = b""
@@ -413,6 +427,48 @@ class LimitTests(WebTestCase):
         self.nodes.settle()
         error = self.failureResultOf(asking, ProtocolViolation)
         self.assertIn(f"over {MAX_PROTOCOLS} bytes", str(error.value))
+
+    def test_unwritable(self) -> None:
+        """
+        A path that no URI has is an error of the peer.
+        """
+        listed = b'{"/app/1.0.0": {"path": "/\\ud800"}}'
+        site = Site(Plain(listed), reactor=self.server.clock)
+        self.server.registry.register(HTTP_ID, site)
+        asked = self.agent.uriOf(self.server.peerID, "/app/1.0.0")
+        asking = Deferred.fromCoroutine(asked)
+        self.nodes.settle()
+        error = self.failureResultOf(asking, ProtocolViolation)
+        self.assertIn("the path of /app/1.0.0 is not ASCII", str(error.value))
+
+    def test_noList(self) -> None:
+        """
+        An answer without a list is not read, and its stream ends.
+        """
+        self.server.serve(HTTP_ID, Endless)
+        asking = Deferred.fromCoroutine(self.agent.protocols(self.server.peerID))
+        self.nodes.settle()
+        error = self.failureResultOf(asking, ProtocolViolation)
+        self.assertIn("status 404", str(error.value))
+        self.assertEqual([each.protocolID for each in self.connection.streams], [])
+
+    def test_segments(self) -> None:
+        """
+        Of a path of many segments, only as many as a mounted path has are compared.
+        """
+        compared: list[int] = []
+
+        class Mounted(dict[tuple[bytes, ...], Any]):
+            def get(self, key: tuple[bytes, ...], default: Any = None) -> Any:
+                compared.append(len(key))
+                return super().get(key, default)
+
+        web = WebService(Answer())
+        web.mount("/app/1.0.0", Answer())
+        web.tree._mounted = Mounted(web.tree._mounted)
+        self.server.add(web)
+        self.assertEqual(self.get("/" * 2000)[0].code, 200)
+        self.assertEqual(compared, [3, 2, 1, 0])
 
     def test_elsewhere(self) -> None:
         """

@@ -27,7 +27,7 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.tunnel.opening import PeerEndpoint
-from twisted_libp2p.web.body import readSome
+from twisted_libp2p.web.body import discard, readSome
 from twisted_libp2p.web.guard import GuardedEndpoint
 from twisted_libp2p.web.places import WebPlace
 from twisted_libp2p.web.protocols import (
@@ -140,6 +140,7 @@ class Agent:
         accepted = Headers({b"Accept": [b"application/json"]})
         response = await self.request(b"GET", uri, accepted)
         if response.code != 200:
+            discard(response)
             raise ProtocolViolation(
                 "HTTP", f"no list of protocols: status {response.code}"
             )
@@ -152,7 +153,8 @@ class Agent:
 
         @param path: the path of the resource below that of the protocol; empty for the
             very path that the peer has named: js-libp2p serves no other one.
-        @raise ProtocolViolation: as L{protocols} does; or the protocol is not served.
+        @raise ProtocolViolation: as L{protocols} does; or the protocol is not served,
+            or has a path that no URI has.
         """
         served = await self.protocols(peer)
         if protocol not in served:
@@ -161,6 +163,8 @@ class Agent:
                 "HTTP", f"{protocol} is not served; served is {known}"
             )
         where = served[protocol]
+        if not where.isascii():
+            raise ProtocolViolation("HTTP", f"the path of {protocol} is not ASCII")
         if path:
             where = where.rstrip("/") + "/" + path.removeprefix("/")
         return f"libp2p://{PeerID.of(peer)}{where}".encode()

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Short bodies of responses.
+Short bodies of responses, and bodies that are not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from twisted.web.iweb import IResponse
 
 from twisted_libp2p.errors import ProtocolViolation
 
-__all__ = ["readSome"]
+__all__ = ["discard", "readSome"]
 
 
 class _Some(Protocol):
@@ -68,3 +68,25 @@ def readSome(response: IResponse, maximum: int) -> Deferred[bytes]:
     reading = _Some(maximum)
     response.deliverBody(reading)
     return reading.whole
+
+
+class _Ignored(Protocol):
+    """
+    Drops a body.
+    """
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        """
+        Read nothing, and close the connection unless the body has ended: a server may
+        never send it.
+        """
+        self.transport.loseConnection()
+
+
+def discard(response: IResponse) -> None:
+    """
+    End a response whose body is of no interest.
+    """
+    response.deliverBody(_Ignored())

@@ -66,6 +66,7 @@ class Server:
     @ivar sent: the requests.
     @ivar responses: their responses.
     @ivar mute: whether the server answers no challenge.
+    @ivar waiting: the responses that the test sends; None if the server does.
     """
 
     def __init__(self) -> None:
@@ -73,6 +74,7 @@ class Server:
         self.sent: list[Sent] = []
         self.responses: list[Response] = []
         self.mute = False
+        self.waiting: list[Any] | None = None
         self.authenticator = Authenticator(vectorIdentity(1), lambda: self.now)
 
     def request(
@@ -93,6 +95,10 @@ class Server:
             verdict = self.authenticator.answer("", "example.com")
         response = Response(verdict.status, verdict.headers)
         self.responses.append(response)
+        if self.waiting is not None:
+            later: Deferred[Any] = Deferred()
+            self.waiting.append((later, response))
+            return later
         return succeed(response)
 
     @property
@@ -173,6 +179,19 @@ class PeerIDAgentTests(SynchronousTestCase):
         failure = self.failureResultOf(failing, HandshakeFailed)
         self.assertIn("try again", str(failure.value))
         self.assertEqual(self.request(b"POST", body).code, 200)
+
+    def test_expiredTogether(self) -> None:
+        """
+        Two requests may meet the same expired token.
+        """
+        self.request()
+        self.server.now += TOKEN_TIME + 1
+        self.server.waiting = []
+        requesting = [self.agent.request(b"GET", URL) for _ in range(2)]
+        for deferred, response in self.server.waiting:
+            deferred.callback(response)
+        for each in requesting:
+            self.assertEqual(self.successResultOf(each).code, 200)
 
     def test_refused(self) -> None:
         """

@@ -8,10 +8,9 @@ to.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol
 from twisted.web.client import URI
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -21,6 +20,7 @@ from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.web.auth.client import ClientHandshake, Step
 from twisted_libp2p.web.auth.parameters import SCHEME
+from twisted_libp2p.web.body import discard
 
 __all__ = ["MAX_TOKENS", "PeerIDAgent"]
 
@@ -40,20 +40,6 @@ class _Token(NamedTuple):
 
     authorization: str
     peer: PeerID
-
-
-class _Ignored(Protocol):
-    """
-    Drops the body of a response.
-    """
-
-    transport: Any
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Read no further.
-        """
-        self.transport.loseConnection()
 
 
 @implementer(IAgent)
@@ -125,8 +111,10 @@ class PeerIDAgent:
             response = await self._agent.request(method, uri, sent, body)
             if response.code != 401:
                 return response
-            del self._tokens[origin]
-            response.deliverBody(_Ignored())
+            # Another request may have met it too, and have got the next one.
+            if self._tokens.get(origin) is token:
+                del self._tokens[origin]
+            discard(response)
             if body is not None:
                 raise HandshakeFailed(SCHEME, "the token has expired: try again")
         return await self._shakeHands(method, uri, headers, body)
@@ -156,7 +144,7 @@ class PeerIDAgent:
                 try:
                     handshake.receive(_namesOf(response))
                 except HandshakeFailed:
-                    response.deliverBody(_Ignored())
+                    discard(response)
                     raise
             if handshake.step is Step.DONE:
                 assert handshake.peer is not None
@@ -165,7 +153,7 @@ class PeerIDAgent:
                 )
                 if final or safe:
                     return response
-            response.deliverBody(_Ignored())
+            discard(response)
 
     def _keep(self, origin: bytes, token: _Token) -> None:
         """
