@@ -72,5 +72,7 @@ class WebPlaceTests(SynchronousTestCase):
             ("../../d", f"libp2p://{ID}/d"),
             ("https://example.com/", "https://example.com/"),
             ("//example.com/", "//example.com/"),
+            ("\x01//[", "\x01//["),
+            ("/\t/[", "/\t/["),
         ):
             self.assertEqual(place.resolve(location), uri)

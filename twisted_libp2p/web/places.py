@@ -88,12 +88,17 @@ class WebPlace(NamedTuple):
 
     def resolve(self, location: str) -> str:
         """
-        Return the URI of a redirect, which may be relative to this one.
+        Return the URI of a redirect, which may be relative to this one; a malformed one
+        as it is.
 
         @param location: the value of the header C{Location}.
         """
         # urljoin joins only paths and URIs of well-known schemes.
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:|//", location):
             return location
-        joined = urljoin(f"http://peer{self.path}", location)
+        try:
+            joined = urljoin(f"http://peer{self.path}", location)
+        except ValueError:
+            # It has a malformed host after a control character.
+            return location
         return f"libp2p://{self.peer}{joined.removeprefix('http://peer')}"
