@@ -145,6 +145,22 @@ class ThrottleTests(SynchronousTestCase):
             (self.near.producerState, near.producerState), ("producing", "producing")
         )
 
+    def test_new(self) -> None:
+        """
+        A new stream waits as well, in both directions.
+        """
+        self.stream.dataReceived(b"x" * 1250)
+        self.endpoint.protocol.dataReceived(b"x" * 2250)
+        near, _ = self.open()
+        far = self.endpoint.transport
+        self.assertEqual((near.producerState, far.producerState), ("paused", "paused"))
+        self.clock.advance(1.01)
+        self.assertEqual(
+            (near.producerState, far.producerState), ("producing", "paused")
+        )
+        self.clock.advance(1)
+        self.assertEqual(far.producerState, "producing")
+
     def test_lost(self) -> None:
         """
         The end of a stream leaves no timer.

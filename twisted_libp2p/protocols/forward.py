@@ -242,7 +242,7 @@ class Inbound(Pipe):
             self._valve, other._valve = throttle.valves(self.transport, other.transport)
         self.join(other)
         self._connecting = None
-        self.transport.resumeProducing()
+        (self._valve or self.transport).resumeProducing()
 
     def _failed(self, reason: Failure) -> None:
         if self._connecting is None:

@@ -126,10 +126,13 @@ class Throttle:
 
     def valves(self, inbound: Any, outbound: Any) -> tuple[Valve, Valve]:
         """
-        Return the producers of the two transports of a pipe.
+        Return the producers of the two transports of a pipe, which produce nothing
+        before the rate allows it.  Otherwise many short streams would pass any rate.
         """
         one, other = (
             Valve(self._clock, rate, transport)
             for rate, transport in zip(self._rates, (inbound, outbound), strict=True)
         )
+        for each in (one, other):
+            each.spend(0)
         return one, other
