@@ -104,6 +104,17 @@ class DoorTests(ConnectedTestCase):
         self.assertIn(nobody, transport.value())
         self.assertTrue(transport.disconnecting)
 
+    def test_expired(self) -> None:
+        """
+        A known peer is reached again after its addresses have expired.
+        """
+        self.ask(SOCKS)
+        self.client.peerstore.forget(self.server.peerID)
+        self.connection.close()
+        self.nodes.settle()
+        _, transport = self.ask(SOCKS)
+        self.assertEqual(transport.value()[:4], b"\x05\x00\x05\x00")
+
     def test_foreign(self) -> None:
         """
         No other host is reached.

@@ -64,8 +64,7 @@ class Door(LocalService):
         self.places = places
         self.traffic = Traffic()
         self._host: IHost | None = None
-        #: Returns the endpoint of a place, the same one each time.
-        self.endpoint = lru_cache(MAX_PLACES)(self._endpointOf)
+        self._kept = lru_cache(MAX_PLACES)(self._endpointOf)
 
     @property
     def host(self) -> IHost:
@@ -96,9 +95,16 @@ class Door(LocalService):
         """
         return DoorFactory(self)
 
-    def _endpointOf(self, place: Place) -> PeerEndpoint:
+    def endpoint(self, place: Place) -> PeerEndpoint:
+        """
+        Return the endpoint of a place, the same one each time.
+        """
         if place.addresses:
+            # Those of the last time may have expired.
             self.host.peerstore.addAddresses(place.peer, place.addresses)
+        return self._kept(place)
+
+    def _endpointOf(self, place: Place) -> PeerEndpoint:
         return PeerEndpoint(self.host, place.peer, place.protocol)
 
 
