@@ -7,13 +7,16 @@ Tests for L{twisted_libp2p.transfer}: a sender and a receiver.
 from __future__ import annotations
 
 import os
+from errno import ENOSPC
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -25,6 +28,7 @@ from twisted_libp2p.errors import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.testing.nodes import MemoryNodes
+from twisted_libp2p.transfer import part, receiving
 from twisted_libp2p.transfer.messages import (
     MAX_MESSAGE,
     PROTOCOL_ID,
@@ -32,6 +36,7 @@ from twisted_libp2p.transfer.messages import (
     parseMessage,
     writeMessage,
 )
+from twisted_libp2p.transfer.part import Part
 from twisted_libp2p.transfer.receiving import MAX_TRANSFERS, OFFER_TIME, Receiver
 from twisted_libp2p.transfer.sending import Sender
 from twisted_libp2p.wire.frames import FrameBuffer
@@ -264,6 +269,57 @@ class ReceiverTests(TransferTestCase):
             [["offset"]] * MAX_TRANSFERS + [["error"]],
         )
 
+    def test_full(self) -> None:
+        """
+        Files for which a full disk has no room give their places back.
+        """
+
+        class FullPart(Part):
+            def write(self, data: bytes) -> None:
+                raise OSError(ENOSPC, "No space left on device")
+
+            def close(self) -> None:
+                self._file.close()
+                self._file = FullFile()  # type: ignore[assignment]
+                super().close()
+
+        class FullFile(BytesIO):
+            def close(self) -> None:
+                raise OSError(ENOSPC, "No space left on device")
+
+        self.patch(receiving, "Part", FullPart)
+        for number in range(MAX_TRANSFERS + 1):
+            hand = self.hand(offerOf(DATA, f"data{number}").toBytes())
+            hand.transport.write(b"a")
+            self.nodes.advance(0.1)
+            self.assertEqual(
+                hand.answers, [{"offset": 0}, {"error": "No space left on device"}]
+            )
+            hand.transport.loseConnection()
+            self.nodes.advance(0.1)
+
+    def test_lostEarly(self) -> None:
+        """
+        The hash of a file is not taken any further after its stream was lost.
+        """
+        hashing: Deferred[Any] = Deferred()
+        self.patch(part, "hashFile", lambda clock, file: hashing)
+        hand = self.hand(offerOf(DATA).toBytes())
+        self.assertEqual(hand.answers, [])
+        hand.transport.abortConnection()
+        self.nodes.advance(0.1)
+        self.assertTrue(hashing.called)
+
+    def test_mode(self) -> None:
+        """
+        A received file cannot be executed.
+        """
+        hand = self.hand(offerOf(b"a").toBytes(), b"")
+        hand.transport.write(b"a")
+        hand.transport.loseWriteConnection()
+        self.nodes.advance(0.1)
+        self.assertEqual((self.folder / "data").stat().st_mode & 0o111, 0)
+
     def test_room(self) -> None:
         """
         A file for which the disk has no room is refused at once.
@@ -355,6 +411,22 @@ class SenderTests(TransferTestCase):
             self.assertIn(words, str(error))
 
 
+class HashTests(SynchronousTestCase):
+    """
+    The hash of a file.
+    """
+
+    def test_cancelled(self) -> None:
+        """
+        After a cancellation the file is not read any further.
+        """
+        clock, file = Clock(), BytesIO(DATA)
+        hashing = Deferred.fromCoroutine(part.hashFile(clock, file))
+        hashing.cancel()
+        self.failureResultOf(hashing, CancelledError)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+
 class AnswerTests(TransferTestCase):
     """
     The sender, whose receiver is played by hand.
@@ -402,3 +474,29 @@ class AnswerTests(TransferTestCase):
                 hand.transport.loseConnection()
             self.nodes.advance(0.1)
             self.assertRaises(error, self.nodes.result, sending)
+
+    def test_atOnce(self) -> None:
+        """
+        Nothing counts after an error, not even in the same bytes.
+        """
+        hands: list[Hand] = []
+
+        def build() -> Hand:
+            hands.append(Hand())
+            return hands[-1]
+
+        path = Path(self.mktemp())
+        path.write_bytes(b"abc")
+        other = self.nodes.start()
+        other.serve(PROTOCOL_ID, build)
+        connection, _ = self.nodes.connect(self.node, other)
+        sender = Sender(str(path), lambda done: None)
+        preparing = Deferred.fromCoroutine(sender.prepare(self.nodes.clock))
+        self.nodes.advance(0.1)
+        self.nodes.result(preparing)
+        sending = Deferred.fromCoroutine(sender.send(connection))
+        self.nodes.advance(0.1)
+        answers = writeMessage({"error": "no"}) + writeMessage({"offset": 0})
+        hands[0].transport.write(answers)
+        self.nodes.advance(0.1)
+        self.assertRaises(TransferFailed, self.nodes.result, sending)

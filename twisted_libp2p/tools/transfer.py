@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectionClosed
@@ -116,7 +117,8 @@ async def receive(reactor: Any, options: Any) -> None:
     Receive one file, or files until the tool is interrupted.
     """
     over: Deferred[None] = Deferred()
-    shown: dict[Any, Progress] = {}
+    # A file that is not received to its end takes its entry along.
+    shown: WeakKeyDictionary[Offer, Progress] = WeakKeyDictionary()
     gate = _Gate(reactor, options.book())
 
     def received(peer: PeerID, offer: Offer) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from typing import IO, Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Cooperator
 
@@ -29,6 +31,7 @@ async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
     Read a file to its end, in steps between which the reactor runs.
 
     @return: the hash, which may be updated.
+    @raise CancelledError: it was cancelled; nothing more is read.
     """
     hashed = sha256()
 
@@ -38,7 +41,12 @@ async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
             yield
 
     cooperator = Cooperator(scheduler=lambda step: clock.callLater(0, step))
-    await cooperator.coiterate(steps())
+    task = cooperator.cooperate(steps())
+    try:
+        await task.whenDone()
+    except CancelledError:
+        task.stop()
+        raise
     return hashed
 
 
@@ -66,7 +74,9 @@ class Part:
             os.lstat(self._path).st_mode
         ):
             raise TransferFailed(f"{offer.name} cannot be written")
-        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT), "r+b")
+        # Without this mode the file could be executed.
+        opened = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._file = os.fdopen(opened, "r+b")
         self.size = 0
         self._hash: Any = None
 
@@ -124,6 +134,8 @@ class Part:
 
     def close(self) -> None:
         """
-        Close the file.  Its bytes stay for the next time.
+        Close the file.  Its bytes stay for the next time, except those for which a full
+        disk has no room.
         """
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()

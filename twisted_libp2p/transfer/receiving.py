@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -62,6 +62,7 @@ class _Reception(Protocol):
         self._deadline: Deadline | None = None
         self.offer: Offer | None = None
         self._part: Part | None = None
+        self._accepting: Deferred[None] | None = None
         self._over = self._done = False
 
     def connectionMade(self) -> None:
@@ -105,7 +106,8 @@ class _Reception(Protocol):
         self.offer = Offer.parse(message)
         if self._frames.trailingData:
             raise InvalidInput("bytes before the answer to the offer")
-        Deferred.fromCoroutine(self._accept(self.offer)).addErrback(self._failed)
+        self._accepting = Deferred.fromCoroutine(self._accept(self.offer))
+        self._accepting.addErrback(self._failed)
 
     async def _accept(self, offer: Offer) -> None:
         """
@@ -149,6 +151,9 @@ class _Reception(Protocol):
         """
         self._stopClock()
         self._over = True
+        if self._accepting is not None:
+            # A long file may still be read for its hash.
+            self._accepting.cancel()
         if self._part is not None:
             self._part.close()
         self._receiver.ended(self, self._done)
@@ -163,7 +168,7 @@ class _Reception(Protocol):
         self.transport.abortConnection()
 
     def _failed(self, reason: Failure) -> None:
-        if not reason.check(InvalidInput, TransferFailed, OSError):
+        if not reason.check(CancelledError, InvalidInput, TransferFailed, OSError):
             _log.failure("a file was not received", reason)
         assert reason.value is not None
         self._fail(reason.value)

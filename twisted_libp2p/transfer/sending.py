@@ -79,6 +79,9 @@ class _Sending(Protocol):
         try:
             self._frames.feed(data)
             for each in self._frames:
+                if self.result.called:
+                    # The file is closed already.
+                    return
                 self._answered(parseMessage(each))
         except InvalidInput as error:
             self._end(ProtocolViolation(PROTOCOL_ID, str(error)))
