@@ -49,7 +49,8 @@ class Reloading:
 
     def __call__(self) -> None:
         """
-        Read the files.  After a mistake, which is logged, the lists stay as they were.
+        Read the files.  One with a mistake is logged, and changes no list; the files
+        after it are not read.
         """
         self._node.reload()
         try:
