@@ -14,7 +14,6 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -28,6 +27,7 @@ from twisted_libp2p.interfaces import (
     IPresence,
     ISubscription,
 )
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.presence.rows import Rows
 
 __all__ = ["INTERVAL", "LEASE", "Presence"]

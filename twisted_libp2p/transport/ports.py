@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from twisted.logger import Logger
 from zope.interface import alsoProvides, directlyProvides, providedBy
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IInheritsPorts
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.binding import bindTCP
 from twisted_libp2p.transport.inherited import InheritedSocket
 

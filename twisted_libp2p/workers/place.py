@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
 
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.workers.life import Life
 from twisted_libp2p.workers.process import WorkerProcess
 

@@ -10,12 +10,11 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.logger import Logger
-
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.transport.inherited import InheritedSocket, matched
 from twisted_libp2p.workers.command import environment, workerCommand

@@ -13,12 +13,12 @@ from typing import Any, Final
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.error import CannotListenError
-from twisted.logger import Logger
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import IDrainable
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node.conditions import Condition
 from twisted_libp2p.transport.binding import openTCP
 from twisted_libp2p.transport.inherited import InheritedSocket, bindingOf

@@ -14,9 +14,9 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.stdio import StandardIO
-from twisted.logger import Logger
 
 from twisted_libp2p.daemon.signals import TerminationService
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.status.metrics import NodeMetrics
 from twisted_libp2p.status.observer import Observer
