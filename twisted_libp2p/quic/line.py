@@ -30,6 +30,7 @@ from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.endings import SECURITY, failureOf
 from twisted_libp2p.quic.life import LIFE, Life
+from twisted_libp2p.quic.memory import keepEvents
 from twisted_libp2p.quic.session import QuicSession
 from twisted_libp2p.quic.webtransport.addresses import webAddress
 from twisted_libp2p.quic.webtransport.begin import BeginWeb, WebDial
@@ -363,7 +364,7 @@ class QuicLine:
         """
         session = self.session
         if session is None:
-            self._early += events
+            keepEvents(self._early, events)
             self._beginning(events)
             return
         for each in events:

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from twisted_libp2p.errors import LimitExceeded
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IMetadataBook
+from twisted_libp2p.interfaces import IMetadataBook, QuicEvent
 
-__all__ = ["FACTS_LIFE", "MAX_PEERS", "MAX_TOKEN", "NOTE", "Facts", "PeerMemory"]
+__all__ = [
+    "FACTS_LIFE",
+    "MAX_PEERS",
+    "MAX_TOKEN",
+    "NOTE",
+    "Facts",
+    "PeerMemory",
+    "keepEvents",
+]
 
 #: The most peers whose facts are in memory; the oldest ones are forgotten.
 MAX_PEERS = 1024
@@ -133,3 +142,19 @@ class PeerMemory:
         self._facts.move_to_end(peer)
         if len(self._facts) > MAX_PEERS:
             self._facts.popitem(last=False)
+
+
+def keepEvents(
+    kept: list[tuple[object, ...]], events: Sequence[tuple[object, ...]]
+) -> None:
+    """
+    Keep the events of a connection that has no session yet.  A listener may send any
+    number of tokens before that: only the last one is kept.
+
+    @param kept: the events so far; these are added.
+    """
+    kept += events
+    tokens = [each for each in kept if each[0] == QuicEvent.TOKEN]
+    if len(tokens) > 1:
+        kept[:] = [each for each in kept if each[0] != QuicEvent.TOKEN]
+        kept.append(tokens[-1])
