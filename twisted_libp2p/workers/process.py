@@ -14,9 +14,10 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionLost, ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
-from twisted.logger import Logger, LogLevel
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node.life import Life as NodeLife
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.workers.channel import Channel, packed
