@@ -17,10 +17,8 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamClientEndpoint,
 )
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, FileBodyProducer, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.internet.protocol import Factory
+from twisted.web.client import URI, Agent, FileBodyProducer
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
@@ -29,6 +27,7 @@ from twisted_libp2p.errors import NoGateway
 from twisted_libp2p.pacing.deadline import addTimeout
 from twisted_libp2p.pacing.layer import Layer
 from twisted_libp2p.portmap.soap import MAX_DOCUMENT, NAME
+from twisted_libp2p.protocols.httpbody import readSome
 
 __all__ = ["MAX_ANSWER", "TIME", "Fetcher"]
 
@@ -55,41 +54,6 @@ class _Bounded(Layer):
             self.abortConnection()
         else:
             super().dataReceived(data)
-
-
-class _Body(Protocol):
-    """
-    Reads the body of an answer.  C{readBody} of Twisted would leave the connection open
-    when it is cancelled.
-
-    @ivar ended: fires with the body.
-    """
-
-    transport: Any
-
-    def __init__(self) -> None:
-        self.ended: Deferred[bytes] = Deferred(self._cancelled)
-        self._data = b""
-
-    def _cancelled(self, _: object) -> None:
-        self.transport.loseConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Keep the data, which L{_Bounded} bounds.
-        """
-        self._data += data
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Report the end.
-        """
-        if self.ended.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.ended.callback(self._data)
-        else:
-            self.ended.errback(reason)
 
 
 @implementer(IStreamClientEndpoint)
@@ -197,6 +161,4 @@ class Fetcher:
         response = await self._agent.request(
             method, url.encode("ascii"), Headers(headers), producer
         )
-        reading = _Body()
-        response.deliverBody(reading)
-        return response.code, await reading.ended
+        return response.code, await readSome(response, MAX_ANSWER)

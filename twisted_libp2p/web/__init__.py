@@ -7,8 +7,8 @@ C{twisted.web}.
 See libp2p/specs, http/README.md.
 """
 
+from twisted_libp2p.protocols.httpbody import readSome
 from twisted_libp2p.web.agent import Agent
-from twisted_libp2p.web.body import readSome
 from twisted_libp2p.web.service import WebService
 from twisted_libp2p.web.site import PeerRequest
 

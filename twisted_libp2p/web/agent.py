@@ -26,8 +26,8 @@ from twisted_libp2p.errors import InvalidInput, ProtocolViolation
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost
 from twisted_libp2p.pacing import addTimeout
+from twisted_libp2p.protocols.httpbody import discard, readSome
 from twisted_libp2p.tunnel.opening import PeerEndpoint
-from twisted_libp2p.web.body import discard, readSome
 from twisted_libp2p.web.guard import GuardedEndpoint
 from twisted_libp2p.web.places import WebPlace
 from twisted_libp2p.web.protocols import (

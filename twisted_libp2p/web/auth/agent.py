@@ -18,9 +18,9 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.identity import Identity, PeerID
+from twisted_libp2p.protocols.httpbody import discard
 from twisted_libp2p.web.auth.client import ClientHandshake, Step
 from twisted_libp2p.web.auth.parameters import SCHEME
-from twisted_libp2p.web.body import discard
 
 __all__ = ["MAX_TOKENS", "PeerIDAgent"]
 

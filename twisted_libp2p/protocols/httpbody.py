@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Short bodies of responses, and bodies that are not read.
+Short bodies of responses of HTTP, and bodies that are not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ __all__ = ["discard", "readSome"]
 
 class _Some(Protocol):
     """
-    Collects a body of a bounded size.
+    Collects a body of a bounded size.  C{readBody} of Twisted would leave the
+    connection open when it is cancelled.
     """
 
     transport: Any
