@@ -33,6 +33,7 @@ from twisted_libp2p.errors import (
 from twisted_libp2p.testing.muxer import Collector, HalfCloseCollector
 from twisted_libp2p.web import Agent, WebService
 from twisted_libp2p.web.protocols import HTTP_ID, MAX_PROTOCOLS
+from twisted_libp2p.web.site import MAX_FORM
 
 
 class Answer(Resource):
@@ -111,6 +112,25 @@ class Plain(Resource):
         Return them.
         """
         return self.data
+
+
+class Fields(Resource):
+    """
+    Records the fields and the bodies of forms.
+    """
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[Any, bytes]] = []
+
+    def render_POST(self, request: Any) -> bytes:
+        """
+        Record them.
+        """
+        self.seen.append((request.args, request.content.read()))
+        return b""
 
 
 class Endless(Protocol):
@@ -399,6 +419,24 @@ class LimitTests(WebTestCase):
         caller = self.raw(head + b"6\r\nabcdef\r\n" * 2 + b"0\r\n\r\n")
         self.assertTrue(bytes(caller.data).startswith(b"HTTP/1.1 413 "))
         self.assertEqual(bytes(caller.data).count(b"HTTP/1.1"), 1)
+
+    def test_form(self) -> None:
+        """
+        The fields of a large form are not parsed.
+        """
+        fields = Fields()
+        self.server.add(WebService(fields))
+        for body, args in (
+            (b"a=" + b"b" * (MAX_FORM - 2), {b"a": [b"b" * (MAX_FORM - 2)]}),
+            (b"a=" + b"b" * (MAX_FORM - 1), {}),
+        ):
+            caller = self.open(HTTP_ID, Collector())
+            kind = b"Content-Type: application/x-www-form-urlencoded\r\n"
+            size = b"Content-Length: %d\r\n\r\n" % len(body)
+            caller.stream.write(b"POST / HTTP/1.1\r\n" + kind + size + body)
+            self.nodes.settle()
+            self.assertTrue(bytes(caller.data).startswith(b"HTTP/1.1 200 "))
+            self.assertEqual(fields.seen.pop(), (args, body))
 
     def test_idle(self) -> None:
         """

@@ -16,10 +16,14 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import PeerAddress
 
-__all__ = ["MAX_BODY", "PeerRequest", "PeerSite"]
+__all__ = ["MAX_BODY", "MAX_FORM", "PeerRequest", "PeerSite"]
 
 #: Maximum size of the body of a request, in bytes.
 MAX_BODY: Final = 16 << 20
+
+#: Maximum size of a form whose fields are parsed, in bytes.  Twisted needs 10 s for 16
+#: MiB, in which nothing else runs.
+MAX_FORM: Final = 64 * 1024
 
 #: Seconds without a byte after which a stream is closed.
 IDLE_TIME: Final = 60.0
@@ -60,6 +64,14 @@ class PeerRequest(Request):
             self._refuse()
             return
         super().handleContentChunk(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """
+        Answer the request.  A large form is left to the resource, in C{content}.
+        """
+        if self._size > MAX_FORM:
+            self._parsePOSTFormSubmission = False
+        super().requestReceived(command, path, version)
 
     def _refuse(self) -> None:
         channel = self.channel
