@@ -77,6 +77,16 @@ class TunnelTests(ConnectedTestCase):
         self.nodes.settle()
         self.assertEqual((traffic.opened, traffic.open, traffic.failed), (1, 0, 0))
 
+    def test_addresses(self) -> None:
+        """
+        The given addresses of a peer do not expire while it is away.
+        """
+        place = self.server.addresses[0].withoutPeer()
+        self.nodes.crash(self.server)
+        self.nodes.advance(3 * 3600.0)
+        self.assertEqual(self.tunnel.state, "away")
+        self.assertEqual(self.client.peerstore.addresses(self.server.peerID), [place])
+
     def test_state(self) -> None:
         """
         The tunnel knows how its peer is connected, and keeps it connected.

@@ -16,7 +16,13 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IDrainable, IHost, IHostService, ISubscription
+from twisted_libp2p.interfaces import (
+    IDrainable,
+    IHost,
+    IHostService,
+    ISubscription,
+    Source,
+)
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
 from twisted_libp2p.protocols.throttle import Throttle
@@ -113,7 +119,7 @@ class Tunnel(LocalService):
         super().startService()
         host = self.host
         if self._addresses:
-            host.peerstore.addAddresses(self.peer, self._addresses)
+            host.peerstore.addAddresses(self.peer, self._addresses, Source.CONFIGURED)
         self._subscriptions = [
             host.events.subscribe(kind, self._changed, self.concerns)
             for kind in (OpenedConn, ClosedConn)
