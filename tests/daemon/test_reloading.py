@@ -84,7 +84,12 @@ class ReloadingTests(SynchronousTestCase):
         self.assertIsNotNone(self.gater.accepted(inside))
         self.assertIsNone(self.gater.accepted(outside))
         self.path.write_text(BASE + "allow = ['10.1.0.0/16']\n")
-        self.log()
+        # Nobody has to find that out by a look at the file.
+        for count in (1, 0):
+            with capturedLogs() as events:
+                self.reload()
+            opened = [each for each in events if "every peer" in each["log_format"]]
+            self.assertEqual(len(opened), count)
         self.assertEqual(self.allowed(), [True, True])
         self.assertIsNone(self.gater.accepted(inside))
         self.assertIsNotNone(self.gater.accepted(outside))

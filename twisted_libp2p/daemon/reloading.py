@@ -81,7 +81,7 @@ class Reloading:
         gater.only = bool(options["allow"])
         for each in self._node.services:
             if isinstance(each, ServedPort):
-                each.allow = rules.get(each.protocol)
+                each.replace(rules.get(each.protocol))
         self._log.info(
             "the lists of {path} were read again", path=self._options["config"]
         )

@@ -100,6 +100,20 @@ class ServedPort(Service):
         Log that everybody is served, if that is so.
         """
         super().startService()
+        self._logIfOpen()
+
+    def replace(self, allow: Callable[[PeerID], bool] | None) -> None:
+        """
+        Decide anew which peers are served, and log it if it is everybody from now on.
+
+        @param allow: as in the constructor.
+        """
+        opened = self.allow is not None
+        self.allow = allow
+        if opened:
+            self._logIfOpen()
+
+    def _logIfOpen(self) -> None:
         if self.allow is None:
             self._log.info(
                 "{protocol} is open to every peer: --allow-for names those that may"
