@@ -117,13 +117,6 @@ class PromptTests(WrapperTestCase):
     wire = Prompt
     transport: Prompt
 
-    def test_first(self) -> None:
-        """
-        The first message of the handshake leaves with what was written before.
-        """
-        self.assertEqual(self.transport.sent, [b"hello."])
-        self.assertEqual(self.transport.writes, [])
-
     def test_handshake(self) -> None:
         """
         The answer to a message of the handshake leaves with its read.

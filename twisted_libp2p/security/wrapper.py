@@ -108,8 +108,7 @@ class SecureTransport(LivingLayer):
         self._advance("connect")
         first = self._machine.start() if self._machine is not None else b""
         if first:
-            # With the proposal that a negotiator may have written before.
-            self.below.writeNow(first)
+            self.below.write(first)
 
     def dataReceived(self, data: bytes) -> None:
         """
