@@ -37,6 +37,9 @@ class OtherPorts:
     IPv6 alone.
     """
 
+    #: Whether other processes may listen on its ports.
+    _shared = False
+
     def __init__(self, reactor: Any) -> None:
         """
         @param reactor: the reactor (C{IReactorSocket}).
@@ -57,7 +60,9 @@ class OtherPorts:
         """
         Listen, as C{IReactorTCP} says.
         """
-        return bindTCP(self._reactor, port, factory, backlog, interface)
+        return bindTCP(
+            self._reactor, port, factory, backlog, interface, shared=self._shared
+        )
 
 
 class SharedPorts(OtherPorts):
@@ -69,6 +74,7 @@ class SharedPorts(OtherPorts):
     share nothing else, and know nothing of each other.
     """
 
+    _shared = True
     _log = Logger()
 
     def __init__(self, reactor: Any) -> None:
@@ -88,18 +94,6 @@ class SharedPorts(OtherPorts):
                     "a process that ends takes the connections along that wait for it:"
                     " sysctl net.ipv4.tcp_migrate_req=1 gives them to the others"
                 )
-
-    def listenTCP(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """
-        Listen, as C{IReactorTCP} says.
-        """
-        return bindTCP(self._reactor, port, factory, backlog, interface, shared=True)
 
 
 class InheritedPorts(OtherPorts):
