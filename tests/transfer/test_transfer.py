@@ -432,52 +432,11 @@ class AnswerTests(TransferTestCase):
     The sender, whose receiver is played by hand.
     """
 
-    def test_wrong(self) -> None:
+    def begin(self) -> tuple[Hand, Deferred[Any]]:
         """
-        A receiver that answers otherwise ends the stream with an error, however
-        its bytes are cut.
-        """
-        path = Path(self.mktemp())
-        path.write_bytes(b"abc")
-        hands: list[Hand] = []
+        Begin to send a file to another node.
 
-        def build() -> Hand:
-            hands.append(Hand())
-            return hands[-1]
-
-        for answer, error in (
-            (writeMessage({"offset": 4}), ProtocolViolation),
-            (writeMessage({"offset": True}), ProtocolViolation),
-            (writeMessage({"done": True}), ProtocolViolation),
-            (writeMessage({"offset": 0}) * 2, ProtocolViolation),
-            (b"\x02[]", ProtocolViolation),
-            (writeMessage({"error": "no"}), TransferFailed),
-            (None, StreamReset),
-            (b"", TransferFailed),
-        ):
-            other = self.nodes.start()
-            other.serve(PROTOCOL_ID, build)
-            connection, _ = self.nodes.connect(self.node, other)
-            sender = Sender(str(path), lambda done: None)
-            preparing = Deferred.fromCoroutine(sender.prepare(self.nodes.clock))
-            self.nodes.advance(0.1)
-            self.nodes.result(preparing)
-            sending = Deferred.fromCoroutine(sender.send(connection))
-            self.nodes.advance(0.1)
-            hand = hands[-1]
-            if answer is None:
-                hand.transport.abortConnection()
-            else:
-                for byte in answer:
-                    hand.transport.write(bytes([byte]))
-                    self.nodes.settle()
-                hand.transport.loseConnection()
-            self.nodes.advance(0.1)
-            self.assertRaises(error, self.nodes.result, sending)
-
-    def test_atOnce(self) -> None:
-        """
-        Nothing counts after an error, not even in the same bytes.
+        @return: the receiver, and the result of the sender.
         """
         hands: list[Hand] = []
 
@@ -494,9 +453,42 @@ class AnswerTests(TransferTestCase):
         preparing = Deferred.fromCoroutine(sender.prepare(self.nodes.clock))
         self.nodes.advance(0.1)
         self.nodes.result(preparing)
-        sending = Deferred.fromCoroutine(sender.send(connection))
+        sending: Deferred[Any] = Deferred.fromCoroutine(sender.send(connection))
         self.nodes.advance(0.1)
+        return hands[-1], sending
+
+    def test_wrong(self) -> None:
+        """
+        A receiver that answers otherwise ends the stream with an error, however
+        its bytes are cut.
+        """
+        for answer, error in (
+            (writeMessage({"offset": 4}), ProtocolViolation),
+            (writeMessage({"offset": True}), ProtocolViolation),
+            (writeMessage({"done": True}), ProtocolViolation),
+            (writeMessage({"offset": 0}) * 2, ProtocolViolation),
+            (b"\x02[]", ProtocolViolation),
+            (writeMessage({"error": "no"}), TransferFailed),
+            (None, StreamReset),
+            (b"", TransferFailed),
+        ):
+            hand, sending = self.begin()
+            if answer is None:
+                hand.transport.abortConnection()
+            else:
+                for byte in answer:
+                    hand.transport.write(bytes([byte]))
+                    self.nodes.settle()
+                hand.transport.loseConnection()
+            self.nodes.advance(0.1)
+            self.assertRaises(error, self.nodes.result, sending)
+
+    def test_atOnce(self) -> None:
+        """
+        Nothing counts after an error, not even in the same bytes.
+        """
+        hand, sending = self.begin()
         answers = writeMessage({"error": "no"}) + writeMessage({"offset": 0})
-        hands[0].transport.write(answers)
+        hand.transport.write(answers)
         self.nodes.advance(0.1)
         self.assertRaises(TransferFailed, self.nodes.result, sending)
