@@ -66,8 +66,14 @@ run: $(RUNTIME)
 	mkdir -p data
 	exec $(BIN)/twist --log-format=text libp2p $(RUN_OPTIONS)
 
+# The tests start many programs.  Where Python may not write bytecode, each of them would
+# compile the package again, which takes longer than most of these tests.
+.PHONY: bytecode
+bytecode: $(TESTING)
+	$(BIN)/python -m compileall -q -j $(JOBS) twisted_libp2p twisted tests
+
 .PHONY: test
-test: $(TESTING)
+test: bytecode
 	$(BIN)/python -m twisted.trial -j$(JOBS) $(TESTS)
 
 # Inputs that break a target are left in build/fuzz.
@@ -80,7 +86,7 @@ fuzz: $(FUZZING)
 	EXAMPLES=$(EXAMPLES) $(BIN)/python -m twisted.trial $(sort $(DRAWN))
 
 .PHONY: coverage
-coverage: $(TESTING)
+coverage: bytecode
 	$(BIN)/python -m coverage run -m twisted.trial $(COVERED:%=tests.%) tests.testing
 	$(BIN)/python -m coverage report --skip-covered --show-missing --fail-under=95 \
 		--include='$(subst $(SPACE),$(COMMA),$(COVERED:%=twisted_libp2p/%/*))'
@@ -125,7 +131,7 @@ wheel: $(TOOLS)
 	$(BIN)/python tests/packaging/check_wheel.py
 
 .PHONY: interop-peers
-interop-peers: $(TESTING)
+interop-peers: bytecode
 	$(BIN)/python -m tests.interop.peers.build
 
 .PHONY: interop
@@ -147,7 +153,7 @@ bench: $(RUNTIME)
 	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 .PHONY: faults
-faults: $(TESTING)
+faults: bytecode
 	LIBP2P_FAULTS=1 $(BIN)/python -m twisted.trial -j$(JOBS) tests.faults
 
 .PHONY: soak
@@ -176,6 +182,7 @@ proto: $(PROTOC)
 clean:
 	rm -rf build dist docs/_build _trial_temp* *.egg-info native/target
 	rm -f native/python/twisted_libp2p_native/*.abi3.so
+	find twisted_libp2p twisted tests -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 .PHONY: distclean
