@@ -92,6 +92,24 @@ class TunnelOptionsTests(SynchronousTestCase):
             [each and each.perSecond for each in throttles], [500_000, 2_000_000, None]
         )
 
+    def test_idle(self) -> None:
+        """
+        A tunnel, or the door, may end its idle streams.
+        """
+        node = self.make(
+            *SERVE, "--idle-for", "/a=600", "--open", f"tcp:2={PEER}/b",
+            "--socks", "tcp:1080", "--idle-for", "tcp:1080=30",
+        )  # fmt: skip
+        rules = {
+            type(each): each.traffic.idle
+            for each in node.services
+            if isinstance(each, ServedPort | Tunnel | Door)
+        }
+        self.assertEqual(
+            {kind: rule and rule.seconds for kind, rule in rules.items()},
+            {ServedPort: 600, Tunnel: None, Door: 30},
+        )
+
     def test_wrong(self) -> None:
         """
         A mistake is one line, which has the value.
@@ -115,6 +133,8 @@ class TunnelOptionsTests(SynchronousTestCase):
             (("--rate-for", "/a=1k"), "there is no --serve /a=ENDPOINT"),
             ((*SERVE, "--rate-for", "/a=0"), "has to be PROTOCOL=BYTES"),
             ((*SERVE, "--rate-for", "/a"), "has to be PROTOCOL=BYTES"),
+            (("--idle-for", "/a=9"), "there is no --serve /a=ENDPOINT"),
+            ((*SERVE, "--idle-for", "/a=0"), "has to be PROTOCOL=SECONDS"),
             (("--groups", groups), "family has to be a list of peer ids"),
         ):
             error = str(self.assertRaises(Failed, self.make, *arguments))

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.forward import Traffic
 from twisted_libp2p.protocols.throttle import Throttle
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.tunnel.served import ServedPort
@@ -40,7 +41,7 @@ class TunnelTests(SynchronousTestCase):
         node.add(listed)
         peer = Identity.generate().peerID
         limit = Throttle(reactor, 5000)
-        node.add(Tunnel(reactor, "tcp:1", peer, "/c", throttle=limit))
+        node.add(Tunnel(reactor, "tcp:1", peer, "/c", traffic=Traffic(limit)))
         listed.traffic.received, listed.traffic.error = 7, "no \x1b[2J"
         self.assertEqual(
             observer.snapshot()["tunnels"],

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
@@ -99,6 +100,20 @@ class OptionTests(SynchronousTestCase):
             "--stdio has no LOCAL: leave out 'tcp:1'",
             self.refused("forward", "--stdio", "tcp:1", "x", "/y"),
         )
+        for option, word in (("--rate", "500k"), ("--idle", "number of seconds")):
+            error = self.refused("forward", option, "0", "tcp:1", "x", "/y")
+            self.assertIn(word, error)
+
+    def test_limits(self) -> None:
+        """
+        The tunnel has the limits that were given.
+        """
+        options = ToolOptions()
+        limits = ("--rate", "2M", "--idle", "60")
+        options.parseOptions(["forward", "-d", "none", *limits, "tcp:1", "x", "/y"])
+        traffic = options.subOptions.traffic(Clock())
+        self.assertEqual(traffic.throttle.perSecond, 2_000_000)
+        self.assertEqual(traffic.idle.seconds, 60)
 
 
 class ForwardTests(NetworkTestCase):

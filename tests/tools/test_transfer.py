@@ -125,14 +125,16 @@ class TransferTests(ProgramTestCase):
         (self.folder / "film").write_bytes(data)
         receiver = self.start(
             *MODULE, "receive", "-f", "inbox", "-d", "home",
-            "-l", "/ip4/127.0.0.1/tcp/0",
+            "-l", "/ip4/127.0.0.1/tcp/0", "--json",
         )  # fmt: skip
-        ticket = await receiver.says(r"libp2p send FILE (libp2p1-\S+)")
+        ticket = await receiver.says(r'{"ticket": "(libp2p1-\S+)"}')
         code, out, error = await self.execute(
             *MODULE, "send", "film", ticket, "-d", "away"
         )
         self.assertEqual((code, out), (0, "sent film, 256000 bytes\n"), error)
         self.assertIn("film: 100 % of 256.0 kB", error)
-        await receiver.says("(received film, 256000 bytes)")
+        await receiver.says(
+            r'("name": "film", "size": 256000, "sha256": "[0-9a-f]{64}"})'
+        )
         self.assertEqual(await receiver.ends(), 0)
         self.assertEqual((self.folder / "inbox" / "film").read_bytes(), data)

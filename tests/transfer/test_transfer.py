@@ -17,12 +17,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_libp2p.errors import (
     ConfigurationError,
     ProtocolViolation,
+    StreamAborted,
     StreamReset,
     TransferFailed,
 )
@@ -32,6 +35,7 @@ from twisted_libp2p.transfer import part, receiving
 from twisted_libp2p.transfer.messages import (
     MAX_MESSAGE,
     PROTOCOL_ID,
+    STALL_TIME,
     Offer,
     parseMessage,
     writeMessage,
@@ -255,6 +259,42 @@ class ReceiverTests(TransferTestCase):
         self.assertFalse(hand.ended)
         self.nodes.advance(2)
         self.assertTrue(hand.ended)
+
+    def test_stalled(self) -> None:
+        """
+        A sender that sends nothing loses its place, and can go on later.
+        """
+        hand = self.hand(offerOf(DATA).toBytes())
+        self.nodes.advance(STALL_TIME - 1)
+        hand.transport.write(DATA[:5])
+        self.nodes.settle()
+        self.nodes.advance(STALL_TIME - 1)
+        self.assertFalse(hand.ended)
+        self.nodes.advance(2)
+        self.assertTrue(hand.ended)
+        self.assertEqual(self.hand(offerOf(DATA).toBytes()).answers, [{"offset": 5}])
+
+    def test_log(self) -> None:
+        """
+        Not each refusal is logged; strangers do not hide the others.
+        """
+        logged = EventLoggingObserver()
+        globalLogPublisher.addObserver(logged)
+        self.addCleanup(globalLogPublisher.removeObserver, logged)
+        self.refusal = "not you"
+        for _ in range(5):
+            self.hand(offerOf(b"a").toBytes())
+        self.refusal = None
+        self.hand(offerOf(b"a").toBytes(), b"").transport.write(b"ab")
+        self.nodes.settle()
+        lines = [each["reason"] for each in logged if "count" in each]
+        self.assertEqual(
+            lines,
+            [
+                "a file was not received: not you",
+                "a file was not received: over 1 bytes, which were offered",
+            ],
+        )
 
     def test_many(self) -> None:
         """
@@ -482,6 +522,21 @@ class AnswerTests(TransferTestCase):
                 hand.transport.loseConnection()
             self.nodes.advance(0.1)
             self.assertRaises(error, self.nodes.result, sending)
+
+    def test_stalled(self) -> None:
+        """
+        A receiver that takes no byte, or gives no result, interrupts the transfer; it
+        may read an incomplete file for as long as that takes.
+        """
+        hand, sending = self.begin()
+        self.nodes.advance(STALL_TIME * 2)
+        hand.transport.write(writeMessage({"offset": 0}))
+        self.nodes.settle()
+        self.nodes.advance(STALL_TIME - 1)
+        self.assertNoResult(sending)
+        self.nodes.advance(2)
+        self.assertRaises(StreamAborted, self.nodes.result, sending)
+        self.assertTrue(hand.ended)
 
     def test_atOnce(self) -> None:
         """

@@ -80,6 +80,23 @@ class RefusalLog:
                 count=count,
             )
 
+    def refused(self, kind: str, peer: PeerID, reason: str) -> None:
+        """
+        Log that a service has refused a peer.
+
+        @param kind: the refusals of one kind are logged together.
+        """
+        count = self._due(kind)
+        if count:
+            self._log.info(
+                "{who} refused: {reason}{others}",
+                who=_who(peer, None),
+                reason=printable(reason),
+                others=_others(count),
+                peer=peer,
+                count=count,
+            )
+
     def limited(self, error: ScopeFull, peer: PeerID | None) -> None:
         """
         Log and publish that a limit was reached.

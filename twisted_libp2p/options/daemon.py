@@ -58,7 +58,15 @@ class Options(
     """
 
     pairs = frozenset(
-        {"allow-for", "name-peer", "open", "rate-for", "serve", "socks-port"}
+        {
+            "allow-for",
+            "idle-for",
+            "name-peer",
+            "open",
+            "rate-for",
+            "serve",
+            "socks-port",
+        }
     )
 
     synopsis = "[--listen ADDRESS ...] [--serve PROTOCOL=ENDPOINT ...] [options]"

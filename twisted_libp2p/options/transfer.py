@@ -54,14 +54,15 @@ class SendOptions(DataOptions, LookingOptions, OutputOptions):
         self["address"] = peer if self["known"] is None else str(self["known"].peer)
 
 
-class ReceiveOptions(DataOptions, AskingOptions):
+class ReceiveOptions(OutputOptions, DataOptions, AskingOptions):
     """
     Options of C{receive}.
     """
 
     longdesc = (
         "Prints a ticket, and receives a file of the peer that uses it in libp2p send,"
-        " or of a paired peer.  Files are never overwritten."
+        " or of a paired peer.  Files are never overwritten.  With --json, the ticket"
+        " and each file are an object on a line of its own."
     )
     optParameters: ClassVar[list[Any]] = [
         ["folder", "f", ".", "the folder of the files"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from twisted.python.usage import CompleteFiles, Completions, UsageError
 
@@ -23,6 +23,8 @@ from twisted_libp2p.options.command import seconds
 from twisted_libp2p.options.data import BOOK_FILE, DataOptions
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
+from twisted_libp2p.protocols.forward import Traffic
+from twisted_libp2p.protocols.idle import IdleRule
 from twisted_libp2p.protocols.throttle import Throttle
 from twisted_libp2p.tunnel.door.places import PROTOCOLS, Places, parsePort
 from twisted_libp2p.tunnel.door.service import Door
@@ -33,6 +35,8 @@ from twisted_libp2p.tunnel.tunnel import Tunnel
 
 __all__ = ["ForwardOptions", "TunnelOptions"]
 
+T = TypeVar("T")
+
 
 # At least one byte in a second, or nothing would ever pass.
 _RATE = re.compile(r"0*([1-9][0-9]{0,11})([kKmMgG]?)")
@@ -40,11 +44,26 @@ _RATE = re.compile(r"0*([1-9][0-9]{0,11})([kKmMgG]?)")
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
-def _throttle(reactor: Any, rate: int | None) -> Throttle | None:
+def _rate(text: str) -> int:
     """
-    Make the limit of a tunnel.
+    Return a rate in bytes per second.
     """
-    return None if rate is None else Throttle(reactor, rate)
+    found = _RATE.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            f"{text!r} is not a number of bytes in a second, such as 500k or 2M"
+        )
+    return int(found[1]) * _FACTORS[found[2].lower()]
+
+
+def _traffic(reactor: Any, rate: int | None, idle: float | None) -> Traffic:
+    """
+    Make the counts and the limits of a tunnel.
+    """
+    return Traffic(
+        None if rate is None else Throttle(reactor, rate),
+        None if idle is None else IdleRule(reactor, idle),
+    )
 
 
 class TunnelOptions(NodeOptions):
@@ -65,6 +84,7 @@ class TunnelOptions(NodeOptions):
         self["allow-for"] = []
         self["open"] = []
         self["rate-for"] = []
+        self["idle-for"] = []
         self["socks-port"] = []
 
     def opt_serve(self, forward: str) -> None:
@@ -90,6 +110,12 @@ class TunnelOptions(NodeOptions):
         limit a tunnel, such as /http/1.1=1M or tcp:2222=500k bytes/s; may be repeated
         """
         self["rate-for"].append(limit)
+
+    def opt_idle_for(self, limit: str) -> None:
+        """
+        end its streams after, such as /http/1.1=600, seconds without a byte
+        """
+        self["idle-for"].append(limit)
 
     def opt_open(self, tunnel: str) -> None:
         """
@@ -158,7 +184,7 @@ class TunnelOptions(NodeOptions):
             for protocol, way in self._byProtocol("name-peer", "http or proxy")
         }
         rules = self.rules(access)
-        rates = self._rates()
+        limits = self._limits(reactor)
         for text in self["serve"]:
             protocol, endpoint = parseServe(text, reactor)
             yield ServedPort(
@@ -167,20 +193,25 @@ class TunnelOptions(NodeOptions):
                 text.partition("=")[2],
                 preface=ways.get(protocol),
                 allow=rules.get(protocol),
-                throttle=_throttle(reactor, rates.get(protocol)),
+                traffic=limits(protocol),
             )
         names = set()
         for text in self["open"]:
             parsed = TunnelText.parse(text)
-            throttle = _throttle(reactor, rates.get(parsed.local))
-            tunnel = self._open(reactor, parsed, access.book, throttle)
+            traffic = limits(parsed.local)
+            tunnel = self._open(reactor, parsed, access.book, traffic)
             if tunnel.name in names:
                 raise ConfigurationError(f"--open {text}: there is this tunnel already")
             names.add(tunnel.name)
             yield tunnel
-        yield from self._doors(reactor, access.book)
+        yield from self._doors(reactor, access.book, limits)
 
-    def _doors(self, reactor: Any, book: PeerBook | None) -> Iterator[Door]:
+    def _doors(
+        self,
+        reactor: Any,
+        book: PeerBook | None,
+        limits: Callable[[str], Traffic],
+    ) -> Iterator[Door]:
         """
         Make the door, if there is to be one.
 
@@ -198,41 +229,58 @@ class TunnelOptions(NodeOptions):
             entry = None if book is None else book.find(name)
             return None if entry is None else (entry.peer, entry.addresses)
 
-        yield Door(reactor, self["socks"], Places(named, {**PROTOCOLS, **ports}))
+        places = Places(named, {**PROTOCOLS, **ports})
+        yield Door(reactor, self["socks"], places, limits(self["socks"]))
 
-    def _rates(self) -> dict[str, int]:
+    def _limits(self, reactor: Any) -> Callable[[str], Traffic]:
         """
-        Return the limits of tunnels in bytes per second, by their protocols, or by the
-        local endpoints of opened ones.
+        Return the function that makes the counts and limits of a tunnel, from its
+        protocol or the local endpoint of an opened one.
 
         @raise ConfigurationError: a limit is malformed, or there is no such tunnel.
         """
-        served = [text.partition("=")[0] for text in self["serve"]]
-        opened = [TunnelText.parse(text).local for text in self["open"]]
-        rates = {}
-        for text in self["rate-for"]:
+        rates = self._perTunnel("rate-for", "BYTES", "500k", _rate)
+        idle = self._perTunnel("idle-for", "SECONDS", "600", seconds)
+        return lambda name: _traffic(reactor, rates.get(name), idle.get(name))
+
+    def _perTunnel(
+        self, option: str, unit: str, example: str, parse: Callable[[str], T]
+    ) -> dict[str, T]:
+        """
+        Return the values of an option, by the names of tunnels.
+
+        @param unit: names the value, for an error.
+        @param parse: reads a value.
+        @raise ConfigurationError: a value is malformed, or there is no such tunnel.
+        """
+        names = [text.partition("=")[0] for text in self["serve"]]
+        names += [TunnelText.parse(text).local for text in self["open"]]
+        names += [] if self["socks"] is None else [self["socks"]]
+        values = {}
+        for text in self[option]:
             # An endpoint may have equals signs of its own.
-            name, _, rate = text.rpartition("=")
-            found = _RATE.fullmatch(rate)
-            if found is None:
+            name, _, value = text.rpartition("=")
+            try:
+                parsed = parse(value)
+            except ValueError:
                 raise ConfigurationError(
-                    f"--rate-for {text}: it has to be PROTOCOL=BYTES or ENDPOINT=BYTES"
-                    " in a second, such as /http/1.1=500k"
-                )
-            if name not in (*served, *opened):
+                    f"--{option} {text}: it has to be PROTOCOL={unit} or"
+                    f" ENDPOINT={unit}, such as /http/1.1={example}"
+                ) from None
+            if name not in names:
                 raise ConfigurationError(
-                    f"--rate-for {text}: there is no --serve {name}=ENDPOINT, and no"
-                    f" --open {name}=PEER/PROTOCOL"
+                    f"--{option} {text}: there is no --serve {name}=ENDPOINT, no"
+                    f" --open {name}=PEER/PROTOCOL, and no --socks {name}"
                 )
-            rates[name] = int(found[1]) * _FACTORS[found[2].lower()]
-        return rates
+            values[name] = parsed
+        return values
 
     def _open(
         self,
         reactor: Any,
         tunnel: TunnelText,
         book: PeerBook | None,
-        throttle: Throttle | None,
+        traffic: Traffic,
     ) -> Tunnel:
         """
         Make a tunnel, whose peer may be a paired one.
@@ -240,8 +288,8 @@ class TunnelOptions(NodeOptions):
         local, target, protocol = tunnel
         entry = None if book is None else book.find(target)
         if entry is None:
-            return Tunnel(reactor, local, target, protocol, throttle=throttle)
-        return Tunnel(reactor, local, entry.peer, protocol, entry.addresses, throttle)
+            return Tunnel(reactor, local, target, protocol, traffic=traffic)
+        return Tunnel(reactor, local, entry.peer, protocol, entry.addresses, traffic)
 
     opt_s = opt_serve
 
@@ -261,6 +309,14 @@ class ForwardOptions(DataOptions, LookingOptions):
     )
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
+        ["rate", None, None, "maximum bytes a second each way, such as 500k", _rate],
+        [
+            "idle",
+            None,
+            None,
+            "end a stream after so many seconds without a byte",
+            seconds,
+        ],
     ]
     optFlags: ClassVar[list[Any]] = [
         ["stdio", None, "join one stream with stdin and stdout, without LOCAL"],
@@ -285,3 +341,9 @@ class ForwardOptions(DataOptions, LookingOptions):
             self["protocol"] = protocolOf(protocol)
         except ConfigurationError as error:
             raise UsageError(str(error)) from None
+
+    def traffic(self, reactor: Any) -> Traffic:
+        """
+        Make the counts and the limits of the tunnel.
+        """
+        return _traffic(reactor, self["rate"], self["idle"])

@@ -31,6 +31,7 @@ from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.errors import ProtocolViolation, StreamAborted, StreamReset
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
+from twisted_libp2p.protocols.idle import IdleRule, IdleTimer
 from twisted_libp2p.protocols.throttle import Throttle, Valve
 
 __all__ = ["ForwardFactory", "Inbound", "Pipe", "Preface", "Traffic"]
@@ -49,14 +50,27 @@ class Traffic:
     @ivar sent: bytes to the accepted side.
     @ivar error: the latest error, as text; empty without one.
     @ivar throttle: the limit on bytes in each second; None without one.
+    @ivar idle: the limit on the time without a byte; None without one.
     """
 
-    __slots__ = ("error", "failed", "open", "opened", "received", "sent", "throttle")
+    __slots__ = (
+        "error",
+        "failed",
+        "idle",
+        "open",
+        "opened",
+        "received",
+        "sent",
+        "throttle",
+    )
 
-    def __init__(self) -> None:
+    def __init__(
+        self, throttle: Throttle | None = None, idle: IdleRule | None = None
+    ) -> None:
         self.opened = self.open = self.failed = self.received = self.sent = 0
         self.error = ""
-        self.throttle: Throttle | None = None
+        self.throttle = throttle
+        self.idle = idle
 
 
 class Preface(Contract):
@@ -93,7 +107,26 @@ class Pipe(Protocol):
     transport: Any
     other: Pipe | None = None
     _valve: Valve | None = None
+    _timer: IdleTimer | None = None
     _ended = False
+
+    def limit(self, other: Pipe, traffic: Traffic) -> None:
+        """
+        Apply the limits of a tunnel to two connected ends, before they are joined.
+        """
+        throttle, idle = traffic.throttle, traffic.idle
+        if throttle is not None:
+            self._valve, other._valve = throttle.valves(self.transport, other.transport)
+        if idle is not None:
+            self._timer = other._timer = idle.timer(self._idled)
+
+    def _idled(self) -> None:
+        """
+        End both ends at once: no byte has passed for too long, because nobody has
+        anything to say, or because one of both does not read.
+        """
+        _log.debug("a tunnelled stream has ended: no byte has passed for too long")
+        _abort(self.transport)
 
     def join(self, other: Pipe) -> None:
         """
@@ -109,6 +142,10 @@ class Pipe(Protocol):
         """
         if self.other is not None:
             self.other.transport.write(data)
+            if self._valve is not None:
+                self._valve.spend(len(data))
+            if self._timer is not None:
+                self._timer.restart()
 
     def readConnectionLost(self) -> None:
         """
@@ -143,6 +180,8 @@ class Pipe(Protocol):
         other, self.other = self.other, None
         if self._valve is not None:
             self._valve.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if other is None:
             return
         other.other = None
@@ -191,6 +230,8 @@ class _Outbound(Pipe):
             self.other.transport.write(data)
             if self._valve is not None:
                 self._valve.spend(len(data))
+            if self._timer is not None:
+                self._timer.restart()
 
 
 class Inbound(Pipe):
@@ -231,15 +272,15 @@ class Inbound(Pipe):
             self.other.transport.write(data)
             if self._valve is not None:
                 self._valve.spend(len(data))
+            if self._timer is not None:
+                self._timer.restart()
 
     def _connected(self, other: Any) -> None:
         if self._connecting is None:
             # The endpoint has not noticed that it was cancelled.
             _abort(other.transport)
             return
-        throttle = self._traffic.throttle
-        if throttle is not None:
-            self._valve, other._valve = throttle.valves(self.transport, other.transport)
+        self.limit(other, self._traffic)
         self.join(other)
         self._connecting = None
         (self._valve or self.transport).resumeProducing()
@@ -350,6 +391,7 @@ class ForwardFactory(Factory):
         self,
         endpoint: IStreamClientEndpoint,
         preface: Callable[[Any], Preface] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """
         Make a factory that forwards streams to an endpoint.
@@ -357,10 +399,11 @@ class ForwardFactory(Factory):
         @param endpoint: connects the other end of each stream.
         @param preface: called with the address of each peer; returns the machine that
             names it to the endpoint.
+        @param traffic: counts the streams and their bytes, and has their limits.
         """
         self._endpoint = endpoint
         self._preface = preface
-        self.traffic = Traffic()
+        self.traffic = traffic or Traffic()
 
     def buildProtocol(self, addr: IAddress | None) -> Pipe:
         """

@@ -44,4 +44,6 @@ def _counts(traffic: Traffic) -> str:
     )
     if traffic.throttle is not None:
         text += f", up to {traffic.throttle.perSecond:g} a second"
+    if traffic.idle is not None:
+        text += f", ended after {traffic.idle.seconds:g} s without a byte"
     return f"{text}; {traffic.error}" if traffic.error else text

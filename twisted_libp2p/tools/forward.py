@@ -30,10 +30,16 @@ async def forward(reactor: Any, options: Any) -> None:
     async with reaching(reactor, options) as node:
         if options["local"] is None:
             connection = await reach(reactor, options, node)
-            await joinStandard(reactor, connection, options["protocol"])
+            await joinStandard(
+                reactor, connection, options["protocol"], options.traffic(reactor)
+            )
             return
         tunnel = Tunnel(
-            reactor, options["local"], options["address"], options["protocol"]
+            reactor,
+            options["local"],
+            options["address"],
+            options["protocol"],
+            traffic=options.traffic(reactor),
         )
         node.add(tunnel)
         port = await tunnel.whenListening()

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.interfaces import IConnection
-from twisted_libp2p.protocols.forward import Pipe
+from twisted_libp2p.protocols.forward import Pipe, Traffic
 
 __all__ = ["joinStandard"]
 
@@ -59,10 +59,16 @@ class _Console(Pipe):
             self.written.callback(None)
 
 
-async def joinStandard(reactor: Any, connection: IConnection, protocol: str) -> None:
+async def joinStandard(
+    reactor: Any,
+    connection: IConnection,
+    protocol: str,
+    limits: Traffic | None = None,
+) -> None:
     """
     Join stdin and stdout with a stream, until both directions have ended.
 
+    @param limits: the limits of the stream.
     @raise Exception: the stream was lost.
     """
     stream = _Stream()
@@ -71,6 +77,8 @@ async def joinStandard(reactor: Any, connection: IConnection, protocol: str) -> 
     )
     console = _Console()
     StandardIO(console, reactor=reactor)
+    if limits is not None:
+        stream.limit(console, limits)
     stream.join(console)
     reason = await stream.over
     await console.written

@@ -124,7 +124,13 @@ async def receive(reactor: Any, options: Any) -> None:
     def received(peer: PeerID, offer: Offer) -> None:
         if offer in shown:
             shown.pop(offer).close()
-        print(f"received {printable(offer.name)}, {offer.size} bytes", flush=True)
+        options.show(
+            [f"received {printable(offer.name)}, {offer.size} bytes"],
+            peer=str(peer),
+            name=offer.name,
+            size=offer.size,
+            sha256=offer.digest,
+        )
         if not options["keep"] and not over.called:
             over.callback(None)
 
@@ -144,8 +150,10 @@ async def receive(reactor: Any, options: Any) -> None:
         if options["relay"]:
             await _relayed(reactor, node)
         addresses = tuple(each.withoutPeer() for each in node.addresses)
-        ticket = Ticket(node.peerID, gate.secret, addresses)
-        print("on the other machine: libp2p send FILE", ticket.toText(), flush=True)
+        ticket = Ticket(node.peerID, gate.secret, addresses).toText()
+        options.show(
+            [f"on the other machine: libp2p send FILE {ticket}"], ticket=ticket
+        )
         await over
     finally:
         await node.stopService()

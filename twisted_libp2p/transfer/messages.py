@@ -21,6 +21,7 @@ __all__ = [
     "MAX_MESSAGE",
     "MAX_NAME",
     "PROTOCOL_ID",
+    "STALL_TIME",
     "Offer",
     "parseMessage",
     "writeMessage",
@@ -36,6 +37,9 @@ MAX_NAME: Final = 200
 
 #: Maximum size of a file, in bytes.
 MAX_SIZE: Final = 1 << 50
+
+#: Seconds without a byte after which a transfer is interrupted.
+STALL_TIME: Final = 60.0
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SECRET = re.compile(r"([0-9a-f]{2}){0,64}")

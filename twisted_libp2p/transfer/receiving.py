@@ -21,12 +21,13 @@ from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import InvalidInput, TransferFailed
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost, IHostService
+from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline
-from twisted_libp2p.printable import printable
 from twisted_libp2p.transfer.messages import (
     MAX_MESSAGE,
     PROTOCOL_ID,
+    STALL_TIME,
     Offer,
     writeMessage,
 )
@@ -72,6 +73,9 @@ class _Reception(Protocol):
         self._deadline = Deadline(self._receiver.host.clock, OFFER_TIME, self._late)
 
     def _late(self) -> None:
+        """
+        Cut off a peer that sends nothing.
+        """
         self._deadline = None
         self.transport.abortConnection()
 
@@ -84,6 +88,8 @@ class _Reception(Protocol):
         try:
             if self._part is not None:
                 self._part.write(data)
+                if self._deadline is not None:
+                    self._deadline.reset(STALL_TIME)
                 self._receiver.progress(self.offer, self._part.size)
             else:
                 self._offered(data)
@@ -124,6 +130,7 @@ class _Reception(Protocol):
             part.close()
             return
         self._part = part
+        self._deadline = Deadline(self._receiver.host.clock, STALL_TIME, self._late)
         self.transport.write(writeMessage({"offset": part.size}))
 
     def readConnectionLost(self) -> None:
@@ -186,7 +193,7 @@ class _Reception(Protocol):
             if isinstance(error, OSError)
             else str(error)
         )
-        self._receiver.refused(self.peer, text)
+        self._receiver.refused(self.peer, text, self._part is not None)
         self.transport.write(writeMessage({"error": text}))
         self.transport.loseConnection()
 
@@ -223,6 +230,7 @@ class Receiver(Service):
         self.progress = progress
         self._running: dict[tuple[str, str], _Reception] = {}
         self._host: IHost | None = None
+        self._refusals: RefusalLog | None = None
 
     @property
     def host(self) -> IHost:
@@ -237,6 +245,7 @@ class Receiver(Service):
         Serve the protocol.
         """
         self._host = host
+        self._refusals = RefusalLog(host.clock.seconds, host.events)
         host.registry.register(PROTOCOL_ID, ReceptionFactory(self))
 
     def open(self, reception: _Reception, offer: Offer) -> Part:
@@ -282,15 +291,16 @@ class Receiver(Service):
         if done:
             self._received(reception.peer, offer)
 
-    def refused(self, peer: PeerID, reason: str) -> None:
+    def refused(self, peer: PeerID, reason: str, permitted: bool) -> None:
         """
-        Log that a file was not received.
+        Log that a file was not received, unless that has happened just now.
+
+        @param permitted: whether the peer may send files.  Strangers cannot hide what
+            happens to the files of the others.
         """
-        _log.info(
-            "a file of {peer} was not received: {reason}",
-            peer=peer,
-            reason=printable(reason),
-        )
+        assert self._refusals is not None
+        kind = "file" if permitted else "file of a stranger"
+        self._refusals.refused(kind, peer, f"a file was not received: {reason}")
 
 
 class ReceptionFactory(Factory):

@@ -22,12 +22,15 @@ from twisted_libp2p.errors import (
     ConfigurationError,
     InvalidInput,
     ProtocolViolation,
+    StreamAborted,
     TransferFailed,
 )
 from twisted_libp2p.interfaces import IConnection
+from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.transfer.messages import (
     MAX_MESSAGE,
     PROTOCOL_ID,
+    STALL_TIME,
     Offer,
     checkFileName,
     parseMessage,
@@ -57,8 +60,14 @@ class _Sending(Protocol):
     transport: Any
 
     def __init__(
-        self, offer: Offer, file: IO[bytes], progress: Callable[[int], None]
+        self,
+        clock: IReactorTime,
+        offer: Offer,
+        file: IO[bytes],
+        progress: Callable[[int], None],
     ) -> None:
+        self._clock = clock
+        self._deadline: Deadline | None = None
         self._offer = offer
         self._file = file
         self._progress = progress
@@ -101,6 +110,7 @@ class _Sending(Protocol):
             type(offset) is int and 0 <= offset <= self._offer.size and not self._begun
         ):
             self._begun = True
+            self._deadline = Deadline(self._clock, STALL_TIME, self._stalled)
             self._file.seek(offset)
             self._progress(offset)
             sender = _FileSender()
@@ -110,8 +120,19 @@ class _Sending(Protocol):
             raise InvalidInput("an unknown answer")
 
     def _count(self, data: bytes) -> bytes:
+        if self._deadline is not None:
+            self._deadline.reset(STALL_TIME)
         self._progress(self._file.tell())
         return data
+
+    def _stalled(self) -> None:
+        """
+        Interrupt the transfer, which may go on with another stream.
+        """
+        self._deadline = None
+        self._end(
+            StreamAborted(f"the peer has taken no byte for {STALL_TIME:g} seconds")
+        )
 
     def _sent(self, _: object) -> None:
         """
@@ -140,6 +161,9 @@ class _Sending(Protocol):
     def _end(self, error: BaseException | None) -> None:
         if self.result.called:
             return
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.cancel()
         if error is None:
             self.transport.loseConnection()
             self.result.callback(None)
@@ -167,6 +191,7 @@ class Sender:
         self._report = progress
         self.offer = Offer("", 0, "")
         self.done = 0
+        self._clock: IReactorTime | None = None
         name = os.path.basename(path)
         try:
             checkFileName(name)
@@ -184,6 +209,7 @@ class Sender:
         @param secret: the secret of a ticket.
         @raise OSError: it cannot be read.
         """
+        self._clock = clock
         with open(self._path, "rb") as file:
             hashed = await hashFile(clock, file)
             size = file.tell()
@@ -197,8 +223,9 @@ class Sender:
         @raise TransferFailed: the receiver refuses the file.
         @raise Exception: the stream was lost.
         """
+        assert self._clock is not None
         with open(self._path, "rb") as file:
-            sending = _Sending(self.offer, file, self._progressed)
+            sending = _Sending(self._clock, self.offer, file, self._progressed)
             await connection.openStream(
                 PROTOCOL_ID, StreamFactory(lambda: sending), allowLimited=True
             )

@@ -19,7 +19,6 @@ from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost, IHostService
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.forward import ForwardFactory, Preface, Traffic
-from twisted_libp2p.protocols.throttle import Throttle
 
 __all__ = ["ServedPort", "parseServe"]
 
@@ -65,20 +64,19 @@ class ServedPort(Service):
         description: str = "",
         preface: Callable[[Any], Preface] | None = None,
         allow: Callable[[PeerID], bool] | None = None,
-        throttle: Throttle | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """
         @param endpoint: connects the other end of each stream.
         @param description: the same as text, for the status.
         @param preface: names the peer to the endpoint, as for L{ForwardFactory}.
         @param allow: decides which peers are served; None for all peers.
-        @param throttle: limits the bytes in each second; None for no limit.
+        @param traffic: counts the streams and their bytes, and has their limits.
         """
         self.protocol = protocol
         self.description = description
         self.allow = allow
-        self._factory = ForwardFactory(endpoint, preface)
-        self._factory.traffic.throttle = throttle
+        self._factory = ForwardFactory(endpoint, preface, traffic)
 
     @property
     def traffic(self) -> Traffic:

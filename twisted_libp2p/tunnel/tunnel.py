@@ -25,7 +25,6 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.node.targets import Target, parse
 from twisted_libp2p.protocols.forward import ForwardFactory, Traffic
-from twisted_libp2p.protocols.throttle import Throttle
 from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.tunnel.opening import PeerEndpoint
 
@@ -53,7 +52,7 @@ class Tunnel(LocalService):
         target: Target,
         protocol: str,
         addresses: Iterable[Multiaddr] = (),
-        throttle: Throttle | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """
         @param reactor: the reactor that listens.
@@ -61,7 +60,7 @@ class Tunnel(LocalService):
         @param target: the peer: its id, or an address that ends in its id.
         @param protocol: the protocol id.
         @param addresses: further addresses of the peer.
-        @param throttle: limits the bytes in each second; None for no limit.
+        @param traffic: counts the streams and their bytes, and has their limits.
         @raise ConfigurationError: one of them is malformed.
         """
         super().__init__(reactor, local)
@@ -78,8 +77,7 @@ class Tunnel(LocalService):
         self._addresses = [*known, *addresses]
         self.peer: PeerID = peer
         self.protocol = protocol
-        self.traffic = Traffic()
-        self.traffic.throttle = throttle
+        self.traffic = traffic or Traffic()
         self._tag = f"tunnel {local} to {protocol} of {peer}"
         self.setName(self._tag)
         self._target = target
@@ -108,9 +106,8 @@ class Tunnel(LocalService):
         """
         Make the factory of the accepted connections.
         """
-        factory = ForwardFactory(PeerEndpoint(self.host, self._target, self.protocol))
-        factory.traffic = self.traffic
-        return factory
+        endpoint = PeerEndpoint(self.host, self._target, self.protocol)
+        return ForwardFactory(endpoint, traffic=self.traffic)
 
     def startService(self) -> None:
         """

@@ -51,18 +51,25 @@ class Door(LocalService):
     @ivar traffic: what has been forwarded so far.
     """
 
-    def __init__(self, reactor: Any, local: str, places: Places) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        local: str,
+        places: Places,
+        traffic: Traffic | None = None,
+    ) -> None:
         """
         @param reactor: the reactor that listens.
         @param local: a server endpoint, on loopback unless it names an C{interface}.
         @param places: finds the peers, and their protocols.
+        @param traffic: counts the streams and their bytes, and has their limits.
         @raise ConfigurationError: the endpoint is malformed.
         """
         super().__init__(reactor, local)
         self.setName("door for SOCKS5 and HTTP")
         self.local = local
         self.places = places
-        self.traffic = Traffic()
+        self.traffic = traffic or Traffic()
         self._host: IHost | None = None
         self._kept = lru_cache(MAX_PLACES)(self._endpointOf)
 
