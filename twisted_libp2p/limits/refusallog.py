@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.events import EventBus, LimitReached
+from twisted_libp2p.events import LimitReached
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.interfaces import IEventBus
 from twisted_libp2p.limits.scopefull import ScopeFull
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
@@ -29,7 +30,7 @@ class RefusalLog:
 
     _log = Logger()
 
-    def __init__(self, now: Callable[[], float], events: EventBus) -> None:
+    def __init__(self, now: Callable[[], float], events: IEventBus) -> None:
         """
         Begin with an empty log.
 
