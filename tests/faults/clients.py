@@ -3,11 +3,13 @@
 """
 Clients that come at a steady rate, each with a stream that lasts for seconds.
 
-C{python -m tests.faults.clients ADDRESS RATE SECONDS} prints the counts and the errors.
+C{python -m tests.faults.clients ADDRESS RATE} runs them until its standard input ends,
+and then prints the counts and the errors, as an object in JSON.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
 from twisted.internet.task import LoopingCall, deferLater, react
 from twisted.python.failure import Failure
 
@@ -84,18 +87,21 @@ class Clients:
 
     @ivar done: the number of streams that have lasted.
     @ivar errors: the others, by their errors.
+    @ivar missed: the number of clients that did not come, since this machine is slow.
+    @ivar slowest: seconds from the longest dial until its stream was open.
     """
 
     def __init__(self, clock: IReactorTime, address: str) -> None:
-        self.done = 0
+        self.done = self.missed = 0
         self.errors: Counter[str] = Counter()
+        self.slowest = 0.0
         self._clock = clock
         self._address = address
         self._idle: list[Node] = []
         self._all: list[Node] = []
         self._visits: set[Deferred[None]] = set()
         self._room = 0
-        self._loop = LoopingCall(self._begin)
+        self._loop = LoopingCall.withCount(self._begin)
         self._loop.clock = clock
 
     def start(self, rate: float) -> None:
@@ -115,9 +121,11 @@ class Clients:
         for node in self._all:
             await node.stopService()
 
-    def _begin(self) -> None:
+    def _begin(self, due: int) -> None:
+        self.missed += due
         if len(self._visits) >= self._room:
             return
+        self.missed -= 1
         visit = ensureDeferred(self._visit())
         self._visits.add(visit)
         visit.addErrback(self._failed)
@@ -144,9 +152,11 @@ class Clients:
         node = self._node()
         factory = Factory.forProtocol(Words)
         factory.noisy = False
+        begun = self._clock.seconds()
         connection = await node.connect(self._address, DialOptions(fresh=True))
         words = await node.openStream(connection.remotePeer, PROTOCOL_ID, factory)
         assert isinstance(words, Words)
+        self.slowest = max(self.slowest, self._clock.seconds() - begun)
         for word in (b"hello", b"bye"):
             answer = await words.say(word)
             if answer != word:
@@ -158,17 +168,39 @@ class Clients:
         self._idle.append(node)
 
 
-async def main(reactor: Any, address: str, rate: str, seconds: str) -> None:
+class Order(Protocol):
+    """
+    The standard input, whose end is the order to end.
+    """
+
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Report the end.
+        """
+        self.ended.callback(None)
+
+
+async def main(reactor: Any, address: str, rate: str) -> None:
     """
     Run the clients.
     """
+    order = Order()
+    pipe: type[Any] = StandardIO
+    pipe(order, reactor=reactor)
     clients = Clients(reactor, address)
     clients.start(float(rate))
-    await deferLater(reactor, float(seconds), lambda: None)
+    await order.ended
     await clients.finish()
-    print(f"{clients.done} streams, {clients.errors.total()} errors")
-    for error, count in clients.errors.most_common():
-        print(f"{count}\t{error}")
+    found = {
+        "done": clients.done,
+        "missed": clients.missed,
+        "slowest": clients.slowest,
+        "errors": clients.errors,
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

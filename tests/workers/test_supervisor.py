@@ -7,7 +7,10 @@ Tests for L{twisted_libp2p.workers.supervisor}, with its places and processes.
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 from contextlib import closing
 from errno import EAGAIN
 
@@ -22,7 +25,12 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IDrainable
 from twisted_libp2p.transport.inherited import InheritedSocket
 from twisted_libp2p.workers.place import FIRST_WAIT, LONGEST_WAIT
-from twisted_libp2p.workers.process import LONGEST_LINE, SILENCE, START_TIME
+from twisted_libp2p.workers.process import (
+    ASK_INTERVAL,
+    LONGEST_LINE,
+    SILENCE,
+    START_TIME,
+)
 from twisted_libp2p.workers.settings import VARIABLE
 from twisted_libp2p.workers.supervisor import END_TIME
 
@@ -197,6 +205,39 @@ class EndTests(SupervisorTestCase):
         self.assertEqual(silent.signals, ["KILL"])
         silent.end(9)
         self.assertEqual(self.lives(), ["serving", "serving"])
+
+    def test_suspended(self) -> None:
+        """
+        A worker that is stopped by a signal is replaced at once, where the system shows
+        it; there is one line in the log, even if its last answer is read after that.
+        """
+        stopped, _ = self.start()
+        child = subprocess.Popen(["sleep", "600"])
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        worker = self.supervisor.workers[0]
+        worker.pid = stopped.pid = child.pid
+        self.advance(SILENCE)
+        self.assertEqual(self.lives(), ["serving", "serving"])
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        stopped.answers.clear()
+        with capturedLogs() as events:
+            self.advance(ASK_INTERVAL)
+            self.assertEqual(self.lives(), ["silent", "starting", "serving"])
+            stopped.report(answer=0, **{"is": "running"})
+            self.advance(ASK_INTERVAL)
+        self.assertEqual(self.lives(), ["silent", "starting", "serving"])
+        self.assertEqual(
+            [formatEvent(each) for each in events],
+            [
+                f"worker 1 (process {child.pid}) does not answer: starting another",
+                "worker 1 is process 102",
+            ],
+        )
+
+    if sys.platform != "linux":
+        test_suspended.skip = "this system does not show it"  # type: ignore[attr-defined]
 
     def test_silentTwice(self) -> None:
         """

@@ -125,7 +125,7 @@ class Place:
         """
         Start a successor of a worker that does not answer, or ends without an order.
         """
-        if worker is self.worker and not self._closed:
+        if worker is self.worker and self.successor is None and not self._closed:
             self._log.warn(
                 "worker {number} (process {pid}) {fault}: starting another",
                 number=self.number,

@@ -6,6 +6,8 @@ One worker, as its supervisor sees it: a process with two pipes.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -23,15 +25,19 @@ from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.workers.channel import Channel, packed
 from twisted_libp2p.workers.life import LIFE, Life
 
-__all__ = ["WorkerProcess"]
+__all__ = ["WorkerProcess", "suspended"]
 
 #: Seconds in which a worker has to be ready; it may have to load a database.
 START_TIME: Final = 120.0
 
 #: Seconds between two questions whether a worker lives, and without an answer after
 #: which it is replaced.
-ASK_INTERVAL: Final = 0.5
-SILENCE: Final = 2.5
+ASK_INTERVAL: Final = 0.25
+SILENCE: Final = 2.0
+
+#: Seconds between two such questions after which this process itself was stopped, or
+#: busy, so that no worker is to blame.
+OWN_PAUSE: Final = 1.0
 
 #: Seconds for the answer to any other question.
 ANSWER_TIME: Final = 5.0
@@ -41,6 +47,21 @@ LONGEST_LINE: Final = 8192
 
 #: The states in which a node accepts no connections and is about to end.
 _ENDING: Final = (NodeLife.DRAINING.value, NodeLife.STOPPING.value)
+
+
+def suspended(pid: int | None) -> bool:
+    """
+    Return whether a child process is stopped by a signal; false where the system does
+    not show it.
+    """
+    if sys.platform != "linux" or pid is None:
+        return False
+    flags = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+    try:
+        return os.waitid(os.P_PID, pid, flags) is not None
+    except ChildProcessError:
+        # It has ended.
+        return False
 
 
 class WorkerProcess(ProcessProtocol):
@@ -182,12 +203,11 @@ class WorkerProcess(ProcessProtocol):
         if self.life not in (Life.SERVING, Life.SILENT):
             return
         now = self._clock.seconds()
-        if now - self._looked > 2 * ASK_INTERVAL:
-            # This process itself was stopped, or busy.
+        if now - self._looked > OWN_PAUSE:
             self._heard = now
-        self._looked = now
-        if now - self._heard >= SILENCE:
+        elif now - self._heard >= SILENCE or suspended(self.pid):
             self.happened("silent")
+        self._looked = now
         # A worker that is stopped reads nothing: one question waits, not many.
         if not self._answers:
             self._question("life", {}).addCallbacks(self._lives, lambda _: None)
