@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
@@ -21,13 +21,17 @@ from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.faults import THOROUGH
+from tests.faults import PATIENCE, THOROUGH
 from tests.faults.pooler import Pooler
+from tests.needs import skipWithout
 from tests.peerstore.postgresql import Server, startServer
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Source
 from twisted_libp2p.peerstore import Limits, PeerStoreService, openPeerStore
+from twisted_libp2p.peerstore.engines import POSTGRESQL
+from twisted_libp2p.peerstore.sql import Schema
+from twisted_libp2p.peerstore.tables import COMPATIBLE, MIGRATIONS
 
 ADDRESS = Multiaddr("/ip4/192.0.2.1/tcp/1")
 OTHER = Multiaddr("/ip4/192.0.2.1/tcp/2")
@@ -141,11 +145,11 @@ class FleetTests(TestCase):
         await self.agree(stores, range(count))
         return stores
 
-    async def until(self, true: Callable[[], bool], within: float = 60.0) -> None:
+    async def until(self, true: Callable[[], bool]) -> None:
         """
         Wait until something is true.
         """
-        end = time.monotonic() + within
+        end = time.monotonic() + PATIENCE
         while not true():
             if time.monotonic() > end:
                 self.fail("it has never become true")
@@ -296,23 +300,23 @@ class FleetTests(TestCase):
 
     async def test_connections(self) -> None:
         """
-        A server that takes no connection for a while.
+        A server that takes no connection for a while, since there are too many.
         """
-        one, two = await self.fleet(2)
-        other = self.server.dsn.replace("dbname=postgres", "dbname=template1")
+        self.sql("CREATE ROLE small LOGIN", "GRANT ALL ON SCHEMA public TO small")
+        self.dsn = self.dsn.replace("user=test", "user=small")
+        stores = await self.fleet()
         with capturedLogs() as logs:
             self.sql(
-                "ALTER DATABASE postgres ALLOW_CONNECTIONS false",
+                "ALTER ROLE small CONNECTION LIMIT 0",
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE application_name = 'twisted_libp2p'",
-                dsn=other,
+                " WHERE usename = 'small'",
             )
-            one.addAddresses(peer(50), [ADDRESS], Source.CONFIGURED)
+            stores[0].addAddresses(peer(50), [ADDRESS], Source.CONFIGURED)
             await self.until(
-                lambda: any("not currently" in str(e.get("reason")) for e in logs)
+                lambda: any("too many conn" in str(e.get("reason")) for e in logs)
             )
-            self.sql("ALTER DATABASE postgres ALLOW_CONNECTIONS true", dsn=other)
-            await self.agree([one, two], [0, 1, 50])
+            self.sql("ALTER ROLE small CONNECTION LIMIT -1")
+            await self.agree(stores, [*range(len(stores)), 50])
 
     async def test_diskFull(self) -> None:
         """
@@ -323,7 +327,7 @@ class FleetTests(TestCase):
         place.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
         if subprocess.run(mount, capture_output=True).returncode:
-            raise SkipTest("this user may not mount a small disk")
+            skipWithout("mount", "this user may not mount a small disk")
         self.addCleanup(subprocess.run, ["umount", "--lazy", str(place)])
         shutil.chown(place, self.server.folder.owner())
         self.sql(
@@ -432,6 +436,42 @@ class FleetTests(TestCase):
         assert sweeping is not None
         await sweeping
         await self.agree(stores, [0, 1])
+
+    async def test_mixedSchemas(self) -> None:
+        """
+        Nodes of the next version, which adds a column, start beside nodes of this
+        version: both go on, and a node of this version can be started again.
+        """
+        stores = await self.fleet(FLEET // 2)
+        column = "ALTER TABLE peers ADD COLUMN note TEXT NOT NULL DEFAULT ''"
+        for _ in range(FLEET // 2):
+            later = self.make()
+            later._backend = replace(
+                later._backend, schema=Schema(POSTGRESQL, (*MIGRATIONS, (column,)))
+            )
+            later.startService()
+            await later.whenLoaded()
+            stores.append(later)
+        self.sql("UPDATE peers SET note = 'kept'")
+        stores[0].setDialect(peer(0), "multistream")
+        self.assertEqual(
+            self.sql("SELECT format, compatible FROM store"),
+            [(len(MIGRATIONS) + 1, COMPATIBLE)],
+        )
+        for number, store in enumerate(stores):
+            store.addAddresses(peer(100 + number), [ADDRESS], Source.CONFIGURED)
+            store.setTag(peer(0), f"tag {number}", number)
+        await stores[0].flush()
+        await stores[0].stopService()
+        stores[0] = await self.start()
+        known = [*range(FLEET // 2), *range(100, 100 + len(stores))]
+        await self.agree(stores, known)
+        self.assertEqual(len(stores[0].tags(peer(0))), len(stores))
+        rows = self.sql(
+            "SELECT dialect, note FROM peers WHERE note <> '' ORDER BY peer"
+        )
+        self.assertEqual(rows[0], ("multistream", "kept"))
+        self.assertEqual(len(rows), FLEET // 2)
 
     async def test_pause(self) -> None:
         """
