@@ -114,37 +114,14 @@ class HolePunchingTests(SynchronousTestCase):
 
     def test_addresses(self) -> None:
         """
-        The address from which peers see a dial is ours, if the dial came from a port on
-        which we listen.
+        The addresses at which peers see us come first; those at relays are none.
         """
-        for number, port in enumerate((4001, 5000)):
-            connection = self.host.meet(address="/ip4/45.45.0.10/tcp/4001")
-            connection.localAddress = Multiaddr(f"/ip4/10.1.0.2/tcp/{port}")
-            seen = Multiaddr(f"/ip4/45.46.1.{number}/tcp/4001")
-            self.identified(connection, observed=seen)
-        self.assertEqual(
-            self.service.addresses(), [Multiaddr("/ip4/45.46.1.0/tcp/4001")]
-        )
-
-    def test_quicAddress(self) -> None:
-        """
-        The same holds for QUIC.
-        """
-        here = Multiaddr(UDP.format("10.1.0.2"))
-        self.host.ownAddresses.update(AddressSource.BOUND, [here])
-        connection = self.host.meet(address=UDP.format("45.45.0.10"))
-        connection.localAddress = here
-        self.identified(connection, observed=Multiaddr(UDP.format("45.46.1.1")))
-        self.assertEqual(self.service.addresses(), [Multiaddr(UDP.format("45.46.1.1"))])
-
-    def test_relayedSight(self) -> None:
-        """
-        Nobody sees us through a relay.
-        """
-        connection = self.opened(Direction.OUTBOUND)
-        connection.localAddress = Multiaddr("/ip4/10.1.0.2/tcp/4001")
-        self.identified(connection, observed=HERE)
-        self.assertEqual(self.service.addresses(), [])
+        own = self.host.ownAddresses
+        mapped, udp = Multiaddr("/ip4/45.46.1.9/tcp/4002"), UDP.format("45.46.1.1")
+        own.update(AddressSource.MAPPED, [mapped])
+        own.update(AddressSource.OBSERVED, [HERE, Multiaddr(udp)])
+        own.update(AddressSource.RELAYED, [Multiaddr(CIRCUIT)])
+        self.assertEqual(self.service.addresses(), [HERE, Multiaddr(udp), mapped])
 
     def ask(self, seconds: float = 0.2) -> Any:
         """

@@ -230,7 +230,26 @@ class ObservedTests(ServiceTestCase):
             ("/ip4/45.45.1.1/tcp/1", None, INNER),
         ):
             self.meet(address, observed, local=local, serves=False)
-            self.assertEqual(list(self.service._observed), [], (address, observed))
+            sources = {each.source for each in self.host.ownAddresses.all()}
+            self.assertEqual(sources, {AddressSource.BOUND}, (address, observed))
+
+    def test_private(self) -> None:
+        """
+        A peer in a private network sees us there at another address, which is claimed
+        until the peer has gone, and never judged.
+        """
+        nearby = Multiaddr("/ip4/10.9.0.1/tcp/4001")
+        peers = [
+            self.meet(f"/ip4/10.9.{each}.7/tcp/1", nearby, serves=False)
+            for each in range(1, 6)
+        ]
+        self.assertIs(self.confidence(nearby), Confidence.CLAIMED)
+        self.assertIs(self.service.mapping, Mapping.UNKNOWN)
+        self.assertNotIn(nearby, self.host.ownAddresses.dialable())
+        self.assertEqual(self.service.verdicts, ())
+        for each in peers:
+            self.lose(each, ClosedHere(0))
+        self.assertIsNone(self.confidence(nearby))
 
     def test_gone(self) -> None:
         """

@@ -24,7 +24,6 @@ from twisted_libp2p.events import ClosedConn, Identified, OpenedConn
 from twisted_libp2p.holepunch.events import DirectConnection, HolePunchFailed
 from twisted_libp2p.holepunch.exchange import (
     DCUTR,
-    MAX_ADDRESSES,
     Answerer,
     Asker,
     punchable,
@@ -99,7 +98,6 @@ class HolePunching(Service):
 
     def __init__(self) -> None:
         self.record = PunchRecord()
-        self._observed: dict[Multiaddr, None] = {}
         self._running: dict[PeerID, _Running] = {}
         self._punching: dict[PeerID, Deferred[Any]] = {}
         self._asked: set[PeerID] = set()
@@ -147,7 +145,6 @@ class HolePunching(Service):
         if registration is not None:
             registration.cancel()
         self._deadlines.stop()
-        self._observed.clear()
         self._answered.clear()
 
     # Addresses
@@ -159,34 +156,13 @@ class HolePunching(Service):
         @param origin: the place of the relay.
         """
         own = [
-            each.address
+            each
             for each in self._host.ownAddresses.all()
             if each.source is not AddressSource.RELAYED
         ]
-        return punchable([*reversed(self._observed), *own], origin)
-
-    def _observe(self, event: Identified) -> None:
-        """
-        Keep the address from which a peer has seen us, if we have dialed from a port on
-        which we listen: peers see others at each port.
-        """
-        local, observed = event.connection.localAddress, event.observedAddress
-        if local is None or observed is None:
-            return
-        bare = observed.withoutPeer()
-        if local.names != bare.names or not punchable([bare], Origin.NETWORK):
-            return
-        kind = bare.names[1]
-        ports = {
-            each.address.value(kind)
-            for each in self._host.ownAddresses.all()
-            if each.source is AddressSource.BOUND and each.address.names == local.names
-        }
-        if local.value(kind) in ports:
-            self._observed.pop(bare, None)
-            self._observed[bare] = None
-            while len(self._observed) > MAX_ADDRESSES:
-                del self._observed[next(iter(self._observed))]
+        # What peers see is worth more than what we can tell.
+        own.sort(key=lambda each: each.source is not AddressSource.OBSERVED)
+        return punchable((each.address for each in own), origin)
 
     # Events
 
@@ -207,10 +183,9 @@ class HolePunching(Service):
 
     def _identified(self, event: Identified) -> None:
         connection = event.connection
-        if not isRelayed(connection.remoteAddress):
-            self._observe(event)
-        elif (
-            connection.direction is Direction.INBOUND
+        if (
+            isRelayed(connection.remoteAddress)
+            and connection.direction is Direction.INBOUND
             and event.peer not in self._running
             and not self._isDirect(event.peer)
         ):

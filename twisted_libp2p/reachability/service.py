@@ -7,16 +7,15 @@ The service that knows whether peers can dial this node.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.error import ConnectionDone
 from zope.interface import implementer
 
-from twisted_libp2p.address import Multiaddr, Origin, Scope
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.address.places import endOf, networkOf
-from twisted_libp2p.connection.connection import isRelayed
 from twisted_libp2p.errors import LocalError
 from twisted_libp2p.events import (
     AddressesChanged,
@@ -42,13 +41,13 @@ from twisted_libp2p.reachability.observed import (
     ACTIVE,
     MAX_REPORTS,
     Mapping,
-    Observations,
 )
 from twisted_libp2p.reachability.prober import Outcome, Prober
 from twisted_libp2p.reachability.questions import Questions
 from twisted_libp2p.reachability.report import AddressReport, Report
 from twisted_libp2p.reachability.server import AutoNATServer
 from twisted_libp2p.reachability.servers import Server, Servers
+from twisted_libp2p.reachability.sightings import Sightings, isPrivate, isPublic
 from twisted_libp2p.reachability.tracker import Evidence, Tracker, Vote
 
 __all__ = ["ReachabilityService"]
@@ -68,23 +67,6 @@ _CONFIDENCES = {
     Verdict.REACHABLE: Confidence.CONFIRMED,
     Verdict.UNREACHABLE: Confidence.UNREACHABLE,
 }
-
-# The first bytes of addresses that a NAT64 has made for us (RFC 6052).
-_NAT64 = b"\0\x64\xff\x9b"
-
-
-def isPublic(address: Multiaddr | None) -> bool:
-    """
-    Check whether an address begins with the public IP address of a host, and leads
-    through no relay.
-    """
-    return (
-        address is not None
-        and not isRelayed(address)
-        and Scope.of(address) is Scope.PUBLIC
-        and Origin.PUBLIC.refusal(address) is None
-        and not (address.host or b"").startswith(_NAT64)
-    )
 
 
 @implementer(IDrainable, IHostService)
@@ -107,13 +89,12 @@ class ReachabilityService(Service):
     _log = Logger()
 
     def __init__(self) -> None:
-        self._observed = Observations()
+        self._sightings = Sightings()
         self._tracker = Tracker()
         self._servers = Servers()
         self._dialed: OrderedDict[bytes, None] = OrderedDict()
         self._losses: deque[float] = deque(maxlen=MAX_REPORTS)
         self._judged: dict[Multiaddr, Confidence] = {}
-        self._bound: frozenset[Multiaddr] | None = None
         self._published: tuple[object, ...] = (Reachability.UNKNOWN, ())
         self._doubtedAt = -DOUBT_INTERVAL
         self._subscriptions: list[ISubscription] = []
@@ -163,8 +144,7 @@ class ReachabilityService(Service):
         self.questions.stop()
         self.server.stop()
         self._servers.clear()
-        self._observed = Observations()
-        self._bound = None
+        self._sightings = Sightings()
 
     # The verdict
 
@@ -180,7 +160,7 @@ class ReachabilityService(Service):
         """
         How the router of this node chooses public ports.
         """
-        return self._observed.mapping()
+        return self._sightings.public.mapping()
 
     @property
     def verdicts(self) -> tuple[tuple[Multiaddr, Verdict], ...]:
@@ -197,11 +177,7 @@ class ReachabilityService(Service):
         """
         Return everything that is known.
         """
-        seen = {
-            outer.end: outer.networks
-            for local in self._observed
-            for outer in self._observed.outer(local)
-        }
+        seen = self._sightings.networks()
         return Report(
             self.state,
             self.mapping,
@@ -254,7 +230,7 @@ class ReachabilityService(Service):
 
     def _closed(self, event: ClosedConn) -> None:
         connection = event.connection
-        known = self._observed.remove(connection)
+        known = self._sightings.public.remove(connection)
         self._servers.forget(connection)
         if known and not event.reason.check(ConnectionDone, LocalError):
             now = self._host.clock.seconds()
@@ -262,9 +238,9 @@ class ReachabilityService(Service):
             losses.append(now)
             while now - losses[0] >= LOSS_TIME:
                 losses.popleft()
-            if len(losses) >= max(1, len(self._observed)):
+            if len(losses) >= max(1, len(self._sightings.public)):
                 self._doubt("connections were lost")
-        if known:
+        if self._sightings.private.remove(connection) or known:
             self._update()
 
     def _moved(self) -> None:
@@ -276,7 +252,7 @@ class ReachabilityService(Service):
             for each in self._host.ownAddresses.all()
             if each.source is AddressSource.BOUND
         )
-        before, self._bound = self._bound, bound
+        before, self._sightings.bound = self._sightings.bound, bound
         if before and before != bound:
             self._tracker.doubt()
         self._update()
@@ -293,43 +269,37 @@ class ReachabilityService(Service):
 
     def _identified(self, event: Identified) -> None:
         connection = event.connection
-        remote = connection.remoteAddress
-        if not isPublic(remote) or not connection.connected:
+        remote, observed = connection.remoteAddress, event.observedAddress
+        if not connection.connected:
             return
+        ends = None
+        if observed is not None:
+            ends = self._sightings.ends(connection.localAddress, observed)
         network = networkOf(remote)
-        news = self._servers.learn(connection, network, event.protocols)
-        observed = event.observedAddress
-        local = connection.localAddress
-        if local is not None and observed is not None and isPublic(observed):
-            news = self._observe(event, local, observed, network) or news
+        news = False
+        if isPublic(remote):
+            news = self._servers.learn(connection, network, event.protocols)
+            if ends is not None and isPublic(observed):
+                news = self._observe(event, *ends, network) or news
+        elif ends is not None and isPrivate(remote) and isPrivate(observed):
+            outbound = connection.direction is Direction.OUTBOUND
+            private = self._sightings.private
+            news = private.add(connection, *ends, network, outbound)
         if news:
             self._update()
 
     def _observe(
-        self,
-        event: Identified,
-        local: Multiaddr,
-        observed: Multiaddr,
-        network: Hashable,
+        self, event: Identified, inner: Multiaddr, outer: Multiaddr, network: Hashable
     ) -> bool:
         """
-        Take the address from which a peer sees us, if our end is one on which we
-        listen: peers see others at other ports.
+        Take the public end from which a peer sees an end on which we listen.
 
         @return: whether it was taken.
         """
-        inner, outer = endOf(local), endOf(observed)
-        if (
-            inner is None
-            or outer is None
-            or inner.names != outer.names
-            or inner not in set(map(endOf, self._bound or ()))
-        ):
-            return False
         connection = event.connection
-        hosts = {each.end.host for each in self._observed.outer(inner)}
+        hosts = {each.end.host for each in self._sightings.public.outer(inner)}
         outbound = connection.direction is Direction.OUTBOUND
-        if not self._observed.add(connection, inner, outer, network, outbound):
+        if not self._sightings.public.add(connection, inner, outer, network, outbound):
             return False
         if hosts and outer.host not in hosts:
             self._doubt(f"a peer sees us at {outer}")
@@ -350,7 +320,7 @@ class ReachabilityService(Service):
         if not self.running:
             return
         own = self._host.ownAddresses
-        observed = list(dict.fromkeys(self._outer()))
+        observed = list(dict.fromkeys(self._sightings.addresses()))
         known = [
             each.address for each in own.all() if each.source is AddressSource.OBSERVED
         ]
@@ -363,28 +333,12 @@ class ReachabilityService(Service):
         self._judge()
         self.questions.soon()
 
-    def _outer(self) -> Iterator[Multiaddr]:
-        """
-        Generate the addresses from which peers see our listeners.
-        """
-        for address in sorted(self._bound or ()):
-            inner = endOf(address)
-            if inner is None:
-                continue
-            layers = address.withoutFirst().withoutFirst()
-            for outer in self._observed.outer(inner):
-                yield outer.end.encapsulate(layers) if layers else outer.end
-
     def _judge(self) -> None:
         """
         Give the verdicts to the owner of the addresses, and publish them.
         """
         own = self._host.ownAddresses
-        networks = {
-            outer.end: outer.networks
-            for local in self._observed
-            for outer in self._observed.outer(local)
-        }
+        networks = self._sightings.networks()
         all_ = own.all()
         known = {each.address for each in all_}
         self._judged = {
