@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 # A room imports itself and the rooms of the lines above its own; never a
 # neighbour of its own line.
 ORDER = (
-    ("printable", "logger"),
+    ("printable", "logger", "onuse"),
     ("errors",),
     ("wire",),
     ("identity",),

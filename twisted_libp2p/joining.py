@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twisted_libp2p.dht.service import AMINO, KademliaDHT
+from twisted_libp2p.dht.scope import AMINO
+from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import bootstrapPeers
 from twisted_libp2p.errors import ConfigurationError

@@ -18,9 +18,6 @@ from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
 
 from twisted_libp2p.access.lists import AccessLists
-from twisted_libp2p.access.pairing import PairingService
-from twisted_libp2p.control.commands import commandsOf
-from twisted_libp2p.control.server import ControlService
 from twisted_libp2p.daemon.collecting import CollectionService
 from twisted_libp2p.daemon.notify import notifyService
 from twisted_libp2p.daemon.reloading import Reloading
@@ -28,19 +25,22 @@ from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IDatabase, IPeerStore
 from twisted_libp2p.node import Node
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
 from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
-from twisted_libp2p.presence import Presence
 from twisted_libp2p.protocols import echo, perf
-from twisted_libp2p.status import serveMetrics, serveStatus
 from twisted_libp2p.transport.inherited import activated, initialEnvironment
 from twisted_libp2p.transport.localservice import LocalService
 from twisted_libp2p.transport.ports import InheritedPorts, SharedPorts
-from twisted_libp2p.workers.program import superviseNode
 from twisted_libp2p.workers.settings import WorkerSettings
-from twisted_libp2p.workers.worker import addWorker
+
+with loadedOnUse():
+    from twisted_libp2p import presence, status
+    from twisted_libp2p.access import pairing
+    from twisted_libp2p.control import commands, server
+    from twisted_libp2p.workers import program, worker
 
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
 
@@ -138,7 +138,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         node = _make(options, reactor, settings)
         if options["processes"] is None or settings is not None:
             return node
-        return superviseNode(options, reactor, node, options.sockets, _started)
+        return program.superviseNode(options, reactor, node, options.sockets, _started)
     except (ValueError, OSError) as error:
         raise _exit(error) from None
 
@@ -202,7 +202,7 @@ def _make(options: Options, reactor: Any, settings: WorkerSettings | None) -> No
         )
         termination.setServiceParent(node)
         if settings is not None:
-            addWorker(reactor, node, settings, termination, options)
+            worker.addWorker(reactor, node, settings, termination, options)
     if options["processes"] is None:
         _addReports(node, options, reactor)
     _addServices(node, options, arguments["network"], reactor)
@@ -236,16 +236,18 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
         for service in options.meetings(dht):
             node.add(service)
     if options["presence"]:
-        node.add(Presence())
+        node.add(presence.Presence())
 
 
 def _addReports(node: Node, options: Options, reactor: Any) -> None:
     """
     Add the pages, and the reports to the service manager.
     """
-    for name, serve in (("status", serveStatus), ("metrics", serveMetrics)):
-        if options[name] is not None:
-            serve(reactor, node, options[name], options["page-host"])
+    hosts = options["page-host"]
+    if options["status"] is not None:
+        status.serveStatus(reactor, node, options["status"], hosts)
+    if options["metrics"] is not None:
+        status.serveMetrics(reactor, node, options["metrics"], hosts)
     notify = notifyService(
         reactor, node.conditions, lambda: f"{len(node.connections)} connections"
     )
@@ -266,11 +268,11 @@ def _addTunnels(
         node.add(port)
     if access.book is None:
         return
-    pairing = PairingService(access.book, gethostname().partition(".")[0])
-    node.add(pairing)
+    invites = pairing.PairingService(access.book, gethostname().partition(".")[0])
+    node.add(invites)
     # Processes that share ports share the folder too.
     alone = options["processes"] is None and not options["share-ports"]
     if os.name == "posix" and alone:
         path = os.path.join(options["data"], CONTROL_FILE)
-        commands = commandsOf(node, pairing)
-        ControlService(reactor, path, commands).setServiceParent(node)
+        known = commands.commandsOf(node, invites)
+        server.ControlService(reactor, path, known).setServiceParent(node)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import Enum
+from typing import Final
 
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.errors import ConfigurationError
 
-__all__ = ["DHTScope"]
+__all__ = ["AMINO", "DHTScope"]
+
+#: The prefix of the public network of IPFS.
+AMINO: Final = "/ipfs"
 
 
 class DHTScope(Enum):

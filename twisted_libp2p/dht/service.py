@@ -39,7 +39,7 @@ from twisted_libp2p.dht.ownrecords import OwnRecords
 from twisted_libp2p.dht.persistence import Persistence
 from twisted_libp2p.dht.providers import ProviderStore
 from twisted_libp2p.dht.rejoining import Rejoining
-from twisted_libp2p.dht.scope import DHTScope
+from twisted_libp2p.dht.scope import AMINO, DHTScope
 from twisted_libp2p.dht.serving import Requests
 from twisted_libp2p.dht.table import SIZE, RoutingTable
 from twisted_libp2p.dht.upkeep import Upkeep
@@ -68,10 +68,7 @@ from twisted_libp2p.interfaces import (
     Reachability,
 )
 
-__all__ = ["AMINO", "KademliaDHT"]
-
-#: The prefix of the public network of IPFS.
-AMINO: Final = "/ipfs"
+__all__ = ["KademliaDHT"]
 
 #: The most expired records that are dropped at once.
 _SWEEP: Final = 1000

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from twisted.python.usage import UsageError
 
 from twisted_libp2p.dht.keys import multihashOf, namespaceOf, valueKeyOf
-from twisted_libp2p.dht.service import AMINO, KademliaDHT
-from twisted_libp2p.dht.validators import AnyValue, IValidator
+from twisted_libp2p.dht.scope import AMINO
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.looking import (
     DHT_COMPLETIONS,
@@ -23,6 +23,9 @@ from twisted_libp2p.options.looking import (
     LookingOptions,
 )
 from twisted_libp2p.options.output import OutputOptions
+
+with loadedOnUse():
+    from twisted_libp2p.dht import service, validators
 
 __all__ = [
     "DHTOptions",
@@ -56,7 +59,7 @@ class DHTOptions(CommandOptions):
         """
         self["dht-namespace"].append(name)
 
-    def dht(self) -> KademliaDHT | None:
+    def dht(self) -> service.KademliaDHT | None:
         """
         Make the service; None without C{--dht}.
 
@@ -64,11 +67,11 @@ class DHTOptions(CommandOptions):
         """
         if self["dht"] is None:
             return None
-        return KademliaDHT(
+        return service.KademliaDHT(
             self["dht-prefix"],
             self["dht"],
             self["dht-scope"],
-            {name: AnyValue() for name in self["dht-namespace"]},
+            {name: validators.AnyValue() for name in self["dht-namespace"]},
         )
 
 
@@ -193,13 +196,13 @@ class _ValueOptions(SeekOptions):
         except InvalidInput as error:
             raise UsageError(str(error)) from None
 
-    def validators(self) -> dict[str, IValidator]:
+    def validators(self) -> dict[str, validators.IValidator]:
         """
         Take all values of the namespace of a network of the user's own.
         """
         if self["dht-prefix"] == AMINO or self["namespace"] in ("pk", "ipns"):
             return {}
-        return {self["namespace"]: AnyValue()}
+        return {self["namespace"]: validators.AnyValue()}
 
 
 class GetOptions(_ValueOptions):

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import PUBLIC, bootstrapPeers
-from twisted_libp2p.discovery.meeting import DialFound
-from twisted_libp2p.discovery.providing import ProviderDiscovery
-from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
-from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IContentRouting, IHostService
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.command import whole
 from twisted_libp2p.options.looking import AskingOptions
 from twisted_libp2p.transport.private import PrivateNetwork
+
+with loadedOnUse():
+    from twisted_libp2p.discovery import bootstrap, meeting, providing
+    from twisted_libp2p.discovery.rendezvous import client, point
 
 __all__ = ["FindingOptions"]
 
@@ -75,18 +75,18 @@ class FindingOptions(AskingOptions):
             )
         peers = [each for one in self["bootstrap"] for each in bootstrapPeers(one)]
         if peers:
-            yield Bootstrap(peers)
+            yield bootstrap.Bootstrap(peers)
         yield from self.askers(network)
         yield from self._rendezvous()
         if self["dial-found"] is not None:
-            yield DialFound(self["dial-found"])
+            yield meeting.DialFound(self["dial-found"])
 
     def _rendezvous(self) -> Iterator[IHostService]:
         """
         Make the services of rendezvous.
         """
         if self["rendezvous-service"]:
-            yield RendezvousPoint()
+            yield point.RendezvousPoint()
         points, names = self["rendezvous"], self["namespace"]
         if points and not names:
             raise ConfigurationError(
@@ -98,7 +98,7 @@ class FindingOptions(AskingOptions):
                 " --dht"
             )
         if points:
-            yield RendezvousClient(points, names)
+            yield client.RendezvousClient(points, names)
 
     def meetings(self, routing: IContentRouting) -> Iterator[IHostService]:
         """
@@ -107,4 +107,4 @@ class FindingOptions(AskingOptions):
         @param routing: the DHT.
         """
         if self["namespace"]:
-            yield ProviderDiscovery(routing, self["namespace"])
+            yield providing.ProviderDiscovery(routing, self["namespace"])

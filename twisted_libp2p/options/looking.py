@@ -12,17 +12,19 @@ from typing import Any, ClassVar
 from twisted.python.usage import Completions, UsageError
 
 from twisted_libp2p.dht.mode import DHTMode
-from twisted_libp2p.dht.scope import DHTScope
-from twisted_libp2p.dht.service import AMINO, KademliaDHT
-from twisted_libp2p.dht.validators import IValidator
+from twisted_libp2p.dht.scope import AMINO, DHTScope
 from twisted_libp2p.discovery.bootstraplist import bootstrapPeers
-from twisted_libp2p.discovery.delegated.client import DelegatedRouting
-from twisted_libp2p.discovery.mdns.service import MdnsService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.completion import CompleteWords
 from twisted_libp2p.options.node import NodeOptions
 from twisted_libp2p.transport.private import PrivateNetwork
+
+with loadedOnUse():
+    from twisted_libp2p.dht import service, validators
+    from twisted_libp2p.discovery.delegated import client
+    from twisted_libp2p.discovery.mdns import service as mdns
 
 __all__ = [
     "DHT_COMPLETIONS",
@@ -82,8 +84,8 @@ class AskingOptions(NodeOptions):
         """
         if self["mdns"]:
             fingerprint = None if network is None else network.fingerprint
-            yield MdnsService(fingerprint, self["mdns-interface"])
-        yield from map(DelegatedRouting, self["routing-url"])
+            yield mdns.MdnsService(fingerprint, self["mdns-interface"])
+        yield from map(client.DelegatedRouting, self["routing-url"])
 
 
 class DHTClientOptions(NodeOptions):
@@ -107,20 +109,20 @@ class DHTClientOptions(NodeOptions):
         except ConfigurationError as error:
             raise UsageError(str(error)) from None
 
-    def dht(self) -> KademliaDHT:
+    def dht(self) -> service.KademliaDHT:
         """
         Make the service.
 
         @raise ConfigurationError: an option has no usable value.
         """
-        return KademliaDHT(
+        return service.KademliaDHT(
             self["dht-prefix"],
             DHTMode.CLIENT,
             self["dht-scope"],
             self.validators(),
         )
 
-    def validators(self) -> dict[str, IValidator]:
+    def validators(self) -> dict[str, validators.IValidator]:
         """
         Return the rules of namespaces of the user's own.
         """

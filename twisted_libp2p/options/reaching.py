@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.node import Node
-from twisted_libp2p.portmap.service import PortMapping
-from twisted_libp2p.relay.autorelay import AutoRelay
-from twisted_libp2p.relay.service import RelayService
+from twisted_libp2p.onuse import loadedOnUse
+
+with loadedOnUse():
+    from twisted_libp2p.portmap import service as portmap
+    from twisted_libp2p.relay import autorelay, service
 
 __all__ = ["addReaching"]
 
@@ -30,15 +32,15 @@ def addReaching(node: Node, options: Mapping[str, Any]) -> None:
     @raise ConfigurationError: an address is not that of a relay.
     """
     if options["relay-service"]:
-        node.add(RelayService())
+        node.add(service.RelayService())
     if options["port-mapping"]:
-        node.add(PortMapping())
+        node.add(portmap.PortMapping())
     relays = options["relay"]
     if relays == [AUTO]:
-        node.add(AutoRelay())
+        node.add(autorelay.AutoRelay())
     elif AUTO in relays:
         raise ConfigurationError(
             f"--relay {AUTO} chooses relays by itself: leave it out, or the addresses"
         )
     elif relays:
-        node.add(AutoRelay(relays))
+        node.add(autorelay.AutoRelay(relays))

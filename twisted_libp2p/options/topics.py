@@ -11,18 +11,18 @@ from typing import Any, ClassVar
 
 from twisted.python.usage import UsageError
 
-from twisted_libp2p.discovery.bootstrap import Bootstrap
 from twisted_libp2p.discovery.bootstraplist import bootstrapPeers
-from twisted_libp2p.discovery.meeting import DialFound
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IHostService
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.command import CommandOptions, seconds, whole
 from twisted_libp2p.options.looking import AskingOptions
 from twisted_libp2p.options.output import OutputOptions
-from twisted_libp2p.pubsub import Profile, PubSub, SignaturePolicy, idOfContent
-from twisted_libp2p.pubsub.topic import topicName
-from twisted_libp2p.pubsub.topiclog import TopicLog
 from twisted_libp2p.transport.private import PrivateNetwork
+
+with loadedOnUse():
+    from twisted_libp2p import pubsub
+    from twisted_libp2p.discovery import bootstrap, meeting
 
 __all__ = ["PublishOptions", "SubscribeOptions", "TopicServiceOptions"]
 
@@ -39,14 +39,15 @@ class _PolicyOptions(CommandOptions):
         ["unsigned", None, "topics of a network whose messages have no authors"],
     ]
 
-    def topics(self) -> PubSub:
+    def topics(self) -> pubsub.PubSub:
         """
         Make the service.
         """
         if not self["unsigned"]:
-            return PubSub()
-        policy = SignaturePolicy.STRICT_NO_SIGN
-        return PubSub(Profile(policy=policy, messageID=idOfContent))
+            return pubsub.PubSub()
+        policy = pubsub.SignaturePolicy.STRICT_NO_SIGN
+        profile = pubsub.Profile(policy=policy, messageID=pubsub.idOfContent)
+        return pubsub.PubSub(profile)
 
 
 class TopicServiceOptions(_PolicyOptions):
@@ -74,7 +75,7 @@ class TopicServiceOptions(_PolicyOptions):
 
         @raise ConfigurationError: an option has no usable value.
         """
-        names = [topicName(each) for each in self["subscribe"]]
+        names = [pubsub.topicName(each) for each in self["subscribe"]]
         if not self["pubsub"]:
             for given in ("subscribe", "unsigned"):
                 if self[given]:
@@ -83,7 +84,7 @@ class TopicServiceOptions(_PolicyOptions):
         service = self.topics()
         yield service
         if names:
-            yield TopicLog(service, names)
+            yield pubsub.TopicLog(service, names)
 
 
 class _TopicOptions(AskingOptions, _PolicyOptions):
@@ -115,7 +116,7 @@ class _TopicOptions(AskingOptions, _PolicyOptions):
 
     def parseArgs(self, topic: str) -> None:  # type: ignore[override]
         try:
-            self["topic"] = topicName(topic)
+            self["topic"] = pubsub.topicName(topic)
         except ConfigurationError as error:
             raise UsageError(str(error)) from None
 
@@ -137,9 +138,9 @@ class _TopicOptions(AskingOptions, _PolicyOptions):
         """
         services = list(self.askers(network))
         if self["mdns"]:
-            services.append(DialFound(_FOUND))
+            services.append(meeting.DialFound(_FOUND))
         if self["bootstrap"]:
-            services.append(Bootstrap(self["bootstrap"]))
+            services.append(bootstrap.Bootstrap(self["bootstrap"]))
         return services
 
 

@@ -18,7 +18,8 @@ from twisted_libp2p.pubsub.scoreparameters import (
 from twisted_libp2p.pubsub.service import PubSub
 from twisted_libp2p.pubsub.signing import SignaturePolicy, idOfAuthor, idOfContent
 from twisted_libp2p.pubsub.subscription import SlowPolicy, Subscription
-from twisted_libp2p.pubsub.topic import Topic
+from twisted_libp2p.pubsub.topic import Topic, topicName
+from twisted_libp2p.pubsub.topiclog import TopicLog
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Subscription",
     "Thresholds",
     "Topic",
+    "TopicLog",
     "TopicMessage",
     "TopicScore",
     "Validation",
@@ -41,4 +43,5 @@ __all__ = [
     "filecoin",
     "idOfAuthor",
     "idOfContent",
+    "topicName",
 ]

@@ -1,0 +1,102 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests for the modules that are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.processes import ProgramTestCase
+from twisted_libp2p.onuse import loadedOnUse
+
+#: Prints which modules have been executed, of rooms that most nodes do not use.
+LOADED = """
+import sys
+import twisted_libp2p.tap
+for room in ("dht.query", "discovery.mdns.packet", "pubsub.engine", "status.page"):
+    print(room, "twisted_libp2p." + room in sys.modules)
+print("web", "twisted.web.server" in sys.modules)
+"""
+
+
+class OnUseTests(SynchronousTestCase):
+    """
+    L{loadedOnUse} postpones the execution of modules.
+    """
+
+    def setUp(self) -> None:
+        """
+        Write a package whose modules record that they are executed.
+        """
+        root = Path(self.mktemp()).absolute()
+        package = root / "onuse_example"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("executed = []\n")
+        source = "from onuse_example import executed\nexecuted.append(__name__)\n"
+        (package / "early.py").write_text(source)
+        (package / "late.py").write_text(source + "number = 7\n")
+        self.patch(sys, "path", [str(root), *sys.path])
+        self.addCleanup(self._forget, dict(sys.modules))
+
+    def _forget(self, before: dict[str, object]) -> None:
+        for name in set(sys.modules) - set(before):
+            if name.startswith("onuse_example"):
+                del sys.modules[name]
+
+    def test_first(self) -> None:
+        """
+        A module is executed when one of its names is used first, and once.
+        """
+        with loadedOnUse():
+            from onuse_example import executed, late  # type: ignore[import-not-found]
+        self.assertEqual(executed, [])
+        self.assertEqual(late.number, 7)
+        self.assertEqual(late.number, 7)
+        self.assertEqual(executed, ["onuse_example.late"])
+
+    def test_twice(self) -> None:
+        """
+        Two modules may name the same module; neither executes it.
+        """
+        for _ in range(2):
+            with loadedOnUse():
+                from onuse_example import executed, late
+        self.assertEqual(executed, [])
+        self.assertEqual(late.number, 7)
+
+    def test_after(self) -> None:
+        """
+        After the block, modules are executed when they are imported.
+        """
+        with loadedOnUse():
+            from onuse_example import executed
+        from onuse_example import early
+
+        self.assertEqual(executed, [early.__name__])
+
+    def test_missing(self) -> None:
+        """
+        A module that does not exist is missed at once.
+        """
+        with self.assertRaises(ImportError), loadedOnUse():
+            from onuse_example import missing  # noqa: F401
+
+
+class CommandLineTests(ProgramTestCase):
+    """
+    C{twist libp2p} loads the rooms that its options name.
+    """
+
+    async def test_daemon(self) -> None:
+        """
+        The command line alone loads no finding of peers, no topics, and no pages.
+        """
+        code, out, err = await self.execute("-c", LOADED)
+        self.assertEqual((code, err), (0, ""))
+        self.assertNotIn("True", out)
+        self.assertEqual(out.count("False"), 5)
