@@ -1,4 +1,5 @@
-//! QUIC for twisted_libp2p: the state machine `quinn-proto` as a Python class.
+//! QUIC and WebRTC for twisted_libp2p: the state machines `quinn-proto`, `dimpl` (DTLS) and
+//! `sctp-proto` as Python classes.
 //!
 //! There is no socket, thread, timer or clock in here.  Datagrams go in, and datagrams and
 //! events come out; the caller's clock says what time it is.  A panic of the state machine
@@ -17,6 +18,7 @@ mod settings;
 mod streams;
 mod tokens;
 mod web;
+mod webrtc;
 
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
@@ -26,6 +28,8 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     panics::install();
     module.add_class::<endpoint::Endpoint>()?;
+    module.add_class::<webrtc::RtcConfig>()?;
+    module.add_class::<webrtc::RtcConnection>()?;
     module.add("PanicException", module.py().get_type::<PanicException>())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     Ok(())

@@ -4,6 +4,18 @@
 The native parts of twisted_libp2p: state machines without sockets, threads and timers.
 """
 
-from twisted_libp2p_native._native import Endpoint, PanicException, __version__
+from twisted_libp2p_native._native import (
+    Endpoint,
+    PanicException,
+    RtcConfig,
+    RtcConnection,
+    __version__,
+)
 
-__all__ = ["Endpoint", "PanicException", "__version__"]
+__all__ = [
+    "Endpoint",
+    "PanicException",
+    "RtcConfig",
+    "RtcConnection",
+    "__version__",
+]

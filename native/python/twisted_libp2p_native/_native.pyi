@@ -108,3 +108,107 @@ class Endpoint:
     def alpn(self, handle: int) -> bytes | None: ...
     def address(self, handle: int) -> tuple[str, int]: ...
     def stats(self, handle: int) -> Any: ...
+
+class RtcConfig:
+    """
+    What the connections of a listener for WebRTC have in common.
+    """
+
+    def __new__(
+        cls,
+        certificate: bytes,
+        private_key: bytes,
+        window: int,
+        low: int,
+        max_channels: int,
+        timeout: float,
+        resend: float,
+    ) -> RtcConfig:
+        """
+        @param certificate: our certificate, in DER.
+        @param private_key: its key, as PKCS8 in DER.
+        @param window: the bytes that a peer may send before they are read; 131072 or
+            more.
+        @param low: a channel is writable again when no more bytes of it wait.
+        @param max_channels: the most channels that the peer may have open.
+        @param timeout: seconds for the handshake of DTLS.
+        @param resend: seconds after which SCTP sends again, at the least.
+        @raise ValueError: one of them is out of its range, or cannot be read.
+        """
+
+class RtcConnection:
+    """
+    One connection of WebRTC without ICE: DTLS, SCTP, and the opening of channels.
+
+    Events are tuples of a number and arguments:
+
+      - C{(1,)}: ready.  Channel 0 is open, without any message.
+      - C{(2, cause, text)}: the end; the cause is 1 (by the peer), 2 (an error), 3 (by
+        our side), or 4 (the handshake took too long).
+      - C{(3, channel)}: the peer has opened a channel.
+      - C{(4, channel)}: there are messages to read.
+      - C{(5, channel)}: no more than C{low} bytes of it wait.
+      - C{(6, channel)}: it is closed.  All its messages have been read.
+      - C{(7, channel)}: its number may be used again.
+
+    A panic of a state machine is the event C{(2, 2, text)}.
+    """
+
+    def __new__(cls, config: RtcConfig, now: float, dialed: bool) -> RtcConnection:
+        """
+        @param now: the seconds of a clock, as in all calls.
+        @param dialed: whether our side is the client of DTLS.
+        """
+
+    def receive(self, now: float, data: bytes) -> None:
+        """
+        Take a datagram; the next poll reports what came of it.
+        """
+
+    def poll(
+        self, now: float
+    ) -> tuple[list[bytes], list[tuple[Any, ...]], float | None, bool]:
+        """
+        Advance.
+
+        @return: datagrams to send; events; the time of the next poll; and whether the
+            connection is over.
+        """
+
+    def open(self, channel: int) -> bool:
+        """
+        Open a channel; return whether this is possible now.  The numbers of a client of
+        DTLS are even, those of a server odd.
+        """
+
+    def write(self, channel: int, message: bytes) -> int | None:
+        """
+        Send a message; return how many bytes of the channel wait now, or None if it is
+        closed.
+        """
+
+    def buffered(self, channel: int) -> int | None:
+        """
+        Return how many bytes of a channel wait; None if it is closed.
+        """
+
+    def read(self, channel: int, maximum: int) -> tuple[bytes, bool]:
+        """
+        Read messages until they have C{maximum} bytes or more, joined; and whether one
+        of them is text, which is not returned.
+        """
+
+    def shut(self, channel: int) -> None:
+        """
+        Close a channel, in both directions.
+        """
+
+    def close(self, now: float) -> None:
+        """
+        Close the connection.
+        """
+
+    def certificate(self) -> bytes | None:
+        """
+        Return the certificate of the peer in DER; None before it is known.
+        """

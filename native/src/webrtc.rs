@@ -1,0 +1,120 @@
+//! WebRTC's data channels, as WebRTC-direct uses them: DTLS by `dimpl` and SCTP by
+//! `sctp-proto`, for one peer each.  ICE is the caller's.
+
+mod channels;
+mod connection;
+mod methods;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dimpl::{Config, Dtls, DtlsCertificate};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use sctp_proto as sctp;
+
+use crate::panics::guard;
+use connection::Connection;
+
+/// The bytes of the user's data in a chunk of SCTP: packets pass everywhere with the headers of
+/// DTLS, UDP, and IPv6.
+const PAYLOAD: u32 = 1150;
+
+/// The most bytes of a message that a peer may send.
+const LARGEST_MESSAGE: u32 = 65536;
+
+/// The least receive window: a largest message has to fit.
+const SMALLEST_WINDOW: u32 = 2 * LARGEST_MESSAGE;
+
+/// What all connections of a listener have in common.
+#[pyclass(module = "twisted_libp2p_native", frozen)]
+pub struct RtcConfig {
+    dtls: Arc<Config>,
+    certificate: DtlsCertificate,
+    endpoint: Arc<sctp::EndpointConfig>,
+    server: Arc<sctp::ServerConfig>,
+    transport: Arc<sctp::TransportConfig>,
+    /// The most channels that the peer may have open.
+    max_channels: usize,
+    /// A channel is writable again when as few bytes of it wait.
+    low: usize,
+}
+
+#[pymethods]
+impl RtcConfig {
+    #[new]
+    #[pyo3(signature = (certificate, private_key, window, low, max_channels, timeout, resend))]
+    fn new(
+        certificate: Vec<u8>,
+        private_key: Vec<u8>,
+        window: u32,
+        low: usize,
+        max_channels: usize,
+        timeout: f64,
+        resend: f64,
+    ) -> PyResult<Self> {
+        let invalid = |text: String| PyValueError::new_err(text);
+        for (name, value) in [("timeout", timeout), ("resend", resend)] {
+            if !(0.001..=3600.0).contains(&value) {
+                return Err(invalid(format!("{name} is {value}: it is 0.001 to 3600 s")));
+            }
+        }
+        if window < SMALLEST_WINDOW {
+            return Err(invalid(format!("window is {window}: it is {SMALLEST_WINDOW} or more")));
+        }
+        let dtls = Config::builder()
+            .use_server_cookie(true)
+            .require_client_certificate(true)
+            .handshake_timeout(Duration::from_secs_f64(timeout))
+            .build()
+            .map_err(|error| invalid(error.to_string()))?;
+        let rto = (resend * 1000.0) as u64;
+        let transport = Arc::new(
+            sctp::TransportConfig::default()
+                .with_max_receive_buffer_size(window)
+                .with_max_receive_message_size(LARGEST_MESSAGE)
+                .with_max_send_message_size(LARGEST_MESSAGE)
+                .with_rto_initial_ms(rto)
+                .with_rto_min_ms(rto),
+        );
+        let mut endpoint = sctp::EndpointConfig::default();
+        endpoint.max_payload_size(PAYLOAD);
+        let mut server = sctp::ServerConfig::default();
+        server.transport = transport.clone();
+        let made = Self {
+            dtls: Arc::new(dtls),
+            certificate: DtlsCertificate { certificate, private_key },
+            endpoint: Arc::new(endpoint),
+            server: Arc::new(server),
+            transport,
+            max_channels,
+            low,
+        };
+        // It panics at a key that it cannot read.
+        guard(|| made.machine(Instant::now(), false)).map_err(invalid)?;
+        Ok(made)
+    }
+}
+
+impl RtcConfig {
+    /// Make the machine of DTLS.
+    fn machine(&self, now: Instant, dialed: bool) -> Dtls {
+        let mut dtls = Dtls::new_auto(self.dtls.clone(), self.certificate.clone(), now);
+        dtls.set_active(dialed);
+        dtls
+    }
+}
+
+/// One connection: `methods.rs` has its methods.
+#[pyclass(module = "twisted_libp2p_native")]
+pub struct RtcConnection {
+    /// None after a panic.
+    machine: Option<Connection>,
+    clock: crate::clock::Clock,
+    /// Outlives the machine.
+    certificate: Option<Vec<u8>>,
+    /// The last events.
+    events: Vec<connection::Event>,
+    /// The last datagrams.
+    out: Vec<Vec<u8>>,
+}
