@@ -31,7 +31,7 @@ from twisted_libp2p.dht.keyspace import BITS
 from twisted_libp2p.dht.query import Ending, Query, State
 from twisted_libp2p.dht.table import RoutingTable
 
-__all__ = ["SCENARIOS", "Outcome", "Simulation", "main"]
+__all__ = ["SCENARIOS", "K", "Outcome", "Scenario", "Simulation", "main", "percentile"]
 
 #: Nearest nodes that a lookup is to find.
 K = 20
@@ -165,6 +165,29 @@ class Simulation:
                     self.lookUp(place, flipped)
                 self.run()
 
+    def copy(self, seed: int) -> Simulation:
+        """
+        Return a network with the same nodes and tables, at the beginning of time.
+        """
+        simulation = Simulation(seed)
+        simulation._named = self._named
+        for place, entries in self.nodes.items():
+            table: RoutingTable[int] = RoutingTable(place, K)
+            for each in entries:
+                table.offer(each.peer, each.place, 0.0)
+            simulation.nodes[place] = table
+        return simulation
+
+    def suffer(self, scenario: Scenario) -> None:
+        """
+        Let some nodes leave, and as many new ones join; give some nodes their faults.
+        """
+        if scenario.churn:
+            count = len(self.nodes)
+            self.leave(scenario.churn)
+            self.join(count - len(self.nodes))
+        self.spoil(scenario)
+
     def leave(self, share: float) -> None:
         """
         Remove some nodes, which the tables of others still have.
@@ -219,11 +242,13 @@ class Simulation:
         asker: int,
         target: int,
         done: Callable[[Query[int], float], None] | None = None,
+        enough: Callable[[Query[int]], bool] | None = None,
     ) -> None:
         """
         Begin a lookup.
 
         @param done: called with the lookup and its virtual duration, if it is given.
+        @param enough: called after each answer; returns whether the lookup may stop.
         """
         table = self.nodes[asker]
         seeds = [(each, each) for each in table.nearest(target, K)]
@@ -248,6 +273,8 @@ class Simulation:
             else:
                 query.answered(node, [(each, each) for each in found])
                 table.offer(node, node, self.now)
+                if enough is not None and enough(query):
+                    query.stop()
             step()
 
         step()
@@ -317,20 +344,9 @@ def simulate(
     outcomes = []
     base = Simulation(seed)
     base.join(nodes)
-    tables = {place: list(table) for place, table in base.nodes.items()}
     for name in names:
-        scenario = SCENARIOS[name]
-        simulation = Simulation(seed)
-        simulation._named = nodes
-        for place, entries in tables.items():
-            table: RoutingTable[int] = RoutingTable(place, K)
-            for each in entries:
-                table.offer(each.peer, each.place, 0.0)
-            simulation.nodes[place] = table
-        if scenario.churn:
-            simulation.leave(scenario.churn)
-            simulation.join(nodes - len(simulation.nodes))
-        simulation.spoil(scenario)
+        simulation = base.copy(seed)
+        simulation.suffer(SCENARIOS[name])
         outcomes.append(simulation.measure(name, lookups))
         print(json.dumps(asdict(outcomes[-1])), file=sys.stderr, flush=True)
     return outcomes

@@ -6,9 +6,12 @@ Tests for L{benchmarks.kademlia}: a small network in virtual time.
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.kademlia import SCENARIOS, Simulation, plot, simulate
+from benchmarks.kademliaprovide import WAYS, announce
 
 
 class SimulationTests(SynchronousTestCase):
@@ -40,3 +43,24 @@ class SimulationTests(SynchronousTestCase):
         outcome = simulation.measure("all three", 20)
         self.assertGreater(outcome.recall, 0.5)
         self.assertEqual(simulation._events, [])
+
+
+class AnnouncementTests(SynchronousTestCase):
+    """
+    Announcements among some nodes.
+    """
+
+    def test_early(self) -> None:
+        """
+        An announcement during the lookup takes fewer requests and less time, and is
+        stored by most of the nearest nodes.
+        """
+        base = Simulation(5)
+        base.join(100)
+        late, early = (
+            announce(partial(base.copy, 5), "no faults", way, 10) for way in WAYS
+        )
+        self.assertEqual(late.recall, 1)
+        self.assertLess(early.requests, late.requests)
+        self.assertLess(early.seconds, late.seconds)
+        self.assertGreater(early.recall, 0.6)

@@ -6,6 +6,8 @@ Tests for L{twisted_libp2p.dht.searches}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
@@ -31,7 +33,8 @@ class PeerSearchTests(SynchronousTestCase):
         answer = Message(MessageType.FIND_NODE, b"key", closer=(named,) * 3)
         search = PeerSearch(target, lambda peer, named: list(named))
         first, second, third = servers
+        lookup: Any = None
         for each in (first, first, second):
-            self.assertFalse(search.answered(each, answer))
-        self.assertTrue(search.answered(third, answer))
+            self.assertFalse(search.answered(lookup, each, answer))
+        self.assertTrue(search.answered(lookup, third, answer))
         self.assertEqual(list(search.addresses), [ADDRESS])

@@ -40,11 +40,11 @@ LATE: Final = 2.0
 MAX_TIME: Final = 60.0
 
 
-#: Takes a peer and its answer, and returns whether enough is found.
-Answered = Callable[[PeerID, Message], bool]
+#: Takes a lookup, a peer and its answer, and returns whether enough is found.
+Answered = Callable[["Lookup", PeerID, Message], bool]
 
 
-def nothing(peer: PeerID, answer: Message) -> bool:
+def nothing(lookup: Lookup, peer: PeerID, answer: Message) -> bool:
     """
     Look for nothing in an answer but nearer peers.
     """
@@ -148,8 +148,8 @@ class Lookup:
         @param key: the key to look up.
         @param request: the request that each peer gets.
         @param seeds: the nearest peers of our table.
-        @param answered: called with each peer and its answer; returns whether enough
-            is found.
+        @param answered: called with the lookup, each peer and its answer; returns
+            whether enough is found.
         @param bounds: the bounds of the lookup.
         @param seconds: its longest duration.
         @param skip: a peer that is not asked.
@@ -243,7 +243,7 @@ class Lookup:
                 if each.peer != self._skip
             ],
         )
-        if self._answered(peer, answer):
+        if self._answered(self, peer, answer):
             self.query.stop()
 
     def _fail(self, reason: Failure, peer: PeerID) -> None:

@@ -39,6 +39,7 @@ class Lookups:
     Runs lookups.
 
     @ivar size: the size of the network, estimated from the lookups.
+    @ivar k: the number of nearest servers that a lookup finds.
     @ivar endings: the number of lookups by the reason of their end.
     """
 
@@ -62,6 +63,7 @@ class Lookups:
         self._publish = publish
         self._ended = ended
         self.size = NetworkSize(table.size)
+        self.k = table.size
         self.endings: Counter[Ending] = Counter()
         self._bounds = Bounds(k=table.size)
         self._wide = Bounds(k=2 * table.size)
@@ -82,8 +84,8 @@ class Lookups:
 
         @param key: the key to look up.
         @param request: the request that each peer gets.
-        @param answered: called with each peer and its answer; returns whether enough
-            is found.
+        @param answered: called with the lookup, each peer and its answer; returns
+            whether enough is found.
         @param skip: a peer that is not asked.
         @raise NotFound: no server is known.
         """

@@ -16,7 +16,7 @@ from typing import Final
 
 from twisted_libp2p.dht.keyspace import BITS
 
-__all__ = ["NetworkSize"]
+__all__ = ["SPACE", "NetworkSize", "chanceOf", "meanOf"]
 
 #: Seconds for which a lookup counts.
 MAX_AGE: Final = 7200.0
@@ -30,7 +30,8 @@ MIN_LOOKUPS: Final = 5
 #: The probability below which the nearest peers are closer together than by chance.
 _CHANCE: Final = 1e-6
 
-_SPACE: Final = float(1 << BITS)
+#: The number of places.
+SPACE: Final = float(1 << BITS)
 
 
 class NetworkSize:
@@ -58,7 +59,7 @@ class NetworkSize:
         if len(places) < self._k:
             return
         moment = sum(
-            rank * ((place ^ target) / _SPACE) for rank, place in enumerate(places, 1)
+            rank * ((place ^ target) / SPACE) for rank, place in enumerate(places, 1)
         )
         self._lookups.append((now, moment))
 
@@ -87,19 +88,37 @@ class NetworkSize:
         if size is None or not places:
             return False
         return any(
-            _atLeast(rank, size * ((place ^ target) / _SPACE)) < _CHANCE
+            chanceOf(rank, size * ((place ^ target) / SPACE)) < _CHANCE
             for rank, place in enumerate(places, 1)
             if rank >= self._k // 4
         )
 
 
-def _atLeast(count: int, mean: float) -> float:
+def chanceOf(count: int, mean: float) -> float:
     """
-    Return the probability of at least this many events of a Poisson process.
+    Return the probability that a Poisson process has at least this many events.
+
+    @param mean: the expected number of events.
     """
     if mean <= 0.0:
-        return 0.0
-    total = 0.0
-    for number in range(count, count + 60):
-        total += exp(number * log(mean) - mean - lgamma(number + 1))
-    return total if mean < count else 1.0
+        return float(count <= 0)
+    logarithm = log(mean)
+    fewer = sum(
+        exp(number * logarithm - mean - lgamma(number + 1)) for number in range(count)
+    )
+    return max(1.0 - fewer, 0.0)
+
+
+def meanOf(count: int, chance: float) -> float:
+    """
+    Return the expected number of events with which a Poisson process has at least some
+    number of events with a given probability; the inverse of L{chanceOf}.
+    """
+    low, high = 0.0, 2.0 * count + 50.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        if chanceOf(count, middle) < chance:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -6,17 +6,20 @@ The operations of a user of the DHT: peers, providers and values, found and stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.dht.earlystores import Background, EarlyStores
 from twisted_libp2p.dht.lookup import Report
 from twisted_libp2p.dht.lookups import Lookups
 from twisted_libp2p.dht.messages import Message, MessageType, NamedPeer, Value
 from twisted_libp2p.dht.network import HostNetwork
+from twisted_libp2p.dht.optimism import Optimism
 from twisted_libp2p.dht.providers import ProviderStore
 from twisted_libp2p.dht.searches import PeerSearch, ProviderSearch, ValueSearch
 from twisted_libp2p.dht.validators import Validators
@@ -98,6 +101,7 @@ class Operations:
         providers: ProviderStore,
         validators: Validators,
         lookups: Lookups,
+        optimistic: bool = False,
     ) -> None:
         """
         Work with these stores.
@@ -107,12 +111,17 @@ class Operations:
         @param providers: our providers.
         @param validators: the rules of values.
         @param lookups: runs the lookups.
+        @param optimistic: whether to announce this node during a lookup, by the
+            estimated size of the network.
         """
         self._network = network
         self._values = values
         self._providers = providers
         self._validators = validators
+        self._lookups = lookups
         self._lookUp = lookups.run
+        self._optimistic = optimistic
+        self._background = Background()
 
     # Peers
 
@@ -147,9 +156,36 @@ class Operations:
             raise NotFound(
                 "an own address", reason="other peers could not reach this node"
             )
-        self._providers.add(key, network.own, network.clock.seconds())
+        now = network.clock.seconds()
+        self._providers.add(key, network.own, now)
+        size = self._lookups.size.estimate(now) if self._optimistic else None
+        if size is not None:
+            return await self._provideEarly(key, size)
         report = await self.closest(key)
         return await self._store(report, lambda peer: self._announce(peer, key))
+
+    async def _provideEarly(self, key: bytes, size: float) -> Stored:
+        """
+        Announce this node during the lookup.
+
+        @param size: the estimated size of the network.
+        """
+        lookups = self._lookups
+        stores = EarlyStores(
+            self._network,
+            lookups.size,
+            Optimism(size, lookups.k),
+            lambda peer: self._announce(peer, key),
+            self._background,
+        )
+        try:
+            request = Message(MessageType.FIND_NODE, key)
+            report = await lookups.run(key, request, stores.answered)
+            await stores.finish(report)
+        except BaseException:
+            stores.stop()
+            raise
+        return _stored(report, stores.succeeded, stores.failure)
 
     def _announce(self, peer: PeerID, key: bytes) -> Deferred[None]:
         """
@@ -239,19 +275,23 @@ class Operations:
         """
         Store something at the nearest servers, all at once.
         """
-        peers: Sequence[PeerID] = report.nearest
-        storing = [store(each) for each in peers]
+        storing = [store(each) for each in report.nearest]
         results: Any = await DeferredList(storing, consumeErrors=True)
-        count = sum(success for success, _ in results)
-        if not count:
-            reason = "".join(
-                f"none of {len(peers)} has, such as {peer}: {failure.getErrorMessage()}"
-                for peer, (_, failure) in list(zip(peers, results, strict=True))[:1]
-            )
-            raise NotFound(
-                "a server that stores this",
-                report.asked,
-                report.asked - report.failed,
-                reason,
-            )
+        failures = [each for success, each in results if not success]
+        count = len(results) - len(failures)
+        return _stored(report, count, failures[0] if failures else None)
+
+
+def _stored(report: Report, count: int, failure: Failure | None) -> Stored:
+    """
+    Return the result of storing.
+
+    @param count: the number of servers that have stored it.
+    @param failure: the error of another server; None without one.
+    @raise NotFound: no server has stored it.
+    """
+    if count:
         return Stored(count, report)
+    answered = report.asked - report.failed
+    reason = "" if failure is None else f"none has: {failure.getErrorMessage()}"
+    raise NotFound("a server that stores this", report.asked, answered, reason)

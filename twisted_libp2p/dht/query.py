@@ -251,6 +251,15 @@ class Query(Generic[P]):
         answered = (each.peer for each in self._order if each.state is State.ANSWERED)
         return list(islice(answered, self.bounds.k))
 
+    def known(self, count: int) -> list[tuple[P, int]]:
+        """
+        Return the nearest peers that have not failed, asked or not, and their distances
+        from the target, nearest first.
+
+        @param count: the most peers to return.
+        """
+        return [(each.peer, each.distance) for each in self._order[:count]]
+
     def state(self, peer: P) -> State | None:
         """
         Return the state of a peer; None if it is unknown.

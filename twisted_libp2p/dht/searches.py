@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.dht.lookup import Lookup
 from twisted_libp2p.dht.messages import Message, NamedPeer
 from twisted_libp2p.dht.validators import Validators
 from twisted_libp2p.errors import InvalidRecord
@@ -37,7 +38,7 @@ class PeerSearch:
         self._sources: set[PeerID] = set()
         self.addresses: dict[Multiaddr, None] = {}
 
-    def answered(self, peer: PeerID, answer: Message) -> bool:
+    def answered(self, lookup: Lookup, peer: PeerID, answer: Message) -> bool:
         """
         Take an answer.
 
@@ -75,7 +76,7 @@ class ProviderSearch:
         self._told = told
         self.found: dict[PeerID, tuple[Multiaddr, ...]] = {}
 
-    def answered(self, peer: PeerID, answer: Message) -> bool:
+    def answered(self, lookup: Lookup, peer: PeerID, answer: Message) -> bool:
         """
         Take an answer.
 
@@ -117,7 +118,7 @@ class ValueSearch:
         self.best: bytes | None = None
         self.holders: dict[PeerID, bytes] = {}
 
-    def answered(self, peer: PeerID, answer: Message) -> bool:
+    def answered(self, lookup: Lookup, peer: PeerID, answer: Message) -> bool:
         """
         Take an answer.
 

@@ -19,13 +19,12 @@ from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.dht.admission import Admission
 from twisted_libp2p.dht.answers import Server
 from twisted_libp2p.dht.diversity import Diversity
-from twisted_libp2p.dht.events import ServerModeChanged
 from twisted_libp2p.dht.ipns import IpnsValidator
 from twisted_libp2p.dht.keeping import Keeping
 from twisted_libp2p.dht.keyspace import placeOf
 from twisted_libp2p.dht.lookup import Report
 from twisted_libp2p.dht.lookups import Lookups
-from twisted_libp2p.dht.mode import DHTMode, reachable
+from twisted_libp2p.dht.mode import DHTMode
 from twisted_libp2p.dht.network import HostNetwork
 from twisted_libp2p.dht.operations import (
     FoundPeer,
@@ -41,6 +40,7 @@ from twisted_libp2p.dht.providers import ProviderStore
 from twisted_libp2p.dht.rejoining import Rejoining
 from twisted_libp2p.dht.scope import AMINO, DHTScope
 from twisted_libp2p.dht.serving import Requests
+from twisted_libp2p.dht.switch import ServerSwitch
 from twisted_libp2p.dht.table import SIZE, RoutingTable
 from twisted_libp2p.dht.upkeep import Upkeep
 from twisted_libp2p.dht.usage import DHTUsage
@@ -63,9 +63,7 @@ from twisted_libp2p.interfaces import (
     IHost,
     IHostService,
     IPeerRouting,
-    IRegistration,
     ISubscription,
-    Reachability,
 )
 
 __all__ = ["KademliaDHT"]
@@ -86,12 +84,9 @@ class KademliaDHT(Service):
     @ivar table: the servers that it knows.
     @ivar values: the values that it stores for others.
     @ivar providers: the providers that it stores for others.
-    @ivar serving: whether it is a server now.
     """
 
     name = "dht"
-    serving = False
-    _public = False
 
     def __init__(
         self,
@@ -101,6 +96,7 @@ class KademliaDHT(Service):
         validators: Mapping[str, IValidator] | None = None,
         *,
         k: int = SIZE,
+        optimistic: bool = False,
         random: Random | None = None,
     ) -> None:
         """
@@ -112,6 +108,9 @@ class KademliaDHT(Service):
         @param validators: the rules of values by namespace; C{pk} and C{ipns} have
             theirs.
         @param k: the size of a bucket, and the number of peers that store a record.
+        @param optimistic: whether L{provide} stores during a lookup, at the servers
+            that are near enough by the estimated size of the network: sooner and with
+            fewer requests, but not always at the nearest.
         @param random: makes keys to look up, and varies intervals.
         @raise ConfigurationError: an argument is wrong; the message says which would
             be right.
@@ -129,13 +128,13 @@ class KademliaDHT(Service):
         self._mode = DHTMode.of(mode)
         self._scope = DHTScope.of(scope)
         self._k = k
+        self._optimistic = optimistic
         self._random = random or Random()
         self._validators = Validators(
             {"pk": PublicKeyValidator(), "ipns": IpnsValidator(), **(validators or {})}
         )
         self.values = ValueStore()
         self.providers = ProviderStore()
-        self._registration: IRegistration | None = None
         self._subscriptions: list[ISubscription] = []
         self._rejoining: Rejoining | None = None
         self._persistence: Persistence | None = None
@@ -175,7 +174,12 @@ class KademliaDHT(Service):
             lambda key: self._upkeep.lookedUp(key),
         )
         self._operations = Operations(
-            self._network, self.values, self.providers, self._validators, self._lookups
+            self._network,
+            self.values,
+            self.providers,
+            self._validators,
+            self._lookups,
+            self._optimistic,
         )
         self._server = Server(
             self.protocol,
@@ -189,6 +193,7 @@ class KademliaDHT(Service):
             self._network.connected,
         )
         self._requests = Requests(host.clock, self.protocol, self._server.answer)
+        self._switch = ServerSwitch(host, self._mode, self._scope, self._requests)
         self._own = OwnRecords(host.clock, self._operations, self.values)
         self._upkeep = Upkeep(
             host.clock,
@@ -211,16 +216,16 @@ class KademliaDHT(Service):
             events.subscribe(Identified, lambda event: self._met(event.peer)),
             events.subscribe(ProtocolsChanged, self._protocolsChanged),
             events.subscribe(ClosedConn, self._closed),
-            events.subscribe(ReachabilityChanged, self._judged),
+            events.subscribe(ReachabilityChanged, self._switch.judged),
             events.subscribe(
                 AddressesChanged,
-                lambda _: self._choose(),
+                lambda _: self._switch.choose(),
                 lambda event: event.peer == self._host.peerID,
             ),
         ]
         self._upkeep.start()
         self._own.start()
-        self._choose()
+        self._switch.choose()
         for each in self._servers():
             self._met(each)
         self._host.peerstore.whenLoaded().addCallbacks(
@@ -249,7 +254,7 @@ class KademliaDHT(Service):
         self._admission.stop()
         if self._rejoining is not None:
             self._rejoining.stop()
-        self._serve(False)
+        self._switch.stop()
 
     def stopService(self) -> Deferred[None] | None:
         """
@@ -365,6 +370,13 @@ class KademliaDHT(Service):
         """
         return self._lookups.size.estimate(self._host.clock.seconds())
 
+    @property
+    def serving(self) -> bool:
+        """
+        Whether this node is a server now.
+        """
+        return self._switch.serving
+
     def usage(self) -> DHTUsage:
         """
         Return the numbers of requests and lookups.
@@ -434,45 +446,9 @@ class KademliaDHT(Service):
         """
         Change the mode.
         """
-        self._mode = DHTMode.of(mode)
+        self._switch.mode = DHTMode.of(mode)
         if self.running:
-            self._choose()
-
-    def _judged(self, event: ReachabilityChanged) -> None:
-        """
-        Take the verdict of other peers on this node.
-        """
-        self._public = event.reachability is Reachability.PUBLIC
-        self._choose()
-
-    def _choose(self) -> None:
-        """
-        Become a server, or a client, as the mode and our addresses say.
-        """
-        self._serve(
-            self._mode is DHTMode.SERVER
-            or (
-                self._mode is DHTMode.AUTO
-                and (
-                    self._public
-                    or reachable(self._host.ownAddresses.all(), self._scope)
-                )
-            )
-        )
-
-    def _serve(self, serving: bool) -> None:
-        if serving == self.serving:
-            return
-        self.serving = serving
-        if serving:
-            self._registration = self._requests.serve(self._host.registry)
-        elif self._registration is not None:
-            self._registration.cancel()
-            self._registration = None
-            self._requests.stop()
-        self._host.events.publish(
-            ServerModeChanged(time=self._host.clock.seconds(), server=serving)
-        )
+            self._switch.choose()
 
     def _sweep(self) -> None:
         """
