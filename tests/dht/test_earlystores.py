@@ -144,4 +144,4 @@ class ServiceTests(DHTTestCase):
         for each in self.servers:
             self.patch(each.providers, "add", lambda *_: False)
         error = self.assertRaises(NotFound, self.nodes.result, self.dht.provide(KEY))
-        self.assertIn("none has", str(error))
+        self.assertIn("has: ", str(error))

@@ -119,6 +119,13 @@ class EarlyStores:
             while self._running:
                 await self._next()
 
+    @property
+    def sent(self) -> int:
+        """
+        The number of servers that were asked to store it.
+        """
+        return len(self._stored)
+
     def stop(self) -> None:
         """
         Cancel all requests.

@@ -185,7 +185,7 @@ class Operations:
         except BaseException:
             stores.stop()
             raise
-        return _stored(report, stores.succeeded, stores.failure)
+        return _stored(report, stores.sent, stores.succeeded, stores.failure)
 
     def _announce(self, peer: PeerID, key: bytes) -> Deferred[None]:
         """
@@ -279,13 +279,14 @@ class Operations:
         results: Any = await DeferredList(storing, consumeErrors=True)
         failures = [each for success, each in results if not success]
         count = len(results) - len(failures)
-        return _stored(report, count, failures[0] if failures else None)
+        return _stored(report, len(results), count, failures[0] if failures else None)
 
 
-def _stored(report: Report, count: int, failure: Failure | None) -> Stored:
+def _stored(report: Report, sent: int, count: int, failure: Failure | None) -> Stored:
     """
     Return the result of storing.
 
+    @param sent: the number of servers that were asked to store it.
     @param count: the number of servers that have stored it.
     @param failure: the error of another server; None without one.
     @raise NotFound: no server has stored it.
@@ -293,5 +294,7 @@ def _stored(report: Report, count: int, failure: Failure | None) -> Stored:
     if count:
         return Stored(count, report)
     answered = report.asked - report.failed
-    reason = "" if failure is None else f"none has: {failure.getErrorMessage()}"
+    reason = ""
+    if failure is not None:
+        reason = f"none of {sent} has: {failure.getErrorMessage()}"
     raise NotFound("a server that stores this", report.asked, answered, reason)
