@@ -43,6 +43,8 @@ class AlertTests(SynchronousTestCase):
         metrics.refresh()
         found = {"up", "process_start_time_seconds"}
         found |= {"process_open_fds", "process_max_fds"}
+        # Of a node in several processes; tests.workers.test_pages has it.
+        found.add("libp2p_process_up")
         for family in metrics.registry.collect():
             names = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
             for suffix in names.get(family.type, [""]):

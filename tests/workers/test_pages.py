@@ -146,6 +146,30 @@ class PagesTests(SupervisorTestCase):
         ):
             self.assertIn(f"{line}\n", body)
 
+    def test_leavingMetrics(self) -> None:
+        """
+        A worker that finishes its streams has its process id in the label, and nothing
+        that looks like a fault.
+        """
+        browsing = self.serve(serveFleetMetrics)
+        self.workers[0].answers["metrics"] = lambda: [
+            ["held", "Things held", "gauge", [["held", {}, 7.0]]],
+            ["libp2p_condition", "Life", "gauge", [["libp2p_condition", {}, 0.0]]],
+        ]
+        self.supervisor.roll()
+        self.spawned[-1].answers["metrics"] = lambda: []
+        self.spawned[-1].ready()
+        _, _, body = browsing.ask("/metrics")
+        pid = self.workers[0].pid
+        for line in (
+            f'held{{process="1-{pid}"}} 7.0',
+            'libp2p_process_up{process="1"} 1.0',
+            'libp2p_process_leaving{process="1"} 1.0',
+            'libp2p_process_leaving{process="2"} 0.0',
+        ):
+            self.assertIn(f"{line}\n", body)
+        self.assertNotIn("libp2p_condition", body)
+
     def test_silentWorker(self) -> None:
         """
         The answer does not wait for a worker that is stopped.

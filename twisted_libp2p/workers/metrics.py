@@ -1,13 +1,15 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The metrics of all workers, on one page: each series has the label C{process}.
+The metrics of all workers, on one page: each series has the label C{process}, which is
+the number of the worker's place.  A worker that finishes its streams also has its
+process id there, such as C{2-4711}, since its successor has the number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.server import NOT_DONE_YET, Request
@@ -15,12 +17,16 @@ from twisted.web.server import NOT_DONE_YET, Request
 from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.metrics import require
 from twisted_libp2p.workers.life import Life
+from twisted_libp2p.workers.process import WorkerProcess
 from twisted_libp2p.workers.supervisor import Supervisor
 
 __all__ = ["FleetMetrics", "families"]
 
 #: The label with the number of a worker's place.
-LABEL = "process"
+LABEL: Final = "process"
+
+#: Metrics that would show a fault of a worker that ends in good order.
+_LASTING: Final = "libp2p_condition"
 
 
 def families(core: Any, answers: dict[str, list[Any]]) -> list[Any]:
@@ -74,22 +80,37 @@ class FleetMetrics(Guarded):
         """
         Return the metrics of all workers as text.
         """
-        workers = {
-            str(place.number): place.worker
-            for place in self._supervisor.places
-            if place.worker is not None and place.worker.life is Life.SERVING
-        }
+        workers = self._workers()
         asking = [each.ask("metrics") for each in workers.values()]
 
         def answered(results: list[tuple[bool, Any]]) -> bytes:
             answers = {
-                label: answer
-                for label, (success, answer) in zip(workers, results, strict=True)
+                label: [
+                    each
+                    for each in answer
+                    if worker.life is Life.SERVING or each[0] != _LASTING
+                ]
+                for (label, worker), (success, answer) in zip(
+                    workers.items(), results, strict=True
+                )
                 if success
             }
             return self._text([*self._own(), *families(self._core, answers)])
 
         return DeferredList(asking, consumeErrors=True).addCallback(answered)
+
+    def _workers(self) -> dict[str, WorkerProcess]:
+        """
+        Return the workers that are asked, by their labels.
+        """
+        found = {}
+        for place in self._supervisor.places:
+            for each in place.workers:
+                if each.life is Life.SERVING and each is place.worker:
+                    found[str(place.number)] = each
+                elif each.life is Life.LEAVING:
+                    found[f"{place.number}-{each.pid}"] = each
+        return found
 
     def _own(self) -> list[Any]:
         """
@@ -103,10 +124,17 @@ class FleetMetrics(Guarded):
             "Workers that were started in place of others",
             labels=(LABEL,),
         )
+        leaving = self._core.GaugeMetricFamily(
+            "libp2p_process_leaving",
+            "Workers of this place that finish their streams",
+            labels=(LABEL,),
+        )
         for place in self._supervisor.places:
+            number = sum(each.life is Life.LEAVING for each in place.workers)
+            leaving.add_metric((str(place.number),), number)
             up.add_metric((str(place.number),), float(place.serving))
             restarts.add_metric((str(place.number),), place.restarts)
-        return [up, restarts]
+        return [up, restarts, leaving]
 
     def _text(self, found: list[Any]) -> bytes:
         registry = self._client.CollectorRegistry()
