@@ -235,8 +235,11 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
         node.add(dht)
         for service in options.meetings(dht):
             node.add(service)
-    if options["presence"]:
-        node.add(presence.Presence())
+    if options["presence"] or options["presence-dial"]:
+        ours = presence.Presence()
+        node.add(ours)
+        if options["presence-dial"]:
+            node.add(presence.PresenceRouting(ours))
 
 
 def _addReports(node: Node, options: Options, reactor: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-__all__ = ["PATIENCE", "THOROUGH"]
+__all__ = ["LEASE", "PATIENCE", "THOROUGH"]
 
 #: Whether to take the time that it takes.
 THOROUGH: Final = bool(os.environ.get("LIBP2P_FAULTS"))
@@ -20,3 +20,6 @@ THOROUGH: Final = bool(os.environ.get("LIBP2P_FAULTS"))
 #: Seconds until something has to be true after a fault.  A busy machine takes longer
 #: than the manual promises: C{LIBP2P_PATIENCE=10} is for one that does nothing else.
 PATIENCE: Final = float(os.environ.get("LIBP2P_PATIENCE", "60"))
+
+#: Seconds until the peers of a node that has ended are forgotten, in these tests.
+LEASE: Final = 2.0

@@ -86,6 +86,9 @@ class ProcessesTests(SynchronousTestCase):
         database = f"--peerstore=sqlite:{self.mktemp()}"
         node = make("--no-listen", "--presence", database)
         self.assertIn("presence", {each.name for each in node.services})
+        node = make("--no-listen", "--presence-dial", database)
+        names = {each.name for each in node.services}
+        self.assertLessEqual({"presence", "presence routing"}, names)
         error = self.assertRaises(Failed, make, "--no-listen", "--presence")
         self.assertIn("postgresql:DSN", str(error))
 

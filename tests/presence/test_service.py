@@ -6,19 +6,17 @@ Tests for L{twisted_libp2p.presence.service}.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
-from twisted.internet.defer import Deferred, execute, fail, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.peerstore.stores import OnPostgreSQL
+from tests.presence.database import Database
 from twisted_libp2p.connmanager.presence import arrival, departure
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
@@ -27,63 +25,6 @@ from twisted_libp2p.presence import Presence
 from twisted_libp2p.presence.service import INTERVAL, LEASE
 from twisted_libp2p.testing import HostDouble
 from twisted_libp2p.testing.host import ConnectionDouble
-
-
-@implementer(IDatabase)
-class Database:
-    """
-    A database of SQLite's in memory, with the time of a test.
-
-    @ivar failing: whether all transactions fail.
-    @ivar times: the times that it takes instead of C{now}, as often as they last.
-    """
-
-    placeholder = "?"
-    failing = False
-
-    def __init__(self) -> None:
-        self._connection = sqlite3.connect(":memory:")
-        self.now = 1000.0
-        self.times: list[float] = []
-        self._connection.create_function(
-            "present", 0, lambda: self.times.pop() if self.times else self.now
-        )
-        self.time = "present()"
-
-    def whenLoaded(self) -> Deferred[None]:
-        """
-        Fire at once.
-        """
-        return succeed(None)
-
-    def transact(self, work: Any, *arguments: object) -> Deferred[Any]:
-        """
-        Run at once.
-        """
-        if self.failing:
-            return fail(OSError("the disk is full"))
-        with self._connection:
-            return execute(work, self._connection, *arguments)
-
-    def count(self, table: str) -> int:
-        """
-        Count the rows of a table.
-        """
-        (number,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        return int(number)
-
-    def empty(self) -> None:
-        """
-        Remove the tables.
-        """
-        for table in ("presence_peers", "presence_places"):
-            self._connection.execute(f"DROP TABLE {table}")
-
-    def close(self) -> None:
-        """
-        Close it.
-        """
-        self._connection.close()
 
 
 class Process:

@@ -47,7 +47,16 @@ class ProcessOptions(CommandOptions):
     ]
 
     optFlags: ClassVar[list[Any]] = [
-        ["presence", None, "write to the database of --peerstore who is connected here"]
+        [
+            "presence",
+            None,
+            "write to the database of --peerstore who is connected here",
+        ],
+        [
+            "presence-dial",
+            None,
+            "reach peers through the relays of the fleet that they are connected to",
+        ],
     ]
 
     given: Sequence[str] = ()

@@ -4,6 +4,7 @@
 Presence: processes that share a database know which of them is connected to a peer.
 """
 
+from twisted_libp2p.presence.routing import PresenceRouting
 from twisted_libp2p.presence.service import Presence
 
-__all__ = ["Presence"]
+__all__ = ["Presence", "PresenceRouting"]

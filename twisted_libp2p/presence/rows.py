@@ -15,7 +15,8 @@ __all__ = ["Rows"]
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS presence_places"
-    " (place TEXT PRIMARY KEY, expires DOUBLE PRECISION NOT NULL)",
+    " (place TEXT PRIMARY KEY, expires DOUBLE PRECISION NOT NULL,"
+    " relay TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS presence_peers"
     " (peer TEXT NOT NULL, place TEXT NOT NULL, PRIMARY KEY (peer, place))",
     "CREATE INDEX IF NOT EXISTS presence_by_place ON presence_peers (place)",
@@ -52,7 +53,12 @@ class Rows:
             connection.execute(statement)
 
     def write(
-        self, connection: Any, changes: Mapping[str, bool], seconds: float, afresh: bool
+        self,
+        connection: Any,
+        changes: Mapping[str, bool],
+        seconds: float,
+        afresh: bool,
+        relay: str = "",
     ) -> bool:
         """
         Prolong the lease, write the changes, and remove the processes whose leases have
@@ -61,6 +67,8 @@ class Rows:
         @param changes: peers, and whether they are connected.
         @param seconds: the time from now until the lease expires.
         @param afresh: whether to remove the peers that were written before.
+        @param relay: the addresses at which this process is a relay, with spaces
+            between them.
         @return: whether there was a lease.  Without it, the peers that were written
             before are gone.
         """
@@ -79,15 +87,18 @@ class Rows:
             ):
                 run("DELETE FROM presence_peers WHERE place = ?", place)
         renewed = run(
-            "UPDATE presence_places SET expires = {now} + ? WHERE place = ?",
+            "UPDATE presence_places SET expires = {now} + ?, relay = ? WHERE place = ?",
             seconds,
+            relay,
             self._place,
         )
         if not renewed:
             run(
-                "INSERT INTO presence_places (place, expires) VALUES (?, {now} + ?)",
+                "INSERT INTO presence_places (place, expires, relay)"
+                " VALUES (?, {now} + ?, ?)",
                 self._place,
                 seconds,
+                relay,
             )
         if afresh:
             run("DELETE FROM presence_peers WHERE place = ?", self._place)
@@ -127,3 +138,19 @@ class Rows:
             (peer,),
         )
         return [place for (place,) in cursor.fetchall()]
+
+    def relays(self, connection: Any, peer: str) -> list[str]:
+        """
+        Return the addresses of the other processes that are connected to a peer and are
+        relays.
+        """
+        cursor = connection.cursor()
+        cursor.execute(
+            self._sql(
+                "SELECT relay FROM presence_places WHERE expires >= {now}"
+                " AND place <> ? AND place IN"
+                " (SELECT place FROM presence_peers WHERE peer = ?) ORDER BY place"
+            ),
+            (self._place, peer),
+        )
+        return [each for (relay,) in cursor.fetchall() for each in relay.split()]

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.events import PeerConnected, PeerDisconnected
 from twisted_libp2p.identity import PeerID
@@ -29,14 +30,18 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.presence.rows import Rows
+from twisted_libp2p.relay.messages import HOP
 
-__all__ = ["INTERVAL", "LEASE", "Presence"]
+__all__ = ["INTERVAL", "LEASE", "MAX_ADDRESSES", "Presence"]
 
 #: Seconds from a change until it is written, at the most.
 INTERVAL: Final = 1.0
 
 #: Seconds until the peers of a process that has crashed are forgotten.
 LEASE: Final = 15.0
+
+#: Number of addresses that a relay states to the other processes.
+MAX_ADDRESSES: Final = 8
 
 
 @implementer(IHostService, IPresence)
@@ -143,16 +148,34 @@ class Presence(Service):
             )
 
         writing = self._database.transact(
-            self._rows.write, changes, self._lease, self._failed
+            self._rows.write, changes, self._lease, self._failed, self._relay()
         )
         writing.addCallbacks(written, failed)
         self._writing = writing.addBoth(self._written)
+
+    def _relay(self) -> str:
+        """
+        Return our addresses if this node is a relay.
+        """
+        if self._host.registry.lookup(HOP) is None:
+            return ""
+        direct = [each for each in self._host.addresses if not each.relayed]
+        return " ".join(map(str, direct[:MAX_ADDRESSES]))
 
     def where(self, peer: PeerID) -> Deferred[list[str]]:
         """
         Find the processes that are connected to a peer.
         """
         return self._database.transact(self._rows.find, str(peer))
+
+    def relays(self, peer: PeerID) -> Deferred[list[Multiaddr]]:
+        """
+        Find the other processes that are connected to a peer and are relays.
+
+        @return: fires with their addresses; fails with the error of the database.
+        """
+        finding = self._database.transact(self._rows.relays, str(peer))
+        return finding.addCallback(Multiaddr.several)
 
     def stopService(self) -> Deferred[None]:
         """
