@@ -379,6 +379,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/chat.rst")
 
+    def test_files(self) -> Deferred[None]:
+        """
+        docs/howto/files.rst: a file that is fetched in two parts.
+        """
+        return self.page("docs/howto/files.rst")
+
     def test_testing(self) -> Deferred[None]:
         """
         docs/howto/testing.rst: the test of a protocol of one's own.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr, PeerAddress
+    from twisted_libp2p.connection.talk import Talk
     from twisted_libp2p.endpoints import Libp2pClientEndpoint, Libp2pServerEndpoint
     from twisted_libp2p.errors import Libp2pError
     from twisted_libp2p.identity import Identity, KeyType, PeerID, PublicKey
@@ -33,6 +34,7 @@ __all__ = [
     "PeerID",
     "PublicKey",
     "Stream",
+    "Talk",
     "__version__",
 ]
 
@@ -51,6 +53,7 @@ _WHERE = {
     "PeerID": "identity",
     "PublicKey": "identity",
     "Stream": "interfaces",
+    "Talk": "connection.talk",
 }
 
 

@@ -10,15 +10,12 @@ import hashlib
 import json
 import os
 import sys
-from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Protocol
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.task import deferLater, react
-from twisted.protocols.basic import FileSender, LineOnlyReceiver
 
-from twisted_libp2p import Connection, Identity, Libp2pError, Node, Stream
+from twisted_libp2p import Connection, Identity, Libp2pError, Node, Talk
 
 
 def digest(path: str) -> str:
@@ -26,36 +23,12 @@ def digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class Offer(LineOnlyReceiver):
-    transport: Stream
-    delimiter = b"\n"
-
-    def lineReceived(self, line: bytes) -> None:
-        name, offset = json.loads(line)
-        file = open(os.path.basename(name), "rb")
+async def send(talk: Talk) -> None:
+    name, offset = json.loads(await talk.readLine())
+    with open(os.path.basename(name), "rb") as file:
         file.seek(offset)
-        sending = FileSender().beginFileTransfer(file, self.transport)
-        sending.addBoth(lambda _: self.transport.loseConnection())
-
-
-class Fetch(Protocol):
-    transport: Stream
-
-    def __init__(self, name: str, size: int) -> None:
-        self.file, self.name, self.size = open(name + ".part", "ab"), name, size
-        self.done: Deferred[None] = Deferred()
-
-    def connectionMade(self) -> None:
-        print("asking from byte", self.file.tell(), flush=True)
-        self.transport.write(json.dumps([self.name, self.file.tell()]).encode() + b"\n")
-
-    def dataReceived(self, data: bytes) -> None:
-        self.file.write(data)
-        print(f"\r{100 * self.file.tell() / self.size:5.1f} %", end="", flush=True)
-
-    def connectionLost(self, reason: Any = None) -> None:
-        self.file.close()
-        self.done.callback(None)
+        while data := file.read(65536):
+            await talk.write(data)
 
 
 def describe(connection: Connection, request: bytes) -> bytes:
@@ -67,26 +40,31 @@ async def offer(reactor: Any, listen: str) -> None:
     # Everything in this folder is offered, but not what is in the folders below it.
     os.makedirs("keys", mode=0o700, exist_ok=True)
     async with Node(reactor, Identity.fromFile("keys/files.key"), listen) as node:
-        node.serve("/files/1.0.0", Offer)
+        node.serve("/files/1.0.0", send)
         node.answer("/about/1.0.0", describe)
         print("listening on", node.addresses[0], flush=True)
         await node.whenStopped()
 
 
 async def fetch(reactor: Any, address: str, name: str) -> None:
-    part = name + ".part"
     async with Node(reactor) as node:
         size, known = json.loads(await node.ask(address, "/about/1.0.0", name.encode()))
-        while not os.path.exists(part) or os.path.getsize(part) < size:
-            try:
-                build = partial(Fetch, name, size)
-                await (await node.openStream(address, "/files/1.0.0", build)).done
-            except Libp2pError as error:
-                print("not yet:", error)
-                await deferLater(reactor, 1)
-    good = digest(part) == known
+        with open(name + ".part", "ab") as part:
+            while part.tell() < size:
+                print("asking from byte", part.tell(), flush=True)
+                try:
+                    async with node.open(address, "/files/1.0.0") as talk:
+                        request = json.dumps([name, part.tell()])
+                        await talk.write(request.encode() + b"\n")
+                        async for data in talk:
+                            part.write(data)
+                            print(f"\r{part.tell() / size:6.1%}", end="", flush=True)
+                except (Libp2pError, ConnectionClosed) as error:
+                    print("not yet:", error)
+                    await deferLater(reactor, 1)
+    good = digest(name + ".part") == known
     print("\nchecksum", "good" if good else "BAD")
-    os.rename(part, name if good else name + ".bad")
+    os.rename(name + ".part", name if good else name + ".bad")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,22 @@ The factory of protocols that need no factory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from inspect import iscoroutinefunction
+from typing import Any, cast
 
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Factory
 
+from twisted_libp2p.connection.talk import Talk, Talking
 from twisted_libp2p.errors import ConfigurationError
 
 __all__ = ["Builder", "StreamFactory", "factoryOf"]
 
 #: Builds the protocols of streams: a factory, or a class of protocols, or a function
-#: without arguments that returns a protocol.
-Builder = IProtocolFactory | Factory[Any] | Callable[[], Any]
+#: without arguments that returns a protocol; or a coroutine function, which gets a
+#: L{Talk<twisted_libp2p.connection.talk.Talk>}.
+Builder = IProtocolFactory | Factory[Any] | Callable[[], Any] | Talking
 
 
 class StreamFactory(Factory):
@@ -45,7 +49,7 @@ class StreamFactory(Factory):
 
 def factoryOf(build: Builder) -> IProtocolFactory:
     """
-    Return the factory of protocols that are built in one of three ways.
+    Return the factory of protocols that are built in one of four ways.
 
     @raise ConfigurationError: it builds no protocols.
     """
@@ -62,4 +66,6 @@ def factoryOf(build: Builder) -> IProtocolFactory:
             f"{type(given).__name__} builds no protocols: give a factory, or a class of"
             " protocols"
         )
-    return StreamFactory(build)
+    if iscoroutinefunction(build):
+        return StreamFactory(partial(Talk, cast(Talking, build)))
+    return StreamFactory(cast("Callable[[], Any]", build))

@@ -6,7 +6,8 @@ The way from a node to its peers: connections, streams and questions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast, overload
 
 from twisted.application.service import IService
@@ -26,6 +27,7 @@ from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
+from twisted_libp2p.connection.talk import Talk
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import (
     ConfigurationError,
@@ -316,6 +318,23 @@ class OutgoingNode:
             )
         )
         return opening
+
+    @asynccontextmanager
+    async def open(
+        self,
+        target: Target,
+        protocols: str | Sequence[str],
+        options: DialOptions = DEFAULT_OPTIONS,
+    ) -> AsyncIterator[Talk]:
+        """
+        Open a stream for a block of a coroutine: C{async with node.open(...) as talk}.
+
+        At the end of the block the stream is closed, and all written bytes are sent; it
+        is reset if the block raises, or is cancelled.  Arguments and errors are those
+        of L{openStream}.
+        """
+        async with await self.openStream(target, protocols, Talk, options) as talk:
+            yield talk
 
     def keep(self, target: Target, why: str = "kept") -> Keeping:
         """

@@ -148,7 +148,10 @@ class ServingNode:
         @param protocols: a protocol id, or several, or a function that returns
             whether an id is served; C{transport.getHost()} has the negotiated id.
         @param factory: builds the protocol of each stream: a factory, or a class of
-            protocols, or a function without arguments that returns a protocol.
+            protocols, or a function without arguments that returns a protocol.  Or a
+            coroutine function, which is called with the
+            L{Talk<twisted_libp2p.connection.talk.Talk>} of each stream: the stream is
+            closed when it returns, and reset when it raises.
         @param allow: the peers that may open streams: their ids, or a function that
             decides about each; None for all peers.  The streams of other peers are
             reset with the code C{GATED}, and the log names them.
