@@ -24,6 +24,7 @@ from typing import Any
 from tests.account import cpuSeconds, openFiles, residentBytes
 from tests.attacks.raw.peer import Peer, pingOn
 from tests.attacks.raw.pipe import Ended
+from tests.attacks.raw.yamux import Session
 
 __all__ = ["Arena", "Process", "Result", "Target", "within"]
 
@@ -340,6 +341,14 @@ class Arena:
         Take note of what is.
         """
         self.result.seen.append(what)
+
+    def settle(self, session: Session) -> None:
+        """
+        Wait until the node has handled everything that was sent on a session.
+        """
+        pingOn(session)
+        if self.ours:
+            within(ANSWER_LIMIT, lambda: not self.target.ask("state")["reading"])
 
     def newcomer(self, source: str | None = None, limit: float = 2.0) -> float:
         """

@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from tests.account import openFiles
 from tests.attacks.console import run
 from tests.attacks.finding import Finding
+from tests.attacks.topics import KINDS, Topics
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.events import (
@@ -37,7 +38,6 @@ from twisted_libp2p.interfaces import AddressSource, Source
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
-from twisted_libp2p.pubsub import PubSub, TopicMessage
 from twisted_libp2p.quic.backends import AUTO
 from twisted_libp2p.quic.transport import QuicProvider
 from twisted_libp2p.relay.port import CircuitPort
@@ -93,7 +93,7 @@ class Victim:
         dht: bool = False,
         point: bool = False,
         punching: bool = True,
-        pubsub: bool = False,
+        pubsub: str | None = None,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -120,10 +120,7 @@ class Victim:
         if relay:
             self._node.add(self._relay)
         self.finding = Finding(self._node, dht, point)
-        self._heard: list[TopicMessage] = []
-        self._pubsub = PubSub()
-        if pubsub:
-            self._node.add(self._pubsub)
+        self.topics = Topics(self._node, pubsub)
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -143,8 +140,7 @@ class Victim:
         """
         self._node.startService()
         addresses = await self._node.whenListening()
-        if self._pubsub.running:
-            (await self._pubsub.join("news")).subscribe(self._heard.append)
+        await self.topics.start()
         return {
             "peerId": str(self._node.peerID),
             "addrs": [str(each) for each in addresses],
@@ -171,21 +167,8 @@ class Victim:
             "reservations": len(self._relay.book),
             "circuits": self._relay.book.circuits,
             "providers": len(self.finding.dht.providers),
-            "heard": len(self._heard),
-            "topics": self._topics(),
+            **self.topics.state(),
         }
-
-    def _topics(self) -> int:
-        """
-        Return the most topics that are known of one peer.
-        """
-        texts = [self._pubsub.explain(each) for each in self._peers()]
-        lines = [each for text in texts for each in text.splitlines()]
-        listed = [each for each in lines if each.startswith("topics: ")]
-        return max((each.count(", ") + 1 for each in listed), default=0)
-
-    def _peers(self) -> list[PeerID]:
-        return self._pubsub.peers if self._pubsub.running else []
 
     async def dial(self, *targets: str) -> dict[str, Any]:
         """
@@ -398,7 +381,9 @@ def main() -> None:
     parser.add_argument("--dht", action="store_true", help="be a server of a DHT")
     parser.add_argument("--point", action="store_true", help="a rendezvous point")
     parser.add_argument("--no-punching", action="store_true", help="punch no holes")
-    parser.add_argument("--pubsub", action="store_true", help="join a topic")
+    parser.add_argument(
+        "--pubsub", nargs="?", const="usual", choices=KINDS, help="join a topic"
+    )
     options = parser.parse_args()
     kinds = (
         ("", QUIC, WEB)
@@ -444,6 +429,7 @@ def main() -> None:
         victim.addresses,
         victim.stop,
         *victim.finding.commands,
+        *victim.topics.commands,
     ]
     run(victim.start, **{each.__name__: each for each in commands})
 

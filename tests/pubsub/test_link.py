@@ -6,6 +6,7 @@ Tests for L{twisted_libp2p.pubsub.link}: nodes of ours with peers that misbehave
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from tests.pubsub.test_service import PubSubTestCase
 from twisted_libp2p.connection.building import StreamFactory
 from twisted_libp2p.node import Node
 from twisted_libp2p.pubsub import (
+    Profile,
     PubSub,
     SignaturePolicy,
     TopicMessage,
@@ -28,6 +30,7 @@ from twisted_libp2p.pubsub.lanes import MAX_QUEUED, OWN_TIME
 from twisted_libp2p.pubsub.link import MAX_REOPENINGS, STUCK_TIME, Link
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.rpc import RPC
+from twisted_libp2p.pubsub.streams import MAX_TURN
 from twisted_libp2p.wire.frames import delimit
 
 NEWEST = "/meshsub/1.3.0"
@@ -194,6 +197,86 @@ class UnreadTests(LinkTestCase):
         self.assertEqual(self.peer.open, self.peer.streams[1:])
         receipt = self.nodes.result(self.node.pubsub.publish("news", b"again"))
         self.assertEqual(self.nodes.result(receipt.sent), 1)
+
+
+class TurnTests(LinkTestCase):
+    """
+    Many messages of one peer at once.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        profile = Profile(policy=SignaturePolicy.STRICT_NO_SIGN, messageID=idOfContent)
+        self.node = self.start(profile)
+        self.peer = self.play()
+        self.nodes.connect(self.peer.node, self.node)
+        self.heard = self.hear(self.node, "news")
+        self.sent = [b"%d" % number for number in range(1000)]
+        self.transport = self.say(self.peer, self.node, RPC([("news", True)]))
+
+    def send(self, size: int) -> None:
+        """
+        Send the messages in RPCs of so many, all at once.
+        """
+        rpc = RPC(messages=[Message("news", each) for each in self.sent], graft=["no"])
+        parts = [delimit(each.toBytes()) for each in rpc.parts(size)]
+        self.transport.write(b"".join(parts))
+
+    def turns(self) -> list[int]:
+        """
+        Return the number of the delivered messages after each turn of the reactor.
+        """
+        counts = [len(self.heard)]
+
+        def count() -> None:
+            counts.append(len(self.heard))
+            if len(self.heard) < len(self.sent) and len(counts) < 1000:
+                self.nodes.clock.callLater(0, count)
+
+        self.nodes.clock.callLater(0, count)
+        self.nodes.settle()
+        return counts
+
+    def checkTurns(self, size: int) -> None:
+        """
+        Others have their turn after some messages, and all messages come in order.
+        """
+        self.send(size)
+        counts = self.turns()
+        steps = [after - before for before, after in pairwise(counts)]
+        self.assertLessEqual(max(steps), 2 * MAX_TURN)
+        self.assertEqual([each.data for each in self.heard], self.sent)
+
+    def test_oneRPC(self) -> None:
+        """
+        They are in one RPC.
+        """
+        self.checkTurns(1000)
+
+    def test_manyRPCs(self) -> None:
+        """
+        Each is in an RPC of its own.
+        """
+        self.checkTurns(1)
+
+    def test_closed(self) -> None:
+        """
+        None is lost if the peer closes its stream after them.
+        """
+        self.send(10)
+        self.transport.loseConnection()
+        self.nodes.settle()
+        self.assertEqual([each.data for each in self.heard], self.sent)
+
+    def test_stopped(self) -> None:
+        """
+        Nothing is left when the node stops meanwhile.
+        """
+        topic = self.successResultOf(self.node.pubsub.join("news"))
+        topic.subscribe(lambda message: self.node.pubsub.stopService())
+        self.send(10)
+        self.nodes.settle()
+        self.assertLess(len(self.heard), 1000)
 
 
 class OpeningTests(LinkTestCase):

@@ -260,6 +260,30 @@ class PeerTests(SynchronousTestCase):
         self.router.heartbeat()
         self.assertEqual(len(self.router.mesh.backoffs), 0)
 
+    def test_repeated(self) -> None:
+        """
+        Many grafts of one topic in an RPC have one answer, and many prunes one effect.
+        """
+        self.meet(b"one")
+        prunes = [Prune("news", seconds) for seconds in range(1, 5000)]
+        self.router.received(b"one", RPC(prune=prunes))
+        until = self.router.mesh.backoffs.until("news", b"one")
+        self.assertEqual(until, self.now + 3600)
+        actions = self.router.received(b"one", RPC(graft=["news"] * 5000))
+        self.assertEqual(len(self.sends(actions)), 1)
+        self.assertGreater(self.router.scores.score(b"one"), -100)
+
+    def test_promises(self) -> None:
+        """
+        Each promise that a peer breaks counts in full, until the next heartbeat.
+        """
+        self.meet(b"one")
+        for number in range(3):
+            self.router.received(b"one", RPC(have=[("news", [b"%d" % number])]))
+        self.now += 4
+        self.router.heartbeat()
+        self.assertEqual(self.router.scores.score(b"one"), -90.0)
+
     def test_unknown(self) -> None:
         """
         Grafts of topics that are not ours leave nothing behind and have no answer.

@@ -9,6 +9,7 @@ from twisted_libp2p.pubsub.networks import ethereum, filecoin
 from twisted_libp2p.pubsub.parameters import Parameters
 from twisted_libp2p.pubsub.profile import FLOODSUB, Profile
 from twisted_libp2p.pubsub.receipts import Receipt
+from twisted_libp2p.pubsub.replays import ReplayCheck
 from twisted_libp2p.pubsub.scoreparameters import (
     ScoreParameters,
     Thresholds,
@@ -28,6 +29,7 @@ __all__ = [
     "Profile",
     "PubSub",
     "Receipt",
+    "ReplayCheck",
     "ScoreParameters",
     "SignaturePolicy",
     "SlowPolicy",

@@ -228,8 +228,9 @@ class GossipRouter(FloodRouter):
         """
         Count faults, bring the meshes into their bounds, and gossip.
         """
-        self.gossip.heartbeat()
+        # Faults weigh at least until the next heartbeat: scores fall before.
         actions = super().heartbeat()
+        self.gossip.heartbeat()
         self.mesh.heartbeat()
         for topic, mesh in self.mesh.peers.items():
             self.gossip.emit(topic, mesh)

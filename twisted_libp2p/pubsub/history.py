@@ -13,11 +13,19 @@ from twisted_libp2p.pubsub.message import Message
 
 __all__ = ["MAX_HISTORY", "History"]
 
-#: Maximum size of all recent messages in bytes; the oldest are dropped.
+#: Maximum memory of all recent messages in bytes; the oldest are dropped.
 MAX_HISTORY: Final = 32 << 20
 
 #: The memory of a message without its data, in bytes.
 _OVERHEAD: Final = 512
+
+
+def _memory(message: Message) -> int:
+    """
+    Return the memory of a message in bytes: its data is there a second time, encoded
+    for the peers.
+    """
+    return 2 * len(message.data) + _OVERHEAD
 
 
 class History:
@@ -48,7 +56,7 @@ class History:
         """
         if message.id not in self._messages:
             self._messages[message.id] = message
-            self._size += len(message.data) + _OVERHEAD
+            self._size += _memory(message)
             self._windows[0].setdefault(message.topic, []).append(message.id)
             while self._size > self._maximum:
                 self._drop(next(iter(self._messages)))
@@ -87,5 +95,5 @@ class History:
     def _drop(self, id: bytes) -> None:
         message = self._messages.pop(id, None)
         if message is not None:
-            self._size -= len(message.data) + _OVERHEAD
+            self._size -= _memory(message)
             self._sent.pop(id, None)

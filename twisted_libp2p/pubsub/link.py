@@ -6,6 +6,7 @@ A peer, as the service sees it: its two streams, and everything that waits for i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -249,6 +250,12 @@ class Link:
         Handle an RPC.
         """
         self._owner.linkReceived(self, rpc)
+
+    def later(self, call: Callable[[], None]) -> IDelayedCall:
+        """
+        Call something in the next turn of the reactor.
+        """
+        return self._clock.callLater(0, call)
 
     def violated(self, reason: str) -> None:
         """

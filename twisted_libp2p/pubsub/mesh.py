@@ -159,9 +159,9 @@ class Mesh:
     def grafted(self, neighbour: Neighbour, topics: Iterable[str]) -> None:
         """
         Handle the wish of a peer to be a mesh peer.  A topic that is not ours has no
-        answer: that would show which ones we have.
+        answer: that would show which ones we have; repetitions have none either.
         """
-        for topic in topics:
+        for topic in dict.fromkeys(topics):
             mesh = self.peers.get(topic)
             if mesh is None or neighbour.key in mesh:
                 continue
@@ -195,9 +195,10 @@ class Mesh:
 
     def pruned(self, neighbour: Neighbour, prunes: Iterable[Prune]) -> None:
         """
-        Handle the end of links that a peer has ended.
+        Handle the end of links that a peer has ended.  Of several for one topic the
+        last counts.
         """
-        for each in prunes:
+        for each in {each.topic: each for each in prunes}.values():
             if each.topic not in self.peers:
                 continue
             self.remove(neighbour, each.topic, "pruned by the peer")

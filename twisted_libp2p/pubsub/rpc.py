@@ -130,6 +130,22 @@ class RPC:
             or self.extensions is not None
         )
 
+    def parts(self, count: int) -> Iterator[RPC]:
+        """
+        Return the RPC in parts, if it has many messages: the subscriptions are in the
+        first one, the control is in the last one.
+
+        @param count: the largest number of messages of a part.
+        """
+        messages, subscriptions = self.messages, self.subscriptions
+        start = 0
+        while len(messages) - start > count:
+            yield RPC(subscriptions, messages[start : start + count])
+            subscriptions, start = [], start + count
+        if start:
+            self.subscriptions, self.messages = subscriptions, messages[start:]
+        yield self
+
     @classmethod
     def fromBytes(cls, data: bytes) -> RPC:
         """

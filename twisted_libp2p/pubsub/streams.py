@@ -6,10 +6,16 @@ The two streams between pubsub peers: each side writes on the one that it has op
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -22,10 +28,13 @@ from twisted_libp2p.wire.frames import FrameBuffer, delimit
 if TYPE_CHECKING:
     from twisted_libp2p.pubsub.link import Link
 
-__all__ = ["MAX_EMPTY", "InboundStream", "OutboundStream"]
+__all__ = ["MAX_EMPTY", "MAX_TURN", "InboundStream", "OutboundStream"]
 
 #: Maximum number of empty RPCs in a row, each of which is a single byte.
 MAX_EMPTY: Final = 1000
+
+#: Number of RPCs and messages of one peer after which other peers have their turn.
+MAX_TURN: Final = 64
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -120,6 +129,7 @@ class InboundStream(Protocol):
     _paused = False
     _over = False
     _empty = 0
+    _rest: IDelayedCall | None = None
 
     _link: Link | None = None
 
@@ -130,6 +140,7 @@ class InboundStream(Protocol):
         """
         self._find = find
         self._frames = FrameBuffer(maximum)
+        self._parts: deque[RPC] = deque()
 
     def connectionMade(self) -> None:
         """
@@ -150,26 +161,60 @@ class InboundStream(Protocol):
             self._frames.feed(data)
             self._read()
 
-    def _read(self) -> None:
-        if self._reading:
+    def _read(self, last: bool = False) -> None:
+        """
+        Handle the RPCs that have come.  After some messages it goes on in the next turn
+        of the reactor: each message may have a signature to be verified.
+
+        @param last: whether all are handled now.
+        """
+        if self._reading or self._rest is not None:
             return
         self._reading = True
         try:
+            room = MAX_TURN
             while not (self._paused or self._over):
-                frame = next(self._frames, None)
-                if frame is None:
+                rpc = self._next()
+                if rpc is None or self._link is None:
                     break
-                if not frame:
-                    self._skip()
-                elif self._link is not None:
-                    self._empty = 0
-                    self._link.received(RPC.fromBytes(frame))
+                self._link.received(rpc)
+                room -= 1 + len(rpc.messages)
+                if room <= 0 and not last:
+                    self._pauseForTurn(self._link)
+                    break
         except (InvalidInput, ProtocolViolation) as error:
             self.end(ErrorCode.PROTOCOL_VIOLATION)
             if self._link is not None:
                 self._link.violated(str(error))
         finally:
             self._reading = False
+
+    def _next(self) -> RPC | None:
+        """
+        Return the next RPC, or the next part of one with many messages; None if none is
+        complete.
+        """
+        if self._parts:
+            return self._parts.popleft()
+        for frame in self._frames:
+            if not frame:
+                self._skip()
+                continue
+            self._empty = 0
+            self._parts.extend(RPC.fromBytes(frame).parts(MAX_TURN))
+            return self._parts.popleft()
+        return None
+
+    def _pauseForTurn(self, link: Link) -> None:
+        self._rest = link.later(self._readOn)
+        if not self._paused:
+            self.transport.pauseProducing()
+
+    def _readOn(self) -> None:
+        self._rest = None
+        if not (self._paused or self._over):
+            self.transport.resumeProducing()
+            self._read()
 
     def _skip(self) -> None:
         """
@@ -187,7 +232,8 @@ class InboundStream(Protocol):
         """
         if not self._paused:
             self._paused = True
-            self.transport.pauseProducing()
+            if self._rest is None:
+                self.transport.pauseProducing()
 
     def resume(self) -> None:
         """
@@ -195,8 +241,9 @@ class InboundStream(Protocol):
         """
         if self._paused:
             self._paused = False
-            self.transport.resumeProducing()
-            self._read()
+            if self._rest is None:
+                self.transport.resumeProducing()
+                self._read()
 
     def end(self, code: int = ErrorCode.NONE) -> None:
         """
@@ -207,8 +254,15 @@ class InboundStream(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Report the end.
+        Report the end.  The last RPCs of a peer that has closed its stream are handled
+        before.
         """
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if reason.check(ConnectionDone):
+            self._paused = False
+            self._read(last=True)
         self._over = True
         if self._link is not None:
             self._link.departed(self)

@@ -6,7 +6,7 @@ The rows of a node that has joined a topic.
 
 from __future__ import annotations
 
-from tests.attacks.rows import publishing
+from tests.attacks.rows import gossiping, overloading, publishing
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["PUBSUB_ROWS"]
@@ -50,5 +50,89 @@ PUBSUB_ROWS = (
         publishing.streams,
         others=NOBODY,
         node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.promises",
+        "10,000 ids at once, again and again, of messages that are never sent; one of"
+        " them is that of an honest peer",
+        gossiping.promises,
+        once=True,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.answers",
+        "200 requests of one message, and of 100,000 unknown ones",
+        gossiping.answers,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.grafts",
+        "prunes for 2^64-1, 2^63 and 0 s, of unknown topics; 500 grafts in one RPC, too"
+        " early; extensions four times",
+        gossiping.grafts,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.unwanted",
+        "forged large messages with the next numbers of an honest author; 150,000 ids"
+        " of unwanted messages, and some of 400 KiB",
+        gossiping.unwanted,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.exchange",
+        "a peer recommends others: without records, with those of others, forged, or of"
+        " loopback, the node itself, 200 at once",
+        overloading.exchange,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--pubsub", "exchanging"),
+    ),
+    Row(
+        "pubsub.unread",
+        "a subscriber that reads nothing, while 31 MiB are published",
+        overloading.unread,
+        memory=48,
+        once=True,
+        long=35,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.churn",
+        "a peer that resets each stream of the node",
+        overloading.churn,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.sybils",
+        "30 peers of one address; a peer with a bad score that returns from another"
+        " address",
+        overloading.sybils,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.validators",
+        "1000 valid messages of a topic whose validator takes a second for each",
+        overloading.validators,
+        others=NOBODY,
+        node=("--pubsub",),
+    ),
+    Row(
+        "pubsub.replays",
+        "3000 messages again and again, after the node has forgotten that it has seen"
+        " them, with a check of replays",
+        overloading.replays,
+        others=NOBODY,
+        node=("--pubsub", "forgetful"),
     ),
 )
