@@ -11,18 +11,22 @@ or an error would be lost.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.logger import Logger as TwistedLogger
-from twisted.logger import LogLevel
+from twisted.logger import LogLevel, LogLevelFilterPredicate
 from twisted.python.failure import Failure
 from twisted.python.reflect import safe_str
 
-__all__ = ["Logger"]
+__all__ = ["Logger", "setLevels"]
 
 #: The beginning of the names of Twisted's own fields.
 _OWN: Final = "log_"
+
+#: The lowest level of the events that are logged, by the names of loggers.
+_levels: Final = LogLevelFilterPredicate(LogLevel.debug)
 
 _PLAIN: Final = (str, int, float, type(None))
 
@@ -44,6 +48,19 @@ def plain(value: object) -> str | int | float | None:
     return safe_str(value)
 
 
+def setLevels(levels: Mapping[str, LogLevel]) -> None:
+    """
+    Log only the events from some levels on; without a level all events are logged.
+
+    @param levels: the lowest level of the events of a part of this package, such as
+        C{relay} or C{muxer.yamux}; C{""} stands for all other parts.
+    """
+    _levels.clearLogLevels()
+    for part, level in levels.items():
+        name = f"twisted_libp2p.{part}" if part else ""
+        _levels.setLogLevelForNamespace(name, level)
+
+
 class Logger(TwistedLogger):
     """
     Logs events whose fields are texts and numbers.
@@ -58,6 +75,8 @@ class Logger(TwistedLogger):
         @param fields: the fields.  Those of Twisted, such as the failure of an error,
             keep their values.
         """
+        if level < _levels.logLevelForNamespace(self.namespace):
+            return
         super().emit(
             level,
             format,

@@ -129,6 +129,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         # choose another one.
         from twisted.internet import reactor
     try:
+        options.setLogLevels()
         settings = WorkerSettings.ofEnvironment(os.environ)
         if settings is None:
             # With --listen, other sockets may be for other purposes.

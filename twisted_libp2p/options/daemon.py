@@ -26,6 +26,7 @@ from twisted_libp2p.options.data import KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
 from twisted_libp2p.options.listening import defaultAddresses
+from twisted_libp2p.options.logging import LogOptions
 from twisted_libp2p.options.processes import ProcessOptions
 from twisted_libp2p.options.topics import TopicServiceOptions
 from twisted_libp2p.options.tunnels import TunnelOptions
@@ -51,6 +52,7 @@ class Options(
     TunnelOptions,
     TopicServiceOptions,
     ProcessOptions,
+    LogOptions,
     ConfigOptions,
 ):
     """
