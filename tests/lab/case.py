@@ -27,9 +27,6 @@ __all__ = ["LabTestCase", "missing"]
 #: The environment variable of a process that runs inside.
 INSIDE = "LIBP2P_LAB"
 
-#: Seconds for one test, its start included.
-TIME = 300
-
 #: A laboratory in small: everything that a real one needs of the kernel.
 _PROBE = """
 test -w /dev/net/tun && echo 1 > /proc/sys/net/ipv4/ip_forward &&
@@ -65,9 +62,11 @@ class LabTestCase(TestCase):
     It runs in a process of its own, in namespaces that need no root.  Where these are
     missing it is skipped, unless C{LIBP2P_REQUIRE} names C{lab}: then it fails.
 
+    @cvar longest: seconds for the test, the start of its process included.
     @ivar lab: the laboratory.
     """
 
+    longest = 300
     lab: Lab
 
     def setUp(self) -> None:
@@ -99,7 +98,7 @@ class LabTestCase(TestCase):
                 env={**os.environ, INSIDE: "1"},
                 capture_output=True,
                 text=True,
-                timeout=TIME,
+                timeout=self.longest,
             )
         if done.returncode:
             text = done.stdout + done.stderr

@@ -22,6 +22,9 @@ from twisted_libp2p.protocols.ping import PROTOCOL_ID as PING
 from twisted_libp2p.protocols.ping import PingService
 from twisted_libp2p.testing import HostDouble
 
+#: The address of a peer at a relay.  Such a connection may have no limits.
+UNLIMITED = f"/ip4/45.45.0.1/tcp/1/p2p/{Identity.generate().peerID}/p2p-circuit"
+
 
 class HostDoubleTests(SynchronousTestCase):
     """
@@ -70,6 +73,8 @@ class HostDoubleTests(SynchronousTestCase):
         )
         self.connection.limited = True
         self.assertIsNone(self.successResultOf(self.host.whenDirect(peer, 1.0)))
+        other = self.host.meet(address=UNLIMITED).remotePeer
+        self.assertIsNone(self.successResultOf(self.host.whenDirect(other, 1.0)))
 
     def test_open(self) -> None:
         """

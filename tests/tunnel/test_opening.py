@@ -74,6 +74,22 @@ class PeerEndpointTests(SynchronousTestCase):
         self.successResultOf(opening)
         self.assertEqual((len(direct.opened), len(self.relayed.opened)), (1, 0))
 
+    def test_unlimited(self) -> None:
+        """
+        So it does if the relay has no limits: it is not the peer's own line.
+        """
+        relay = f"/ip4/45.45.0.1/tcp/1/p2p/{self.peer.peerID}/p2p-circuit"
+        other = Identity.generate()
+        relayed = self.host.meet(other, relay, serves=[SSH])
+        self.assertFalse(relayed.limited)
+        endpoint = PeerEndpoint(self.host, other.peerID, SSH)
+        opening = endpoint.connect(Factory.forProtocol(Protocol))
+        self.assertNoResult(opening)
+        ((waiting, _),) = self.host.waits
+        waiting.callback(None)
+        self.successResultOf(opening)
+        self.assertEqual(len(relayed.opened), 1)
+
     def test_alone(self) -> None:
         """
         Without a direct connection the relayed one is used, by later streams at once.

@@ -19,6 +19,7 @@ from twisted_libp2p.errors import Libp2pError, untraced
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Direction,
+    IConnection,
     IConnectionScope,
     ILimitedAddress,
     IManagedConnection,
@@ -251,6 +252,13 @@ class Connection(Streams):
         self._session = None
         unread.discard(self)
         return True
+
+
+def isDirect(connection: IConnection) -> bool:
+    """
+    Check whether a connection leads through no relay, with or without limits.
+    """
+    return not (connection.limited or isRelayed(connection.remoteAddress))
 
 
 def isRelayed(address: Multiaddr | None) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_libp2p.access.pairing import PairingService
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.control.server import Command
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.forward import Traffic
@@ -48,7 +49,7 @@ def statusOf(node: Node, pairing: PairingService) -> dict[str, Any]:
                 "peer": str(each.remotePeer),
                 "name": names.get(each.remotePeer, ""),
                 "address": str(each.remoteAddress or ""),
-                "relayed": each.limited,
+                "relayed": not isDirect(each),
                 "streams": len(each.streams),
             }
             for each in connections[:MAX_SHOWN]

@@ -267,9 +267,9 @@ class IHost(Interface):
         as it is after a hole was punched.
 
         @param seconds: the longest wait.
-        @return: fires with a connection without limits; with None when the time is
-            over.  Fails with L{NodeStopping<twisted_libp2p.errors.NodeStopping>} after
-            a stop.
+        @return: fires with a connection that leads through no relay; with None when the
+            time is over.  Fails with
+            L{NodeStopping<twisted_libp2p.errors.NodeStopping>} after a stop.
         """
 
     def punch(

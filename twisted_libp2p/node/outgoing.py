@@ -25,6 +25,7 @@ from zope.interface import implementer
 from twisted_libp2p.address import Multiaddr, Origin
 from twisted_libp2p.connection import ConnectionContext
 from twisted_libp2p.connection.building import Builder, factoryOf
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
 from twisted_libp2p.connection.talk import Talk
@@ -198,12 +199,13 @@ class OutgoingNode:
         L{IHost<twisted_libp2p.interfaces.IHost>} says.
         """
         for each in self.connections.to(peer):
-            if each.connected and not each.limited:
+            if each.connected and isDirect(each):
                 return succeed(each)
         if not self._context.open:
             return fail(NodeStopping())
         opened = self.events.next(
-            OpenedConn, lambda event: event.peer == peer and not event.limited
+            OpenedConn,
+            lambda event: event.peer == peer and isDirect(event.connection),
         )
 
         def late(reason: Failure) -> None:

@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr, Origin, PeerAddress
 from twisted_libp2p.connection.addressfilter import AddressFilter
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.connection.registry import Registry
 from twisted_libp2p.errors import ClosedHere, NoAddresses, UnsupportedProtocol
 from twisted_libp2p.events import EventBus
@@ -344,12 +345,12 @@ class HostDouble:
 
     def whenDirect(self, peer: PeerID, seconds: float) -> Deferred[IConnection | None]:
         """
-        Return a connection without limits that L{meet} has made, or None at once.
+        Return a direct connection that L{meet} has made, or None at once.
         """
         direct = [
             each
             for each in self.connections.to(peer)
-            if each.connected and not each.limited
+            if each.connected and isDirect(each)
         ]
         return succeed(direct[0] if direct else None)
 

@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, TimeoutError
 
 from twisted_libp2p import seek
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.errors import ConfigurationError, UpgradeTimeout
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
@@ -78,12 +79,23 @@ async def reach(reactor: Any, options: Any, node: Node) -> IConnection:
         connection: IConnection = await connecting
     except TimeoutError:
         raise UpgradeTimeout(f"the connection to {address}", seconds) from None
-    if not connection.limited:
+    if isDirect(connection):
         return connection
+    _say(
+        "connected through a relay; waiting up to"
+        f" {DIRECT_TIME:g} s for a direct connection"
+    )
     direct = await node.whenDirect(connection.remotePeer, DIRECT_TIME)
     if direct is None:
-        print("no direct connection: the relay limits time and bytes", file=sys.stderr)
-    return direct or connection
+        limits = ": the relay limits time and bytes" if connection.limited else ""
+        _say(f"no direct connection{limits}")
+        return connection
+    _say(f"connected directly, at {direct.remoteAddress}")
+    return direct
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 async def _connect(node: Node, options: Any) -> IConnection:

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.interfaces import DialOptions, IConnection, IHost
 from twisted_libp2p.node.targets import Target
 
@@ -50,7 +51,7 @@ class PeerEndpoint:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         connection: IConnection = await self._host.connect(self._target, _OPTIONS)
-        if connection.limited and connection is not self._alone:
+        if not isDirect(connection) and connection is not self._alone:
             direct = await self._host.whenDirect(connection.remotePeer, DIRECT_TIME)
             self._alone = connection if direct is None else None
             connection = direct or connection

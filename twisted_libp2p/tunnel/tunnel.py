@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import PeerID
@@ -147,7 +148,7 @@ class Tunnel(LocalService):
         open = [each for each in self.host.connections.to(self.peer) if each.connected]
         if not open:
             return "away"
-        return "relayed" if all(each.limited for each in open) else "direct"
+        return "direct" if any(map(isDirect, open)) else "relayed"
 
     def concerns(self, event: Any) -> bool:
         """
