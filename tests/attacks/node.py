@@ -23,6 +23,7 @@ from twisted.internet.task import deferLater
 from tests.account import openFiles
 from tests.attacks.console import run
 from tests.attacks.finding import Finding
+from tests.attacks.product import Product
 from tests.attacks.topics import KINDS, Topics
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connmanager import ListGater
@@ -94,6 +95,7 @@ class Victim:
         point: bool = False,
         punching: bool = True,
         pubsub: str | None = None,
+        product: bool = False,
     ) -> None:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
@@ -121,6 +123,7 @@ class Victim:
             self._node.add(self._relay)
         self.finding = Finding(self._node, dht, point)
         self.topics = Topics(self._node, pubsub)
+        self.product = Product(self._node) if product else None
         self._node.registry.register(PROTOCOL_ID, EchoFactory())
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -384,6 +387,9 @@ def main() -> None:
     parser.add_argument(
         "--pubsub", nargs="?", const="usual", choices=KINDS, help="join a topic"
     )
+    parser.add_argument(
+        "--product", action="store_true", help="tunnels, the door, files, pairing"
+    )
     options = parser.parse_args()
     kinds = (
         ("", QUIC, WEB)
@@ -409,6 +415,7 @@ def main() -> None:
         options.point,
         not options.no_punching,
         options.pubsub,
+        options.product,
     )
     commands: list[Callable[..., Any]] = [
         victim.state,
@@ -430,6 +437,7 @@ def main() -> None:
         victim.stop,
         *victim.finding.commands,
         *victim.topics.commands,
+        *(victim.product.commands if victim.product is not None else ()),
     ]
     run(victim.start, **{each.__name__: each for each in commands})
 

@@ -24,6 +24,7 @@ from tests.attacks.rows import (
 )
 from tests.attacks.rows.gatewaytable import PORTMAP_ROWS
 from tests.attacks.rows.meetingtable import MEETING_ROWS
+from tests.attacks.rows.producttable import PRODUCT_ROWS
 from tests.attacks.rows.publishingtable import PUBSUB_ROWS
 from tests.attacks.rows.quictable import QUIC_ROWS
 from tests.attacks.rows.reachtable import REACH_ROWS
@@ -370,4 +371,5 @@ ROWS = (
     *PORTMAP_ROWS,
     *MEETING_ROWS,
     *PUBSUB_ROWS,
+    *PRODUCT_ROWS,
 )
