@@ -260,6 +260,20 @@ class PeerTests(SynchronousTestCase):
         self.router.heartbeat()
         self.assertEqual(len(self.router.mesh.backoffs), 0)
 
+    def test_late(self) -> None:
+        """
+        A new mesh peer hears of the recent messages: they went to the mesh before it
+        came, and gossip goes past the mesh.
+        """
+        self.meet(b"one")
+        message = note(b"before")
+        self.router.publish(message)
+        self.router.received(b"one", RPC(prune=[Prune("news", 1)]))
+        self.now += 2
+        sends = self.sends(self.router.heartbeat())
+        self.assertIn(["news"], [each.graft for each in sends])
+        self.assertIn([("news", [message.id])], [each.have for each in sends])
+
     def test_repeated(self) -> None:
         """
         Many grafts of one topic in an RPC have one answer, and many prunes one effect.

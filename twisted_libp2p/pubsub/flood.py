@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
 from random import Random
 
 from twisted_libp2p.pubsub.actions import (
@@ -26,6 +25,7 @@ from twisted_libp2p.pubsub.actions import (
     Send,
     Verdict,
 )
+from twisted_libp2p.pubsub.deliveries import DONE, STATES, Delivery, DeliveryState
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.neighbours import Neighbour, Neighbours, Version
 from twisted_libp2p.pubsub.parameters import Parameters
@@ -54,51 +54,6 @@ class TopicRules:
 
     policy: SignaturePolicy = SignaturePolicy.STRICT_SIGN
     messageID: MessageID = idOfAuthor
-
-
-class _State(Enum):
-    """
-    The state of a message that was seen.
-    """
-
-    PENDING = "pending"
-    VALID = "valid"
-    INVALID = "invalid"
-    IGNORED = "ignored"
-
-
-class _Delivery:
-    """
-    How a message has come.
-
-    @ivar state: the state of the message.
-    @ivar message: the message, while it is validated.
-    @ivar sender: the peer that has sent it first.
-    @ivar others: the peers that have sent it too.
-    @ivar at: when it was valid.
-    """
-
-    __slots__ = ("at", "message", "others", "sender", "state")
-
-    def __init__(
-        self, state: _State, sender: bytes = b"", message: Message | None = None
-    ) -> None:
-        self.state = state
-        self.sender = sender
-        self.message = message
-        self.others: set[bytes] | None = None
-        self.at = 0.0
-
-
-# The facts about most messages: nobody has to know more.
-_DONE = {each: _Delivery(each) for each in _State}
-
-_STATES = {
-    Verdict.ACCEPTED: _State.VALID,
-    Verdict.REJECTED: _State.INVALID,
-    Verdict.IGNORED: _State.IGNORED,
-    Verdict.THROTTLED: _State.IGNORED,
-}
 
 
 class FloodRouter:
@@ -133,10 +88,24 @@ class FloodRouter:
         self._parameters = parameters
         self._thresholds = thresholds
         self._actions: list[Action] = []
-        self._seen: Seen[_Delivery] = Seen(parameters.seenTime, now)
+        self._seen: Seen[Delivery] = Seen(parameters.seenTime, now)
         self.neighbours = Neighbours()
         self.scores = scores
         self.joined: dict[str, TopicRules] = {}
+
+    @property
+    def seenCount(self) -> int:
+        """
+        The number of the messages that are known as seen.
+        """
+        return len(self._seen)
+
+    @property
+    def recentSize(self) -> int:
+        """
+        The memory of the recent messages in bytes: floodsub keeps none.
+        """
+        return 0
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []
@@ -273,7 +242,7 @@ class FloodRouter:
         Publish a message of our own, which has its id.
         """
         if message.id not in self._seen:
-            self._seen.put(message.id, _DONE[_State.VALID])
+            self._seen.put(message.id, DONE[DeliveryState.VALID])
             self._keep(message)
             for each in self.recipients(message.topic):
                 if each.wants(message.id):
@@ -346,16 +315,16 @@ class FloodRouter:
         if delivery is not None:
             self._duplicate(delivery, sender, topic)
             return
-        self._seen.put(message.id, _Delivery(_State.PENDING, sender.key, message))
+        self._seen.put(message.id, Delivery(DeliveryState.PENDING, sender.key, message))
         self._arrived(message.id)
         self._actions.append(Check(message, sender.key))
 
-    def _duplicate(self, delivery: _Delivery, sender: Neighbour, topic: str) -> None:
+    def _duplicate(self, delivery: Delivery, sender: Neighbour, topic: str) -> None:
         key = sender.key
-        if delivery.state is _State.INVALID:
+        if delivery.state is DeliveryState.INVALID:
             self.scores.invalid(topic, key)
-        elif delivery.state is _State.PENDING or delivery.sender:
-            valid = delivery.state is _State.VALID
+        elif delivery.state is DeliveryState.PENDING or delivery.sender:
+            valid = delivery.state is DeliveryState.VALID
             window = self.scores.weightsOf(topic).deliveryWindow
             if valid and self._now() - delivery.at > window:
                 return
@@ -398,7 +367,7 @@ class FloodRouter:
             self._seen.remove(id)
             self.scores.invalid(topic, sender)
             return self._take()
-        self._seen.put(id, _DONE[_STATES[verdict]])
+        self._seen.put(id, DONE[STATES[verdict]])
         if verdict is Verdict.REJECTED:
             for key in (sender, *sorted(others)):
                 self.scores.invalid(topic, key)
@@ -407,7 +376,7 @@ class FloodRouter:
         return self._take()
 
     def _accepted(
-        self, delivery: _Delivery, message: Message, sender: bytes, others: set[bytes]
+        self, delivery: Delivery, message: Message, sender: bytes, others: set[bytes]
     ) -> None:
         """
         Deliver a valid message, and pass it on.
@@ -415,7 +384,7 @@ class FloodRouter:
         topic = message.topic
         self.scores.first(topic, sender)
         if self.scores.weightsOf(topic).deliveryWeight:
-            delivery.state, delivery.at = _State.VALID, self._now()
+            delivery.state, delivery.at = DeliveryState.VALID, self._now()
             self._seen.put(message.id, delivery)
             for key in sorted(others):
                 self.scores.near(topic, key)

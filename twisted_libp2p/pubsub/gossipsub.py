@@ -66,13 +66,27 @@ class GossipRouter(FloodRouter):
         @param records: returns the signed records of peers, for peer exchange.
         """
         super().__init__(own, now, random, parameters, scores, thresholds)
-        self.mesh = Mesh(
-            self.neighbours, now, random, parameters, scores, thresholds, records
-        )
         self.gossip = Gossip(
             self.neighbours, self._seen, now, random, parameters, scores, thresholds
         )
+        self.mesh = Mesh(
+            self.neighbours,
+            now,
+            random,
+            parameters,
+            scores,
+            thresholds,
+            records,
+            self.gossip.history.recent,
+        )
         self._fanouts: dict[str, _Fanout] = {}
+
+    @property
+    def recentSize(self) -> int:
+        """
+        The memory of the recent messages in bytes.
+        """
+        return self.gossip.history.size
 
     def _take(self) -> list[Action]:
         actions = super()._take()

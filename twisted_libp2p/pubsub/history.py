@@ -31,9 +31,11 @@ def _memory(message: Message) -> int:
 class History:
     """
     The messages of the last heartbeats, in windows of one heartbeat each.
+
+    @ivar size: their memory in bytes.
     """
 
-    __slots__ = ("_gossip", "_maximum", "_messages", "_sent", "_size", "_windows")
+    __slots__ = ("_gossip", "_maximum", "_messages", "_sent", "_windows", "size")
 
     def __init__(self, length: int, gossip: int, maximum: int = MAX_HISTORY) -> None:
         """
@@ -48,7 +50,7 @@ class History:
         self._maximum = maximum
         self._messages: dict[bytes, Message] = {}
         self._sent: dict[bytes, dict[bytes, int]] = {}
-        self._size = 0
+        self.size = 0
 
     def put(self, message: Message) -> None:
         """
@@ -56,9 +58,9 @@ class History:
         """
         if message.id not in self._messages:
             self._messages[message.id] = message
-            self._size += _memory(message)
+            self.size += _memory(message)
             self._windows[0].setdefault(message.topic, []).append(message.id)
-            while self._size > self._maximum:
+            while self.size > self._maximum:
                 self._drop(next(iter(self._messages)))
 
     def requested(self, id: bytes, peer: bytes) -> tuple[Message | None, int]:
@@ -74,12 +76,12 @@ class History:
 
     def recent(self, topic: str) -> list[bytes]:
         """
-        Return the ids of a topic that peers hear about.
+        Return the ids of a topic that peers hear about, the newest first.
         """
         return [
             id
             for index in range(self._gossip)
-            for id in self._windows[index].get(topic, ())
+            for id in reversed(self._windows[index].get(topic, ()))
             if id in self._messages
         ]
 
@@ -95,5 +97,5 @@ class History:
     def _drop(self, id: bytes) -> None:
         message = self._messages.pop(id, None)
         if message is not None:
-            self._size -= _memory(message)
+            self.size -= _memory(message)
             self._sent.pop(id, None)

@@ -19,7 +19,14 @@ from twisted_libp2p.pubsub.receipts import Receipt
 from twisted_libp2p.pubsub.rpc import RPC, Prune
 from twisted_libp2p.pubsub.splitting import split
 
-__all__ = ["MAX_QUEUED", "OWN_TIME", "RELAYED_TIME", "Lanes"]
+__all__ = [
+    "CHARGED_STEP",
+    "MAX_GOSSIP",
+    "MAX_QUEUED",
+    "OWN_TIME",
+    "RELAYED_TIME",
+    "Lanes",
+]
 
 #: Maximum number of bytes of messages that wait for one peer, if there are several.
 MAX_QUEUED: Final = 1 << 20
@@ -36,6 +43,20 @@ _PACKED: Final = 16 * 1024
 
 #: The memory of a message without its bytes.
 _OVERHEAD: Final = 256
+
+#: The bytes that wait are charged to the limits of the peer in steps of this size; the
+#: first step is free.
+CHARGED_STEP: Final = 1 << 16
+
+#: Charges bytes, or gives negative ones back; returns false if there is no room.
+Charge = Callable[[int], bool]
+
+
+def _uncharged(size: int) -> bool:
+    """
+    Default of L{Lanes.charge}: there are no limits.
+    """
+    return True
 
 
 class _Entry:
@@ -58,9 +79,11 @@ class Lanes:
 
     @ivar size: the bytes of the messages that wait.
     @ivar dropped: how many messages were dropped.
+    @ivar charge: charges their memory to the limits of the peer.
     """
 
     __slots__ = (
+        "_charged",
         "_control",
         "_have",
         "_links",
@@ -71,6 +94,7 @@ class Lanes:
         "_subscriptions",
         "_unwanted",
         "_want",
+        "charge",
         "dropped",
         "size",
     )
@@ -92,6 +116,8 @@ class Lanes:
         self._unwanted: dict[bytes, None] = {}
         self.size = 0
         self.dropped = 0
+        self.charge: Charge = _uncharged
+        self._charged = CHARGED_STEP
 
     @property
     def full(self) -> bool:
@@ -153,12 +179,36 @@ class Lanes:
         ):
             self.dropped += 1
             return False
+        if self.size + entry.size > self._charged and not self._grow(entry.size):
+            self.dropped += 1
+            return False
         self._queued[message.id] = entry
         self.size += entry.size
         (self._own if own else self._relayed).append(entry)
         if receipt is not None:
             receipt.queued()
         return True
+
+    def _grow(self, size: int) -> bool:
+        """
+        Charge the memory of one more message.
+
+        @return: whether the limits have room for it.
+        """
+        more = -(-(self.size + size - self._charged) // CHARGED_STEP) * CHARGED_STEP
+        if not self.charge(more):
+            return False
+        self._charged += more
+        return True
+
+    def _shrink(self) -> None:
+        """
+        Give back the memory of messages that have left.
+        """
+        less = (self._charged - self.size) // CHARGED_STEP * CHARGED_STEP
+        less = min(less, self._charged - CHARGED_STEP)
+        self._charged -= less
+        self.charge(-less)
 
     def withdraw(self, ids: Iterable[bytes]) -> None:
         """
@@ -227,12 +277,14 @@ class Lanes:
 
     def clear(self) -> None:
         """
-        Drop everything.
+        Drop everything, and give its memory back.
         """
         for lane in (self._own, self._relayed):
             while lane:
                 self._drop(lane.popleft())
         self._takeControl()
+        self._shrink()
+        self.charge = _uncharged
 
     def _drop(self, entry: _Entry) -> None:
         if entry.message is not None:
@@ -244,6 +296,8 @@ class Lanes:
         del self._queued[entry.message.id]
         entry.message = None
         self.size -= entry.size
+        if self.size + 2 * CHARGED_STEP < self._charged:
+            self._shrink()
         if entry.receipt is not None:
             entry.receipt.left(written)
 

@@ -176,6 +176,7 @@ class Link:
             stream.end()
             return
         self._outbound = stream
+        self.lanes.charge = stream.charge
         protocolID = stream.transport.protocolID or self._proposed[0]
         self._owner.linkOpened(self, protocolID)
         stream.pump()

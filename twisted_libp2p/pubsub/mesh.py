@@ -22,6 +22,9 @@ __all__ = ["Mesh", "Records"]
 #: Returns the signed record of a peer, by its id in bytes; empty without one.
 Records = Callable[[bytes], bytes]
 
+#: Returns the ids of the recent messages of a topic, the newest first.
+Recent = Callable[[str], list[bytes]]
+
 
 class Mesh:
     """
@@ -40,7 +43,11 @@ class Mesh:
         scores: Scores,
         thresholds: Thresholds,
         records: Records,
+        recent: Recent,
     ) -> None:
+        """
+        @param recent: returns the ids of the recent messages of a topic.
+        """
         self._neighbours = neighbours
         self._now = now
         self._random = random
@@ -48,6 +55,7 @@ class Mesh:
         self._scores = scores
         self._thresholds = thresholds
         self._records = records
+        self._recent = recent
         self._ticks = 0
         self._actions: list[Action] = []
         self.peers: dict[str, dict[bytes, Neighbour]] = {}
@@ -148,7 +156,14 @@ class Mesh:
         self._actions.append(Send(neighbour.key, RPC(graft=[topic])))
 
     def _add(self, topic: str, neighbour: Neighbour) -> None:
+        """
+        Make a peer a mesh peer.  It hears once more which messages there are: no gossip
+        goes to mesh peers, and these messages were sent to others before.
+        """
         key = neighbour.key
+        ids = self._recent(topic)[: self._parameters.haveIDs]
+        if ids:
+            self._actions.append(Send(key, RPC(have=[(topic, ids)])))
         self.peers[topic][key] = neighbour
         self._scores.graft(topic, key)
         self._actions.append(Keep(key, topic, True))

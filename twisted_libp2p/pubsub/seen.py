@@ -50,6 +50,9 @@ class Seen(Generic[V]):
         found = self._new.get(id)
         return self._old.get(id) if found is None else found
 
+    def __len__(self) -> int:
+        return len(self._new) + len(self._old)
+
     def __contains__(self, id: object) -> bool:
         return id in self._new or id in self._old
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from random import Random
+from typing import NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -41,7 +42,25 @@ from twisted_libp2p.pubsub.streams import InboundStream
 from twisted_libp2p.pubsub.topic import Topic, topicName
 from twisted_libp2p.pubsub.validation import Validator
 
-__all__ = ["PubSub"]
+__all__ = ["PubSub", "PubSubUsage"]
+
+
+class PubSubUsage(NamedTuple):
+    """
+    The use of memory by topics.
+
+    @ivar peers: the number of the connected peers that speak pubsub.
+    @ivar queued: the bytes of the messages that wait for peers.
+    @ivar history: the bytes of the recent messages, for peers that ask for them.
+    @ivar seen: the number of the messages that are known as seen.
+    @ivar validating: the number of the messages that are validated.
+    """
+
+    peers: int
+    queued: int
+    history: int
+    seen: int
+    validating: int
 
 
 @implementer(IDrainable, IHostService)
@@ -228,6 +247,20 @@ class PubSub(Service):
         Replace the validators of a topic.
         """
         self._engine.validators.set(name, validators)
+
+    @property
+    def usage(self) -> PubSubUsage:
+        """
+        The memory and the peers in use.
+        """
+        engine = self._engine
+        return PubSubUsage(
+            peers=len(engine.links),
+            queued=sum(each.lanes.size for each in engine.links.values()),
+            history=engine.router.recentSize,
+            seen=engine.router.seenCount,
+            validating=sum(engine.validators.running.values()),
+        )
 
     @property
     def topics(self) -> list[Topic]:

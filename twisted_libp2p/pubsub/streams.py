@@ -105,6 +105,21 @@ class OutboundStream(Protocol):
         Do nothing: the end of the stream follows.
         """
 
+    def charge(self, size: int) -> bool:
+        """
+        Charge bytes that wait for the peer to its limits, with those of the windows.
+
+        @param size: how many more; negative when they no longer wait.
+        @return: whether the limits have room for them.
+        """
+        scope = self.transport.scope
+        if scope is None or scope.closed:
+            return True
+        if size > self.transport.connection.scope.room:
+            return False
+        scope.hold(size)
+        return True
+
     def end(self) -> None:
         """
         Close the stream when everything is written.

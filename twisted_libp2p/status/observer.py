@@ -41,6 +41,7 @@ from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.status.finding import findingLines
 from twisted_libp2p.status.rate import Rate
 from twisted_libp2p.status.relays import relayLines
+from twisted_libp2p.status.topics import topicLines
 from twisted_libp2p.status.tunnels import tunnelLines
 
 __all__ = ["Happening", "Observer"]
@@ -218,9 +219,10 @@ class Observer:
     def _reachability(self, now: float) -> list[str]:
         """
         Return the lines that explain whether peers can dial the node, if it finds out,
-        and those about relays, mapped ports, and the ways to find peers.
+        and those about relays, mapped ports, the ways to find peers, and topics.
         """
-        lines = [*relayLines(self._node), *findingLines(self._node)]
+        node = self._node
+        lines = [*relayLines(node), *findingLines(node), *topicLines(node)]
         for each in self._node.services:
             if isinstance(each, ReachabilityService):
                 lines = [*each.report().lines(now), *lines]

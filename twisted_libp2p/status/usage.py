@@ -16,6 +16,7 @@ from twisted_libp2p.limits import UNLIMITED
 from twisted_libp2p.limits.usage import Usage
 from twisted_libp2p.node import Node
 from twisted_libp2p.status.relays import relayMetrics
+from twisted_libp2p.status.topics import topicMetrics
 
 __all__ = ["usage"]
 
@@ -85,6 +86,7 @@ def usage(node: Node, core: Any, label: Callable[[str], str] = str) -> Iterator[
         value=len(node.addresses),
     )
     yield from relayMetrics(node, core)
+    yield from topicMetrics(node, core)
 
 
 #: The resources of L{ScopeLimits}, in its order, as go-libp2p calls them.
