@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.kademlia import SCENARIOS, Simulation, plot, simulate
 from benchmarks.kademliaprovide import WAYS, announce
+from benchmarks.kademliasweep import sweep
 
 
 class SimulationTests(SynchronousTestCase):
@@ -64,3 +65,14 @@ class AnnouncementTests(SynchronousTestCase):
         self.assertLess(early.requests, late.requests)
         self.assertLess(early.seconds, late.seconds)
         self.assertGreater(early.recall, 0.6)
+
+    def test_sweep(self) -> None:
+        """
+        A sweep of many keys saves most of the lookups, and finds the nearest nodes.
+        """
+        simulation = Simulation(5)
+        simulation.join(100)
+        swept = sweep(simulation, 200)
+        self.assertLess(swept.lookups, 40)
+        self.assertLess(swept.requests, swept.alone / 4)
+        self.assertGreater(swept.recall, 0.99)

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dht.test_answers import peer
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.dht.client import REQUEST_TIME, Client
+from twisted_libp2p.dht.client import REQUEST_TIME, STREAMS, Client
 from twisted_libp2p.dht.lookup import LATE, MAX_TIME
 from twisted_libp2p.dht.messages import Message, MessageType, NamedPeer
 from twisted_libp2p.dht.service import KademliaDHT
@@ -116,6 +116,60 @@ class ClientTests(SynchronousTestCase):
         stream = self.connection.opened[-1]
         stream.protocol.dataReceived(delimit(message.toBytes()) * 2)
         self.failureResultOf(telling, ProtocolViolation)
+
+    def test_announceMany(self) -> None:
+        """
+        Several announcements are done when the peer has answered the ping after them;
+        it may send each back before that.
+        """
+        messages = [
+            Message(MessageType.ADD_PROVIDER, b"%d" % each) for each in range(3)
+        ]
+        echo = delimit(messages[0].toBytes())
+        for echoes in (0, 3):
+            telling = self.client.announce(self.peer, *messages)
+            stream = self.connection.opened[-1]
+            self.assertFalse(stream.halfClosed)
+            stream.protocol.dataReceived(echo * echoes)
+            self.assertNoResult(telling)
+            stream.protocol.dataReceived(delimit(PING.toBytes()))
+            self.assertIsNone(self.successResultOf(telling))
+        telling = self.client.announce(self.peer, *messages)
+        self.connection.opened[-1].protocol.dataReceived(echo * 4)
+        self.failureResultOf(telling, ProtocolViolation)
+
+    def test_announceEach(self) -> None:
+        """
+        A peer that ends the stream, and has not answered the ping, gets each
+        announcement on a stream of its own.
+        """
+        count = STREAMS + 2
+        messages = [
+            Message(MessageType.ADD_PROVIDER, b"%d" % each) for each in range(count)
+        ]
+        telling = self.client.announce(self.peer, *messages)
+        self.connection.opened[-1].protocol.readConnectionLost()
+        opened = self.connection.opened
+        before = len(opened)
+        for position in range(before - STREAMS, before - STREAMS + count):
+            # The end of one lets the next begin.
+            self.assertNoResult(telling)
+            self.assertTrue(opened[position].halfClosed)
+            opened[position].protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(len(opened), before + 2)
+        self.assertIsNone(self.successResultOf(telling))
+
+    def test_announceEachRefused(self) -> None:
+        """
+        If the peer refuses one of them, the announcement has failed.
+        """
+        messages = [Message(MessageType.ADD_PROVIDER, b"%d" % each) for each in (1, 2)]
+        telling = self.client.announce(self.peer, *messages)
+        self.connection.opened[-1].protocol.readConnectionLost()
+        first, second = self.connection.opened[-2:]
+        first.protocol.connectionLost(Failure(ConnectionDone()))
+        second.protocol.connectionLost(Failure(StreamReset()))
+        self.failureResultOf(telling, StreamReset)
 
     def test_refused(self) -> None:
         """

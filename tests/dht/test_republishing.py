@@ -6,7 +6,7 @@ Tests for L{twisted_libp2p.dht.republishing}.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.dht.case import DHTTestCase
-from twisted_libp2p.dht.republishing import AT_ONCE, INTERVAL, LOOK, RETRY, Republishing
+from twisted_libp2p.dht.keyspace import placeOf
+from twisted_libp2p.dht.republishing import INTERVAL, LOOK, RETRY, Republishing
 
 
 class RepublishingTests(SynchronousTestCase):
@@ -24,16 +25,22 @@ class RepublishingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.stored: list[tuple[bytes, Deferred[Any]]] = []
+        self.rounds: list[tuple[list[bytes], Deferred[None]]] = []
         self.records = Republishing(self.clock, self.publish)
         self.addCleanup(self.records.stop)
 
-    def publish(self, key: bytes) -> Deferred[Any]:
+    def publish(
+        self,
+        due: list[bytes],
+        keys: Sequence[tuple[int, bytes]],
+        stored: Callable[[bytes], None],
+    ) -> Deferred[None]:
         """
-        Record the attempt.
+        Record the round.
         """
-        self.stored.append((key, Deferred()))
-        return self.stored[-1][1]
+        self.assertEqual([placeOf(key) for _, key in keys], [each for each, _ in keys])
+        self.rounds.append((due, Deferred()))
+        return self.rounds[-1][1]
 
     def wait(self, seconds: float) -> None:
         """
@@ -48,45 +55,52 @@ class RepublishingTests(SynchronousTestCase):
         """
         self.records.add(b"key")
         self.wait(INTERVAL - 2 * LOOK)
-        self.assertEqual(self.stored, [])
+        self.assertEqual(self.rounds, [])
         self.wait(2 * LOOK)
-        [(key, attempt)] = self.stored
-        self.assertEqual(key, b"key")
-        attempt.errback(Failure(OSError()))
+        [(due, ended)] = self.rounds
+        self.assertEqual(due, [b"key"])
+        ended.errback(Failure(OSError()))
         self.wait(RETRY)
-        self.assertEqual(len(self.stored), 2)
-        self.stored[1][1].callback(None)
+        self.assertEqual(len(self.rounds), 2)
+        self.records.stored(b"key")
+        self.rounds[1][1].callback(None)
         self.wait(INTERVAL - 2 * LOOK)
-        self.assertEqual(len(self.stored), 2)
+        self.assertEqual(len(self.rounds), 2)
         self.wait(2 * LOOK)
-        self.assertEqual(len(self.stored), 3)
+        self.assertEqual(len(self.rounds), 3)
 
-    def test_paced(self) -> None:
+    def test_rounds(self) -> None:
         """
-        Many records are stored a few at a time.
+        All records that are due are stored in one round, and no other begins before its
+        end.
         """
         for each in range(50):
             self.records.add(b"%d" % each)
         self.wait(INTERVAL)
-        self.assertEqual(len(self.stored), AT_ONCE)
-        self.stored[0][1].callback(None)
+        [(due, ended)] = self.rounds
+        self.assertEqual(len(due), 50)
+        self.wait(2 * RETRY)
+        self.assertEqual(len(self.rounds), 1)
+        self.records.stored(due[0])
+        ended.callback(None)
         self.clock.advance(LOOK)
-        self.assertEqual(len(self.stored), AT_ONCE + 1)
+        self.assertEqual(len(self.rounds[1][0]), 49)
 
     def test_removed(self) -> None:
         """
-        A removed record is not stored again; a stop cancels the attempts.
+        A removed record is not stored again; a stop cancels the round.
         """
         self.records.add(b"a")
         self.records.add(b"b")
         self.records.remove(b"a")
         self.records.remove(b"a")
+        self.records.stored(b"a")
         self.assertEqual(len(self.records), 1)
         self.wait(INTERVAL)
-        [(key, attempt)] = self.stored
-        self.assertEqual(key, b"b")
+        [(due, ended)] = self.rounds
+        self.assertEqual(due, [b"b"])
         self.records.stop()
-        self.assertTrue(attempt.called)
+        self.assertTrue(ended.called)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.records.start()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)

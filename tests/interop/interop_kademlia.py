@@ -134,6 +134,24 @@ async def test_providers(net: Net, name: str) -> None:
     assert await arrived == (theirs, server.peerID)
 
 
+@pytest.mark.parametrize("name", PREFIXES)
+@pytest_twisted.ensureDeferred
+async def test_manyKeys(net: Net, name: str) -> None:
+    """
+    A foreign server stores all keys that are announced together, and names their
+    provider to another node of ours.  py-libp2p 0.8.1 takes ten of a peer in 10 s.
+    """
+    server = await net.server(name)
+    one, first = await net.ours(PREFIXES[name], "client")
+    two, second = await net.ours(PREFIXES[name], "client")
+    await net.join(one, first, server)
+    await net.join(two, second, server)
+    keys = [multihash(b"%d" % each) for each in range(8)]
+    assert await first.provideAll(keys) == len(keys)
+    for key in keys:
+        assert [peer for peer, _ in await second.findProviders(key)] == [one.peerID]
+
+
 @pytest.mark.parametrize("name", ["go", "rust", "js"])
 @pytest_twisted.ensureDeferred
 async def test_values(net: Net, name: str) -> None:

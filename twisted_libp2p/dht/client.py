@@ -7,9 +7,15 @@ Requests to other servers.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredSemaphore,
+    gatherResults,
+)
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -23,47 +29,75 @@ from twisted_libp2p.pacing import Deadlines
 from twisted_libp2p.protocols.exchange import Exchange, MessageReceiver
 from twisted_libp2p.wire.frames import delimit
 
-__all__ = ["REQUEST_TIME", "Client"]
+__all__ = ["REQUEST_TIME", "STREAMS", "Client"]
 
 T = TypeVar("T")
 
 #: Seconds for one request: to connect, and to get the whole answer.
 REQUEST_TIME: Final = 10.0
 
+#: The most streams on which one peer gets announcements, if each has its own.
+STREAMS: Final = 8
+
+_PING: Final = Message(MessageType.PING)
+
 # A lookup must not start a lookup.
 _DIRECTLY: Final = DialOptions(routed=False, timeout=REQUEST_TIME)
 
 
+class _NotRead(ProtocolViolation):
+    """
+    The peer has ended the stream, and may not have read all messages.
+    """
+
+
 class _Announcement(MessageReceiver):
     """
-    Sends a message that gets no answer, and waits for the end of the stream.
+    Sends messages that get no answer, and waits until the peer has read them.
 
-    py-libp2p 0.8.1 sends the message back, which is ignored.
+    The peer ends the stream after one message.  After several it answers a ping, or
+    has not read all of them: js-libp2p 3.3 reads only one of the messages that arrive
+    together.
 
-    @ivar result: fires when the peer has read the message.
+    py-libp2p 0.8.1 sends each message back, which is ignored.
+
+    @ivar result: fires when the peer has read the messages.
     """
 
-    def __init__(self, deadlines: Deadlines, name: str, message: bytes) -> None:
+    def __init__(
+        self, deadlines: Deadlines, name: str, messages: Sequence[Message]
+    ) -> None:
         super().__init__(deadlines, name, MAX_ANSWER)
         self.result: Deferred[None] = Deferred(self._cancelled)
-        self._message = message
+        self._messages = messages
+        self._pinging = len(messages) > 1
         self._echoes = 0
 
     def connectionMade(self) -> None:
         """
-        Send the message, and end our half.
+        Send the messages, and a ping; or one message, and end our half.
         """
         super().connectionMade()
-        self.transport.write(delimit(self._message))
-        self.transport.loseWriteConnection()
+        data = b"".join(delimit(each.toBytes()) for each in self._messages)
+        if self._pinging:
+            self.transport.write(data + delimit(_PING.toBytes()))
+        else:
+            self.transport.write(data)
+            self.transport.loseWriteConnection()
 
     def feed(self, data: bytes) -> None:
         """
-        Read one echo.
+        Read the answer to the ping, and the echoes before it.
         """
-        for _ in self.messages(data):
+        for each in self.messages(data):
+            answer = Message.fromBytes(each, self._name)
+            if self._pinging and answer.type is MessageType.PING:
+                self._pinging = False
+                self.end(None)
+                self.transport.loseConnection()
+                return
             self._echoes += 1
-            if self._echoes > 1:
+            if self._echoes > len(self._messages):
                 raise ProtocolViolation(self._name, "two answers to an announcement")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -76,7 +110,9 @@ class _Announcement(MessageReceiver):
         """
         Report the end.
         """
-        self.failed(reason) if reason is not None else self._fire(None)
+        if reason is None and self._pinging:
+            reason = Failure(_NotRead(self._name, "the ping has no answer"))
+        self._fire(reason)
 
     def failed(self, reason: Failure) -> None:
         """
@@ -141,32 +177,59 @@ class Client:
         asking = self._within(peer, connected).addCallback(answered)
         return self._counted(asking, request.type)
 
-    def announce(self, peer: PeerID, message: Message) -> Deferred[None]:
+    def announce(self, peer: PeerID, *messages: Message) -> Deferred[None]:
         """
-        Send a message that gets no answer.
+        Send messages of one type that get no answer: all on one stream, or each on its
+        own if the peer does not read more.
 
-        @return: fires when the peer has read it; fails as L{ask} does.
+        @return: fires when the peer has read them; fails as L{ask} does.
+        """
+        announcing = self._announce(peer, *messages)
+        return announcing.addErrback(self._oneByOne, peer, messages)
+
+    def _oneByOne(
+        self, reason: Failure, peer: PeerID, messages: Sequence[Message]
+    ) -> Deferred[None]:
+        """
+        Send each message on a stream of its own.
+        """
+        reason.trap(_NotRead)
+        slots = DeferredSemaphore(STREAMS)
+        each = [slots.run(self._announce, peer, message) for message in messages]
+        announcing = gatherResults(each, consumeErrors=True)
+        return announcing.addCallbacks(
+            lambda _: None, lambda failed: failed.value.subFailure
+        )
+
+    def _announce(self, peer: PeerID, *messages: Message) -> Deferred[None]:
+        """
+        Send messages on one stream.
         """
 
         def connected(connection: IConnection) -> Deferred[None]:
             announcement = _Announcement(
-                self._exchange.deadlines, self._protocol, message.toBytes()
+                self._exchange.deadlines,
+                self._protocol,
+                messages,
             )
             factory = StreamFactory(lambda: announcement)
             opening = connection.openStream(self._protocol, factory)
             opening.addErrback(announcement.failed)
             return announcement.result
 
-        return self._counted(self._within(peer, connected), message.type)
+        kind = messages[0].type
+        return self._counted(self._within(peer, connected), kind, len(messages))
 
-    def _counted(self, asking: Deferred[T], kind: MessageType) -> Deferred[T]:
+    def _counted(
+        self, asking: Deferred[T], kind: MessageType, count: int = 1
+    ) -> Deferred[T]:
         """
-        Count a request, and its failure.
+        Count requests, and their failure.
         """
-        self.sent[kind] += 1
+        self.sent[kind] += count
 
         def failed(reason: Failure) -> Failure:
-            self.failed[kind] += 1
+            self.failed[kind] += count
             return reason
 
         return asking.addErrback(failed)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from random import Random
 from typing import Final
 
-__all__ = ["BITS", "RefreshKeys", "commonPrefix", "placeOf"]
+__all__ = ["BITS", "RefreshKeys", "commonPrefix", "keyUnder", "placeOf"]
 
 #: The number of bits of a place.
 BITS: Final = 256
@@ -41,6 +41,22 @@ def commonPrefix(one: int, other: int) -> int:
     Return the number of leading bits that two places share.
     """
     return BITS - (one ^ other).bit_length()
+
+
+def keyUnder(prefix: int, bits: int, random: Random) -> bytes | None:
+    """
+    Return a key whose place begins with some bits; None if none is found soon, or can
+    be expected.
+
+    @param prefix: the bits as a number.
+    @param bits: how many they are.
+    @param random: makes the keys.
+    """
+    for _ in range(_TRIES if bits < _TRIES.bit_length() else 0):
+        key = _MULTIHASH + random.randbytes(32)
+        if placeOf(key) >> (BITS - bits) == prefix:
+            return key
+    return None
 
 
 class RefreshKeys:

@@ -92,6 +92,8 @@ class Stored:
 class Operations:
     """
     Runs lookups and stores their results.
+
+    @ivar k: the number of servers that store a record.
     """
 
     def __init__(
@@ -119,6 +121,7 @@ class Operations:
         self._providers = providers
         self._validators = validators
         self._lookups = lookups
+        self.k = lookups.k
         self._lookUp = lookups.run
         self._optimistic = optimistic
         self._background = Background()
@@ -151,18 +154,26 @@ class Operations:
         @raise NotFound: this node has no address that it could announce, or no server
             has stored it.
         """
+        now = self._network.clock.seconds()
+        self.own(key)
+        size = self._lookups.size.estimate(now) if self._optimistic else None
+        if size is not None:
+            return await self._provideEarly(key, size)
+        report = await self.closest(key)
+        return await self._store(report, lambda peer: self.announce(peer, key))
+
+    def own(self, key: bytes) -> None:
+        """
+        Store that this node itself provides a key.
+
+        @raise NotFound: this node has no address that it could announce.
+        """
         network = self._network
         if not network.addresses(network.own):
             raise NotFound(
                 "an own address", reason="other peers could not reach this node"
             )
-        now = network.clock.seconds()
-        self._providers.add(key, network.own, now)
-        size = self._lookups.size.estimate(now) if self._optimistic else None
-        if size is not None:
-            return await self._provideEarly(key, size)
-        report = await self.closest(key)
-        return await self._store(report, lambda peer: self._announce(peer, key))
+        self._providers.add(key, network.own, network.clock.seconds())
 
     async def _provideEarly(self, key: bytes, size: float) -> Stored:
         """
@@ -174,8 +185,8 @@ class Operations:
         stores = EarlyStores(
             self._network,
             lookups.size,
-            Optimism(size, lookups.k),
-            lambda peer: self._announce(peer, key),
+            Optimism(size, self.k),
+            lambda peer: self.announce(peer, key),
             self._background,
         )
         try:
@@ -187,9 +198,12 @@ class Operations:
             raise
         return _stored(report, stores.sent, stores.succeeded, stores.failure)
 
-    def _announce(self, peer: PeerID, key: bytes) -> Deferred[None]:
+    def announce(self, peer: PeerID, *keys: bytes) -> Deferred[None]:
         """
-        Announce this node at a server, at the addresses that the server can use.
+        Announce this node as the provider of keys at a server, at the addresses that
+        the server can use.
+
+        @return: fails with L{NotFound} if it can use none, or as a request does.
         """
         network = self._network
         named = NamedPeer(network.own, network.visible(peer))
@@ -197,8 +211,13 @@ class Operations:
             return fail(
                 NotFound("an own address", reason=f"{peer} could not use any of ours")
             )
-        message = Message(MessageType.ADD_PROVIDER, key, providers=(named,))
-        return network.client.announce(peer, message)
+        return network.client.announce(
+            peer,
+            *(
+                Message(MessageType.ADD_PROVIDER, key, providers=(named,))
+                for key in keys
+            ),
+        )
 
     async def findProviders(
         self, key: bytes, count: int, told: Told = lambda peer, addresses: None

@@ -6,15 +6,23 @@ The records that this node has stored at others, and stores again every 22 hours
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Final
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, fail, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_libp2p.dht.batches import Batches
 from twisted_libp2p.dht.operations import Operations, Stored
 from twisted_libp2p.dht.republishing import Republishing
 from twisted_libp2p.dht.values import ValueStore
 from twisted_libp2p.errors import NotFound
 
-__all__ = ["OwnRecords"]
+__all__ = ["AT_ONCE", "OwnRecords"]
+
+#: The most values that are stored again at a time.
+AT_ONCE: Final = 16
 
 
 class OwnRecords:
@@ -23,7 +31,11 @@ class OwnRecords:
     """
 
     def __init__(
-        self, clock: IReactorTime, operations: Operations, values: ValueStore
+        self,
+        clock: IReactorTime,
+        operations: Operations,
+        values: ValueStore,
+        random: Random,
     ) -> None:
         """
         Begin without a record.
@@ -31,12 +43,14 @@ class OwnRecords:
         @param clock: the time and the timers.
         @param operations: stores the records.
         @param values: our values.
+        @param random: makes keys to look up.
         """
         self._clock = clock
         self._operations = operations
         self._values = values
-        self._provided = Republishing(clock, self._provide)
-        self._put = Republishing(clock, self._putAgain)
+        self._batches = Batches(clock, operations, random)
+        self._provided = Republishing(clock, self._announce)
+        self._put = Republishing(clock, self._putDue)
 
     def start(self) -> None:
         """
@@ -57,7 +71,25 @@ class OwnRecords:
         Announce that this node provides a key, now and again, even if it fails now.
         """
         self._provided.add(key)
-        return self._provide(key)
+        return Deferred.fromCoroutine(self._operations.provide(key))
+
+    def provideAll(self, keys: Iterable[bytes]) -> Deferred[int]:
+        """
+        Announce that this node provides keys, now and again.
+
+        @return: fires with the number of the keys that at least one server has stored.
+        """
+        due = list(dict.fromkeys(keys))
+        stored: set[bytes] = set()
+        for key in due:
+            self._provided.add(key)
+
+        def took(key: bytes) -> None:
+            self._provided.stored(key)
+            stored.add(key)
+
+        announcing = self._announce(due, self._provided.keys, took)
+        return announcing.addCallback(lambda _: len(stored.intersection(due)))
 
     def unprovide(self, key: bytes) -> None:
         """
@@ -72,12 +104,35 @@ class OwnRecords:
         putting = Deferred.fromCoroutine(self._operations.put(key, value))
         return putting.addCallback(self._keep, key)
 
-    def _provide(self, key: bytes) -> Deferred[Stored]:
-        return Deferred.fromCoroutine(self._operations.provide(key))
+    def _announce(
+        self,
+        due: list[bytes],
+        keys: Sequence[tuple[int, bytes]],
+        stored: Callable[[bytes], None],
+    ) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._batches.announce(due, keys, stored))
 
     def _keep(self, stored: Stored, key: bytes) -> Stored:
         self._put.add(key)
         return stored
+
+    def _putDue(
+        self,
+        due: list[bytes],
+        keys: Sequence[tuple[int, bytes]],
+        stored: Callable[[bytes], None],
+    ) -> Deferred[None]:
+        """
+        Store values again, a few at a time.
+        """
+        slots = DeferredSemaphore(AT_ONCE)
+        putting = [
+            slots.run(self._putAgain, key).addCallbacks(
+                lambda _, key: stored(key), lambda _: None, callbackArgs=(key,)
+            )
+            for key in due
+        ]
+        return gatherResults(putting).addCallback(lambda _: None)
 
     def _putAgain(self, key: bytes) -> Deferred[Stored]:
         """

@@ -3,14 +3,14 @@
 """
 The records of this node, stored again before others drop them.
 
-Keys are taken in the order of their places, a few at a time, so that a node with many
-keys has an even load.
+All records that are due are stored in one round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -25,29 +25,35 @@ INTERVAL: Final = 22 * 3600.0
 #: Seconds after which a failed attempt is repeated.
 RETRY: Final = 300.0
 
-#: Seconds between two looks for records that are due, and the most records of one look.
+#: Seconds between two looks for records that are due.
 LOOK: Final = 60.0
-AT_ONCE: Final = 16
+
+#: Stores the records of the keys that are due.  It gets all keys and their places, in
+#: the order of the places, too, and a function to call with each stored key.
+Round = Callable[
+    [list[bytes], Sequence[tuple[int, bytes]], Callable[[bytes], None]], Deferred[None]
+]
 
 
 class Republishing:
     """
     Stores records again.
+
+    @ivar keys: all keys and their places, in the order of the places.
     """
 
-    def __init__(
-        self, clock: IReactorTime, publish: Callable[[bytes], Deferred[Any]]
-    ) -> None:
+    def __init__(self, clock: IReactorTime, publish: Round) -> None:
         """
         Begin without a record.
 
         @param clock: the time and the timer.
-        @param publish: stores the record of a key.
+        @param publish: stores records; fires when it has tried all.
         """
         self._clock = clock
         self._publish = publish
         self._due: dict[bytes, float] = {}
-        self._running: dict[bytes, Deferred[Any]] = {}
+        self.keys: list[tuple[int, bytes]] = []
+        self._round: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
@@ -57,6 +63,8 @@ class Republishing:
         """
         Store a record again, from now on; it has just been stored.
         """
+        if key not in self._due:
+            insort(self.keys, (placeOf(key), key))
         self._due[key] = self._clock.seconds() + INTERVAL
         if self._timer is None:
             self._timer = self._clock.callLater(LOOK, self._look)
@@ -65,7 +73,15 @@ class Republishing:
         """
         Store a record no more.
         """
-        self._due.pop(key, None)
+        if self._due.pop(key, None) is not None:
+            del self.keys[bisect_left(self.keys, (placeOf(key), key))]
+
+    def stored(self, key: bytes) -> None:
+        """
+        Record that a record has just been stored.
+        """
+        if key in self._due:
+            self._due[key] = self._clock.seconds() + INTERVAL
 
     def stop(self) -> None:
         """
@@ -74,8 +90,8 @@ class Republishing:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for each in list(self._running.values()):
-            each.cancel()
+        if self._round is not None:
+            self._round.cancel()
 
     def start(self) -> None:
         """
@@ -86,23 +102,19 @@ class Republishing:
 
     def _look(self) -> None:
         """
-        Store the records that are due.
+        Store the records that are due, unless others are still being stored.
         """
         self._timer = self._clock.callLater(LOOK, self._look)
         now = self._clock.seconds()
         due = [key for key, when in self._due.items() if when <= now]
-        due.sort(key=placeOf)
-        for key in due[: AT_ONCE - len(self._running)]:
+        if not due or self._round is not None:
+            return
+        for key in due:
             self._due[key] = now + RETRY
-            running = self._publish(key)
-            running.addCallbacks(self._stored, lambda _: None, callbackArgs=(key,))
-            if not running.called:
-                self._running[key] = running
-            running.addBoth(self._ended, key)
+        running = self._publish(due, self.keys, self.stored)
+        running.addErrback(lambda _: None)
+        self._round = running
+        running.addBoth(self._ended)
 
-    def _stored(self, _: object, key: bytes) -> None:
-        if key in self._due:
-            self._due[key] = self._clock.seconds() + INTERVAL
-
-    def _ended(self, _: object, key: bytes) -> None:
-        self._running.pop(key, None)
+    def _ended(self, _: object) -> None:
+        self._round = None

@@ -6,7 +6,7 @@ Kademlia as a service of a node.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -194,7 +194,7 @@ class KademliaDHT(Service):
         )
         self._requests = Requests(host.clock, self.protocol, self._server.answer)
         self._switch = ServerSwitch(host, self._mode, self._scope, self._requests)
-        self._own = OwnRecords(host.clock, self._operations, self.values)
+        self._own = OwnRecords(host.clock, self._operations, self.values, self._random)
         self._upkeep = Upkeep(
             host.clock,
             own,
@@ -302,6 +302,17 @@ class KademliaDHT(Service):
             L{NotFound} if none has.
         """
         return self._own.provide(key)
+
+    def provideAll(self, keys: Iterable[bytes]) -> Deferred[int]:
+        """
+        Announce that this node provides many keys, and again every 22 hours: servers
+        are looked up once for each region of the key space.
+
+        @param keys: the multihashes of the content.
+        @return: fires with the number of keys that at least one server has stored.
+            Fails with L{NotFound} without a server, or an own address.
+        """
+        return self._own.provideAll(keys)
 
     def unprovide(self, key: bytes) -> None:
         """
