@@ -197,13 +197,14 @@ def _make(options: Options, reactor: Any, settings: WorkerSettings | None) -> No
         arguments.update(identity=settings.identity, listen=settings.listen)
     node = NodeService(_listeningReactor(options, reactor, settings), **arguments)
     node.setName("libp2p")
+    working: worker.WorkerService | None = None
     if options["drain"] is not None:
         termination = TerminationService(
             reactor, lambda: node.drain(options["drain"]), options["drain"]
         )
         termination.setServiceParent(node)
         if settings is not None:
-            worker.addWorker(reactor, node, settings, termination, options)
+            working = worker.addWorker(reactor, node, settings, termination, options)
     if options["processes"] is None:
         _addReports(node, options, reactor)
     _addServices(node, options, arguments["network"], reactor)
@@ -212,7 +213,7 @@ def _make(options: Options, reactor: Any, settings: WorkerSettings | None) -> No
     files = (options[name] for name in ("config", "tls-certificate", "groups", "data"))
     if os.name == "posix" and any(each is not None for each in files):
         HangupService(reactor, reload).setServiceParent(node)
-    _addTunnels(node, options, access, reactor)
+    _addTunnels(node, options, access, reactor, working)
     if IDatabase.providedBy(node.peerstore):
         node.add(CollectionService())
     return node
@@ -260,20 +261,29 @@ def _addReports(node: Node, options: Options, reactor: Any) -> None:
 
 
 def _addTunnels(
-    node: Node, options: Options, access: AccessLists, reactor: Any
+    node: Node,
+    options: Options,
+    access: AccessLists,
+    reactor: Any,
+    working: worker.WorkerService | None,
 ) -> None:
     """
     Add the tunnels, pairing, and the control socket.
 
     @param access: the lists of the peers that may use a tunnel.
+    @param working: the part of a worker that asks its supervisor.
     @raise ConfigurationError: an option has no usable value.
     """
     for port in options.tunnels(reactor, access):
         node.add(port)
     if access.book is None:
         return
-    invites = pairing.PairingService(access.book, gethostname().partition(".")[0])
+    admit = None if working is None else working.admit
+    title = gethostname().partition(".")[0]
+    invites = pairing.PairingService(access.book, title, admit=admit)
     node.add(invites)
+    if working is not None:
+        working.pairing = invites
     # Processes that share ports share the folder too.
     alone = options["processes"] is None and not options["share-ports"]
     if os.name == "posix" and alone:

@@ -13,19 +13,16 @@ from pathlib import Path
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.access.admission import LOG_INTERVAL, LOGGED
 from twisted_libp2p.access.book import PeerBook
-from twisted_libp2p.access.pairing import (
-    LOG_INTERVAL,
-    LOGGED,
-    PROTOCOL_ID,
-    PairingService,
-)
+from twisted_libp2p.access.pairing import PROTOCOL_ID, PairingService
 from twisted_libp2p.access.ticket import Ticket
 from twisted_libp2p.errors import (
     ConfigurationError,
     PairingRefused,
     UnsupportedProtocol,
 )
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.nodes import MemoryNodes
 
@@ -82,6 +79,31 @@ class PairingTests(SynchronousTestCase):
         self.assertIn(str(self.thiefNode.peerID), str(error))
         self.assertNotIn(self.laptopNode.peerID, self.home.book)
         self.assertNotIn(self.homeNode.peerID, self.laptop.book)
+
+    def test_elsewhere(self) -> None:
+        """
+        If another process makes the tickets, that decides, from the beginning on.
+        """
+        asked: list[object] = []
+
+        async def admit(peer: PeerID, secret: bytes, name: str) -> str | None:
+            asked.append((peer, secret, name))
+            return None if name == "Laptop" else "no"
+
+        path = os.path.join(self.mktemp(), "peers")
+        service = PairingService(PeerBook(path), "office", admit=admit)
+        office = self.nodes.start(services=[service])
+        secret = bytes(range(16))
+        ticket = Ticket(
+            office.peerID,
+            secret,
+            tuple(each.withoutPeer() for each in office.addresses),
+        )
+        entry = self.nodes.result(self.laptop.accept(ticket, "Laptop"))
+        self.assertEqual((entry.peer, entry.name), (office.peerID, "office"))
+        self.assertEqual(asked, [(self.laptopNode.peerID, secret, "Laptop")])
+        with self.assertRaises(PairingRefused):
+            self.nodes.result(self.thief.accept(ticket, "x"))
 
     def test_guesses(self) -> None:
         """

@@ -32,6 +32,7 @@ class Spawned:
 
     @ivar settings: the first message that it got.
     @ivar orders: the orders that it got after that.
+    @ivar replies: the replies that it got to its questions.
     @ivar signals: the signals that it got.
     @ivar answers: the answer to a question by its subject; a question without an answer
         is kept waiting.
@@ -55,6 +56,7 @@ class Spawned:
         self.descriptors = childFDs
         self.settings: dict[str, Any] = {}
         self.orders: list[dict[str, Any]] = []
+        self.replies: list[Any] = []
         self.signals: list[str] = []
         self.waiting = 0
         self.since: int | None = None
@@ -73,6 +75,8 @@ class Spawned:
         self.since = message.get("since", self.since)
         if not self.settings:
             self.settings = message
+        elif "reply" in message:
+            self.replies.append(message["is"])
         elif "ask" not in message:
             self.orders.append(message)
         elif message["about"] in self.answers:

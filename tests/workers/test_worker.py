@@ -7,6 +7,7 @@ Tests for L{twisted_libp2p.workers.worker}.
 from __future__ import annotations
 
 import json
+import os
 import signal
 from typing import Any
 
@@ -15,6 +16,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_libp2p.access.book import PeerBook
+from twisted_libp2p.access.pairing import PairingService
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.testing import MemoryNodes
 from twisted_libp2p.workers import worker
 from twisted_libp2p.workers.channel import Channel, packed
@@ -62,7 +66,7 @@ class WorkerTests(SynchronousTestCase):
         self.ending = Ending()
         self.messages: list[dict[str, Any]] = []
         termination: Any = self.ending
-        worker.addWorker(
+        self.worker = worker.addWorker(
             self.nodes.clock,
             self.node,
             SETTINGS,
@@ -165,3 +169,41 @@ class WorkerTests(SynchronousTestCase):
         self.channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.ending.calls, ["end"])
         self.nodes.result(self.node.stopService())
+
+    def test_admit(self) -> None:
+        """
+        It asks the supervisor about a peer with a ticket, and reads the list of peers
+        when there is another one.
+        """
+        peer = Identity.generate().peerID
+        path = os.path.join(self.mktemp(), "peers")
+        self.worker.pairing = PairingService(PeerBook(path), admit=self.worker.admit)
+        for refusal in (None, "no"):
+            self.transport.clear()
+            waiting = self.worker.admit(peer, b"secret", "laptop")
+            question = self.read()
+            self.assertEqual(
+                question,
+                {
+                    "question": question["question"],
+                    "peer": str(peer),
+                    "secret": b"secret".hex(),
+                    "name": "laptop",
+                },
+            )
+            self.ask(reply=question["question"], **{"is": refusal})
+            self.assertEqual(self.successResultOf(waiting), refusal)
+        PeerBook(path).add(peer, "laptop")
+        self.ask(paired=True)
+        self.assertIn(peer, self.worker.pairing.book)
+        state = self.ask(ask=1, about="control")["is"]
+        self.assertEqual(state["paired"], {str(peer): "laptop"})
+
+    def test_late(self) -> None:
+        """
+        A supervisor that does not reply refuses.
+        """
+        waiting = self.worker.admit(Identity.generate().peerID, b"secret", "x")
+        self.nodes.advance(worker.REPLY_TIME)
+        self.assertIn("try again", str(self.successResultOf(waiting)))
+        self.ask(reply=1, **{"is": None})

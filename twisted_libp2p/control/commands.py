@@ -17,7 +17,7 @@ from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.served import ServedPort
 from twisted_libp2p.tunnel.tunnel import Tunnel
 
-__all__ = ["commandsOf"]
+__all__ = ["MAX_SHOWN", "commandsOf", "statusOf"]
 
 #: Number of connections that a status names.
 MAX_SHOWN = 100

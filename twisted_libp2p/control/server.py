@@ -32,8 +32,8 @@ MAX_REQUEST = 4096
 #: Seconds for a request.
 REQUEST_TIME = 10.0
 
-#: Returns the answer to a request, which has an entry C{command}.
-Command = Callable[[dict[str, Any]], dict[str, Any]]
+#: Returns the answer to a request, which has an entry C{command}, now or later.
+Command = Callable[[dict[str, Any]], dict[str, Any] | Deferred[dict[str, Any]]]
 
 # The process, the user and the group at the other end of a Unix socket of Linux.
 _CREDENTIALS = Struct("3i")
@@ -175,9 +175,11 @@ class ControlService(LocalService):
         """
         return ControlFactory(self)
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+    def answer(
+        self, request: dict[str, Any]
+    ) -> dict[str, Any] | Deferred[dict[str, Any]]:
         """
-        Answer a request.
+        Answer a request, now or later.
 
         @raise ConfigurationError: the command does not exist.
         """

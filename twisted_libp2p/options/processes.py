@@ -23,6 +23,7 @@ _ALONE = {
     "rendezvous-service": "each process would keep registrations of its own",
     "pubsub": "each process would join the topics under the same peer id",
     "open": "each process would listen there; run a second node for tunnels to peers",
+    "socks": "each process would listen there; run a second node for the proxy",
     "port-mapping": "each process would map the ports, and take them back when it ends",
     "share-ports": "the processes share the ports without it",
     "no-listen": "there is nothing to share without a port to listen on",

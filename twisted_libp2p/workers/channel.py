@@ -7,6 +7,10 @@ after its length.
 The supervisor sends C{{"ask": NUMBER, "about": SUBJECT}} with further arguments, and
 C{{"leave": "one"}} or C{{"leave": "all"}} to end this worker or all of them; the worker
 C{{"answer": NUMBER, "is": ...}}, and once C{{"ready": [ADDRESS, ...]}}.
+
+A worker that meets a peer with a ticket sends C{{"question": NUMBER, "peer": ID,
+"secret": HEX, "name": NAME}}; the supervisor C{{"reply": NUMBER, "is": REFUSAL}}, and
+C{{"paired": true}} to all workers if there is no refusal.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Place:
         """
         Whether its worker accepts connections.
         """
-        return self.worker is not None and self.worker.life is Life.SERVING
+        return self.worker is not None and self.worker.serving
 
     def replace(self) -> None:
         """

@@ -85,6 +85,7 @@ class WorkerProcess(ProcessProtocol):
         orders: int,
         reports: int,
         changed: Callable[[WorkerProcess, str], object],
+        asked: Callable[[dict[str, Any]], Any],
     ) -> None:
         """
         @param clock: runs the timers.
@@ -92,6 +93,7 @@ class WorkerProcess(ProcessProtocol):
         @param orders: the worker's descriptor for orders.
         @param reports: the worker's descriptor for reports.
         @param changed: called with this worker and C{ready}, C{replace} or C{gone}.
+        @param asked: returns the reply to a question of the worker.
         """
         self.number = number
         self.pid: int | None = None
@@ -103,9 +105,10 @@ class WorkerProcess(ProcessProtocol):
         self._clock = clock
         self._reports = reports
         self._changed = changed
+        self._asked = asked
         self._channel = Channel(self._received)
         self._lines = {1: _Lines(self._logLine), 2: _Lines(self._logLine)}
-        self._asked = 0
+        self._questions = 0
         self._answers: dict[int, Deferred[Any]] = {}
         self._heard = self._looked = clock.seconds()
         self._late: IDelayedCall | None = None
@@ -151,7 +154,7 @@ class WorkerProcess(ProcessProtocol):
         if self.life is Life.LEAVING:
             self._stopWaiting()
             self._late = self._clock.callLater(seconds, self.happened, "late")
-            self._send({"leave": "all" if all_ else "one"})
+            self.send({"leave": "all" if all_ else "one"})
 
     def kill(self) -> None:
         """
@@ -165,7 +168,17 @@ class WorkerProcess(ProcessProtocol):
         if late is not None and late.active():
             late.cancel()
 
-    def _send(self, message: dict[str, Any]) -> None:
+    @property
+    def serving(self) -> bool:
+        """
+        Whether it accepts connections.
+        """
+        return self.life is Life.SERVING
+
+    def send(self, message: dict[str, Any]) -> None:
+        """
+        Send a message, unless the worker no longer reads.
+        """
         if self._hears:
             self.transport.writeToChild(self.orders, packed(message))
 
@@ -175,7 +188,7 @@ class WorkerProcess(ProcessProtocol):
         """
         Ask the worker something.
 
-        @param about: the subject: C{life}, C{metrics} or C{status}.
+        @param about: the subject: C{life}, C{metrics}, C{status} or C{control}.
         @return: fires with the answer; fails with C{TimeoutError} after
             L{ANSWER_TIME}, and with C{ConnectionLost} if the worker ends.
         """
@@ -184,15 +197,15 @@ class WorkerProcess(ProcessProtocol):
         return addTimeout(self._question(about, arguments), ANSWER_TIME, self._clock)
 
     def _question(self, about: str, arguments: dict[str, Any]) -> Deferred[Any]:
-        self._asked += 1
-        number = self._asked
+        self._questions += 1
+        number = self._questions
 
         def forget(_: object) -> None:
             self._answers.pop(number, None)
 
         answer: Deferred[Any] = Deferred(forget)
         self._answers[number] = answer
-        self._send({"ask": number, "about": about, **arguments})
+        self.send({"ask": number, "about": about, **arguments})
         return answer
 
     def _ask(self) -> None:
@@ -226,6 +239,10 @@ class WorkerProcess(ProcessProtocol):
         if "ready" in message:
             self.addresses = message["ready"]
             self.happened("ready")
+            return
+        if "question" in message:
+            reply = self._asked(message)
+            self.send({"reply": message["question"], "is": reply})
             return
         answer = self._answers.pop(message["answer"], None)
         if answer is not None:

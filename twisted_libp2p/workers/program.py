@@ -16,8 +16,10 @@ from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
+from twisted_libp2p.options.data import CONTROL_FILE
 from twisted_libp2p.transport.inherited import InheritedSocket, matched
 from twisted_libp2p.workers.command import environment, workerCommand
+from twisted_libp2p.workers.control import serveFleetControl
 from twisted_libp2p.workers.pages import serveFleetMetrics, serveFleetStatus
 from twisted_libp2p.workers.service import SupervisorService
 
@@ -71,6 +73,10 @@ def superviseNode(
     for name, serve in (("status", serveFleetStatus), ("metrics", serveFleetMetrics)):
         if options[name] is not None:
             serve(reactor, supervisor, options[name], options["page-host"])
+    book = options.access().book
+    if book is not None:
+        path = os.path.join(options["data"], CONTROL_FILE)
+        serveFleetControl(reactor, supervisor, book, path)
     notify = notifyService(
         reactor,
         supervisor.conditions,

@@ -49,7 +49,7 @@ class SupervisorService(Supervisor):
         super().startService()
         failures: list[Failure] = []
         for each in self.services:
-            if isinstance(each, LocalService):
+            if isinstance(each, LocalService) and each.needed:
                 each.whenListening().addErrback(failures.append)
         if failures:
             self.stopService()

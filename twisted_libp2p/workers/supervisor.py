@@ -64,6 +64,8 @@ class Supervisor(MultiService):
 
     @ivar places: the places of the workers.
     @ivar identity: the identity of all workers.
+    @ivar listening: called with the addresses of the first worker that is ready.
+    @ivar asked: returns the reply to a question of a worker.
     """
 
     _log = Logger()
@@ -116,6 +118,7 @@ class Supervisor(MultiService):
         self._ended: list[Deferred[None]] = []
         self._announced = False
         self.listening: Callable[[list[str]], object] = lambda addresses: None
+        self.asked: Callable[[dict[str, Any]], Any] = lambda question: None
         self._drain = drain
         self.places = self._makePlaces(processes)
 
@@ -255,7 +258,12 @@ class Supervisor(MultiService):
         orders = _STANDARD + len(sockets)
         reports = orders + 1
         worker = WorkerProcess(
-            self._reactor, place.number, orders, reports, self._changed
+            self._reactor,
+            place.number,
+            orders,
+            reports,
+            self._changed,
+            lambda question: self.asked(question),
         )
         output: Any = "r" if self._capture else None
         settings = WorkerSettings(

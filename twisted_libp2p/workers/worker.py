@@ -9,27 +9,41 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Mapping
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.stdio import StandardIO
+from twisted.python.failure import Failure
 
 from twisted_libp2p.daemon.signals import TerminationService
+from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
+from twisted_libp2p.onuse import loadedOnUse
+from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.status.metrics import NodeMetrics
 from twisted_libp2p.status.observer import Observer
 from twisted_libp2p.workers.channel import Channel
 from twisted_libp2p.workers.settings import WorkerSettings
 
-__all__ = ["WorkerService", "addWorker"]
+with loadedOnUse():
+    from twisted_libp2p.access import pairing
+    from twisted_libp2p.control import commands
+
+__all__ = ["REPLY_TIME", "WorkerService", "addWorker"]
+
+#: Seconds for the reply of the supervisor to a question.
+REPLY_TIME: Final = 5.0
 
 
 class WorkerService(Service):
     """
     Reports that a node is ready, answers questions about it, and ends it by order.  It
     ends the process when the supervisor has ended.
+
+    @ivar pairing: pairs the node with peers; None if it has no list of paired peers.
     """
 
     name = "worker"
@@ -62,7 +76,11 @@ class WorkerService(Service):
             "life": lambda _: node.life.value,
             "metrics": self._families,
             "status": self._status,
+            "control": self._control,
         }
+        self.pairing: pairing.PairingService | None = None
+        self._questions = 0
+        self._replies: dict[int, Deferred[str | None]] = {}
         self.setServiceParent(node)
 
     def startService(self) -> None:
@@ -128,9 +146,58 @@ class WorkerService(Service):
                 # No other process will listen on the addresses.
                 self._node.ownAddresses.shared = False
             self._termination.leave()
+        elif "reply" in message:
+            waiting = self._replies.pop(message["reply"], None)
+            if waiting is not None:
+                waiting.callback(message["is"])
+        elif "paired" in message:
+            self._readBook()
         elif self._channel is not None:
             answer = self._answers[message["about"]](message)
             self._channel.send({"answer": message["ask"], "is": answer})
+
+    def admit(self, peer: PeerID, secret: bytes, name: str) -> Deferred[str | None]:
+        """
+        Ask the supervisor whether a peer with a ticket is paired.
+
+        @return: fires with the reason of a refusal, or with None.  A supervisor that
+            does not reply within L{REPLY_TIME} refuses.
+        """
+        self._questions += 1
+        number = self._questions
+
+        def forget(_: object) -> None:
+            self._replies.pop(number, None)
+
+        reply: Deferred[str | None] = Deferred(forget)
+        if self._channel is not None:
+            self._replies[number] = reply
+            question = {"peer": str(peer), "secret": secret.hex(), "name": name}
+            self._channel.send({"question": number, **question})
+
+        def late(reason: Failure) -> str:
+            reason.trap(TimeoutError)
+            return "this node is busy: try again"
+
+        return addTimeout(reply, REPLY_TIME, self._node.clock).addErrback(late)
+
+    def _readBook(self) -> None:
+        """
+        Read the paired peers again.
+        """
+        if self.pairing is not None:
+            try:
+                self.pairing.book.reload()
+            except ConfigurationError as error:
+                self._log.error("{error}", error=str(error))
+
+    def _control(self, _: object) -> dict[str, Any]:
+        """
+        Return the state of the node, as the tools show it.
+        """
+        if self.pairing is None:
+            return {}
+        return commands.statusOf(self._node, self.pairing)
 
     def _abandoned(self) -> None:
         """
