@@ -13,6 +13,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.connmanager import ListGater
+from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.events import Event, LimitReached, ListenClose
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Resource, ScopeKind
@@ -101,6 +103,7 @@ class ObserverTests(SynchronousTestCase):
                 "muxer": "/yamux/1.0.0",
                 "early": True,
                 "age": 2.0,
+                "roundTrip": None,
                 "streams": 1,
                 "value": 2.5,
                 "protected": True,
@@ -171,6 +174,39 @@ class ObserverTests(SynchronousTestCase):
         (redial,) = self.observer.snapshot()["redials"]
         self.assertEqual(redial["peer"], str(friend.peerID))
         self.assertGreater(redial["seconds"], 0)
+
+    def test_roundTrip(self) -> None:
+        """
+        The round trip is shown that the muxer has measured.
+        """
+        nodes = MemoryNodes(delay=0.05)
+        self.addCleanup(nodes.stop)
+        near, far = nodes.start(), nodes.start()
+        watching = Observer(near)
+        nodes.connect(near, far)
+        nodes.advance(1)
+        (row,) = watching.snapshot()["connections"]["shown"]
+        self.assertAlmostEqual(row["roundTrip"], 0.1)
+
+    def test_dials(self) -> None:
+        """
+        The causes of failed dials are counted, and blocked peers are listed.
+        """
+        peer = self.nodes.start()
+        node = self.nodes.start(
+            gater=ListGater(blocked=[peer.peerID, "192.0.2.0/24", "/ip4/192.0.2.1"])
+        )
+        told = Observer(node).snapshot()
+        blocked = sorted(["/ip4/192.0.2.1", "192.0.2.0/24", str(peer.peerID)])
+        self.assertEqual(told["blocked"], {"count": 3, "shown": blocked})
+        self.assertEqual(told["dials"], [])
+        for _ in range(2):
+            dialing = self.node.connect(f"/memory/999999/p2p/{peer.peerID}")
+            self.nodes.advance(60)
+            self.failureResultOf(dialing, DialFailed)
+        (row,) = self.observer.snapshot()["dials"]
+        self.assertEqual((row["transport"], row["network"]), ("memory", "unknown"))
+        self.assertEqual(row["count"], 2)
 
     def test_served(self) -> None:
         """

@@ -138,6 +138,13 @@ class Connection(Streams):
         return self._openedAt
 
     @property
+    def roundTrip(self) -> float:
+        """
+        The usual round trip in seconds; 0 if it is unknown.
+        """
+        return 0.0 if self._session is None else self._session.roundTrip
+
+    @property
     def keepsAlive(self) -> bool:
         """
         Whether the muxer notices by itself that the peer is dead.

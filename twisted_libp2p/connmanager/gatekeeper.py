@@ -26,6 +26,8 @@ class Gatekeeper:
     Asks the gater of a node at each step, and raises L{Gated} if it refuses.
 
     A gater that raises an error has refused, and the error is logged.
+
+    @ivar gater: the gater.
     """
 
     _log = Logger()
@@ -36,7 +38,7 @@ class Gatekeeper:
 
         @param refusals: logs the refusals.
         """
-        self._gater = gater
+        self.gater = gater
         self._refusals = refusals
 
     def dialing(self, peer: PeerID | None, address: Multiaddr) -> None:
@@ -45,7 +47,7 @@ class Gatekeeper:
 
         @raise Gated: the gater refuses.
         """
-        reason = self._ask("beforeDial", self._gater.beforeDial, peer, address)
+        reason = self._ask("beforeDial", self.gater.beforeDial, peer, address)
         self._check(reason, peer, address)
 
     def accepted(self, address: Multiaddr | None) -> None:
@@ -54,7 +56,7 @@ class Gatekeeper:
 
         @raise Gated: the gater refuses.
         """
-        self._check(self._ask("accepted", self._gater.accepted, address), None, address)
+        self._check(self._ask("accepted", self.gater.accepted, address), None, address)
 
     def secured(
         self, peer: PeerID, address: Multiaddr | None, direction: Direction
@@ -64,7 +66,7 @@ class Gatekeeper:
 
         @raise Gated: the gater refuses.
         """
-        reason = self._ask("secured", self._gater.secured, peer, address, direction)
+        reason = self._ask("secured", self.gater.secured, peer, address, direction)
         self._check(reason, peer, address)
 
     def upgraded(self, connection: IConnection) -> None:
@@ -73,7 +75,7 @@ class Gatekeeper:
 
         @raise Gated: the gater refuses.
         """
-        reason = self._ask("upgraded", self._gater.upgraded, connection)
+        reason = self._ask("upgraded", self.gater.upgraded, connection)
         self._check(reason, connection.remotePeer, connection.remoteAddress)
 
     def _ask(

@@ -7,7 +7,7 @@ and which are dialed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from zope.interface import implementer
 
@@ -17,7 +17,13 @@ from twisted_libp2p.address.scope import ipsOfHost
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Direction, IConnection, IGater
-from twisted_libp2p.limits.subnets import BITS, Network, hostOf, parseNetwork
+from twisted_libp2p.limits.subnets import (
+    BITS,
+    Network,
+    hostOf,
+    networkText,
+    parseNetwork,
+)
 
 __all__ = ["AddressList", "Entry", "ListGater", "OpenGater"]
 
@@ -115,6 +121,18 @@ class AddressList:
                 networks.discard(prefix)
                 if not networks:
                     del self.networks[version, length]
+
+    def __iter__(self) -> Iterator[str]:
+        """
+        Generate the entries as text: peers, then addresses, then networks.
+        """
+        yield from map(str, self.peers)
+        for address in self.addresses:
+            parts = (part for each in address for part in (each.name, each.value))
+            yield "/" + "/".join(part for part in parts if part is not None)
+        for (version, length), prefixes in self.networks.items():
+            for prefix in prefixes:
+                yield networkText(version, length, prefix)
 
     def matches(self, address: Multiaddr | str | None, embedded: bool = False) -> bool:
         """

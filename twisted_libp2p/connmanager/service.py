@@ -138,7 +138,7 @@ class ConnectionManager(Service):
             self._displacement.makeRoom,
             self._displacement.freeMemory,
         )
-        self._gatekeeper = Gatekeeper(
+        self.gatekeeper = Gatekeeper(
             OpenGater() if gater is None else gater, self._refusals
         )
         self._connections: dict[PeerID, list[IManagedConnection]] = {}
@@ -259,7 +259,7 @@ class ConnectionManager(Service):
         @raise Gated: the gater refuses.
         @raise LimitExceeded: there are too many connections.
         """
-        self._gatekeeper.dialing(peer, address)
+        self.gatekeeper.dialing(peer, address)
         if peer is None or not self.tags.protected(peer):
             full = self._makeRoom(None)
             if full is not None:
@@ -286,7 +286,7 @@ class ConnectionManager(Service):
         @raise LimitExceeded: too many connections come from there.
         """
         if not proxied:
-            self._gatekeeper.accepted(address)
+            self.gatekeeper.accepted(address)
         return self.limiter.accept(None if proxied else address, drop)
 
     def located(
@@ -297,7 +297,7 @@ class ConnectionManager(Service):
 
         @raise Libp2pError: as in L{accepted}.
         """
-        self._gatekeeper.accepted(address)
+        self.gatekeeper.accepted(address)
         if counted:
             self.limiter.locate(scope, address)
 
@@ -309,7 +309,7 @@ class ConnectionManager(Service):
 
         @raise Gated: the gater refuses.
         """
-        self._gatekeeper.secured(peer, address, direction)
+        self.gatekeeper.secured(peer, address, direction)
 
     def opened(self, connection: IManagedConnection) -> None:
         """
@@ -319,7 +319,7 @@ class ConnectionManager(Service):
         @raise LimitExceeded: the peer, or the node, has too many.
         """
         peer = connection.remotePeer
-        self._gatekeeper.upgraded(connection)
+        self.gatekeeper.upgraded(connection)
         if not connection.connected:
             raise ConnectionClosing("the gater has closed the connection")
         self._admit(scopeOf(connection), peer)

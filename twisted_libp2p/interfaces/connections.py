@@ -67,6 +67,7 @@ class IConnection(Interface):
     openedAt: float = Attribute(
         "The time at which the connection was ready, in seconds since the epoch."
     )
+    roundTrip: float = Attribute("The usual round trip in seconds; 0 if it is unknown.")
     streams: Collection[IStream] = Attribute("The streams that are not closed.")
     connected: bool = Attribute("Whether streams can still be opened.")
     endsApart: bool = Attribute(

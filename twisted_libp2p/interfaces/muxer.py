@@ -74,6 +74,7 @@ class IMuxerSession(Interface):
         "Whether our side can never open another stream, although the session goes on."
     )
     keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
+    roundTrip: float = Attribute("The usual round trip in seconds; 0 if it is unknown.")
     budget: IConnectionScope | None = Attribute(
         "Grants the memory for windows and unread bytes; set by the owner in"
         " C{sessionStarted}."

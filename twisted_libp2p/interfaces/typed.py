@@ -85,6 +85,7 @@ class Connection(_Interface):  # type: ignore[misc]
     early: bool
     upgradeTime: float
     openedAt: float
+    roundTrip: float
     streams: Collection[Stream]
     connected: bool
     endsApart: bool

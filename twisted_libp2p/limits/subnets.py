@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
 from twisted_libp2p.address import Multiaddr, ipOf
@@ -310,6 +310,14 @@ def hostOf(address: Multiaddr) -> tuple[int, int] | None:
     """
     ip = None if address.relayed else ipOf(address)
     return None if ip is None else (ip.version, int(ip))
+
+
+def networkText(version: int, length: int, prefix: int) -> str:
+    """
+    Return a network as text.
+    """
+    kind = IPv4Network if version == 4 else IPv6Network
+    return str(kind((prefix << (BITS[version] - length), length)))
 
 
 def parseNetwork(text: str) -> Network:

@@ -38,6 +38,7 @@ class Frames:
     @ivar exhausted: whether our side can never open another stream, although the
         session goes on.
     @ivar keepsAlive: whether the session notices by itself that the peer is dead.
+    @ivar roundTrip: the usual round trip in seconds; 0 where the muxer measures none.
     """
 
     __slots__ = ()
@@ -45,6 +46,7 @@ class Frames:
     protocolID: str
     outboundOption = "maxOutboundStreams of the muxer"
     apart = 0.0
+    roundTrip = 0.0
     keepsAlive: bool
     exhausted: bool
 

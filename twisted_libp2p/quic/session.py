@@ -31,6 +31,7 @@ from twisted_libp2p.interfaces import (
     INativeSession,
     LossCause,
     QuicEvent,
+    QuicStats,
 )
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.muxer.phase import GONE, NEW, PHASES, RUNNING, Phase
@@ -216,6 +217,14 @@ class QuicSession:
         """
         Return None: the windows of streams do not grow.
         """
+
+    @property
+    def roundTrip(self) -> float:
+        """
+        The smoothed round trip in seconds.
+        """
+        stats: QuicStats = self._line.endpoint.stats(self._line.handle)
+        return stats.roundTrip
 
     def ping(self) -> Deferred[float]:
         """

@@ -15,6 +15,7 @@ from heapq import merge
 from operator import attrgetter
 from typing import Any
 
+from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.connmanager.presence import endingOf
 from twisted_libp2p.events import (
     ClosedConn,
@@ -54,6 +55,10 @@ RECENT = 100
 MAX_CONNECTIONS = 200
 MAX_PROTOCOLS = 100
 MAX_REDIALS = 20
+
+#: Number of blocked peers, and of causes of failed dials, that are listed.
+MAX_BLOCKED = 20
+MAX_CAUSES = 20
 
 #: Number of characters that are shown of a text that a peer may have written.
 MAX_TEXT = 200
@@ -204,6 +209,8 @@ class Observer:
             },
             "served": list(map(printable, node.registry.protocols()[:MAX_PROTOCOLS])),
             "redials": self._redials(now),
+            "blocked": self._blocked(),
+            "dials": self._dials(),
             "rates": {
                 "opened": self._opened.history(now),
                 "closed": self._closed.history(now),
@@ -242,6 +249,7 @@ class Observer:
             "early": connection.early,
             "age": now - connection.openedAt,
             "streams": len(connection.streams),
+            "roundTrip": connection.roundTrip or None,
             "value": round(tags.value(peer), 3),
             "protected": tags.protected(peer),
         }
@@ -256,6 +264,26 @@ class Observer:
         return [
             {"peer": str(peer), "seconds": time - now}
             for peer, time in redials[:MAX_REDIALS]
+        ]
+
+    def _blocked(self) -> dict[str, Any]:
+        """
+        Return the peers, addresses and networks that the gater refuses by a list.
+        """
+        gater = self._node.connections.gatekeeper.gater
+        blocked = sorted(gater.blocked) if isinstance(gater, ListGater) else []
+        return {"count": len(blocked), "shown": blocked[:MAX_BLOCKED]}
+
+    def _dials(self) -> list[dict[str, Any]]:
+        """
+        Return the failed attempts to dial an address, by transport, network and cause,
+        the most frequent first.
+        """
+        return [
+            {"transport": transport, "network": network, "cause": cause, "count": count}
+            for (transport, cause, network), count in (
+                self._node.dialRecord.faults.most_common(MAX_CAUSES)
+            )
         ]
 
     def _protocols(self, usage: Mapping[str, Usage]) -> list[dict[str, Any]]:

@@ -26,6 +26,11 @@ const span = seconds => {
   return `${Math.floor(s / 86400)} d ${Math.floor(s % 86400 / 3600)} h`;
 };
 
+const trip = seconds => {
+  const ms = seconds * 1000;
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(0)} ms`;
+};
+
 function peerInto(cell, peer) {
   if (cell.title === peer) return;
   cell.title = peer;
@@ -102,6 +107,7 @@ const CONNECTION = [
   ["Opened by", "", c => c.direction === "inbound" ? "peer" : "us"],
   ["Security", "code", c => c.security],
   ["Muxer", "code", c => c.muxer + (c.early ? " (early)" : "")],
+  ["Round trip", "number", c => c.roundTrip ? trip(c.roundTrip) : "–"],
   ["Streams", "number", c => String(c.streams)],
   ["Worth", "number", c => c.protected ? "protected" : c.value ? String(c.value) : "–"],
   ["Age", "number", c => span(c.age)],
@@ -109,6 +115,12 @@ const CONNECTION = [
 const REDIAL = [
   ["Peer", "code", (r, cell) => peerInto(cell, r.peer)],
   ["Next dial in", "number", r => span(r.seconds)],
+];
+const DIAL = [
+  ["Transport", "", d => d.transport],
+  ["Network", "", d => d.network === "unknown" ? "–" : d.network],
+  ["Cause", "", d => d.cause],
+  ["Times", "number", d => String(d.count)],
 ];
 const number = count => count === null ? "–" : String(count);
 const PROCESS = [
@@ -178,6 +190,11 @@ function state(now) {
   sift();
   fill(at("redials"), now.redials, REDIAL);
   at("redialSection").hidden = !now.redials.length;
+  fill(at("dials"), now.dials, DIAL);
+  at("dialSection").hidden = !now.dials.length;
+  list("blocked", now.blocked.shown, true);
+  more("blockedMore", now.blocked);
+  at("blockedSection").hidden = !now.blocked.count;
   at("noConnections").classList.toggle("hidden", now.connections.count > 0);
   fill(at("protocols"), now.protocols.shown, PROTOCOL);
   more("protocolMore", now.protocols);

@@ -49,6 +49,7 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
         },
         "streams": _sums([state["streams"] for state in all_]),
         "protocols": _protocols(all_),
+        "dials": _dials(all_),
         "redials": [each for state in all_ for each in state["redials"]],
         "tunnels": [
             f"[{number}] {line}"
@@ -90,6 +91,17 @@ def _protocols(all_: list[dict[str, Any]]) -> dict[str, Any]:
             known[way] += row[way]
     busiest = sorted(found.values(), key=lambda row: -row["inbound"] - row["outbound"])
     return {"count": len(busiest), "shown": busiest[:MAX_PROTOCOLS]}
+
+
+def _dials(all_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """
+    Add the failed attempts of each cause.
+    """
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in (row for state in all_ for row in state["dials"]):
+        key = row["transport"], row["network"], row["cause"]
+        found.setdefault(key, {**row, "count": 0})["count"] += row["count"]
+    return sorted(found.values(), key=lambda row: -row["count"])
 
 
 def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -235,6 +247,8 @@ _EMPTY: dict[str, Any] = {
     "protocols": _NOTHING,
     "served": [],
     "redials": [],
+    "blocked": {"count": 0, "shown": []},
+    "dials": [],
     "tunnels": [],
     "rates": {name: [0] * 60 for name in ("opened", "closed", "streams")},
     "totals": {"opened": 0, "closed": 0, "streams": 0},

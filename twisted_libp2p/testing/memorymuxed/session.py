@@ -70,6 +70,7 @@ class MemorySession:
     """
 
     keepsAlive = True
+    roundTrip = 0.0
     exhausted = False
     budget: IConnectionScope | None = None
     other: MemorySession
