@@ -28,6 +28,10 @@ LISTEN = "/ip4/127.0.0.1/tcp/0"
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>taken()</script>"
 
 
+#: The parts of the map in L{BrowserTests.test_map}.
+_DRAWN = {"circle": 6, "line": 5, "line.relay": 2, "img": 0, "title": 5}
+
+
 def text(selector: str) -> str:
     """
     @return: what gives the text of an element, in JavaScript.
@@ -122,6 +126,45 @@ class BrowserTests(TestCase):
         self.assertEqual(
             browser.requested, [f"{self.origin}/", f"{self.origin}/events"]
         )
+
+    async def test_map(self) -> None:
+        """
+        The map has each peer once, by its best connection; a peer at a relay is
+        connected with its relay.  It is drawn of the addresses alone.
+        """
+        browser = self.browser
+        await browser.open(f"{self.origin}/", 1280, 900, "light")
+        await browser.until(f"{text('#live')} === 'live'")
+        shown = [
+            {"peer": peer, "address": address, "streams": 1}
+            for peer, address in (
+                ("relay", "/ip4/192.0.2.1/udp/1/quic-v1"),
+                ("far", "/ip4/192.0.2.1/tcp/1/p2p/relay/p2p-circuit"),
+                ("both", "/ip4/192.0.2.1/tcp/1/p2p/relay/p2p-circuit"),
+                ("both", "/ip4/192.0.2.2/tcp/1"),
+                ("alone", "/ip4/192.0.2.9/tcp/1/p2p/away/p2p-circuit"),
+                (HOSTILE, "/ip4/192.0.2.3/tcp/1/ws"),
+            )
+        ]
+        count = "document.querySelectorAll('#map {}').length"
+        counts = ", ".join(count.format(each) for each in _DRAWN)
+        drawn = await browser.evaluate(f"map({json.dumps(shown)}), [{counts}]")
+        self.assertEqual(drawn, list(_DRAWN.values()))
+        self.assertEqual(
+            await browser.evaluate(
+                "[...document.querySelectorAll('#legend span')].map(e => e.textContent)"
+            ),
+            ["tcp 1", "quic 1", "websocket 1", "through a relay 2"],
+        )
+        # The line of the peer at a relay begins at the dot of the relay.
+        self.assertTrue(
+            await browser.evaluate(
+                "[...document.querySelectorAll('#map line.relay')].some(line =>"
+                " line.getAttribute('x1') ==="
+                " document.querySelector('#map circle.quic').getAttribute('cx'))"
+            )
+        )
+        self.assertEqual(browser.complaints, [])
 
     async def test_filter(self) -> None:
         """

@@ -40,6 +40,7 @@ from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.reachability.service import ReachabilityService
 from twisted_libp2p.status.finding import findingLines
+from twisted_libp2p.status.limiting import RefusalCounts, limitLines
 from twisted_libp2p.status.rate import Rate
 from twisted_libp2p.status.relays import relayLines
 from twisted_libp2p.status.topics import topicLines
@@ -113,6 +114,7 @@ class Observer:
         self._recentOfStreams: deque[Happening] = deque(maxlen=RECENT)
         self._opened, self._closed, self._streams = Rate(), Rate(), Rate()
         self._agents: dict[IConnection, str] = {}
+        self._refusals = RefusalCounts()
         # The other events of a peer say the same as those of its connections.
         self._subscription = node.events.subscribe(
             Event,
@@ -148,6 +150,8 @@ class Observer:
         elif isinstance(event, ClosedConn):
             self._closed.count(now)
             self._agents.pop(event.connection, None)
+        elif isinstance(event, LimitReached):
+            self._refusals.count(event)
         elif isinstance(event, Identified) and event.connection.connected:
             self._agents[event.connection] = printable(event.agent)
         kind, detail = inWords(event)
@@ -184,6 +188,8 @@ class Observer:
             "addresses": [str(each) for each in node.addresses],
             "reachability": self._reachability(now),
             "tunnels": list(map(printable, tunnelLines(node))),
+            "pubsub": list(map(printable, topicLines(node))),
+            "limits": [*limitLines(usage), *self._refusals.lines()],
             "backends": node.backends,
             "uptime": now - self._since,
             "peers": len({each.remotePeer for each in connections}),
@@ -226,10 +232,10 @@ class Observer:
     def _reachability(self, now: float) -> list[str]:
         """
         Return the lines that explain whether peers can dial the node, if it finds out,
-        and those about relays, mapped ports, the ways to find peers, and topics.
+        and those about relays, mapped ports, and the ways to find peers.
         """
         node = self._node
-        lines = [*relayLines(node), *findingLines(node), *topicLines(node)]
+        lines = [*relayLines(node), *findingLines(node)]
         for each in self._node.services:
             if isinstance(each, ReachabilityService):
                 lines = [*each.report().lines(now), *lines]

@@ -187,6 +187,8 @@ function state(now) {
   at("processSection").hidden = !processes.length;
   fill(at("connections"), now.connections.shown, CONNECTION);
   more("connectionMore", now.connections);
+  at("mapSection").hidden = !now.connections.count;
+  map(now.connections.shown);
   sift();
   fill(at("redials"), now.redials, REDIAL);
   at("redialSection").hidden = !now.redials.length;
@@ -198,10 +200,10 @@ function state(now) {
   at("noConnections").classList.toggle("hidden", now.connections.count > 0);
   fill(at("protocols"), now.protocols.shown, PROTOCOL);
   more("protocolMore", now.protocols);
-  at("tunnelsSection").hidden = !now.tunnels.length;
-  say(at("tunnels"), now.tunnels.join("\n"));
-  at("reachabilitySection").hidden = !now.reachability.length;
-  say(at("reachability"), now.reachability.join("\n"));
+  for (const name of ["reachability", "tunnels", "pubsub", "limits"]) {
+    at(`${name}Section`).hidden = !now[name].length;
+    say(at(name), now[name].join("\n"));
+  }
   at("noProtocols").classList.toggle("hidden", now.protocols.count > 0);
 }
 

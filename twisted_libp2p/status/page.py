@@ -42,7 +42,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-_STYLE, _SCRIPT = _asset("page.css"), _asset("page.js")
+_STYLE, _SCRIPT = _asset("page.css"), _asset("map.js") + _asset("page.js")
 
 _PAGE = (
     _asset("page.html")

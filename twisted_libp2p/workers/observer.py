@@ -28,7 +28,7 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
     """
     Join the states of workers, each as L{Observer.snapshot
     <twisted_libp2p.status.observer.Observer.snapshot>} returns it: numbers are added,
-    and connections and tunnels have the number of their process.
+    and connections and lines have the number of their process.
 
     @param states: the states by the number of the worker; there is at least one.
     """
@@ -51,11 +51,7 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "protocols": _protocols(all_),
         "dials": _dials(all_),
         "redials": [each for state in all_ for each in state["redials"]],
-        "tunnels": [
-            f"[{number}] {line}"
-            for number, state in states.items()
-            for line in state["tunnels"]
-        ],
+        **{name: _lines(states, name) for name in ("tunnels", "pubsub", "limits")},
         "rates": {
             name: [
                 sum(each)
@@ -68,6 +64,15 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
             for name in first["totals"]
         },
     }
+
+
+def _lines(states: dict[int, dict[str, Any]], name: str) -> list[str]:
+    """
+    Return the lines of all processes, with their numbers.
+    """
+    return [
+        f"[{number}] {line}" for number, state in states.items() for line in state[name]
+    ]
 
 
 def _peers(all_: list[dict[str, Any]], connections: list[dict[str, Any]]) -> int:
@@ -250,6 +255,8 @@ _EMPTY: dict[str, Any] = {
     "blocked": {"count": 0, "shown": []},
     "dials": [],
     "tunnels": [],
+    "pubsub": [],
+    "limits": [],
     "rates": {name: [0] * 60 for name in ("opened", "closed", "streams")},
     "totals": {"opened": 0, "closed": 0, "streams": 0},
 }
