@@ -379,6 +379,18 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/chat.rst")
 
+    def test_calls(self) -> Deferred[None]:
+        """
+        docs/howto/calls.rst: AMP and Perspective Broker, with calls back.
+        """
+        return self.page("docs/howto/calls.rst")
+
+    def test_keys(self) -> Deferred[None]:
+        """
+        docs/howto/keys.rst: two nodes, one of which takes the place of the other.
+        """
+        return self.page("docs/howto/keys.rst")
+
     def test_files(self) -> Deferred[None]:
         """
         docs/howto/files.rst: a file that is fetched in two parts.
