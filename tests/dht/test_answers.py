@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.dht.answers import MAX_PROVIDERS, Asker, Server
+from twisted_libp2p.dht.answers import MAX_PROVIDERS, RECENT, Asker, Server
 from twisted_libp2p.dht.keyspace import placeOf
 from twisted_libp2p.dht.messages import Message, MessageType, NamedPeer, Value
 from twisted_libp2p.dht.providers import LIFETIME, MAX_PER_KEY, ProviderStore
@@ -118,6 +118,22 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual([each.peer for each in answer.closer], others)
         shown = {each.addresses for each in answer.closer}
         self.assertEqual(shown, {(PUBLIC, PRIVATE)})
+
+    def test_recent(self) -> None:
+        """
+        The new addresses of a server are in the answers after two seconds; each kind of
+        asker has its own answers meanwhile.
+        """
+        key = b"any key"
+        [first, *_] = self.ask(MessageType.FIND_NODE, key, now=1.0).closer
+        self.addresses[first.peer] = [PRIVATE]
+        again = self.ask(MessageType.FIND_NODE, key, now=1.0 + RECENT / 2).closer
+        self.assertEqual(again[0], first)
+        near = Asker(peer(501), PRIVATE)
+        inside = self.ask(MessageType.FIND_NODE, key, asker=near, now=1.5).closer
+        self.assertEqual(inside[0].addresses, (PRIVATE,))
+        later = self.ask(MessageType.FIND_NODE, key, now=1.0 + RECENT).closer
+        self.assertNotIn(first.peer, [each.peer for each in later])
 
     def test_target(self) -> None:
         """

@@ -69,7 +69,10 @@ class MessageTests(SynchronousTestCase):
                 providers=(NamedPeer(other),),
             ),
         ):
-            self.assertEqual(Message.fromBytes(each.toBytes(), PROTOCOL), each)
+            data = each.toBytes()
+            self.assertEqual(Message.fromBytes(data, PROTOCOL), each)
+            read = kademlia_pb2.Message.FromString(data)
+            self.assertEqual(read.SerializeToString(deterministic=True), data)
 
     def test_size(self) -> None:
         """

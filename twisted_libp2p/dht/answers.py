@@ -30,10 +30,13 @@ from twisted_libp2p.dht.values import ValueStore
 from twisted_libp2p.errors import InvalidPeerID, InvalidRecord, ProtocolViolation
 from twisted_libp2p.identity import PeerID
 
-__all__ = ["MAX_PROVIDERS", "Asker", "Server"]
+__all__ = ["MAX_PROVIDERS", "RECENT", "Asker", "Server"]
 
 #: The most providers of one answer.
 MAX_PROVIDERS: Final = 20
+
+#: Seconds for which the addresses of a server in the table are kept for answers.
+RECENT: Final = 2.0
 
 
 class Asker:
@@ -63,6 +66,30 @@ class Asker:
         """
         usable = (each for each in addresses if self.origin.refusal(each) is None)
         return tuple(islice(usable, MAX_SENT_ADDRESSES))
+
+
+class _Recent:
+    """
+    Keeps the servers that were named in the last seconds, and their addresses: a server
+    that answers many requests names the same few of them.
+    """
+
+    __slots__ = ("_byOrigin", "_until")
+
+    def __init__(self) -> None:
+        self._byOrigin: dict[Origin, dict[PeerID, NamedPeer]] = {}
+        self._until = 0.0
+
+    def peers(self, origin: Origin, now: float) -> dict[PeerID, NamedPeer]:
+        """
+        Return the servers as they were named to askers of an origin.
+
+        @param now: the time in seconds.
+        """
+        if now >= self._until:
+            self._byOrigin.clear()
+            self._until = now + RECENT
+        return self._byOrigin.setdefault(origin, {})
 
 
 class Server:
@@ -104,6 +131,7 @@ class Server:
         self._addresses = addresses
         self._learn = learn
         self._connected = connected
+        self._recent = _Recent()
         self._rules = {
             MessageType.PUT_VALUE: self._putValue,
             MessageType.GET_VALUE: self._getValue,
@@ -125,7 +153,7 @@ class Server:
 
     def _findNode(self, request: Message, asker: Asker, now: float) -> Message:
         key = self._keyOf(request)
-        closer = self._closer(key, asker)
+        closer = self._closer(key, asker, now)
         try:
             target = PeerID.fromBytes(key)
         except InvalidPeerID:
@@ -149,7 +177,7 @@ class Server:
             request.type,
             key,
             None if stored is None else stored.message(key),
-            self._closer(key, asker),
+            self._closer(key, asker, now),
         )
 
     def _putValue(self, request: Message, asker: Asker, now: float) -> Message:
@@ -193,7 +221,7 @@ class Server:
             islice((each for each in named if each.addresses), MAX_PROVIDERS)
         )
         return Message(
-            request.type, key, closer=self._closer(key, asker), providers=providers
+            request.type, key, closer=self._closer(key, asker, now), providers=providers
         )
 
     def _ping(self, request: Message, asker: Asker, now: float) -> Message:
@@ -212,14 +240,25 @@ class Server:
             )
         return request.key
 
-    def _closer(self, key: bytes, asker: Asker) -> list[NamedPeer]:
+    def _closer(self, key: bytes, asker: Asker, now: float) -> list[NamedPeer]:
         """
         Return the nearest peers of the table, without the asker.
         """
-        size = self._table.size
-        nearest = self._table.nearest(placeOf(key), size + 1)
-        named = (self._named(each, asker) for each in nearest if each != asker.peer)
-        return [each for each in islice(named, size) if each.addresses]
+        place, size = placeOf(key), self._table.size
+        if asker.peer in self._table:
+            nearest = self._table.nearest(place, size + 1)
+            nearest = [each for each in nearest if each != asker.peer][:size]
+        else:
+            nearest = self._table.nearest(place, size)
+        recent = self._recent.peers(asker.origin, now)
+        named = []
+        for each in nearest:
+            known = recent.get(each)
+            if known is None:
+                known = recent[each] = self._named(each, asker)
+            if known.addresses:
+                named.append(known)
+        return named
 
     def _named(self, peer: PeerID, asker: Asker) -> NamedPeer:
         return NamedPeer(

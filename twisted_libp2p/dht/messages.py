@@ -19,6 +19,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import InvalidMultiaddr, InvalidPeerID
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.wire import kademlia_pb2
+from twisted_libp2p.wire.frames import delimit
 from twisted_libp2p.wire.protobuf import decode, kindOf
 
 __all__ = [
@@ -67,6 +68,11 @@ _MAX_PEER: Final = 8 << 10
 _USUAL: Final = 128
 
 
+#: Protobuf's tags of the fields C{closerPeers} and C{providerPeers}.
+_CLOSER: Final = b"\x42"
+_PROVIDERS: Final = b"\x4a"
+
+
 class MessageType(IntEnum):
     """
     The kinds of messages.
@@ -93,6 +99,23 @@ class NamedPeer:
     peer: PeerID
     addresses: tuple[Multiaddr, ...] = ()
     connected: bool = False
+    # A server names the same few peers in each answer.
+    _encoded: bytes | None = field(default=None, init=False, compare=False, repr=False)
+
+    def toBytes(self) -> bytes:
+        """
+        Return the peer as a message, with its first addresses.
+        """
+        encoded = self._encoded
+        if encoded is None:
+            addresses = islice(self.addresses, MAX_SENT_ADDRESSES)
+            encoded = kademlia_pb2.Peer(
+                id=self.peer.toBytes(),
+                addrs=[each.toBytes() for each in addresses],
+                connection=1 if self.connected else None,
+            ).SerializeToString(deterministic=True)
+            object.__setattr__(self, "_encoded", encoded)
+        return encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +166,11 @@ class Message:
             message.record.value = value.value
             if value.received:
                 message.record.timeReceived = value.received
-        room = MAX_SENT - 64 - len(self.key)
-        if value is not None:
-            room -= len(value.key) + len(value.value)
-        room = _write(message.providerPeers, self.providers, room)
-        _write(message.closerPeers, self.closer, room)
-        return message.SerializeToString(deterministic=True)
+        data = message.SerializeToString(deterministic=True)
+        room = MAX_SENT - len(data)
+        providers = _fields(_PROVIDERS, self.providers, room)
+        closer = _fields(_CLOSER, self.closer, room - len(providers))
+        return data + closer + providers
 
     @classmethod
     def fromBytes(cls, data: bytes, protocol: str) -> Message:
@@ -176,27 +198,21 @@ class Message:
         )
 
 
-def _write(peers: Any, named: Iterable[NamedPeer], room: int) -> int:
+def _fields(tag: bytes, named: Iterable[NamedPeer], room: int) -> bytes:
     """
-    Write peers as far as there is room.
+    Write peers as fields of a message, as far as there is room.
 
-    @return: the remaining room in bytes.
+    @param tag: the number and the type of the field.
+    @param room: the most bytes.
     """
+    parts: list[bytes] = []
     for each in named:
-        identity = each.peer.toBytes()
-        addresses = [
-            address.toBytes() for address in islice(each.addresses, MAX_SENT_ADDRESSES)
-        ]
-        # Each field has a tag and a length of at most three bytes.
-        room -= len(identity) + sum(map(len, addresses)) + 4 * len(addresses) + 12
+        data = delimit(each.toBytes())
+        room -= len(tag) + len(data)
         if room < 0:
             break
-        peer = peers.add()
-        peer.id = identity
-        peer.addrs.extend(addresses)
-        if each.connected:
-            peer.connection = 1
-    return room
+        parts += (tag, data)
+    return b"".join(parts)
 
 
 def _read(peers: Iterable[Any]) -> Iterator[NamedPeer]:
