@@ -6,6 +6,7 @@ The unit of systemd in C{examples/systemd}.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from configparser import ConfigParser
@@ -17,6 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.tap import Options
 
 UNIT = Path(__file__).parents[2] / "examples" / "systemd" / "libp2p.service"
+
+SOCKET = UNIT.with_suffix(".socket")
 
 #: The worst grade, in tenths, that C{systemd-analyze security} may give: 2 of 10 is
 #: what it calls "ok".
@@ -96,15 +99,31 @@ class UnitTests(SynchronousTestCase):
             raise SkipTest(f"this systemd cannot tell: {done.stderr}")
         self.assertEqual(done.returncode, 0, done.stdout)
 
+    def test_socket(self) -> None:
+        """
+        The ports of the socket unit are those that the service listens on.
+        """
+        ports = re.findall(
+            r"^Listen(\w+)=(\S+):(\d+)$", SOCKET.read_text(), re.MULTILINE
+        )
+        listened = re.findall(
+            r"--listen /ip4/(\S+)/(tcp|udp)/(\d+)", self.service["ExecStart"]
+        )
+        kinds = {"Stream": "tcp", "Datagram": "udp"}
+        self.assertEqual(
+            [(host, kinds[it], port) for it, host, port in ports], listened
+        )
+
     def test_valid(self) -> None:
         """
         C{systemd-analyze verify} finds no error, once the program exists.
         """
         copy = Path(self.mktemp())
         copy.mkdir()
-        unit = copy / "libp2p.service"
-        text = UNIT.read_text().replace("/usr/local/bin/twist", "/bin/sh")
-        unit.write_text(text)
-        done = self.analyze("verify", str(unit.absolute()))
-        # It reads other units of the machine too.
-        self.assertNotIn(unit.name, done.stderr)
+        for each in (UNIT, SOCKET):
+            text = each.read_text().replace("/usr/local/bin/twist", "/bin/sh")
+            (copy / each.name).write_text(text)
+        for each in (UNIT, SOCKET):
+            done = self.analyze("verify", str((copy / each.name).absolute()))
+            # It reads other units of the machine too.
+            self.assertNotIn(each.name, done.stderr)
