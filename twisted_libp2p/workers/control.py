@@ -65,7 +65,7 @@ class FleetControl:
         ]
 
         def answered(results: list[tuple[bool, Any]]) -> dict[str, Any]:
-            states = [state for success, state in results if success]
+            states = [state for success, state in results if success and state]
             if not states:
                 raise ConfigurationError(
                     "no process accepts connections yet: try again in a few seconds"
