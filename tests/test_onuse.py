@@ -12,6 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.processes import ProgramTestCase
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.onuse import loadedOnUse
 
 #: Prints which modules have been executed, of rooms that most nodes do not use.
@@ -21,6 +22,13 @@ import twisted_libp2p.tap
 for room in ("dht.query", "discovery.mdns.packet", "pubsub.engine", "status.page"):
     print(room, "twisted_libp2p." + room in sys.modules)
 print("web", "twisted.web.server" in sys.modules)
+"""
+
+#: Prints the ids of a key, and whether the modules of the log were executed for that.
+IDS = """
+import sys
+from twisted_libp2p.script import idsOf
+print(idsOf(sys.argv[1])["peer"], "twisted.logger" in sys.modules)
 """
 
 
@@ -89,8 +97,19 @@ class OnUseTests(SynchronousTestCase):
 
 class CommandLineTests(ProgramTestCase):
     """
-    C{twist libp2p} loads the rooms that its options name.
+    The programs load the rooms that they use.
     """
+
+    async def test_id(self) -> None:
+        """
+        The id of a key is printed without a log, which takes as long to load as
+        everything else.
+        """
+        identity = Identity.generate()
+        identity.toFile(self.folder / "node.key")
+        code, out, err = await self.execute("-c", IDS, "node.key")
+        self.assertEqual((code, err), (0, ""))
+        self.assertEqual(out, f"{identity.peerID} False\n")
 
     async def test_daemon(self) -> None:
         """

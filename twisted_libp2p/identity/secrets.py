@@ -19,11 +19,13 @@ from contextlib import contextmanager, suppress
 
 from twisted.python.reflect import requireModule
 
-from twisted_libp2p.logger import Logger
+from twisted_libp2p.onuse import loadedOnUse
+
+with loadedOnUse():
+    # It takes as long to load as all the rest that libp2p id needs.
+    from twisted_libp2p import logger
 
 __all__ = ["createFolder", "createSecret", "readSecret"]
-
-_log = Logger()
 
 # The errors by which volumes refuse a call that they do not support.
 _REFUSED = frozenset(
@@ -57,7 +59,7 @@ def readSecret(what: str, path: str | os.PathLike[str], maximum: int) -> bytes:
         mode = os.fstat(file.fileno()).st_mode
         content = file.read(maximum + 1)
     if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        _log.warn(
+        logger.Logger().warn(
             "{what} {path} is open to others (mode {mode:o});"
             " it holds a secret: chmod 600, or keep it on a volume that has modes.",
             what=what,
