@@ -451,6 +451,17 @@ DIAGRAMS = (
         },
     ),
     Diagram(
+        "webrtc",
+        "One half of a stream of WebRTC: open, ending, ended, reset",
+        "webrtc.channel.HALVES",
+        {
+            "open": (0, 0),
+            "ending": (2.6, 0),
+            "ended": (2.6, 1.6),
+            "reset": (0, 1.6),
+        },
+    ),
+    Diagram(
         "aioquic",
         "A connection of aioquic: handshake, connected, confirmed, closing, lost,"
         " forgotten",

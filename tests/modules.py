@@ -18,7 +18,10 @@ import twisted_libp2p
 __all__ = ["allModules"]
 
 #: Modules that need a package which the extra for tests does not install.
-_NEEDS: Final = {"twisted_libp2p.quic.native": "twisted_libp2p_native"}
+_NEEDS: Final = {
+    "twisted_libp2p.quic.native": "twisted_libp2p_native",
+    "twisted_libp2p.webrtc.machines": "twisted_libp2p_native",
+}
 
 
 def allModules() -> Iterator[ModuleType]:

@@ -34,6 +34,7 @@ ORDER = (
     ("limits",),
     ("negotiation", "security", "muxer", "transport"),
     ("quic",),
+    ("webrtc",),
     ("connection",),
     ("protocols", "peerstore", "connmanager"),
     (

@@ -3,6 +3,7 @@
 
 mod channels;
 mod connection;
+mod credit;
 mod methods;
 
 use std::sync::Arc;
@@ -23,6 +24,10 @@ const PAYLOAD: u32 = 1150;
 /// The most bytes of a message that a peer may send.
 const LARGEST_MESSAGE: u32 = 65536;
 
+/// The longest time after which SCTP sends again, in times of the shortest.  A peer that reads
+/// again after a pause waits as long.
+const MOST_RESENDS: u64 = 5;
+
 /// The least receive window: a largest message has to fit.
 const SMALLEST_WINDOW: u32 = 2 * LARGEST_MESSAGE;
 
@@ -34,6 +39,7 @@ pub struct RtcConfig {
     endpoint: Arc<sctp::EndpointConfig>,
     server: Arc<sctp::ServerConfig>,
     transport: Arc<sctp::TransportConfig>,
+    window: u32,
     /// The most channels that the peer may have open.
     max_channels: usize,
     /// A channel is writable again when as few bytes of it wait.
@@ -75,7 +81,8 @@ impl RtcConfig {
                 .with_max_receive_message_size(LARGEST_MESSAGE)
                 .with_max_send_message_size(LARGEST_MESSAGE)
                 .with_rto_initial_ms(rto)
-                .with_rto_min_ms(rto),
+                .with_rto_min_ms(rto)
+                .with_rto_max_ms(MOST_RESENDS * rto),
         );
         let mut endpoint = sctp::EndpointConfig::default();
         endpoint.max_payload_size(PAYLOAD);
@@ -87,6 +94,7 @@ impl RtcConfig {
             endpoint: Arc::new(endpoint),
             server: Arc::new(server),
             transport,
+            window,
             max_channels,
             low,
         };

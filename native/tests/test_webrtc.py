@@ -153,6 +153,21 @@ class ConnectionTests(TestCase):
         self.assertGreater(first.buffered(2) or 0, 0)
         self.assertEqual(len(second.read(2, 1)[0]), 16384)
 
+    def test_readAgain(self) -> None:
+        """
+        A sender that was stopped by the window for a moment goes on after a read.
+        """
+        first, second = self.pair.ends
+        first.open(2)
+        for _ in range(40):
+            first.write(2, bytes(16384))
+        self.pair.run(100)
+        got = 0
+        for _ in range(100):
+            self.pair.run(1)
+            got += len(second.read(2, WINDOW)[0])
+        self.assertEqual(got, 40 * 16384)
+
     def test_tooManyChannels(self) -> None:
         """
         A channel more than the peer may have is closed.

@@ -118,6 +118,7 @@ class _Line:
 
     handle = 1
     idleTimeout = 30.0
+    layer = "/quic-v1"
     streamWindow = 1000
     connectionWindow = 4000
 

@@ -28,7 +28,7 @@ from twisted_libp2p.quic.transport import QuicProvider, QuicTransport
 from twisted_libp2p.testing.transport import TransportConformance
 
 
-def _unusedPort(host: str = "127.0.0.1") -> int:
+def unusedPort(host: str = "127.0.0.1") -> int:
     """
     Return a UDP port of loopback on which nobody listens.
     """
@@ -44,7 +44,7 @@ def requireSix() -> None:
     Skip a test on a machine without IPv6.
     """
     try:
-        _unusedPort("::1")
+        unusedPort("::1")
     except OSError as error:
         raise SkipTest(f"there is no IPv6 here: {error}") from None
 
@@ -136,7 +136,7 @@ class QuicTests(TransportConformance, TestCase):
         """
         Return an address whose port is free.
         """
-        return Multiaddr(f"/ip4/127.0.0.1/udp/{_unusedPort()}/quic-v1")
+        return Multiaddr(f"/ip4/127.0.0.1/udp/{unusedPort()}/quic-v1")
 
     async def test_refusalLogged(self) -> None:
         """
@@ -225,7 +225,7 @@ class SixQuicTests(QuicTests):
         """
         Return an address whose port is free.
         """
-        return Multiaddr(f"/ip6/::1/udp/{_unusedPort('::1')}/quic-v1")
+        return Multiaddr(f"/ip6/::1/udp/{unusedPort('::1')}/quic-v1")
 
 
 class DualStackTests(TestCase):
@@ -257,7 +257,7 @@ class DualStackTests(TestCase):
         Start a node that listens on one port of both families.
         """
         while True:
-            number = _unusedPort()
+            number = unusedPort()
             node = Node(
                 reactor,
                 listen=[

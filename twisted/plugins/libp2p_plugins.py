@@ -39,6 +39,7 @@ __all__ = [
     "tcp",
     "tls",
     "unix",
+    "webrtc",
     "ws",
     "wss",
     "yamux",
@@ -117,6 +118,11 @@ quic = TransportProvider(
     "quic",
     "twisted_libp2p.quic.transport.QuicTransport.ofHost",
     "QUIC over UDP, secure and multiplexed by itself; needs the extra quic",
+)
+webrtc = TransportProvider(
+    "webrtc-direct",
+    "twisted_libp2p.webrtc.transport.RtcTransport.ofHost",
+    "WebRTC-direct over UDP, for browsers; needs twisted-libp2p-native",
 )
 tcp = TransportProvider(
     "tcp", "twisted_libp2p.transport.tcp.TCPTransport.ofHost", "TCP over IPv4 and IPv6"

@@ -20,6 +20,7 @@ class Line(Protocol):
     @ivar endpoint: the backend's endpoint.
     @ivar handle: the number of the connection there.
     @ivar idleTimeout: seconds of silence that end a connection.
+    @ivar layer: the name of the transport in errors.
     @ivar streamWindow: the bytes that a stream may keep unread.
     @ivar connectionWindow: the same for all streams.
     """
@@ -27,6 +28,7 @@ class Line(Protocol):
     endpoint: IQuicConnections
     handle: int
     idleTimeout: float
+    layer: str
     streamWindow: int
     connectionWindow: int
 

@@ -52,7 +52,7 @@ _REFUSED = 0x2
 
 
 def lossOf(
-    cause: LossCause, code: int, text: str, idle: float
+    cause: LossCause, code: int, text: str, idle: float, layer: str = LAYER
 ) -> tuple[Failure, Failure]:
     """
     Return the reasons for the end of a connection that was in use.
@@ -61,6 +61,7 @@ def lossOf(
     @param code: the code of the application or the transport.
     @param text: the text, which may be the peer's.
     @param idle: seconds of silence that end a connection.
+    @param layer: the name of the transport.
     @return: the reason for its streams, and that for itself.
     """
     if cause is LossCause.APPLICATION:
@@ -69,29 +70,35 @@ def lossOf(
     if cause is LossCause.TIMEOUT:
         reason = Failure(PeerUnresponsive(idle))
     elif cause is LossCause.TRANSPORT:
-        reason = Failure(ProtocolViolation(LAYER, f"error {code:#x}: {text}"))
+        reason = Failure(ProtocolViolation(layer, f"error {code:#x}: {text}"))
     else:
         reason = Failure(ConnectionLost(text or cause.name.lower()))
     return reason, reason
 
 
-def failureOf(cause: LossCause, code: int, text: str, seconds: float) -> Exception:
+def failureOf(
+    cause: LossCause, code: int, text: str, seconds: float, layer: str = LAYER
+) -> Exception:
     """
     Return the error for the end of a connection before it was ready.
 
     @param seconds: how long the peer had to answer.
+    @param layer: the name of the transport.
     """
     if cause is LossCause.TIMEOUT:
-        return UpgradeTimeout("the handshake of QUIC", seconds)
+        return UpgradeTimeout(
+            "the handshake of QUIC" if layer == LAYER else f"the handshake of {layer}",
+            seconds,
+        )
     if cause is LossCause.VERSION:
-        return HandshakeFailed(LAYER, "the peer does not speak version 1 of QUIC")
+        return HandshakeFailed(layer, "the peer does not speak version 1 of QUIC")
     if cause is LossCause.TRANSPORT and code >= _ALERTS:
         alert = code - _ALERTS
         name = f", {_NAMES[alert]}" if alert in _NAMES else ""
         detail = f": {text}" if text else ""
-        return HandshakeFailed(LAYER, f"TLS alert {alert}{name}{detail}")
+        return HandshakeFailed(layer, f"TLS alert {alert}{name}{detail}")
     if cause is LossCause.TRANSPORT and code == _REFUSED:
-        return HandshakeFailed(LAYER, "the peer takes no further connection now")
+        return HandshakeFailed(layer, "the peer takes no further connection now")
     if cause is LossCause.APPLICATION:
-        return HandshakeFailed(LAYER, f"the peer has closed, with code {code:#x}")
-    return HandshakeFailed(LAYER, text or f"{cause.name.lower()} {code:#x}")
+        return HandshakeFailed(layer, f"the peer has closed, with code {code:#x}")
+    return HandshakeFailed(layer, text or f"{cause.name.lower()} {code:#x}")

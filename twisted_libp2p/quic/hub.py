@@ -24,12 +24,12 @@ from twisted_libp2p.interfaces import (
     SentDatagram,
 )
 from twisted_libp2p.logger import Logger
+from twisted_libp2p.quic.begin import BeginWeb, WebDial
 from twisted_libp2p.quic.endings import LAYER
 from twisted_libp2p.quic.halfopen import Answer, HalfOpen
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.line import QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
-from twisted_libp2p.quic.webtransport.begin import BeginWeb, WebDial
 
 __all__ = ["KNOCKS", "PUNCH_SIZE", "Accept", "DatagramPort", "QuicHub"]
 
@@ -72,8 +72,9 @@ class QuicHub:
     @ivar judge: judges certificates.
     @ivar accept: returns the upgrade of each new connection; None while nobody listens.
     @ivar acceptWeb: the same for connections of browsers.
-    @ivar beginWeb: begins HTTP/3 on a connection of a browser; None before the first
-        listener for them.
+    @ivar beginWeb: begins the handshake inside a connection of a browser; None before
+        the first listener for them.
+    @ivar layer: the name of the transport in errors.
     @ivar lines: the connections, by their handles.
     @ivar punches: the watchers of packets without meaning (hole punching), each with
         the IP address that it watches.
@@ -91,6 +92,7 @@ class QuicHub:
         judge: CertificateJudge,
         memory: PeerMemory,
         closed: Callable[[QuicHub], None],
+        layer: str = LAYER,
     ) -> None:
         """
         @param memory: what is known of peers from earlier connections.
@@ -101,6 +103,7 @@ class QuicHub:
         self.settings = settings
         self.judge = judge
         self.memory = memory
+        self.layer = layer
         self.accept: Accept | None = None
         self.acceptWeb: Accept | None = None
         self.beginWeb: BeginWeb | None = None
@@ -202,7 +205,7 @@ class QuicHub:
         handle, answers = endpoint.accept(self.now(), number)
         self._sendAll(answers)
         if handle is None:
-            upgrade.fail(Failure(HandshakeFailed(LAYER, _BROKEN)))
+            upgrade.fail(Failure(HandshakeFailed(self.layer, _BROKEN)))
             return
         self._began(QuicLine(self, endpoint, handle, upgrade, False, host, port))
 
@@ -231,7 +234,7 @@ class QuicHub:
 
         @param expectedTrip: seconds to the peer and back, as long as no connection has
             measured them; None if they are not known.
-        @param web: how to go on over HTTP/3; None over plain QUIC.
+        @param web: how to go on with a handshake inside; None over plain QUIC.
         @raise ValueError: the address is invalid.
         """
         expected = upgrade.handshake.expected

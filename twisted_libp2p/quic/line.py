@@ -28,23 +28,18 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.quic.begin import PROVEN_INSIDE, BeginWeb, IProvenInside, WebDial
 from twisted_libp2p.quic.endings import SECURITY, failureOf
 from twisted_libp2p.quic.life import LIFE, Life
 from twisted_libp2p.quic.memory import keepEvents
 from twisted_libp2p.quic.session import QuicSession
-from twisted_libp2p.quic.webtransport.addresses import webAddress
-from twisted_libp2p.quic.webtransport.begin import BeginWeb, WebDial
 
 if TYPE_CHECKING:
     from twisted_libp2p.quic.hub import QuicHub
-    from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 
 __all__ = ["EARLY", "QuicLine"]
 
 Event = tuple[object, ...]
-
-#: The application protocol of HTTP/3.
-_HTTP = b"h3"
 
 #: The most polls of a connection in one turn of the reactor.
 _ROUNDS = 64
@@ -68,6 +63,7 @@ class QuicLine:
     @ivar dialed: whether our side has dialed.
     @ivar peer: the peer that has proven its identity; None so far.
     @ivar session: the session; None until the peer has proven its identity.
+    @ivar layer: the name of the transport in errors.
     @ivar life: the state of the connection.
     @ivar host: the IP address of the peer at the beginning.
     @ivar port: the port of the peer.
@@ -91,6 +87,7 @@ class QuicLine:
         "handle",
         "host",
         "idleTimeout",
+        "layer",
         "life",
         "peer",
         "port",
@@ -110,14 +107,14 @@ class QuicLine:
         web: WebDial | None = None,
     ) -> None:
         """
-        @param web: how a dial goes on over HTTP/3; None if it does not.
+        @param web: how a dial goes on with a handshake inside; None if it does not.
         """
         settings = hub.settings
         self._hub = hub
         self._upgrade: IUpgrade | None = upgrade
         self.endpoint: IQuicConnections = endpoint
         self._beginWeb = None if web is None else web.begin
-        self._web: WebTransportEndpoint | None = None
+        self._web: IProvenInside | None = None
         self.handle = handle
         self.dialed = dialed
         self.host = host
@@ -126,6 +123,7 @@ class QuicLine:
         self.session: QuicSession | None = None
         self.life = Life.HANDSHAKE
         self.idleTimeout = settings.idleTimeout
+        self.layer = hub.layer
         self.streamWindow = settings.streamWindow
         self.connectionWindow = settings.connectionWindow
         # Events before there is a session.
@@ -393,26 +391,26 @@ class QuicLine:
                 self._failed(cause, code, text)  # type: ignore[arg-type]
                 return
         if self._upgrade is not None and any(each[0] == proof for each in events):
-            begin = self._web is None and self._speaksHttp()
+            begin = self._web is None and self._goesOn()
             if begin:
                 self._goOn(begin, self._upgrade.handshake)
             else:
                 self._secured()
 
-    def _speaksHttp(self) -> BeginWeb | None:
+    def _goesOn(self) -> BeginWeb | None:
         """
-        Return what begins HTTP/3, if the peer is a browser, or if we have dialed as one
-        does.
+        Return what begins the handshake inside, if the peer is a browser, or if we have
+        dialed as one does.
         """
         hub, begin = self._hub, self._beginWeb
         if not self.dialed and hub.acceptWeb is not None:
             begin = hub.beginWeb
-        http = begin is not None and self.endpoint.alpn(self.handle) == _HTTP
-        return begin if http else None
+        inside = self.endpoint.alpn(self.handle) in PROVEN_INSIDE
+        return begin if inside else None
 
     def _goOn(self, begin: BeginWeb, handshake: Handshake) -> None:
         """
-        Go on with HTTP/3, and with the handshake of Noise in a session of it.
+        Go on with the handshake of Noise inside the connection.
         """
         early, self._early = self._early, []
         self._web = begin(self.endpoint, self.handle, handshake, early)
@@ -439,7 +437,7 @@ class QuicLine:
         host = self._hub.addressTo(self.host, self.port)
         address = self._hub.peerAddress(self.host, self.port)
         if self._web is not None:
-            host, address = webAddress(host), webAddress(address)
+            host, address = self._web.named(host), self._web.named(address)
         session = QuicSession(self._hub.clock, self, host, address)
         self.session = session
         early, self._early = self._early, []
@@ -484,7 +482,8 @@ class QuicLine:
         elif expected is not None:
             error = self._hub.judge.refusals.pop(expected.toBytes(), None)
         self._upgrade = None
-        upgrade.fail(Failure(error or failureOf(cause, code, text, self.idleTimeout)))
+        error = error or failureOf(cause, code, text, self.idleTimeout, self.layer)
+        upgrade.fail(Failure(error))
 
     def _broken(self) -> None:
         """

@@ -360,7 +360,9 @@ class QuicSession:
         """
         End the session, as the connection is gone.
         """
-        streamReason, reason = lossOf(cause, code, text, self._line.idleTimeout)
+        streamReason, reason = lossOf(
+            cause, code, text, self._line.idleTimeout, self._line.layer
+        )
         if not self.ended:
             for stream in list(self.table.byKey.values()):
                 self._reader.drain(stream)

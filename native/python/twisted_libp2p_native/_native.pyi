@@ -132,7 +132,8 @@ class RtcConfig:
         @param low: a channel is writable again when no more bytes of it wait.
         @param max_channels: the most channels that the peer may have open.
         @param timeout: seconds for the handshake of DTLS.
-        @param resend: seconds after which SCTP sends again, at the least.
+        @param resend: seconds after which SCTP sends again, at the least; at the most
+            five times as many.
         @raise ValueError: one of them is out of its range, or cannot be read.
         """
 

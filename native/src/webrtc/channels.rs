@@ -11,6 +11,7 @@ use sctp_proto as sctp;
 
 use super::RtcConfig;
 use super::connection::{Cause, Event};
+use super::credit::Credit;
 
 /// The types of messages of DCEP.
 const ACK: u8 = 2;
@@ -41,6 +42,7 @@ pub struct Channels {
     theirs: usize,
     max: usize,
     low: usize,
+    credit: Credit,
 }
 
 /// SCTP has no addresses of its own inside DTLS.
@@ -61,6 +63,7 @@ impl Channels {
             theirs: 0,
             max: config.max_channels,
             low: config.low,
+            credit: Credit::new(config.window),
         }
     }
 
@@ -86,7 +89,11 @@ impl Channels {
 
     /// Take a packet.
     pub fn receive(&mut self, now: Instant, data: Vec<u8>) {
-        let data = Bytes::from(data);
+        self.credit.received(&data);
+        self.handle(now, Bytes::from(data));
+    }
+
+    fn handle(&mut self, now: Instant, data: Bytes) {
         match self.endpoint.handle(now, nowhere(), None, None, data) {
             Some((handle, sctp::DatagramEvent::NewAssociation(made))) => self.adopt(handle, made),
             Some((_, sctp::DatagramEvent::AssociationEvent(event))) => {
@@ -98,8 +105,11 @@ impl Channels {
         }
     }
 
-    /// Act on timers.
+    /// Act on timers, and let the peer know of a window that is open again.
     pub fn tick(&mut self, now: Instant) {
+        if let Some(packet) = self.credit.update() {
+            self.handle(now, Bytes::from(packet));
+        }
         if let Some(association) = &mut self.association
             && association.poll_timeout().is_some_and(|due| due <= now)
         {
@@ -125,6 +135,9 @@ impl Channels {
                     found.extend(packets);
                 }
             }
+        }
+        for packet in &found {
+            self.credit.sent(packet);
         }
         found
     }
@@ -275,6 +288,7 @@ impl Channels {
             match chunks.ppi {
                 Kind::Binary => {
                     let begin = data.len();
+                    self.credit.read(chunks.len());
                     data.resize(begin + chunks.len(), 0);
                     let _ = chunks.read(&mut data[begin..]);
                 }
@@ -286,8 +300,10 @@ impl Channels {
         (data, false)
     }
 
-    /// Close a channel in both directions.
+    /// Close a channel in both directions.  Messages that nobody has read would fill the window
+    /// until the peer has closed it as well.
     pub fn close(&mut self, id: u16) {
+        while !self.read(id, 1).0.is_empty() {}
         if let Some(channel) = self.known.remove(&id) {
             self.theirs -= usize::from(channel.theirs);
         }

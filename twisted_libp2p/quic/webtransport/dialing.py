@@ -23,8 +23,8 @@ from twisted_libp2p.interfaces import (
     QuicSettings,
 )
 from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.quic.begin import WebDial
 from twisted_libp2p.quic.judge import CertificateJudge
-from twisted_libp2p.quic.webtransport.begin import WebDial
 from twisted_libp2p.quic.webtransport.certificate import VALIDITY
 from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 from twisted_libp2p.quic.webtransport.http3 import FrameType, encode, request

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from twisted.internet.interfaces import IAddress
 from zope.interface import implementer
 
 from twisted_libp2p.errors import HandshakeFailed
@@ -25,6 +26,8 @@ from twisted_libp2p.interfaces import (
     SentDatagram,
 )
 from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.quic.begin import IProvenInside
+from twisted_libp2p.quic.webtransport.addresses import webAddress
 from twisted_libp2p.quic.webtransport.codes import NO_ERROR, fromHttp, toHttp
 from twisted_libp2p.quic.webtransport.http3 import (
     CONTROL,
@@ -68,7 +71,7 @@ class _Held:
         self.end: int | None = None
 
 
-@implementer(IQuicConnections)
+@implementer(IProvenInside)
 class WebTransportEndpoint(HttpStreams):
     """
     One connection of HTTP/3 with one WebTransport session, for which the peer asks.
@@ -116,6 +119,12 @@ class WebTransportEndpoint(HttpStreams):
         Take events that came before this object: the next poll acts on them.
         """
         self._early += events
+
+    def named(self, address: IAddress) -> IAddress:
+        """
+        Return the address of an end of the connection, by that of UDP.
+        """
+        return webAddress(address)
 
     # What happens below
 

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Serving browsers on a socket of QUIC, with certificates that change every two weeks.
+Serving WebTransport on a socket of QUIC.
 """
 
 from __future__ import annotations
@@ -9,53 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from zope.interface import implementer
-
-from twisted_libp2p.identity import Identity
-from twisted_libp2p.interfaces import Handshake, IMovingPort, IQuicConnections
-from twisted_libp2p.quic.hub import Accept, QuicHub
-from twisted_libp2p.quic.listener import QuicListener
+from twisted_libp2p.interfaces import Handshake, IQuicConnections
+from twisted_libp2p.quic.certified import CertifiedListener, CertifiedServing
+from twisted_libp2p.quic.hub import QuicHub
 from twisted_libp2p.quic.webtransport.addresses import webAddress
-from twisted_libp2p.quic.webtransport.certificate import CertificateWindow
 from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
-from twisted_libp2p.security.noise.payload import StaticKey
 
 __all__ = ["WebListener", "WebServing"]
 
 
-class WebServing:
+class WebServing(CertifiedServing):
     """
-    Serves browsers on the sockets of a transport.
-
-    @ivar window: the certificates.
+    Serves WebTransport on the sockets of a transport.
     """
 
-    def __init__(
-        self, clock: IReactorTime, identity: Identity, wall: Callable[[], float]
-    ) -> None:
+    def _listener(self, hub: QuicHub) -> WebListener:
         """
-        @param wall: returns the seconds since 1970.
+        Make the port of a listener.
         """
-        self.window = CertificateWindow(identity, wall)
-        self._clock = clock
-        self._static = StaticKey.sign(identity)
-        self._listeners: list[WebListener] = []
-        self._call: IDelayedCall | None = None
-
-    def listen(self, hub: QuicHub, accept: Accept) -> WebListener:
-        """
-        Begin to accept browsers at a socket.
-        """
-        listener = WebListener(hub, self._stopped)
-        self._listeners.append(listener)
-        self._use(hub)
-        hub.acceptWeb = accept
-        hub.beginWeb = self._begin
-        self._schedule()
-        return listener
+        return WebListener(hub, self._stopped)
 
     def _begin(
         self,
@@ -75,71 +48,17 @@ class WebServing:
 
         return WebTransportEndpoint(below, handle, noise, early)
 
-    def _use(self, hub: QuicHub) -> None:
-        certificate = self.window.present()
-        hub.serveWeb(certificate.data, certificate.key)
 
-    def _schedule(self) -> None:
-        """
-        Wait for the time of the next certificate.
-        """
-        if self._call is None and self._listeners:
-            delay = max(self.window.remaining(), 1.0)
-            self._call = self._clock.callLater(delay, self._renew)
-
-    def _renew(self) -> None:
-        """
-        Use the next certificate, and let the addresses change.
-        """
-        self._call = None
-        for each in list(self._listeners):
-            self._use(each.hub)
-            each.changed()
-        self._schedule()
-
-    def _stopped(self, listener: WebListener) -> None:
-        """
-        Forget a listener, and after the last one the time of the next certificate.
-        """
-        self._listeners.remove(listener)
-        if self._call is not None and not self._listeners:
-            self._call.cancel()
-            self._call = None
-
-
-@implementer(IMovingPort)
-class WebListener(QuicListener):
+class WebListener(CertifiedListener):
     """
-    A socket at which browsers may connect.
+    A socket at which browsers may connect by WebTransport.
     """
 
-    def __init__(self, hub: QuicHub, stopped: Callable[[WebListener], object]) -> None:
+    def __init__(
+        self, hub: QuicHub, stopped: Callable[[CertifiedListener], object]
+    ) -> None:
         """
         @param stopped: called when nobody listens any longer.
         """
-        super().__init__(hub)
+        super().__init__(hub, stopped)
         self._host = webAddress(self._host)
-        self._stopped = stopped
-        self._watcher: Callable[[], object] | None = None
-
-    def watch(self, changed: Callable[[], None]) -> None:
-        """
-        Call a function after each change of our addresses.
-        """
-        self._watcher = changed
-
-    def changed(self) -> None:
-        """
-        Report that our addresses have changed.
-        """
-        if self._watcher is not None:
-            self._watcher()
-
-    def stopListening(self) -> Deferred[None]:
-        """
-        Let no further browser connect.
-        """
-        self._watcher = None
-        self._stopped(self)
-        self.hub.stopAcceptingWeb()
-        return succeed(None)

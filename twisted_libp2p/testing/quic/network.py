@@ -189,7 +189,10 @@ class QuicSessionPair(SessionPair):
     @ivar far: the hub of the listener.
     @ivar upgrades: those of the dialer and of the listener.
     @ivar dropped: whether a sent datagram is lost.
+    @cvar quiet: the seconds that pass where nothing is sent.
     """
+
+    quiet = 0.03
 
     def __init__(
         self,
@@ -275,7 +278,7 @@ class QuicSessionPair(SessionPair):
                 moved = self.deliver(owner) or moved
             quiet = 0 if moved else quiet + 1
             # Datagrams are paced, and acknowledgements delayed.
-            self.clock.advance(_STEP if moved else 0.03)
+            self.clock.advance(_STEP if moved else self.quiet)
 
     def deliver(self, owner: MuxedConnectionDouble, count: int | None = None) -> bool:
         """

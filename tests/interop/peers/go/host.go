@@ -26,6 +26,7 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	webrtc "github.com/libp2p/go-libp2p/p2p/transport/webrtc"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	webtransport "github.com/libp2p/go-libp2p/p2p/transport/webtransport"
 	ma "github.com/multiformats/go-multiaddr"
@@ -43,6 +44,8 @@ func transportOption(opts options) (libp2p.Option, string, error) {
 		return libp2p.Transport(quic.NewTransport), "udp/%d/quic-v1", nil
 	case "webtransport":
 		return libp2p.Transport(webtransport.New), "udp/%d/quic-v1/webtransport", nil
+	case "webrtc-direct":
+		return libp2p.Transport(webrtc.New), "udp/%d/webrtc-direct", nil
 	case "wss":
 		certificate, err := tls.LoadX509KeyPair(opts.tlsCert, opts.tlsCert)
 		if err != nil {

@@ -129,7 +129,7 @@ func parseCommandLine(args []string) (role, target string, opts options) {
 	role, args = args[0], args[1:]
 	flags := flag.NewFlagSet("peer", flag.ContinueOnError)
 	flags.SetOutput(os.Stderr)
-	flags.StringVar(&opts.transport, "transport", "tcp", "tcp, ws, wss, quic or webtransport")
+	flags.StringVar(&opts.transport, "transport", "tcp", "tcp, ws, wss, quic, webtransport or webrtc-direct")
 	flags.StringVar(&opts.tlsCert, "tls-certificate", "", "file of a certificate and its key, for wss")
 	flags.StringVar(&opts.tlsRoots, "tls-roots", "", "file of the authorities, for wss")
 	flags.StringVar(&opts.security, "security", "noise", "noise, tls or plaintext")

@@ -36,14 +36,21 @@ const KEYS = {
   rsa: () => generateKeyPair('RSA', 2048)
 }
 
-const TRANSPORTS = { tcp, ws: webSockets, wss: webSockets, quic }
+const TRANSPORTS = { tcp, ws: webSockets, wss: webSockets, quic, 'webrtc-direct': webrtcDirect }
+
+// Its native part is loaded only where it is used.
+async function webrtcDirect () {
+  const { webRTCDirect } = await import('@libp2p/webrtc')
+  return webRTCDirect()
+}
 
 // The addresses that they listen on, without the host.
 const PATHS = {
   tcp: port => `tcp/${port}`,
   ws: port => `tcp/${port}/ws`,
   wss: port => `tcp/${port}/tls/ws`,
-  quic: port => `udp/${port}/quic-v1`
+  quic: port => `udp/${port}/quic-v1`,
+  'webrtc-direct': port => `udp/${port}/webrtc-direct`
 }
 
 // Options that lift the limits of the package.
@@ -168,7 +175,7 @@ export async function makeNode (choices) {
     start: false,
     privateKey: choices.seed == null ? await key() : await generateKeyPairFromSeed('Ed25519', new Uint8Array(32).fill(choices.seed)),
     addresses: { listen: choices.role === 'listen' ? listenAddresses(choices) : [] },
-    transports: [transport({ ...limits[choices.transport], ...secure }), ...relayTransports(choices)],
+    transports: [await transport({ ...limits[choices.transport], ...secure }), ...relayTransports(choices)],
     connectionProtector: choices.psk == null ? undefined : preSharedKey({ psk: await readFile(choices.psk) }),
     connectionEncrypters: [watched(security(), choices.late)],
     streamMuxers: [muxer(limits[choices.muxer])],

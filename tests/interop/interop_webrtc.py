@@ -1,0 +1,102 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Connections over WebRTC-direct with go-libp2p and js-libp2p, in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import pytest_twisted
+from twisted.internet import reactor
+
+from tests.interop.ours import Tasks, Watch, serve
+from tests.interop.process import ForeignPeer
+from tests.needs import skipWithout
+from twisted_libp2p.errors import StreamReset
+from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.node import Node
+from twisted_libp2p.webrtc.native import installed
+
+Command = Callable[[str], list[str]]
+
+LISTEN = "/ip4/127.0.0.1/udp/0/webrtc-direct"
+
+#: What the dialer does; it is dialed back on a stream that we open.
+TASKS = "ping,identify,echo=1000000,reset,remote-reset,back,many"
+
+
+def requireNative() -> None:
+    """
+    Skip a test without the native part.
+    """
+    if not installed():
+        skipWithout("native", "twisted-libp2p-native is not installed: make native")
+
+
+@pytest.mark.parametrize("name", ["go", "js"])
+@pytest_twisted.ensureDeferred
+async def test_dialed(command: Command, name: str) -> None:
+    """
+    It accepts our certificate by its hash, and our proof; then everything works that
+    works over QUIC.
+    """
+    requireNative()
+    node = Node(reactor, listen=[LISTEN])
+    serve(node)
+    watch = Watch(node)
+    node.startService()
+    try:
+        (address,) = await node.whenListening()
+        arguments = ["dial", str(address), "--transport", "webrtc-direct"]
+        foreign = ForeignPeer.start(reactor, command(name), *arguments, "--do", TASKS)
+        result = await foreign.line()
+        assert result["ok"], (result, foreign.errors)
+        assert result["remotePeer"] == str(node.peerID)
+        for task, facts in result["results"].items():
+            assert "error" not in facts, (task, facts)
+        told = result["results"]["identify"]
+        assert str(address.withoutPeer()) in told["listenAddrs"]
+        (opened,) = watch.seen(OpenedConn)
+        assert opened.security == "/noise"
+        assert await foreign.ended == 0
+        await watch.closed(opened)
+    finally:
+        await node.stopService()
+
+
+@pytest.mark.parametrize("name", ["go", "js"])
+@pytest_twisted.ensureDeferred
+async def test_listens(command: Command, name: str) -> None:
+    """
+    We accept its certificate by the hash of its address, and it our proof.
+    """
+    requireNative()
+    foreign = ForeignPeer.start(
+        reactor, command(name), "listen", "--transport", "webrtc-direct"
+    )
+    node = Node(reactor)
+    serve(node)
+    node.startService()
+    try:
+        hello = await foreign.line()
+        address, *_ = [each for each in hello["addrs"] if "/certhash/" in each]
+        connection = await node.connect(address)
+        assert str(connection.remotePeer) == hello["peerId"]
+        assert connection.security == "/noise"
+        told = await node.identify(connection.remotePeer)
+        assert told.agent
+        assert await node.ping(connection.remotePeer) < 10
+        tasks = Tasks(connection)
+        await tasks.echo(1_000_000)
+        await tasks.halfClose(100_000)
+        await tasks.reset()
+        assert (await tasks.remoteReset()).check(StreamReset)
+        await tasks.back()
+        await tasks.many()
+        await connection.close()
+    finally:
+        await node.stopService()
+        await foreign.stop()

@@ -1,0 +1,281 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+A channel of WebRTC as the carrier of one stream: both halves with their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+
+from twisted_libp2p.errors import InvalidInput
+from twisted_libp2p.interfaces import FIN
+from twisted_libp2p.pacing import stateAfter
+from twisted_libp2p.webrtc.messages import (
+    PIECE,
+    Flag,
+    Message,
+    MessageReader,
+    encode,
+)
+from twisted_libp2p.webrtc.native import HIGH, Connection
+
+__all__ = ["BUFFER", "HALVES", "Channel", "Half"]
+
+#: The bytes of a stream that are kept before its application reads them.  More stay in
+#: the window of all channels.
+BUFFER = 256 * 1024
+
+
+class Half(IntEnum):
+    """
+    The life of one half of a stream.
+    """
+
+    #: Bytes may come.
+    OPEN = 0
+    #: Our half has ended, and the peer has not acknowledged this.
+    ENDING = 1
+    #: It has ended in order.
+    ENDED = 2
+    #: It was reset, or the side that reads wants no more of it.
+    RESET = 3
+
+
+#: The next state, and the effect of the transition, for each state and event.  An event
+#: that is not in the table changes nothing.
+HALVES: dict[tuple[Half, str], tuple[Half, str]] = {
+    (Half.OPEN, "finish"): (Half.ENDING, "send FIN"),
+    (Half.OPEN, "reset"): (Half.RESET, "send RESET_STREAM"),
+    (Half.ENDING, "reset"): (Half.RESET, "send RESET_STREAM"),
+    (Half.ENDING, "acknowledged"): (Half.ENDED, "report it"),
+    (Half.OPEN, "closed"): (Half.RESET, "report a reset"),
+    (Half.ENDING, "closed"): (Half.ENDED, "report it"),
+    (Half.OPEN, "ended"): (Half.ENDED, "send FIN_ACK"),
+    (Half.OPEN, "stop"): (Half.RESET, "send STOP_SENDING"),
+}
+
+
+class Channel:
+    """
+    One channel, and the stream in it.
+
+    @ivar number: that of the stream for the session; it is never used again.
+    @ivar id: that of the channel.
+    @ivar ours: whether our side has opened it.
+    @ivar sending: our half.
+    @ivar receiving: the half of the peer.
+    @ivar code: the code of the peer's reset.
+    @ivar open: whether the channel is open.
+    @ivar more: whether there may be unread messages below.
+    @ivar blocked: whether the session waits until it can write.
+    """
+
+    __slots__ = (
+        "_below",
+        "_data",
+        "_notified",
+        "_reader",
+        "_reported",
+        "blocked",
+        "code",
+        "id",
+        "more",
+        "number",
+        "open",
+        "ours",
+        "receiving",
+        "sending",
+    )
+
+    def __init__(self, below: Connection, number: int, id: int, ours: bool) -> None:
+        self._below = below
+        self.number = number
+        self.id = id
+        self.ours = ours
+        self.sending = self.receiving = Half.OPEN
+        self.code = 0
+        self.open = True
+        self.more = self.blocked = False
+        self._reader = MessageReader()
+        self._data = bytearray()
+        # Whether the session knows that there is something, and has read the end.
+        self._notified = self._reported = False
+
+    @property
+    def done(self) -> bool:
+        """
+        Whether neither side has anything to say any longer.
+        """
+        return self.sending >= Half.ENDED and self.receiving >= Half.ENDED
+
+    @property
+    def ended(self) -> bool:
+        """
+        Whether both halves have ended in order.
+        """
+        return self.sending is self.receiving is Half.ENDED
+
+    @property
+    def over(self) -> bool:
+        """
+        Whether the channel is closed, and the session knows of the end.
+        """
+        return not self.open and (self._reported or self.receiving is Half.RESET)
+
+    # Sending
+
+    def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+        """
+        Send bytes, as long as not too many wait.
+
+        @return: how many were taken.
+        """
+        if self.sending is not Half.OPEN or not self.open:
+            return 0
+        data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        waiting = self._below.buffered(self.id)
+        taken = 0
+        while waiting is not None and waiting < HIGH and taken < len(data):
+            piece = data[taken : taken + PIECE]
+            waiting = self._send(encode(piece))
+            if waiting is not None:
+                taken += len(piece)
+        self.blocked = taken < len(data)
+        return taken
+
+    def _send(self, messages: tuple[bytes, ...]) -> int | None:
+        waiting: int | None = None
+        for each in messages:
+            waiting = self._below.write(self.id, each)
+        return waiting
+
+    def _say(self, flag: Flag, code: int = 0) -> None:
+        if self.open:
+            self._send(encode(flag=flag, code=code))
+
+    def _moveSending(self, event: str) -> bool:
+        before = self.sending
+        self.sending = stateAfter(HALVES, before, event)
+        return self.sending is not before
+
+    def _moveReceiving(self, event: str) -> bool:
+        before = self.receiving
+        self.receiving = stateAfter(HALVES, before, event)
+        return self.receiving is not before
+
+    def finish(self) -> None:
+        """
+        End our half.
+        """
+        if self._moveSending("finish"):
+            self._say(Flag.FIN)
+
+    def reset(self, code: int) -> None:
+        """
+        Reset our half.
+        """
+        if self._moveSending("reset"):
+            self._say(Flag.RESET, code)
+
+    def stop(self, code: int) -> None:
+        """
+        Read no longer.
+        """
+        self._data.clear()
+        self._reported = True
+        if self._moveReceiving("stop"):
+            self._say(Flag.STOP_SENDING, code)
+
+    # Receiving
+
+    def pull(self, happened: Callable[[Channel, str], object]) -> None:
+        """
+        Read what is below, as far as there is room.
+
+        @param happened: called with a name of what has come: C{"data"}, C{"reset"},
+            C{"stopped"}, C{"acknowledged"}, or C{"broken"}.
+        """
+        while self.more and self.open:
+            room = BUFFER - len(self._data)
+            if room <= 0:
+                return
+            data, text = self._below.read(self.id, room)
+            if self.done:
+                # What the peer has sent before it knew of the end.
+                self.more = bool(data)
+                continue
+            if text:
+                happened(self, "broken")
+                return
+            if not data:
+                self.more = False
+                return
+            try:
+                messages = self._reader.feed(data)
+            except InvalidInput:
+                happened(self, "broken")
+                return
+            for each in messages:
+                self._received(each, happened)
+
+    def _received(
+        self, message: Message, happened: Callable[[Channel, str], object]
+    ) -> None:
+        """
+        Act on a message.
+        """
+        if message.data and self.receiving is Half.OPEN:
+            self._data += message.data
+            self._notify(happened)
+        flag = message.flag
+        if flag is Flag.FIN:
+            self._say(Flag.FIN_ACK)
+            if self._moveReceiving("ended"):
+                self._notify(happened)
+        elif flag is Flag.RESET:
+            self.code = message.code
+            if self._moveReceiving("closed"):
+                self._data.clear()
+                happened(self, "reset")
+        elif flag is Flag.STOP_SENDING:
+            if self.sending is Half.OPEN:
+                self.code = message.code
+                happened(self, "stopped")
+        elif flag is Flag.FIN_ACK and self._moveSending("acknowledged"):
+            happened(self, "acknowledged")
+
+    def _notify(self, happened: Callable[[Channel, str], object]) -> None:
+        if not self._notified:
+            self._notified = True
+            happened(self, "data")
+
+    def shut(self, happened: Callable[[Channel, str], object]) -> None:
+        """
+        Note that the channel is closed: this ends what has not ended before.
+        """
+        self.open = False
+        if self._moveReceiving("closed"):
+            self._data.clear()
+            happened(self, "reset")
+        ending = self.sending is Half.ENDING
+        if self._moveSending("closed"):
+            happened(self, "acknowledged" if ending else "stopped")
+
+    def read(self, maximum: int) -> tuple[bytes, int | None] | None:
+        """
+        Read bytes for the session, and the end.
+        """
+        data = bytes(self._data[:maximum])
+        del self._data[:maximum]
+        end: int | None = None
+        if not (self._data or self._reported):
+            if self.receiving is Half.ENDED:
+                end = FIN
+            elif self.receiving is Half.RESET:
+                end = self.code
+            self._reported = end is not None
+        if len(data) < maximum:
+            self._notified = False
+        return (data, end) if data or end is not None else None
