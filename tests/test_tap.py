@@ -364,6 +364,34 @@ class ServiceOptionsTests(SynchronousTestCase):
             make("--relay", "auto", "--relay", relay)
         self.assertIn("--relay auto chooses relays", str(caught.exception))
 
+    def test_autoTLS(self) -> None:
+        """
+        AutoTLS is off unless it is asked for.  It listens for secure WebSockets on the
+        ports of TCP, unless the user has named some.
+        """
+        self.assertNotIn("autotls", {each.name for each in make().services})
+        data = ("--autotls", "--data", self.mktemp())
+        tcp = "/ip4/127.0.0.1/tcp/0"
+        for listen, wanted in (
+            ([tcp], [tcp, f"{tcp}/tls/ws"]),
+            ([tcp, "/ip6/::1/tcp/0/wss"], [tcp, "/ip6/::1/tcp/0/wss"]),
+            (["/ip4/127.0.0.1/tcp/0/ws"], ["/ip4/127.0.0.1/tcp/0/ws"]),
+        ):
+            named = [word for each in listen for word in ("--listen", each)]
+            node = make(*data, *named)
+            self.assertIn("autotls", {each.name for each in node.services})
+            self.assertEqual([*map(str, node.listeners.requested)], wanted)
+        for options, said in (
+            (("--autotls",), "--autotls needs --data FOLDER"),
+            ((*data, "--share-ports"), "leave out --share-ports"),
+            ((*data, "--tls-certificate", "x.pem"), "leave out --tls-certificate"),
+            ((*data, "--dial-through", "socks5://127.0.0.1:1"), "--dial-through"),
+            ((*data, "--autotls-broker", "http://b"), "'http://b' is not a URL"),
+        ):
+            with self.assertRaises(SystemExit) as caught:
+                make(*options)
+            self.assertIn(said, str(caught.exception))
+
     def test_reachability(self) -> None:
         """
         A node finds out whether it can be dialed, unless it is told not to.

@@ -230,6 +230,9 @@ def _addServices(node: Node, options: Options, network: Any, reactor: Any) -> No
     if options["perf"]:
         node.registry.register(perf.PROTOCOL_ID, perf.PerfFactory(reactor))
     addReaching(node, options)
+    autoTLS = options.autoTLS()
+    if autoTLS is not None:
+        node.add(autoTLS)
     for service in (*options.discoveries(network), *options.pubsub()):
         node.add(service)
     dht = options.dht()

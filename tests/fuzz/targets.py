@@ -9,6 +9,7 @@ from __future__ import annotations
 from tests.fuzz import (
     addresses,
     arrivals,
+    autotlses,
     discoveries,
     gateways,
     kademlias,
@@ -41,6 +42,7 @@ __all__ = [
     "TARGETS",
     "addresses",
     "arrivals",
+    "autotlses",
     "discoveries",
     "gateways",
     "kademlias",

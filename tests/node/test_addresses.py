@@ -113,6 +113,36 @@ class OwnAddressesTests(SynchronousTestCase):
         self.own.publish()
         self.assertEqual(self.changes, [(BOUND,), ()])
 
+    def test_rewritten(self) -> None:
+        """
+        Addresses are written in another form, or not at all, those of later changes
+        too; the judgements of forms that are gone are not kept.
+        """
+        forms: dict[Multiaddr, Multiaddr | None] = {BOUND: SEEN}
+        self.own.replace(AddressSource.BOUND, [BOUND])
+        self.own.rewrite(lambda each: forms.get(each, each))
+        self.assertEqual(self.own.dialable(), [SEEN])
+        self.own.judge(SEEN, Confidence.CONFIRMED)
+        self.assertEqual(
+            self.own.all(),
+            [OwnAddress(SEEN, AddressSource.BOUND, Confidence.CONFIRMED)],
+        )
+        forms[BOUND] = None
+        self.own.rewrite(lambda each: forms.get(each, each))
+        self.own.replace(AddressSource.MAPPED, [GATEWAY, BOUND])
+        self.assertEqual(self.own.dialable(), [GATEWAY])
+        self.own.rewrite(None)
+        self.assertEqual(
+            self.own.all(),
+            [
+                OwnAddress(BOUND, AddressSource.BOUND, Confidence.LIKELY),
+                OwnAddress(GATEWAY, AddressSource.MAPPED, Confidence.LIKELY),
+            ],
+        )
+        self.assertEqual(
+            self.changes, [(BOUND,), (SEEN,), (), (GATEWAY,), (BOUND, GATEWAY)]
+        )
+
     def test_bounded(self) -> None:
         """
         A source has a maximum number of addresses.

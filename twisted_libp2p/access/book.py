@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.identity.secrets import createFolder, createSecret
+from twisted_libp2p.identity.secrets import createFolder, replaceSecret
 
 __all__ = ["MAX_ADDRESSES", "BookEntry", "PeerBook", "checkName"]
 
@@ -182,8 +181,5 @@ class PeerBook:
         Replace the file, so that it is complete at any time.
         """
         createFolder(os.path.dirname(os.path.abspath(self._path)))
-        new = f"{self._path}.new"
-        with suppress(FileNotFoundError):
-            os.unlink(new)
-        createSecret(new, "".join(f"{each}\n" for each in lines).encode())
-        os.replace(new, self._path)
+        content = "".join(f"{each}\n" for each in lines)
+        replaceSecret(self._path, content.encode())

@@ -20,6 +20,7 @@ __all__ = [
     "LegacyPeer",
     "MappingRefused",
     "NegotiationFailed",
+    "NoCertificate",
     "NoGateway",
     "PairingRefused",
     "PeerMismatch",
@@ -377,6 +378,25 @@ class NoGateway(RemoteError, ConnectError):
 
     def _describe(self) -> str:
         return f"no port can be mapped: {self.message}"
+
+
+class NoCertificate(RemoteError):
+    """
+    AutoTLS has no certificate: the authority or the broker does not answer, refuses, or
+    answers with nonsense.
+
+    @ivar message: the reason.
+    @ivar pause: the seconds for which the authority wants to be left alone; None if it
+        does not say.
+    """
+
+    def __init__(self, message: str, pause: float | None = None) -> None:
+        super().__init__(None, message)
+        self.message = message
+        self.pause = pause
+
+    def _describe(self) -> str:
+        return f"no certificate: {self.message}"
 
 
 class MappingRefused(RemoteError, ConnectError):

@@ -25,7 +25,7 @@ with loadedOnUse():
     # It takes as long to load as all the rest that libp2p id needs.
     from twisted_libp2p import logger
 
-__all__ = ["createFolder", "createSecret", "readSecret"]
+__all__ = ["createFolder", "createSecret", "readSecret", "replaceSecret"]
 
 # The errors by which volumes refuse a call that they do not support.
 _REFUSED = frozenset(
@@ -103,6 +103,21 @@ def createSecret(
         # A process that cannot open the folder cannot synchronize it.
         with suppress(PermissionError), _opened(folder) as descriptor:
             _sync(descriptor)
+
+
+def replaceSecret(path: str | os.PathLike[str], content: bytes) -> None:
+    """
+    Write a file that no other user can read, in place of the one with this name if
+    there is one.  A file with this name is complete at any time.
+
+    @param content: the content of the file.
+    @raise OSError: the file cannot be written.
+    """
+    new = f"{os.fspath(path)}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(new)
+    createSecret(new, content)
+    os.replace(new, path)
 
 
 def createFolder(

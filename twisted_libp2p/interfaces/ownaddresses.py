@@ -99,6 +99,15 @@ class IOwnAddresses(Interface):
         @param confidence: None takes the judgement back.
         """
 
+    def rewrite(form: Callable[[Multiaddr], Multiaddr | None] | None) -> None:
+        """
+        Set the function that writes the addresses of all sources in the form in which
+        peers can dial them, and write the present ones again.
+
+        @param form: gets an address without a peer id; returns the form for peers, or
+            None if they cannot dial it at present.  None leaves addresses as they are.
+        """
+
     def all() -> list[OwnAddress]:
         """
         Return all addresses, in the order of their sources.

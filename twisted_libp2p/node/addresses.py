@@ -10,7 +10,7 @@ C{node.addresses} get those that are likely to lead here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -67,7 +67,10 @@ class OwnAddresses:
         self.peerID = peerID
         self.clock = clock
         self.events = events
+        # As the sources have named them, and in the form for peers.
+        self._given: dict[AddressSource, tuple[list[Multiaddr], Confidence]] = {}
         self._sources: dict[AddressSource, dict[Multiaddr, Confidence]] = {}
+        self._form: Callable[[Multiaddr], Multiaddr | None] | None = None
         self._judged: dict[Multiaddr, Confidence] = {}
         # The selection changes with the sources and the judgements alone.
         self._dialable: list[Multiaddr] = []
@@ -109,7 +112,38 @@ class OwnAddresses:
             observed = source is AddressSource.OBSERVED
             confidence = Confidence.CLAIMED if observed else Confidence.LIKELY
         bare = [each.withoutPeer() for each in addresses][:MAX_ADDRESSES]
-        self._sources[source] = dict.fromkeys(bare, confidence)
+        self._given[source] = bare, confidence
+        self._write(source)
+        self._forget()
+
+    def rewrite(self, form: Callable[[Multiaddr], Multiaddr | None] | None) -> None:
+        """
+        Set the function that writes addresses in the form for peers.
+
+        @param form: returns None for an address that cannot be dialed at present.
+        """
+        self._form = form
+        for source in self._given:
+            self._write(source)
+        self._forget()
+        self.publish()
+
+    def _write(self, source: AddressSource) -> None:
+        """
+        Write the addresses of a source in the form for peers.
+        """
+        given, confidence = self._given[source]
+        form = self._form
+        written = given if form is None else map(form, given)
+        self._sources[source] = {
+            each: confidence for each in written if each is not None
+        }
+
+    def _forget(self) -> None:
+        """
+        Drop the judgements of addresses that no source names any longer, and select
+        the addresses that peers are given.
+        """
         known = {each for named in self._sources.values() for each in named}
         self._judged = {
             each: judged for each, judged in self._judged.items() if each in known

@@ -20,6 +20,7 @@ from twisted_libp2p.identity.secrets import createFolder
 from twisted_libp2p.interfaces import ITransportProvider
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.logger import Logger
+from twisted_libp2p.options.autotls import AutoTLSOptions
 from twisted_libp2p.options.command import whole
 from twisted_libp2p.options.config import ConfigOptions
 from twisted_libp2p.options.data import KEY_FILE
@@ -47,6 +48,7 @@ _log = Logger()
 
 
 class Options(
+    AutoTLSOptions,
     FindingOptions,
     DHTOptions,
     TunnelOptions,
@@ -207,7 +209,7 @@ class Options(
         )
         return {
             **super().nodeArguments(),
-            "listen": self.listening(),
+            "listen": self.withSecure(self.listening()),
             "announce": self["announce"],
             "reachability": not self["no-reachability"],
             "proxies": self["trust-proxy"],
@@ -264,6 +266,9 @@ class Options(
                 "--tls-key needs --tls-certificate FILE, the certificate of the key"
             )
         origins = self["allow-origin"] or None
+        autoTLS = self.autoTLS()
+        if autoTLS is not None:
+            certificate = autoTLS.certificate
         own: list[ITransportProvider] = []
         if origins is not None:
             own.append(WebSockets(origins))

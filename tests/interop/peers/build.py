@@ -5,7 +5,7 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build browser go js machines py rust
+    python -m tests.interop.peers.build browser go js machines pebble py rust
 
 builds the named ones, or all, and prints the command that starts each.  A
 peer whose toolchain is missing is left out, and a line says why; that is a
@@ -142,6 +142,14 @@ class _GoPeer(_Peer):
 
     def command(self, target: Path) -> list[str]:
         return [str(target / "peer")]
+
+
+class _Pebble(_GoPeer):
+    """
+    Pebble, an authority that speaks ACME: one binary, and no peer.
+    """
+
+    name = "pebble"
 
 
 class _JavaScriptPeer(_Peer):
@@ -287,7 +295,7 @@ PEERS: Mapping[str, _Peer] = {
 
 _ALL: Mapping[str, _Peer] = {
     **PEERS,
-    **{each.name: each for each in (_BrowserPage(), _Machines())},
+    **{each.name: each for each in (_BrowserPage(), _Machines(), _Pebble())},
 }
 
 

@@ -24,7 +24,7 @@ from twisted_libp2p.identity.secrets import readSecret
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.transport.websocket.trust import ALPN
 
-__all__ = ["MAX_FILE", "ServerCertificate"]
+__all__ = ["MAX_FILE", "ServerCertificate", "serverContext"]
 
 #: The maximum size of a file of certificates or of a key, in bytes.
 MAX_FILE: Final = 1 << 20
@@ -126,14 +126,7 @@ class ServerCertificate:
                 f"the key in {self._key} does not belong to the certificate in"
                 f" {self._certificate}"
             )
-        context = SSL.Context(SSL.TLS_SERVER_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_alpn_select_callback(_select)
-        context.use_certificate(chain[0])
-        for each in chain[1:]:
-            context.add_extra_chain_cert(each)
-        context.use_privatekey(key)
-        return context
+        return serverContext(chain, key)
 
     def _readChain(self) -> Sequence[Certificate]:
         try:
@@ -157,6 +150,23 @@ class ServerCertificate:
         except (ValueError, UnsupportedAlgorithm):
             problem = "no private key in PEM"
         raise ConfigurationError(f"key file {self._key}: {problem}")
+
+
+def serverContext(chain: Sequence[Certificate], key: Any) -> SSL.Context:
+    """
+    Make the context of the connections that use a certificate.
+
+    @param chain: the certificate, followed by those between it and the root.
+    @param key: its private key.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_alpn_select_callback(_select)
+    context.use_certificate(chain[0])
+    for each in chain[1:]:
+        context.add_extra_chain_cert(each)
+    context.use_privatekey(key)
+    return context
 
 
 def _select(connection: SSL.Connection, offered: list[bytes]) -> Any:

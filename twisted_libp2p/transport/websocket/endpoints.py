@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
+    IOpenSSLServerConnectionCreator,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -26,7 +27,6 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import FirstBytes, IPortEndpoint, ITrustedProxies
-from twisted_libp2p.transport.websocket.certificate import ServerCertificate
 from twisted_libp2p.transport.websocket.layer import WebSocketFactory
 from twisted_libp2p.transport.websocket.opening import (
     ClientOpening,
@@ -133,7 +133,7 @@ class WebSocketServerEndpoint:
         self,
         endpoint: IStreamServerEndpoint,
         place: Place,
-        certificate: ServerCertificate | None,
+        certificate: IOpenSSLServerConnectionCreator | None,
         origins: Collection[str] | None,
         proxies: ITrustedProxies | None,
         clock: IReactorTime,
@@ -141,7 +141,7 @@ class WebSocketServerEndpoint:
         """
         @param endpoint: listens on the TCP port.
         @param place: the WebSocket; if it has a path, other paths are refused.
-        @param certificate: that of TLS; None without TLS.
+        @param certificate: begins TLS with its certificate; None without TLS.
         @param origins: the origins of the pages that may connect; None accepts any.
         @param proxies: the proxies that may state the address of their client; None
             believes nobody.

@@ -17,6 +17,7 @@ from typing import Any
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
+    IOpenSSLServerConnectionCreator,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
@@ -44,6 +45,9 @@ from twisted_libp2p.transport.websocket.trust import NamedServer, Trust
 
 __all__ = ["SecureWebSockets", "WebSocketTransport", "WebSockets"]
 
+#: A PEM file, or an object that begins TLS with a certificate of its own.
+CertificateSource = str | os.PathLike[str] | IOpenSSLServerConnectionCreator
+
 _WS = Multiaddr("/ws")
 _TLS_WS = Multiaddr("/tls/ws")
 
@@ -70,7 +74,7 @@ class WebSocketTransport:
         *,
         secure: bool = False,
         roots: str | os.PathLike[str] | None = None,
-        certificate: str | os.PathLike[str] | None = None,
+        certificate: CertificateSource | None = None,
         key: str | os.PathLike[str] | None = None,
         origins: Collection[str] | None = None,
         proxies: ITrustedProxies | None = None,
@@ -82,7 +86,7 @@ class WebSocketTransport:
         @param roots: a PEM file of the authorities whose certificates are believed;
             those of the system by default.
         @param certificate: a PEM file of the certificate to listen with, followed by
-            those between it and the root.
+            those between it and the root; or an object that begins TLS with its own.
         @param key: a PEM file of its key; the same file by default.
         @param origins: the origins of the web pages that may connect, such as
             C{https://example.com}; all by default.
@@ -98,9 +102,13 @@ class WebSocketTransport:
         if proxy is not None:
             alsoProvides(self, IOpaqueDials, IKeepsToProxy)
         self._trust = Trust(roots)
-        self._certificate: ServerCertificate | None = None
-        if certificate is not None:
-            self._certificate = ServerCertificate(reactor, certificate, key)
+        self._files: ServerCertificate | None = None
+        self._certificate: IOpenSSLServerConnectionCreator | None = None
+        if isinstance(certificate, str | os.PathLike):
+            self._files = ServerCertificate(reactor, certificate, key)
+            self._certificate = self._files
+        elif certificate is not None:
+            self._certificate = certificate
         self._origins = None if origins is None else [*map(_checkOrigin, origins)]
         self._proxies = proxies
 
@@ -198,10 +206,10 @@ class WebSocketTransport:
 
     def reload(self) -> None:
         """
-        Read the certificate again.
+        Read the files of the certificate again.
         """
-        if self._certificate is not None:
-            self._certificate.reload()
+        if self._files is not None:
+            self._files.reload()
 
     def _place(self, address: Multiaddr) -> Place | None:
         """
@@ -288,7 +296,7 @@ class SecureWebSockets:
     """
 
     roots: str | os.PathLike[str] | None = None
-    certificate: str | os.PathLike[str] | None = None
+    certificate: CertificateSource | None = None
     key: str | os.PathLike[str] | None = None
     origins: Collection[str] | None = None
 

@@ -77,16 +77,11 @@ func main() {
 		}
 		return
 	}
-	servers := map[string]func([]string) error{"kad": kad, "pubsub": servePubsub}
+	servers := map[string]func([]string) error{
+		"broker": broker, "kad": kad, "pubsub": servePubsub, "web": web,
+	}
 	if len(args) > 0 && servers[args[0]] != nil {
 		if err := servers[args[0]](args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, "peer:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	if len(args) > 0 && args[0] == "web" {
-		if err := web(args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, "peer:", err)
 			os.Exit(1)
 		}
