@@ -23,9 +23,12 @@ from cryptography.x509 import (
     Certificate,
     CertificateSigningRequestBuilder,
     DNSName,
+    DuplicateExtension,
     ExtensionNotFound,
+    InvalidVersion,
     Name,
     SubjectAlternativeName,
+    UnsupportedGeneralNameType,
     load_pem_x509_certificates,
 )
 
@@ -35,6 +38,16 @@ __all__ = ["CertificateKey", "IssuedCertificate"]
 
 #: Maximum number of certificates in a chain.
 MAX_CHAIN: Final = 8
+
+# The errors of the parser.
+_MALFORMED: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    InvalidVersion,
+    DuplicateExtension,
+    UnsupportedGeneralNameType,
+)
 
 #: Seconds by which the clock of the authority may be ahead of ours.
 SKEW: Final = 3600.0
@@ -93,7 +106,7 @@ class IssuedCertificate:
         try:
             key = load_pem_private_key(pem, None)
             chain = load_pem_x509_certificates(pem)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except _MALFORMED:
             raise NoCertificate("it is not in PEM") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise NoCertificate("its key is of another kind")
@@ -102,7 +115,7 @@ class IssuedCertificate:
         found = cls(key, chain)
         try:
             found._check(name)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
+        except _MALFORMED:
             raise NoCertificate("the certificate is malformed") from None
         except InvalidSignature:
             raise NoCertificate("the chain has a wrong signature") from None

@@ -105,7 +105,8 @@ class Site:
         @param directory: the URL of the directory.
         """
         self.directory = directory
-        self._origin = urlsplit(directory)[:2]
+        scheme, place, *_ = urlsplit(directory)
+        self._beginning = f"{scheme}://{place}/"
 
     def url(self, value: object) -> str:
         """
@@ -113,12 +114,13 @@ class Site:
 
         @raise NoCertificate: it is malformed, or leads to another server.
         """
-        if isinstance(value, str) and len(value) <= _MAX_TEXT and _URL.fullmatch(value):
-            try:
-                if urlsplit(value)[:2] == self._origin:
-                    return value
-            except ValueError:
-                pass
+        if (
+            isinstance(value, str)
+            and len(value) <= _MAX_TEXT
+            and _URL.fullmatch(value)
+            and value.startswith(self._beginning)
+        ):
+            return value
         raise NoCertificate("the authority names a URL that is not one of its own")
 
 
