@@ -35,6 +35,15 @@ def issue(key: CertificateKey, names: Sequence[str] = (NAME,)) -> bytes:
     return Issuer().chain(request.public_key(), [*names], NOW, ends)
 
 
+def cut(chain: bytes) -> tuple[bytes, bytes]:
+    """
+    Cut a chain after its first certificate.
+    """
+    end = b"-----END CERTIFICATE-----\n"
+    leaf, _, above = chain.partition(end)
+    return leaf + end, above
+
+
 class IssuedCertificateTests(SynchronousTestCase):
     """
     The checks.
@@ -68,8 +77,7 @@ class IssuedCertificateTests(SynchronousTestCase):
         A certificate of another name, key, time or issuer is refused.
         """
         chain = issue(self.key)
-        leaf, above = chain.split(b"-----END CERTIFICATE-----\n", 1)
-        leaf += b"-----END CERTIFICATE-----\n"
+        leaf, above = cut(chain)
         other = issue(CertificateKey())
         for said, reason in (
             ("not for *.b.example", self.refused(chain, name="*.b.example")),
@@ -78,7 +86,7 @@ class IssuedCertificateTests(SynchronousTestCase):
             ("at present", self.refused(chain, now=NOW - 2 * HOUR)),
             ("not in PEM", self.refused(b"nonsense")),
             ("not in PEM", self.refused(chain[:80])),
-            ("wrong signature", self.refused(leaf + issue(self.key)[len(leaf) :])),
+            ("wrong signature", self.refused(leaf + cut(issue(self.key))[1])),
             ("more than", self.refused(leaf + above * MAX_CHAIN)),
         ):
             self.assertIn(said, reason)
