@@ -143,6 +143,21 @@ class PuncherTests(SynchronousTestCase):
         self.assertIsInstance(self.failureResultOf(result).value, DialFailed)
         self.assertEqual(self.net.clock.getDelayedCalls(), [])
 
+    def test_serverDials(self) -> None:
+        """
+        If that does not help, the server dials over QUIC too, as a client.
+        """
+        self.punch(Role.SERVER, QUIC)
+        self.net.clock.pump([punch.PACKET_WAIT] * 5)
+        self.assertEqual(len(self.net.packets.sent), 5)
+        ((address, options, dial),) = self.net.dials
+        self.assertEqual((address, options.role), (QUIC, Role.CLIENT))
+        dial.errback(OSError("refused"))
+        self.net.clock.advance(0.1)
+        self.assertEqual([each[0] for each in self.net.dials], [QUIC, QUIC])
+        self.assertEqual(self.net.counted, [QUIC])
+        self.puncher.stop()
+
     def test_client(self) -> None:
         """
         The client dials over both, again after an error.

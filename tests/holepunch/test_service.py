@@ -166,7 +166,8 @@ class HolePunchingTests(SynchronousTestCase):
 
     def test_failed(self) -> None:
         """
-        There are three exchanges.
+        There are three exchanges; after the last one the peer is dialed as one that
+        does not dial us.
         """
         connection = self.ask().connection
         for number in range(3):
@@ -178,6 +179,9 @@ class HolePunchingTests(SynchronousTestCase):
         (event,) = self.events
         self.assertIsInstance(event, HolePunchFailed)
         self.assertEqual(event.attempts, 3)
+        roles = [role for _, role, _, _ in self.host.punched]
+        self.assertEqual(roles, [Role.SERVER, Role.SERVER, Role.CLIENT])
+        self.assertIsNone(self.host.punched[-1][2])
 
     def test_reversal(self) -> None:
         """

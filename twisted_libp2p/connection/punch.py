@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -51,6 +52,10 @@ MAX_SIGHTED: Final = 4
 
 #: The second number for packets without meaning, as in go-libp2p and rust-libp2p.
 PACKET_WAIT: Final = 0.2
+
+#: Seconds for which the server sends such packets, before it dials too: the router of a
+#: peer may let everybody in, while ours chooses a port for each peer.
+PACKET_TIME: Final = 1.0
 
 
 class Puncher:
@@ -175,6 +180,7 @@ class Puncher:
         # The repetitions count as one dial.
         self._filter.dialing(run.origin, address)
         context = self._upgrader.context
+        until = self._clock.seconds() + PACKET_TIME
         while True:
             if not context.open:
                 raise NodeStopping
@@ -184,9 +190,11 @@ class Puncher:
                 raise UnsupportedAddress(f"no transport of this node dials {address}")
             server = options.role is Role.SERVER
             if server and IPacketPunching.providedBy(transport):
-                transport.sendPunch(address)
-                await self._pause(max(PACKET_WAIT, wait or 0.0))
-                continue
+                if self._clock.seconds() < until:
+                    transport.sendPunch(address)
+                    await self._pause(max(PACKET_WAIT, wait or 0.0))
+                    continue
+                options = replace(options, role=Role.CLIENT)
             try:
                 return await self._dial(transport, run.peer, address, options)
             except (CancelledError, LocalError):

@@ -226,13 +226,16 @@ class HolePunching(Service):
             asker = await self._ask(connection)
             assert asker.addresses is not None
             running.theirs = asker.addresses
+            # The dials of the peer do not arrive.  Its router may let ours in, although
+            # it has not named these addresses before.
+            last = running.attempts == ATTEMPTS
             try:
                 await deferLater(host.clock, asker.roundTrip / 2)
                 await host.punch(
                     peer,
                     asker.addresses,
-                    Role.SERVER,
-                    asker.roundTrip,
+                    Role.CLIENT if last else Role.SERVER,
+                    None if last else asker.roundTrip,
                     PUNCH_TIME,
                     origin,
                 )
