@@ -112,6 +112,7 @@ class Simulation:
 
     @ivar nodes: the table of each node.
     @ivar now: the virtual time in seconds.
+    @ivar query: makes a lookup of a place by a node, from its nearest nodes.
     """
 
     def __init__(self, seed: int) -> None:
@@ -120,6 +121,7 @@ class Simulation:
         self._count = 0
         self._named = 0
         self.now = 0.0
+        self.query: Callable[[int, int, list[tuple[int, int]]], Query[int]] = Query
         self.nodes: dict[int, RoutingTable[int]] = {}
         self.silent: set[int] = set()
         self.liars: set[int] = set()
@@ -165,11 +167,13 @@ class Simulation:
                     self.lookUp(place, flipped)
                 self.run()
 
-    def copy(self, seed: int) -> Simulation:
+    def copy(self, seed: int, kind: type[Simulation] | None = None) -> Simulation:
         """
         Return a network with the same nodes and tables, at the beginning of time.
+
+        @param kind: its class, if it has another.
         """
-        simulation = Simulation(seed)
+        simulation = (kind or Simulation)(seed)
         simulation._named = self._named
         for place, entries in self.nodes.items():
             table: RoutingTable[int] = RoutingTable(place, K)
@@ -252,7 +256,7 @@ class Simulation:
         """
         table = self.nodes[asker]
         seeds = [(each, each) for each in table.nearest(target, K)]
-        query: Query[int] = Query(target, asker, seeds)
+        query = self.query(target, asker, seeds)
         began = self.now
         reported = False
 

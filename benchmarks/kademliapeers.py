@@ -45,7 +45,7 @@ __all__ = ["Contest", "main"]
 PREFIX = "/test"
 
 #: Nodes that ask, requests of each, and requests of each at a time.
-CROWD, REQUESTS, AT_ONCE = 30, 150, 8
+CROWD, REQUESTS, AT_ONCE = 30, 150, 2
 
 #: Announced keys, and keys of one node at a time: a server of ours takes 200 requests
 #: of a peer at once, and 100 in a second after that.

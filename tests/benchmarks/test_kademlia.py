@@ -11,6 +11,7 @@ from functools import partial
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.kademlia import SCENARIOS, Simulation, plot, simulate
+from benchmarks.kademliapaths import Colluding, measure
 from benchmarks.kademliaprovide import WAYS, announce
 from benchmarks.kademliasweep import sweep
 
@@ -76,3 +77,19 @@ class AnnouncementTests(SynchronousTestCase):
         self.assertLess(swept.lookups, 40)
         self.assertLess(swept.requests, swept.alone / 4)
         self.assertGreater(swept.recall, 0.99)
+
+
+class PathTests(SynchronousTestCase):
+    """
+    Lookups along disjoint paths.
+    """
+
+    def test_paths(self) -> None:
+        """
+        More paths take more requests; liars who name each other end no lookup early.
+        """
+        base = Simulation(5)
+        base.join(80)
+        one, four = (measure(base, Colluding, paths, 0.2, 20) for paths in (1, 4))
+        self.assertEqual((one.nearest, four.nearest), (1, 1))
+        self.assertLess(one.requests, four.requests)
