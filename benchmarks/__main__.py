@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet import task
 
-from benchmarks import books, growth, link, memory, rows, startup, table
+from benchmarks import books, floods, growth, link, memory, rows, startup, table
 from benchmarks.choice import Choice, NoSuchName
 from benchmarks.contenders import NAMES, gather
 from benchmarks.failures import noted
@@ -53,7 +53,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                 memory.AFTER,
                 startup.NAME,
             ],
-            special=[growth.NAME, link.NAME],
+            special=[growth.NAME, link.NAME, floods.NAME],
         )
     except NoSuchName as error:
         parser.error(str(error))
@@ -106,6 +106,12 @@ async def measure(reactor: Any, options: argparse.Namespace) -> None:
     if link.NAME in options.choice.works:
         found, failures = await link.links(
             reactor, options.choice.stacks, contenders, progress
+        )
+        measured += found
+        notes += failures
+    if floods.NAME in options.choice.works:
+        found, failures = await floods.floods(
+            reactor, contenders, options.rounds, progress
         )
         measured += found
         notes += failures

@@ -13,6 +13,7 @@ import pytest_twisted
 from twisted.internet.defer import Deferred
 
 from tests.interop.network import Command, Foreign, Network
+from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.pubsub import Parameters, Profile, PubSub, SignaturePolicy
 from twisted_libp2p.pubsub.events import (
@@ -22,6 +23,7 @@ from twisted_libp2p.pubsub.events import (
     PubSubEvent,
 )
 from twisted_libp2p.pubsub.message import Message
+from twisted_libp2p.pubsub.profile import PROTOCOLS
 
 TOPIC = "news"
 
@@ -127,7 +129,11 @@ class Net(Network):
 
     policy = "signed"
 
-    async def ours(self, parameters: Parameters | None = None) -> Ours:
+    async def ours(
+        self,
+        parameters: Parameters | None = None,
+        protocols: tuple[str, ...] = tuple(PROTOCOLS),
+    ) -> Ours:
         """
         Start a node of ours that subscribes.
         """
@@ -135,16 +141,17 @@ class Net(Network):
             policy=POLICIES[self.policy],
             messageID=idOf,
             parameters=parameters or Parameters(),
+            protocols=protocols,
         )
         ours = Ours(await self.node(PubSub(profile)))
         await ours.subscribe()
         return ours
 
-    async def other(self, name: str) -> Foreign:
+    async def other(self, name: str, *options: str) -> Foreign:
         """
         Start another implementation that subscribes.
         """
-        other = await self.foreign(name, "pubsub", self.policy)
+        other = await self.foreign(name, "pubsub", self.policy, *options)
         await other.ask("subscribe", TOPIC)
         return other
 
@@ -296,6 +303,73 @@ async def test_unwanted(net: Net) -> None:
     await near.publish("large", 2000)
     await other.event("idontwant", peer=str(middle.node.peerID))
     await other.event("message", text="large")
+
+
+@pytest.mark.parametrize("name", ["go", "rust", "js"])
+@pytest_twisted.ensureDeferred
+async def test_unwantedOfTheirs(net: Net, name: str) -> None:
+    """
+    A mesh peer of another implementation says that a large message has come, before it
+    sends the message.
+    """
+    near, middle = await net.ours(), await net.ours()
+    other = await net.other(name)
+    for each in (near, middle):
+        await net.meet(each, other)
+        await each.event(Grafted, other)
+    await near.publish("large", 20_000)
+    await middle.receive("large")
+    router = middle.node.pubsub._engine.router
+    neighbour = router.neighbours.get(other.peerID.toBytes())
+    assert neighbour is not None
+    assert not neighbour.wants(b"large".ljust(32))
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [
+        (name, protocol)
+        for name in ("go", "rust", "js")
+        for protocol in [*PROTOCOLS][1:]
+        # rust-libp2p serves floodsub only by an option.
+        if (name, protocol) != ("rust", "/floodsub/1.0.0")
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_older(net: Net, name: str, protocol: str) -> None:
+    """
+    With a node of ours that knows one older version, they speak that.
+    """
+    other = await net.other(name)
+    ours = await net.ours(protocols=(protocol,))
+    await net.meet(ours, other)
+    await talk(net, ours, other, "old", 2000)
+    assert f"speaks {protocol};" in ours.node.pubsub.explain(other.peerID)
+
+
+@pytest_twisted.ensureDeferred
+async def test_exchange(net: Net) -> None:
+    """
+    A peer that leaves recommends others, which are dialed by their signed records: go
+    to ours, if ours trusts it, and ours to go.
+    """
+    ours = await net.ours(Parameters(peerExchange=True))
+    middle, far = await net.other("go", "exchange"), await net.other("go")
+    await net.meet(ours, middle)
+    await ours.event(Grafted, middle)
+    await middle.ask("connect", far.address)
+    await middle.event("subscribed", peer=str(far.peerID), topic=TOPIC)
+    ours.node.pubsub.judge(middle.peerID, 100)
+    opened = ours.node.events.next(OpenedConn, lambda event: event.peer == far.peerID)
+    await middle.ask("unsubscribe", TOPIC)
+    await opened
+    await net.met(ours, far)
+    last = await net.other("go")
+    await net.meet(ours, last)
+    for each in (far, last):
+        await ours.event(Grafted, each)
+    ours.topic.leave()
+    await last.event("subscribed", peer=str(far.peerID), topic=TOPIC)
 
 
 @pytest_twisted.ensureDeferred

@@ -65,3 +65,19 @@ class NetworkTests(SynchronousTestCase):
         network.publish(0, b"found")
         network.run(3)
         self.assertEqual(len(network.figures().latencies), 18 + 19)
+
+    def test_begin(self) -> None:
+        """
+        The figures can begin again; messages that were on their way do not count.
+        """
+        network = TopicNetwork(20)
+        network.run(3)
+        network.publish(0, b"before")
+        network.run(0.1)
+        network.begin()
+        network.run(3)
+        self.assertEqual(network.figures().published, 0)
+        network.publish(0, b"after")
+        network.run(3)
+        self.assertEqual(network.figures().delivered, 1.0)
+        self.assertEqual(sum(network.received), 19)

@@ -87,6 +87,8 @@ class TopicNetwork:
     @ivar now: the seconds since the start.
     @ivar routers: the routers of the nodes.
     @ivar mute: the numbers of the nodes that take messages and pass none on: sybils.
+        Nodes may be added and removed at any time.
+    @ivar received: how many messages of others each node has got since L{begin}.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class TopicNetwork:
         self._delivered: list[float] = []
         self._sent = self._have = self._want = 0
         self.mute = set(range(count - mute, count))
+        self.received = [0] * count
         weights, limits = scores or ScoreParameters(), thresholds or Thresholds()
         self.routers = [
             GossipRouter(
@@ -190,6 +193,15 @@ class TopicNetwork:
         self._published[message.id] = (number, self.now)
         self._take(number, self.routers[number].publish(message), True)
 
+    def begin(self) -> None:
+        """
+        Begin the figures again, with the messages that are published from now on.
+        """
+        self._published.clear()
+        self._delivered.clear()
+        self._sent = self._have = self._want = 0
+        self.received = [0] * len(self.routers)
+
     def run(self, seconds: float) -> None:
         """
         Let time pass.
@@ -225,9 +237,16 @@ class TopicNetwork:
                 self._take(number, router.authentic(id))
                 self._take(number, router.verdict(id, Verdict.ACCEPTED))
             elif isinstance(each, Deliver):
-                author, at = self._published[each.message.id]
-                if number not in self.mute and number != author:
-                    self._delivered.append(self.now - at)
+                self._delivers(number, each.message.id)
+
+    def _delivers(self, number: int, id: bytes) -> None:
+        """
+        Note a delivery, unless the message was published before L{begin}.
+        """
+        author, at = self._published.get(id, (number, 0.0))
+        if number not in self.mute and number != author:
+            self.received[number] += 1
+            self._delivered.append(self.now - at)
 
     def _send(self, number: int, peer: bytes, rpc: RPC) -> None:
         other = int.from_bytes(peer, "big")

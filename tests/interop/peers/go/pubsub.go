@@ -24,6 +24,9 @@ import (
 // pubsubLimit is how long a request of the test may take.
 const pubsubLimit = 30 * time.Second
 
+// floodQueue is how many messages of a flood may wait for a peer.
+const floodQueue = 20000
+
 // idSize is the size of the id of a message in bytes.
 const idSize = 32
 
@@ -33,6 +36,9 @@ type topics struct {
 	router *pubsub.PubSub
 	joined map[string]*pubsub.Topic
 	taken  map[string]*pubsub.Subscription
+
+	// flooded counts the floods, whose messages have to differ.
+	flooded int64
 
 	lock sync.Mutex
 	mesh map[string]map[peer.ID]bool
@@ -49,7 +55,7 @@ func servePubsub(args []string) error {
 	policies := map[string]pubsub.MessageSignaturePolicy{
 		"signed": pubsub.StrictSign, "unsigned": pubsub.StrictNoSign,
 	}
-	if len(args) != 1 || policies[args[0]] == 0 {
+	if len(args) == 0 || policies[args[0]] == 0 {
 		usage("pubsub needs a policy: signed or unsigned")
 	}
 	h, err := libp2p.New(libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
@@ -61,12 +67,20 @@ func servePubsub(args []string) error {
 		host:   h,
 		joined: map[string]*pubsub.Topic{},
 		taken:  map[string]*pubsub.Subscription{},
-		mesh:   map[string]map[peer.ID]bool{},
+
+		flooded: time.Now().UnixNano(),
+		mesh:    map[string]map[peer.ID]bool{},
 	}
 	settings := []pubsub.Option{
 		pubsub.WithMessageSignaturePolicy(policies[args[0]]),
 		pubsub.WithMessageIdFn(idOf),
 		pubsub.WithRawTracer(t),
+		// A publisher that does not wait would lose messages beyond these.
+		pubsub.WithPeerOutboundQueueSize(floodQueue),
+		pubsub.WithValidateQueueSize(floodQueue),
+	}
+	if len(args) > 1 && args[1] == "exchange" {
+		settings = append(settings, pubsub.WithPeerExchange(true))
 	}
 	if args[0] == "unsigned" {
 		settings = append(settings, pubsub.WithNoAuthor())
@@ -145,6 +159,37 @@ func (t *topics) request(words []string) (any, error) {
 		t.taken[name] = taken
 		go reportMessages(taken, t.host.ID())
 		return nil, nil
+	case "take":
+		count, err := strconv.Atoi(words[2])
+		if err != nil {
+			return nil, err
+		}
+		if t.taken[name] == nil {
+			t.taken[name], err = topic.Subscribe(pubsub.WithBufferSize(floodQueue))
+			if err != nil {
+				return nil, err
+			}
+		}
+		go countMessages(t.taken[name], t.host.ID(), count)
+		return nil, nil
+	case "flood":
+		count, err := strconv.Atoi(words[2])
+		if err != nil {
+			return nil, err
+		}
+		size, err := strconv.Atoi(words[3])
+		if err != nil {
+			return nil, err
+		}
+		for i := range count {
+			data := make([]byte, size)
+			copy(data, fmt.Sprintf("%020d%012d", t.flooded, i))
+			if err := topic.Publish(ctx, data); err != nil {
+				return nil, err
+			}
+		}
+		t.flooded++
+		return nil, nil
 	case "unsubscribe":
 		t.taken[name].Cancel()
 		return nil, nil
@@ -160,6 +205,20 @@ func (t *topics) request(words []string) (any, error) {
 		return nil, topic.Publish(ctx, data)
 	}
 	return nil, fmt.Errorf("unknown request %q", words[0])
+}
+
+// countMessages takes messages of others, and reports when so many have come.
+func countMessages(taken *pubsub.Subscription, own peer.ID, count int) {
+	for left := count; left > 0; {
+		message, err := taken.Next(context.Background())
+		if err != nil {
+			return
+		}
+		if message.ReceivedFrom != own {
+			left--
+		}
+	}
+	printLine(facts{"event": "taken", "count": count})
 }
 
 // reportMessages prints the messages of others.

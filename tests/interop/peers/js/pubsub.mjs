@@ -16,11 +16,26 @@ const ID_SIZE = 32
 
 const POLICIES = { signed: 'StrictSign', unsigned: 'StrictNoSign' }
 
+/** The messages that are counted instead of being reported. */
+let taking = null
+
 const REQUESTS = {
   connect: async (node, address) => { await node.dial(multiaddr(address)) },
   subscribe: async (node, topic) => { node.services.pubsub.subscribe(topic) },
   unsubscribe: async (node, topic) => { node.services.pubsub.unsubscribe(topic) },
   mesh: async (node, topic) => node.services.pubsub.getMeshPeers(topic),
+  take: async (node, topic, count) => {
+    taking = { topic, count: Number(count), left: Number(count) }
+    node.services.pubsub.subscribe(topic)
+  },
+  flood: async (node, topic, count, size) => {
+    const flood = process.hrtime.bigint().toString().padStart(20, '0')
+    for (let i = 0; i < Number(count); i++) {
+      const data = Buffer.alloc(Number(size))
+      data.write(flood + i.toString().padStart(12, '0'))
+      await node.services.pubsub.publish(topic, data)
+    }
+  },
   publish: async (node, topic, size, text) => {
     await node.services.pubsub.publish(topic, Buffer.from(text.padEnd(Number(size))))
   }
@@ -30,6 +45,12 @@ const REQUESTS = {
 function report (pubsub) {
   pubsub.addEventListener('message', evt => {
     const { topic, data, from } = evt.detail
+    if (taking !== null && taking.topic === topic) {
+      if (--taking.left === 0) {
+        printLine({ event: 'taken', count: taking.count })
+      }
+      return
+    }
     printLine({
       event: 'message',
       topic,

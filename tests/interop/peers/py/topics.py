@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any
 
 import trio
@@ -69,6 +70,29 @@ async def report(subscription: Any, topic: str, own: ID) -> None:
         )
 
 
+async def count(subscription: Any, own: ID, number: int) -> None:
+    """
+    Take messages of others, and report when so many have come.
+    """
+    left = number
+    if not left:
+        return
+    async for message in subscription:
+        left -= ID(message.from_id) != own
+        if not left:
+            printLine({"event": "taken", "count": number})
+            return
+
+
+async def flood(pubsub: Any, topic: str, number: int, size: int) -> None:
+    """
+    Publish messages that all differ.
+    """
+    beginning = f"{time.time_ns():020}"
+    for each in range(number):
+        await pubsub.publish(topic, f"{beginning}{each:012}".encode().ljust(size))
+
+
 async def request(host: Any, pubsub: Any, nursery: Any, words: list[str]) -> Any:
     """
     Do one request: its name, and its arguments.
@@ -79,6 +103,12 @@ async def request(host: Any, pubsub: Any, nursery: Any, words: list[str]) -> Any
         case ["subscribe", topic]:
             subscription = await pubsub.subscribe(topic)
             nursery.start_soon(report, subscription, topic, host.get_id())
+        case ["take", topic, number]:
+            taken = pubsub.subscribed_topics_receive.get(topic)
+            taken = taken or await pubsub.subscribe(topic)
+            nursery.start_soon(count, taken, host.get_id(), int(number))
+        case ["flood", topic, number, size]:
+            await flood(pubsub, topic, int(number), int(size))
         case ["unsubscribe", topic]:
             await pubsub.unsubscribe(topic)
         case ["mesh", topic]:

@@ -3,12 +3,12 @@
 //! A peer of topics. Each line of standard input is a request, which is answered by a
 //! line; see ../README.rst.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 use libp2p::gossipsub::{
     Behaviour as Gossipsub, ConfigBuilder, Event, IdentTopic, Message, MessageAuthenticity,
-    MessageId, ValidationMode,
+    MessageId, PublishError, ValidationMode,
 };
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, identify, noise, ping, tcp, yamux};
@@ -19,6 +19,11 @@ use crate::output::{AnyError, print_line};
 
 /// The size of the id of a message in bytes.
 const ID_SIZE: usize = 32;
+
+/// How many messages of a flood are published before others have their turn, and how long
+/// that is.
+const BATCH: u64 = 64;
+const PAUSE: Duration = Duration::from_millis(1);
 
 #[derive(NetworkBehaviour)]
 struct Behaviour {
@@ -73,22 +78,71 @@ pub async fn serve(policy: &str) -> Result<(), AnyError> {
         .build();
     swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut taking = Taking::default();
+    let mut flooding: Option<(String, u64)> = None;
     loop {
+        if let Some((line, first)) = flooding.take() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let next = flood(&mut swarm.behaviour_mut().gossipsub, &words, first);
+            match next {
+                Ok(next) if next < words[2].parse()? => flooding = Some((line, next)),
+                Ok(_) => print_line(&json!({"ok": true, "result": null})),
+                Err(error) => print_line(&json!({"ok": false, "error": error.to_string()})),
+            }
+        }
         tokio::select! {
+            _ = tokio::time::sleep(PAUSE), if flooding.is_some() => {}
             line = lines.next_line() => match line? {
-                Some(line) => match request(&mut swarm, line.trim()) {
+                Some(line) if line.starts_with("flood ") => {
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+                    flooding = Some((format!("{} {now}", line.trim()), 0));
+                }
+                Some(line) => match request(&mut swarm, &mut taking, line.trim()) {
                     Ok(result) => print_line(&json!({"ok": true, "result": result})),
                     Err(error) => print_line(&json!({"ok": false, "error": error.to_string()})),
                 },
                 None => return Ok(()),
             },
-            event = swarm.select_next_some() => happened(&swarm, event),
+            event = swarm.select_next_some() => happened(&swarm, &mut taking, event),
         }
     }
 }
 
+/// The messages that are counted instead of being reported: how many, and how many lack.
+#[derive(Default)]
+struct Taking {
+    count: u64,
+    left: u64,
+}
+
+/// Publish messages that all differ, beginning with one. Those that find the queues to
+/// all peers full have to be published again.
+fn flood(gossipsub: &mut Gossipsub, words: &[&str], first: u64) -> Result<u64, AnyError> {
+    let argument = |place: usize| words.get(place).copied().unwrap_or_default();
+    let topic = IdentTopic::new(argument(1)).hash();
+    let (count, size) = (argument(2).parse::<u64>()?, argument(3).parse::<usize>()?);
+    let beginning = argument(4);
+    for number in first..count {
+        let mut data = format!("{beginning:0>20}{number:012}").into_bytes();
+        data.resize(size.max(data.len()), 0);
+        match gossipsub.publish(topic.clone(), data) {
+            Ok(_) => {}
+            Err(PublishError::AllQueuesFull(_)) => return Ok(number),
+            Err(error) => return Err(error.into()),
+        }
+        if number % BATCH == BATCH - 1 {
+            return Ok(number + 1);
+        }
+    }
+    Ok(count)
+}
+
 /// Do one request: its name, and its arguments.
-fn request(swarm: &mut Swarm<Behaviour>, line: &str) -> Result<Value, AnyError> {
+fn request(
+    swarm: &mut Swarm<Behaviour>,
+    taking: &mut Taking,
+    line: &str,
+) -> Result<Value, AnyError> {
     let words: Vec<&str> = line.split(' ').collect();
     let argument = words.get(1).copied().unwrap_or_default();
     if words[0] == "connect" {
@@ -99,6 +153,11 @@ fn request(swarm: &mut Swarm<Behaviour>, line: &str) -> Result<Value, AnyError> 
     let gossipsub = &mut swarm.behaviour_mut().gossipsub;
     Ok(match words[0] {
         "subscribe" => json!(gossipsub.subscribe(&topic)?),
+        "take" => {
+            let count = words.get(2).copied().unwrap_or_default().parse()?;
+            *taking = Taking { count, left: count };
+            json!(gossipsub.subscribe(&topic)?)
+        }
         "unsubscribe" => json!(gossipsub.unsubscribe(&topic)),
         "mesh" => json!(
             gossipsub
@@ -118,7 +177,11 @@ fn request(swarm: &mut Swarm<Behaviour>, line: &str) -> Result<Value, AnyError> 
 }
 
 /// Take one event of the swarm.
-fn happened(swarm: &Swarm<Behaviour>, event: SwarmEvent<BehaviourEvent>) {
+fn happened(
+    swarm: &Swarm<Behaviour>,
+    taking: &mut Taking,
+    event: SwarmEvent<BehaviourEvent>,
+) {
     match event {
         SwarmEvent::NewListenAddr { address, .. } => {
             let peer = swarm.local_peer_id();
@@ -127,6 +190,14 @@ fn happened(swarm: &Swarm<Behaviour>, event: SwarmEvent<BehaviourEvent>) {
                 "addrs": [format!("{address}/p2p/{peer}")],
                 "pid": std::process::id(),
             }));
+        }
+        SwarmEvent::Behaviour(BehaviourEvent::Gossipsub(Event::Message { .. }))
+            if taking.count > 0 =>
+        {
+            taking.left = taking.left.saturating_sub(1);
+            if taking.left == 0 {
+                print_line(&json!({"event": "taken", "count": taking.count}));
+            }
         }
         SwarmEvent::Behaviour(BehaviourEvent::Gossipsub(Event::Message { message, .. })) => {
             print_line(&json!({
