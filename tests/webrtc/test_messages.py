@@ -54,7 +54,8 @@ class MessageTests(SynchronousTestCase):
         ]
         data = b"".join(b"".join(encode(*each)) for each in sent)
         for size in (1, 7, 5000, len(data)):
-            reader, found = MessageReader(), []
+            reader = MessageReader()
+            found: list[Message] = []
             for begin in range(0, len(data), size):
                 found += reader.feed(data[begin : begin + size])
             self.assertEqual(found, sent)
@@ -66,7 +67,7 @@ class MessageTests(SynchronousTestCase):
         fields = b"\x08\x07\x12\x01a\x20\x05\x29" + bytes(8) + b"\x35" + bytes(4)
         fields += b"\x3a\x02zz\x12\x01b"
         data = bytes((len(fields),)) + fields
-        self.assertEqual(MessageReader().feed(data), [Message(b"b")])
+        self.assertEqual(list(MessageReader().feed(data)), [Message(b"b")])
 
     def test_broken(self) -> None:
         """
@@ -85,4 +86,4 @@ class MessageTests(SynchronousTestCase):
             b"\x03\x31\x00\x00",
         ):
             with self.subTest(data):
-                self.assertRaises(InvalidInput, MessageReader().feed, data)
+                self.assertRaises(InvalidInput, list, MessageReader().feed(data))

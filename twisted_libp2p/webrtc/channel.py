@@ -213,12 +213,11 @@ class Channel:
                 self.more = False
                 return
             try:
-                messages = self._reader.feed(data)
+                for each in self._reader.feed(data):
+                    self._received(each, happened)
             except InvalidInput:
                 happened(self, "broken")
                 return
-            for each in messages:
-                self._received(each, happened)
 
     def _received(
         self, message: Message, happened: Callable[[Channel, str], object]

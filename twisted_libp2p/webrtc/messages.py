@@ -9,6 +9,7 @@ from it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -98,31 +99,28 @@ class MessageReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Message]:
+    def feed(self, data: bytes) -> Iterator[Message]:
         """
-        Take bytes, and return the messages that are complete.
+        Take bytes, and yield the messages that are complete.
 
-        @raise InvalidInput: a message is too long, or broken.
+        @raise InvalidInput: a message is too long, or broken; those before it count.
         """
         buffer = self._buffer
         buffer += data
-        found: list[Message] = []
         place = 0
-        while place < len(buffer):
-            head = _length(buffer, place)
-            if head is None:
-                break
-            size, begin = head
-            if size > LARGEST:
-                raise InvalidInput(
-                    f"a message of WebRTC has {size} bytes; {LARGEST} are allowed"
-                )
-            if begin + size > len(buffer):
-                break
-            place = begin + size
-            found.append(_decode(bytes(buffer[begin:place])))
-        del buffer[:place]
-        return found
+        try:
+            while (head := _length(buffer, place)) is not None:
+                size, begin = head
+                if size > LARGEST:
+                    raise InvalidInput(
+                        f"a message of WebRTC has {size} bytes; {LARGEST} are allowed"
+                    )
+                if begin + size > len(buffer):
+                    return
+                place = begin + size
+                yield _decode(bytes(buffer[begin:place]))
+        finally:
+            del buffer[:place]
 
 
 def _length(data: bytes | bytearray, place: int) -> tuple[int, int] | None:

@@ -300,8 +300,7 @@ class RtcStreams:
         try:
             if text:
                 raise InvalidInput("a message of text")
-            messages = self._reader.feed(data)
-            for each in messages:
+            for each in self._reader.feed(data):
                 if each.flag in (Flag.FIN, Flag.RESET) and not each.data:
                     raise InvalidInput("the peer has ended the handshake of Noise")
                 self._receiveProof(each.data)
