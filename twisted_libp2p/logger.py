@@ -11,6 +11,7 @@ or an error would be lost.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ _OWN: Final = "log_"
 _levels: Final = LogLevelFilterPredicate(LogLevel.debug)
 
 _PLAIN: Final = (str, int, float, type(None))
+
+# The same, for a look-up that most fields end with.
+_USUAL: Final = frozenset(_PLAIN)
 
 
 def plain(value: object) -> str | int | float | None:
@@ -77,11 +81,18 @@ class Logger(TwistedLogger):
         """
         if level < _levels.logLevelForNamespace(self.namespace):
             return
-        super().emit(
-            level,
-            format,
-            **{
-                name: value if name.startswith(_OWN) else plain(value)
-                for name, value in fields.items()
-            },
-        )
+        for name, value in fields.items():
+            if type(value) not in _USUAL and not name.startswith(_OWN):
+                fields[name] = plain(value)
+        if "log_trace" in fields:
+            super().emit(level, format, **fields)
+            return
+        # The rest is Twisted's own method without its look-up of the level among all
+        # levels: each connection logs two events.
+        fields["log_logger"] = self
+        fields["log_level"] = level
+        fields["log_namespace"] = self.namespace
+        fields["log_source"] = self.source
+        fields["log_format"] = format
+        fields["log_time"] = time.time()
+        self.observer(fields)

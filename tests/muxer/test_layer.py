@@ -10,15 +10,20 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.muxer.raw import RawPeer
+from twisted_libp2p.address import PeerAddress
 from twisted_libp2p.errors import StreamAborted
-from twisted_libp2p.interfaces import IMuxerSession
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import IMuxerSession, Role
 from twisted_libp2p.muxer import Yamux
 from twisted_libp2p.muxer.layer import MuxerLayer
+from twisted_libp2p.muxer.yamux.frame import PING, SYN, pack
 from twisted_libp2p.pacing import Layer
+from twisted_libp2p.testing.muxer import MuxedConnectionDouble
 
 
 class MuxerLayerTests(SynchronousTestCase):
@@ -52,6 +57,21 @@ class MuxerLayerTests(SynchronousTestCase):
         self.assertRaises(TypeError, self.layer.writeSequence, [b"x"])
         self.peer.pump.flush()
         self.assertEqual(self.peer.take(), b"")
+
+    def test_first(self) -> None:
+        """
+        The first frames leave as soon as the layer is connected, without another
+        turn of the reactor.
+        """
+        clock = Clock()
+        ours, theirs = (Identity.generate().peerID for _ in range(2))
+        layer = Yamux(clock, keepAlive=None).wrap(
+            Role.CLIENT, MuxedConnectionDouble(ours, theirs)
+        )
+        transport = StringTransport()
+        layer.buildProtocol(PeerAddress(theirs)).makeConnection(transport)
+        self.assertEqual(transport.value(), pack(PING, SYN, 0, 0))
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_close(self) -> None:
         """

@@ -6,10 +6,13 @@ Tests for L{twisted_libp2p.security.wrapper}: written bytes.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.error import ConnectionDone
 
 from tests.security.wires import (
     LARGE,
+    SECURED,
     SMALL,
     Prompt,
     WrapperTestCase,
@@ -133,6 +136,56 @@ class PromptTests(WrapperTestCase):
         self.application.onMade = lambda: self.wrapper.write(b"first")
         self.wrapper.dataReceived(b"hello?")
         self.assertEqual(self.transport.sent, [b"hello.", b"hello![first]"])
+
+    def test_agreedMuxer(self) -> None:
+        """
+        If the muxer is agreed, the initiator's last message does not wait for the
+        application: the responder works while the application starts.
+        """
+        self.secured = replace(SECURED, muxer="/yamux/1.0.0")
+        self.begin()
+        sent: list[bytes] = []
+
+        def made() -> None:
+            sent.extend(self.transport.sent)
+            self.wrapper.write(b"first")
+
+        self.application.onMade = made
+        self.wrapper.dataReceived(b"hello?")
+        self.assertEqual(sent, [b"hello.", b"hello!"])
+        self.assertEqual(self.transport.sent[2:], [b"[first]"])
+
+    def test_writeNow(self) -> None:
+        """
+        What is to be sent now leaves with all earlier writes, and takes no timer.
+        """
+        self.secure()
+        del self.transport.sent[:]
+        self.wrapper.writeNow(b"one")
+        self.assertEqual(self.transport.sent, [b"[one]"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.wrapper.write(b"two")
+        self.wrapper.writeNow(b"three")
+        self.assertEqual(self.transport.sent[1:], [b"[twothree]"])
+        self.wrapper.abortConnection()
+        self.wrapper.writeNow(b"four")
+        self.assertEqual(self.transport.sent[2:], [])
+
+    def test_writeNowDuringRead(self) -> None:
+        """
+        During a read, it leaves at the end of the read.
+        """
+        self.secure()
+        del self.transport.sent[:]
+
+        def echo(data: bytes) -> None:
+            self.wrapper.writeNow(data)
+            self.assertEqual(self.transport.sent, [])
+            self.wrapper.writeNow(data)
+
+        self.application.onData = echo
+        self.wrapper.dataReceived(b"[one]")
+        self.assertEqual(self.transport.sent, [b"[oneone]"])
 
     def test_read(self) -> None:
         """

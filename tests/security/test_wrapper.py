@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
@@ -77,6 +78,17 @@ class HandshakeTests(WrapperTestCase):
         self.wrapper.dataReceived(b"hello?")
         self.assertEqual(self.transport.writes[1:], [b"hello![first]"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_agreedMuxerRefused(self) -> None:
+        """
+        An application that aborts at once is not heard after that message.
+        """
+        self.secured = replace(SECURED, muxer="/yamux/1.0.0")
+        self.begin()
+        self.application.onMade = lambda: self.wrapper.abortConnection()
+        self.wrapper.dataReceived(b"hello?")
+        self.assertEqual(self.transport.writes, [b"hello.", b"hello!"])
+        self.assertEqual(self.transport.calls, ["abort"])
 
     def test_largeInTheBeginning(self) -> None:
         """

@@ -94,8 +94,9 @@ class Greeting(HandshakeMachine):
 
     protocolID = "/bang"
 
-    def __init__(self, initiator: bool) -> None:
+    def __init__(self, initiator: bool, secured: Secured = SECURED) -> None:
         self._initiator = initiator
+        self._secured = secured
 
     def start(self) -> bytes:
         """
@@ -115,7 +116,7 @@ class Greeting(HandshakeMachine):
             return b"hello?"
         self.trailing = data[len(b"hello?") :]
         self.channel = Bracketed()
-        self.secured = SECURED
+        self.secured = self._secured
         return b"hello!" if self._initiator else b""
 
 
@@ -201,6 +202,7 @@ class WrapperTestCase(SynchronousTestCase):
     """
 
     initiator = True
+    secured = SECURED
     wire: type[Wire] = Wire
 
     def setUp(self) -> None:
@@ -242,7 +244,7 @@ class WrapperTestCase(SynchronousTestCase):
                 self.failures.append,
             ),
             Applications(),
-            lambda: Greeting(self.initiator),
+            lambda: Greeting(self.initiator, self.secured),
             self.clock,
         )
         self.address = self.transport.getPeer()

@@ -85,10 +85,7 @@ class PeerID:
         """
         Return the id that belongs to a key.
         """
-        encoded = key.toBytes()
-        if len(encoded) <= _INLINE_KEY:
-            return cls(bytes((_IDENTITY, len(encoded))) + encoded)
-        return cls(_SHA256 + hashlib.sha256(encoded).digest())
+        return _belongingTo(key.toBytes())
 
     @classmethod
     def of(cls, peer: PeerID | str) -> PeerID:
@@ -204,6 +201,18 @@ class PeerID:
 
     def __hash__(self) -> int:
         return hash(self._multihash)
+
+
+@lru_cache(256)
+def _belongingTo(encoded: bytes) -> PeerID:
+    """
+    Return the id that belongs to a key; several parts of a connection ask for it.
+
+    @param encoded: the protobuf encoding of the key.
+    """
+    if len(encoded) <= _INLINE_KEY:
+        return PeerID(bytes((_IDENTITY, len(encoded))) + encoded)
+    return PeerID(_SHA256 + hashlib.sha256(encoded).digest())
 
 
 @lru_cache(256)

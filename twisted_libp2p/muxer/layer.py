@@ -55,7 +55,15 @@ class MuxerLayer(Layer):
         Begin the session.
         """
         super().makeConnection(transport)
-        self.session.start(transport, self.below)
+        # The first frames leave at the end of this call, as those of a read do.
+        session = self.session
+        turns = session.turns
+        turns.held = True
+        try:
+            session.start(transport, self.below)
+        finally:
+            turns.held = False
+        turns.run()
 
     def dataReceived(self, data: bytes) -> None:
         """

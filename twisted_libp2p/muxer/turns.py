@@ -255,13 +255,15 @@ class Turns:
         add to them.
         """
         self._call = None
-        self.run()
+        self.run(now=True)
         if self._transport is not None and not self.paused:
             self._transport.flush()
 
-    def run(self) -> None:
+    def run(self, now: bool = False) -> None:
         """
         Notify and send, in rounds, until the transport is full or nothing is left.
+
+        @param now: whether small batches leave at once, and need not be joined.
         """
         for _ in range(ROUNDS):
             pending, self.toNotify = self.toNotify, {}
@@ -275,7 +277,7 @@ class Turns:
                 if self.toNotify:
                     self.call()
                 return
-            self.pump()
+            self.pump(now=now)
             if not self.toNotify and (self.paused or not self.wantsMore):
                 return
         self.call()
@@ -293,12 +295,13 @@ class Turns:
         finally:
             self.held = False
 
-    def pump(self, everything: bool = False) -> None:
+    def pump(self, everything: bool = False, now: bool = False) -> None:
         """
         Hand frames to the transport until it is full or none is left.  Calls no
         application.
 
         @param everything: send even if the transport is full.
+        @param now: whether small batches leave at once, and need not be joined.
         """
         output, transport = self._output, self._transport
         if output is None or transport is None:
@@ -317,7 +320,11 @@ class Turns:
                     output.controlSent()
                 self._fill(batch, output, everything)
                 if batch:
-                    transport.write(b"".join(batch))
+                    data = b"".join(batch)
+                    if now and len(data) < BATCH:
+                        transport.writeNow(data)
+                    else:
+                        transport.write(data)
         finally:
             self.held = held
 

@@ -174,15 +174,14 @@ class Book:
         Calculate again when a changed record is due and how big it is, and drop
         others if the book is too full.
         """
-        if record.kept:
-            self._kept[peer] = record
-            due = None
-        else:
-            if record.page is None and record.size:
-                # It was kept until now.
+        keptBefore = record.page is None and record.size > 0
+        if not record.kept:
+            if keptBefore:
                 del self._kept[peer]
-            due = record.due()
-        record.page = self._agenda.move(peer, record.page, due)
+            record.page = self._agenda.move(peer, record.page, record.due())
+        elif not keptBefore:
+            self._kept[peer] = record
+            record.page = self._agenda.move(peer, record.page, None)
         size = record.measure()
         self._size += size - record.size
         record.size = size
@@ -301,8 +300,11 @@ class Book:
         """
         Drop addresses that have expired, and those over the limit.
         """
+        limit = self.limits.addresses
+        if record.connections and len(record.addresses) <= limit:
+            return
         now = self._clock.seconds()
-        for name in record.excess(self.limits.addresses, now, self.dialable):
+        for name in record.excess(limit, now, self.dialable):
             known = record.addresses.pop(name)
             # Another program may have prolonged an address that has expired here.
             if known.expires > now and self.journal is not None:

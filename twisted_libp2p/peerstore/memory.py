@@ -23,6 +23,7 @@ from twisted_libp2p.peerstore.snapshot import (
     describe,
     namesOf,
     rowsOf,
+    splitLines,
     toLines,
     toPrintable,
     toSequence,
@@ -52,9 +53,14 @@ class MemoryPeerStore(
         signed = None if envelope is None else self._newer(peer, envelope)
         with self._book.changing(peer) as record:
             record.identifiedAt = self._book.stamp()
-            record.agent = toPrintable(identification.agent)
-            record.protocolVersion = toPrintable(identification.protocolVersion)
-            record.protocols = toLines(identification.protocols, self.limits)
+            # Most peers come again with the same facts, which are not copied again.
+            if record.agent != identification.agent:
+                record.agent = toPrintable(identification.agent)
+            if record.protocolVersion != identification.protocolVersion:
+                record.protocolVersion = toPrintable(identification.protocolVersion)
+            protocols = tuple(identification.protocols)
+            if splitLines(record.protocols) != protocols:
+                record.protocols = toLines(protocols, self.limits)
             self._book.note(peer)
             self._book.replace(peer, record, listening, Source.IDENTIFY)
             if envelope is None:
@@ -63,7 +69,7 @@ class MemoryPeerStore(
                 record.sequence, record.envelope = toSequence(signed), envelope
                 certified = set(namesOf(peer, signed.addresses))
             else:
-                certified = set(record.certified(self.clock.seconds()))
+                certified = record.signed()
             # A signed address that the peer no longer reports is dropped.
             names = [name for name in listening if name in certified]
             self._book.replace(peer, record, names, Source.RECORD)

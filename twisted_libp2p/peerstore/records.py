@@ -58,6 +58,12 @@ _RECORD_SIZE: Final = 750
 _ADDRESS_SIZE: Final = 200
 _NOTE_SIZE: Final = 300
 
+# Of a text in ASCII, without its characters.
+_TEXT_SIZE: Final = getsizeof("")
+
+# Arithmetic with an IntFlag takes ten times as long as with its number.
+_SIGNED: Final = int(Source.RECORD)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -211,18 +217,24 @@ class Record:
         Estimate how many bytes of memory the record takes.
         """
         size = _RECORD_SIZE
-        for text in (self.agent, self.protocolVersion, self.protocols, self.dialect):
-            if text:
-                size += weigh(text)
+        # Joined, texts are looked at once; those with wide characters are rare.
+        texts = (self.agent, self.protocolVersion, self.protocols, self.dialect)
+        joined = "".join(texts)
+        if joined.isascii():
+            size += len(joined) + _TEXT_SIZE * sum(map(bool, texts))
+        else:
+            size += sum(map(weigh, texts))
         for data in (self.envelope, self.publicKey):
             if data:
                 size += getsizeof(data)
         for address in self.addresses:
             size += _ADDRESS_SIZE + len(address)
-        for name in self.tags or ():
-            size += _NOTE_SIZE + weigh(name)
-        for name, note in (self.metadata or {}).items():
-            size += _NOTE_SIZE + weigh(name) + getsizeof(note.value)
+        if self.tags:
+            for name in self.tags:
+                size += _NOTE_SIZE + weigh(name)
+        if self.metadata:
+            for name, note in self.metadata.items():
+                size += _NOTE_SIZE + weigh(name) + getsizeof(note.value)
         return size
 
     def ranked(self, now: float) -> list[bytes]:
@@ -241,9 +253,16 @@ class Record:
         """
         Return the addresses that the peer has signed, most promising first.
         """
-        # Arithmetic with an IntFlag takes ten times as long as with its number.
-        flag = int(Source.RECORD)
-        return [name for name in self.ranked(now) if self.addresses[name].source & flag]
+        signed = self.signed()
+        return [name for name in self.ranked(now) if name in signed]
+
+    def signed(self) -> set[bytes]:
+        """
+        Return the addresses that the peer has signed, also those that have expired.
+        """
+        return {
+            name for name, known in self.addresses.items() if known.source & _SIGNED
+        }
 
     def liveTags(self, now: float) -> dict[str, Note[int]]:
         """

@@ -91,3 +91,9 @@ class LivingLayer(Layer):
         self._life = stateAfter(LIFE, self._life, event)
         # A fact of its own, since each read and each write look at it.
         self.disconnecting = self.disconnecting or self._life in _LEAVING
+
+    def stopProducing(self) -> None:
+        """
+        Close, since nothing more is wanted.
+        """
+        self.loseConnection()

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IProducer,
-)
+from twisted.internet.interfaces import IDelayedCall, IProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,7 +20,7 @@ from twisted_libp2p.errors import (
     ProtocolViolation,
     RemoteError,
 )
-from twisted_libp2p.interfaces import ISecureTransport, Secured
+from twisted_libp2p.interfaces import ISecureTransport, Role, Secured
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline
 from twisted_libp2p.pacing.below import halfClose
@@ -40,8 +37,7 @@ __all__ = ["CLOSING_TIME", "SecureTransport"]
 #: Seconds that a peer has to take the last bytes of a channel or of a handshake.
 CLOSING_TIME: Final = 5.0
 
-# Writes are joined up to this many bytes; it is far enough below the 64 KiB of most
-# frames, and the cost of a frame is small compared with that of its bytes.
+# The most bytes of joined writes: far enough below the 64 KiB of most frames.
 _JOIN: Final = 32 * 1024
 
 
@@ -70,9 +66,7 @@ class SecureTransport(LivingLayer):
         security protocol has a message for it.
     """
 
-    # A protocol below may have given our dataReceived to its transport when it stepped
-    # aside, so it is never rebound.
-
+    # A protocol below may have given our dataReceived to its transport: it stays.
     factory: SecureFactory
     secured: Secured
     announced: bool = False
@@ -182,13 +176,16 @@ class SecureTransport(LivingLayer):
                 self._log.failure("A handshake broke down.")
             self._refuse(machine, error.with_traceback(None))
             return
-        if machine.secured is not None:
-            # The first bytes of the wrapped protocol leave together with the last
-            # message of the handshake.
+        secured = machine.secured
+        client = self.factory.handshake.role is Role.CLIENT
+        if secured is not None and not (client and secured.muxer):
+            # The first bytes of a negotiator leave together with the last message.
             self._ahead = answer
-            self._secure(machine, machine.secured)
         elif answer:
+            # See docs/internals.rst, "The last message of a handshake leaves first".
             self.below.writeNow(answer)
+        if secured is not None:
+            self._secure(machine, secured)
 
     def _refuse(self, machine: HandshakeMachine, error: Exception) -> None:
         """
@@ -403,6 +400,16 @@ class SecureTransport(LivingLayer):
         elif not self._busy and self._flushing is None:
             self._flushing = self.factory.clock.callLater(0, self._flushTurn)
 
+    def writeNow(self, data: bytes) -> None:
+        """
+        Send bytes, and all joined writes, at once; during a read, at its end.
+        """
+        if self._channel is not None and data:
+            self._pending.append(data)
+            self._pendingSize += len(data)
+            if not self._busy:
+                self._flush(now=True)
+
     def flush(self) -> None:
         """
         Send the joined writes at once, as far as the transport takes them.
@@ -448,12 +455,6 @@ class SecureTransport(LivingLayer):
             self._held.clear()
             self._pending.clear()
             self.transport.abortConnection()
-
-    def stopProducing(self) -> None:
-        """
-        Close, since nothing more is wanted.
-        """
-        self.loseConnection()
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """

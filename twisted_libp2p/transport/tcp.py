@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from functools import lru_cache
 from struct import Struct
 from typing import Any, cast
 
@@ -331,7 +332,7 @@ class TCPTransport:
         @raise UnsupportedAddress: the address, or C{options.local}, has no IP address
             with a TCP port, or they are of different families.
         """
-        family, host, port = self._parts(unmapped(address))
+        family, host, port = _parts(unmapped(address))
         if self._proxy is not None:
             return self._throughProxy(self._proxy, host, port, options)
         local = self._local(family, options.local)
@@ -400,7 +401,7 @@ class TCPTransport:
         Return the endpoint that listens on an address.
         """
         address = unmapped(address)
-        family, host, port = self._parts(address)
+        family, host, port = _parts(address)
         if family == "ip4":
             return _Server(
                 address,
@@ -455,7 +456,7 @@ class TCPTransport:
         """
         if address is None:
             return None
-        own, host, port = self._parts(unmapped(address))
+        own, host, port = _parts(unmapped(address))
         if own not in ("ip4", "ip6") or (own != family and family in ("ip4", "ip6")):
             raise UnsupportedAddress(
                 f"cannot dial from {address} here: an address such as"
@@ -463,18 +464,25 @@ class TCPTransport:
             )
         return host, port
 
-    def _parts(self, address: Multiaddr) -> tuple[str, str, int]:
-        # Each component is made once, as every dial comes here.
-        parts = list(address)
-        zone, port = (
-            None,
-            next((each.value for each in parts if each.name == "tcp"), None),
-        )
-        if [each.name for each in parts[:2]] == ["ip6zone", "ip6"]:
-            zone = parts.pop(0).value
-        family, host = parts[0].name, parts[0].value
-        if zone is not None:
-            host = f"{host}%{zone}"
-        if host is None or port is None:
-            raise UnsupportedAddress(f"{address} has no host or no TCP port")
-        return family, host, int(port)
+
+@lru_cache(256)
+def _parts(address: Multiaddr) -> tuple[str, str, int]:
+    """
+    Return the family, the host and the port of an address.  The same addresses are
+    dialed again and again.
+
+    @raise UnsupportedAddress: it has no host or no TCP port.
+    """
+    parts = list(address)
+    zone, port = (
+        None,
+        next((each.value for each in parts if each.name == "tcp"), None),
+    )
+    if [each.name for each in parts[:2]] == ["ip6zone", "ip6"]:
+        zone = parts.pop(0).value
+    family, host = parts[0].name, parts[0].value
+    if zone is not None:
+        host = f"{host}%{zone}"
+    if host is None or port is None:
+        raise UnsupportedAddress(f"{address} has no host or no TCP port")
+    return family, host, int(port)
