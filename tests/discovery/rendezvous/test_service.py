@@ -283,6 +283,16 @@ class PointTests(NodesTestCase):
             self.register(stranger.toBytes(old=True)), Status.NOT_AUTHORIZED
         )
 
+    def test_ours(self) -> None:
+        """
+        A peer of this package registers as rust-libp2p does, and yet finds those that
+        have signed as for all other protocols.
+        """
+        other = self.client()
+        self.nodes.result(self.rendezvous(other).advertise("a"))
+        self.assertEqual(self.register(self.sealed(self.peer.identity)), Status.OK)
+        self.assertIn(self.peer.peerID, self.find(other))
+
     def test_flood(self) -> None:
         """
         After 32 requests at once the point has no time for a peer.

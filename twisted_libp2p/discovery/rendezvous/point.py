@@ -51,6 +51,10 @@ _AGENTS: Final = {
     "berty": Layout.OLD,
 }
 
+# The beginning of the agent of this package, whose clients try the layout of
+# rust-libp2p first, and read the other signed one too.
+_OURS: Final = "twisted_libp2p/"
+
 
 @implementer(IDrainable, IHostService)
 class RendezvousPoint(Service):
@@ -160,7 +164,7 @@ class RendezvousPoint(Service):
     def _discover(self, peer: PeerID, request: Message.Discover, now: float) -> Message:
         answer = Message.DiscoverResponse()
         namespace = namespaceOf(request.ns) if request.ns else None
-        layout = self._book.layoutOf(peer) or self._layoutOfAgent(peer)
+        layout = self._layoutOf(peer)
         old = layout is Layout.OLD
         if not self._book.allowed(peer, now):
             answer.status = Status.UNAVAILABLE
@@ -184,11 +188,17 @@ class RendezvousPoint(Service):
             answer.statusText = Status.nameOf(answer.status).encode()
         return Message(type=Kind.DISCOVER_RESPONSE, discoverResponse=answer)
 
-    def _layoutOfAgent(self, peer: PeerID) -> Layout | None:
+    def _layoutOf(self, peer: PeerID) -> Layout | None:
+        """
+        Return the layout that a peer reads; None if it reads all that are signed.
+        """
         info = self._host.peerstore.info(peer)
         agent = "" if info is None else info.agent or ""
+        registered = self._book.layoutOf(peer)
+        if registered is Layout.RFC and agent.startswith(_OURS):
+            return None
         found = (each for name, each in _AGENTS.items() if agent.startswith(name))
-        return next(found, None)
+        return registered or next(found, None)
 
 
 class _Serving(MessageReceiver):
