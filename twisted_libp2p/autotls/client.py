@@ -14,7 +14,13 @@ from typing import Any, Final
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.web.client import URI, Agent, FileBodyProducer, HTTPConnectionPool
+from twisted.web.client import (
+    URI,
+    Agent,
+    FileBodyProducer,
+    HTTPConnectionPool,
+    ResponseFailed,
+)
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
@@ -68,6 +74,15 @@ def makeAgent(reactor: Any, roots: str | os.PathLike[str] | None) -> IAgent:
     return agent
 
 
+def _reason(error: BaseException) -> str:
+    """
+    Return the reason of a failed request.
+    """
+    if isinstance(error, ResponseFailed) and error.reasons[0].value is not None:
+        error = error.reasons[0].value
+    return str(error) or type(error).__name__
+
+
 class Client:
     """
     Sends requests.
@@ -97,8 +112,7 @@ class Client:
             raise
         except Exception as error:
             # Any error of names, of sockets, of TLS, of HTTP, or of time.
-            reason = str(error) or type(error).__name__
-        raise NoCertificate(f"no answer of {url}: {reason}")
+            raise NoCertificate(f"no answer of {url}: {_reason(error)}") from None
 
     async def _ask(
         self, method: bytes, url: str, body: bytes | None, kind: str
