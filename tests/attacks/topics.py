@@ -59,6 +59,8 @@ class Topics:
 
     def __init__(self, node: Node, kind: str | None) -> None:
         """
+        Add the service to a node.
+
         @param kind: the settings, one of L{KINDS}; None for a node without topics.
         """
         self._kind = kind

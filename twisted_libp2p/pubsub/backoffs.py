@@ -27,6 +27,8 @@ class Backoffs:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """
+        Begin without backoffs.
+
         @param now: returns the time.
         """
         self._now = now

@@ -75,6 +75,8 @@ class Engine:
         self, host: IHost, profile: Profile, random: Random, direct: set[bytes]
     ) -> None:
         """
+        Make the router, and everything around it.
+
         @param host: the node.
         @param profile: the settings of the network.
         @param random: selects the peers of meshes.

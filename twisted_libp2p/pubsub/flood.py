@@ -75,6 +75,8 @@ class FloodRouter:
         thresholds: Thresholds,
     ) -> None:
         """
+        Begin without peers and topics.
+
         @param own: the peer id of this node in bytes.
         @param now: returns the time.
         @param random: selects peers.

@@ -39,6 +39,8 @@ class History:
 
     def __init__(self, length: int, gossip: int, maximum: int = MAX_HISTORY) -> None:
         """
+        Begin with empty windows.
+
         @param length: the number of windows.
         @param gossip: the number of the newest windows that peers hear about.
         @param maximum: the largest size of all messages in bytes.

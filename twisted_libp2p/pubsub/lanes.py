@@ -101,6 +101,8 @@ class Lanes:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """
+        Begin empty.
+
         @param now: returns the time.
         """
         self._now = now

@@ -46,6 +46,8 @@ class Mesh:
         recent: Recent,
     ) -> None:
         """
+        Begin without a mesh.
+
         @param recent: returns the ids of the recent messages of a topic.
         """
         self._neighbours = neighbours

@@ -20,6 +20,8 @@ class Promises:
 
     def __init__(self, seconds: float, now: Callable[[], float]) -> None:
         """
+        Begin without promises.
+
         @param seconds: the time in which a promise is to be kept.
         @param now: returns the time.
         """

@@ -43,6 +43,8 @@ class Publisher:
         send: Callable[[Message, Receipt], None],
     ) -> None:
         """
+        Begin with a sequence number of the present.
+
         @param identity: signs the messages.
         @param now: returns the seconds since the epoch.
         @param maximum: the size of the largest RPC in bytes.

@@ -41,6 +41,8 @@ class ReplayCheck:
         maximum: int = MAX_AUTHORS,
     ) -> None:
         """
+        Begin, with the numbers of an earlier check if there are any.
+
         @param highest: the numbers of an earlier check.
         @param maximum: the largest number of authors.
         """

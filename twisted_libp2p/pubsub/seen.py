@@ -31,6 +31,8 @@ class Seen(Generic[V]):
         self, ttl: float, now: Callable[[], float], maximum: int = MAX_SEEN
     ) -> None:
         """
+        Begin empty.
+
         @param ttl: seconds for which a message is known at least, unless there are too
             many.
         @param now: returns the time.

@@ -74,6 +74,8 @@ class Sequence:
 
     def __init__(self, now: Callable[[], float]) -> None:
         """
+        Begin with the present time.
+
         @param now: returns the seconds since the epoch.
         """
         self._now = now

@@ -150,6 +150,8 @@ class InboundStream(Protocol):
 
     def __init__(self, find: Callable[[PeerID], Link | None], maximum: int) -> None:
         """
+        Begin without a link, which follows from the peer.
+
         @param find: returns the link to a peer; None if it is not connected.
         @param maximum: the size of the largest RPC in bytes.
         """

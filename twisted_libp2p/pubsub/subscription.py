@@ -104,6 +104,8 @@ class Subscription:
         receive: Receive | None,
     ) -> None:
         """
+        Begin without messages.
+
         @param ready: called when a subscriber that was too slow is ready again.
         @param ended: called when the subscription is cancelled.
         @param policy: for a subscriber that is too slow.

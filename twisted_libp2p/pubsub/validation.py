@@ -56,6 +56,8 @@ class Validators:
 
     def __init__(self, clock: IReactorTime) -> None:
         """
+        Begin without validators.
+
         @param clock: runs the deadline.
         """
         self._clock = clock
