@@ -34,6 +34,8 @@ class Choice:
         special: Collection[str],
     ) -> None:
         """
+        Read the names that the user has given.
+
         @param only: words, with commas between.
         @param stacks: the names of all stacks.
         @param usual: the names of works that are done unless told otherwise.

@@ -19,6 +19,8 @@ class Progress:
 
     def __init__(self, out: TextIO = sys.stderr) -> None:
         """
+        Begin without a line.
+
         @param out: where it is shown.
         """
         self._out = out

@@ -50,6 +50,8 @@ class Rounds:
         progress: Progress,
     ) -> None:
         """
+        Prepare the rounds.
+
         @param rounds: how often each work is done by each.
         @param seconds: how long it takes, more or less.
         """

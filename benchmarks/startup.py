@@ -72,6 +72,8 @@ class _Watch(ProcessProtocol):
 
 def _environment() -> dict[str, str]:
     """
+    Return the environment of the measured programs.
+
     @return: the environment of a user, for whom Python keeps bytecode from the first
         start on.
     """

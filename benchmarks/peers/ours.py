@@ -62,6 +62,8 @@ class Echoed(Protocol):
 
     def send(self, data: bytes) -> Deferred[None]:
         """
+        Send bytes, and wait for their echo.
+
         @return: fires when as many bytes have come back.
         """
         self._missing = len(data)

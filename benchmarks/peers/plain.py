@@ -87,6 +87,8 @@ class Requester(Protocol):
 
     def request(self, send: int, want: int, block: int) -> Deferred[None]:
         """
+        Send bytes, and receive as many as wanted.
+
         @param block: how many bytes are written at once.
         @return: fires when all that is wanted has come.
         """
@@ -140,6 +142,8 @@ class PlainListener:
 
     def __init__(self, reactor: Any, host: str, secure: bool) -> None:
         """
+        Prepare a listener.
+
         @param host: the IPv4 address to listen on.
         @param secure: whether TLS is spoken.
         """

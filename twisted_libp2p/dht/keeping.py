@@ -31,6 +31,8 @@ class Keeping:
 
     def __init__(self, host: IHost, table: RoutingTable[PeerID]) -> None:
         """
+        Mark the servers of a table.
+
         @param host: the node.
         @param table: the table.
         """

@@ -141,6 +141,8 @@ class Asker:
         self, own: Iterable[Multiaddr], origin: Origin = Origin.PUBLIC
     ) -> None:
         """
+        Prepare to exchange addresses.
+
         @param own: our addresses.
         @param origin: the place of the relay.
         """
@@ -186,6 +188,8 @@ class Answerer:
         self, own: Iterable[Multiaddr], origin: Origin = Origin.PUBLIC
     ) -> None:
         """
+        Prepare to exchange addresses.
+
         @param own: our addresses.
         @param origin: the place of the relay.
         """

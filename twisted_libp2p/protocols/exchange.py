@@ -84,6 +84,8 @@ class Receiver(Protocol):
 
     def __init__(self, deadlines: Deadlines, name: str) -> None:
         """
+        Prepare to read a stream.
+
         @param deadlines: the time that each peer has.
         @param name: names the protocol in the error of a peer that is late.
         """
@@ -169,6 +171,8 @@ class MessageReceiver(Receiver):
 
     def __init__(self, deadlines: Deadlines, name: str, maximum: int) -> None:
         """
+        Prepare to read a stream.
+
         @param deadlines: the time that each peer has.
         @param name: names the protocol in errors.
         @param maximum: maximum size of a message, in bytes.
@@ -347,6 +351,8 @@ class Exchange:
         maximum: int = MAX_MESSAGE,
     ) -> None:
         """
+        Describe the protocol.
+
         @param protocols: the protocol id, or several in order of preference.
         @param clock: runs the deadlines.
         @param timeout: seconds for a complete message of the peer.

@@ -30,6 +30,8 @@ class _End(Pipe):
 
     def __init__(self, splice: Splice, maximum: int | None) -> None:
         """
+        Make one side of a circuit.
+
         @param maximum: how many bytes may be received here; None for any number.
         """
         self.passed = 0
