@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from twisted.internet.interfaces import IAddress
-from zope.interface import Attribute
+from zope.interface import Attribute, Interface
 
 from twisted_libp2p.errors import HandshakeFailed
 from twisted_libp2p.interfaces import Handshake, IQuicConnections, Secured
@@ -23,7 +23,7 @@ __all__ = ["PROVEN_INSIDE", "BeginWeb", "IProvenInside", "WebDial"]
 PROVEN_INSIDE = (b"h3", b"webrtc-direct")
 
 
-class IProvenInside(IQuicConnections):
+class IProvenInside(IQuicConnections, Interface):
     """
     The streams of one connection, whose peer proves its identity inside.  The event
     C{CONNECTED} reports the proof to a listener, C{CONFIRMED} to a dialer.
