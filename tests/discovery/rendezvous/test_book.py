@@ -63,7 +63,7 @@ class BookTests(SynchronousTestCase):
         Return the registered peers.
         """
         _, entries, _ = book.discover(name, 0, b"", now)
-        return [entry.place.peer for _, entry in entries]
+        return [each.place.peer for each in entries]
 
     def test_times(self) -> None:
         """
@@ -138,14 +138,14 @@ class BookTests(SynchronousTestCase):
         for _ in range(4):
             status, entries, cookie = book.discover("a", 2, cookie, 0.0)
             self.assertEqual(status, Status.OK)
-            pages.append([entry.place.peer for _, entry in entries])
+            pages.append([each.place.peer for each in entries])
         self.assertEqual(
             pages,
             [[peer(0), peer(1)], [peer(2), peer(3)], [peer(4)], []],
         )
         self.add(book, 7)
         _, entries, _ = book.discover("a", 2, cookie, 0.0)
-        self.assertEqual([entry.place.peer for _, entry in entries], [peer(7)])
+        self.assertEqual([each.place.peer for each in entries], [peer(7)])
         for name, wrong in (("b", cookie), ("a", b"x" * 24), (None, cookie)):
             status, entries, _ = book.discover(name, 2, wrong, 0.0)
             self.assertEqual((status, entries), (Status.INVALID_COOKIE, []))
@@ -187,6 +187,31 @@ class BookTests(SynchronousTestCase):
             self.assertEqual(len(book.discover("a", 0, b"", 0.0, layout)[1]), count)
         self.add(book, 1)
         self.assertIs(book.layoutOf(peer(1)), Layout.RFC)
+
+    def test_layouts(self) -> None:
+        """
+        A peer that registers the same addresses in several layouts has one
+        registration, and each asker is given the layout that it reads best.
+        """
+        book = self.book()
+        for layout in (Layout.RFC, Layout.SIGNED):
+            for sequence in (1, 2):
+                each = Place(peer(0), ADDRESSES, b"x" * 100, sequence, layout)
+                book.register(peer(0), "a", each, 0, 0.0)
+        self.assertEqual(len(book), 1)
+        for asker, expected in (
+            (Layout.OLD, Layout.RFC),
+            (Layout.SIGNED, Layout.SIGNED),
+            (Layout.RFC, Layout.RFC),
+            (None, Layout.RFC),
+        ):
+            (found,) = book.discover("a", 0, b"", 0.0, asker)[1]
+            self.assertEqual((found.place.layout, found.place.sequence), (expected, 2))
+        moved = Place(peer(0), (*ADDRESSES, *ADDRESSES), b"x", 3, Layout.SIGNED)
+        book.register(peer(0), "a", moved, 0, 0.0)
+        self.assertEqual(book.discover("a", 0, b"", 0.0, Layout.RFC)[1], [])
+        book.unregister(peer(0), "a")
+        self.assertEqual(book._size, 0)
 
     def test_perPeer(self) -> None:
         """

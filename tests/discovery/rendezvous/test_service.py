@@ -13,11 +13,13 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.discovery.rendezvous import recorded
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
 from twisted_libp2p.discovery.rendezvous.messages import (
     RENDEZVOUS,
     Kind,
+    Layout,
     Message,
     Place,
     Status,
@@ -195,7 +197,7 @@ class PointTests(NodesTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.peer = self.nodes.start()
+        self.peer = self.nodes.start(identity=recorded.IDENTITY)
         self.talk = self.open(self.peer)
 
     def open(self, node: Node) -> Talk:
@@ -292,6 +294,38 @@ class PointTests(NodesTestCase):
         self.nodes.result(self.rendezvous(other).advertise("a"))
         self.assertEqual(self.register(self.sealed(self.peer.identity)), Status.OK)
         self.assertIn(self.peer.peerID, self.find(other))
+
+    def test_go(self) -> None:
+        """
+        A peer on Waku's fork of go-libp2p-rendezvous finds the peers of this package by
+        records that it can read, and is found by them.
+        """
+        other = self.client()
+        self.nodes.result(self.rendezvous(other).advertise("interop"))
+        registered = self.ask(readMessage(recorded.REGISTER)).registerResponse
+        self.assertEqual((registered.status, registered.ttl), (Status.OK, 7200))
+        self.assertEqual(self.service.registrations, 2)
+        answer = self.ask(readMessage(recorded.DISCOVER)).discoverResponse
+        records = [each.signedPeerRecord for each in answer.registrations]
+        self.assertEqual(
+            [(each.peer, each.layout) for each in map(Place.fromBytes, records)],
+            [(each, Layout.SIGNED) for each in (other.peerID, self.peer.peerID)],
+        )
+        self.assertEqual(list(self.find(other, "interop")), [self.peer.peerID])
+
+    def test_unregistered(self) -> None:
+        """
+        A peer that has not registered gets the layout of the record that it has signed
+        for identify.
+        """
+        other = self.client()
+        self.nodes.result(self.rendezvous(other).advertise("a"))
+        for asRFC, layout in ((False, Layout.SIGNED), (True, Layout.RFC)):
+            record = PeerRecord(self.peer.peerID, 1 << 60 | asRFC, (ADDRESS,))
+            envelope = record.seal(self.peer.identity, asRFC)
+            self.point.peerstore.addRecord(self.peer.peerID, envelope)
+            (found,) = self.discover()
+            self.assertIs(Place.fromBytes(found).layout, layout)
 
     def test_flood(self) -> None:
         """

@@ -7,17 +7,17 @@ The book of a rendezvous point, without I/O: its registrations, and their limits
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted_libp2p.discovery.rendezvous.cookie import Cookies
 from twisted_libp2p.discovery.rendezvous.messages import Layout, Place, Status
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.pacing.allowance import Allowance
 
-__all__ = ["Book", "Entry", "PointLimits"]
+__all__ = ["Book", "Entry", "Found", "PointLimits"]
 
 #: Number of peers whose requests are counted.
 MAX_REMEMBERED: Final = 4096
@@ -57,25 +57,58 @@ class Entry:
     """
     A registration.
 
-    @ivar place: the addresses of the peer.
+    @ivar places: the addresses of the peer, once for each layout in which it has
+        registered them; the latest first.
     @ivar expires: the time of its end.
     @ivar number: its place in the order of registrations.
     """
 
-    place: Place
+    places: tuple[Place, ...]
     expires: float
     number: int
+
+    @property
+    def size(self) -> int:
+        """
+        The size of its records, in bytes.
+        """
+        return sum(map(_sizeOf, self.places))
+
+    def placeFor(self, layouts: Sequence[Layout]) -> Place | None:
+        """
+        Return the place in the first of some layouts that the peer has registered in.
+        """
+        for layout in layouts:
+            for each in self.places:
+                if each.layout is layout:
+                    return each
+        return None
+
+
+class Found(NamedTuple):
+    """
+    A registration for an asker.
+
+    @ivar namespace: its namespace.
+    @ivar place: the addresses of the peer, in the layout for the asker.
+    @ivar expires: the time of its end.
+    """
+
+    namespace: str
+    place: Place
+    expires: float
 
 
 _Key = tuple[str, PeerID]
 
-# The layouts that an asker can read, by its own.  For an asker of the old one all are
-# written in it.
-_READABLE: Final[Mapping[Layout | None, frozenset[Layout]]] = {
-    None: frozenset({Layout.RFC, Layout.SIGNED}),
-    Layout.RFC: frozenset({Layout.RFC}),
-    Layout.SIGNED: frozenset({Layout.RFC, Layout.SIGNED}),
-    Layout.OLD: frozenset(Layout),
+# The layouts that an asker is sent, by its own, the best first.  For an asker of the
+# old one all are written in it.  One of the signed one leaves out the records of the
+# RFC, or can read them.
+_READABLE: Final[Mapping[Layout | None, Sequence[Layout]]] = {
+    None: (Layout.RFC, Layout.SIGNED),
+    Layout.RFC: (Layout.RFC,),
+    Layout.SIGNED: (Layout.SIGNED, Layout.RFC),
+    Layout.OLD: tuple(Layout),
 }
 
 
@@ -133,7 +166,8 @@ class Book:
         self, peer: PeerID, namespace: str, place: Place, ttl: int, now: float
     ) -> tuple[Status, int]:
         """
-        Register a peer, or renew its registration.
+        Register a peer, or renew its registration: in one layout, beside the others in
+        which it has registered the same addresses.
 
         @param peer: the peer that asks, and that its record has to be about.
         @param ttl: the seconds that it asks for; 0 for the default.
@@ -149,18 +183,21 @@ class Book:
             return Status.INVALID_TTL, 0
         key = namespace, peer
         before = self._entries.get(key)
-        if before is not None and before.place.sequence > place.sequence:
+        places = () if before is None else before.places
+        if any(each.sequence > place.sequence for each in places):
             return Status.INVALID_SIGNED_PEER_RECORD, 0
         self.expire(now)
         if before is None and not self._makeRoom(peer):
             return Status.UNAVAILABLE, 0
         self._remove(key)
         self._number += 1
-        entry = self._entries[key] = Entry(place, now + ttl, self._number)
+        same = [each for each in places if _alike(each, place)]
+        entry = Entry((place, *same), now + ttl, self._number)
+        self._entries[key] = entry
         self._spaces.setdefault(namespace, OrderedDict())[key] = entry
         self._due = min(self._due, entry.expires)
         self._perPeer[peer] += 1
-        self._size += _sizeOf(place)
+        self._size += entry.size
         while self._size > limits.size:
             self._remove(next(iter(self._entries)))
         self._layouts[peer] = place.layout
@@ -202,7 +239,7 @@ class Book:
             del space[key]
             if not space:
                 del self._spaces[key[0]]
-            self._size -= _sizeOf(entry.place)
+            self._size -= entry.size
             self._perPeer[key[1]] -= 1
             if not self._perPeer[key[1]]:
                 del self._perPeer[key[1]]
@@ -226,7 +263,7 @@ class Book:
         cookie: bytes,
         now: float,
         layout: Layout | None = None,
-    ) -> tuple[Status, list[tuple[str, Entry]], bytes]:
+    ) -> tuple[Status, list[Found], bytes]:
         """
         Return the registrations of a namespace.
 
@@ -236,7 +273,7 @@ class Book:
         @param layout: the layout of the asker, if it is known: one of rust-libp2p reads
             an answer only if all of it is in its own; others are not given
             registrations without a signature.
-        @return: the status, the registrations with their namespaces, and the cookie.
+        @return: the status, the registrations, and the cookie.
         """
         after = 0
         if cookie:
@@ -248,21 +285,29 @@ class Book:
         count = min(limit or self._limits.answer, self._limits.answer)
         readable = _READABLE[layout]
         size = 0
-        found: list[tuple[str, Entry]] = []
+        found: list[Found] = []
         entries: Mapping[_Key, Entry] = self._entries
         if namespace is not None:
             entries = self._spaces.get(namespace, {})
         for (name, _), entry in entries.items():
             if entry.number <= after or entry.expires <= now:
                 continue
-            if entry.place.layout not in readable:
+            place = entry.placeFor(readable)
+            if place is None:
                 continue
-            size += _sizeOf(entry.place) + len(name.encode("utf-8")) + 32
+            size += _sizeOf(place) + len(name.encode("utf-8")) + 32
             if len(found) >= count or size > self._limits.answerSize:
                 break
-            found.append((name, entry))
+            found.append(Found(name, place, entry.expires))
             after = entry.number
         return Status.OK, found, self._cookies.make(namespace, after)
+
+
+def _alike(before: Place, place: Place) -> bool:
+    """
+    Return whether two places differ in their layouts only.
+    """
+    return before.layout is not place.layout and before.addresses == place.addresses
 
 
 def _sizeOf(place: Place) -> int:

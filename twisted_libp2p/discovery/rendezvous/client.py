@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.protocol import Protocol
 from zope.interface import implementer
 
@@ -73,6 +74,13 @@ MAX_TTL: Final = 259_200
 # The part of its time after which a registration is renewed.
 _RENEWAL: Final = 7 / 8
 
+# The seconds of a registration at old points: py-libp2p wants to be asked for them, and
+# the answer does not have to state them.
+_OLD_TTL: Final = 7200
+
+# The answers to a record in another layout: py-libp2p takes it for one of another peer.
+_UNREADABLE: Final = (Status.INVALID_SIGNED_PEER_RECORD, Status.NOT_AUTHORIZED)
+
 _Found = dict[PeerID, tuple[Multiaddr, ...]]
 
 
@@ -106,8 +114,8 @@ class RendezvousClient(MultiService):
         for each in self.namespaces:
             _encoded(each)
         self.points = [_point(each) for each in points]
-        # The layouts that the points have accepted.
-        self._layouts: dict[PeerID, Layout] = {}
+        # The layouts that the points have not refused.
+        self._layouts: dict[PeerID, tuple[Layout, ...]] = {}
 
     def attach(self, host: IHost) -> None:
         """
@@ -167,32 +175,41 @@ class RendezvousClient(MultiService):
         ttl: float | None,
     ) -> float:
         """
-        Register at one point: in its layout, or in one after the other if that is not
-        known.
+        Register at one point: in each signed layout that it accepts, since the peers
+        that ask there read one or the other; without a signature if it accepts none.
+
+        @return: the seconds of the registration.
         """
         # Below the numbers of identify, which are milliseconds: its records are newer.
         sequence = int(self._host.clock.seconds())
         point = connection.remotePeer
-        known = self._layouts.get(point)
-        layouts = list(Layout) if known is None else [known]
+        layouts = self._layouts.get(point, tuple(Layout))
+        accepted: list[float] = []
+        refused: set[Layout] = set()
         status = int(Status.UNAVAILABLE)
         for layout in layouts:
+            if accepted and layout is Layout.OLD:
+                break
             place = Place.make(self._host.identity, addresses, sequence, layout)
-            register = Message.Register(
-                ns=namespace, signedPeerRecord=place.toBytes(layout is Layout.OLD)
-            )
-            if ttl is not None:
-                register.ttl = int(ttl)
-            request = Message(type=Kind.REGISTER, register=register)
-            answer = await self._ask(connection, request, Kind.REGISTER_RESPONSE)
+            request = _registering(namespace, place, ttl)
+            try:
+                answer = await self._ask(connection, request, Kind.REGISTER_RESPONSE)
+            except (Libp2pError, ConnectionClosed):
+                # rust-libp2p gives no answer to a record that it cannot read.
+                if not accepted:
+                    raise
+                break
             status = answer.registerResponse.status
             if status == Status.OK:
-                self._layouts[point] = layout
-                # Old points do not state the time.
-                return float(answer.registerResponse.ttl or ttl or 7200)
-            if status != Status.INVALID_SIGNED_PEER_RECORD:
+                accepted.append(float(answer.registerResponse.ttl or ttl or _OLD_TTL))
+            elif status in _UNREADABLE:
+                refused.add(layout)
+            else:
                 break
-        raise RendezvousRefused(str(point), status, Status.nameOf(status))
+        if not accepted:
+            raise RendezvousRefused(str(point), status, Status.nameOf(status))
+        self._layouts[point] = tuple(each for each in layouts if each not in refused)
+        return min(accepted)
 
     def withdraw(self, namespace: str) -> Deferred[None]:
         """
@@ -347,6 +364,16 @@ class _Notice(Protocol):
         """
         self.transport.write(delimit(self._message.SerializeToString()))
         self.transport.loseConnection()
+
+
+def _registering(namespace: bytes, place: Place, ttl: float | None) -> Message:
+    old = place.layout is Layout.OLD
+    register = Message.Register(ns=namespace, signedPeerRecord=place.toBytes(old))
+    if ttl is not None:
+        register.ttl = int(ttl)
+    elif old:
+        register.ttl = _OLD_TTL
+    return Message(type=Kind.REGISTER, register=register)
 
 
 def _point(text: str | Multiaddr) -> Multiaddr:

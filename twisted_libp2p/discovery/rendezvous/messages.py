@@ -4,8 +4,9 @@
 The messages of rendezvous, without I/O.
 
 There are three layouts of a registration.  rust-libp2p has a signed record as in the
-text of the RFC, nim-libp2p one as all other protocols have it; and at the same place
-go-libp2p-rendezvous and py-libp2p have an id and addresses without a signature.
+text of the RFC, nim-libp2p and Waku's fork of go-libp2p-rendezvous one as all other
+protocols have it; and at the same place go-libp2p-rendezvous and py-libp2p have an id
+and addresses without a signature.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ __all__ = [
     "Place",
     "Registration",
     "Status",
+    "layoutOf",
+    "namespaceOf",
     "readMessage",
+    "registrationsIn",
 ]
 
 #: The protocol.
@@ -101,7 +105,8 @@ class Layout(Enum):
 
     #: A record with the type of the RFC's text: rust-libp2p.
     RFC = "rfc"
-    #: A record with the type of all other protocols: nim-libp2p.
+    #: A record with the type of all other protocols: nim-libp2p, Waku's fork of
+    #: go-libp2p-rendezvous.
     SIGNED = "signed"
     #: An id and addresses: go-libp2p-rendezvous and py-libp2p.
     OLD = "old"
@@ -160,9 +165,7 @@ class Place:
             raise InvalidRecord(str(error)) from None
         bare = dict.fromkeys(each.withoutPeer() for each in record.addresses)
         found = tuple(bare)[:MAX_ADDRESSES]
-        rfc = Envelope.fromBytes(data).payloadType == RFC_TYPE
-        layout = Layout.RFC if rfc else Layout.SIGNED
-        return cls(record.peerID, found, data, record.sequence, layout)
+        return cls(record.peerID, found, data, record.sequence, layoutOf(data))
 
     @classmethod
     def _fromOld(cls, data: bytes) -> Place:
@@ -206,6 +209,14 @@ class Registration:
     namespace: str
     place: Place
     ttl: int
+
+
+def layoutOf(envelope: bytes) -> Layout:
+    """
+    Return the layout of a signed record, whose signature has been verified.
+    """
+    rfc = Envelope.fromBytes(envelope).payloadType == RFC_TYPE
+    return Layout.RFC if rfc else Layout.SIGNED
 
 
 def readMessage(data: bytes) -> rendezvous_pb2.Message:

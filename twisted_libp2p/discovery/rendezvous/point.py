@@ -24,6 +24,7 @@ from twisted_libp2p.discovery.rendezvous.messages import (
     Message,
     Place,
     Status,
+    layoutOf,
     namespaceOf,
     readMessage,
 )
@@ -51,10 +52,6 @@ _AGENTS: Final = {
     "berty": Layout.OLD,
 }
 
-# The beginning of the agent of this package, whose clients try the layout of
-# rust-libp2p first, and read the other signed one too.
-_OURS: Final = "twisted_libp2p/"
-
 
 @implementer(IDrainable, IHostService)
 class RendezvousPoint(Service):
@@ -62,8 +59,9 @@ class RendezvousPoint(Service):
     Serves as a rendezvous point: C{node.add(RendezvousPoint())}.
 
     Registrations are in memory, and end with the process.  There are three layouts of
-    them, and rust-libp2p, go-libp2p-rendezvous and py-libp2p read their own only: they
-    get it, if they can be recognised by their own registration, or by their agent.
+    them, and most peers read their own only: they get it, if they can be recognised by
+    their own registration, by their agent, or by the record that they have signed for
+    identify.
     """
 
     name = "rendezvouspoint"
@@ -176,12 +174,12 @@ class RendezvousPoint(Service):
             )
             answer.status = status
             answer.cookie = cookie
-            for name, entry in found:
+            for each in found:
                 answer.registrations.append(
                     Message.Register(
-                        ns=name.encode("utf-8"),
-                        signedPeerRecord=entry.place.toBytes(old),
-                        ttl=max(1, int(entry.expires - now)),
+                        ns=each.namespace.encode("utf-8"),
+                        signedPeerRecord=each.place.toBytes(old),
+                        ttl=max(1, int(each.expires - now)),
                     )
                 )
         if answer.status != Status.OK:
@@ -190,15 +188,22 @@ class RendezvousPoint(Service):
 
     def _layoutOf(self, peer: PeerID) -> Layout | None:
         """
-        Return the layout that a peer reads; None if it reads all that are signed.
+        Return the layout that a peer reads: that of its own registration, or as its
+        agent shows, or that of the record that it has signed for identify.
+
+        @return: None if nothing shows it.
         """
-        info = self._host.peerstore.info(peer)
-        agent = "" if info is None else info.agent or ""
         registered = self._book.layoutOf(peer)
-        if registered is Layout.RFC and agent.startswith(_OURS):
-            return None
-        found = (each for name, each in _AGENTS.items() if agent.startswith(name))
-        return registered or next(found, None)
+        if registered is not None:
+            return registered
+        store = self._host.peerstore
+        info = store.info(peer)
+        agent = "" if info is None else info.agent or ""
+        for name, layout in _AGENTS.items():
+            if agent.startswith(name):
+                return layout
+        record = store.record(peer)
+        return None if record is None else layoutOf(record)
 
 
 class _Serving(MessageReceiver):
