@@ -7,6 +7,7 @@ Rendezvous points and clients of ours and of others.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -17,12 +18,79 @@ from tests.interop.process import ForeignPeer
 from twisted_libp2p.discovery.rendezvous.client import RendezvousClient
 from twisted_libp2p.discovery.rendezvous.point import RendezvousPoint
 from twisted_libp2p.errors import RendezvousRefused
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.identify import IdentifyService
 
+Line = dict[str, Any]
 Command = Callable[[str], list[str]]
 
 #: The namespace of the peers of others.
 NAMESPACE = "interop"
+
+
+Found = dict[str, list[str]]
+
+
+class GoPeer:
+    """
+    A point, or a client, on go-libp2p-rendezvous.
+
+    @ivar peerID: its peer id.
+    @ivar addresses: its addresses, without its id.
+    """
+
+    def __init__(self, peer: ForeignPeer, peerID: PeerID, addresses: list[str]) -> None:
+        self._peer = peer
+        self.peerID = peerID
+        self.addresses = addresses
+
+    async def ask(self, what: str) -> Line:
+        """
+        Let it ask its point, and return the answer.
+        """
+        self._peer.transport.write(f"{what} {NAMESPACE}\n".encode())
+        answer: Line = await self._peer.line(lambda line: "event" in line)
+        return answer
+
+    async def register(self) -> None:
+        """
+        Register.
+        """
+        assert await self.ask("register") == {"event": "registered", "ttl": 7200}
+
+    async def found(self) -> Found:
+        """
+        Return the peers that it finds, with their addresses.
+        """
+        answer = await self.ask("discover")
+        assert answer["event"] == "discovered", answer
+        found: Found = answer["peers"]
+        return found
+
+
+class OurPeer:
+    """
+    A client of ours.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self.peerID = node.peerID
+        self.addresses = [str(each.withoutPeer()) for each in node.addresses]
+        self._client = node.service(RendezvousClient)
+
+    async def register(self) -> None:
+        """
+        Register.
+        """
+        assert await self._client.advertise(NAMESPACE) == 7200 * 7 / 8
+
+    async def found(self) -> Found:
+        """
+        Return the peers that it finds, with their addresses.
+        """
+        found = await self._client.findPeers(NAMESPACE)
+        return {str(peer): [str(each) for each in places] for peer, places in found}
 
 
 class Cast:
@@ -51,10 +119,21 @@ class Cast:
 
         @return: the peer, and its address.
         """
-        peer = ForeignPeer.start(reactor, self._command("rust"), "listen", *arguments)
+        peer, hello = await self._start("rust", "listen", *arguments)
+        return peer, hello["addrs"][0]
+
+    async def go(self, *arguments: str) -> GoPeer:
+        """
+        Start a point, or a client, on go-libp2p-rendezvous.
+        """
+        peer, hello = await self._start("rendezvous", *arguments)
+        return GoPeer(peer, PeerID.of(hello["peer"]), hello["addrs"])
+
+    async def _start(self, name: str, *arguments: str) -> tuple[ForeignPeer, Line]:
+        peer = ForeignPeer.start(reactor, self._command(name), *arguments)
         self._foreign.append(peer)
         hello = await peer.line(lambda line: "addrs" in line and "event" not in line)
-        return peer, hello["addrs"][0]
+        return peer, hello
 
     async def stop(self) -> None:
         """
@@ -121,7 +200,80 @@ async def atRustPoint(cast: Cast) -> None:
     await near.connect(address)
 
 
-@pytest.mark.parametrize("scene", [atOurPoint, atRustPoint])
+class GoScene:
+    """
+    A point, a peer that registers, and one that looks for others: of ours, or of
+    go-libp2p-rendezvous.
+    """
+
+    def __init__(self, point: str, registrant: str, discoverer: str) -> None:
+        self._point = point
+        self._registrant = registrant
+        self._discoverer = discoverer
+        self.__name__ = f"{registrant}-at-{point}-found-by-{discoverer}"
+
+    async def __call__(self, cast: Cast) -> None:
+        """
+        Let the one find the other, and let both find each other.
+        """
+        ours: Node | None = None
+        if self._point == "go":
+            point = await cast.go("point")
+            address = f"{point.addresses[0]}/p2p/{point.peerID}"
+        else:
+            ours = await cast.node(RendezvousPoint())
+            address = str(ours.addresses[0])
+        registrant = await self._client(cast, self._registrant, address)
+        discoverer = await self._client(cast, self._discoverer, address)
+        if ours is not None and self._discoverer == "go":
+            # The point knows the layout of a peer that has not registered by identify.
+            (connection,) = ours.connections.to(discoverer.peerID)
+            await ours.service(IdentifyService).identified(connection)
+        assert await discoverer.found() == {}
+        await registrant.register()
+        expected = {str(registrant.peerID): registrant.addresses}
+        assert await discoverer.found() == expected
+        await discoverer.register()
+        assert (await discoverer.found()).items() >= expected.items()
+        assert str(discoverer.peerID) in await registrant.found()
+
+    async def _client(self, cast: Cast, side: str, point: str) -> GoPeer | OurPeer:
+        if side == "go":
+            return await cast.go("client", point)
+        return OurPeer(await cast.node(RendezvousClient([point])))
+
+
+SIDES = ("ours", "go")
+GO_SCENES = [GoScene(*each) for each in product(SIDES, SIDES, SIDES) if "ours" in each]
+
+
+async def allAtOurPoint(cast: Cast) -> None:
+    """
+    Peers on rust-libp2p and on go-libp2p-rendezvous find ours at our point, and ours
+    finds both; they do not find each other, whose records they cannot read.
+    """
+    point = await cast.node(RendezvousPoint())
+    address = str(point.addresses[0])
+    ours = OurPeer(await cast.node(RendezvousClient([address])))
+    await ours.register()
+    go = await cast.go("client", address)
+    await go.register()
+    rust, _ = await cast.foreign("--register", address)
+    await rust.event("registered")
+    assert point.service(RendezvousPoint).registrations == 3
+    found = await ours.found()
+    assert len(found) == 2
+    assert str(go.peerID) in found
+    assert set(await go.found()) == {str(ours.peerID), str(go.peerID)}
+    asker, _ = await cast.foreign("--discover", address)
+    discovered = (await asker.event("discovered"))["count"]
+    assert discovered == 2
+    names = {(await asker.event("found"))["peer"] for _ in range(discovered)}
+    assert str(ours.peerID) in names
+    assert str(go.peerID) not in names
+
+
+@pytest.mark.parametrize("scene", [atOurPoint, atRustPoint, allAtOurPoint, *GO_SCENES])
 @pytest_twisted.ensureDeferred
 async def test_rendezvous(
     command: Command, scene: Callable[[Cast], Awaitable[None]]

@@ -5,7 +5,7 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build browser go js machines pebble py rust
+    python -m tests.interop.peers.build browser go js machines pebble py rendezvous rust
 
 builds the named ones, or all, and prints the command that starts each.  A
 peer whose toolchain is missing is left out, and a line says why; that is a
@@ -152,6 +152,15 @@ class _Pebble(_GoPeer):
     name = "pebble"
 
 
+class _Rendezvous(_GoPeer):
+    """
+    The points and clients of go-libp2p-rendezvous: one binary, with packages of its
+    own, so that the peer on go-libp2p does not have them.
+    """
+
+    name = "rendezvous"
+
+
 class _JavaScriptPeer(_Peer):
     """
     The peer on js-libp2p: its sources beside the packages that they import.
@@ -295,7 +304,10 @@ PEERS: Mapping[str, _Peer] = {
 
 _ALL: Mapping[str, _Peer] = {
     **PEERS,
-    **{each.name: each for each in (_BrowserPage(), _Machines(), _Pebble())},
+    **{
+        each.name: each
+        for each in (_BrowserPage(), _Machines(), _Pebble(), _Rendezvous())
+    },
 }
 
 
