@@ -26,6 +26,8 @@ from tests.attacks.finding import Finding
 from tests.attacks.product import Product
 from tests.attacks.topics import KINDS, Topics
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.autotls import AutoTLS
+from twisted_libp2p.autotls.events import CertificateFailed
 from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.events import (
     ClosedConn,
@@ -206,6 +208,23 @@ class Victim:
             await node.stopService()
         return {"ok": True, "seconds": loop.seconds() - began, "error": ""}
 
+    async def certified(
+        self, directory: str, roots: str, folder: str
+    ) -> dict[str, Any]:
+        """
+        Let another node ask an authority for a certificate, and return why there is
+        none.
+        """
+        began = loop.seconds()
+        service = AutoTLS(folder, directory=directory, broker=directory, roots=roots)
+        node = Node(reactor, listen=["/ip4/127.0.0.1/tcp/0"], services=[service])
+        failing = node.events.next(CertificateFailed)
+        node.startService()
+        try:
+            return self._failed((await failing).reason, began)
+        finally:
+            await node.stopService()
+
     async def reach(self, peer: str) -> dict[str, Any]:
         """
         Connect to a peer, at the addresses that are known of it.
@@ -248,7 +267,7 @@ class Victim:
         )
         return peer
 
-    def _failed(self, error: Exception, began: float) -> dict[str, Any]:
+    def _failed(self, error: BaseException, began: float) -> dict[str, Any]:
         return {
             "ok": False,
             "seconds": loop.seconds() - began,
@@ -421,6 +440,7 @@ def main() -> None:
         victim.state,
         victim.dial,
         victim.proxied,
+        victim.certified,
         victim.reach,
         victim.crowd,
         victim.chosen,

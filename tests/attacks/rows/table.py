@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from tests.attacks.rows import (
+    authorities,
     connections,
     discovering,
     muxing,
@@ -344,6 +345,15 @@ ROWS = (
         " floods after each answer",
         proxies.answers,
         once=True,
+        others=NOBODY,
+    ),
+    Row(
+        "autotls.answers",
+        "the authority of AutoTLS answers with zeros, endless heads, bodies and chunks,"
+        " deep brackets, a redirect, and URLs of another server",
+        authorities.answers,
+        once=True,
+        long=50,
         others=NOBODY,
     ),
     Row(
