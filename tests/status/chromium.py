@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from tests.needs import skipWithout
 
-__all__ = ["Chromium", "findChromium"]
+__all__ = ["Chromium", "awaiting", "findChromium"]
 
 #: The browser asks nobody for anything, and resolves no name.
 _FLAGS = (
@@ -56,6 +56,25 @@ def findChromium() -> str:
         if path is not None:
             return path
     skipWithout("chromium", "Chromium is not installed: apt-get install chromium")
+
+
+def awaiting(condition: str) -> str:
+    """
+    Give a promise, as an expression, which waits until something is true of a page.
+    """
+    return f"""new Promise(resolve => {{
+        const look = () => {{
+            if (document.body && ({condition})) {{
+                watch.disconnect();
+                resolve(true);
+            }}
+        }};
+        const watch = new MutationObserver(look);
+        watch.observe(document, {{
+            subtree: true, childList: true, characterData: true, attributes: true,
+        }});
+        look();
+    }})"""
 
 
 class Chromium(ProcessProtocol):
@@ -159,22 +178,7 @@ class Chromium(ProcessProtocol):
         """
         Wait until something is true of the page, which has just changed.
         """
-        await self.evaluate(
-            f"""new Promise(resolve => {{
-                const look = () => {{
-                    if (document.body && ({condition})) {{
-                        watch.disconnect();
-                        resolve(true);
-                    }}
-                }};
-                const watch = new MutationObserver(look);
-                watch.observe(document, {{
-                    subtree: true, childList: true, characterData: true,
-                    attributes: true,
-                }});
-                look();
-            }})"""
-        )
+        await self.evaluate(awaiting(condition))
 
     async def screenshot(self) -> str:
         """
