@@ -90,6 +90,29 @@ class HandshakeTests(WrapperTestCase):
         self.assertEqual(self.transport.writes, [b"hello.", b"hello!"])
         self.assertEqual(self.transport.calls, ["abort"])
 
+    def test_agreedMuxerLost(self) -> None:
+        """
+        If the transport is lost as it takes that message, the handshake has failed, and
+        there is no application.
+        """
+        self.secured = replace(SECURED, muxer="/yamux/1.0.0")
+        self.begin()
+        self.patch(self.transport, "write", lambda _: self.lose(ConnectionLost()))
+        self.wrapper.dataReceived(b"hello?")
+        self.assertEqual(len(self.failures), 1)
+        self.assertIsNone(self.application.transport)
+
+    def test_agreedMuxerAnswered(self) -> None:
+        """
+        A transport may deliver the answer to that message while it takes it.
+        """
+        self.secured = replace(SECURED, muxer="/yamux/1.0.0")
+        self.begin()
+        answer = self.wrapper.dataReceived
+        self.patch(self.transport, "write", lambda _: answer(b"[two]"))
+        self.wrapper.dataReceived(b"hello?[one]")
+        self.assertEqual(self.application.received, [b"one", b"two"])
+
     def test_largeInTheBeginning(self) -> None:
         """
         The last message of the handshake stays in front, however much the

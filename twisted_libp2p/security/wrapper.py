@@ -176,16 +176,10 @@ class SecureTransport(LivingLayer):
                 self._log.failure("A handshake broke down.")
             self._refuse(machine, error.with_traceback(None))
             return
-        secured = machine.secured
-        client = self.factory.handshake.role is Role.CLIENT
-        if secured is not None and not (client and secured.muxer):
-            # The first bytes of a negotiator leave together with the last message.
-            self._ahead = answer
+        if machine.secured is not None:
+            self._secure(machine, machine.secured, answer)
         elif answer:
-            # See docs/internals.rst, "The last message of a handshake leaves first".
             self.below.writeNow(answer)
-        if secured is not None:
-            self._secure(machine, secured)
 
     def _refuse(self, machine: HandshakeMachine, error: Exception) -> None:
         """
@@ -202,20 +196,27 @@ class SecureTransport(LivingLayer):
             self._refusal = error
             self._hangUp(machine.farewell)
 
-    def _secure(self, machine: HandshakeMachine, secured: Secured) -> None:
+    def _secure(self, machine: HandshakeMachine, secured: Secured, last: bytes) -> None:
         """
-        Connect the wrapped protocol.
+        Send the last message of the handshake, and connect the wrapped protocol.
         """
-        channel = machine.channel
-        assert channel is not None
-        self._advance("secure")
-        self._machine = None
         self.secured = secured
-        self._channel = channel
+        channel = self._channel = machine.channel
+        assert channel is not None
         # A channel that announces ends may have been given trailing bytes already.
         if machine.trailing or channel.announces:
             self._held.append(machine.trailing)
         self._busy = True
+        if last and secured.muxer and self.factory.handshake.role is Role.CLIENT:
+            # See docs/internals.rst, "The last message of a handshake leaves first".
+            self.below.writeNow(last)
+            if self._channel is None:
+                return  # The transport was lost, and the handshake has failed.
+        else:
+            # The first bytes of a negotiator leave together with it.
+            self._ahead = last
+        self._advance("secure")
+        self._machine = None
         try:
             self.wrappedProtocol = self.factory.buildWrapped()
             if self.wrappedProtocol is None:
@@ -318,10 +319,8 @@ class SecureTransport(LivingLayer):
         channel = self._channel
         if channel is None:
             return
-        frames: list[bytes] = []
-        if self._ahead:
-            frames.append(self._ahead)
-            self._ahead = b""
+        frames = [self._ahead] if self._ahead else []
+        self._ahead = b""
         if self._pending:
             pending, self._pending = self._pending, []
             self._pendingSize = 0
