@@ -237,11 +237,10 @@ class TurnTests(LinkTestCase):
         self.nodes.settle()
         return counts
 
-    def checkTurns(self, size: int) -> None:
+    def checkTurns(self) -> None:
         """
         Others have their turn after some messages, and all messages come in order.
         """
-        self.send(size)
         counts = self.turns()
         steps = [after - before for before, after in pairwise(counts)]
         self.assertLessEqual(max(steps), 2 * MAX_TURN)
@@ -251,20 +250,42 @@ class TurnTests(LinkTestCase):
         """
         They are in one RPC.
         """
-        self.checkTurns(1000)
+        self.send(1000)
+        self.checkTurns()
 
     def test_manyRPCs(self) -> None:
         """
         Each is in an RPC of its own.
         """
-        self.checkTurns(1)
+        self.send(1)
+        self.checkTurns()
 
     def test_closed(self) -> None:
         """
-        None is lost if the peer closes its stream after them.
+        None is lost if the peer closes its stream after them, and others have their
+        turn all the same.
+        """
+        self.send(1000)
+        self.transport.loseConnection()
+        self.checkTurns()
+
+    def test_gone(self) -> None:
+        """
+        None is lost if the peer goes after them, whether it has closed its stream or
+        not.
+        """
+        self.send(10)
+        self.nodes.result(self.peer.node.stopService())
+        self.nodes.settle()
+        self.assertEqual([each.data for each in self.heard], self.sent)
+
+    def test_goneInOrder(self) -> None:
+        """
+        None is lost either if it has closed its stream before.
         """
         self.send(10)
         self.transport.loseConnection()
+        self.nodes.result(self.peer.node.stopService())
         self.nodes.settle()
         self.assertEqual([each.data for each in self.heard], self.sent)
 

@@ -185,6 +185,7 @@ class Engine:
             if self._host.connections.to(event.peer):
                 link.open()
             else:
+                link.finish()
                 self._drop(link)
 
     def _drop(self, link: Link) -> None:

@@ -252,6 +252,13 @@ class Link:
         """
         self._owner.linkReceived(self, rpc)
 
+    def finish(self) -> None:
+        """
+        Handle now what has come from the peer, since it has gone.
+        """
+        if self._inbound is not None:
+            self._inbound.finish()
+
     def later(self, call: Callable[[], None]) -> IDelayedCall:
         """
         Call something in the next turn of the reactor.

@@ -20,7 +20,12 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.errors import ErrorCode, InvalidInput, ProtocolViolation
+from twisted_libp2p.errors import (
+    ErrorCode,
+    InvalidInput,
+    ProtocolViolation,
+    StreamReset,
+)
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
@@ -196,7 +201,7 @@ class InboundStream(Protocol):
                     break
                 self._link.received(rpc)
                 room -= 1 + len(rpc.messages)
-                if room <= 0 and not last:
+                if room <= 0 and not (last or self._over):
                     self._pauseForTurn(self._link)
                     break
         except (InvalidInput, ProtocolViolation) as error:
@@ -262,24 +267,46 @@ class InboundStream(Protocol):
                 self.transport.resumeProducing()
                 self._read()
 
+    def finish(self) -> None:
+        """
+        Handle now the RPCs that have come, if they wait for their turn: the peer has
+        gone.
+        """
+        if self._stopWaiting():
+            self._read(last=True)
+
+    def _stopWaiting(self) -> bool:
+        """
+        Wait for no further turn.
+
+        @return: whether there was one to wait for.
+        """
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.cancel()
+        return rest is not None
+
     def end(self, code: int = ErrorCode.NONE) -> None:
         """
         Reset the stream.
         """
         self._over = True
+        self._stopWaiting()
         self.transport.abortConnection(code)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Report the end.  The last RPCs of a peer that has closed its stream are handled
-        before.
+        Report the end.  The last RPCs of a peer that has closed its stream, or has
+        gone, are handled before; after a reset no one wants them.
         """
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-        if reason.check(ConnectionDone):
+        if reason.check(StreamReset):
+            self._stopWaiting()
+        elif reason.check(ConnectionDone):
+            self._stopWaiting()
             self._paused = False
             self._read(last=True)
+        else:
+            self.finish()
         self._over = True
         if self._link is not None:
             self._link.departed(self)
