@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from twisted.internet.defer import CancelledError
+
 from tests.dht.case import PREFIX, DHTTestCase
 from twisted_libp2p.dht.batches import BATCH, PAUSE
 from twisted_libp2p.dht.messages import MessageType
@@ -15,6 +17,7 @@ from twisted_libp2p.dht.ownrecords import AT_ONCE
 from twisted_libp2p.dht.republishing import LOOK
 from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.errors import NotFound
+from twisted_libp2p.testing import MemoryNodes
 
 KEYS = [b"\x12\x20" + sha256(b"%d" % each).digest() for each in range(2 * BATCH + 10)]
 
@@ -64,6 +67,38 @@ class BatchesTests(DHTTestCase):
         self.assertEqual(self.successResultOf(announcing), len(KEYS))
         self.assertEqual(server.usage().refused, 0)
 
+    def test_cancelled(self) -> None:
+        """
+        Whoever gives up ends all of it, while keys are looked up, while they are sent,
+        and between two batches.
+        """
+        self.nodes = MemoryNodes(delay=0.01)
+        self.addCleanup(self.nodes.stop)
+        dht, _ = self.network(1)
+        sent = dht.usage().sent
+        seen: set[int] = set()
+        for steps in range(20):
+            announcing = dht.provideAll(KEYS)
+            before = sent[MessageType.ADD_PROVIDER]
+            self.nodes.advance(steps * 0.01)
+            announcing.cancel()
+            self.failureResultOf(announcing, CancelledError)
+            after = sent[MessageType.ADD_PROVIDER]
+            self.nodes.advance(3 * PAUSE)
+            self.assertEqual(sent[MessageType.ADD_PROVIDER], after)
+            seen.add(after - before)
+        self.assertEqual(seen, {0, BATCH})
+
+    def test_stopped(self) -> None:
+        """
+        A service that stops announces nothing more, and leaves no timer.
+        """
+        dht, _ = self.network(1)
+        announcing = dht.provideAll(KEYS)
+        self.nodes.settle()
+        self.nodes.stop()
+        self.failureResultOf(announcing, CancelledError)
+
     def test_nobody(self) -> None:
         """
         Without a server no key is announced now, and all are later.
@@ -81,6 +116,23 @@ class BatchesTests(DHTTestCase):
         dht, (server,) = self.network(1)
         self.patch(server.providers, "add", lambda *_: False)
         self.assertEqual(self.nodes.result(dht.provideAll(KEYS[:5])), 0)
+
+    def test_valuesStopped(self) -> None:
+        """
+        When the upkeep stops, no other value has its turn.
+        """
+        _, dht = self.chain(2)[0]
+        for each in range(AT_ONCE + 4):
+            self.nodes.result(dht.put(b"/v/%d" % each, b"value"))
+        put = dht._own._put
+        put._due.update(dict.fromkeys(put._due, 0.0))
+        put.stop()
+        before = dht.usage().sent[MessageType.FIND_NODE]
+        put._look()
+        self.assertEqual(dht.usage().sent[MessageType.FIND_NODE], before + AT_ONCE)
+        put.stop()
+        self.nodes.settle()
+        self.assertEqual(dht.usage().sent[MessageType.FIND_NODE], before + AT_ONCE)
 
     def test_values(self) -> None:
         """

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-from twisted.internet.defer import DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from twisted_libp2p.dht.gathering import allOf
 from twisted_libp2p.dht.keyspace import placeOf
 from twisted_libp2p.dht.operations import Operations
 from twisted_libp2p.dht.sweep import Placed, Sweep
@@ -86,11 +86,10 @@ class Batches:
             self._operations.own(key)
             for each in servers:
                 perServer.setdefault(each, []).append(key)
-        announcing = [
+        results = await allOf(
             self._operations.announce(server, *keys)
             for server, keys in perServer.items()
-        ]
-        results: Any = await DeferredList(announcing, consumeErrors=True)
+        )
         done: dict[bytes, None] = {}
         for keys, (success, _) in zip(perServer.values(), results, strict=True):
             if success:

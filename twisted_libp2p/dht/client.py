@@ -10,17 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import (
-    CancelledError,
-    Deferred,
-    DeferredSemaphore,
-    gatherResults,
-)
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_libp2p.connection.building import StreamFactory
+from twisted_libp2p.dht.gathering import fewAtATime
 from twisted_libp2p.dht.messages import MAX_ANSWER, Message, MessageType
 from twisted_libp2p.errors import ProtocolViolation, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
@@ -194,12 +190,10 @@ class Client:
         Send each message on a stream of its own.
         """
         reason.trap(_NotRead)
-        slots = DeferredSemaphore(STREAMS)
-        each = [slots.run(self._announce, peer, message) for message in messages]
-        announcing = gatherResults(each, consumeErrors=True)
-        return announcing.addCallbacks(
-            lambda _: None, lambda failed: failed.value.subFailure
+        announcing = fewAtATime(
+            STREAMS, lambda message: self._announce(peer, message), messages
         )
+        return announcing.addCallback(lambda _: None)
 
     def _announce(self, peer: PeerID, *messages: Message) -> Deferred[None]:
         """

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.dht.earlystores import Background, EarlyStores
+from twisted_libp2p.dht.gathering import allOf
 from twisted_libp2p.dht.lookup import Report
 from twisted_libp2p.dht.lookups import Lookups
 from twisted_libp2p.dht.messages import Message, MessageType, NamedPeer, Value
@@ -294,8 +295,7 @@ class Operations:
         """
         Store something at the nearest servers, all at once.
         """
-        storing = [store(each) for each in report.nearest]
-        results: Any = await DeferredList(storing, consumeErrors=True)
+        results = await allOf(store(each) for each in report.nearest)
         failures = [each for success, each in results if not success]
         count = len(results) - len(failures)
         return _stored(report, len(results), count, failures[0] if failures else None)

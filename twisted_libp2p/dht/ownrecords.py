@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, fail, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from twisted_libp2p.dht.batches import Batches
+from twisted_libp2p.dht.gathering import fewAtATime
 from twisted_libp2p.dht.operations import Operations, Stored
 from twisted_libp2p.dht.republishing import Republishing
 from twisted_libp2p.dht.values import ValueStore
@@ -23,6 +25,8 @@ __all__ = ["AT_ONCE", "OwnRecords"]
 
 #: The most values that are stored again at a time.
 AT_ONCE: Final = 16
+
+T = TypeVar("T")
 
 
 class OwnRecords:
@@ -51,6 +55,7 @@ class OwnRecords:
         self._batches = Batches(clock, operations, random)
         self._provided = Republishing(clock, self._announce)
         self._put = Republishing(clock, self._putDue)
+        self._announcing: set[Deferred[None]] = set()
 
     def start(self) -> None:
         """
@@ -65,6 +70,13 @@ class OwnRecords:
         """
         self._provided.stop()
         self._put.stop()
+
+    def cancel(self) -> None:
+        """
+        Cancel L{provideAll}.
+        """
+        for each in list(self._announcing):
+            each.cancel()
 
     def provide(self, key: bytes) -> Deferred[Stored]:
         """
@@ -89,6 +101,8 @@ class OwnRecords:
             stored.add(key)
 
         announcing = self._announce(due, self._provided.keys, took)
+        self._announcing.add(announcing)
+        announcing.addBoth(self._ended, announcing)
         return announcing.addCallback(lambda _: len(stored.intersection(due)))
 
     def unprovide(self, key: bytes) -> None:
@@ -112,6 +126,10 @@ class OwnRecords:
     ) -> Deferred[None]:
         return Deferred.fromCoroutine(self._batches.announce(due, keys, stored))
 
+    def _ended(self, result: T, announcing: Deferred[None]) -> T:
+        self._announcing.discard(announcing)
+        return result
+
     def _keep(self, stored: Stored, key: bytes) -> Stored:
         self._put.add(key)
         return stored
@@ -125,14 +143,15 @@ class OwnRecords:
         """
         Store values again, a few at a time.
         """
-        slots = DeferredSemaphore(AT_ONCE)
-        putting = [
-            slots.run(self._putAgain, key).addCallbacks(
-                lambda _, key: stored(key), lambda _: None, callbackArgs=(key,)
-            )
-            for key in due
-        ]
-        return gatherResults(putting).addCallback(lambda _: None)
+
+        def failed(reason: Failure) -> Failure | None:
+            return reason if reason.check(CancelledError) else None
+
+        def begin(key: bytes) -> Deferred[None]:
+            putting = self._putAgain(key)
+            return putting.addCallbacks(lambda _: stored(key), failed)
+
+        return fewAtATime(AT_ONCE, begin, due).addCallback(lambda _: None)
 
     def _putAgain(self, key: bytes) -> Deferred[Stored]:
         """

@@ -261,6 +261,7 @@ class KademliaDHT(Service):
         Serve no longer, end all lookups, and write the records into the database.
         """
         self.drain()
+        self._own.cancel()
         self._lookups.stop()
         self._network.stop()
         return None if self._persistence is None else self._persistence.stop()
