@@ -245,7 +245,7 @@ class LimitedTests(SynchronousTestCase):
         )
         self.nodes.settle()
         self.assertNoResult(waiting)
-        self.near.limited = False
+        self.near.limited, self.near.remoteAddress = False, None
         self.client.events.publish(replace(self.events[0], limited=False))
         self.nodes.settle()
         self.successResultOf(waiting)

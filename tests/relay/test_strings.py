@@ -77,7 +77,7 @@ class StringTests(ProgramTestCase):
 
     async def test_tool(self) -> None:
         """
-        A tool takes such an address.
+        A tool takes such an address, and says that there is no way around the relay.
         """
         place = await self.relay()
         listener = Node(reactor, listen=place)
@@ -87,5 +87,6 @@ class StringTests(ProgramTestCase):
         await held
         (address,) = map(str, listener.addresses)
         code, out, err = await self.execute("-m", "twisted_libp2p", "identify", address)
-        self.assertEqual((code, err), (0, ""), out)
+        self.assertEqual(code, 0, err)
+        self.assertIn("no direct connection\n", err)
         self.assertIn(str(listener.peerID), out)
