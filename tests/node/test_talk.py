@@ -6,16 +6,23 @@ Tests of streams for coroutines, between two nodes in memory.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionClosed
+from twisted.internet.error import ConnectionClosed, ConnectionDone
 from twisted.internet.protocol import Protocol
 
 from tests.node.memory import NodeTestCase
 from twisted_libp2p import Talk
-from twisted_libp2p.errors import ProtocolViolation, StreamReset, UnsupportedProtocol
+from twisted_libp2p.errors import (
+    ProtocolViolation,
+    StreamAborted,
+    StreamReset,
+    UnsupportedProtocol,
+)
+from twisted_libp2p.muxer.table import LINGER
 
 ID = "/talk/1.0.0"
 R = TypeVar("R")
@@ -53,7 +60,7 @@ class TalkTests(NodeTestCase):
         self.nodes.settle()
         return running
 
-    def played(self) -> tuple[Talk, Plain]:
+    def played(self, protocol: str = ID) -> tuple[Talk, Plain]:
         """
         Open a stream whose other side is played by the test.
         """
@@ -63,8 +70,8 @@ class TalkTests(NodeTestCase):
             served.append(Plain())
             return served[-1]
 
-        self.far.serve(ID, build)
-        opening = self.near.openStream(self.far.peerID, ID, Talk)
+        self.far.serve(protocol, build)
+        opening = self.near.openStream(self.far.peerID, protocol, Talk)
         self.nodes.settle()
         return self.successResultOf(opening), served[0]
 
@@ -152,6 +159,19 @@ class TalkTests(NodeTestCase):
         self.failureResultOf(self.run_(talk.readLine(9)), ProtocolViolation)
         self.assertEqual(self.successResultOf(self.run_(talk.read())), b"12345")
 
+    def test_bytes(self) -> None:
+        """
+        A line may come byte by byte.
+        """
+        talk, _ = self.played()
+        for line in (b"one", b"", b"three"):
+            reading = self.run_(talk.readLine(5))
+            for each in line:
+                talk.dataReceived(bytes((each,)))
+                self.assertNoResult(reading)
+            talk.dataReceived(b"\n")
+            self.assertEqual(self.successResultOf(reading), line)
+
     def test_reset(self) -> None:
         """
         A reset fails the waiting read and write, and all later ones.
@@ -204,6 +224,107 @@ class TalkTests(NodeTestCase):
         second = self.run_(talk.read())
         talk.dataReceived(b"y")
         self.assertEqual(self.successResultOf(second), b"y")
+
+    def test_notTaken(self) -> None:
+        """
+        A block whose last bytes the peer does not take fails after a while; one that is
+        cancelled at its end resets the stream.
+        """
+
+        async def use(talk: Talk) -> None:
+            async with talk:
+                talk.transport.write(bytes(1_000_000))
+
+        for cancel, error in ((False, StreamAborted), (True, CancelledError)):
+            talk, plain = self.played(f"/{cancel}/1.0.0")
+            plain.transport.pauseProducing()
+            using = self.run_(use(talk))
+            self.assertNoResult(using)
+            if cancel:
+                using.cancel()
+            else:
+                self.nodes.advance(LINGER)
+            self.nodes.settle()
+            self.failureResultOf(using, error)
+            self.assertTrue(plain.transport.disconnected)
+
+    def test_leftWriting(self) -> None:
+        """
+        A waiting write does not keep the stream of a finished block or function open
+        for a peer that reads nothing; nothing can be written after that.
+        """
+        writing: list[Deferred[None]] = []
+
+        async def write(talk: Talk) -> None:
+            while True:
+                await talk.write(bytes(1_000_000))
+
+        async def use(talk: Talk) -> None:
+            await talk.read()
+            writing.append(Deferred.fromCoroutine(write(talk)))
+
+        async def block(talk: Talk) -> None:
+            async with talk:
+                await use(talk)
+
+        self.far.serve("/used/1.0.0", use)
+        opening = self.near.openStream(self.far.peerID, "/used/1.0.0", Plain)
+        self.nodes.settle()
+        talk, plain = self.played()
+        using = self.run_(block(talk))
+        for each in (plain, self.successResultOf(opening)):
+            each.transport.pauseProducing()
+            each.transport.write(b"x")
+        self.nodes.settle()
+        self.nodes.advance(LINGER)
+        self.nodes.settle()
+        self.failureResultOf(using, StreamAborted)
+        self.assertEqual(len(writing), 2)
+        for waiting in writing:
+            self.failureResultOf(waiting, StreamAborted)
+
+    def test_ended(self) -> None:
+        """
+        Nothing can be written after the end of our half, or of the block.
+        """
+        talk, _ = self.played()
+        talk.end()
+        self.failureResultOf(self.run_(talk.write(b"x")), ConnectionDone)
+        late: list[Deferred[None]] = []
+
+        async def fail() -> None:
+            async with talk:
+                raise ZeroDivisionError
+
+        failing = Deferred.fromCoroutine(fail())
+        late.append(Deferred.fromCoroutine(talk.write(b"x")))
+        self.failureResultOf(failing, ZeroDivisionError)
+        self.failureResultOf(late[0], ConnectionDone)
+
+    def test_lostAgain(self) -> None:
+        """
+        The error of a lost stream keeps nothing of those who have met it.
+        """
+        talk, plain = self.played()
+        plain.transport.abortConnection()
+        self.nodes.settle()
+        frames = []
+        for _ in range(3):
+            error = self.failureResultOf(self.run_(talk.write(b"x"))).value
+            frames.append(len(traceback.extract_tb(error.__traceback__)))
+        self.assertEqual(len(set(frames)), 1)
+
+    def test_unwanted(self) -> None:
+        """
+        A read of many bytes that has ended lets the peer send no more than others do.
+        """
+        talk, plain = self.played()
+        reading = self.run_(talk.readExactly(1_000_000))
+        reading.cancel()
+        self.failureResultOf(reading, CancelledError)
+        plain.transport.write(bytes(1_000_000))
+        self.nodes.settle()
+        self.assertGreater(plain.transport.unsentSize, 0)
 
     def test_two(self) -> None:
         """

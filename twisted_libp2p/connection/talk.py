@@ -28,7 +28,12 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.errors import ErrorCode, Libp2pError, ProtocolViolation
+from twisted_libp2p.errors import (
+    ErrorCode,
+    Libp2pError,
+    ProtocolViolation,
+    untraced,
+)
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Stream
 from twisted_libp2p.logger import Logger
@@ -52,7 +57,7 @@ class _Draining:
     def __init__(self, transport: Stream) -> None:
         self._transport = transport
         self._paused = False
-        self.done: Deferred[None] = Deferred(lambda _: self._unregister())
+        self.done: Deferred[None] = Deferred(lambda _: self.unregister())
         transport.registerProducer(self, True)
         if not self._paused:
             self.resumeProducing()
@@ -67,7 +72,7 @@ class _Draining:
         """
         Report that the stream takes more.
         """
-        self._unregister()
+        self.unregister()
         if not self.done.called:
             self.done.callback(None)
 
@@ -77,7 +82,10 @@ class _Draining:
         """
         self._paused = True
 
-    def _unregister(self) -> None:
+    def unregister(self) -> None:
+        """
+        Let the stream end, whether it takes more or not.
+        """
         self._transport.unregisterProducer()
 
 
@@ -101,7 +109,7 @@ class Talk(Protocol):
         self._running: Deferred[None] | None = None
         self._unread = bytearray()
         self._wanted = 0
-        self._paused = self._ended = False
+        self._paused = self._ended = self._shut = False
         self._lost: BaseException | None = None
         self._reading: Deferred[None] | None = None
         self._draining: _Draining | None = None
@@ -147,10 +155,15 @@ class Talk(Protocol):
         @raise ConnectionClosed: the stream was lost.
         """
         limit = maximum + 1
-        await self._until(
-            lambda: len(self._unread) >= limit or b"\n" in self._unread, limit
-        )
-        size = self._unread.find(b"\n", 0, limit)
+        size, searched = -1, 0
+
+        def ready() -> bool:
+            nonlocal size, searched
+            size = self._unread.find(b"\n", searched, limit)
+            searched = len(self._unread)
+            return size >= 0 or searched >= limit
+
+        await self._until(ready, limit)
         if size >= 0:
             return self._take(size + 1)[:-1]
         if len(self._unread) > maximum:
@@ -181,9 +194,9 @@ class Talk(Protocol):
         """
         if self._reading is not None:
             raise RuntimeError("another coroutine reads from this stream already")
-        self._wanted = wanted
         while not (ready() or self._ended):
             self._checkLost()
+            self._wanted = wanted
             if self._paused:
                 self._paused = False
                 self.transport.resumeProducing()
@@ -192,6 +205,7 @@ class Talk(Protocol):
                 await self._reading
             finally:
                 self._reading = None
+                self._wanted = 0
 
     def _take(self, size: int) -> bytes:
         data = bytes(self._unread[:size])
@@ -209,11 +223,13 @@ class Talk(Protocol):
         """
         Write, and wait as long as too many written bytes wait for the peer.
 
-        @raise ConnectionClosed: the stream was lost.
+        @raise ConnectionClosed: the stream was lost, or our half has ended.
         """
         if self._draining is not None:
             raise RuntimeError("another coroutine writes to this stream already")
         self._checkLost()
+        if self._shut:
+            raise ConnectionDone("our half of the stream has ended")
         self.transport.write(data)
         if self.transport.unsentSize > HIGH_WATER:
             self._draining = draining = _Draining(self.transport)
@@ -224,12 +240,13 @@ class Talk(Protocol):
 
     def _checkLost(self) -> None:
         if self._lost is not None:
-            raise self._lost
+            raise untraced(self._lost)
 
     def end(self) -> None:
         """
         End our half, when all written bytes are sent; the peer's may go on.
         """
+        self._shut = True
         self.transport.loseWriteConnection()
 
     # A block, and a function
@@ -241,13 +258,27 @@ class Talk(Protocol):
         """
         Close the stream, and wait until all written bytes are sent; reset it after an
         error.
+
+        @raise ConnectionClosed: the stream is lost while written bytes wait.
         """
         if kind is not None:
+            self._shut = True
             self.transport.abortConnection()
         elif self._lost is None:
-            closed = self._closed = Deferred()
-            self.transport.loseConnection()
+            closed = Deferred(lambda _: self.transport.abortConnection())
+            self._closed = closed
+            self._close()
             await closed
+
+    def _close(self) -> None:
+        """
+        Close the stream.  A write that waits does not keep it open for a peer that
+        takes nothing.
+        """
+        self._shut = True
+        self.transport.loseConnection()
+        if self._draining is not None:
+            self._draining.unregister()
 
     def connectionMade(self) -> None:
         """
@@ -260,13 +291,14 @@ class Talk(Protocol):
 
     def _finished(self, _: object) -> None:
         self._running = None
-        self.transport.loseConnection()
+        self._close()
 
     def _failed(self, reason: Failure) -> None:
         """
         Reset the stream; log an error, unless the peer is at fault.
         """
         self._running = None
+        self._shut = True
         code = ErrorCode.NONE
         if reason.check(ProtocolViolation):
             code = ErrorCode.PROTOCOL_VIOLATION
@@ -316,7 +348,7 @@ class Talk(Protocol):
         if draining is not None and not draining.done.called:
             draining.done.errback(reason)
         if closed is not None and not closed.called:
-            closed.callback(None)
+            closed.callback(None if reason.check(ConnectionDone) else reason)
         if running is not None and not reason.check(ConnectionDone):
             running.cancel()
 

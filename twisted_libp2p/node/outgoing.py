@@ -331,9 +331,10 @@ class OutgoingNode:
         """
         Open a stream for a block of a coroutine: C{async with node.open(...) as talk}.
 
-        At the end of the block the stream is closed, and all written bytes are sent; it
-        is reset if the block raises, or is cancelled.  Arguments and errors are those
-        of L{openStream}.
+        At the end of the block the stream is closed, and all written bytes are sent; if
+        it is lost before that, the block raises C{ConnectionClosed}.  It is reset if
+        the block raises, or is cancelled.  Arguments and other errors are those of
+        L{openStream}.
         """
         async with await self.openStream(target, protocols, Talk, options) as talk:
             yield talk
