@@ -265,7 +265,9 @@ class Talk(Protocol):
             self._shut = True
             self.transport.abortConnection()
         elif self._lost is None:
-            closed = Deferred(lambda _: self.transport.abortConnection())
+            closed: Deferred[None] = Deferred(
+                lambda _: self.transport.abortConnection()
+            )
             self._closed = closed
             self._close()
             await closed
