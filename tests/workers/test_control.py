@@ -140,9 +140,10 @@ class ControlTests(SupervisorTestCase):
 
     def test_unknown(self) -> None:
         """
-        A ticket that was not made here is refused.
+        A ticket that was not made here is refused, without a look at the file.
         """
         one, _ = self.begin()
+        self.patch(self.book, "reload", self.fail)
         with capturedLogs():
             refusal = self.question(one, PEER, bytes(16))
         self.assertEqual(refusal, "the ticket is unknown here, or too old")

@@ -68,6 +68,12 @@ class Admission:
         self._invites.make(secret, self._seconds())
         return secret
 
+    def knows(self, secret: bytes) -> bool:
+        """
+        Check whether a secret is that of a ticket, which may be used or too old.
+        """
+        return secret in self._invites
+
     def admit(self, peer: PeerID, secret: bytes, name: str) -> str | None:
         """
         Check a secret, and put the peer on the list.

@@ -38,6 +38,12 @@ class Invites:
         """
         return sum(user is None for _, user in self._made.values())
 
+    def __contains__(self, secret: bytes) -> bool:
+        """
+        Check whether an invitation was made, and is kept still.
+        """
+        return sha256(secret).digest() in self._made
+
     def make(self, secret: bytes, now: float, lifetime: float = LIFETIME) -> None:
         """
         Make an invitation.

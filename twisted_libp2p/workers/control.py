@@ -107,13 +107,14 @@ class FleetControl:
         """
         Decide about a peer for a worker; let all of them know a peer that is paired.
         """
-        with suppress(ConfigurationError):
+        secret = bytes.fromhex(question["secret"])
+        if self._admission.knows(secret):
             # The user may have removed a peer; an error of the file is logged below.
-            self._admission.book.reload()
+            # A stranger cannot have the file read.
+            with suppress(ConfigurationError):
+                self._admission.book.reload()
         refusal = self._admission.admit(
-            PeerID.fromText(question["peer"]),
-            bytes.fromhex(question["secret"]),
-            question["name"],
+            PeerID.fromText(question["peer"]), secret, question["name"]
         )
         if refusal is None:
             for each in self._supervisor.workers:
