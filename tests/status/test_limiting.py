@@ -48,6 +48,31 @@ class LimitTests(SynchronousTestCase):
             counts.count(replace(EVENT, scope=str(number)))
         self.assertEqual(len(counts.lines()), MAX_LIMITS)
 
+    def test_peers(self) -> None:
+        """
+        The refusals of many peers are one line, and leave a place for other limits.
+        """
+        counts = RefusalCounts()
+        for number in range(2 * MAX_LIMITS):
+            peer = replace(
+                EVENT,
+                scope=f"inbound streams of peer {number}",
+                option="Limits.peer.inboundStreams",
+                kind=ScopeKind.PEER,
+                resource=Resource.STREAMS,
+                count=1,
+            )
+            counts.count(peer)
+        counts.count(EVENT)
+        self.assertEqual(
+            counts.lines(),
+            [
+                f"refused {2 * MAX_LIMITS} times by the limit on inbound streams of a"
+                " peer: see Limits.peer.inboundStreams",
+                f"refused 3 {LINE}",
+            ],
+        )
+
     def test_snapshot(self) -> None:
         """
         The page has the use of the limits, and the refusals.

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from twisted_libp2p.events import LimitReached
+from twisted_libp2p.interfaces import Direction, ScopeKind
 from twisted_libp2p.limits import UNLIMITED
 from twisted_libp2p.limits.usage import ScopeUsage, Snapshot
 
@@ -31,7 +32,7 @@ class RefusalCounts:
         """
         Count refusals.
         """
-        key = event.scope, event.option
+        key = _words(event), event.option
         if key in self._counts or len(self._counts) < MAX_LIMITS:
             self._counts[key] += event.count
 
@@ -43,6 +44,17 @@ class RefusalCounts:
             f"refused {count} times by the limit on {scope}: see {option}"
             for (scope, option), count in self._counts.most_common()
         ]
+
+
+def _words(event: LimitReached) -> str:
+    """
+    Describe a limit.  It is not named after a peer, a protocol or a network: there may
+    be any number of these, and peers choose them.
+    """
+    if event.kind in (ScopeKind.SYSTEM, ScopeKind.TRANSIENT):
+        return event.scope
+    inbound = "inbound " if event.direction is Direction.INBOUND else ""
+    return f"{inbound}{event.resource} of a {event.kind}"
 
 
 def limitLines(usage: Snapshot) -> list[str]:
