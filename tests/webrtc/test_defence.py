@@ -95,6 +95,23 @@ class HandshakeTests(SynchronousTestCase):
         self.assertIsInstance(mine.failures[0].value, PeerMismatch)
         self.assertIsNone(mine.session)
 
+    def test_listenerClosed(self) -> None:
+        """
+        If the listener is closed during a handshake, the peer is refused: its
+        certificate alone proves nothing.
+        """
+        pair = self.pair
+        how = pair.dialing.dial(pair.hashes)
+        pair.near.dial("192.0.2.2", 4002, pair.upgrades[0], web=how)
+        while not pair.far.lines:
+            self.clock.advance(0)
+            pair.deliver(pair.client)
+            pair.deliver(pair.server)
+        pair.far.stopAcceptingWeb()
+        self.assertRefused(HandshakeFailed)
+        (failure,) = pair.upgrades[1].failures
+        self.assertIn("no longer served here", str(failure.value))
+
     def test_halfOpen(self) -> None:
         """
         Half-open connections of a network are bounded, and end after a while; their
