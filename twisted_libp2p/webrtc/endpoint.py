@@ -119,6 +119,9 @@ class RtcEndpoint:
         made = WebCertificate(certificate, key)
         try:
             self._machines = self._make(made)
+        except ConfigurationError:
+            # It is a ValueError, and says it all.
+            raise
         except ValueError as error:
             raise ConfigurationError(f"WebRTC: {error}") from None
         self._hash = made.hash
