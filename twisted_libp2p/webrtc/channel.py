@@ -69,6 +69,7 @@ class Channel:
     @ivar code: the code of the peer's reset.
     @ivar open: whether the channel is open.
     @ivar more: whether there may be unread messages below.
+    @ivar waiting: how many have come since those below were read last.
     @ivar blocked: whether the session waits until it can write.
     """
 
@@ -87,6 +88,7 @@ class Channel:
         "ours",
         "receiving",
         "sending",
+        "waiting",
     )
 
     def __init__(self, below: Connection, number: int, id: int, ours: bool) -> None:
@@ -98,6 +100,7 @@ class Channel:
         self.code = 0
         self.open = True
         self.more = self.blocked = False
+        self.waiting = 0
         self._reader = MessageReader()
         self._data = bytearray()
         # Whether the session knows that there is something, and has read the end.
@@ -202,6 +205,7 @@ class Channel:
             if room <= 0:
                 return
             data, text = self._below.read(self.id, room)
+            self.waiting = 0
             if self.done:
                 # What the peer has sent before it knew of the end.
                 self.more = bool(data)

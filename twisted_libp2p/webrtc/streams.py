@@ -28,7 +28,7 @@ from twisted_libp2p.webrtc.channel import BUFFER, Channel
 from twisted_libp2p.webrtc.messages import Flag, MessageReader, encode
 from twisted_libp2p.webrtc.native import RtcEvent
 
-__all__ = ["CLOSE_WAIT", "MAX_NUMBER", "STALL_TIME", "RtcStreams"]
+__all__ = ["CLOSE_WAIT", "MAX_NUMBER", "MAX_WAITING", "STALL_TIME", "RtcStreams"]
 
 Event = tuple[object, ...]
 
@@ -40,6 +40,10 @@ CLOSE_WAIT = 10.0
 #: Seconds after which a stream is reset that is not read, and fills the window of all
 #: channels.
 STALL_TIME = 30.0
+
+#: The most messages of a connection that wait while their streams have no room: SCTP
+#: looks through those of a channel for each that comes.
+MAX_WAITING = 4096
 
 #: The largest number of a channel: some peers have 1024.
 MAX_NUMBER = 1023
@@ -85,6 +89,8 @@ class RtcStreams:
         self._closing: dict[int, float] = {}
         # Since when unread messages fill the buffers of streams, in this order.
         self._stalled: dict[int, float] = {}
+        # How many messages wait below.
+        self._waiting = 0
         self._now = 0.0
         # What has happened outside of poll.
         self._found: list[Event] = []
@@ -181,9 +187,7 @@ class RtcStreams:
         if channel is None:
             return
         if kind == RtcEvent.READABLE:
-            channel.more = True
-            if self.secured is not None:
-                self._pull(channel)
+            self._readable(channel)
         elif kind == RtcEvent.WRITABLE:
             if channel.blocked:
                 channel.blocked = False
@@ -191,8 +195,34 @@ class RtcStreams:
         elif kind == RtcEvent.CLOSED:
             self._closed(channel)
 
+    def _readable(self, channel: Channel) -> None:
+        """
+        Read a message, if there is room for it.  Too many that wait end the stream, or
+        the connection of a peer that has not proven who it is.
+        """
+        channel.more = True
+        channel.waiting += 1
+        self._waiting += 1
+        if self.secured is not None:
+            self._pull(channel)
+        if not channel.waiting or self._waiting <= MAX_WAITING:
+            return
+        if self.secured is None:
+            self._fail("the peer has sent too many messages before its proof")
+        else:
+            self._break(channel)
+
+    def _break(self, channel: Channel) -> None:
+        """
+        Reset a stream that is not read, and drop its messages.
+        """
+        self._report(channel, "broken")
+        self._pull(channel)
+
     def _pull(self, channel: Channel) -> None:
+        before = channel.waiting
         channel.pull(self._report)
+        self._waiting += channel.waiting - before
         if channel.more and channel.open:
             self._stalled.setdefault(channel.number, self._now)
         else:
@@ -224,7 +254,8 @@ class RtcStreams:
         halves have ended in order.  Otherwise the peer may still send: that is read and
         dropped, as it would fill the window of all channels.
         """
-        if not channel.done or channel.id not in self._byID:
+        if not channel.done or self._byID.get(channel.id) is not channel:
+            # A closed channel: another one may have its number.
             return
         if channel.ours and channel.ended:
             self._shut(channel)
@@ -247,6 +278,8 @@ class RtcStreams:
             del self._byID[channel.id]
         self._closing.pop(channel.number, None)
         self._stalled.pop(channel.number, None)
+        self._waiting -= channel.waiting
+        channel.waiting = 0
         channel.shut(self._report)
         self._forget(channel)
 
@@ -270,9 +303,7 @@ class RtcStreams:
                 break
             del self._stalled[number]
             if len(self._byID) > 1:
-                channel = self._channels[number]
-                self._report(channel, "broken")
-                self._pull(channel)
+                self._break(self._channels[number])
             else:
                 self._stalled[number] = now
 

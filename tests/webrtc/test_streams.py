@@ -1,0 +1,121 @@
+# Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
+
+"""
+Tests of the channels of one connection.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.webrtc.fake import FakeMachine
+from twisted_libp2p.identity import Identity
+from twisted_libp2p.interfaces import Handshake, LossCause, QuicEvent, Role, Secured
+from twisted_libp2p.security.noise.handshake import NoiseHandshake
+from twisted_libp2p.security.noise.payload import StaticKey
+from twisted_libp2p.webrtc.association import Association
+from twisted_libp2p.webrtc.channel import BUFFER
+from twisted_libp2p.webrtc.messages import PIECE, Flag, encode
+from twisted_libp2p.webrtc.native import RtcEvent
+from twisted_libp2p.webrtc.streams import CLOSE_WAIT, MAX_WAITING, RtcStreams
+
+#: A channel of the peer.
+ID = 2
+
+
+class StreamTests(SynchronousTestCase):
+    """
+    Channels are opened and closed by the peer.
+    """
+
+    def setUp(self) -> None:
+        identity = Identity.generate()
+        self.machine = FakeMachine()
+        handshake = Handshake(identity, Role.SERVER, None, (), lambda reason: None)
+        self.streams = RtcStreams(
+            Association(self.machine, b"", "192.0.2.7", 5, 0.0),
+            NoiseHandshake(handshake, StaticKey.sign(identity)),
+            (),
+        )
+        self.streams.secured = Secured("/noise", identity.peerID, identity.publicKey)
+
+    def happen(self, now: float, *events: tuple[object, ...]) -> list[object]:
+        """
+        Let something happen.
+
+        @return: the kinds and numbers of the events for the session.
+        """
+        self.machine.events += events
+        _, found, _, _ = self.streams.poll(0, now)
+        return [each[:2] for each in found]
+
+    def test_numberAgain(self) -> None:
+        """
+        A peer may use the number of a closed channel again while the bytes of that
+        are not read: the end of the first stream closes nothing of the second.
+        """
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        self.machine.unread[ID] += encode(b"unread", Flag.FIN)
+        self.happen(1.0, (RtcEvent.READABLE, ID), (RtcEvent.CLOSED, ID))
+        self.assertEqual(
+            self.happen(2.0, (RtcEvent.OPENED, ID)), [(QuicEvent.OPENED, 2)]
+        )
+        self.streams.reset(0, 1, 0)
+        self.streams.stop(0, 1, 0)
+        self.assertEqual(self.happen(3.0 + CLOSE_WAIT), [])
+        self.assertEqual(self.machine.shutChannels, [])
+        self.machine.unread[ID] += encode(b"second")
+        self.happen(20.0, (RtcEvent.READABLE, ID))
+        self.assertEqual(self.streams.read(0, 2, 9), (b"second", None))
+
+    def come(self, channel: int, *messages: bytes) -> list[object]:
+        """
+        Let messages come.
+        """
+        self.machine.unread[channel] += messages
+        return self.happen(1.0, *[(RtcEvent.READABLE, channel)] * len(messages))
+
+    def fill(self) -> None:
+        """
+        Fill the buffer of the first channel.
+        """
+        full = b"".join(encode(bytes(PIECE)))
+        self.machine.unread[ID] += [full] * (BUFFER // PIECE + 1)
+        self.happen(1.0, (RtcEvent.READABLE, ID))
+
+    def test_waiting(self) -> None:
+        """
+        A stream without room is reset when too many messages wait for it, and these
+        are dropped; the others of the connection go on.
+        """
+        self.happen(1.0, (RtcEvent.OPENED, ID), (RtcEvent.OPENED, 4))
+        self.fill()
+        self.assertEqual(self.come(ID, *[b"\0"] * MAX_WAITING), [])
+        self.assertEqual(self.come(ID, b"\0"), [(QuicEvent.RESET, 1)])
+        self.assertEqual(self.machine.unread[ID], [])
+        for _ in range(MAX_WAITING + 1):
+            self.come(4, *encode(b"x"))
+        size = MAX_WAITING + 1
+        self.assertEqual(self.streams.read(0, 2, BUFFER), (b"x" * size, None))
+
+    def test_waitingRead(self) -> None:
+        """
+        Messages that have been read wait no longer, however many they are.
+        """
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        for _ in range(3):
+            self.fill()
+            self.assertEqual(self.come(ID, *[b"\0"] * MAX_WAITING), [])
+            self.streams.read(0, 1, 2 * BUFFER)
+        self.happen(1.0, (RtcEvent.CLOSED, ID))
+        self.assertEqual(self.streams._waiting, 0)
+
+    def test_waitingUnproven(self) -> None:
+        """
+        A peer that has not proven who it is loses its connection by as many messages.
+        """
+        self.streams.secured = None
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        self.assertEqual(self.come(ID, *[b"\0"] * MAX_WAITING), [])
+        self.assertEqual(self.come(ID, b"\0"), [(QuicEvent.LOST, LossCause.TRANSPORT)])
+        self.assertTrue(self.machine.over)
