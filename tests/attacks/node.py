@@ -52,6 +52,7 @@ loop: Any = reactor
 #: The address of QUIC, after that of the host.
 QUIC = "/udp/0/quic-v1"
 WEB = f"{QUIC}/webtransport"
+RTC = "/udp/0/webrtc-direct"
 
 
 class Word(Protocol):
@@ -110,7 +111,7 @@ class Victim:
         self._node = Node(
             reactor,
             listen=[
-                f"/ip4/{host}{each if each in (QUIC, WEB) else f'/tcp/0{each}'}"
+                f"/ip4/{host}{each if each in (QUIC, WEB, RTC) else f'/tcp/0{each}'}"
                 for each in kinds
             ],
             network=network,
@@ -391,6 +392,7 @@ def main() -> None:
     parser.add_argument("--peerstore")
     parser.add_argument("--quic", action="store_true", help="listen by QUIC too")
     parser.add_argument("--web", action="store_true", help="listen by WebTransport")
+    parser.add_argument("--rtc", action="store_true", help="listen by WebRTC-direct")
     parser.add_argument("--backend", help="the backend of QUIC")
     parser.add_argument(
         "--tickets", action="store_true", help="resume sessions of QUIC"
@@ -415,6 +417,8 @@ def main() -> None:
         if options.web
         else ("", QUIC)
         if options.quic
+        else ("", RTC)
+        if options.rtc
         else ("/ws",)
         if options.ws
         else ("", "/ws")

@@ -32,6 +32,7 @@ from tests.attacks.rows.reachtable import REACH_ROWS
 from tests.attacks.rows.relaytable import RELAY_ROWS
 from tests.attacks.rows.routingtable import DHT_ROWS
 from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
+from tests.attacks.rows.webrtc import WEBRTC_ROWS
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
 
@@ -382,4 +383,5 @@ ROWS = (
     *MEETING_ROWS,
     *PUBSUB_ROWS,
     *PRODUCT_ROWS,
+    *WEBRTC_ROWS,
 )
