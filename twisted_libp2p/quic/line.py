@@ -463,7 +463,7 @@ class QuicLine:
         if not self.dialed and hub.accept is None and hub.acceptWeb is not None:
             raise HandshakeFailed(SECURITY, "only browsers are served here")
         if self.endpoint.alpn(self.handle) in PROVEN_INSIDE:
-            raise HandshakeFailed(SECURITY, "no longer served here")
+            raise HandshakeFailed(SECURITY, "browsers are no longer served here")
         # Not only in the handshake: a resumed session has none.
         key = hub.judge.key(certificate)
         peer = PeerID.fromKey(key)
