@@ -178,14 +178,14 @@ class Engine:
 
     def closed(self, event: ClosedConn) -> None:
         """
-        Forget a peer without connections, or open our stream on another connection.
+        Open our stream on another connection of the peer.  If there is none, forget
+        the peer, now or after its last RPCs.
         """
         link = self.links.get(event.peer.toBytes())
         if link is not None:
             if self._host.connections.to(event.peer):
                 link.open()
-            else:
-                link.finish()
+            elif not link.reading:
                 self._drop(link)
 
     def _drop(self, link: Link) -> None:
@@ -213,9 +213,14 @@ class Engine:
 
     def linkSilenced(self, link: Link) -> None:
         """
-        Forget what the peer has said: its stream has ended.
+        Forget what the peer has said: its stream has ended.  After its last connection
+        forget the peer.
         """
         self.apply(self.router.silenced(link.key))
+        if self.links.get(link.key) is link and not self._host.connections.to(
+            link.peer
+        ):
+            self._drop(link)
 
     def linkReceived(self, link: Link, rpc: RPC) -> None:
         """

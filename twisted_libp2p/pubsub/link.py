@@ -252,12 +252,12 @@ class Link:
         """
         self._owner.linkReceived(self, rpc)
 
-    def finish(self) -> None:
+    @property
+    def reading(self) -> bool:
         """
-        Handle now what has come from the peer, since it has gone.
+        Whether RPCs of the peer wait for the next turn of the reactor.
         """
-        if self._inbound is not None:
-            self._inbound.finish()
+        return self._inbound is not None and self._inbound.waiting
 
     def later(self, call: Callable[[], None]) -> IDelayedCall:
         """

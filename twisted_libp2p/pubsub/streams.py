@@ -148,6 +148,7 @@ class InboundStream(Protocol):
     _reading = False
     _paused = False
     _over = False
+    _lost = False
     _empty = 0
     _rest: IDelayedCall | None = None
 
@@ -183,12 +184,10 @@ class InboundStream(Protocol):
             self._frames.feed(data)
             self._read()
 
-    def _read(self, last: bool = False) -> None:
+    def _read(self) -> None:
         """
         Handle the RPCs that have come.  After some messages it goes on in the next turn
         of the reactor: each message may have a signature to be verified.
-
-        @param last: whether all are handled now.
         """
         if self._reading or self._rest is not None:
             return
@@ -201,7 +200,7 @@ class InboundStream(Protocol):
                     break
                 self._link.received(rpc)
                 room -= 1 + len(rpc.messages)
-                if room <= 0 and not (last or self._over):
+                if room <= 0 and not self._over:
                     self._pauseForTurn(self._link)
                     break
         except (InvalidInput, ProtocolViolation) as error:
@@ -229,14 +228,24 @@ class InboundStream(Protocol):
 
     def _pauseForTurn(self, link: Link) -> None:
         self._rest = link.later(self._readOn)
-        if not self._paused:
+        if not (self._paused or self._lost):
             self.transport.pauseProducing()
 
     def _readOn(self) -> None:
         self._rest = None
         if not (self._paused or self._over):
-            self.transport.resumeProducing()
+            if not self._lost:
+                self.transport.resumeProducing()
             self._read()
+        if self._lost and self._rest is None:
+            self._depart()
+
+    @property
+    def waiting(self) -> bool:
+        """
+        Whether RPCs wait for the next turn of the reactor.
+        """
+        return self._rest is not None
 
     def _skip(self) -> None:
         """
@@ -254,7 +263,7 @@ class InboundStream(Protocol):
         """
         if not self._paused:
             self._paused = True
-            if self._rest is None:
+            if self._rest is None and not self._lost:
                 self.transport.pauseProducing()
 
     def resume(self) -> None:
@@ -267,46 +276,32 @@ class InboundStream(Protocol):
                 self.transport.resumeProducing()
                 self._read()
 
-    def finish(self) -> None:
-        """
-        Handle now the RPCs that have come, if they wait for their turn: the peer has
-        gone.
-        """
-        if self._stopWaiting():
-            self._read(last=True)
-
-    def _stopWaiting(self) -> bool:
-        """
-        Wait for no further turn.
-
-        @return: whether there was one to wait for.
-        """
-        rest, self._rest = self._rest, None
-        if rest is not None:
-            rest.cancel()
-        return rest is not None
-
     def end(self, code: int = ErrorCode.NONE) -> None:
         """
         Reset the stream.
         """
         self._over = True
-        self._stopWaiting()
-        self.transport.abortConnection(code)
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        if not self._lost:
+            self.transport.abortConnection(code)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Report the end.  The last RPCs of a peer that has closed its stream, or has
-        gone, are handled before; after a reset no one wants them.
+        Report the end, after the last RPCs: those that wait for their turn get it
+        unless the peer has reset the stream.
         """
-        if reason.check(StreamReset):
-            self._stopWaiting()
-        elif reason.check(ConnectionDone):
-            self._stopWaiting()
+        self._lost = True
+        if reason.check(ConnectionDone):
             self._paused = False
-            self._read(last=True)
-        else:
-            self.finish()
+            self._read()
+        elif self._paused or reason.check(StreamReset):
+            self.end()
+        if self._rest is None:
+            self._depart()
+
+    def _depart(self) -> None:
         self._over = True
         if self._link is not None:
             self._link.departed(self)
