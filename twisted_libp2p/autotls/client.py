@@ -26,6 +26,7 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
 from twisted_libp2p import __version__
+from twisted_libp2p.autotls.abrupt import AbruptEndpoint
 from twisted_libp2p.autotls.messages import MAX_ANSWER, Answer
 from twisted_libp2p.errors import NoCertificate
 from twisted_libp2p.pacing import addTimeout
@@ -56,7 +57,7 @@ class _Endpoints:
         host = uri.host.decode("ascii")
         server = NamedServer(self._trust, host)
         endpoint = HostnameEndpoint(self._reactor, host, uri.port)
-        return GuardedEndpoint(wrapClientTLS(server, endpoint))
+        return GuardedEndpoint(AbruptEndpoint(wrapClientTLS(server, endpoint)))
 
 
 def makeAgent(reactor: Any, roots: str | os.PathLike[str] | None) -> IAgent:

@@ -27,24 +27,49 @@ SOON = 20.0
 #: The maximum number of bytes that a server sends.
 FLOOD = 256 << 20
 
+#: The maximum number of bytes that the node may take: those of the buffers of both
+#: kernels.
+TAKEN = 32 << 20
+
 _OK = b"HTTP/1.1 200 OK\r\nReplay-Nonce: n\r\n"
 
 
-def _play(
-    listener: socket.socket, context: ssl.SSLContext, first: bytes, again: bytes
-) -> None:
+class _Server(Thread):
     """
-    Answer one client, until it hangs up.
+    Answers one client, until it hangs up.
+
+    @ivar sent: the number of bytes that it has sent again and again.
     """
-    client, _ = listener.accept()
-    with contextlib.suppress(OSError), context.wrap_socket(client, True) as secure:
-        secure.recv(65536)
-        secure.sendall(first)
-        sent = 0
-        while again and sent < FLOOD:
-            secure.sendall(again)
-            sent += len(again)
-        secure.recv(65536)
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        context: ssl.SSLContext,
+        first: bytes,
+        again: bytes,
+    ) -> None:
+        super().__init__(daemon=True)
+        self._listener = listener
+        self._context = context
+        self._first = first
+        self._again = again
+        self.sent = 0
+
+    def run(self) -> None:
+        """
+        Serve the client.
+        """
+        client, _ = self._listener.accept()
+        with (
+            contextlib.suppress(OSError),
+            self._context.wrap_socket(client, True) as secure,
+        ):
+            secure.recv(65536)
+            secure.sendall(self._first)
+            while self._again and self.sent < FLOOD:
+                secure.sendall(self._again)
+                self.sent += len(self._again)
+            secure.recv(65536)
 
 
 def _wrong(elsewhere: str) -> list[tuple[str, bytes, bytes]]:
@@ -93,14 +118,15 @@ def answers(arena: Arena) -> None:
         wrong = _wrong(elsewhere)
         for name, first, again in wrong:
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                playing = Thread(
-                    target=_play, args=(listener, context, first, again), daemon=True
-                )
-                playing.start()
+                server = _Server(listener, context, first, again)
+                server.start()
                 url = f"https://127.0.0.1:{listener.getsockname()[1]}/dir"
                 answer = arena.target.ask(
                     "certified", url, str(authority.roots), folder
                 )
+            server.join(SOON)
+            arena.expect(f"{name}: hung up", not server.is_alive())
+            arena.expect(f"{name}: not taken", server.sent < TAKEN, server.sent)
             arena.expect(f"{name}: typed", "NoCertificate" in answer["error"], answer)
             arena.expect(f"{name}: soon", answer["seconds"] < SOON, answer)
             slowest = max(slowest, answer["seconds"])
