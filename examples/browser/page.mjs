@@ -1,16 +1,10 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
-// A page that is a libp2p peer: it dials a node over WebTransport or WebSocket, pings it,
+// A page that is a libp2p peer: it dials a node over WebTransport, WebRTC or WebSocket, pings it,
 // and fetches a page from its web server. The address may also come after the # of the page's own.
-import { identify } from '@libp2p/identify'
-import { noise } from '@libp2p/noise'
-import { ping } from '@libp2p/ping'
-import { webSockets } from '@libp2p/websockets'
-import { webTransport } from '@libp2p/webtransport'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p } from 'libp2p'
 import { fetchOver } from './http.mjs'
+import { makeNode } from './peer.mjs'
 
 const CONNECT_LIMIT = 20_000
 const FETCH_LIMIT = 20_000
@@ -21,19 +15,6 @@ const $ = id => document.getElementById(id)
 function say (element, kind, text) {
   element.className = `state ${kind}`
   element.textContent = text
-}
-
-/** Make the peer of this page, which listens nowhere. */
-function makeNode () {
-  return createLibp2p({
-    transports: [webTransport(), webSockets()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    services: { identify: identify(), ping: ping() },
-    // In a browser the package would refuse addresses of the own network, and
-    // WebSockets without TLS.
-    connectionGater: { denyDialMultiaddr: () => false }
-  })
 }
 
 const node = await makeNode()
@@ -49,6 +30,7 @@ node.addEventListener('peer:identify', evt => {
 function carrier (address) {
   const names = address.getComponents().map(part => part.name)
   if (names.includes('webtransport')) return 'WebTransport'
+  if (names.includes('webrtc-direct')) return 'WebRTC'
   return names.includes('tls') || names.includes('wss') ? 'a secure WebSocket' : 'WebSocket'
 }
 

@@ -14,6 +14,10 @@ file of a certificate that the browser trusts, the node can be dialed by C{/tls/
 Over WebTransport, which needs no certificate of yours:
 
     python serve.py /ip4/127.0.0.1/udp/4001/quic-v1/webtransport
+
+The same over WebRTC:
+
+    python serve.py /ip4/127.0.0.1/udp/4001/webrtc-direct
 """
 
 import sys
@@ -43,7 +47,12 @@ by which your page has dialed.</p>
 async def main(reactor, listen="/ip4/127.0.0.1/tcp/4001/ws", certificate=None):
     if not (HERE / "build" / "page.js").exists():
         raise SystemExit("build the page first: npm ci && npm run build")
-    transports = ["quic", "ws", SecureWebSockets(certificate=certificate)]
+    transports = [
+        "quic",
+        "webrtc-direct",
+        "ws",
+        SecureWebSockets(certificate=certificate),
+    ]
     node = Node(reactor, listen=[listen], transports=transports)
     site = Resource()
     site.putChild(b"", Data(HELLO, "text/html"))

@@ -21,9 +21,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet import reactor
 
+from tests.needs import skipWithout
 from tests.processes import ROOT, Program
-from tests.status.chromium import Chromium, findChromium
+from tests.status.chromium import LOOPBACK, Chromium, findChromium
 from tests.transport.websocket.authority import Authority
+from twisted_libp2p.webrtc.native import installed
 
 Command = Callable[[str], list[str]]
 
@@ -147,15 +149,21 @@ async def test_page(command: Command, tmp_path: Path, kind: str) -> None:
         assert files == [origin, f"{origin}page.css", f"{origin}page.js"]
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("quic-v1/webtransport", "WebTransport"), ("webrtc-direct", "WebRTC")],
+)
 @pytest_twisted.ensureDeferred
-async def test_webTransport(command: Command, tmp_path: Path) -> None:
+async def test_certhash(command: Command, tmp_path: Path, path: str, name: str) -> None:
     """
-    The page dials a node over WebTransport, by the hash of its certificate.  On one
-    connection it pings, and fetches a page; and the node asks it who it is.
+    The page dials a node by the hash of its certificate.  On one connection it pings,
+    and fetches a page; and the node asks it who it is.
     """
-    arguments = ["/ip4/127.0.0.1/udp/0/quic-v1/webtransport"]
-    async with opened(command("browser"), tmp_path, arguments, []) as (browser, url):
-        await browser.until(f"{text('state')} === 'Connected by WebTransport.'")
+    if name == "WebRTC" and not installed():
+        skipWithout("native", "twisted-libp2p-native is not installed: make native")
+    arguments, flags = [f"/ip4/127.0.0.1/udp/0/{path}"], [LOOPBACK]
+    async with opened(command("browser"), tmp_path, arguments, flags) as (browser, url):
+        await browser.until(f"{text('state')} === 'Connected by {name}.'")
         assert await browser.evaluate(text("peer")) == url.rpartition("/")[2]
         await browser.until(f"{text('agent')}.startsWith('twisted_libp2p/')")
         await browser.evaluate("document.getElementById('ping').click()")

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from tests.needs import skipWithout
 
-__all__ = ["Chromium", "awaiting", "findChromium"]
+__all__ = ["LOOPBACK", "Chromium", "awaiting", "findChromium"]
 
 #: The browser asks nobody for anything, and resolves no name.
 _FLAGS = (
@@ -41,6 +41,10 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
+
+#: A flag for WebRTC: without it the browser has no address on a host that has no
+#: network.
+LOOPBACK = "--allow-loopback-in-peer-connection"
 
 # Of the pipes of the DevTools protocol, where the browser reads and writes.
 _COMMANDS, _ANSWERS = 3, 4

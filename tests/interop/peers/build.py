@@ -191,13 +191,17 @@ class _JavaScriptPeer(_Peer):
 
 class _BrowserPage(_JavaScriptPeer):
     """
-    The page of C{examples/browser}, whose peer is js-libp2p in a browser.  The command
-    serves it.
+    The page of C{examples/browser}, whose peer is js-libp2p in a browser, and beside it
+    a page for what tests do with this peer.  The command serves them.
     """
 
     name = "browser"
-    patterns = ("*.html", "*.css", "*.py", *_JavaScriptPeer.patterns)
+    patterns = (".npmrc", "*.html", "*.css", "*.py", *_JavaScriptPeer.patterns)
     folder = SOURCES.parents[2] / "examples"
+
+    def sources(self) -> list[Path]:
+        tasks = (SOURCES / self.name).glob("tasks.*")
+        return [*super().sources(), *sorted(tasks)]
 
     def buildInto(self, target: Path) -> None:
         for path in self.sources():
@@ -205,6 +209,9 @@ class _BrowserPage(_JavaScriptPeer):
         flags = ("--ignore-scripts", "--no-audit", "--no-fund")
         _run([_required("npm"), "ci", *flags], target)
         _run([_required("npm"), "run", "build"], target)
+        bundle = ("--bundle", "--format=esm", "--platform=browser", "--outdir=build")
+        _run(["node_modules/.bin/esbuild", "tasks.mjs", *bundle], target)
+        shutil.copy(target / "tasks.html", target / "build")
 
     def command(self, target: Path) -> list[str]:
         return [sys.executable, str(target / "serve.py")]
