@@ -209,7 +209,7 @@ class KeyTests(SynchronousTestCase):
         Every tool that has a result prints it as JSON too.
         """
         # They print what passes by, if anything, and no result.
-        without = {"pipe", "forward", "receive", "publish", "completion"}
+        without = {"pipe", "forward", "publish", "completion"}
         for name, _, parser, _ in ToolOptions.subCommands:
             self.assertEqual("json" in parser().longOpt, name not in without, name)
         path = self.mktemp()

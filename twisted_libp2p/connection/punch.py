@@ -54,8 +54,9 @@ MAX_SIGHTED: Final = 4
 PACKET_WAIT: Final = 0.2
 
 #: Seconds for which the server sends such packets, before it dials too: the router of a
-#: peer may let everybody in, while ours chooses a port for each peer.
-PACKET_TIME: Final = 1.0
+#: peer may let everybody in, while ours chooses a port for each peer.  Two dials that
+#: succeed at the same time would cost the streams of one of them.
+PACKET_TIME: Final = 2.5
 
 
 class Puncher:
