@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from os import urandom
 
 from zope.interface import implementer
@@ -29,6 +28,7 @@ from twisted_libp2p.interfaces import (
     ReceivedDatagram,
     SentDatagram,
 )
+from twisted_libp2p.quic.pins import isPinned
 from twisted_libp2p.quic.webtransport.certificate import WebCertificate
 from twisted_libp2p.webrtc.association import Association, Ice, lossOf
 from twisted_libp2p.webrtc.native import MakeConnection, RtcEvent, connections
@@ -50,9 +50,6 @@ MAX_KNOCKS = 1024
 #: The first bytes of datagrams of DTLS (RFC 7983), and of a handshake.
 _DTLS = range(20, 64)
 _HANDSHAKE = 22
-
-_SHA256 = b"\x12\x20"
-_DIGEST = 32
 
 
 @implementer(IQuicBackend)
@@ -298,8 +295,7 @@ class RtcEndpoint:
         if not association.dialed:
             return (QuicEvent.CONNECTED,)
         data = association.machine.certificate() or b""
-        digest, pins = sha256(data).digest(), self._pins[handle]
-        if digest in {pins[at : at + _DIGEST] for at in range(0, len(pins), _DIGEST)}:
+        if isPinned(data, self._pins[handle]):
             return (QuicEvent.CONFIRMED,)
         association.close(now)
         text = "the certificate is not the one that the address names"

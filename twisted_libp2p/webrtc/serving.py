@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
 
 from twisted_libp2p.interfaces import Handshake, IQuicConnections, Role
 from twisted_libp2p.quic.begin import WebDial
 from twisted_libp2p.quic.certified import CertifiedListener, CertifiedServing
 from twisted_libp2p.quic.hub import QuicHub
+from twisted_libp2p.quic.pins import multihash, pinsOf
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.webrtc.association import Association
 from twisted_libp2p.webrtc.endpoint import RtcEndpoint
 from twisted_libp2p.webrtc.streams import RtcStreams
 
-__all__ = ["RtcServing", "pinsOf", "prologue"]
+__all__ = ["RtcServing", "prologue"]
 
 _PREFIX = b"libp2p-webrtc-noise:"
-_SHA256 = b"\x12\x20"
-_DIGEST = 32
 
 
 def prologue(association: Association) -> bytes:
@@ -32,25 +30,9 @@ def prologue(association: Association) -> bytes:
     listener.  Nobody can put others between.
     """
     certificate = association.machine.certificate() or b""
-    theirs = _SHA256 + sha256(certificate).digest()
+    theirs = multihash(certificate)
     ours = association.hash
     return _PREFIX + (ours + theirs if association.dialed else theirs + ours)
-
-
-def pinsOf(hashes: frozenset[bytes]) -> bytes:
-    """
-    Return the digests of the certificates that an address names, joined.
-
-    @raise ValueError: none of them is of SHA-256.
-    """
-    usable = [
-        each[len(_SHA256) :]
-        for each in sorted(hashes)
-        if each.startswith(_SHA256) and len(each) == len(_SHA256) + _DIGEST
-    ]
-    if not usable:
-        raise ValueError("it names no certificate by SHA-256")
-    return b"".join(usable)
 
 
 class RtcServing(CertifiedServing):

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.quic.pins import multihash
 
 __all__ = ["PERIOD", "SKEW", "VALIDITY", "CertificateWindow", "WebCertificate"]
 
@@ -38,9 +38,6 @@ SKEW = 3600
 
 #: Seconds for which a certificate is used.
 PERIOD = VALIDITY - 2 * SKEW
-
-#: The beginning of a multihash of SHA-256.
-_SHA256 = b"\x12\x20"
 
 #: The order of the group of P-256, whose keys are less.
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -63,7 +60,7 @@ class WebCertificate:
         """
         The multihash by which addresses name it.
         """
-        return _SHA256 + sha256(self.data).digest()
+        return multihash(self.data)
 
 
 class CertificateWindow:

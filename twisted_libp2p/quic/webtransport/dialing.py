@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -25,6 +24,7 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.begin import WebDial
 from twisted_libp2p.quic.judge import CertificateJudge
+from twisted_libp2p.quic.pins import isPinned, pinsOf
 from twisted_libp2p.quic.webtransport.certificate import VALIDITY
 from twisted_libp2p.quic.webtransport.endpoint import WebTransportEndpoint
 from twisted_libp2p.quic.webtransport.http3 import FrameType, encode, request
@@ -40,10 +40,6 @@ from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 
 __all__ = ["PinnedJudge", "WebDialing", "WebTransportDialer"]
-
-#: The bytes of a digest of SHA-256, and what a multihash has before it.
-_DIGEST = 32
-_SHA256 = b"\x12\x20"
 
 _LAYER = "webtransport"
 
@@ -63,11 +59,7 @@ class PinnedJudge(CertificateJudge):
         @return: its SubjectPublicKeyInfo in DER.
         @raise HandshakeFailed: it breaks a rule, or is another one.
         """
-        pins = expected or b""
-        digests = {
-            pins[begin : begin + _DIGEST] for begin in range(0, len(pins), _DIGEST)
-        }
-        if sha256(data).digest() not in digests:
+        if not isPinned(data, expected or b""):
             raise HandshakeFailed(
                 _LAYER, "the certificate is not one that the address names"
             )
@@ -204,13 +196,7 @@ class WebDialing:
         @param hashes: the multihashes that the address names.
         @raise ValueError: none of them is of SHA-256.
         """
-        usable = [
-            each[len(_SHA256) :]
-            for each in sorted(hashes)
-            if each.startswith(_SHA256) and len(each) == len(_SHA256) + _DIGEST
-        ]
-        if not usable:
-            raise ValueError("it names no certificate by SHA-256")
+        pins = pinsOf(hashes)
 
         def begin(
             below: IQuicConnections,
@@ -223,4 +209,4 @@ class WebDialing:
 
             return WebTransportDialer(below, handle, noise, early, hashes)
 
-        return WebDial(b"".join(usable), begin)
+        return WebDial(pins, begin)
