@@ -12,10 +12,9 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 
-from tests.interop.ours import Tasks, Watch, serve
+from tests.interop.ours import Watch, doAll, serve
 from tests.interop.process import ForeignPeer
 from tests.needs import skipWithout
-from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.webrtc.native import installed
@@ -83,20 +82,7 @@ async def test_listens(command: Command, name: str) -> None:
     try:
         hello = await foreign.line()
         address, *_ = [each for each in hello["addrs"] if "/certhash/" in each]
-        connection = await node.connect(address)
-        assert str(connection.remotePeer) == hello["peerId"]
-        assert connection.security == "/noise"
-        told = await node.identify(connection.remotePeer)
-        assert told.agent
-        assert await node.ping(connection.remotePeer) < 10
-        tasks = Tasks(connection)
-        await tasks.echo(1_000_000)
-        await tasks.halfClose(100_000)
-        await tasks.reset()
-        assert (await tasks.remoteReset()).check(StreamReset)
-        await tasks.back()
-        await tasks.many()
-        await connection.close()
+        await doAll(node, address, hello["peerId"])
     finally:
         await node.stopService()
         await foreign.stop()

@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.errors import StreamReset
 from twisted_libp2p.events import (
     ClosedConn,
     ClosedStream,
@@ -30,7 +31,17 @@ from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols import echo, perf
 
-__all__ = ["BACK", "ECHO", "RESET", "SINK", "Client", "Tasks", "Watch", "serve"]
+__all__ = [
+    "BACK",
+    "ECHO",
+    "RESET",
+    "SINK",
+    "Client",
+    "Tasks",
+    "Watch",
+    "doAll",
+    "serve",
+]
 
 ECHO = echo.PROTOCOL_ID
 RESET = "/test/reset/1.0.0"
@@ -350,3 +361,23 @@ class Tasks:
         for client in clients:
             client.transport.loseConnection()
             assert client.received == b"a" * 500 + b"b" * 500
+
+
+async def doAll(node: Node, address: str, peer: str) -> None:
+    """
+    Dial a peer whose address names its certificate, and do every task.
+    """
+    connection = await node.connect(address)
+    assert str(connection.remotePeer) == peer
+    assert connection.security == "/noise"
+    told = await node.identify(connection.remotePeer)
+    assert told.agent
+    assert await node.ping(connection.remotePeer) < 10
+    tasks = Tasks(connection)
+    await tasks.echo(1_000_000)
+    await tasks.halfClose(100_000)
+    await tasks.reset()
+    assert (await tasks.remoteReset()).check(StreamReset)
+    await tasks.back()
+    await tasks.many()
+    await connection.close()
