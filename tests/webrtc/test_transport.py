@@ -11,7 +11,6 @@ from unittest import skipUnless
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address
-from twisted.python.reflect import requireModule
 from twisted.trial.unittest import TestCase
 
 from tests.quic.test_transport import unusedPort
@@ -24,8 +23,6 @@ from twisted_libp2p.testing.transport import TransportConformance
 from twisted_libp2p.webrtc.native import installed
 from twisted_libp2p.webrtc.transport import RtcTransport
 from twisted_libp2p.wire import multibase
-
-_TIMEOUT = "HANDSHAKE_TIMEOUT"
 
 
 @skipUnless(installed(), "twisted-libp2p-native is not installed")
@@ -73,20 +70,6 @@ class RtcTests(TransportConformance, TestCase):
         named = str(near.remoteAddress)
         self.assertEqual(named, str(address).partition("/certhash/")[0])
         self.assertEqual(far.localAddress, near.remoteAddress)
-
-    async def test_stopListening(self) -> None:
-        """
-        After a listener is closed nobody connects to it; its connections go on.  Nobody
-        answers, so the dial ends with the time for the handshake.
-        """
-        _, listener, near, _ = await self.connected()
-        (address,) = self.addresses(listener)
-        await listener.stopListeningOn(self.listenAddress)
-        self.assertEqual(self.addresses(listener), [])
-        self.patch(requireModule("twisted_libp2p.webrtc.machines"), _TIMEOUT, 0.2)
-        with self.assertRaises(DialFailed):
-            await self.node().connect(address)
-        self.assertTrue(near.connected)
 
     async def test_otherCertificate(self) -> None:
         """

@@ -93,14 +93,15 @@ class ConnectionTests(TransportBase):
 
     async def test_stopListening(self) -> None:
         """
-        After a listener is closed nobody connects to it; its connections go on.
+        After a listener is closed nobody connects to it; its connections go on.  Over
+        UDP nobody may refuse the dial, so it waits no longer than it needs to succeed.
         """
         _, listener, near, _ = await self.connected()
         (address,) = self.addresses(listener)
         await listener.stopListeningOn(self.listenAddress)
         self.assertEqual(self.addresses(listener), [])
         with self.assertRaises(DialFailed):
-            await self.node().connect(address)
+            await self.node().connect(address, DialOptions(timeout=1.0))
         self.assertTrue(near.connected)
 
     # Dialing
