@@ -267,6 +267,10 @@ impl Connection {
                 self.phase = if server { Phase::Confirmed } else { Phase::Connected };
                 self.browser = server
                     && self.machine.as_ref().and_then(|one| protocol(one)).as_deref() == Some(HTTP);
+                if self.browser {
+                    // Its streams fail when they are too many: it does not wait for others.
+                    self.grant();
+                }
                 events.push(Event::Connected);
             }
             quic::Event::ConnectionLost { reason } if self.ended.is_none() => {
@@ -290,7 +294,9 @@ impl Connection {
                     // No event follows for the bytes that have opened it.
                     self.arrived(id, events);
                 }
-                self.grant();
+                if self.uses_half() {
+                    self.grant();
+                }
             }
             StreamEvent::Readable { id } => self.arrived(id, events),
             StreamEvent::Writable { id } => events.push(Event::Writable(id)),
@@ -319,11 +325,16 @@ impl Connection {
         }
     }
 
-    /// Let the peer open as many streams as it may, if it uses half of the first ones.
+    /// Whether the peer uses half of the streams that it may have now.
+    fn uses_half(&mut self) -> bool {
+        let Some(machine) = &mut self.machine else { return false };
+        machine.streams().remote_open_streams(Dir::Bi) * 2 >= u64::from(self.granted)
+    }
+
+    /// Let the peer open as many streams as it may at the most.
     fn grant(&mut self) {
         let Some(machine) = &mut self.machine else { return };
-        let used = machine.streams().remote_open_streams(Dir::Bi);
-        if self.granted < self.max_streams && used * 2 >= u64::from(self.granted) {
+        if self.granted < self.max_streams {
             self.granted = self.max_streams;
             machine.set_max_concurrent_streams(Dir::Bi, self.max_streams.into());
         }

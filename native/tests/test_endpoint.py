@@ -54,6 +54,33 @@ class ConnectionTests(TestCase):
         self.assertEqual(pair.ends[0].address(pair.handle(0)), (hosts[1], 4))
         self.assertEqual(pair.ends[1].address(pair.handle(1)), (hosts[0], 3))
 
+    def test_firstStreams(self) -> None:
+        """
+        A peer may open 64 streams at first.
+        """
+        pair = Pair(endpoint(), endpoint())
+        self.assertEqual(self.opened(pair), 64)
+
+    def test_browsers(self) -> None:
+        """
+        A browser may open all streams at once.
+        """
+        listener, web = endpoint(), settings()
+        listener.serveWeb(web.certificate, web.privateKey)
+        pair = Pair(endpoint(alpn=(b"h3",)), listener)
+        self.assertIn(CONFIRMED, pair.kinds(0))
+        self.assertEqual(self.opened(pair), 256)
+
+    @staticmethod
+    def opened(pair: Pair) -> int:
+        """
+        Open streams of the dialer until no more is allowed, and return their number.
+        """
+        count = 0
+        while pair.ends[0].open(pair.handle(0)) is not None:
+            count += 1
+        return count
+
     def test_pieces(self) -> None:
         """
         Pieces of all sizes and types arrive in order.

@@ -35,6 +35,7 @@ HOST = "127.0.0.1"
 #: The addresses to listen on, by the names of the transports.
 LISTEN = {
     "aioquic": f"/ip4/{HOST}/udp/0/quic-v1/webtransport",
+    "native": f"/ip4/{HOST}/udp/0/quic-v1/webtransport",
     "webrtc": f"/ip4/{HOST}/udp/0/webrtc-direct",
     "ws": f"/ip4/{HOST}/tcp/0/ws",
 }
@@ -47,10 +48,11 @@ def nodeOf(kind: str) -> Node:
     """
     Make a node with one transport, or skip the test without what it needs.
     """
-    if kind == "webrtc" and not installed():
+    if kind in ("native", "webrtc") and not installed():
         skipWithout("native", "twisted-libp2p-native is not installed: make native")
     transports: dict[str, str | QuicProvider] = {
         "aioquic": QuicProvider("aioquic"),
+        "native": QuicProvider("native"),
         "webrtc": "webrtc-direct",
     }
     node = Node(reactor, listen=[LISTEN[kind]], transports=[transports.get(kind, kind)])
