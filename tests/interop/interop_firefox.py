@@ -1,8 +1,8 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The page of C{examples/browser} in Firefox ESR: js-libp2p over Firefox's own
-WebTransport and WebSocket.
+The page of C{examples/browser} in Firefox ESR, and the tasks of C{interop_pages}:
+js-libp2p over Firefox's own WebTransport, WebRTC and WebSocket.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
@@ -21,41 +20,82 @@ from twisted.internet.utils import getProcessOutputAndValue
 from tests.interop.firefox import findFirefox
 from tests.interop.interop_browser import chain
 from tests.interop.neighbours import HOST
+from tests.interop.pages import CERTIFIED, LISTEN, isThere
+from tests.needs import skipWithout
 from tests.transport.websocket.authority import Authority
 from tests.tun import NAMESPACE, missing
 
 Command = Callable[[str], list[str]]
 
-#: What the page says of each kind of address.
+#: The names that the page has for the transports.
 CARRIERS = {
-    "udp/0/quic-v1/webtransport": "WebTransport",
-    "tcp/0/ws": "WebSocket",
-    "tcp/0/tls/ws": "a secure WebSocket",
+    "aioquic": "WebTransport",
+    "webrtc": "WebRTC",
+    "ws": "WebSocket",
+    "wss": "a secure WebSocket",
 }
 
 
-@pytest.mark.parametrize("kind", CARRIERS)
-@pytest_twisted.ensureDeferred
-async def test_page(command: Command, tmp_path: Path, kind: str) -> None:
+async def visit(folder: Path, work: str, *arguments: str) -> list[dict[str, str]]:
     """
-    The page dials a node, learns who it is, pings it, and fetches a page from its web
-    server.
+    Let Firefox do some work in a network of its own.
+
+    @return: for each kind of node, the texts that the page has shown.
     """
     findFirefox()
     reason = missing()
     if reason is not None:
-        pytest.skip(reason)
-    serving = [*command("browser"), f"/ip4/{HOST}/{kind}"]
-    if "tls" in kind:
-        serving.append(str(chain(Authority(tmp_path / "authority"))))
-    arguments = [*NAMESPACE, sys.executable, "-m", "tests.interop.visit"]
-    program, *rest = [*arguments, str(tmp_path), json.dumps(serving)]
+        skipWithout("lab", reason)
+    program, *rest = [*NAMESPACE, sys.executable, "-m", "tests.interop.visit"]
     output, errors, status = await getProcessOutputAndValue(
-        program, rest, env=os.environ, reactor=reactor
+        program, [*rest, str(folder), work, *arguments], env=os.environ, reactor=reactor
     )
     assert status == 0, errors.decode()
     shown = json.loads(output.splitlines()[-1])
-    assert shown["state"] == f"Connected by {CARRIERS[kind]}."
-    assert shown["peer"] == shown["url"].rpartition("/")[2]
-    assert shown["agent"].startswith("twisted_libp2p/")
-    assert shown["answer"].startswith("200 OK, text/html")
+    assert isinstance(shown, list)
+    return shown
+
+
+def here(kinds: Iterable[str]) -> list[str]:
+    """
+    Return the kinds of nodes that there are on this machine.
+    """
+    return [each for each in kinds if isThere(each)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_page(command: Command, tmp_path: Path) -> None:
+    """
+    The page dials a node, learns who it is, pings it, and fetches a page from its web
+    server, over each transport.
+    """
+    certificate = chain(Authority(tmp_path / "authority"))
+    kinds = here(CARRIERS)
+    servings = [
+        [*command("browser"), f"/ip4/{HOST}/{LISTEN[each]}", str(certificate)]
+        for each in kinds
+    ]
+    pages = await visit(tmp_path, "page", *map(json.dumps, servings))
+    for kind, shown in zip(kinds, pages, strict=True):
+        assert shown["state"] == f"Connected by {CARRIERS[kind]}."
+        assert shown["peer"] == shown["url"].rpartition("/")[2]
+        assert shown["agent"].startswith("twisted_libp2p/")
+        assert shown["answer"].startswith("200 OK, text/html")
+
+
+@pytest_twisted.ensureDeferred
+async def test_tasks(command: Command, tmp_path: Path) -> None:
+    """
+    Firefox does the tasks of Chromium, over each transport.
+    """
+    build = Path(command("browser")[-1]).parent / "build"
+    await visit(tmp_path, "tasks", str(build), *here(LISTEN))
+
+
+@pytest_twisted.ensureDeferred
+async def test_rollover(command: Command, tmp_path: Path) -> None:
+    """
+    The certificates of a node change while the page is connected, as in Chromium.
+    """
+    build = Path(command("browser")[-1]).parent / "build"
+    await visit(tmp_path, "rollover", str(build), *here(CERTIFIED))

@@ -1,15 +1,16 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-A visit of Firefox to the page of C{examples/browser}, in a network of its own: the
-browser reaches nobody else.
+Firefox in a network of its own, where the browser reaches nobody but the node.
 
 It runs in namespaces::
 
-    unshare --user --map-root-user --net python -m tests.interop.visit FOLDER COMMAND
+    unshare --user --map-root-user --net python -m tests.interop.visit FOLDER WORK ...
 
-COMMAND is a list of JSON: the program that serves the page, with the node's address.
-The last line of the output is an object of JSON: what the page has shown.
+The work is C{page} with commands that serve the page of C{examples/browser}, lists of
+JSON; or C{tasks} or C{rollover} with the folder of the built page, and the kinds of the
+nodes.  The last line of the output is a list of JSON: the texts that the page has shown
+with each command.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from tests.interop.firefox import Firefox
-from tests.interop.neighbours import NETWORK
+from tests.interop.interop_browser import chain
+from tests.interop.neighbours import HOST, NETWORK
+from tests.interop.pages import rollover, served, tasks
 from tests.processes import ROOT, Program
+from tests.transport.websocket.authority import Authority
 
 __all__ = ["main"]
 
@@ -51,32 +56,68 @@ async def look(browser: Firefox, url: str) -> dict[str, Any]:
     return {each: await browser.evaluate(_text(each)) for each in names}
 
 
-async def visit(folder: Path, command: list[str]) -> None:
+async def page(browser: Firefox, folder: Path, command: list[str]) -> dict[str, Any]:
     """
-    Serve the page, open it, and print what it shows.
+    Serve the page with a node, and look at it.
+
+    @param command: the program that serves it, with the address of the node.
     """
-    for each in NETWORK:
-        subprocess.run(each.split(), check=True)
-    server, browser = Program(), Firefox()
+    server = Program()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     reactor.spawnProcess(server, command[0], command, environment, str(folder))
     try:
         url = await server.says(r"(http://\S+)")
-        version = await browser.start(folder / "profile")
-        shown = await look(browser, url)
-        print(json.dumps({"version": version, "url": url, **shown}), flush=True)
+        return {"url": url, **await look(browser, url)}
     finally:
-        await browser.stop()
         await server.stop()
 
 
-def main(folder: str, command: str) -> None:
+async def task(
+    browser: Firefox, folder: Path, work: str, build: str, kinds: Sequence[str]
+) -> None:
+    """
+    Open the page of the tasks, and let it do some with a node of each kind.
+    """
+    certificate = chain(Authority(folder / "authority"))
+    async with served(Path(build)) as url:
+        await browser.open(url)
+        await browser.until("document.documentElement.dataset.ready")
+        for kind in kinds:
+            print(work, kind, file=sys.stderr)
+            if work == "rollover":
+                await rollover(browser, kind, HOST)
+            else:
+                await tasks(browser, kind, HOST, certificate)
+
+
+async def visit(folder: Path, work: str, *arguments: str) -> None:
+    """
+    Make the network, start the browser, and print what it has shown.
+    """
+    for each in NETWORK:
+        subprocess.run(each.split(), check=True)
+    browser = Firefox()
+    try:
+        version = await browser.start(folder / "profile")
+        print(f"Firefox {version}", file=sys.stderr)
+        shown = []
+        if work == "page":
+            shown = [
+                await page(browser, folder, json.loads(each)) for each in arguments
+            ]
+        else:
+            build, *kinds = arguments
+            await task(browser, folder, work, build, kinds)
+        print(json.dumps(shown), flush=True)
+    finally:
+        await browser.stop()
+
+
+def main(folder: str, *arguments: str) -> None:
     """
     Run from the command line.
     """
-    react(
-        lambda reactor: Deferred.fromCoroutine(visit(Path(folder), json.loads(command)))
-    )
+    react(lambda reactor: Deferred.fromCoroutine(visit(Path(folder), *arguments)))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,19 @@ class WindowTests(SynchronousTestCase):
         self.assertEqual(self.window.present().hash, following)
         self.assertAlmostEqual(self.window.remaining(), PERIOD - 1, delta=1)
 
+    def test_proven(self) -> None:
+        """
+        The hashes of the present address, and of the one before, are proven.
+        """
+        earlier = self.window.hashes()
+        self.assertTrue(set(earlier) < set(self.window.proven()))
+        self.now += PERIOD
+        self.assertEqual(self.window.proven(), (earlier[0], *self.window.hashes()))
+        for _ in range(5):
+            self.now += PERIOD
+            self.window.proven()
+        self.assertEqual(len(self.window._made), 3)
+
     def test_spread(self) -> None:
         """
         Nodes do not all change their certificates at once.

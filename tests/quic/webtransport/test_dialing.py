@@ -97,7 +97,7 @@ class Dialing:
         settings = settingsOf(
             identity, lambda data, expected: b"", (b"t" * 32, b"r" * 32), MOMENT
         )
-        self.dialing = WebDialing(identity, settings, lambda: MOMENT)
+        self.dialing = WebDialing(identity, settings, lambda: self.served.now)
         self.hub = QuicHub(
             clock,
             clock.seconds,
@@ -251,6 +251,35 @@ class DialingTests(Base):
         present, following = self.pair.served.serving.window.hashes()
         self.pair.dial([present, following, multihash(b"another")])
         self.assertRefused("each certificate of its address")
+
+    def test_earlier(self) -> None:
+        """
+        An address from before the last change of the certificates still works.
+        """
+        serving = self.pair.served.serving
+        earlier = serving.window.hashes()
+        self.renew()
+        self.pair.dial(earlier)
+        self.assertEqual(self.pair.upgrade.failures, [])
+        self.assertIsNotNone(self.pair.upgrade.session)
+
+    def test_withdrawn(self) -> None:
+        """
+        An address from before the last two changes is refused.
+        """
+        withdrawn = self.pair.served.serving.window.hashes()
+        self.renew()
+        self.renew()
+        self.pair.dial(withdrawn)
+        self.assertRefused("not one that the address names")
+
+    def renew(self) -> None:
+        """
+        Let the time of the next certificate come.
+        """
+        left = self.pair.served.serving.window.remaining() + 1
+        self.pair.served.now += left
+        self.pair.clock.advance(left)
 
     def test_otherPeer(self) -> None:
         """

@@ -5,7 +5,8 @@ The certificates that browsers accept by their hash: each is valid for 14 days a
 
 They follow from our identity and the date, so they stay the same after a restart, and
 need no file: go-libp2p does the same.  Addresses name the hash of the present one and
-of the next one, so an address that a browser knows is good for two weeks at least.
+of the next one, so an address that a browser knows works until the second change after
+it: for two weeks at least.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class WebCertificate:
 
 class CertificateWindow:
     """
-    The certificates of an identity: the present one, and the next.
+    The certificates of an identity: the present one, those before and after it.
     """
 
     def __init__(self, identity: Identity, wall: Callable[[], float]) -> None:
@@ -104,15 +105,25 @@ class CertificateWindow:
 
     def hashes(self) -> tuple[bytes, bytes]:
         """
-        Return the multihashes of the present certificate and of the next.
+        Return the multihashes that addresses name: of the present certificate and of
+        the next.
         """
         number = self._number
         return self._certificate(number).hash, self._certificate(number + 1).hash
 
+    def proven(self) -> tuple[bytes, bytes, bytes]:
+        """
+        Return the multihashes of all certificates that a working address may name.  The
+        previous one is among them: an address from before the last change names it,
+        and js-libp2p and go-libp2p refuse a node that does not know each hash of its
+        address.
+        """
+        return (self._certificate(self._number - 1).hash, *self.hashes())
+
     def _certificate(self, number: int) -> WebCertificate:
         found = self._made.get(number)
         if found is None:
-            for each in [old for old in self._made if old < number]:
+            for each in [old for old in self._made if old < self._number - 1]:
                 del self._made[each]
             found = self._made[number] = self._make(number)
         return found

@@ -39,11 +39,12 @@ class WebServing(CertifiedServing):
     ) -> WebTransportEndpoint:
         """
         Begin HTTP/3 on a connection.  The handshake of Noise names all hashes that our
-        addresses have, so that nobody can put another certificate between.
+        addresses have or had before the last change, so that nobody can put another
+        certificate between.
         """
 
         def noise() -> NoiseHandshake:
-            static = replace(self._static, certhashes=self.window.hashes())
+            static = replace(self._static, certhashes=self.window.proven())
             return NoiseHandshake(replace(handshake, muxers=()), static)
 
         return WebTransportEndpoint(below, handle, noise, early)
