@@ -19,6 +19,7 @@ from twisted_libp2p.pubsub import (
     Profile,
     PubSub,
     ReplayCheck,
+    ScoreParameters,
     TopicMessage,
     Validation,
 )
@@ -27,11 +28,13 @@ __all__ = ["KINDS", "Topics"]
 
 loop: Any = reactor
 
-#: The settings of a node: the usual ones, peer exchange, and a short memory.
+#: The settings of a node: the usual ones; faults that count for an hour, so that a row
+#: can ask for a score whenever it likes; peer exchange; and a short memory.
 KINDS: Final = {
-    "usual": Parameters(),
-    "exchanging": Parameters(peerExchange=True),
-    "forgetful": Parameters(seenTime=0.2, heartbeat=0.1),
+    "usual": Profile(),
+    "unforgiving": Profile(scores=ScoreParameters(decayInterval=3600.0)),
+    "exchanging": Profile(parameters=Parameters(peerExchange=True)),
+    "forgetful": Profile(parameters=Parameters(seenTime=0.2, heartbeat=0.1)),
 }
 
 
@@ -65,7 +68,7 @@ class Topics:
         """
         self._kind = kind
         self._heard = 0
-        self._pubsub = PubSub(Profile(parameters=KINDS[kind or "usual"]))
+        self._pubsub = PubSub(KINDS[kind or "usual"])
         if kind is not None:
             node.add(self._pubsub)
         self.commands: list[Callable[..., Any]] = [

@@ -58,7 +58,7 @@ PUBSUB_ROWS = (
         gossiping.promises,
         once=True,
         others=NOBODY,
-        node=("--pubsub",),
+        node=("--pubsub", "unforgiving"),
     ),
     Row(
         "pubsub.answers",
@@ -73,7 +73,7 @@ PUBSUB_ROWS = (
         " early; extensions four times",
         gossiping.grafts,
         others=NOBODY,
-        node=("--pubsub",),
+        node=("--pubsub", "unforgiving"),
     ),
     Row(
         "pubsub.unwanted",
@@ -118,7 +118,7 @@ PUBSUB_ROWS = (
         once=True,
         others=NOBODY,
         network=True,
-        node=("--pubsub",),
+        node=("--pubsub", "unforgiving"),
     ),
     Row(
         "pubsub.validators",
