@@ -24,16 +24,19 @@ class ChargeTests(SynchronousTestCase):
         self.charged = 0
         self.room = MAX_QUEUED
         self.lanes = Lanes(lambda: 0.0)
-        self.lanes.charge = self.charge
+        self.lanes.account = self
 
-    def charge(self, size: int) -> bool:
+    def has(self, size: int) -> bool:
         """
-        Charge bytes, as far as there is room.
+        Return whether there is room for bytes.
         """
-        if self.charged + size > self.room:
-            return False
+        return self.charged + size <= self.room
+
+    def charge(self, size: int) -> None:
+        """
+        Charge bytes.
+        """
         self.charged += size
-        return True
 
     def fill(self, count: int, size: int = 30_000) -> int:
         """

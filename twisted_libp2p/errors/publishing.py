@@ -54,6 +54,5 @@ class NoPeers(PublishFailed):
 
 class QueuesFull(PublishFailed):
     """
-    The queues to all peers of the topic are full, or a subscriber of this node has no
-    room.
+    The queues to all peers of the topic, or the limits of these peers, are full.
     """

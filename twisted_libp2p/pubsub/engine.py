@@ -41,6 +41,7 @@ from twisted_libp2p.pubsub.reporting import eventOf
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.scores import Scores
 from twisted_libp2p.pubsub.signing import verify
+from twisted_libp2p.pubsub.storage import Storage
 from twisted_libp2p.pubsub.topic import Topic
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 from twisted_libp2p.pubsub.trails import Trail, Trails
@@ -93,10 +94,13 @@ class Engine:
         self.topics: dict[str, Topic] = {}
         self.trails = Trails()
         self.running = False
+        self._warned = False
         self._recommended = Recommended(host)
         own, now = host.peerID.toBytes(), host.clock.seconds
         scores = Scores(profile.scores, now)
-        common = (own, now, random, profile.parameters, scores, profile.thresholds)
+        thresholds, parameters = profile.thresholds, profile.parameters
+        self._storage = storage = Storage.within(host.limits.system.memory)
+        common = (own, now, random, parameters, scores, thresholds, storage)
         self.router: FloodRouter = (
             FloodRouter(*common)
             if profile.floods
@@ -263,6 +267,15 @@ class Engine:
                 self._host.events.publish(
                     SlowPeer(time=self._now(), peer=link.peer, count=count)
                 )
+        if self.router.overflowed and not self._warned:
+            self._warned = True
+            self._log.warn(
+                "there are more than {count} messages in the time for which they are"
+                " known as seen: copies of the oldest are delivered again",
+                count=self._storage.seen // 2,
+            )
+        # The limits of a peer may have room again without an end of its own messages.
+        self.publisher.changed()
 
     # The actions of the router
 
@@ -399,14 +412,14 @@ class Engine:
 
     # Publishing
 
-    def _isFull(self, name: str) -> bool:
+    def _isFull(self, name: str, size: int) -> bool:
         """
-        Return whether no queue to a peer of a topic has room.
+        Return whether no queue to a peer of a topic has room for so many bytes.
         """
         full = False
         for key, each in self.router.neighbours.of(name).items():
             if each.version:
-                full = self.links[key].lanes.full
+                full = not self.links[key].lanes.accepts(size)
                 if not full:
                     break
         return full

@@ -11,6 +11,7 @@ makes it raise an error.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
@@ -39,6 +40,7 @@ from twisted_libp2p.pubsub.signing import (
     idOfAuthor,
     shapeFault,
 )
+from twisted_libp2p.pubsub.storage import STORAGE, Storage
 
 __all__ = ["FloodRouter", "TopicRules"]
 
@@ -73,6 +75,7 @@ class FloodRouter:
         parameters: Parameters,
         scores: Scores,
         thresholds: Thresholds,
+        storage: Storage = STORAGE,
     ) -> None:
         """
         Begin without peers and topics.
@@ -83,6 +86,7 @@ class FloodRouter:
         @param parameters: the numbers.
         @param scores: the scores of peers.
         @param thresholds: the scores below which peers are served less.
+        @param storage: how much is stored of messages.
         """
         self._own = own
         self._now = now
@@ -90,7 +94,9 @@ class FloodRouter:
         self._parameters = parameters
         self._thresholds = thresholds
         self._actions: list[Action] = []
-        self._seen: Seen[Delivery] = Seen(parameters.seenTime, now)
+        self._seen: Seen[Delivery] = Seen(parameters.seenTime, now, storage.seen)
+        # The valid messages whose further copies still count, and until when.
+        self._counting: deque[tuple[float, bytes, Delivery]] = deque()
         self.neighbours = Neighbours()
         self.scores = scores
         self.joined: dict[str, TopicRules] = {}
@@ -101,6 +107,14 @@ class FloodRouter:
         The number of the messages that are known as seen.
         """
         return len(self._seen)
+
+    @property
+    def overflowed(self) -> bool:
+        """
+        Whether messages were forgotten as seen before their time, since there were too
+        many.
+        """
+        return self._seen.overflowed
 
     @property
     def recentSize(self) -> int:
@@ -385,9 +399,12 @@ class FloodRouter:
         """
         topic = message.topic
         self.scores.first(topic, sender)
-        if self.scores.weightsOf(topic).deliveryWeight:
+        weights = self.scores.weightsOf(topic)
+        if weights.deliveryWeight:
             delivery.state, delivery.at = DeliveryState.VALID, self._now()
             self._seen.put(message.id, delivery)
+            until = delivery.at + weights.deliveryWindow
+            self._counting.append((until, message.id, delivery))
             for key in sorted(others):
                 self.scores.near(topic, key)
         if topic not in self.joined:
@@ -409,6 +426,11 @@ class FloodRouter:
         """
         Do the regular work.
         """
+        now, counting = self._now(), self._counting
+        while counting and counting[0][0] < now:
+            _, id, delivery = counting.popleft()
+            if self._seen.get(id) is delivery:
+                self._seen.put(id, DONE[DeliveryState.VALID])
         self._seen.expire()
         self.scores.decay()
         return self._take()

@@ -19,6 +19,7 @@ from twisted_libp2p.pubsub.actions import (
     Send,
     Withdraw,
 )
+from twisted_libp2p.pubsub.deliveries import Delivery
 from twisted_libp2p.pubsub.history import History
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.neighbours import Neighbour, Neighbours, Version
@@ -27,12 +28,18 @@ from twisted_libp2p.pubsub.promises import Promises
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.scoreparameters import Thresholds
 from twisted_libp2p.pubsub.scores import Scores
+from twisted_libp2p.pubsub.seen import Seen
+from twisted_libp2p.pubsub.storage import Storage
 
 __all__ = ["Gossip"]
 
 #: After how many ids, none of which was ever ours, a peer is reported: it computes the
 #: ids of messages in another way.
 _OTHER_IDS: Final = 256
+
+#: A smaller message counts as so many bytes when a peer asks for it, so that the number
+#: of answers is bounded too.
+_LEAST_ANSWER: Final = 3 << 10
 
 
 class Gossip:
@@ -46,12 +53,13 @@ class Gossip:
     def __init__(
         self,
         neighbours: Neighbours,
-        seen: Container[bytes],
+        seen: Seen[Delivery],
         now: Callable[[], float],
         random: Random,
         parameters: Parameters,
         scores: Scores,
         thresholds: Thresholds,
+        storage: Storage,
     ) -> None:
         self._neighbours = neighbours
         self._seen = seen
@@ -61,7 +69,9 @@ class Gossip:
         self._thresholds = thresholds
         self._ticks = 0
         self._actions: list[Action] = []
-        self.history = History(parameters.historyLength, parameters.historyGossip)
+        self.history = History(
+            parameters.historyLength, parameters.historyGossip, storage.history
+        )
         self.promises = Promises(parameters.promiseTime, now)
 
     def take(self) -> list[Action]:
@@ -138,7 +148,7 @@ class Gossip:
                 and count <= parameters.answers
                 and neighbour.wants(id)
             ):
-                neighbour.answered += len(message.data)
+                neighbour.answered += max(len(message.data), _LEAST_ANSWER)
                 self._actions.append(Forward(key, message))
 
     def unwanted(self, neighbour: Neighbour, ids: list[bytes]) -> None:

@@ -25,6 +25,7 @@ from twisted_libp2p.pubsub.parameters import Parameters
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.scoreparameters import Thresholds
 from twisted_libp2p.pubsub.scores import Scores
+from twisted_libp2p.pubsub.storage import STORAGE, Storage
 
 __all__ = ["GossipRouter"]
 
@@ -60,14 +61,22 @@ class GossipRouter(FloodRouter):
         parameters: Parameters,
         scores: Scores,
         thresholds: Thresholds,
+        storage: Storage = STORAGE,
         records: Records = lambda peer: b"",
     ) -> None:
         """
         @param records: returns the signed records of peers, for peer exchange.
         """
-        super().__init__(own, now, random, parameters, scores, thresholds)
+        super().__init__(own, now, random, parameters, scores, thresholds, storage)
         self.gossip = Gossip(
-            self.neighbours, self._seen, now, random, parameters, scores, thresholds
+            self.neighbours,
+            self._seen,
+            now,
+            random,
+            parameters,
+            scores,
+            thresholds,
+            storage,
         )
         self.mesh = Mesh(
             self.neighbours,

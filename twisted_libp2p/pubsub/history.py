@@ -10,14 +10,12 @@ from collections import deque
 from typing import Final
 
 from twisted_libp2p.pubsub.message import Message
+from twisted_libp2p.pubsub.storage import MAX_HISTORY
 
-__all__ = ["MAX_HISTORY", "History"]
-
-#: Maximum memory of all recent messages in bytes; the oldest are dropped.
-MAX_HISTORY: Final = 32 << 20
+__all__ = ["History"]
 
 #: The memory of a message without its data, in bytes.
-_OVERHEAD: Final = 512
+_OVERHEAD: Final = 768
 
 
 def _memory(message: Message) -> int:
@@ -25,7 +23,7 @@ def _memory(message: Message) -> int:
     Return the memory of a message in bytes: its data is there a second time, encoded
     for the peers.
     """
-    return 2 * len(message.data) + _OVERHEAD
+    return 2 * len(message.data) + len(message.id) + _OVERHEAD
 
 
 class History:
@@ -45,7 +43,7 @@ class History:
         @param gossip: the number of the newest windows that peers hear about.
         @param maximum: the largest size of all messages in bytes.
         """
-        self._windows: deque[dict[str, list[bytes]]] = deque(
+        self._windows: deque[dict[str, deque[bytes]]] = deque(
             [{} for _ in range(length)], length
         )
         self._gossip = gossip
@@ -61,9 +59,9 @@ class History:
         if message.id not in self._messages:
             self._messages[message.id] = message
             self.size += _memory(message)
-            self._windows[0].setdefault(message.topic, []).append(message.id)
+            self._windows[0].setdefault(message.topic, deque()).append(message.id)
             while self.size > self._maximum:
-                self._drop(next(iter(self._messages)))
+                self._dropOldest()
 
     def requested(self, id: bytes, peer: bytes) -> tuple[Message | None, int]:
         """
@@ -84,7 +82,6 @@ class History:
             id
             for index in range(self._gossip)
             for id in reversed(self._windows[index].get(topic, ()))
-            if id in self._messages
         ]
 
     def shift(self) -> None:
@@ -96,8 +93,17 @@ class History:
                 self._drop(id)
         self._windows.appendleft({})
 
+    def _dropOldest(self) -> None:
+        """
+        Drop the oldest message: in the oldest window with its topic it is the first.
+        """
+        message = next(iter(self._messages.values()))
+        for window in reversed(self._windows):
+            ids = window.get(message.topic)
+            if ids:
+                self._drop(ids.popleft())
+                return
+
     def _drop(self, id: bytes) -> None:
-        message = self._messages.pop(id, None)
-        if message is not None:
-            self.size -= _memory(message)
-            self._sent.pop(id, None)
+        self.size -= _memory(self._messages.pop(id))
+        self._sent.pop(id, None)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
+from twisted_libp2p.pubsub.idqueue import IDQueue
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.receipts import Receipt
 from twisted_libp2p.pubsub.rpc import RPC, Prune
@@ -21,10 +22,10 @@ from twisted_libp2p.pubsub.splitting import split
 
 __all__ = [
     "CHARGED_STEP",
-    "MAX_GOSSIP",
     "MAX_QUEUED",
     "OWN_TIME",
     "RELAYED_TIME",
+    "Account",
     "Lanes",
 ]
 
@@ -34,9 +35,6 @@ MAX_QUEUED: Final = 1 << 20
 #: Seconds after which a message of our own, or one of another peer, is dropped.
 OWN_TIME: Final = 5.0
 RELAYED_TIME: Final = 1.0
-
-#: Maximum number of ids of each kind of gossip that wait; the oldest are dropped.
-MAX_GOSSIP: Final = 5000
 
 #: Maximum number of bytes of small messages that go into one RPC.
 _PACKED: Final = 16 * 1024
@@ -48,15 +46,41 @@ _OVERHEAD: Final = 256
 #: first step is free.
 CHARGED_STEP: Final = 1 << 16
 
-#: Charges bytes, or gives negative ones back; returns false if there is no room.
-Charge = Callable[[int], bool]
+
+class Account(Protocol):
+    """
+    The limits of a peer, as its queue uses them.
+    """
+
+    def has(self, size: int) -> bool:
+        """
+        Return whether there is room for more bytes.
+        """
+
+    def charge(self, size: int) -> None:
+        """
+        Charge bytes, or give a negative number of bytes back.
+        """
 
 
-def _uncharged(size: int) -> bool:
+class _Unlimited:
     """
-    Default of L{Lanes.charge}: there are no limits.
+    No limits.
     """
-    return True
+
+    def has(self, size: int) -> bool:
+        """
+        Return that there is room.
+        """
+        return True
+
+    def charge(self, size: int) -> None:
+        """
+        Charge nothing.
+        """
+
+
+_UNLIMITED: Final = _Unlimited()
 
 
 class _Entry:
@@ -79,7 +103,7 @@ class Lanes:
 
     @ivar size: the bytes of the messages that wait.
     @ivar dropped: how many messages were dropped.
-    @ivar charge: charges their memory to the limits of the peer.
+    @ivar account: the limits of the peer, to which their memory is charged.
     """
 
     __slots__ = (
@@ -91,10 +115,12 @@ class Lanes:
         "_own",
         "_queued",
         "_relayed",
+        "_relayedSize",
         "_subscriptions",
         "_unwanted",
         "_want",
-        "charge",
+        "_written",
+        "account",
         "dropped",
         "size",
     )
@@ -108,25 +134,31 @@ class Lanes:
         self._now = now
         self._own: deque[_Entry] = deque()
         self._relayed: deque[_Entry] = deque()
+        self._relayedSize = 0
+        self._written: list[Receipt] = []
         self._queued: dict[bytes, _Entry] = {}
         # The parts of control that need no merging: what only the first RPC has.
         self._control: RPC | None = None
         self._subscriptions: dict[str, bool] = {}
         self._links: dict[str, Prune | None] = {}
         self._have: dict[str, list[bytes]] = {}
-        self._want: dict[bytes, None] = {}
-        self._unwanted: dict[bytes, None] = {}
+        self._want = IDQueue()
+        self._unwanted = IDQueue()
         self.size = 0
         self.dropped = 0
-        self.charge: Charge = _uncharged
+        self.account: Account = _UNLIMITED
         self._charged = CHARGED_STEP
 
-    @property
-    def full(self) -> bool:
+    def accepts(self, size: int) -> bool:
         """
-        Whether no further message of our own has room.
+        Return whether a message of our own has room.
+
+        @param size: the size of its data in bytes.
         """
-        return self.size >= MAX_QUEUED
+        # It comes before those of other peers.
+        own = self.size - self._relayedSize
+        more = self._growth(own + size + _OVERHEAD)
+        return own < MAX_QUEUED and (not more or self.account.has(more))
 
     def _hasControl(self) -> bool:
         return bool(
@@ -159,8 +191,8 @@ class Lanes:
             self._links[prune.topic] = prune
         for topic, ids in rpc.have:
             self._have[topic] = ids
-        _merge(self._want, rpc.want)
-        _merge(self._unwanted, rpc.unwanted)
+        self._want.add(rpc.want)
+        self._unwanted.add(rpc.unwanted)
 
     def message(self, message: Message, receipt: Receipt | None = None) -> bool:
         """
@@ -174,34 +206,47 @@ class Lanes:
         own = receipt is not None
         until = self._now() + (OWN_TIME if own else RELAYED_TIME)
         entry = _Entry(message, until, receipt)
-        while self.size and self.size + entry.size > MAX_QUEUED and self._relayed:
+        while self._relayed and self.size + entry.size > MAX_QUEUED:
             self._drop(self._relayed.popleft())
-        if self.size and (
-            self.size + entry.size > MAX_QUEUED if not own else self.full
-        ):
-            self.dropped += 1
-            return False
-        if self.size + entry.size > self._charged and not self._grow(entry.size):
+        # The last message of our own may be larger than the rest of the room.
+        most = MAX_QUEUED - 1 if own else MAX_QUEUED - entry.size
+        if (self.size and self.size > most) or not self._charge(entry.size, own):
             self.dropped += 1
             return False
         self._queued[message.id] = entry
         self.size += entry.size
-        (self._own if own else self._relayed).append(entry)
-        if receipt is not None:
+        if receipt is None:
+            self._relayedSize += entry.size
+            self._relayed.append(entry)
+        else:
+            self._own.append(entry)
             receipt.queued()
         return True
 
-    def _grow(self, size: int) -> bool:
+    def _charge(self, size: int, own: bool) -> bool:
         """
-        Charge the memory of one more message.
+        Charge the memory of one more message.  A message of our own comes before those
+        of other peers.
 
         @return: whether the limits have room for it.
         """
-        more = -(-(self.size + size - self._charged) // CHARGED_STEP) * CHARGED_STEP
-        if not self.charge(more):
-            return False
-        self._charged += more
+        more = self._growth(self.size + size)
+        while more and not self.account.has(more):
+            if not own or not self._relayed:
+                return False
+            self._drop(self._relayed.popleft())
+            more = self._growth(self.size + size)
+        if more:
+            self._charged += more
+            self.account.charge(more)
         return True
+
+    def _growth(self, size: int) -> int:
+        """
+        Return how many more bytes have to be charged for so many in all.
+        """
+        more = size - self._charged
+        return -(-more // CHARGED_STEP) * CHARGED_STEP if more > 0 else 0
 
     def _shrink(self) -> None:
         """
@@ -209,8 +254,9 @@ class Lanes:
         """
         less = (self._charged - self.size) // CHARGED_STEP * CHARGED_STEP
         less = min(less, self._charged - CHARGED_STEP)
-        self._charged -= less
-        self.charge(-less)
+        if less:
+            self._charged -= less
+            self.account.charge(-less)
 
     def withdraw(self, ids: Iterable[bytes]) -> None:
         """
@@ -219,13 +265,15 @@ class Lanes:
         for id in ids:
             entry = self._queued.get(id)
             if entry is not None:
-                self._leave(entry, False)
+                self._leave(entry)
+                self._lost(entry)
 
     # Emptying
 
     def next(self) -> list[bytes]:
         """
-        Remove and return the next RPCs: all control, or some messages.
+        Remove and return the next RPCs: all control, or some messages.  L{written} has
+        to follow.
 
         @return: empty if nothing waits.
         """
@@ -246,10 +294,20 @@ class Lanes:
                     lane.popleft()
                     entries.append(entry.message.entry())
                     size += entry.size
-                    self._leave(entry, True)
+                    if entry.receipt is not None:
+                        self._written.append(entry.receipt)
+                    self._leave(entry)
             if entries:
                 break
         return [b"".join(entries)] if entries else []
+
+    def written(self) -> None:
+        """
+        Note that the last RPCs were written.
+        """
+        receipts, self._written = self._written, []
+        for each in receipts:
+            each.left(True)
 
     def _takeControl(self) -> RPC:
         rpc = self._control or RPC()
@@ -257,11 +315,10 @@ class Lanes:
         rpc.graft = [topic for topic, prune in self._links.items() if prune is None]
         rpc.prune = [prune for prune in self._links.values() if prune is not None]
         rpc.have = list(self._have.items())
-        rpc.want = list(self._want)
-        rpc.unwanted = list(self._unwanted)
+        rpc.want = self._want.take()
+        rpc.unwanted = self._unwanted.take()
         self._control = None
         self._subscriptions, self._links, self._have = {}, {}, {}
-        self._want, self._unwanted = {}, {}
         return rpc
 
     def expire(self) -> int:
@@ -286,27 +343,27 @@ class Lanes:
                 self._drop(lane.popleft())
         self._takeControl()
         self._shrink()
-        self.charge = _uncharged
+        self.account = _UNLIMITED
 
     def _drop(self, entry: _Entry) -> None:
         if entry.message is not None:
             self.dropped += 1
-            self._leave(entry, False)
+            self._leave(entry)
+            self._lost(entry)
 
-    def _leave(self, entry: _Entry, written: bool) -> None:
+    def _leave(self, entry: _Entry) -> None:
         assert entry.message is not None
         del self._queued[entry.message.id]
         entry.message = None
         self.size -= entry.size
-        if self.size + 2 * CHARGED_STEP < self._charged:
+        if entry.receipt is None:
+            self._relayedSize -= entry.size
+        if self.size + 2 * CHARGED_STEP < self._charged or not self.size:
             self._shrink()
+
+    def _lost(self, entry: _Entry) -> None:
+        """
+        Note in the receipt of a message that it was not written.
+        """
         if entry.receipt is not None:
-            entry.receipt.left(written)
-
-
-def _merge(known: dict[bytes, None], ids: list[bytes]) -> None:
-    known.update(dict.fromkeys(ids))
-    surplus = len(known) - MAX_GOSSIP
-    if surplus > 0:
-        for id in list(known)[:surplus]:
-            del known[id]
+            entry.receipt.left(False)

@@ -176,7 +176,7 @@ class Link:
             stream.end()
             return
         self._outbound = stream
-        self.lanes.charge = stream.charge
+        self.lanes.account = stream
         protocolID = stream.transport.protocolID or self._proposed[0]
         self._owner.linkOpened(self, protocolID)
         stream.pump()
@@ -187,8 +187,9 @@ class Link:
         """
         if self._outbound is stream:
             self._outbound = None
-            self.lanes.clear()
+            # First of all, nothing further is queued for it.
             self._owner.linkClosed(self)
+            self.lanes.clear()
             self._owner.linkDrained(self)
             if not self._opening:
                 self.open()

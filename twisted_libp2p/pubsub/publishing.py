@@ -39,7 +39,7 @@ class Publisher:
         maximum: int,
         validate: Callable[[Message], Deferred[Verdict]],
         peers: Callable[[str], int],
-        full: Callable[[str], bool],
+        full: Callable[[str, int], bool],
         send: Callable[[Message, Receipt], None],
     ) -> None:
         """
@@ -50,7 +50,8 @@ class Publisher:
         @param maximum: the size of the largest RPC in bytes.
         @param validate: asks the validators of the topic.
         @param peers: returns the number of peers of a topic that would get messages.
-        @param full: returns whether no queue to a peer of a topic has room.
+        @param full: returns whether no queue to a peer of a topic has room for so many
+            bytes.
         @param send: queues a message for all its peers.
         """
         self._identity = identity
@@ -97,9 +98,9 @@ class Publisher:
             await self._changed()
         if not (peers or alone):
             raise NoPeers(topic, "no connected peer has subscribed: wait with ready=1")
-        while self._full(topic):
+        while self._full(topic, len(data)):
             if not wait:
-                raise QueuesFull(topic, "all queues to peers are full")
+                raise QueuesFull(topic, "the queues or limits of all peers are full")
             await self._changed()
         receipt = Receipt(message.id)
         self._send(message, receipt)

@@ -55,6 +55,7 @@ class OutboundStream(Protocol):
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._over = False
         self.stuckSince: float | None = None
 
     def connectionMade(self) -> None:
@@ -69,12 +70,13 @@ class OutboundStream(Protocol):
         Write the waiting RPCs while the peer reads them.
         """
         lanes, transport = self._link.lanes, self.transport
-        while self.stuckSince is None:
+        while self.stuckSince is None and not self._over:
             frames = lanes.next()
             if not frames:
                 return
             for each in frames:
                 transport.write(delimit(each))
+            lanes.written()
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -110,25 +112,30 @@ class OutboundStream(Protocol):
         Do nothing: the end of the stream follows.
         """
 
-    def charge(self, size: int) -> bool:
+    def has(self, size: int) -> bool:
         """
-        Charge bytes that wait for the peer to its limits, with those of the windows.
-
-        @param size: how many more; negative when they no longer wait.
-        @return: whether the limits have room for them.
+        Return whether the limits of the peer have room for bytes that wait for it.
         """
         scope = self.transport.scope
         if scope is None or scope.closed:
             return True
-        if size > self.transport.connection.scope.room:
-            return False
-        scope.hold(size)
-        return True
+        return bool(size <= self.transport.connection.scope.room)
+
+    def charge(self, size: int) -> None:
+        """
+        Charge bytes that wait for the peer to its limits, with those of the windows.
+
+        @param size: how many more; negative when they no longer wait.
+        """
+        scope = self.transport.scope
+        if scope is not None:
+            scope.hold(size)
 
     def end(self) -> None:
         """
         Close the stream when everything is written.
         """
+        self._over = True
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -136,6 +143,7 @@ class OutboundStream(Protocol):
         """
         Report the end.
         """
+        self._over = True
         self._link.closed(self)
 
 
