@@ -10,26 +10,28 @@ Any libp2p peer that serves /echo/1.0.0 answers, in whatever language it is writ
 """
 
 import sys
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import react
+from twisted.python.failure import Failure
 
 
 class Caller(Protocol):
-    def __init__(self):
-        self.received, self.finished = b"", Deferred()
+    def __init__(self) -> None:
+        self.received, self.finished = b"", Deferred[bytes]()
 
-    def dataReceived(self, data):
+    def dataReceived(self, data: bytes) -> None:
         self.received += data
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.finished.callback(self.received)
 
 
-async def main(reactor, description, text):
-    endpoint = clientFromString(reactor, description)
+async def main(reactor: Any, description: str, text: str) -> None:
+    endpoint: Any = clientFromString(reactor, description)
     caller = await endpoint.connect(Factory.forProtocol(Caller))
     caller.transport.write(text.encode())
     caller.transport.loseWriteConnection()  # no more to say; still listening

@@ -11,6 +11,7 @@ tcp:4001 it is a TCP server.
 """
 
 import sys
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
@@ -19,15 +20,17 @@ from twisted.internet.task import react
 
 
 class Echo(Protocol):
-    def connectionMade(self):
+    transport: Any
+
+    def connectionMade(self) -> None:
         print("serving", self.transport.getPeer(), flush=True)
 
-    def dataReceived(self, data):
+    def dataReceived(self, data: bytes) -> None:
         self.transport.write(data)
 
 
-async def main(reactor, description):
-    endpoint = serverFromString(reactor, description)
+async def main(reactor: Any, description: str) -> None:
+    endpoint: Any = serverFromString(reactor, description)
     port = await endpoint.listen(Factory.forProtocol(Echo))
     print("listening on", port.getHost(), flush=True)
     await Deferred()  # until it is interrupted

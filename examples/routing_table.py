@@ -8,36 +8,35 @@ events of a node alone.
 """
 
 import sys
+from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from twisted_libp2p import Node, PeerID
 from twisted_libp2p.events import ClosedConn, Identified, ProtocolsChanged
-from twisted_libp2p.node import Node
 
 
-class RoutingTable(set):
-    def __init__(self, node, protocol):
+class RoutingTable(set[PeerID]):
+    def __init__(self, node: Node, protocol: str) -> None:
         subscribe = node.events.subscribe
         subscribe(Identified, self.enter, lambda e: protocol in e.protocols)
         subscribe(ProtocolsChanged, self.leave, lambda e: protocol in e.removed)
         # A peer may have another connection.
         subscribe(ClosedConn, self.leave, lambda e: not node.connections.to(e.peer))
 
-    def enter(self, event):
+    def enter(self, event: Identified) -> None:
         self.add(event.peer)
 
-    def leave(self, event):
+    def leave(self, event: ProtocolsChanged | ClosedConn) -> None:
         self.discard(event.peer)
 
 
-async def main(reactor, listen, protocol):
-    node = Node(reactor, listen=[listen])
-    table = RoutingTable(node, protocol)
-    node.events.subscribe(Identified, lambda event: print(*table, flush=True))
-    node.startService()
-    print("listening on", *await node.whenListening(), flush=True)
-    await Deferred()  # until it is interrupted
+async def main(reactor: Any, listen: str, protocol: str) -> None:
+    async with Node(reactor, listen=listen) as node:
+        table = RoutingTable(node, protocol)
+        node.events.subscribe(Identified, lambda event: print(*table, flush=True))
+        print("listening on", *node.addresses, flush=True)
+        await node.whenStopped()  # by Ctrl-C
 
 
 if __name__ == "__main__":

@@ -11,29 +11,19 @@ needed, no port has to be open beside the node's own, no server has to be change
 """
 
 import sys
+from typing import Any
 
-from twisted.internet.endpoints import clientFromString
 from twisted.internet.task import react
-from twisted.web.client import Agent, readBody
-from twisted.web.iweb import IAgentEndpointFactory
-from zope.interface import implementer
+
+from twisted_libp2p import Node
+from twisted_libp2p.web import Agent, readSome
 
 
-@implementer(IAgentEndpointFactory)
-class OnePeer:
-    def __init__(self, reactor, address):
-        self.endpoint = clientFromString(
-            reactor, f"libp2p:{address}:protocol=/http/1.1"
-        )
-
-    def endpointForURI(self, uri):
-        return self.endpoint
-
-
-async def main(reactor, address, path):
-    agent = Agent.usingEndpointFactory(reactor, OnePeer(reactor, address))
-    response = await agent.request(b"GET", b"http://peer" + path.encode())
-    print(response.code, (await readBody(response)).decode())
+async def main(reactor: Any, address: str, path: str) -> None:
+    async with Node(reactor) as node:
+        uri = f"multiaddr:{address}/http-path{path}".encode()
+        response = await Agent(node).request(b"GET", uri)
+        print(response.code, (await readSome(response, 2**20)).decode())
 
 
 react(main, sys.argv[1:])

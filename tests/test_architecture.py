@@ -49,7 +49,7 @@ ORDER = (
     ("presence",),
     ("node",),
     ("access", "transfer", "tunnel"),
-    ("web",),
+    ("web", "pb"),
     ("autotls",),
     ("testing", "options"),
     ("status", "seek", "daemon", "joining"),

@@ -17,7 +17,14 @@ from zope.interface.interface import InterfaceClass, Method
 from tests.node.memory import NodeTestCase
 from twisted_libp2p import PeerAddress
 from twisted_libp2p.errors import ConfigurationError, InvalidInput
-from twisted_libp2p.interfaces import Connection, IConnection, IStream, Stream
+from twisted_libp2p.interfaces import (
+    Connection,
+    IConnection,
+    IPeerStore,
+    IStream,
+    PeerStore,
+    Stream,
+)
 from twisted_libp2p.protocols.echo import Echo
 
 
@@ -50,6 +57,7 @@ class TypedTests(SynchronousTestCase):
         """
         self.compare(Stream, IStream)
         self.compare(Connection, IConnection)
+        self.compare(PeerStore, IPeerStore)
 
 
 class PeerAddressOfTests(NodeTestCase):

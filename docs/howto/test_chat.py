@@ -12,7 +12,7 @@ class RoomTests(SynchronousTestCase):
     def setUp(self):
         self.nodes = MemoryNodes(delay=0.02)
         self.addCleanup(self.nodes.stop)
-        self.shown = {}
+        self.rooms, self.shown = {}, {}
         self.ada = self.join("ada")
         self.bob = self.join("bob", self.ada)
         self.cyd = self.join("cyd", self.ada, self.bob)
@@ -20,7 +20,7 @@ class RoomTests(SynchronousTestCase):
 
     def join(self, nick, *friends):
         node, lines = self.nodes.start(), []
-        Room(node, nick, lines.append)
+        self.rooms[node] = Room(node, nick, lines.append)
         self.shown[node] = lines
         for friend in friends:
             node.keep(friend.addresses[0], "room")
@@ -34,6 +34,12 @@ class RoomTests(SynchronousTestCase):
     def test_greetings(self):
         self.assertEqual(self.new(self.ada), ["* bob is here", "* cyd is here"])
         self.assertEqual(self.new(self.bob), ["* ada is here", "* cyd is here"])
+
+    def test_talk(self):
+        self.rooms[self.ada].say("hello")
+        self.nodes.advance(1)
+        for node in (self.bob, self.cyd):
+            self.assertIn("<ada> hello", self.new(node))
 
     def test_left(self):
         self.nodes.result(self.bob.stopService())

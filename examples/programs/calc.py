@@ -14,6 +14,7 @@ from twisted.protocols.amp import AMP, Command, Integer, Unicode
 from twisted.spread import pb
 
 from twisted_libp2p import Identity, Node, PeerAddress, PeerID
+from twisted_libp2p.pb import PeerRoot, PeerRootFactory, openRoot
 
 
 class Sum(Command):
@@ -43,22 +44,13 @@ class Student(AMP):
         return {}
 
 
-class Teller(pb.Referenceable):
+class Teller(PeerRoot):
     balances: dict[PeerID, int] = {}
 
-    def __init__(self, broker: pb.Broker) -> None:
-        self.broker = broker
-
     def remote_deposit(self, amount: int, watcher: pb.RemoteReference) -> int:
-        peer = PeerAddress.of(self.broker.transport).peerID
-        self.balances[peer] = balance = self.balances.get(peer, 0) + amount
+        self.balances[self.peer] = balance = self.balances.get(self.peer, 0) + amount
         watcher.callRemote("changed", balance)
         return balance
-
-
-class Bank(pb.Root):
-    def rootObject(self, broker: pb.Broker) -> Teller:
-        return Teller(broker)
 
 
 class Watcher(pb.Referenceable):
@@ -69,7 +61,7 @@ class Watcher(pb.Referenceable):
 async def serve(reactor: Any, listen: str) -> None:
     async with Node(reactor, Identity.fromFile("calc.key"), listen) as node:
         node.serve("/calc/amp/1.0.0", Calculator)
-        node.serve("/calc/pb/1.0.0", pb.PBServerFactory(Bank()))
+        node.serve("/calc/pb/1.0.0", PeerRootFactory(Teller))
         print("listening on", node.addresses[0], flush=True)
         await node.whenStopped()
 
@@ -82,11 +74,9 @@ async def ask(reactor: Any, address: str) -> None:
             await student.callRemote(Sum, a=999, b=2)
         except OverflowError as error:
             print("as expected:", error)
-        factory = pb.PBClientFactory()
-        await node.openStream(address, "/calc/pb/1.0.0", factory)
-        bank = await factory.getRootObject()
+        teller = await openRoot(node, address, "/calc/pb/1.0.0")
         for amount in (10, 5):
-            print("balance", await bank.callRemote("deposit", amount, Watcher()))
+            print("balance", await teller.callRemote("deposit", amount, Watcher()))
 
 
 if __name__ == "__main__":

@@ -24,15 +24,12 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import react
-from twisted.web.client import Agent, readBody
-from twisted.web.iweb import IAgentEndpointFactory
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 from zope.interface import implementer  # type: ignore[import-untyped]
 
 from twisted_libp2p import Identity, Node, PeerAddress
-
-SSH, HTTP = "/ssh/2.0", "/http/1.1"
+from twisted_libp2p.web import Agent, WebService, readSome
 
 
 class Page(Resource):
@@ -69,17 +66,17 @@ async def serve(reactor: Any, listen: str, password: str) -> None:
     factory.privateKeys = {b"ssh-ed25519": key}
     factory.portal = Portal(realm, [users])
     async with Node(reactor, Identity.fromFile("shell.key"), listen) as node:
-        node.serve(SSH, factory)
-        node.serve(HTTP, Site(Page()))
+        node.serve("/ssh/2.0", factory)
+        node.add(WebService(Page()))
         print("listening on", node.addresses[0], flush=True)
         await node.whenStopped()
 
 
 class Auth(SSHUserAuthClient):
-    password = b""
+    transport: Any
 
     def getPassword(self, prompt: Any = None) -> Deferred[bytes]:
-        return succeed(self.password)
+        return succeed(self.transport.password)
 
 
 class Client(SSHClientTransport):
@@ -91,10 +88,7 @@ class Client(SSHClientTransport):
         return succeed(True)  # the peer has proven its id
 
     def connectionSecure(self) -> None:
-        commands = Commands()
-        auth = Auth(b"ada", commands)
-        commands.client, auth.password = self, self.password
-        self.requestService(auth)
+        self.requestService(Auth(b"ada", Commands()))
 
     def connectionLost(self, reason: Any = None) -> None:
         super().connectionLost(reason)
@@ -102,8 +96,6 @@ class Client(SSHClientTransport):
 
 
 class Commands(SSHConnection):
-    client: Client
-
     def serviceStarted(self) -> None:
         super().serviceStarted()
         self.openChannel(Output(localWindow=2**20, localMaxPacket=2**15))
@@ -114,36 +106,26 @@ class Output(SSHChannel):
     name = b"session"
 
     def channelOpen(self, data: bytes) -> None:
-        command = NS(self.conn.client.command)
-        self.conn.sendRequest(self, b"exec", command)
+        self.conn.sendRequest(self, b"exec", NS(self.conn.transport.command))
 
     def dataReceived(self, data: bytes) -> None:
         print(data.decode(), end="")
 
     def closed(self) -> None:
-        self.conn.client.loseConnection()
+        self.conn.transport.loseConnection()
 
 
-async def run(reactor: Any, address: str, password: str, command: str) -> None:
+async def run(reactor: Any, address: str, *words: str) -> None:
     async with Node(reactor) as node:
-        client = await node.openStream(address, SSH, lambda: Client(password, command))
+        client = await node.openStream(address, "/ssh/2.0", lambda: Client(*words))
         await client.done
-
-
-@implementer(IAgentEndpointFactory)
-class Peers:
-    def __init__(self, node: Node, address: str) -> None:
-        self.node, self.address = node, address
-
-    def endpointForURI(self, uri: Any) -> Any:
-        return self.node.connector(self.address, HTTP)
 
 
 async def get(reactor: Any, address: str, path: str) -> None:
     async with Node(reactor) as node:
-        agent = Agent.usingEndpointFactory(reactor, Peers(node, address))
-        response = await agent.request(b"GET", b"http://peer" + path.encode())
-        print(response.code, (await readBody(response)).decode(), end="")
+        uri = f"multiaddr:{address}/http-path{path}".encode()
+        response = await Agent(node).request(b"GET", uri)
+        print(response.code, (await readSome(response, 2**20)).decode(), end="")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Tests of both sides dialing at once.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from twisted_libp2p.connmanager.duplicates import (
 from twisted_libp2p.errors import ErrorCode, SessionEnded
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity, PeerID
-from twisted_libp2p.interfaces import Direction, IManagedConnection
+from twisted_libp2p.interfaces import Direction, IConnection
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.echo import PROTOCOL_ID, EchoFactory
 from twisted_libp2p.testing.nodes import MemoryNodes
@@ -360,7 +361,7 @@ class Pair:
         protocol.done.addCallback(lambda echo: self.echoes.append(echo == message))
 
     @property
-    def connections(self) -> list[list[IManagedConnection]]:
+    def connections(self) -> list[Sequence[IConnection]]:
         """
         The connections of each.
         """

@@ -101,7 +101,7 @@ class TableTests(ManagerTestCase):
         self.managed(idleTimeout=10)
         self.openSeveral(*range(8))
         stopping = self.manager.stopService()
-        self.assertEqual({code for each in self.manager for code in each.codes}, {0})  # type: ignore[attr-defined]
+        self.assertEqual({code for each in self.manager for code in each.codes}, {0})
         self.successResultOf(stopping)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -84,7 +84,7 @@ class ArgumentsTests(SynchronousTestCase):
             self.assertIn(right, str(caught.exception))
             self.assertNotIn("secret", str(caught.exception))
         with self.assertRaises(InvalidMultiaddr) as refused:
-            Node(self.reactor, listen=b"/ip4/192.0.2.1/tcp/1")  # type: ignore[arg-type]
+            Node(self.reactor, listen=b"/ip4/192.0.2.1/tcp/1")
         self.assertIn("not bytes", str(refused.exception))
 
     def test_peerID(self) -> None:

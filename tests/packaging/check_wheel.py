@@ -84,13 +84,16 @@ def checkContents(wheel: Path) -> None:
 
 def checkTypes(scripts: Path, folder: Path) -> None:
     """
-    The programs of the examples are typed for a user who has mypy without a plugin.
-    Calls of Twisted's own functions without annotations are allowed.
+    The examples, and a tour of the calls of the manual, are typed for a user who has
+    mypy without a plugin.  Calls of Twisted's own functions without annotations are
+    allowed.
     """
     run(scripts / "pip", "install", "--quiet", "mypy", "twisted[conch]", cwd=folder)
     typed = folder / "typed"
     typed.mkdir()
-    for program in (ROOT / "examples" / "programs").iterdir():
+    examples = ROOT / "examples"
+    tour = ROOT / "tests" / "packaging" / "tour.py"
+    for program in (*examples.glob("*.py"), *examples.glob("programs/*"), tour):
         if program.suffix in (".py", ".tac"):
             (typed / f"{program.stem}.py").write_text(program.read_text())
     strict = ("--strict", "--allow-untyped-calls", "--config-file=")

@@ -6,7 +6,7 @@ Tests for L{twisted_libp2p.presence.routing}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -16,7 +16,7 @@ from tests.presence.database import Database
 from tests.relay.case import LIMITED, RelayTestCase
 from twisted_libp2p.errors import NoAddresses
 from twisted_libp2p.identity import PeerID
-from twisted_libp2p.interfaces import IDatabase, IHostService, IPeerRouting
+from twisted_libp2p.interfaces import IDatabase, IHostService, IPeerRouting, PeerStore
 from twisted_libp2p.node import Node
 from twisted_libp2p.peerstore import MemoryPeerStore
 from twisted_libp2p.presence import Presence, PresenceRouting
@@ -71,7 +71,7 @@ class PresenceRoutingTests(RelayTestCase):
         """
         Let a node write to the database.
         """
-        node.peerstore = Store(self.nodes.clock, self.database)
+        node.peerstore = cast(PeerStore, Store(self.nodes.clock, self.database))
         presence = Presence()
         node.add(presence)
         return presence

@@ -16,6 +16,7 @@ there is no specification (libp2p/specs, pull request 161, is an introduction).
 """
 
 from twisted_libp2p.connmanager.expendability import ByValue
+from twisted_libp2p.connmanager.filegater import FileGater
 from twisted_libp2p.connmanager.gater import ListGater, OpenGater
 from twisted_libp2p.connmanager.policy import Backoff, ConnectionPolicy
 from twisted_libp2p.connmanager.service import ConnectionManager
@@ -26,6 +27,7 @@ __all__ = [
     "ByValue",
     "ConnectionManager",
     "ConnectionPolicy",
+    "FileGater",
     "ListGater",
     "OpenGater",
     "expiring",

@@ -23,6 +23,7 @@ elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -32,6 +33,8 @@ from twisted_libp2p.interfaces import Direction, IManagedConnection
 from twisted_libp2p.pacing import Deadline
 
 __all__ = ["GRACE", "WINDOW", "Duplicates", "supplanted"]
+
+M = TypeVar("M", bound=IManagedConnection)
 
 #: Seconds that a dialer allows for an address: a dial that began before the first
 #: connection was ready ends within these.
@@ -105,9 +108,7 @@ class Duplicates:
             if connection in (going, staying):
                 self._going.pop(going)[1].cancel()
 
-    def ranked(
-        self, connections: Iterable[IManagedConnection]
-    ) -> list[IManagedConnection]:
+    def ranked(self, connections: Iterable[M]) -> list[M]:
         """
         Sort connections: the supplanted ones come after the others.
         """

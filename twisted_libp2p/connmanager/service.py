@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
@@ -39,6 +39,7 @@ from twisted_libp2p.events import (
 )
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Connection,
     Direction,
     IConnectionManager,
     IConnections,
@@ -141,7 +142,7 @@ class ConnectionManager(Service):
         self.gatekeeper = Gatekeeper(
             OpenGater() if gater is None else gater, self._refusals
         )
-        self._connections: dict[PeerID, list[IManagedConnection]] = {}
+        self._connections: dict[PeerID, list[Connection]] = {}
         self.unread: Collection[IManagedConnection] = ()
         self._count = 0
         self._duplicates = Duplicates(
@@ -167,7 +168,7 @@ class ConnectionManager(Service):
 
     # The connections
 
-    def __iter__(self) -> Iterator[IManagedConnection]:
+    def __iter__(self) -> Iterator[Connection]:
         """
         Iterate over all connections.
         """
@@ -186,7 +187,7 @@ class ConnectionManager(Service):
         """
         return self._count
 
-    def to(self, peer: PeerID | str) -> list[IManagedConnection]:
+    def to(self, peer: PeerID | str) -> list[Connection]:
         """
         Return the connections to a peer, the preferred one for new streams first: the
         oldest, except that one which another has supplanted comes last.
@@ -194,7 +195,7 @@ class ConnectionManager(Service):
         peer = PeerID.of(peer)
         return self._duplicates.ranked(self._connections.get(peer, ()))
 
-    def instead(self, connection: IManagedConnection) -> IManagedConnection | None:
+    def instead(self, connection: IManagedConnection) -> Connection | None:
         """
         Return the connection to use instead of a new one, when the peer was not
         known before its handshake.
@@ -323,16 +324,15 @@ class ConnectionManager(Service):
         if not connection.connected:
             raise ConnectionClosing("the gater has closed the connection")
         self._admit(scopeOf(connection), peer)
-        held = self._connections.get(peer)
-        if held is None:
-            self._connections[peer] = [connection]
+        held = self._connections.setdefault(peer, [])
+        held.append(cast(Connection, connection))
+        isFirst = len(held) == 1
+        if isFirst:
             self.tags.connected(peer)
             if self.redialer is not None:
                 self.redialer.connected(peer)
-        else:
-            held.append(connection)
         self._count += 1
-        self._duplicates.opened(connection, self._connections[peer])
+        self._duplicates.opened(connection, held)
         if self._keepAlive is not None:
             self._keepAlive.opened(connection)
         if self._count > self.policy.highWater and self._trimCall is None:
@@ -345,7 +345,7 @@ class ConnectionManager(Service):
             early=connection.early,
             upgradeTime=connection.upgradeTime,
         )
-        first = [arrival(opened.time, connection)] if held is None else []
+        first = [arrival(opened.time, connection)] if isFirst else []
         self._events.publish(opened, *first)
 
     def closed(self, connection: IManagedConnection, reason: Failure) -> None:

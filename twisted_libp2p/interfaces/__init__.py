@@ -8,7 +8,7 @@ The contracts between the rooms of twisted_libp2p::
     IMuxedTransport     a multiaddr becomes secured, multiplexed sessions
     IPortEndpoint       a TCP port, and the layers of a transport above it
     IInheritsPorts      a reactor with sockets that another program has opened
-    IReloadable         a transport that depends on files which others may change
+    IReloadable         a transport, or a gater, with files that others may change
     IBackedTransport    a transport that is implemented by one of several libraries
     ITrustedProxies     the proxies that may state the address of their client
     IUpgrade            takes such a session over
@@ -167,7 +167,7 @@ from twisted_libp2p.interfaces.transport import (
     ITrustedProxies,
     IUpgrade,
 )
-from twisted_libp2p.interfaces.typed import Connection, Stream
+from twisted_libp2p.interfaces.typed import Connection, PeerStore, Stream
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -252,6 +252,7 @@ __all__ = [
     "LossCause",
     "OwnAddress",
     "PeerInfo",
+    "PeerStore",
     "QuicEvent",
     "QuicSettings",
     "QuicStats",

@@ -172,7 +172,7 @@ class IPortEndpoint(Interface):
 
 class IReloadable(Interface):
     """
-    A transport that depends on files which others may change.
+    A transport, or a gater, that depends on files which others may change.
     """
 
     def reload() -> None:

@@ -178,17 +178,18 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         self,
         reactor: Any,
         identity: Identity | None = None,
-        listen: Listenable | Iterable[Listenable] = (),
+        listen: Listenable | Iterable[Listenable | Any] = (),
         *,
-        security: str | Iterable[str | ISecurity] = SECURITIES,
-        muxers: str | Iterable[str | IMuxer] = MUXERS,
-        transports: Iterable[str | AnyTransport | ITransportProvider] | None = None,
+        security: str | Iterable[str | ISecurity | Any] = SECURITIES,
+        muxers: str | Iterable[str | IMuxer | Any] = MUXERS,
+        transports: Iterable[str | AnyTransport | ITransportProvider | Any]
+        | None = None,
         network: PrivateNetwork | None = None,
-        peerstore: IPeerStore | str | None = None,
+        peerstore: IPeerStore | Any | str | None = None,
         policy: ConnectionPolicy | None = None,
         limits: Limits | None = None,
-        gater: IGater | None = None,
-        resolver: IResolver | None = None,
+        gater: IGater | Any | None = None,
+        resolver: IResolver | Any | None = None,
         dialect: str = MULTISTREAM,
         agent: str = AGENT,
         protocolVersion: str = PROTOCOL_VERSION,
@@ -196,8 +197,8 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         proxies: Iterable[str] = (),
         holePunching: bool = True,
         reachability: bool = True,
-        services: Iterable[IHostService] = (),
-        routings: Iterable[IPeerRouting] = (),
+        services: Iterable[IHostService | Any] = (),
+        routings: Iterable[IPeerRouting | Any] = (),
         dialThrough: Proxy | str | None = None,
         random: Callable[[], float] = random,
         strict: bool = True,
@@ -236,7 +237,7 @@ class Node(ServingNode, OutgoingNode, RunningNode):
 
     # Its parts
 
-    def add(self, service: IHostService) -> None:
+    def add(self, service: IHostService | Any) -> None:
         """
         Attach a service to this node; it starts and stops with the node, and starts
         at once if the node runs.  A service that provides
@@ -380,9 +381,10 @@ class Node(ServingNode, OutgoingNode, RunningNode):
 
     def reload(self) -> None:
         """
-        Read the files again that others may change: certificates.
+        Read the files again that others may change: certificates, and the list of a
+        L{FileGater<twisted_libp2p.connmanager.FileGater>}.
         """
-        for each in self._transports:
+        for each in (*self._transports, self.connections.gatekeeper.gater):
             if IReloadable.providedBy(each):
                 each.reload()
 
@@ -392,7 +394,7 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         self,
         address: str | Multiaddr | None = None,
         *,
-        endpoint: IStreamServerEndpoint | str | None = None,
+        endpoint: IStreamServerEndpoint | Any | str | None = None,
     ) -> Deferred[list[Multiaddr]]:
         """
         Listen on one more address, or endpoint.
@@ -414,7 +416,7 @@ class Node(ServingNode, OutgoingNode, RunningNode):
         self,
         address: str | Multiaddr | None = None,
         *,
-        endpoint: IStreamServerEndpoint | str | None = None,
+        endpoint: IStreamServerEndpoint | Any | str | None = None,
     ) -> None:
         """
         Stop to listen on an address, or endpoint; its connections go on.

@@ -44,8 +44,8 @@ from twisted_libp2p.interfaces import (
     DialOptions,
     IConnection,
     Identification,
-    IPeerStore,
     IProxy,
+    PeerStore,
     Role,
 )
 from twisted_libp2p.node.keeping import Keeping
@@ -143,7 +143,7 @@ class OutgoingNode:
     reactor: Any
     clock: IReactorTime
     events: EventBus
-    peerstore: IPeerStore
+    peerstore: PeerStore
     proxy: IProxy | None
     connections: ConnectionManager
     _context: ConnectionContext
@@ -160,7 +160,7 @@ class OutgoingNode:
 
     def connect(
         self,
-        target: Target | IStreamClientEndpoint,
+        target: Target | IStreamClientEndpoint | Any,
         options: DialOptions = DEFAULT_OPTIONS,
     ) -> Deferred[Connection]:
         """
@@ -189,7 +189,7 @@ class OutgoingNode:
         if peer is not None and not options.fresh:
             for connection in self.connections.to(peer):
                 if connection.connected:
-                    return succeed(cast(Connection, connection))
+                    return succeed(connection)
         dialing = self._dialer.dial(peer, addresses, options=options)
         return cast("Deferred[Connection]", dialing)
 

@@ -7,7 +7,7 @@ Parts of a node that are made of several others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from twisted.application.service import IService
 from twisted.internet.interfaces import IResolver
@@ -27,6 +27,7 @@ from twisted_libp2p.interfaces import (
     IPeerStore,
     ISecurity,
     ISecurityProvider,
+    PeerStore,
 )
 from twisted_libp2p.limits import Limits
 from twisted_libp2p.node.arguments import check, provided
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 
-def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
+def openStore(peerstore: IPeerStore | str | None, node: Node) -> PeerStore:
     """
     Open the peerstore of a node; if it is a service, let it run below the node.
 
@@ -74,7 +75,7 @@ def openStore(peerstore: IPeerStore | str | None, node: Node) -> IPeerStore:
         writer.setServiceParent(node)
     # Its subscriptions keep it alive.
     PeerStoreUpdater(store, node.events)
-    return store
+    return cast(PeerStore, store)
 
 
 def usualServices(

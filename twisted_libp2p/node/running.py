@@ -24,7 +24,7 @@ from twisted_libp2p.connmanager.departure import Departure
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.events import OpenedConn
-from twisted_libp2p.interfaces import IDrainable, IHostService, IPeerStore
+from twisted_libp2p.interfaces import IDrainable, IHostService, PeerStore
 from twisted_libp2p.node.addresses import OwnAddresses
 from twisted_libp2p.node.conditions import Condition, conditions
 from twisted_libp2p.node.life import Life, LivingService, stopAll
@@ -54,7 +54,7 @@ class RunningNode(LivingService):
     """
 
     ownAddresses: OwnAddresses
-    peerstore: IPeerStore
+    peerstore: PeerStore
     connections: ConnectionManager
     listeners: Listeners
     _context: ConnectionContext

@@ -82,7 +82,9 @@ class Agent:
     server does.
     """
 
-    def __init__(self, host: IHost, pool: HTTPConnectionPool | None = None) -> None:
+    def __init__(
+        self, host: IHost | Any, pool: HTTPConnectionPool | None = None
+    ) -> None:
         """
         @param host: the node.
         @param pool: keeps streams; None for a stream per request.

@@ -34,7 +34,7 @@ class WebService(Service):
 
     def __init__(
         self,
-        resource: IResource | None = None,
+        resource: IResource | Any | None = None,
         *,
         allow: Any = None,
         maxBody: int = MAX_BODY,
@@ -50,7 +50,7 @@ class WebService(Service):
         self._maxBody = maxBody
 
     def mount(
-        self, protocol: str, resource: IResource, path: str | None = None
+        self, protocol: str, resource: IResource | Any, path: str | None = None
     ) -> None:
         """
         Serve an application protocol, and list it for other peers.
