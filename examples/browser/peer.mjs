@@ -8,6 +8,9 @@ import { webSockets } from '@libp2p/websockets'
 import { webTransport } from '@libp2p/webtransport'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
+import { allowVersion2 } from './webrtc.mjs'
+
+allowVersion2()
 
 /** Make the peer of a page, which listens nowhere. */
 export function makeNode () {

@@ -30,6 +30,22 @@ Command = Callable[[str], list[str]]
 
 HOST = "127.0.0.1"
 
+VERSION_1 = "libp2p+webrtc+v1/"
+
+#: Makes Chromium refuse offers whose user name of ICE was replaced.
+FORBIDDING = "--force-fieldtrials=WebRTC-NoSdpMangleUfrag/Enabled/"
+
+#: Replaces this name as js-libp2p does, and returns the offer that is used.
+OFFERING = f"""(async () => {{
+    const connection = new RTCPeerConnection();
+    connection.createDataChannel('');
+    const offer = await connection.createOffer();
+    const name = '{VERSION_1}0123456789';
+    offer.sdp = offer.sdp.replace(/^(a=ice-(?:ufrag|pwd):).*$/gm, `$1${{name}}`);
+    await connection.setLocalDescription(offer);
+    return connection.localDescription.sdp;
+}})()"""
+
 
 def requireKind(kind: str) -> None:
     """
@@ -69,6 +85,19 @@ async def test_tasks(command: Command, tmp_path: Path, kind: str) -> None:
     authority = Authority(tmp_path / "authority")
     async with opened(command, tmp_path, trusting(authority)) as browser:
         await tasks(browser, kind, HOST, chain(authority))
+        assert browser.complaints == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_version2(command: Command, tmp_path: Path) -> None:
+    """
+    In a browser that forbids version 1 of WebRTC-direct, the page uses version 2.
+    """
+    requireKind("webrtc")
+    authority = Authority(tmp_path / "authority")
+    async with opened(command, tmp_path, FORBIDDING) as browser:
+        assert VERSION_1 not in await browser.evaluate(OFFERING)
+        await tasks(browser, "webrtc", HOST, chain(authority))
         assert browser.complaints == []
 
 

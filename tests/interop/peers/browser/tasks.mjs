@@ -78,6 +78,22 @@ class Tasks {
     return new Tasks(node, await node.dial(multiaddr(address), within()), identified)
   }
 
+  /** Measure a dial, and an echo of random bytes on its connection, both in milliseconds. */
+  static async measure (address, size) {
+    const node = await makeNode()
+    const bytes = randomBytes(size)
+    const begin = performance.now()
+    const connection = await node.dial(multiaddr(address), within())
+    const dialed = performance.now()
+    const answer = await exchange(connection, ECHO, bytes)
+    const end = performance.now()
+    await node.stop()
+    if (answer.byteLength !== size) {
+      throw new Error(`${answer.byteLength} bytes came, not the ${size} that were sent`)
+    }
+    return { dial: dialed - begin, echo: end - dialed }
+  }
+
   constructor (node, connection, identified) {
     Object.assign(this, { node, connection, identified })
     this.closed = new Promise(resolve => {
