@@ -57,8 +57,10 @@ def endOf(address: Multiaddr) -> Multiaddr | None:
     names = address.names
     if len(names) < 2 or names[0] not in ("ip4", "ip6") or names[1] not in _PORTS:
         return None
-    host, port = list(address)[:2]
-    return Multiaddr(f"/{host.name}/{host.value}/{port.name}/{port.value}")
+    if len(names) == 2:
+        return address
+    layers = address.withoutFirst().withoutFirst().toBytes()
+    return Multiaddr.fromBytes(address.toBytes().removesuffix(layers))
 
 
 _PORTS: Final = ("tcp", "udp")

@@ -275,16 +275,16 @@ class ReachabilityService(Service):
         ends = None
         if observed is not None:
             ends = self._sightings.ends(connection.localAddress, observed)
-        network = networkOf(remote)
         news = False
         if isPublic(remote):
+            network = networkOf(remote)
             news = self._servers.learn(connection, network, event.protocols)
             if ends is not None and isPublic(observed):
                 news = self._observe(event, *ends, network) or news
         elif ends is not None and isPrivate(remote) and isPrivate(observed):
             outbound = connection.direction is Direction.OUTBOUND
             private = self._sightings.private
-            news = private.add(connection, *ends, network, outbound)
+            news = private.add(connection, *ends, networkOf(remote), outbound)
         if news:
             self._update()
 

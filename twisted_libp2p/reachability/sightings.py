@@ -52,13 +52,26 @@ class Sightings:
     @ivar public: the reports of peers in the internet, on public addresses.
     @ivar private: the reports of peers in private networks, on private addresses: a
         hole can be punched there, and no verdict is about them.
-    @ivar bound: the addresses on which we listen; None before they are known.
     """
 
     def __init__(self) -> None:
         self.public = Observations()
         self.private = Observations()
-        self.bound: frozenset[Multiaddr] | None = None
+        self._bound: frozenset[Multiaddr] | None = None
+        self._inner: frozenset[Multiaddr | None] = frozenset()
+
+    @property
+    def bound(self) -> frozenset[Multiaddr] | None:
+        """
+        The addresses on which we listen; None before they are known.
+        """
+        return self._bound
+
+    @bound.setter
+    def bound(self, bound: frozenset[Multiaddr] | None) -> None:
+        self._bound = bound
+        # Each connection that is identified is looked up among these.
+        self._inner = frozenset(map(endOf, bound or ())) - {None}
 
     def ends(
         self, local: Multiaddr | None, observed: Multiaddr
@@ -70,13 +83,10 @@ class Sightings:
             other ports.
         """
         inner = None if local is None else endOf(local)
+        if inner is None or inner not in self._inner:
+            return None
         outer = endOf(observed)
-        if (
-            inner is None
-            or outer is None
-            or inner.names != outer.names
-            or inner not in set(map(endOf, self.bound or ()))
-        ):
+        if outer is None or inner.names != outer.names:
             return None
         return inner, outer
 
@@ -84,7 +94,7 @@ class Sightings:
         """
         Generate the addresses at which peers see our listeners.
         """
-        for address in sorted(self.bound or ()):
+        for address in sorted(self._bound or ()):
             inner = endOf(address)
             if inner is None:
                 continue
