@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from html import escape
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,6 +97,20 @@ class Box(NamedTuple):
         Return whether a point lies in the rectangle.
         """
         return self.left <= point.x <= self.right and self.top <= point.y <= self.bottom
+
+    def widened(self, by: float) -> Box:
+        """
+        Return the rectangle with a margin.
+        """
+        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+
+def extent(points: list[Point]) -> Box:
+    """
+    Return the smallest rectangle that holds some points.
+    """
+    across, down = zip(*points, strict=True)
+    return Box(min(across), min(down), max(across), max(down))
 
 
 def around(center: Point, width: float, height: float) -> Box:
@@ -250,13 +263,14 @@ class Drawing:
         width = max(map(len, lines)) * CHARACTER + 4
         height = len(lines) * LINE + 2
         best: tuple[float, Curve, Box] | None = None
-        curves = enumerate(self._curves(before, after, twoWays))
-        for (rank, curve), t in product(list(curves), (0.5, 0.4, 0.6, 0.3, 0.7)):
+        for rank, curve in enumerate(self._curves(before, after, twoWays)):
             cut = self._cut(curve, before, after)
-            label = around(cut.at(t), width, height)
-            cost = rank + 4 * abs(t - 0.5) + self._cost(cut, label, before, after)
-            if best is None or cost < best[0]:
-                best = cost, cut, label
+            disturbance = rank + self._disturbance(cut, before, after)
+            for t in (0.5, 0.4, 0.6, 0.3, 0.7):
+                label = around(cut.at(t), width, height)
+                cost = disturbance + 4 * abs(t - 0.5) + self._covered(label)
+                if best is None or cost < best[0]:
+                    best = cost, cut, label
         assert best is not None
         _, curve, label = best
         self.paths.append(curve)
@@ -291,27 +305,32 @@ class Drawing:
                 outside = middle
         return outside
 
-    def _cost(self, curve: Curve, label: Box, before: str, after: str) -> float:
+    def _disturbance(self, curve: Curve, before: str, after: str) -> float:
         """
-        Add up the overlaps of a curve and its label with everything drawn so far.
+        Add up the overlaps of a curve with everything drawn so far.
         """
         cost = 0.0
         points = [curve.at(t) for t in STEPS]
         for name, box in self.states.items():
-            wide = Box(box.left - 8, box.top - 8, box.right + 8, box.bottom + 8)
             if name not in (before, after):
-                cost += 60 * any(map(wide.holds, points))
-            cost += 80 * label.overlaps(box)
+                cost += 60 * any(map(box.widened(8).holds, points))
         for other, _ in self.labels:
-            cost += 70 * label.overlaps(other) + 15 * any(map(other.holds, points))
+            cost += 15 * any(map(other.holds, points))
         for drawn in self._drawn:
-            cost += 12 * any(map(label.holds, drawn))
-            near = sum(
+            near = filter(extent(drawn).widened(9).holds, points)
+            cost += 1.2 * sum(
                 any(abs(a.x - b.x) < 9 and abs(a.y - b.y) < 9 for b in drawn)
-                for a in points
+                for a in near
             )
-            cost += near * 1.2
         return cost
+
+    def _covered(self, label: Box) -> float:
+        """
+        Add up the overlaps of a label with everything drawn so far.
+        """
+        cost = 80.0 * sum(map(label.overlaps, self.states.values()))
+        cost += 70 * sum(label.overlaps(other) for other, _ in self.labels)
+        return cost + 12 * sum(any(map(label.holds, drawn)) for drawn in self._drawn)
 
     def svg(self) -> str:
         """

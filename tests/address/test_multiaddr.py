@@ -8,13 +8,13 @@ L{twisted_libp2p.address.protocols}.
 from __future__ import annotations
 
 import contextlib
-import tracemalloc
 
 import multiaddr as oracle
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
+from tests.traced import traced
 from tests.vectors import hexBytes, vector, vectors
 from twisted_libp2p.address import Component, Multiaddr
 from twisted_libp2p.address.multiaddr import (
@@ -384,19 +384,15 @@ class FormTests(SynchronousTestCase):
         for sample in samples:
             Multiaddr.fromBytes(sample)
         kept = [Multiaddr("/ip4/192.0.2.1/tcp/4001")] * 1000
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             for place in range(len(kept)):
                 sample = samples[place % len(samples)]
                 address = kept[place] = Multiaddr.fromBytes(bytes(bytearray(sample)))
                 str(address), address.names, address.value("dns")
                 address.withoutPeer(), list(address), hash(address)
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        held = sum(len(address.toBytes()) for address in kept)
-        self.assertLess(after - before, held + 150 * len(kept))
+            taken = held()
+        sizes = sum(len(address.toBytes()) for address in kept)
+        self.assertLess(taken, sizes + 150 * len(kept))
 
     @drawn(200, st.binary(max_size=60))
     def test_garbageBytes(self, data: bytes) -> None:

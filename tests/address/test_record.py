@@ -6,13 +6,11 @@ Tests for L{twisted_libp2p.address.record}.
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
+from tests.traced import traced
 from tests.vectors import hexBytes, vector
 from twisted_libp2p.address import Multiaddr, PeerRecord
 from twisted_libp2p.address.record import MAX_ADDRESSES, MAX_ENVELOPE
@@ -128,17 +126,10 @@ class PeerRecordTests(SynchronousTestCase):
             for count in (85, 450, 900)
             for number in range(70)
         ]
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             for each in sealed:
                 PeerRecord.open(bytes(bytearray(each)))
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        self.assertLess(after - before, 4 * 1024 * 1024)
+            self.assertLess(held(), 4 * 1024 * 1024)
 
     def test_sequence(self) -> None:
         """

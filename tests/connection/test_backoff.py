@@ -6,11 +6,10 @@ Tests of leaving alone what has failed.
 
 from __future__ import annotations
 
-import tracemalloc
-
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.traced import traced
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection.backoff import AddressBackoff
 from twisted_libp2p.identity import Identity
@@ -96,16 +95,11 @@ class AddressBackoffTests(SynchronousTestCase):
         backoff = AddressBackoff(self.clock.seconds)
         addresses = [Multiaddr(f"/dns/{n}{'a' * 1000}/tcp/1") for n in range(500)]
         self.clock.advance(1.0)
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             while addresses:
                 copy = bytes(bytearray(addresses.pop().toBytes()))
                 backoff.failed(None, Multiaddr.fromBytes(copy))
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        self.assertLess(after - before, 500 * 400)
+            self.assertLess(held(), 500 * 400)
 
     def test_clockSetBack(self) -> None:
         """

@@ -6,14 +6,13 @@ Tests of how much memory a stranger takes before the handshake is done.
 
 from __future__ import annotations
 
-import gc
 import os
-import tracemalloc
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.traced import traced
 from twisted_libp2p.negotiation.multistream import HEADER
 from twisted_libp2p.testing import MemoryNodes
 from twisted_libp2p.transport import MemoryTransport
@@ -77,11 +76,8 @@ class StrangerTests(SynchronousTestCase):
             first: Any = nodes.result(endpoint.connect(factory))
             first.transport.write(data)
             nodes.settle()
-            gc.collect()
             strangers: list[Any] = []
-            tracemalloc.start()
-            try:
-                before, _ = tracemalloc.get_traced_memory()
+            with traced() as held:
                 for _ in range(STRANGERS):
                     strangers.append(nodes.result(endpoint.connect(factory)))
                 for start in range(0, len(data), 1000):
@@ -89,11 +85,7 @@ class StrangerTests(SynchronousTestCase):
                         piece = bytes(bytearray(data[start : start + 1000]))
                         each.transport.write(piece)
                     nodes.settle()
-                gc.collect()
-                after, _ = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-            self.assertLess((after - before) / STRANGERS, MOST, name)
+                self.assertLess(held() / STRANGERS, MOST, name)
             for each in [first, *strangers]:
                 each.transport.abortConnection()
             nodes.settle()

@@ -7,7 +7,6 @@ over each muxer.
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.muxer.raw import RawPeer
+from tests.traced import traced
 from twisted_libp2p.errors import StreamAborted
 from twisted_libp2p.interfaces import IMuxer
 from twisted_libp2p.muxer import Mplex, Yamux
@@ -35,13 +35,9 @@ def _cost(run: Callable[[], object]) -> int:
     """
     Measure the memory that a call keeps, in bytes.
     """
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
+    with traced() as held:
         run()
-        return tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
+        return held()
 
 
 class _Calls:

@@ -7,14 +7,13 @@ take.
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
 from collections.abc import Callable
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.peerstore.test_texts import MIXED
+from tests.traced import traced
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import Identification, Source
@@ -33,17 +32,11 @@ class RecordSizeTests(SynchronousTestCase):
         Compare what records are reckoned to take with what they take.
         """
         make(0).measure()
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             records = [make(number) for number in range(1, 101)]
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+            taken = held()
         reckoned = sum(each.measure() for each in records)
-        self.assertGreaterEqual(reckoned, after - before)
+        self.assertGreaterEqual(reckoned, taken)
 
     def test_texts(self) -> None:
         """
@@ -83,10 +76,7 @@ class RecordSizeTests(SynchronousTestCase):
         addresses = [
             Multiaddr(f"/ip4/8.8.8.8/tcp/{number}").toBytes() for number in range(64)
         ]
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             store = MemoryPeerStore(clock, Limits())
             for peer in peers:
                 for each in addresses:
@@ -94,12 +84,9 @@ class RecordSizeTests(SynchronousTestCase):
                     address = Multiaddr.fromBytes(bytes(bytearray(each)))
                     store.addAddresses(peer, [address], Source.IDENTIFY)
                     store.succeeded(peer, address)
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+            taken = held()
         reckoned = sum(record.measure() for _, record in store._book.records())
-        self.assertGreaterEqual(reckoned, after - before)
+        self.assertGreaterEqual(reckoned, taken)
 
     def test_store(self) -> None:
         """
@@ -108,10 +95,7 @@ class RecordSizeTests(SynchronousTestCase):
         """
         limit = 1024 * 1024
         wide = "\N{SNAIL}"
-        gc.collect()
-        tracemalloc.start()
-        try:
-            before, _ = tracemalloc.get_traced_memory()
+        with traced() as held:
             store = MemoryPeerStore(Clock(), Limits(memory=limit))
             for number in range(1000):
                 peer = PeerID.fromBytes(b"\x12\x20" + number.to_bytes(32, "big"))
@@ -126,10 +110,7 @@ class RecordSizeTests(SynchronousTestCase):
                 store.addAddresses(
                     peer, [Multiaddr(f"/ip4/8.8.8.8/tcp/{number + 1}")], Source.IDENTIFY
                 )
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
+            taken = held()
         self.assertGreater(len(store.peers()), 10)
         # The texts that are shared are bounded by themselves.
-        self.assertLess(after - before, limit + MAX_SHARED * MAX_SIZE)
+        self.assertLess(taken, limit + MAX_SHARED * MAX_SIZE)

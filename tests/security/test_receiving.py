@@ -6,8 +6,6 @@ Tests for L{twisted_libp2p.security.wrapper}: received bytes.
 
 from __future__ import annotations
 
-import tracemalloc
-
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 
 from tests.security.application import Application
@@ -15,6 +13,7 @@ from tests.security.wires import (
     SMALL,
     WrapperTestCase,
 )
+from tests.traced import traced
 from twisted_libp2p.errors import ProtocolViolation
 
 
@@ -176,12 +175,10 @@ class PauseTests(WrapperTestCase):
         their number, and none of them is lost.
         """
         self.wrapper.pauseProducing()
-        tracemalloc.start()
-        self.addCleanup(tracemalloc.stop)
-        before = tracemalloc.get_traced_memory()[0]
-        for number in range(10_000):
-            self.wrapper.dataReceived(b"[%d]" % number)
-        self.assertLess(tracemalloc.get_traced_memory()[0] - before, 90_000)
+        with traced() as held:
+            for number in range(10_000):
+                self.wrapper.dataReceived(b"[%d]" % number)
+            self.assertLess(held(), 90_000)
         self.wrapper.resumeProducing()
         self.clock.advance(0)
         wanted = b"".join(b"%d" % number for number in range(10_000))

@@ -6,9 +6,6 @@ Tests of how the message of a peer is read.
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -28,6 +25,7 @@ from tests.protocols.identify.described import (
     read,
     record,
 )
+from tests.traced import traced
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ProtocolViolation
 from twisted_libp2p.identity import Identity, KeyType
@@ -167,18 +165,13 @@ class ReaderTests(SynchronousTestCase):
         for fields in cases:
             data = b"".join(message(**each) for each in fields)
             read(data)
-            tracemalloc.start()
-            try:
-                before, _ = tracemalloc.get_traced_memory()
+            with traced() as held:
                 told = read(bytes(bytearray(data)))
                 for each in told.listenAddresses:
                     str(each), each.names
-                gc.collect()
-                after, _ = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
+                taken = held()
             self.assertTrue(told.listenAddresses or told.protocols)
-            self.assertLess(after - before, 256 * 1024, list(fields[0]))
+            self.assertLess(taken, 256 * 1024, list(fields[0]))
 
     def test_tooMany(self) -> None:
         """

@@ -7,7 +7,6 @@ the handshake of TLS is done.
 
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.examples import drawn
 from tests.security.tls.forgery import NOW
+from tests.traced import traced
 from twisted_libp2p.errors import HandshakeFailed, InvalidInput
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Handshake, Role
@@ -191,9 +191,7 @@ class CostTests(SynchronousTestCase):
         first = self.machine(True).start()
         self.made.clear()
         for said in (b"", first[:-1], records(hello(131_000))[: 2**16]):
-            tracemalloc.start()
-            try:
-                before, _ = tracemalloc.get_traced_memory()
+            with traced() as held:
                 machines = [self.machine(False) for _ in range(50)]
                 for machine in machines:
                     machine.start()
@@ -201,10 +199,7 @@ class CostTests(SynchronousTestCase):
                         machine.receive(bytes(bytearray(said)))
                     except HandshakeFailed:
                         self.assertGreater(len(said), MAX_HELLO)
-                after, _ = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-            self.assertLess(after - before, 50 * 10 * 1024)
+                self.assertLess(held(), 50 * 10 * 1024)
         self.assertEqual(self.made, [])
 
     def test_bounded(self) -> None:
