@@ -92,6 +92,12 @@ class ObserverTests(SynchronousTestCase):
         (row,) = told["connections"]["shown"]
         address = row.pop("address")
         self.assertTrue(address.startswith("/memory/"))
+        (connection,) = self.node.connections
+        counted = row.pop("received"), row.pop("sent")
+        self.assertEqual(counted, (connection.received, connection.sent))
+        self.assertEqual(
+            (told["traffic"]["received"], told["traffic"]["sent"]), counted
+        )
         self.assertEqual(
             row,
             {
@@ -104,6 +110,8 @@ class ObserverTests(SynchronousTestCase):
                 "early": True,
                 "age": 2.0,
                 "roundTrip": None,
+                "receiving": None,
+                "sending": None,
                 "streams": 1,
                 "value": 2.5,
                 "protected": True,

@@ -60,6 +60,7 @@ class Connection(Streams):
         "__weakref__",
         "_openedAt",
         "_ready",
+        "_traffic",
         "_waiting",
         "allowance",
         "direction",
@@ -123,6 +124,8 @@ class Connection(Streams):
         self._openedAt = context.clock.seconds()
         self._ready: Callable[[Connection], None] | None = ready
         self._waiting: list[Deferred[None]] | None = None
+        # The bytes that an ended session has received and sent.
+        self._traffic = (0, 0)
 
     def __repr__(self) -> str:
         return (
@@ -143,6 +146,22 @@ class Connection(Streams):
         The usual round trip in seconds; 0 if it is unknown.
         """
         return 0.0 if self._session is None else self._session.roundTrip
+
+    @property
+    def received(self) -> int:
+        """
+        The bytes that the muxer has received.
+        """
+        session = self._session
+        return self._traffic[0] if session is None else session.received
+
+    @property
+    def sent(self) -> int:
+        """
+        The bytes that the muxer has sent.
+        """
+        session = self._session
+        return self._traffic[1] if session is None else session.sent
 
     @property
     def keepsAlive(self) -> bool:
@@ -253,9 +272,11 @@ class Connection(Streams):
         @return: whether it has none.
         """
         unread = self._context.unread
-        if self._session is not None and self._session.streams:
-            unread.add(self)
-            return False
+        if self._session is not None:
+            self._traffic = (self.received, self.sent)
+            if self._session.streams:
+                unread.add(self)
+                return False
         self._session = None
         unread.discard(self)
         return True

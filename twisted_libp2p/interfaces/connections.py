@@ -68,6 +68,10 @@ class IConnection(Interface):
         "The time at which the connection was ready, in seconds since the epoch."
     )
     roundTrip: float = Attribute("The usual round trip in seconds; 0 if it is unknown.")
+    received: int = Attribute(
+        "Bytes that the muxer has received; without those of encryption and transport."
+    )
+    sent: int = Attribute("Bytes that the muxer has sent, counted in the same way.")
     streams: Collection[IStream] = Attribute("The streams that are not closed.")
     connected: bool = Attribute("Whether streams can still be opened.")
     endsApart: bool = Attribute(

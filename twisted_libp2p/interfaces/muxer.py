@@ -75,6 +75,11 @@ class IMuxerSession(Interface):
     )
     keepsAlive: bool = Attribute("Whether it notices by itself that the peer is dead.")
     roundTrip: float = Attribute("The usual round trip in seconds; 0 if it is unknown.")
+    received: int = Attribute(
+        "Received bytes: of the streams, with the frames around them if these are the"
+        " muxer's own."
+    )
+    sent: int = Attribute("Sent bytes, counted in the same way.")
     budget: IConnectionScope | None = Attribute(
         "Grants the memory for windows and unread bytes; set by the owner in"
         " C{sessionStarted}."

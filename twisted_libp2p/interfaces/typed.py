@@ -92,6 +92,8 @@ class Connection(_Interface):  # type: ignore[misc]
     upgradeTime: float
     openedAt: float
     roundTrip: float
+    received: int
+    sent: int
     streams: Collection[Stream]
     connected: bool
     endsApart: bool

@@ -74,6 +74,7 @@ class MuxerLayer(Layer):
             return
         turns = session.turns
         turns.held = True
+        turns.received += len(data)
         try:
             session.parse(data)
         except ProtocolViolation as violation:

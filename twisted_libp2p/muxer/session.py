@@ -164,6 +164,20 @@ class MuxerSession(Frames):
             self.outboundOption,
         )
 
+    @property
+    def received(self) -> int:
+        """
+        The received bytes.
+        """
+        return self.turns.received
+
+    @property
+    def sent(self) -> int:
+        """
+        The sent bytes.
+        """
+        return self.turns.sent
+
     def openStream(self, protocol: IProtocol) -> Stream:
         """
         Open a stream and connect the protocol to it.  The peer learns of it

@@ -114,6 +114,8 @@ class Turns:
         takes more; the little that is left of their bytes leaves with the next.
     @ivar held: whether no turn may begin.
     @ivar paused: whether the transport is full.
+    @ivar received: the bytes that the layer has received.
+    @ivar sent: the bytes that were handed to the transport.
     @ivar stopped: whether nothing is sent any longer.
     """
 
@@ -126,6 +128,8 @@ class Turns:
         "held",
         "paused",
         "queue",
+        "received",
+        "sent",
         "stopped",
         "toNotify",
         "wantsMore",
@@ -143,6 +147,8 @@ class Turns:
         self.wantsMore: dict[Outbox, None] | None = None
         self.held = False
         self.paused = False
+        self.received = 0
+        self.sent = 0
         self.stopped = False
 
     def start(self, output: Output, transport: IFlushable) -> None:
@@ -318,9 +324,13 @@ class Turns:
                     batch += self.control
                     self.control.clear()
                     output.controlSent()
-                self._fill(batch, output, everything)
-                if batch:
+                size = self._fill(batch, output, everything)
+                if not batch:
+                    # The backend makes the frames.
+                    self.sent += size
+                else:
                     data = b"".join(batch)
+                    self.sent += len(data)
                     if now and len(data) < BATCH:
                         transport.writeNow(data)
                     else:
@@ -330,12 +340,13 @@ class Turns:
 
     def _fill(
         self, batch: list[bytes | memoryview], output: Output, everything: bool
-    ) -> None:
+    ) -> int:
         """
         Append frames of the waiting streams, one data frame of each in turn, up to
         L{BATCH} bytes.
 
         @param everything: ask no producer for more.
+        @return: their size.
         """
         queue = self.queue
         size = 0
@@ -350,6 +361,7 @@ class Turns:
             elif stream.unsentSize and stream.sendWindow:
                 stream.queued = True
                 queue[stream] = None
+        return size
 
     def flushNow(self) -> None:
         """

@@ -21,13 +21,16 @@ PIECE = 256 * 1024
 class Reader:
     """
     Reads the streams of one session.
+
+    @ivar received: the bytes that were read.
     """
 
-    __slots__ = ("_line", "_windows")
+    __slots__ = ("_line", "_windows", "received")
 
     def __init__(self, line: Line, windows: Windows) -> None:
         self._line = line
         self._windows = windows
+        self.received = 0
 
     def pull(self, stream: QuicStream) -> None:
         """
@@ -58,7 +61,9 @@ class Reader:
         if end is not None or len(data) < PIECE:
             stream.readable = False
         if data:
-            stream.taken += len(data)
+            size = len(data)
+            self.received += size
+            stream.taken += size
             stream.deliver(data)
         if end == FIN:
             stream.finReceived()

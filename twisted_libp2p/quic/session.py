@@ -226,6 +226,20 @@ class QuicSession:
         stats: QuicStats = self._line.endpoint.stats(self._line.handle)
         return stats.roundTrip
 
+    @property
+    def received(self) -> int:
+        """
+        The bytes that were read from the streams.
+        """
+        return self._reader.received
+
+    @property
+    def sent(self) -> int:
+        """
+        The bytes that the backend took of the streams.
+        """
+        return self.turns.sent
+
     def ping(self) -> Deferred[float]:
         """
         Return a failure: QUIC measures its round trips by itself, and has no answer to

@@ -51,6 +51,7 @@ from twisted_libp2p.status.guard import Guarded
 from twisted_libp2p.status.health import addHealth
 from twisted_libp2p.status.internals import internals
 from twisted_libp2p.status.reaching import punching, reaching
+from twisted_libp2p.status.traffic import Traffic, trafficMetrics
 from twisted_libp2p.status.usage import usage
 from twisted_libp2p.status.web import WebService
 
@@ -147,6 +148,7 @@ class NodeMetrics:
         self._make(client)
         self._makeRelays(client)
         self._usage: list[Any] = []
+        self._traffic = Traffic(node)
         self.delay = ReactorDelay(node.clock)
         registry.register(self)
         subscribe = node.events.subscribe
@@ -255,6 +257,7 @@ class NodeMetrics:
         """
         for each in self._subscriptions:
             each.cancel()
+        self._traffic.close()
         self.registry.unregister(self)
 
     # The present use
@@ -273,6 +276,7 @@ class NodeMetrics:
             *internals(self._node, core),
             seconds(core, REACTOR_DELAY, "Delay of a timer", {(): self.delay.times}),
             *findingMetrics(self._node, core),
+            *trafficMetrics(self._traffic, core),
         ]
 
     def collect(self) -> list[Any]:

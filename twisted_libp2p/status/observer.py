@@ -44,6 +44,7 @@ from twisted_libp2p.status.limiting import RefusalCounts, limitLines
 from twisted_libp2p.status.rate import Rate
 from twisted_libp2p.status.relays import relayLines
 from twisted_libp2p.status.topics import topicLines
+from twisted_libp2p.status.traffic import Traffic
 from twisted_libp2p.status.tunnels import tunnelLines
 
 __all__ = ["Happening", "Observer"]
@@ -115,6 +116,7 @@ class Observer:
         self._opened, self._closed, self._streams = Rate(), Rate(), Rate()
         self._agents: dict[IConnection, str] = {}
         self._refusals = RefusalCounts()
+        self._traffic = Traffic(node)
         # The other events of a peer say the same as those of its connections.
         self._subscription = node.events.subscribe(
             Event,
@@ -127,6 +129,7 @@ class Observer:
         Stop watching.
         """
         self._subscription.cancel()
+        self._traffic.close()
 
     def since(self, number: int) -> list[Happening]:
         """
@@ -177,6 +180,7 @@ class Observer:
         """
         node = self._node
         now = node.reactor.seconds()
+        self._traffic.look(now)
         usage = node.connections.limiter.snapshot()
         used, limits = usage.system
         connections = list(node.connections)
@@ -204,6 +208,7 @@ class Observer:
                     for each in connections[:MAX_CONNECTIONS]
                 ],
             },
+            "traffic": self._traffic.snapshot(),
             "streams": {
                 "count": used.streams,
                 "inbound": used.inboundStreams,
@@ -255,6 +260,7 @@ class Observer:
             "early": connection.early,
             "age": now - connection.openedAt,
             "streams": len(connection.streams),
+            **self._traffic.of(connection),
             "roundTrip": connection.roundTrip or None,
             "value": round(tags.value(peer), 3),
             "protected": tags.protected(peer),

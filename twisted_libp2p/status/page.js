@@ -31,12 +31,31 @@ const trip = seconds => {
   return ms < 10 ? `${ms.toFixed(1)} ms` : `${ms.toFixed(0)} ms`;
 };
 
+const size = bytes => {
+  if (bytes < 1000) return `${Math.round(bytes)} B`;
+  let unit = -1;
+  do { bytes /= 1000; unit += 1; } while (bytes >= 999.5 && unit < 4);
+  return `${bytes < 9.95 ? bytes.toFixed(1) : bytes.toFixed(0)} ${"kMGTP"[unit]}B`;
+};
+// A number of bytes, and below it how many come in a second, if any do.
+function bytesInto(cell, bytes, rate) {
+  const texts = [size(bytes), rate >= 0.5 ? `${size(rate)}/s` : ""];
+  if (!cell.firstChild) cell.append(make("span"), make("small", "rate"));
+  texts.forEach((text, place) => say(cell.children[place], text));
+}
+
 function peerInto(cell, peer) {
   if (cell.title === peer) return;
   cell.title = peer;
   const dot = make("span", "dot");
   dot.style.background = hue(peer);
   cell.replaceChildren(dot, `…${short(peer)}`, copier(() => peer));
+}
+
+// The ids of relays are longer than all the rest.
+function addressInto(cell, address) {
+  cell.title = address;
+  return address.replace(/(\/p2p\/)\w+(?=\/)/g, (whole, name) => name + "…" + short(whole));
 }
 
 // A button that copies a text.  A browser lets a page of another host copy only over
@@ -103,14 +122,21 @@ function fill(table, rows, columns) {
 const CONNECTION = [
   ["Peer", "code", (c, cell) => peerInto(cell, c.peer)],
   ["Agent", "", c => (c.process ? `[${c.process}] ` : "") + (c.agent || "–")],
-  ["Address", "code", c => c.address || c.transport],
+  ["Address", "code", (c, cell) => addressInto(cell, c.address || c.transport)],
   ["Opened by", "", c => c.direction === "inbound" ? "peer" : "us"],
   ["Security", "code", c => c.security],
   ["Muxer", "code", c => c.muxer + (c.early ? " (early)" : "")],
   ["Round trip", "number", c => c.roundTrip ? trip(c.roundTrip) : "–"],
+  ["Received", "number", (c, cell) => bytesInto(cell, c.received, c.receiving)],
+  ["Sent", "number", (c, cell) => bytesInto(cell, c.sent, c.sending)],
   ["Streams", "number", c => String(c.streams)],
   ["Worth", "number", c => c.protected ? "protected" : c.value ? String(c.value) : "–"],
   ["Age", "number", c => span(c.age)],
+];
+const BUSY = [
+  ["Peer", "code", (p, cell) => peerInto(cell, p.peer)],
+  ["Received", "number", (p, cell) => bytesInto(cell, p.received, p.receiving)],
+  ["Sent", "number", (p, cell) => bytesInto(cell, p.sent, p.sending)],
 ];
 const REDIAL = [
   ["Peer", "code", (r, cell) => peerInto(cell, r.peer)],
@@ -141,6 +167,21 @@ function chart(name, history) {
   const latest = history.slice(-10);
   const rate = latest.reduce((a, b) => a + b, 0) / latest.length;
   say(at(`${name}Rate`), rate >= 100 ? rate.toFixed(0) : rate.toFixed(1));
+  bars(name, history);
+}
+
+// The bytes in a second, since the page was opened: the node keeps no such history.
+const volumes = {received: [], sent: []};
+function volume(name, bytes, rate) {
+  const history = volumes[name];
+  if (rate !== null) history.push(rate);
+  if (history.length > 60) history.shift();
+  say(at(`${name}Rate`), rate === null ? "–" : size(rate));
+  say(at(`${name}Hint`), `${size(bytes)} so far`);
+  bars(name, [...Array(60 - history.length).fill(0), ...history]);
+}
+
+function bars(name, history) {
   const top = Math.max(1, ...history);
   const svg = at(name);
   history.forEach((value, second) => {
@@ -182,11 +223,17 @@ function state(now) {
   say(at("streamCount"), String(now.streams.count));
   say(at("streamLimit"), now.streams.limit ? `of ${now.streams.limit}` : "");
   for (const name of ["opened", "closed", "streams"]) chart(name, now.rates[name]);
+  volume("received", now.traffic.received, now.traffic.receiving);
+  volume("sent", now.traffic.sent, now.traffic.sending);
   const processes = now.processes || [];
   fill(at("processes"), processes, PROCESS);
   at("processSection").hidden = !processes.length;
   fill(at("connections"), now.connections.shown, CONNECTION);
   more("connectionMore", now.connections);
+  fill(at("busy"), now.traffic.peers, BUSY);
+  // Otherwise the table of connections says the same.
+  at("busySection").hidden = now.connections.count <= now.peers
+    && now.connections.count <= now.connections.shown.length;
   at("mapSection").hidden = !now.connections.count;
   map(now.connections.shown);
   sift();

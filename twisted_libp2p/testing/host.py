@@ -111,6 +111,7 @@ class ConnectionDouble:
     @ivar serves: the protocols that the peer serves.
     @ivar opened: the streams that our side has opened.
     @ivar roundTrip: the result of L{ping}, in seconds.
+    @ivar received: 0, as L{sent}: it carries no bytes.
     """
 
     def __init__(
@@ -142,6 +143,7 @@ class ConnectionDouble:
         self.serves = list(serves)
         self.opened: list[StreamDouble] = []
         self.roundTrip = 0.0
+        self.received = self.sent = 0
 
     def openStream(
         self,

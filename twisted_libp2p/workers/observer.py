@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_libp2p.status.observer import MAX_CONNECTIONS, MAX_PROTOCOLS, Happening
+from twisted_libp2p.status.traffic import addedUp
 from twisted_libp2p.workers.life import Life
 from twisted_libp2p.workers.supervisor import Supervisor
 
@@ -48,6 +49,7 @@ def joined(states: dict[int, dict[str, Any]]) -> dict[str, Any]:
             "shown": connections[:MAX_CONNECTIONS],
         },
         "streams": _sums([state["streams"] for state in all_]),
+        "traffic": addedUp([state["traffic"] for state in all_]),
         "protocols": _protocols(all_),
         "dials": _dials(all_),
         "redials": [each for state in all_ for each in state["redials"]],
@@ -249,6 +251,13 @@ _EMPTY: dict[str, Any] = {
     "peers": 0,
     "connections": _NOTHING,
     "streams": _NOTHING,
+    "traffic": {
+        "received": 0,
+        "sent": 0,
+        "receiving": None,
+        "sending": None,
+        "peers": [],
+    },
     "protocols": _NOTHING,
     "served": [],
     "redials": [],

@@ -164,6 +164,20 @@ class MemorySession:
             "MAX_STREAMS of the memory transport",
         )
 
+    @property
+    def received(self) -> int:
+        """
+        The received bytes.
+        """
+        return self.turns.received
+
+    @property
+    def sent(self) -> int:
+        """
+        The sent bytes.
+        """
+        return self.turns.sent
+
     def openStream(self, protocol: IProtocol) -> Stream:
         """
         Open a stream and connect the protocol to it.
@@ -366,6 +380,7 @@ class MemorySession:
         return None if stream is None or stream.state.closed else stream
 
     def _received(self, number: int, data: bytes) -> None:
+        self.turns.received += len(data)
         stream = self._find(number)
         if stream is not None:
             stream.deliver(data)

@@ -52,6 +52,24 @@ class SessionTests(PairTestCase):
         mine.reasons[0].trap(StreamReset)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_traffic(self) -> None:
+        """
+        Both sessions count the bytes of the streams, and little more.
+        """
+        pair = self.pair()
+        near, far = pair.clientSession, pair.serverSession
+        before = near.sent, far.received, near.received, far.sent
+        mine, theirs = pair.open(pair.client)
+        mine.stream.write(bytes(100_000))
+        theirs.stream.write(bytes(10_000))
+        pair.flush()
+        after = near.sent, far.received, near.received, far.sent
+        for size, first, last in zip(
+            (100_000, 100_000, 10_000, 10_000), before, after, strict=True
+        ):
+            self.assertGreaterEqual(last - first, size)
+            self.assertLess(last - first, size + 5_000)
+
     def test_openAfterClose(self) -> None:
         """
         No stream can be opened on a session that has ended.
