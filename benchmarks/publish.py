@@ -6,7 +6,12 @@ Make of figures what the manual shows::
     python -m benchmarks.publish docs/performance
 
 takes C{run.json} there, which C{make bench JSON=} has written on this machine,
-and writes C{figures.inc} and C{plot.svg} beside it.
+and writes C{figures.inc} and C{plot.svg} beside it.  For topics::
+
+    make bench ONLY=topics JSON=docs/performance/topics.json
+    python -m benchmarks.publish docs/performance topics
+
+writes C{topics.inc}.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -48,16 +53,26 @@ def machine() -> Iterator[str]:
     yield f"load average {os.getloadavg()[2]:.1f} in the quarter of an hour before"
 
 
-def main(folder: Path) -> None:
+def figures(measured: Sequence[rows.Row], target: Path) -> None:
     """
-    Write both.
+    Write the table.
     """
-    measured = rows.load(folder / "run.json")
     lines = [f"Machine: {'; '.join(machine())}.", "", ".. code-block:: text"]
     lines += [f"   {line}".rstrip() for line in table.lines(measured)]
-    (folder / "figures.inc").write_text("\n".join(lines) + "\n")
-    (folder / "plot.svg").write_text(svg(measured))
+    target.write_text("\n".join(lines) + "\n")
+
+
+def main(folder: Path, name: str = "run") -> None:
+    """
+    Write the table of a run, and of the usual run the picture too.
+    """
+    measured = rows.load(folder / f"{name}.json")
+    if name == "run":
+        figures(measured, folder / "figures.inc")
+        (folder / "plot.svg").write_text(svg(measured))
+    else:
+        figures(measured, folder / f"{name}.inc")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

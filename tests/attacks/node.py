@@ -13,6 +13,7 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet import reactor
@@ -103,6 +104,8 @@ class Victim:
         network = None if psk is None else PrivateNetwork.fromFile(psk)
         # As on a machine which has eight times as much memory.
         limits = None if memory is None else Limits.scaled(256, memory << 20)
+        if pubsub == "open":
+            limits = replace(Limits.scaled(), subnets=())
         self._gater = ListGater()
         transports: list[str | QuicProvider] | None = None
         if backend is not None or tickets:

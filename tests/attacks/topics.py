@@ -20,8 +20,10 @@ from twisted_libp2p.pubsub import (
     PubSub,
     ReplayCheck,
     ScoreParameters,
+    SignaturePolicy,
     TopicMessage,
     Validation,
+    idOfContent,
 )
 
 __all__ = ["KINDS", "Topics"]
@@ -29,12 +31,15 @@ __all__ = ["KINDS", "Topics"]
 loop: Any = reactor
 
 #: The settings of a node: the usual ones; faults that count for an hour, so that a row
-#: can ask for a score whenever it likes; peer exchange; and a short memory.
+#: can ask for a score whenever it likes; the same, of a node that lets in any number of
+#: peers of one address; peer exchange; a short memory; and messages without authors.
 KINDS: Final = {
     "usual": Profile(),
     "unforgiving": Profile(scores=ScoreParameters(decayInterval=3600.0)),
+    "open": Profile(scores=ScoreParameters(decayInterval=3600.0)),
     "exchanging": Profile(parameters=Parameters(peerExchange=True)),
     "forgetful": Profile(parameters=Parameters(seenTime=0.2, heartbeat=0.1)),
+    "unsigned": Profile(policy=SignaturePolicy.STRICT_NO_SIGN, messageID=idOfContent),
 }
 
 

@@ -48,6 +48,7 @@ class Gossip:
 
     @ivar history: the recent messages.
     @ivar promises: the messages that peers were asked for.
+    @ivar actions: the actions that are due, which L{take} returns.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Gossip:
         self._scores = scores
         self._thresholds = thresholds
         self._ticks = 0
-        self._actions: list[Action] = []
+        self.actions: list[Action] = []
         self.history = History(
             parameters.historyLength, parameters.historyGossip, storage.history
         )
@@ -78,7 +79,7 @@ class Gossip:
         """
         Return the actions that are due.
         """
-        actions, self._actions = self._actions, []
+        actions, self.actions = self.actions, []
         return actions
 
     # What peers say
@@ -111,7 +112,7 @@ class Gossip:
         if wanted:
             neighbour.asked += len(wanted)
             self.promises.add(wanted[0], key)
-            self._actions.append(Send(key, RPC(want=wanted)))
+            self.actions.append(Send(key, RPC(want=wanted)))
 
     def _compare(self, neighbour: Neighbour, topic: str, all: int, fresh: int) -> None:
         """
@@ -123,7 +124,7 @@ class Gossip:
         neighbour.unmatched += fresh
         if not neighbour.matched and neighbour.unmatched >= _OTHER_IDS:
             neighbour.matched = True
-            self._actions.append(
+            self.actions.append(
                 Report(
                     Happening.OTHER_IDS,
                     neighbour.key,
@@ -149,7 +150,7 @@ class Gossip:
                 and neighbour.wants(id)
             ):
                 neighbour.answered += max(len(message.data), _LEAST_ANSWER)
-                self._actions.append(Forward(key, message))
+                self.actions.append(Forward(key, message))
 
     def unwanted(self, neighbour: Neighbour, ids: list[bytes]) -> None:
         """
@@ -164,7 +165,7 @@ class Gossip:
         ids = ids[: max(0, parameters.unwantedIDs - len(known))]
         known.update((hash(each), until) for each in ids)
         if ids:
-            self._actions.append(Withdraw(neighbour.key, ids))
+            self.actions.append(Withdraw(neighbour.key, ids))
 
     # What we say
 
@@ -178,7 +179,7 @@ class Gossip:
             return
         for each in mesh.values():
             if each.version >= Version.GOSSIPSUB_1_2 and each.key != sender:
-                self._actions.append(Send(each.key, RPC(unwanted=[message.id])))
+                self.actions.append(Send(each.key, RPC(unwanted=[message.id])))
 
     def heartbeat(self) -> None:
         """
@@ -221,4 +222,4 @@ class Gossip:
         most = parameters.haveIDs
         for key in self._random.sample(candidates, min(count, len(candidates))):
             own = ids if len(ids) <= most else self._random.sample(ids, most)
-            self._actions.append(Send(key, RPC(have=[(topic, own)])))
+            self.actions.append(Send(key, RPC(have=[(topic, own)])))

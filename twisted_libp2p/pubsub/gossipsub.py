@@ -98,11 +98,11 @@ class GossipRouter(FloodRouter):
         return self.gossip.history.size
 
     def _take(self) -> list[Action]:
-        actions = super()._take()
-        for part in (self.mesh, self.gossip):
-            more = part.take()
-            if more:
-                actions = [*actions, *more]
+        actions, self._actions = self._actions, []
+        if self.mesh.actions:
+            actions += self.mesh.take()
+        if self.gossip.actions:
+            actions += self.gossip.take()
         return actions
 
     # Who gets a message
@@ -126,7 +126,8 @@ class GossipRouter(FloodRouter):
         mesh = self.mesh.peers.get(topic)
         if mesh is not None:
             chosen.update(mesh)
-            self._complete(topic, chosen)
+            if not flood:
+                self._complete(topic, chosen)
         elif not flood:
             chosen.update(self._fanoutOf(topic))
         return list(chosen.values())

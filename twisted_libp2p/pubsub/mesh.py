@@ -32,6 +32,7 @@ class Mesh:
 
     @ivar peers: for each joined topic its mesh peers.
     @ivar backoffs: the links that are not to be made.
+    @ivar actions: the actions that are due, which L{take} returns.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Mesh:
         self._records = records
         self._recent = recent
         self._ticks = 0
-        self._actions: list[Action] = []
+        self.actions: list[Action] = []
         self.peers: dict[str, dict[bytes, Neighbour]] = {}
         self.backoffs = Backoffs(now)
 
@@ -67,7 +68,7 @@ class Mesh:
         """
         Return the actions that are due.
         """
-        actions, self._actions = self._actions, []
+        actions, self.actions = self.actions, []
         return actions
 
     # Our own decisions
@@ -112,8 +113,8 @@ class Mesh:
         if mesh is not None and mesh.pop(neighbour.key, None) is not None:
             key = neighbour.key
             self._scores.prune(topic, key)
-            self._actions.append(Keep(key, topic, False))
-            self._actions.append(Report(Happening.PRUNED, key, topic, reason))
+            self.actions.append(Keep(key, topic, False))
+            self.actions.append(Report(Happening.PRUNED, key, topic, reason))
 
     def prune(
         self,
@@ -139,7 +140,7 @@ class Mesh:
             if exchange and parameters.peerExchange:
                 peers = self._recommended(topic, neighbour)
             notice = Prune(topic, seconds, peers)
-        self._actions.append(Send(neighbour.key, RPC(prune=[notice])))
+        self.actions.append(Send(neighbour.key, RPC(prune=[notice])))
 
     def _recommended(self, topic: str, pruned: Neighbour) -> tuple[PxPeer, ...]:
         others = [
@@ -155,7 +156,7 @@ class Mesh:
 
     def _graft(self, topic: str, neighbour: Neighbour) -> None:
         self._add(topic, neighbour)
-        self._actions.append(Send(neighbour.key, RPC(graft=[topic])))
+        self.actions.append(Send(neighbour.key, RPC(graft=[topic])))
 
     def _add(self, topic: str, neighbour: Neighbour) -> None:
         """
@@ -165,11 +166,11 @@ class Mesh:
         key = neighbour.key
         ids = self._recent(topic)[: self._parameters.haveIDs]
         if ids:
-            self._actions.append(Send(key, RPC(have=[(topic, ids)])))
+            self.actions.append(Send(key, RPC(have=[(topic, ids)])))
         self.peers[topic][key] = neighbour
         self._scores.graft(topic, key)
-        self._actions.append(Keep(key, topic, True))
-        self._actions.append(Report(Happening.GRAFTED, key, topic))
+        self.actions.append(Keep(key, topic, True))
+        self.actions.append(Report(Happening.GRAFTED, key, topic))
 
     # The decisions of peers
 
@@ -228,7 +229,7 @@ class Mesh:
             ):
                 count = min(len(each.peers), self._parameters.exchangedPeers)
                 for other in self._random.sample(each.peers, count):
-                    self._actions.append(Dial(other.peer, other.record, neighbour.key))
+                    self.actions.append(Dial(other.peer, other.record, neighbour.key))
 
     # The heartbeat
 

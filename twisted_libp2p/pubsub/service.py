@@ -212,7 +212,9 @@ class PubSub(Service):
         if score is not None:
             self._engine.router.scores.weigh(name, score)
         self._host.events.publish(Joined(time=self._host.clock.seconds(), topic=name))
-        self._engine.apply(self._engine.router.join(name, rules))
+        # A subscriber of the event may have left it at once.
+        if self._engine.topics.get(name) is topic:
+            self._engine.apply(self._engine.router.join(name, rules))
         return succeed(topic)
 
     def leave(self, name: str) -> None:

@@ -107,7 +107,11 @@ class TopicTransport:
         Report the end of the subscription to the protocol.
         """
         self.disconnecting = True
-        self._protocol.connectionLost(Failure(ConnectionDone()))
+        try:
+            self._protocol.connectionLost(Failure(ConnectionDone()))
+        except Exception:
+            # Other subscriptions of the topic end too.
+            self._log.failure("a protocol of {topic} failed", topic=self._topic.name)
 
     def pauseProducing(self) -> None:
         """

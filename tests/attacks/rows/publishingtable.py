@@ -6,7 +6,7 @@ The rows of a node that has joined a topic.
 
 from __future__ import annotations
 
-from tests.attacks.rows import gossiping, overloading, publishing
+from tests.attacks.rows import crowding, gossiping, overloading, publishing
 from tests.attacks.rows.row import NOBODY, Row
 
 __all__ = ["PUBSUB_ROWS"]
@@ -119,6 +119,25 @@ PUBSUB_ROWS = (
         others=NOBODY,
         network=True,
         node=("--pubsub", "unforgiving"),
+    ),
+    Row(
+        "pubsub.crowd",
+        "100 peers of one address, on a node that lets them all in; a peer with a bad"
+        " score that returns from ten addresses",
+        crowding.crowd,
+        once=True,
+        others=NOBODY,
+        network=True,
+        node=("--pubsub", "open"),
+    ),
+    Row(
+        "pubsub.million",
+        "a million valid messages without authors, and then the last 131,000 again",
+        crowding.million,
+        memory=64,
+        once=True,
+        others=NOBODY,
+        node=("--pubsub", "unsigned"),
     ),
     Row(
         "pubsub.validators",
