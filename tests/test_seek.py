@@ -61,7 +61,7 @@ class ToolTests(TestCase):
     Two servers, and tools that ask them.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.one = await self.server()

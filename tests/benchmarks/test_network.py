@@ -21,7 +21,7 @@ class NetworkTests(TestCase):
     Tests for L{Network}.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def test_delay(self) -> None:
         """

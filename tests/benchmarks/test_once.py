@@ -22,7 +22,7 @@ class OnceTests(TestCase):
     Each gives its figures.
     """
 
-    timeout = 120
+    timeout = 600
 
     def setUp(self) -> None:
         """

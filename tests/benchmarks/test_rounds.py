@@ -23,7 +23,7 @@ class RoundsTests(TestCase):
     Tests for L{Rounds}.
     """
 
-    timeout = 120
+    timeout = 600
 
     def rounds(self, *contenders: Contender, stack: str = "noise+yamux") -> Rounds:
         """

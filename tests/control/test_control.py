@@ -129,7 +129,7 @@ class SocketTests(TestCase):
     A real socket.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def test_ask(self) -> None:
         """

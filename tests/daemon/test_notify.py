@@ -139,7 +139,7 @@ class NotifyTests(TestCase):
     The reports of a node, on real sockets and with a time of their own.
     """
 
-    timeout = 120
+    timeout = 600
 
     def serve(self, socket: str, watchdog: float | None = None) -> NotifyService:
         """

@@ -269,6 +269,9 @@ class EndpointTests(SocketFolder):
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         node = self.node()
+        # The transport connects before the program has begun to load its modules, which
+        # takes more than 10 s on a busy machine.
+        node._upgrader.upgrades.deadlines.seconds = 50.0
         near = await node.connect(endpoint)
         self.assertIsNone(near.remoteAddress)
         self.assertIsNone(near.localAddress)

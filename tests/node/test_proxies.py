@@ -114,7 +114,7 @@ class ProxyTests(TestCase):
     Nodes behind a proxy.
     """
 
-    timeout = 60.0
+    timeout = 600
 
     def node(self, *listen: str, **options: Any) -> Node:
         """

@@ -276,7 +276,7 @@ class PostgreSQLTests(OnPostgreSQL, TestCase):
     The same on PostgreSQL.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def test_where(self) -> None:
         """

@@ -178,7 +178,7 @@ class NodeTests(TestCase):
     A node on sockets of systemd.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def test_connect(self) -> None:
         """

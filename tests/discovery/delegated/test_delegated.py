@@ -109,7 +109,7 @@ class ServedTestCase(TestCase):
     A server on a socket.
     """
 
-    timeout = 60
+    timeout = 600
 
     async def serve(self, root: Resource) -> str:
         """

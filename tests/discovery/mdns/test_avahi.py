@@ -27,7 +27,7 @@ class AvahiTests(TestCase):
     Two nodes and avahi on one machine, in a network of their own.
     """
 
-    timeout = 120
+    timeout = 600
 
     async def test_beside(self) -> None:
         """

@@ -90,7 +90,7 @@ class RealTorTests(TestCase):
     """
 
     skip = _missing()
-    timeout = 120
+    timeout = 600
 
     async def test_unreachable(self) -> None:
         """
