@@ -350,10 +350,13 @@ class OurDialer:
         async def one(lane: int, left: Iterator[int]) -> None:
             for _ in left:
                 begin = time.perf_counter()
-                connection = await self._lanes[lane].connect(self._target)
-                await self._echoed(connection, b"1")
+                echoed = EchoedOnce(b"1")
+                await self._lanes[lane].openStream(
+                    self._target, echo.PROTOCOL_ID, _Once(echoed)
+                )
+                await echoed.back
                 times.append((time.perf_counter() - begin) * 1e6)
-                connection.close()
+                echoed.transport.connection.close()
 
         return {**await inLanes(order, one), "times": times}
 

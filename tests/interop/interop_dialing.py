@@ -15,10 +15,13 @@ from twisted.internet import reactor
 from tests.interop.matrix import PEERS
 from tests.interop.ours import Tasks
 from tests.interop.process import ForeignPeer
-from tests.interop.sides import LISTEN
+from tests.interop.sides import LISTEN, requireBackend
+from twisted_libp2p.connection.talk import Talk
 from twisted_libp2p.errors import DialFailed
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols.echo import PROTOCOL_ID as ECHO_ID
+from twisted_libp2p.quic.transport import QuicProvider
 
 Command = Callable[[str], list[str]]
 
@@ -48,6 +51,37 @@ async def test_wrongPeer(command: Command, peer: str) -> None:
         assert not result["ok"]
         await dialer.ended
         assert len(node.connections) == 0
+    finally:
+        await node.stopService()
+        await foreign.stop()
+
+
+@everyPeer
+@pytest.mark.parametrize("backend", ["aioquic", "native"])
+@pytest_twisted.ensureDeferred
+async def test_early(command: Command, peer: str, backend: str) -> None:
+    """
+    Over QUIC a stream is opened before they have accepted us, and they answer on it.
+    """
+    start = command(peer)
+    requireBackend(backend)
+    node = Node(reactor, transports=[QuicProvider(backend)])
+    node.startService()
+    foreign = ForeignPeer.start(reactor, start, "listen", "--transport", "quic")
+    connected: list[int] = []
+
+    class Early(Talk):
+        def connectionMade(self) -> None:
+            connected.append(len(node.connections))
+            super().connectionMade()
+
+    try:
+        hello = await foreign.line()
+        opening = node.openStream(hello["addrs"][0], ECHO_ID, Early)
+        async with await opening as talk:
+            await talk.write(b"hello")
+            assert await talk.readExactly(5) == b"hello"
+        assert connected == [0]
     finally:
         await node.stopService()
         await foreign.stop()

@@ -175,6 +175,7 @@ class Attempts:
                 self.record.failed(transport.name, bare, error, False)
             self.missed(candidates, address, error)
             return None
+        await _whenOthersEnded(options, connection)
         self.record.holes.ended(bare, True)
         self.record.delays.add(delay)
         candidates.reached = True
@@ -296,6 +297,14 @@ def _limit(transport: AnyTransport, address: Multiaddr) -> float:
     if IOpaqueDials.providedBy(transport):
         return PROXIED_LIMIT
     return RELAYED_LIMIT if isRelayed(address) else ADDRESS_LIMIT
+
+
+async def _whenOthersEnded(options: DialOptions, connection: IConnection) -> None:
+    """
+    Wait for another connection that has the stream, and that the peer may still refuse.
+    """
+    if options.first is not None:
+        await options.first.whenOthersEnded(connection)
 
 
 def _late(result: object, seconds: float) -> NoReturn:

@@ -188,6 +188,15 @@ class Connection(Streams):
             return fail(self._ended())
         return self._session.ping()
 
+    def accepted(self, upgradeTime: float) -> None:
+        """
+        Note that the peer has accepted us, after a stream was opened.
+
+        @param upgradeTime: seconds from the transport's connect until now.
+        """
+        self.upgradeTime = upgradeTime
+        self._openedAt = self._context.clock.seconds()
+
     # The end
 
     def close(self, code: int = 0) -> Deferred[None]:

@@ -32,6 +32,7 @@ from twisted_libp2p.errors import (
     ErrorCode,
     Gated,
     Libp2pError,
+    LimitExceeded,
     NodeStopping,
     StreamAborted,
     UpgradeTimeout,
@@ -42,6 +43,7 @@ from twisted_libp2p.interfaces import (
     Handshake,
     IAddressing,
     IConnectionScope,
+    IFirstStream,
     ILimitedAddress,
     IManagedConnection,
     INativeSession,
@@ -155,6 +157,7 @@ class Upgrade:
         instead: Instead | None = None,
         peer: IAddress | None = None,
         proxied: bool = False,
+        first: IFirstStream | None = None,
     ) -> None:
         """
         Prepare an upgrade.
@@ -162,6 +165,7 @@ class Upgrade:
         @param upgrades: the upgrades of the node.
         @param instead: called with the new connection when it is ready.  If it returns
             another connection, the new one is closed before it is announced.
+        @param first: the stream to open as early as possible; None for none.
         """
         self._upgrades = upgrades
         self.transport = transport
@@ -173,6 +177,10 @@ class Upgrade:
         self.peer = peer
         self.proxied = proxied
         self._instead: Instead = instead or _keep
+        self._first = first
+        # The connection that has this stream, and that the peer may still refuse.
+        self._early: Connection | None = None
+        self._judged = False
         self._startedAt = 0.0
         self._remoteAddress: Multiaddr | None = None
         # The reason for which the peer, although it has proven its identity, is
@@ -275,14 +283,19 @@ class Upgrade:
             raise
 
     def connect(
-        self, muxer: str, secured: Secured, getHost: Callable[[], IAddress]
+        self,
+        muxer: str,
+        secured: Secured,
+        getHost: Callable[[], IAddress],
+        started: Callable[[Connection], None] | None = None,
     ) -> Connection:
         """
-        Make the connection, since everything is negotiated.  It is ready when its
-        session has started.
+        Make the connection, since everything is negotiated.
 
         @param muxer: the name of the muxer.
         @param getHost: returns our end of the transport.
+        @param started: called when the session has started; None if the connection is
+            ready then.
         """
         upgrades = self._upgrades
         limits: ILimitedAddress | None = None
@@ -306,17 +319,54 @@ class Upgrade:
             upgradeTime=upgrades.clock.seconds() - self._startedAt,
             scope=self.scope,
             limits=limits,
-            ready=self._ready,
+            ready=started or self._ready,
         )
+
+    @property
+    def opensEarly(self) -> bool:
+        """
+        Whether a stream may be opened before the peer has accepted us.
+        """
+        return self._first is not None
+
+    def early(self, secured: Secured, session: INativeSession) -> None:
+        """
+        Open the stream for which the peer is dialed, if the peer is wanted and there is
+        room for the connection.
+        """
+        if self._first is None or self.connection.called:
+            return
+        try:
+            self.judge(secured, session.getPeer)
+            self._judged = True
+            if self._refusal is not None:
+                return
+            self._upgrades.connections.admit(self.scope, secured.remotePeer)
+        except LimitExceeded:
+            # It is reported when the connection is ready.
+            return
+        except Exception:
+            session.abort(Failure(StreamAborted("the peer is not wanted")))
+            return
+        muxer = secured.muxer or self.transport.name
+        self._early = self.connect(
+            muxer, secured, session.getHost, started=self._first.open
+        )
+        session.start(self._early)
 
     def upgraded(self, secured: Secured, session: INativeSession) -> None:
         """
         Take over a session that is secure and multiplexed already.
         """
+        if self._early is not None:
+            self._early.accepted(self._upgrades.clock.seconds() - self._startedAt)
+            self._ready(self._early)
+            return
         try:
             if self.connection.called:
                 raise ConnectionClosing("the dial was given up")
-            self.judge(secured, session.getPeer)
+            if not self._judged:
+                self.judge(secured, session.getPeer)
         except Exception:
             session.abort(Failure(StreamAborted("the peer is not wanted")))
             return

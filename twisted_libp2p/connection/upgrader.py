@@ -137,7 +137,7 @@ class Upgrader:
 
         @param transport: the kind of transport that carries it.
         @param expected: the peer that has to answer; None accepts any peer.
-        @param options: of these an upgrade heeds C{role}.
+        @param options: of these an upgrade heeds C{role} and C{first}.
         @param instead: returns the connection to use instead of the new one,
             which is closed before it is announced; None keeps the new one.
         """
@@ -149,6 +149,7 @@ class Upgrader:
             expected,
             self.context.connections.dialed(),
             instead,
+            first=options.first,
         )
 
     async def connect(

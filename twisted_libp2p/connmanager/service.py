@@ -261,11 +261,11 @@ class ConnectionManager(Service):
         @raise LimitExceeded: there are too many connections.
         """
         self.gatekeeper.dialing(peer, address)
-        if peer is None or not self.tags.protected(peer):
-            full = self._makeRoom(None)
-            if full is not None:
-                self._refusals.limited(full, peer)
-                raise full
+        if peer is not None and self.tags.protected(peer):
+            return
+        if (full := self._makeRoom(None)) is not None:
+            self._refusals.limited(full, peer)
+            raise full
 
     def dialed(self) -> ConnectionScope:
         """
@@ -312,9 +312,23 @@ class ConnectionManager(Service):
         """
         self.gatekeeper.secured(peer, address, direction)
 
+    def admit(self, scope: ConnectionScope, peer: PeerID) -> None:
+        """
+        Count a connection once, if there is room for it.
+        """
+        if scope.admitted:
+            return
+        if not (overCap := self.tags.protected(peer)):
+            self._makeRoom(scope, peer)
+        try:
+            scope.admit(peer, overCap)
+        except ScopeFull as error:
+            self._refusals.limited(error, peer)
+            raise
+
     def opened(self, connection: IManagedConnection) -> None:
         """
-        Admit a connection that is ready, and publish its event.
+        Admit a connection that is ready, unless that is done, and publish its event.
 
         @raise Gated: the gater refuses.
         @raise LimitExceeded: the peer, or the node, has too many.
@@ -323,11 +337,10 @@ class ConnectionManager(Service):
         self.gatekeeper.upgraded(connection)
         if not connection.connected:
             raise ConnectionClosing("the gater has closed the connection")
-        self._admit(scopeOf(connection), peer)
+        self.admit(scopeOf(connection), peer)
         held = self._connections.setdefault(peer, [])
         held.append(cast(Connection, connection))
-        isFirst = len(held) == 1
-        if isFirst:
+        if isFirst := len(held) == 1:
             self.tags.connected(peer)
             if self.redialer is not None:
                 self.redialer.connected(peer)
@@ -372,19 +385,6 @@ class ConnectionManager(Service):
         closed = ClosedConn(**self._describe(connection), reason=reason)
         last = [] if held else [departure(closed.time, connection, reason)]
         self._events.publish(closed, *last)
-
-    def _admit(self, scope: ConnectionScope, peer: PeerID) -> None:
-        """
-        Count a connection, if there is room for it.
-        """
-        overCap = self.tags.protected(peer)
-        if not overCap:
-            self._makeRoom(scope, peer)
-        try:
-            scope.admit(peer, overCap)
-        except ScopeFull as error:
-            self._refusals.limited(error, peer)
-            raise
 
     def _makeRoom(
         self, newcomer: ConnectionScope | None, peer: PeerID | None = None

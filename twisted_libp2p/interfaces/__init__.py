@@ -61,7 +61,11 @@ from twisted_libp2p.interfaces.connections import (
     IManagedConnection,
 )
 from twisted_libp2p.interfaces.database import IDatabase
-from twisted_libp2p.interfaces.dialing import DEFAULT_OPTIONS, DialOptions
+from twisted_libp2p.interfaces.dialing import (
+    DEFAULT_OPTIONS,
+    DialOptions,
+    IFirstStream,
+)
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.ending import Ending
 from twisted_libp2p.interfaces.host import (
@@ -198,6 +202,7 @@ __all__ = [
     "IEventBus",
     "IExpendability",
     "IExplaining",
+    "IFirstStream",
     "IFlushable",
     "IGater",
     "IHalfCloseable",

@@ -207,6 +207,15 @@ class IConnectionManager(Interface):
         @raise Libp2pError: the peer is refused.
         """
 
+    def admit(scope: Any, peer: PeerID) -> None:
+        """
+        Count a connection whose peer has proven its identity, and may still refuse us.
+
+        @param scope: the scope of the connection.
+
+        @raise LimitExceeded: the peer, or the node, has too many.
+        """
+
     def opened(connection: IManagedConnection) -> None:
         """
         Take a connection that is ready.

@@ -9,12 +9,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
 from twisted_libp2p.interfaces.direction import Role
 
 if TYPE_CHECKING:
     from twisted_libp2p.address import Multiaddr
+    from twisted_libp2p.interfaces.connections import IConnection
 
-__all__ = ["DEFAULT_OPTIONS", "DialOptions"]
+__all__ = ["DEFAULT_OPTIONS", "DialOptions", "IFirstStream"]
+
+
+class IFirstStream(Interface):
+    """
+    The stream for which a peer is dialed.
+    """
+
+    def open(connection: IConnection) -> None:
+        """
+        Open the stream, unless it is open on another connection.
+
+        @param connection: a connection whose peer has proven its identity, and may
+            still refuse us.
+        """
+
+    def whenOthersEnded(connection: IConnection) -> Deferred[None]:
+        """
+        Wait for the end of the connection that has the stream, if that is another one.
+
+        @param connection: a connection that is ready.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +65,8 @@ class DialOptions:
         the host for its name, such as WebSocket; the dialer sets it.
     @ivar roundTrip: the expected seconds to the peer and back, for transports that send
         lost packets again themselves, such as QUIC; None if nothing is known.
+    @ivar first: the stream for which the peer is dialed, for transports that can open
+        it before the peer has accepted us, such as QUIC; None without one.
     """
 
     role: Role = Role.CLIENT
@@ -51,6 +78,7 @@ class DialOptions:
     routed: bool = True
     host: str | None = None
     roundTrip: float | None = None
+    first: IFirstStream | None = None
 
 
 #: The options of a caller that asks for nothing special.

@@ -392,10 +392,22 @@ class IUpgrade(Interface):
             it up.
         """
 
+    opensEarly: bool = Attribute(
+        "Whether a stream may be opened before the peer has accepted us."
+    )
+
+    def early(secured: Secured, session: INativeSession) -> None:
+        """
+        Open the stream for which the peer is dialed, if C{opensEarly}: the peer has
+        proven its identity, and may still refuse us.  C{upgraded} or C{fail} follows.
+        The transport hands no event to the session before C{upgraded}, and ends it
+        after C{fail}.
+        """
+
     def upgraded(secured: Secured, session: INativeSession) -> None:
         """
-        Take over a session whose peer has proven its identity.  It is started here, or
-        aborted if the peer is not wanted.
+        Take over a session whose peer has proven its identity.  It is started here,
+        unless C{early} has done so, or aborted if the peer is not wanted.
         """
 
     def fail(reason: Failure) -> None:

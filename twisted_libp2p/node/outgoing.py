@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeVar, cast, overload
 
 from twisted.application.service import IService
@@ -28,6 +29,7 @@ from twisted_libp2p.connection.building import Builder, factoryOf
 from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.connection.dialer import Dialer
 from twisted_libp2p.connection.endpointdials import EndpointDials
+from twisted_libp2p.connection.firststream import FirstStream
 from twisted_libp2p.connection.talk import Talk
 from twisted_libp2p.connmanager.service import ConnectionManager
 from twisted_libp2p.errors import (
@@ -306,7 +308,9 @@ class OutgoingNode:
         @param target: as for L{connect}.
         @param protocols: a protocol id, or several in order of preference.
         @param factory: builds the protocol of the stream: a factory, or a class of
-            protocols, or a function without arguments that returns a protocol.
+            protocols, or a function without arguments that returns a protocol.  Over
+            QUIC it is called before the peer has accepted us; if the peer does not, and
+            the dial leads to another connection, it is called again.
         @param options: how to dial, and whether the stream may run over a relay.
         @return: fires with the connected protocol.
         """
@@ -314,11 +318,9 @@ class OutgoingNode:
             built = factoryOf(factory)
         except ConfigurationError:
             return fail()
-        opening: Deferred[Any] = self.connect(target, options).addCallback(
-            lambda connection: connection.openStream(
-                protocols, cast(Factory[Any], built), allowLimited=options.allowLimited
-            )
-        )
+        first = FirstStream(protocols, built, options.allowLimited)
+        connecting = self.connect(target, replace(options, first=first))
+        opening: Deferred[Any] = connecting.addCallbacks(first.connected, first.failed)
         return opening
 
     @asynccontextmanager

@@ -15,21 +15,30 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
+    Handshake,
     IQuicBackend,
     IUpgrade,
     Knock,
     QuicSettings,
     ReceivedDatagram,
+    Secured,
     SentDatagram,
 )
 from twisted_libp2p.logger import Logger
-from twisted_libp2p.quic.begin import BeginWeb, WebDial
-from twisted_libp2p.quic.endings import LAYER
+from twisted_libp2p.quic.begin import (
+    PROVEN_INSIDE,
+    BeginWeb,
+    IProvenInside,
+    WebDial,
+)
+from twisted_libp2p.quic.endings import LAYER, SECURITY
 from twisted_libp2p.quic.halfopen import Answer, HalfOpen
 from twisted_libp2p.quic.judge import CertificateJudge
 from twisted_libp2p.quic.line import QuicLine
 from twisted_libp2p.quic.memory import PeerMemory
+from twisted_libp2p.quic.session import QuicSession
 
 __all__ = ["KNOCKS", "PUNCH_SIZE", "Accept", "DatagramPort", "QuicHub"]
 
@@ -301,6 +310,41 @@ class QuicHub:
             except KeyError:
                 _log.failure("the backend does not know a connection")
             self._dirty.pop(line, None)
+
+    def prove(
+        self, line: QuicLine, handshake: Handshake, web: IProvenInside | None
+    ) -> Secured:
+        """
+        Return who the peer of a line is.
+
+        @param web: the handshake inside; None without one.
+        @raise HandshakeFailed: it has not proven that, or is another one; or nobody
+            listens for peers of its kind.
+        """
+        if web is not None and web.secured is not None:
+            return web.secured
+        certificate = line.endpoint.certificate(line.handle)
+        if certificate is None:
+            raise HandshakeFailed(SECURITY, "the peer has no certificate")
+        if not line.dialed and self.accept is None and self.acceptWeb is not None:
+            raise HandshakeFailed(SECURITY, "only browsers are served here")
+        if line.endpoint.alpn(line.handle) in PROVEN_INSIDE:
+            raise HandshakeFailed(SECURITY, "browsers are no longer served here")
+        # Not only in the handshake: a resumed session has none.
+        key = self.judge.key(certificate)
+        peer = PeerID.fromKey(key)
+        handshake.meet(SECURITY, peer)
+        return Secured(SECURITY, peer, key)
+
+    def makeSession(self, line: QuicLine, web: IProvenInside | None) -> QuicSession:
+        """
+        Make the session of a line, whose peer has proven its identity.
+        """
+        host = self.addressTo(line.host, line.port)
+        address = self.peerAddress(line.host, line.port)
+        if web is not None:
+            host, address = web.named(host), web.named(address)
+        return QuicSession(self.clock, line, host, address)
 
     # The end
 

@@ -14,7 +14,7 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from twisted_libp2p.errors import HandshakeFailed, Libp2pError
+from twisted_libp2p.errors import Libp2pError, StreamAborted
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import (
     Handshake,
@@ -24,12 +24,11 @@ from twisted_libp2p.interfaces import (
     LossCause,
     QuicEvent,
     QuicStats,
-    Secured,
 )
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.quic.begin import PROVEN_INSIDE, BeginWeb, IProvenInside, WebDial
-from twisted_libp2p.quic.endings import SECURITY, failureOf
+from twisted_libp2p.quic.endings import failureOf
 from twisted_libp2p.quic.life import LIFE, Life
 from twisted_libp2p.quic.memory import keepEvents
 from twisted_libp2p.quic.session import QuicSession
@@ -184,7 +183,10 @@ class QuicLine:
         """
         Close the connection when all is sent that the peer takes now.
         """
-        if self._move("close"):
+        if self._upgrade is not None:
+            # The peer has not accepted us: it would drop what is sent.
+            self.abort(code)
+        elif self._move("close"):
             self._closeCode = code
             self.touch()
 
@@ -208,7 +210,10 @@ class QuicLine:
         Give up a connection that is under way.
         """
         self._upgrade = None
-        self.abort(0)
+        if self.session is None:
+            self.abort(0)
+        else:
+            self.session.abort(Failure(StreamAborted("the dial was given up")))
 
     def refused(self) -> None:
         """
@@ -361,7 +366,7 @@ class QuicLine:
         Act on the events of one poll.
         """
         session = self.session
-        if session is None:
+        if session is None or self._upgrade is not None:
             keepEvents(self._early, events)
             self._beginning(events)
             return
@@ -387,15 +392,19 @@ class QuicLine:
         for kind, *rest in events:
             if kind == QuicEvent.LOST:
                 self._move("lose")
-                cause, code, text = rest
-                self._failed(cause, code, text)  # type: ignore[arg-type]
+                self._failed(*rest)  # type: ignore[arg-type]
                 return
-        if self._upgrade is not None and any(each[0] == proof for each in events):
-            begin = self._web is None and self._goesOn()
-            if begin:
-                self._goOn(begin, self._upgrade.handshake)
+        upgrade = self._upgrade
+        if upgrade is None:
+            return
+        kinds = {each[0] for each in events}
+        if proof in kinds:
+            if self._web is None and (begin := self._goesOn()):
+                self._goOn(begin, upgrade.handshake)
             else:
-                self._secured()
+                self._secured(upgrade)
+        elif QuicEvent.CONNECTED in kinds and upgrade.opensEarly and not self._beginWeb:
+            self._openEarly(upgrade)
 
     def _goesOn(self) -> BeginWeb | None:
         """
@@ -417,14 +426,12 @@ class QuicLine:
         self.endpoint = self._web
         self.touch()
 
-    def _secured(self) -> None:
+    def _secured(self, upgrade: IUpgrade) -> None:
         """
         Hand the session over: each side has accepted the other's certificate.
         """
-        upgrade = self._upgrade
-        assert upgrade is not None
         try:
-            secured = self._prove(upgrade.handshake)
+            secured = self._hub.prove(self, upgrade.handshake, self._web)
             self.peer = secured.remotePeer
         except Libp2pError:
             reason = Failure()
@@ -434,41 +441,27 @@ class QuicLine:
         self._upgrade = None
         self._move("secure")
         self._hub.settled(self)
-        host = self._hub.addressTo(self.host, self.port)
-        address = self._hub.peerAddress(self.host, self.port)
-        if self._web is not None:
-            host, address = self._web.named(host), self._web.named(address)
-        session = QuicSession(self._hub.clock, self, host, address)
-        self.session = session
+        session = self.session = self.session or self._hub.makeSession(self, self._web)
         early, self._early = self._early, []
         for each in early:
             if each[0] == QuicEvent.TOKEN:
                 self._noted(each)
-        session.happened(early)
         upgrade.upgraded(secured, session)
+        session.happened(early)
 
-    def _prove(self, handshake: Handshake) -> Secured:
+    def _openEarly(self, upgrade: IUpgrade) -> None:
         """
-        Return who the peer is.
-
-        @raise HandshakeFailed: it has not proven that, or is another one; or nobody
-            listens for peers of its kind.
+        Open a stream, since the peer has proven its identity, and would have to wait
+        for what we send until it has accepted us.
         """
-        web, hub = self._web, self._hub
-        if web is not None and web.secured is not None:
-            return web.secured
-        certificate = self.endpoint.certificate(self.handle)
-        if certificate is None:
-            raise HandshakeFailed(SECURITY, "the peer has no certificate")
-        if not self.dialed and hub.accept is None and hub.acceptWeb is not None:
-            raise HandshakeFailed(SECURITY, "only browsers are served here")
-        if self.endpoint.alpn(self.handle) in PROVEN_INSIDE:
-            raise HandshakeFailed(SECURITY, "browsers are no longer served here")
-        # Not only in the handshake: a resumed session has none.
-        key = hub.judge.key(certificate)
-        peer = PeerID.fromKey(key)
-        handshake.meet(SECURITY, peer)
-        return Secured(SECURITY, peer, key)
+        try:
+            secured = self._hub.prove(self, upgrade.handshake, None)
+        except Libp2pError:
+            # It is reported when the peer has accepted us.
+            return
+        session = self.session = self._hub.makeSession(self, None)
+        upgrade.early(secured, session)
+        session.turns.run()
 
     def _failed(self, cause: LossCause, code: int, text: str) -> None:
         """
@@ -484,8 +477,14 @@ class QuicLine:
         elif expected is not None:
             error = self._hub.judge.refusals.pop(expected.toBytes(), None)
         self._upgrade = None
-        error = error or failureOf(cause, code, text, self.idleTimeout, self.layer)
-        upgrade.fail(Failure(error))
+        reason = Failure(
+            error or failureOf(cause, code, text, self.idleTimeout, self.layer)
+        )
+        if self.session is not None:
+            # Its stream was opened early.
+            self.session.abort(reason)
+            self.session.happened([(QuicEvent.LOST, cause, code, text)])
+        upgrade.fail(reason)
 
     def _broken(self) -> None:
         """
@@ -494,7 +493,7 @@ class QuicLine:
         if not self._move("lose"):
             return
         lost = (QuicEvent.LOST, LossCause.TRANSPORT, 1, "internal error")
-        if self.session is not None:
+        if self._upgrade is None and self.session is not None:
             self.session.happened([lost])
         else:
             self._failed(LossCause.TRANSPORT, 1, "internal error")

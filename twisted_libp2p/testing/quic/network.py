@@ -70,6 +70,13 @@ class UpgradeDouble:
         self.drop = drop
         return True
 
+    opensEarly = False
+
+    def early(self, secured: Secured, session: INativeSession) -> None:
+        """
+        Do nothing.
+        """
+
     def upgraded(self, secured: Secured, session: INativeSession) -> None:
         """
         Keep the session.
