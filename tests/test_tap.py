@@ -13,6 +13,7 @@ import random
 import re
 import select
 import socket
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
@@ -204,6 +205,19 @@ class OptionsTests(SynchronousTestCase):
         for wrong in ("a.example", "https://a.example/", "https://A.example", "*"):
             error = self.assertRaises(SystemExit, make, "--allow-origin", wrong)
             self.assertIn(f"{wrong} is not the origin of a web page", str(error))
+
+    def test_page(self) -> None:
+        """
+        The page for browsers is served, if it is built.
+        """
+        folder = Path(self.mktemp())
+        options = ("--page=tcp:0", f"--page-files={folder}")
+        error = self.assertRaises(SystemExit, make, *options)
+        self.assertIn(f"libp2p: there is no index.html in {folder}: build", str(error))
+        folder.mkdir()
+        (folder / "index.html").touch()
+        node = make(*options)
+        self.assertIn("page", [each.name for each in node.services])
 
     def test_privileged(self) -> None:
         """

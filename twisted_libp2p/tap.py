@@ -254,6 +254,10 @@ def _addReports(node: Node, options: Options, reactor: Any) -> None:
     hosts = options["page-host"]
     if options["status"] is not None:
         status.serveStatus(reactor, node, options["status"], hosts)
+    if options["page"] is not None:
+        status.servePeerPage(
+            reactor, node, options["page"], options["page-files"], hosts
+        )
     if options["metrics"] is not None:
         status.serveMetrics(reactor, node, options["metrics"], hosts)
     notify = notifyService(

@@ -1,7 +1,7 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 // HTTP/1.1 on a stream of libp2p: one request, and its answer to the end.
-const PROTOCOL = '/http/1.1'
+export const PROTOCOL = '/http/1.1'
 const MAX_ANSWER = 4 * 1024 * 1024
 
 /** Read a stream to its end. */

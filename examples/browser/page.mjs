@@ -1,14 +1,20 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 // A page that is a libp2p peer: it dials a node over WebTransport, WebRTC or WebSocket, pings it,
-// and fetches a page from its web server. The address may also come after the # of the page's own.
-import { multiaddr } from '@multiformats/multiaddr'
-import { fetchOver } from './http.mjs'
+// fetches a page from its web server, and has a file echoed. The address comes from the node, if that
+// serves the page; or after the # of the page's own address; or from the user.
+import { choose, explain, newer, ownAddresses, readAddress } from './addresses.mjs'
+import { echoOver, PROTOCOL as ECHO } from './echo.mjs'
+import { fetchOver, PROTOCOL as HTTP } from './http.mjs'
 import { makeNode } from './peer.mjs'
 
 const CONNECT_LIMIT = 20_000
 const FETCH_LIMIT = 20_000
+const ECHO_LIMIT = 600_000
 const PINGS = 3
+const MIB = 1024 * 1024
+
+const CARDS = ['facts', 'fetch', 'send']
 
 const $ = id => document.getElementById(id)
 
@@ -19,20 +25,24 @@ function say (element, kind, text) {
 
 const node = await makeNode()
 let connection
+let identified
+
+/** Show what the node has said of itself, and what it serves. */
+function introduce () {
+  if (connection == null || !identified?.peerId.equals(connection.remotePeer)) return
+  $('agent').textContent = identified.agentVersion ?? 'unknown'
+  for (const [card, protocol] of [['fetch', HTTP], ['send', ECHO]]) {
+    const served = identified.protocols.includes(protocol)
+    $(card).querySelector('.use').hidden = !served
+    $(card).querySelector('.hint').hidden = served
+    $(card).hidden = false
+  }
+}
 
 node.addEventListener('peer:identify', evt => {
-  if (evt.detail.peerId.equals(connection?.remotePeer)) {
-    $('agent').textContent = evt.detail.agentVersion ?? 'unknown'
-  }
+  identified = evt.detail
+  introduce()
 })
-
-/** Name what carries a connection to an address. */
-function carrier (address) {
-  const names = address.getComponents().map(part => part.name)
-  if (names.includes('webtransport')) return 'WebTransport'
-  if (names.includes('webrtc-direct')) return 'WebRTC'
-  return names.includes('tls') || names.includes('wss') ? 'a secure WebSocket' : 'WebSocket'
-}
 
 /** Run what a button asks for; it cannot be pressed again meanwhile. */
 async function pressed (button, state, run) {
@@ -40,30 +50,57 @@ async function pressed (button, state, run) {
   try {
     await run()
   } catch (err) {
-    say(state, 'bad', err.errors?.[0]?.message ?? err.message)
+    say(state, 'bad', err.message)
   } finally {
     button.disabled = false
   }
 }
 
+function hideCards () {
+  for (const each of CARDS) $(each).hidden = true
+}
+
+async function dial (address) {
+  try {
+    return await node.dial(address, { signal: AbortSignal.timeout(CONNECT_LIMIT), force: true })
+  } catch (err) {
+    const present = await newer(address)
+    if (present == null) throw new Error(explain(err, address))
+    $('address').value = present
+    throw new Error('This address is an old one. The present address of the node is in the field now: connect again.')
+  }
+}
+
 async function connect () {
   say($('state'), '', 'Connecting …')
-  $('facts').hidden = $('fetch').hidden = true
-  await connection?.close()
+  hideCards()
+  const last = connection
+  connection = identified = undefined
+  await last?.close()
   $('agent').textContent = '…'
   $('times').textContent = '–'
-  const address = multiaddr($('address').value.trim())
-  connection = await node.dial(address, { signal: AbortSignal.timeout(CONNECT_LIMIT) })
-  connection.addEventListener('close', () => {
-    say($('state'), 'bad', 'The connection has ended.')
-    $('facts').hidden = $('fetch').hidden = true
+  say($('answer'), '', '')
+  say($('sent'), '', '')
+  $('page').hidden = true
+  const { address, carrier } = readAddress($('address').value.trim())
+  for (const each of $('ways').children) {
+    each.ariaPressed = each.dataset.address === address.toString()
+  }
+  const opened = await dial(address)
+  opened.addEventListener('close', () => {
+    if (opened !== connection) return
+    say($('state'), 'bad', 'The connection has ended: the node has closed it, or does not answer any longer. Connect again.')
+    hideCards()
   })
-  $('peer').textContent = connection.remotePeer.toString()
+  connection = opened
+  $('peer').textContent = opened.remotePeer.toString()
   $('self').textContent = node.peerId.toString()
-  $('security').textContent = connection.encryption
-  $('muxer').textContent = connection.multiplexer ?? 'that of the transport'
-  say($('state'), 'good', `Connected by ${carrier(address)}.`)
-  $('facts').hidden = $('fetch').hidden = false
+  const own = opened.encryption === 'native'
+  $('security').textContent = own ? 'that of the transport' : opened.encryption
+  $('muxer').textContent = opened.multiplexer ?? 'that of the transport'
+  say($('state'), 'good', `Connected by ${carrier}.`)
+  $('facts').hidden = false
+  introduce()
 }
 
 async function pingOften () {
@@ -92,18 +129,53 @@ async function fetchPage () {
   $('page').hidden = false
 }
 
-$('dial').addEventListener('submit', evt => {
-  evt.preventDefault()
-  pressed(evt.submitter ?? $('dial').querySelector('button'), $('state'), connect)
-})
+async function sendFile () {
+  const [file] = $('file').files
+  say($('sent'), '', 'Sending …')
+  const begin = performance.now()
+  await echoOver(connection, file, AbortSignal.timeout(ECHO_LIMIT), done => {
+    say($('sent'), '', `${(done / MIB).toFixed(1)} of ${(file.size / MIB).toFixed(1)} MiB are back`)
+  })
+  const seconds = (performance.now() - begin) / 1000
+  say($('sent'), 'good', `${file.size} bytes went there and back in ${seconds.toFixed(1)} s.`)
+}
+
+/** Run a function when a form is submitted. */
+function onSubmit (form, state, run) {
+  $(form).addEventListener('submit', evt => {
+    evt.preventDefault()
+    pressed(evt.submitter ?? $(form).querySelector('button:not([type])'), $(state), run)
+  })
+}
+
+onSubmit('dial', 'state', connect)
+onSubmit('fetch', 'answer', fetchPage)
+onSubmit('send', 'sent', sendFile)
 $('ping').addEventListener('click', () => { pressed($('ping'), $('state'), pingOften) })
-$('fetch').addEventListener('submit', evt => {
-  evt.preventDefault()
-  pressed(evt.submitter ?? $('fetch').querySelector('button'), $('answer'), fetchPage)
-})
+
+/** Offer the ways to reach the node that has served this page. */
+function offer (ways) {
+  for (const { carrier, address } of ways) {
+    const button = document.createElement('button')
+    button.type = 'button'
+    button.className = 'way'
+    button.textContent = carrier.replace('a secure', 'Secure')
+    button.addEventListener('click', () => {
+      $('address').value = address
+      $('dial').requestSubmit()
+    })
+    button.dataset.address = address
+    $('ways').append(button)
+  }
+  $('ways').hidden = ways.length === 0
+}
 
 if (location.hash.length > 1) {
   $('address').value = decodeURIComponent(location.hash.slice(1))
-  $('dial').requestSubmit()
+} else {
+  const ways = choose(await ownAddresses())
+  offer(ways)
+  if (ways.length > 0) $('address').value = ways[0].address
 }
+if ($('address').value !== '') $('dial').requestSubmit()
 document.documentElement.dataset.ready = 'true'

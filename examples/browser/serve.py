@@ -24,13 +24,14 @@ import sys
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import react
 from twisted.web.resource import Resource
 from twisted.web.server import Site
-from twisted.web.static import Data, File
+from twisted.web.static import Data
 
 from twisted_libp2p.node import Node
+from twisted_libp2p.protocols import echo
+from twisted_libp2p.status import servePeerPage
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 HERE = Path(__file__).parent
@@ -57,10 +58,11 @@ async def main(reactor, listen="/ip4/127.0.0.1/tcp/4001/ws", certificate=None):
     site = Resource()
     site.putChild(b"", Data(HELLO, "text/html"))
     node.registry.register("/http/1.1", Site(site))
+    node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
+    page = servePeerPage(reactor, node, "tcp:0", str(HERE / "build"))
     node.startService()
     (address,) = await node.whenListening()
-    pages = Site(File(str(HERE / "build")))
-    port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(pages)
+    port = await page.whenListening()
     print(f"http://127.0.0.1:{port.getHost().port}/#{address}", flush=True)
     await Deferred()
 

@@ -27,10 +27,18 @@ from tests.status.chromium import awaiting
 
 __all__ = ["Firefox", "findFirefox"]
 
-_FLAGS = ("--headless", "--no-remote", "--marionette")
+_FLAGS = (
+    "--headless",
+    "--no-remote",
+    "--marionette",
+    "--remote-allow-system-access",
+)
 
 #: The port of Marionette is any that is free.
 _PREFERENCES = 'user_pref("marionette.port", 0);\n'
+
+#: The preference that overrides the colors of the system.
+_COLORS = "layout.css.prefers-color-scheme.content-override"
 
 #: Milliseconds that a script may take on a slow machine.
 _LIMIT = 120_000
@@ -172,6 +180,35 @@ class Firefox:
         Wait until something is true of the page.
         """
         await self.evaluate(awaiting(condition))
+
+    async def look(self, width: int, height: int, scheme: str) -> None:
+        """
+        Change the size of the window, and what the reader prefers.
+        """
+        await self._driver.ask("WebDriver:SetWindowRect", width=width, height=height)
+        await self._driver.ask("Marionette:SetContext", value="chrome")
+        await self._driver.ask(
+            "WebDriver:ExecuteScript",
+            script="Services.prefs.setIntPref(...arguments)",
+            args=[_COLORS, int(scheme == "light")],
+        )
+        await self._driver.ask("Marionette:SetContext", value="content")
+        await self.evaluate(
+            f"""new Promise(resolve => {{
+                const query = matchMedia('(prefers-color-scheme: {scheme})');
+                query.onchange = resolve;
+                if (query.matches) resolve();
+            }}).then(() => true)"""
+        )
+
+    async def screenshot(self) -> str:
+        """
+        @return: the whole page: a PNG in Base64.
+        """
+        answer = await self._driver.ask("WebDriver:TakeScreenshot", full=True)
+        data = answer["value"]
+        assert isinstance(data, str)
+        return data
 
     async def stop(self) -> None:
         """

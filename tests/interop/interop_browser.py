@@ -9,22 +9,29 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
+from socket import SOCK_STREAM, socket
 
 import pytest
 import pytest_twisted
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+from twisted.web.static import Data
 
 from tests.needs import skipWithout
-from tests.processes import ROOT, Program
+from tests.processes import ROOT, TWIST, Program
 from tests.status.chromium import LOOPBACK, Chromium, findChromium
 from tests.transport.websocket.authority import Authority
+from twisted_libp2p.identity import Identity
 from twisted_libp2p.webrtc.native import installed
 
 Command = Callable[[str], list[str]]
@@ -33,6 +40,9 @@ LISTEN = "/ip4/127.0.0.1/tcp/0"
 
 #: The size of a phone.
 PHONE = (390, 844)
+
+#: The pictures of the manual: the width of the window, and the colors.
+PICTURES = {"phone": (390, "light"), "wide": (900, "dark")}
 
 
 def trusting(authority: Authority) -> str:
@@ -90,21 +100,30 @@ def text(name: str) -> str:
     return f"document.getElementById({json.dumps(name)}).innerText"
 
 
-async def keep(browser: Chromium, scheme: str) -> None:
+def store(name: str, picture: str) -> None:
+    """
+    Store a picture where C{LIBP2P_SCREENSHOTS} wants it.
+
+    @param picture: a PNG in Base64.
+    """
+    folder = os.environ.get("LIBP2P_SCREENSHOTS")
+    if folder is not None:
+        (Path(folder) / name).write_bytes(b64decode(picture))
+
+
+async def keep(browser: Chromium, name: str) -> None:
     """
     Check that nothing is wider than the screen, and store a picture of the whole page
     where C{LIBP2P_SCREENSHOTS} wants it.
     """
-    width, _ = PHONE
+    width, scheme = PICTURES[name]
+    await browser.look(width, PHONE[1], scheme)
     height = await browser.evaluate("document.documentElement.scrollHeight")
     await browser.look(width, height, scheme)
     assert await browser.evaluate(
         "document.documentElement.scrollWidth <= window.innerWidth"
     )
-    folder = os.environ.get("LIBP2P_SCREENSHOTS")
-    if folder is not None:
-        image = b64decode(await browser.screenshot())
-        (Path(folder) / f"browser-{scheme}.png").write_bytes(image)
+    store(f"browser-chromium-{name}.png", await browser.screenshot())
 
 
 @pytest.mark.parametrize("kind", ["ws", "tls/ws"])
@@ -136,9 +155,6 @@ async def test_page(command: Command, tmp_path: Path, kind: str) -> None:
         await browser.until(f"{text('answer')}.startsWith('200 OK, text/html')")
         shown = await browser.evaluate("document.getElementById('page').srcdoc")
         assert "<h1>Hello, browser</h1>" in shown
-        for scheme in ("light", "dark"):
-            await keep(browser, scheme)
-
         await browser.evaluate("document.getElementById('path').value = '/missing'")
         await browser.evaluate(fetch)
         await browser.until(f"{text('answer')}.startsWith('404 ')")
@@ -171,6 +187,131 @@ async def test_certhash(command: Command, tmp_path: Path, path: str, name: str) 
         await browser.evaluate("document.querySelector('#fetch button').click()")
         await browser.until(f"{text('answer')}.startsWith('200 OK, text/html')")
         assert browser.complaints == []
+
+
+SITE = b"""<!doctype html><h1>A site behind the node</h1>"""
+
+#: Chooses a file of a million bytes, and sends it.
+SENDING = """(() => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(1_000_000).fill(7)], 'photo.jpg'));
+    document.getElementById('file').files = files.files;
+    document.querySelector('#send button').click();
+})()"""
+
+
+def twist(command: list[str], *arguments: str) -> list[str]:
+    """
+    Return the command of a node that serves the page.
+    """
+    files = str(Path(command[-1]).parent / "build")
+    page = ["--page", "tcp:0", "--page-files", files]
+    return [
+        sys.executable,
+        *TWIST,
+        "--log-format=text",
+        "libp2p",
+        *page,
+        *arguments,
+    ]
+
+
+async def dialed(browser: Chromium, address: str) -> str:
+    """
+    Dial an address that is put into the field.
+
+    @return: what the page says then.
+    """
+    await browser.evaluate(
+        f"document.getElementById('address').value = {json.dumps(address)};"
+        "document.querySelector('#dial button:not([type])').click()"
+    )
+    await browser.until("document.querySelector('#state.good, #state.bad')")
+    said = await browser.evaluate(text("state"))
+    assert isinstance(said, str)
+    return said
+
+
+@pytest_twisted.ensureDeferred
+async def test_served(command: Command, tmp_path: Path) -> None:
+    """
+    A node serves the page, which gets the addresses from it, dials by the best way at
+    once, and by others when their buttons are pressed.  It fetches from a web server
+    behind the node, and has a file echoed.
+    """
+    root = Resource()
+    root.putChild(b"", Data(SITE, "text/html"))
+    site = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+    port = await site.listen(Site(root))
+    behind = f"/http/1.1=tcp:127.0.0.1:{port.getHost().port}"
+    web = f"{LISTEN.replace('tcp', 'udp')}/quic-v1/webtransport"
+    serving = twist(command("browser"), "--echo", "--serve", behind)
+    try:
+        listen = [f"{LISTEN}/ws", web]
+        if installed():
+            listen.append(f"{LISTEN.replace('tcp', 'udp')}/webrtc-direct")
+        arguments = [each for address in listen for each in ("--listen", address)]
+        async with opened(serving, tmp_path, arguments, []) as (browser, _):
+            await browser.until(f"{text('state')} === 'Connected by WebTransport.'")
+            for way, carrier in (("at(-1)", "WebSocket"), ("at(0)", "WebTransport")):
+                button = f"[...document.querySelectorAll('.way')].{way}"
+                await browser.evaluate(f"{button}.click()")
+                await browser.until(f"{text('state')} === 'Connected by {carrier}.'")
+                assert await browser.evaluate(f"{button}.ariaPressed") == "true"
+            await browser.until("!document.getElementById('send').hidden")
+            await browser.evaluate("document.querySelector('#fetch button').click()")
+            await browser.until(f"{text('answer')}.startsWith('200 OK, text/html')")
+            await browser.evaluate(SENDING)
+            await browser.until(f"{text('sent')}.startsWith('1000000 bytes went')")
+            await browser.evaluate("document.getElementById('ping').click()")
+            await browser.until(f"{text('times')}.split(' ms').length === 4")
+            for name in PICTURES:
+                await keep(browser, name)
+            assert browser.complaints == []
+    finally:
+        await port.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_errors(command: Command, tmp_path: Path) -> None:
+    """
+    For each address that cannot be dialed, the page says in one line what would be
+    right.  If the address is an old one of the node that serves the page, the present
+    one is in the field then.
+    """
+    web = f"{LISTEN.replace('tcp', 'udp')}/quic-v1/webtransport"
+    serving = twist(command("browser"))
+    arguments = ["--listen", f"{LISTEN}/ws", "--listen", web]
+    other = f"/p2p/{Identity.generate().peerID}"
+    with socket(type=SOCK_STREAM) as closed:
+        # Bound, and not listened on.
+        closed.bind(("127.0.0.1", 0))
+        nowhere = f"/ip4/127.0.0.1/tcp/{closed.getsockname()[1]}"
+        async with opened(serving, tmp_path, arguments, []) as (browser, _):
+            await browser.until(f"{text('state')} === 'Connected by WebTransport.'")
+            address = await browser.evaluate("document.getElementById('address').value")
+            place, _, rest = address.partition("/certhash/")
+            peer = rest[rest.index("/p2p/") :]
+            hashes = rest.partition("/p2p/")[0]
+            old = f"{place}/certhash/uEi{'A' * 43}"
+            for wrong, line in (
+                ("hello", "This is not the address of a node. One looks like /ip4/"),
+                (nowhere + other, "Browsers cannot dial this address: let the node"),
+                (place + peer, "The address lacks /certhash/…, which names"),
+                (f"{nowhere}/ws{other}", "No node answers there. Start the node"),
+                (old + other, "No node answers there with this certificate."),
+                (
+                    f"{place}/certhash/{hashes}{other}",
+                    "Another peer",
+                ),
+                (old + peer, "This address is an old one."),
+            ):
+                said = await dialed(browser, wrong)
+                assert said.startswith(line), (wrong, said)
+                assert "\n" not in said
+            field = await browser.evaluate("document.getElementById('address').value")
+            assert field == address
+            assert await dialed(browser, field) == "Connected by WebTransport."
 
 
 @pytest_twisted.ensureDeferred

@@ -28,7 +28,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from tests.interop.firefox import Firefox
-from tests.interop.interop_browser import chain
+from tests.interop.interop_browser import PICTURES, SENDING, chain, store
 from tests.interop.neighbours import HOST, NETWORK
 from tests.interop.pages import rollover, served, tasks
 from tests.processes import ROOT, Program
@@ -52,6 +52,14 @@ async def look(browser: Firefox, url: str) -> dict[str, Any]:
     await browser.until(f"{_text('times')}.split(' ms').length === 4")
     await browser.evaluate("document.querySelector('#fetch button').click()")
     await browser.until(f"{_text('answer')}.includes('bytes')")
+    await browser.evaluate(SENDING)
+    await browser.until(f"{_text('sent')}.startsWith('1000000 bytes went')")
+    # A preference of the browser is changed only for the pictures of the manual.
+    asked = "LIBP2P_SCREENSHOTS" in os.environ and "webtransport" in url
+    wanted = PICTURES if asked else {}
+    for name, (width, scheme) in wanted.items():
+        await browser.look(width, 900, scheme)
+        store(f"browser-firefox-{name}.png", await browser.screenshot())
     names = ("state", "peer", "agent", "answer")
     return {each: await browser.evaluate(_text(each)) for each in names}
 

@@ -91,6 +91,13 @@ class Options(
         ],
         ["status", None, None, "serve a status page here, such as on tcp:8080"],
         ["metrics", None, None, "serve Prometheus metrics here, such as on tcp:9100"],
+        [
+            "page",
+            None,
+            None,
+            "serve a web page that dials this node here, such as on tcp:8080",
+        ],
+        ["page-files", None, "examples/browser/build", "folder of that page"],
         ["low-water", None, None, "connections that are left after trimming", whole(0)],
         [
             "high-water",
