@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-__all__ = ["cpuSeconds", "openFiles", "residentBytes"]
+__all__ = ["cpuSeconds", "openFiles", "residentBytes", "scheduled"]
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 
@@ -22,6 +22,18 @@ def cpuSeconds(pid: int) -> float:
     """
     # How the kernel numbers the clocks of processes, see clock_getcpuclockid(3).
     return time.clock_gettime(~pid << 3 | 2)
+
+
+def scheduled(pid: int) -> tuple[int, int]:
+    """
+    Give the nanoseconds for which the first thread of a process has run, and for which
+    it has waited for a processor; none where the kernel does not count them.
+    """
+    try:
+        ran, waited, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+    except (OSError, ValueError):
+        return 0, 0
+    return int(ran), int(waited)
 
 
 def residentBytes(pid: int) -> int:

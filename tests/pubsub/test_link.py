@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from tests.pubsub.test_service import PubSubTestCase
@@ -25,7 +26,7 @@ from twisted_libp2p.pubsub import (
     idOfContent,
 )
 from twisted_libp2p.pubsub.engine import MAX_PENDING
-from twisted_libp2p.pubsub.events import SlowPeer
+from twisted_libp2p.pubsub.events import OtherMessageIDs, SlowPeer
 from twisted_libp2p.pubsub.lanes import MAX_QUEUED, OWN_TIME
 from twisted_libp2p.pubsub.link import MAX_REOPENINGS, STUCK_TIME, Link
 from twisted_libp2p.pubsub.message import Message
@@ -449,6 +450,43 @@ class PendingTests(LinkTestCase):
             each.callback(Validation.IGNORE)
         self.assertNotIn("we do not read", far.pubsub.explain(peer.node.peerID))
         self.assertEqual(far.pubsub._engine._pending, {})
+
+
+class NameTests(LinkTestCase):
+    """
+    Peers that name odd topics, and odd messages.
+    """
+
+    def test_topics(self) -> None:
+        """
+        The names of their topics cannot control a terminal.
+        """
+        node, peer = self.start(), self.play()
+        self.nodes.connect(peer.node, node)
+        self.say(peer, node, RPC([("a\x1b[31m\nb", True)]))
+        text = node.pubsub.explain(peer.node.peerID)
+        self.assertIn("topics: a\\x1b[31m\\nb\n", text)
+
+    def test_otherIDs(self) -> None:
+        """
+        A peer that never names a known message is reported, and the first one of a
+        topic is logged.
+        """
+        node = self.start()
+        self.hear(node, "news")
+        reported: list[object] = []
+        node.events.subscribe(
+            OtherMessageIDs, lambda event: reported.append(event.peer)
+        )
+        peers = [self.play() for _ in range(2)]
+        with capturedLogs() as events:
+            for each in peers:
+                self.nodes.connect(each.node, node)
+                ids = [b"unknown %d" % number for number in range(300)]
+                self.say(each, node, RPC([("news", True)], have=[("news", ids)]))
+        self.assertEqual(reported, [each.node.peerID for each in peers])
+        lines = [formatEvent(each) or "" for each in events]
+        self.assertEqual(sum("computes other ids" in each for each in lines), 1)
 
 
 class DirectTests(LinkTestCase):

@@ -399,7 +399,9 @@ class Engine:
 
     def _report(self, action: Report) -> None:
         peer = PeerID.fromBytes(action.peer)
-        if action.what is Happening.OTHER_IDS:
+        topic = self.topics.get(action.topic)
+        if action.what is Happening.OTHER_IDS and topic and not topic.compared:
+            topic.compared = True
             self._log.warn(
                 "{peer} computes other ids of the messages of {topic}: {reason}",
                 peer=peer,

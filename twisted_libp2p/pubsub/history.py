@@ -20,10 +20,11 @@ _OVERHEAD: Final = 768
 
 def _memory(message: Message) -> int:
     """
-    Return the memory of a message in bytes: its data is there a second time, encoded
-    for the peers.
+    Return the memory of a message in bytes: it is there a second time, encoded for the
+    peers.
     """
-    return 2 * len(message.data) + len(message.id) + _OVERHEAD
+    size = len(message.data) + len(message.signature or b"") + len(message.key or b"")
+    return 2 * size + len(message.id) + _OVERHEAD
 
 
 class History:

@@ -29,6 +29,7 @@ from twisted_libp2p.interfaces import (
     IRegistration,
     ISubscription,
 )
+from twisted_libp2p.printable import printable
 from twisted_libp2p.pubsub.engine import Engine
 from twisted_libp2p.pubsub.events import Joined, Left
 from twisted_libp2p.pubsub.flood import TopicRules
@@ -329,7 +330,7 @@ class PubSub(Service):
         )
         if link is None or neighbour is None:
             return "\n".join([f"{peer}: not connected, or without pubsub", *lines])
-        topics = ", ".join(sorted(neighbour.topics)) or "none"
+        topics = ", ".join(map(printable, sorted(neighbour.topics))) or "none"
         meshes = [name for name in self._engine.topics if peer in self.meshOf(name)]
         lines += [f"topics: {topics}", f"mesh peer in: {', '.join(meshes) or 'none'}"]
         return "\n".join([f"{peer}: {link.explain()}", *lines])

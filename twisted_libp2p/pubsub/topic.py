@@ -56,6 +56,7 @@ class Topic:
     A topic, which C{node.pubsub.join} returns.
 
     @ivar name: its name.
+    @ivar compared: whether a peer that computes other ids of its messages was logged.
     """
 
     def __init__(self, service: PubSub, name: str) -> None:
@@ -64,6 +65,7 @@ class Topic:
         self._held: list[Link] = []
         self._left = False
         self.name = name
+        self.compared = False
 
     @property
     def peers(self) -> list[PeerID]:
