@@ -5,13 +5,16 @@ mod channels;
 mod connection;
 mod credit;
 mod methods;
+mod pieces;
+mod proof;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dimpl::{Config, Dtls, DtlsCertificate};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use sctp_proto as sctp;
 
 use crate::panics::guard;
@@ -35,6 +38,7 @@ const SMALLEST_WINDOW: u32 = 2 * LARGEST_MESSAGE;
 #[pyclass(module = "twisted_libp2p_native", frozen)]
 pub struct RtcConfig {
     dtls: Arc<Config>,
+    prover: proof::Prover,
     certificate: DtlsCertificate,
     endpoint: Arc<sctp::EndpointConfig>,
     server: Arc<sctp::ServerConfig>,
@@ -69,11 +73,14 @@ impl RtcConfig {
             return Err(invalid(format!("window is {window}: it is {SMALLEST_WINDOW} or more")));
         }
         let dtls = Config::builder()
+            .with_crypto_provider(proof::provider())
             .use_server_cookie(true)
             .require_client_certificate(true)
             .handshake_timeout(Duration::from_secs_f64(timeout))
             .build()
             .map_err(|error| invalid(error.to_string()))?;
+        let prover = proof::Prover::new()
+            .ok_or_else(|| PyOSError::new_err("the system has no random bytes"))?;
         let rto = (resend * 1000.0) as u64;
         let transport = Arc::new(
             sctp::TransportConfig::default()
@@ -90,6 +97,7 @@ impl RtcConfig {
         server.transport = transport.clone();
         let made = Self {
             dtls: Arc::new(dtls),
+            prover,
             certificate: DtlsCertificate { certificate, private_key },
             endpoint: Arc::new(endpoint),
             server: Arc::new(server),
@@ -101,6 +109,48 @@ impl RtcConfig {
         // It panics at a key that it cannot read.
         guard(|| made.machine(Instant::now(), false)).map_err(invalid)?;
         Ok(made)
+    }
+
+    /// Judge the first datagram of a peer, for which there is no state.
+    fn judge(&self, now: f64, source: &[u8], hello: &[u8]) -> PyResult<u8> {
+        finite(now)?;
+        let found = guard(|| self.prover.judge(now, source, hello));
+        Ok(found.unwrap_or(proof::Kind::False) as u8)
+    }
+
+    /// Make the datagram that asks a peer to prove its address, and keep nothing; None if this
+    /// peer cannot be asked.
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        now: f64,
+        source: &[u8],
+        hello: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        finite(now)?;
+        let found = guard(|| self.prover.ask(self, now, source, hello));
+        Ok(found.ok().flatten().map(|data| PyBytes::new(py, &data)))
+    }
+
+    /// Make the connection of a peer with a proof; None if it has none.
+    fn resume(&self, now: f64, source: &[u8], hello: &[u8]) -> PyResult<Option<RtcConnection>> {
+        let mut clock = crate::clock::Clock::new();
+        let at = clock.at(now)?;
+        let made = guard(|| self.prover.resume(self, now, at, source, hello));
+        Ok(made.ok().flatten().map(|machine| RtcConnection {
+            machine: Some(machine),
+            clock,
+            certificate: None,
+            events: Vec::new(),
+            out: Vec::new(),
+        }))
+    }
+}
+
+fn finite(now: f64) -> PyResult<()> {
+    match now.is_finite() {
+        true => Ok(()),
+        false => Err(PyValueError::new_err(format!("{now} is not a time"))),
     }
 }
 

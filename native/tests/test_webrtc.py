@@ -14,7 +14,8 @@ from pair import settings
 
 from twisted_libp2p_native import RtcConfig, RtcConnection
 
-CONNECTED, LOST, OPENED, READABLE, WRITABLE, CLOSED, FREED = range(1, 8)
+CONNECTED, LOST, OPENED, READABLE, WRITABLE, CLOSED, FREED, DRAINED = range(1, 9)
+PART, FIRST, PROVEN, FALSE = range(4)
 PEER, BROKEN, LOCAL, TIMEOUT = range(1, 5)
 
 WINDOW = 256 * 1024
@@ -140,6 +141,34 @@ class ConnectionTests(TestCase):
         self.assertEqual(got, 100 * 16384)
         self.assertIn((WRITABLE, 2), self.pair.take(0))
 
+    def test_full(self) -> None:
+        """
+        Bytes of all channels together wait up to a bound, and an event reports when few
+        of them do.
+        """
+        pair = self.pair = Pair(40)
+        pair.run()
+        first, second = pair.ends
+        written, channels = 0, range(2, 62, 2)
+        for each in channels:
+            first.open(each)
+        while not first.full():
+            for each in channels:
+                if not first.full():
+                    first.write(each, bytes(16384))
+                    written += 16384
+            pair.run(1)
+        self.assertGreaterEqual(written, 1 << 20)
+        self.assertLess(written, (1 << 20) + 3 * WINDOW)
+        self.assertNotIn((DRAINED,), pair.take(0))
+        got = 0
+        for _ in range(3000):
+            pair.run(1, 0.01)
+            got += sum(len(second.read(each, WINDOW)[0]) for each in channels)
+        self.assertEqual(got, written)
+        self.assertFalse(first.full())
+        self.assertEqual(pair.take(0).count((DRAINED,)), 1)
+
     def test_unread(self) -> None:
         """
         Messages that nobody reads stop the sender at the window.
@@ -212,6 +241,74 @@ class ConnectionTests(TestCase):
         first.write(2, b"still here")
         self.pair.run(20)
         self.assertEqual(second.read(2, 100), (b"still here", False))
+
+
+class ProofTests(TestCase):
+    """
+    A listener asks dialers to prove their addresses, and keeps nothing for this.
+    """
+
+    def setUp(self) -> None:
+        self.dialer = RtcConnection(config(), 1.0, True)
+        self.listener = config()
+        (self.hello,) = self.dialer.poll(1.0)[0]
+
+    def again(self) -> bytes:
+        """
+        Return the hello with the cookie.
+        """
+        answer = self.listener.ask(1.0, b"here", self.hello)
+        assert answer is not None
+        self.assertLess(len(answer), len(self.hello))
+        self.dialer.receive(1.0, answer)
+        (again,) = self.dialer.poll(1.0)[0]
+        return again
+
+    def test_judge(self) -> None:
+        """
+        A cookie is good for one address, and for a while.
+        """
+        listener, again = self.listener, self.again()
+        self.assertEqual(listener.judge(1.0, b"here", self.hello), FIRST)
+        self.assertEqual(listener.judge(1.0, b"here", again), PROVEN)
+        self.assertEqual(listener.judge(31.0, b"here", again), PROVEN)
+        self.assertEqual(listener.judge(61.0, b"here", again), FALSE)
+        self.assertEqual(listener.judge(1.0, b"there", again), FALSE)
+        self.assertEqual(config().judge(1.0, b"here", again), FALSE)
+        self.assertIsNone(listener.resume(1.0, b"there", again))
+        self.assertIsNone(listener.resume(1.0, b"here", self.hello))
+        self.assertIsNone(listener.ask(1.0, b"here", again))
+
+    def test_resume(self) -> None:
+        """
+        The handshake goes on with another machine than the one that has asked.
+        """
+        listener = self.listener.resume(1.0, b"here", self.again())
+        assert listener is not None
+        pair = Pair()
+        pair.now, pair.ends = 1.0, (self.dialer, listener)
+        pair.run()
+        self.assertEqual(pair.take(0), [(CONNECTED,)])
+        self.assertEqual(pair.take(1), [(CONNECTED,)])
+
+    def test_garbage(self) -> None:
+        """
+        Anything else is no hello, and has no cookie.
+        """
+        again, random_ = self.again(), random.Random(3)
+        for _ in range(3000):
+            data = bytearray(random_.choice((self.hello, again)))
+            for _ in range(random_.randrange(1, 4)):
+                data[random_.randrange(25, len(data))] = random_.randrange(256)
+            del data[random_.choice((len(data), random_.randrange(len(data)))) :]
+            changed = bytes(data)
+            kind = self.listener.judge(1.0, b"here", changed)
+            self.assertIn(kind, (PART, FIRST, FALSE) if changed != again else (PROVEN,))
+            answer = self.listener.ask(1.0, b"here", changed)
+            self.assertLessEqual(len(answer or b""), len(changed))
+            self.assertIsNone(self.listener.resume(1.0, b"there", changed))
+        for call in (self.listener.judge, self.listener.ask, self.listener.resume):
+            self.assertRaises(ValueError, call, float("nan"), b"here", self.hello)
 
 
 class BoundaryTests(TestCase):

@@ -1,12 +1,14 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Connections over WebRTC-direct with go-libp2p and js-libp2p, in both directions.
+Connections over WebRTC-direct with go-libp2p and js-libp2p, in both
+directions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import pytest_twisted
@@ -17,6 +19,8 @@ from tests.interop.process import ForeignPeer
 from tests.needs import skipWithout
 from twisted_libp2p.events import OpenedConn
 from twisted_libp2p.node import Node
+from twisted_libp2p.quic import halfopen
+from twisted_libp2p.webrtc.endpoint import RtcEndpoint
 from twisted_libp2p.webrtc.native import installed
 
 Command = Callable[[str], list[str]]
@@ -64,6 +68,45 @@ async def test_dialed(command: Command, name: str) -> None:
         await watch.closed(opened)
     finally:
         await node.stopService()
+
+
+@pytest.mark.parametrize("name", ["go", "js"])
+@pytest_twisted.ensureDeferred
+async def test_crowded(
+    command: Command, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    While many handshakes are under way, a peer is asked to prove its address by a
+    cookie of DTLS, of which we keep nothing; then it connects.
+    """
+    requireNative()
+    monkeypatch.setattr(halfopen, "RETRY_MARK", 0)
+    asked: list[object] = []
+    monkeypatch.setattr(RtcEndpoint, "retry", _noted(RtcEndpoint.retry, asked))
+    node = Node(reactor, listen=[LISTEN])
+    serve(node)
+    node.startService()
+    try:
+        (address,) = await node.whenListening()
+        arguments = ["dial", str(address), "--transport", "webrtc-direct"]
+        foreign = ForeignPeer.start(reactor, command(name), *arguments, "--do", "ping")
+        result = await foreign.line()
+        assert result["ok"], (result, foreign.errors)
+        assert asked
+    finally:
+        await node.stopService()
+
+
+def _noted(call: Any, calls: list[object]) -> Any:
+    """
+    Return a method that notes its calls.
+    """
+
+    def noting(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return call(*arguments)
+
+    return noting
 
 
 @pytest.mark.parametrize("name", ["go", "js"])

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-__all__ = ["FakeMachine"]
+from twisted_libp2p.webrtc.native import Hello
+
+__all__ = ["COOKIE", "FakeMachine", "FakeMachines"]
+
+#: The end of a hello with a cookie.
+COOKIE = b"cookie"
 
 
 class FakeMachine:
@@ -19,7 +24,8 @@ class FakeMachine:
     @ivar written: the messages, by channel.
     @ivar unread: the messages to read, by channel.
     @ivar shutChannels: the channels that were closed.
-    @ivar full: the bytes that wait on each channel.
+    @ivar waiting: the bytes that wait on each channel.
+    @ivar crowded: whether too many bytes of all wait.
     @ivar events: the next events.
     """
 
@@ -30,7 +36,8 @@ class FakeMachine:
         self.unread: dict[int, list[bytes]] = defaultdict(list)
         self.text: set[int] = set()
         self.shutChannels: list[int] = []
-        self.full = 0
+        self.waiting = 0
+        self.crowded = False
         self.out: list[bytes] = []
         self.events: list[tuple[object, ...]] = []
         self.over = False
@@ -62,13 +69,19 @@ class FakeMachine:
         Keep a message.
         """
         self.written[channel].append(bytes(message))
-        return self.full
+        return self.waiting
+
+    def full(self) -> bool:
+        """
+        Return what the test has prepared.
+        """
+        return self.crowded
 
     def buffered(self, channel: int) -> int | None:
         """
         Return what the test has prepared.
         """
-        return self.full
+        return self.waiting
 
     def read(self, channel: int, maximum: int) -> tuple[bytes, bool]:
         """
@@ -97,3 +110,43 @@ class FakeMachine:
         Return anything.
         """
         return b"certificate"
+
+
+class FakeMachines:
+    """
+    Makes such machines.
+
+    @ivar made: all of them.
+    """
+
+    def __init__(self) -> None:
+        self.made: list[FakeMachine] = []
+
+    def make(self, now: float, dialed: bool) -> FakeMachine:
+        """
+        Make a machine.
+        """
+        self.made.append(FakeMachine(now, dialed))
+        return self.made[-1]
+
+    def judge(self, now: float, source: bytes, hello: bytes) -> Hello:
+        """
+        Find the cookie, which is the same for everybody.
+        """
+        if COOKIE in hello:
+            return Hello.PROVEN if hello.endswith(COOKIE) else Hello.FALSE
+        return Hello.FIRST
+
+    def ask(self, now: float, source: bytes, hello: bytes) -> bytes | None:
+        """
+        Return the cookie.
+        """
+        return COOKIE
+
+    def resume(self, now: float, source: bytes, hello: bytes) -> FakeMachine | None:
+        """
+        Make a machine that has got the hello.
+        """
+        machine = self.make(now, False)
+        machine.receive(now, hello)
+        return machine

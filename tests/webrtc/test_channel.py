@@ -160,6 +160,16 @@ class ChannelTests(SynchronousTestCase):
         self.assertEqual(self.channel.write([data, b"more"]), len(data) + 4)
         self.assertFalse(self.channel.blocked)
         self.said()
-        self.machine.full = HIGH
+        self.machine.waiting = HIGH
         self.assertEqual(self.channel.write([data]), 0)
         self.assertTrue(self.channel.blocked)
+
+    def test_finishedTwice(self) -> None:
+        """
+        Only the first end of the peer is acknowledged.
+        """
+        for count in (1, 0):
+            self.machine.unread[4] = list(encode(flag=Flag.FIN))
+            self.channel.more = True
+            self.channel.pull(self.report)
+            self.assertEqual(len(self.machine.written.pop(4, [])), count)

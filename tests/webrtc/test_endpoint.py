@@ -6,12 +6,13 @@ Tests of the connections of one socket.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from tests.webrtc.fake import FakeMachine
+from tests.webrtc.fake import COOKIE, FakeMachines
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import (
     IQuicBackend,
@@ -21,7 +22,7 @@ from twisted_libp2p.interfaces import (
     ReceivedDatagram,
 )
 from twisted_libp2p.testing.quic.pair import settingsOf
-from twisted_libp2p.webrtc.association import CONSENT_TIME, IDLE_TIMEOUT
+from twisted_libp2p.webrtc.association import CONSENT_TIME, IDLE_TIMEOUT, Ice
 from twisted_libp2p.webrtc.endpoint import MAX_SEEN, RtcBackend, RtcEndpoint
 from twisted_libp2p.webrtc.native import RtcCause, RtcEvent
 from twisted_libp2p.webrtc.stun import makeRequest, readRequest, respond
@@ -38,16 +39,9 @@ class EndpointTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.machines: list[FakeMachine] = []
-
-        def make(certificate: object) -> Any:
-            def machine(now: float, dialed: bool) -> FakeMachine:
-                self.machines.append(FakeMachine(now, dialed))
-                return self.machines[-1]
-
-            return machine
-
-        backend = RtcBackend(make, lambda size: b"r" * size)
+        machines = FakeMachines()
+        self.machines = machines.made
+        backend = RtcBackend(lambda certificate: machines, lambda size: b"r" * size)
         verifyObject(IQuicBackend, backend)
         self.endpoint = backend.endpoint(settingsOf(Identity.generate()))
         verifyObject(IQuicEndpoint, self.endpoint)
@@ -100,11 +94,29 @@ class EndpointTests(SynchronousTestCase):
         A refused peer gets no answer, and may try again.
         """
         endpoint = self.serve()
-        for drop in (endpoint.refuse, endpoint.ignore, endpoint.retry):
+        for drop in (endpoint.refuse, endpoint.ignore):
             self.receive(REQUEST)
             _, (knock,), _ = self.receive(HELLO)
             self.assertFalse(drop(knock.number))
         self.assertEqual(self.machines, [])
+
+    def test_cookie(self) -> None:
+        """
+        A peer is asked for a cookie without a state for it, and is believed with it.
+        """
+        endpoint = self.serve()
+        self.receive(REQUEST)
+        _, (knock,), _ = self.receive(HELLO)
+        self.assertEqual((knock.validated, knock.retryable), (False, True))
+        (asked,) = endpoint.retry(knock.number)
+        self.assertEqual(tuple(asked)[:3], (COOKIE, HOST, 5))
+        self.assertEqual(self.receive(HELLO + COOKIE + b"!")[1], [])
+        _, (knock,), _ = self.receive(HELLO + COOKIE)
+        self.assertEqual((knock.validated, knock.retryable), (True, False))
+        self.assertEqual(self.machines, [])
+        handle, _ = endpoint.accept(1.0, knock.number)
+        self.assertIsNotNone(handle)
+        self.assertEqual(self.machines[0].received, [HELLO + COOKIE])
 
     def test_strangers(self) -> None:
         """
@@ -117,13 +129,25 @@ class EndpointTests(SynchronousTestCase):
 
     def test_seen(self) -> None:
         """
-        The addresses that were answered are bounded; the oldest is forgotten.
+        The addresses that were answered are bounded.  While there are as many, a peer
+        needs no request, which others may have pushed out.
         """
         self.serve()
-        for port in range(MAX_SEEN + 1):
+        for port in range(MAX_SEEN - 1):
             self.receive(REQUEST, port)
-        self.assertEqual(self.receive(HELLO, 0)[1], [])
-        self.assertEqual(len(self.receive(HELLO, 1)[1]), 1)
+        self.assertEqual(self.receive(HELLO, 60000)[1], [])
+        for port in range(MAX_SEEN - 1, MAX_SEEN + 9):
+            self.receive(REQUEST, port)
+        self.assertEqual(len(self.endpoint._seen), MAX_SEEN)
+        (knock,) = self.receive(HELLO, 60000)[1]
+        self.assertFalse(knock.validated)
+
+    def test_forgotten(self) -> None:
+        """
+        A peer with a cookie needs no request before it.
+        """
+        self.serve()
+        self.assertEqual(len(self.receive(HELLO + COOKIE)[1]), 1)
 
     def test_groups(self) -> None:
         """
@@ -173,6 +197,21 @@ class EndpointTests(SynchronousTestCase):
         self.assertEqual(hello.data, HELLO)
         self.assertEqual(later, 1.0 + CONSENT_TIME)
         self.assertEqual(len(endpoint.poll(handle, 7.0)[0]), 1)
+
+    def test_lateAnswer(self) -> None:
+        """
+        An answer counts although it comes after the next try.
+        """
+        numbers = count()
+        ice = Ice(lambda size: next(numbers).to_bytes(size))
+        first = readRequest(ice.request(0.0))
+        assert first is not None
+        ice.request(ice.due)
+        ice.receive(ice.due, respond(first, HOST, 5))
+        self.assertTrue(ice.answered)
+        again = readRequest(ice.request(ice.due))
+        assert again is not None
+        self.assertNotEqual(again.transaction, first.transaction)
 
     def test_otherCertificate(self) -> None:
         """

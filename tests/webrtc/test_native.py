@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.webrtc import native
 from twisted_libp2p.webrtc.native import installed
 from twisted_libp2p.webrtc.transport import RtcTransport
 from twisted_libp2p.wire import multibase
@@ -42,7 +43,7 @@ class MissingTests(SynchronousTestCase):
         error = self.failureResultOf(listening, ConfigurationError).value
         self.assertRegex(
             str(error),
-            r"\AWebRTC-direct needs twisted-libp2p-native 0\.5: make native, in a"
+            r"\AWebRTC-direct needs twisted-libp2p-native 0\.6: make native, in a"
             r" checkout \(.*twisted_libp2p_native.*\)\Z",
         )
 
@@ -54,3 +55,16 @@ class MissingTests(SynchronousTestCase):
         hash = multibase.encode("u", b"\x12\x20" + bytes(32))
         address = Multiaddr(f"/ip4/192.0.2.1/udp/1/webrtc-direct/certhash/{hash}")
         self.assertFalse(self.transport.canDial(address))
+
+
+class OldTests(SynchronousTestCase):
+    """
+    The distribution is older than this package.
+    """
+
+    def test_old(self) -> None:
+        """
+        It counts as missing.
+        """
+        self.patch(native, "version", lambda name: "0.5.9")
+        self.assertFalse(installed())

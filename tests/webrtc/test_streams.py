@@ -110,6 +110,26 @@ class StreamTests(SynchronousTestCase):
         self.happen(1.0, (RtcEvent.CLOSED, ID))
         self.assertEqual(self.streams._waiting, 0)
 
+    def test_crowd(self) -> None:
+        """
+        Streams that wait for room among all may write again in their order; those that
+        are closed, or do not wait, are not asked.
+        """
+        channels = (2, 4, 6, 8)
+        for each in channels:
+            self.happen(1.0, (RtcEvent.OPENED, each))
+        self.machine.crowded = True
+        for number in (3, 1, 2):
+            self.assertEqual(self.streams.write(0, number, [b"data"]), 0)
+        self.happen(1.0, (RtcEvent.CLOSED, 2))
+        self.machine.crowded = False
+        self.assertEqual(
+            self.happen(2.0, (RtcEvent.DRAINED,)),
+            [(QuicEvent.WRITABLE, 3), (QuicEvent.WRITABLE, 2)],
+        )
+        self.assertEqual(self.streams.write(0, 3, [b"data"]), 4)
+        self.assertEqual(self.happen(3.0, (RtcEvent.DRAINED,)), [])
+
     def test_waitingUnproven(self) -> None:
         """
         A peer that has not proven who it is loses its connection by as many messages.

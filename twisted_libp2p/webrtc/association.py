@@ -54,6 +54,7 @@ class Ice:
     """
     The requests of a dialer.
 
+    @ivar ufrag: the user name of both sides.
     @ivar answered: whether the listener has answered.
     """
 
@@ -63,7 +64,7 @@ class Ice:
         """
         self.answered = False
         self._random = random
-        self._ufrag = PREFIXES[0].encode() + random(16).hex().encode()
+        self.ufrag = PREFIXES[0].encode() + random(16).hex().encode()
         self._tie = random(8)
         self._transaction = b""
         self._retry = _FIRST_RETRY
@@ -71,18 +72,20 @@ class Ice:
 
     def request(self, now: float) -> bytes:
         """
-        Make the next request.
+        Make the next request: the same one again as long as there is no answer, which
+        may take longer than the next try.
         """
-        self._transaction = self._random(12)
+        if self.answered or not self._transaction:
+            self._transaction = self._random(12)
         self._retry = min(2 * self._retry, CONSENT_TIME)
         self.due = now + (CONSENT_TIME if self.answered else self._retry)
-        return makeRequest(self._ufrag, self._transaction, self._tie)
+        return makeRequest(self.ufrag, self._transaction, self._tie)
 
     def receive(self, now: float, data: bytes) -> None:
         """
         Take an answer.
         """
-        if answered(data, self._ufrag) == self._transaction:
+        if answered(data, self.ufrag) == self._transaction:
             self.answered = True
             self.due = now + CONSENT_TIME
 

@@ -71,16 +71,19 @@ class Channel:
     @ivar more: whether there may be unread messages below.
     @ivar waiting: how many have come since those below were read last.
     @ivar blocked: whether the session waits until it can write.
+    @ivar crowded: whether it waits because of the bytes of all channels.
     """
 
     __slots__ = (
         "_below",
         "_data",
+        "_finished",
         "_notified",
         "_reader",
         "_reported",
         "blocked",
         "code",
+        "crowded",
         "id",
         "more",
         "number",
@@ -99,12 +102,14 @@ class Channel:
         self.sending = self.receiving = Half.OPEN
         self.code = 0
         self.open = True
-        self.more = self.blocked = False
+        self.more = self.blocked = self.crowded = False
         self.waiting = 0
         self._reader = MessageReader()
         self._data = bytearray()
         # Whether the session knows that there is something, and has read the end.
         self._notified = self._reported = False
+        # Whether the peer has ended its half.
+        self._finished = False
 
     @property
     def done(self) -> bool:
@@ -131,14 +136,15 @@ class Channel:
 
     def write(self, pieces: Sequence[bytes | memoryview]) -> int:
         """
-        Send bytes, as long as not too many wait.
+        Send bytes, as long as not too many wait, of this channel and of all.
 
         @return: how many were taken.
         """
         if self.sending is not Half.OPEN or not self.open:
             return 0
         data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        waiting = self._below.buffered(self.id)
+        self.crowded = self._below.full()
+        waiting = HIGH if self.crowded else self._below.buffered(self.id)
         taken = 0
         while waiting is not None and waiting < HIGH and taken < len(data):
             piece = data[taken : taken + PIECE]
@@ -233,7 +239,9 @@ class Channel:
             self._data += message.data
             self._notify(happened)
         flag = message.flag
-        if flag is Flag.FIN:
+        if flag is Flag.FIN and not self._finished:
+            # An answer to each would fill the memory while the peer reads none of them.
+            self._finished = True
             self._say(Flag.FIN_ACK)
             if self._moveReceiving("ended"):
                 self._notify(happened)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from os import urandom
+from typing import NamedTuple
 
 from zope.interface import implementer
 
@@ -31,7 +32,13 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.pins import isPinned
 from twisted_libp2p.quic.webtransport.certificate import WebCertificate
 from twisted_libp2p.webrtc.association import Association, Ice, lossOf
-from twisted_libp2p.webrtc.native import MakeConnection, RtcEvent, connections
+from twisted_libp2p.webrtc.native import (
+    Connection,
+    Hello,
+    Machines,
+    RtcEvent,
+    connections,
+)
 from twisted_libp2p.webrtc.stun import isStun, readRequest, respond
 
 __all__ = ["MAX_KNOCKS", "MAX_SEEN", "PROTOCOL", "RtcBackend", "RtcEndpoint"]
@@ -42,6 +49,7 @@ Event = tuple[object, ...]
 PROTOCOL = b"webrtc-direct"
 
 #: The most addresses that are kept after a request of STUN; the oldest is forgotten.
+#: While there are as many, peers need no such request: their cookies prove more.
 MAX_SEEN = 4096
 
 #: The most peers that wait for a decision.
@@ -50,6 +58,22 @@ MAX_KNOCKS = 1024
 #: The first bytes of datagrams of DTLS (RFC 7983), and of a handshake.
 _DTLS = range(20, 64)
 _HANDSHAKE = 22
+
+
+class _Waiting(NamedTuple):
+    """
+    A peer that waits for a decision.
+
+    @ivar data: its first datagram.
+    @ivar came: when that came.
+    @ivar proven: whether it has the cookie of its address.
+    """
+
+    host: str
+    port: int
+    data: bytes
+    came: float
+    proven: bool
 
 
 @implementer(IQuicBackend)
@@ -63,7 +87,7 @@ class RtcBackend:
 
     def __init__(
         self,
-        make: Callable[[WebCertificate], MakeConnection] = connections,
+        make: Callable[[WebCertificate], Machines] = connections,
         random: Callable[[int], bytes] = urandom,
     ) -> None:
         """
@@ -92,12 +116,12 @@ class RtcEndpoint:
 
     def __init__(
         self,
-        make: Callable[[WebCertificate], MakeConnection],
+        make: Callable[[WebCertificate], Machines],
         random: Callable[[int], bytes],
     ) -> None:
         self._make = make
         self._random = random
-        self._machines: MakeConnection | None = None
+        self._machines: Machines | None = None
         self._hash = b""
         self._serving = False
         self._numbers = 0
@@ -106,7 +130,7 @@ class RtcEndpoint:
         self._pins: dict[int, bytes] = {}
         # The addresses whose requests were answered.
         self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._knocks: dict[int, tuple[str, int, bytes]] = {}
+        self._knocks: dict[int, _Waiting] = {}
         self._knocking: set[tuple[str, int]] = set()
 
     def use(self, certificate: bytes, key: bytes) -> None:
@@ -151,7 +175,7 @@ class RtcEndpoint:
                 self._handles[handle].receive(now, data)
                 touched[handle] = None
             elif data[0] == _HANDSHAKE:
-                self._knock(data, host, port, knocks)
+                self._knock(now, data, host, port, knocks)
         return list(touched), knocks, answers
 
     def _answer(
@@ -177,42 +201,57 @@ class RtcEndpoint:
             if len(self._seen) > MAX_SEEN:
                 self._seen.popitem(last=False)
 
-    def _knock(self, data: bytes, host: str, port: int, knocks: list[Knock]) -> None:
+    def _knock(
+        self, now: float, data: bytes, host: str, port: int, knocks: list[Knock]
+    ) -> None:
         """
-        Let a peer whose request was answered wait for a decision.
+        Let a peer wait for a decision, if its request was answered, or its cookie is
+        right.
         """
-        address = host, port
         if (
-            address not in self._seen
-            or address in self._knocking
+            not self._serving
+            or (host, port) in self._knocking
             or len(self._knocks) >= MAX_KNOCKS
         ):
             return
+        assert self._machines is not None
+        kind = self._machines.judge(now, _source(host, port), data)
+        proven = kind is Hello.PROVEN
+        seen = (host, port) in self._seen or len(self._seen) >= MAX_SEEN
+        if kind is Hello.FALSE or not (proven or seen):
+            return
         self._numbers += 1
-        self._knocks[self._numbers] = (host, port, data)
-        self._knocking.add(address)
-        # The cookie of DTLS proves the address, after a short answer.
-        knocks.append(Knock(self._numbers, host, port, True, False))
+        self._knocks[self._numbers] = _Waiting(host, port, data, now, proven)
+        self._knocking.add((host, port))
+        retryable = kind is Hello.FIRST
+        knocks.append(Knock(self._numbers, host, port, proven, retryable))
 
-    def _take(self, knock: int) -> tuple[str, int, bytes]:
-        host, port, data = self._knocks.pop(knock)
-        self._knocking.discard((host, port))
-        return host, port, data
+    def _take(self, knock: int) -> _Waiting:
+        waiting = self._knocks.pop(knock)
+        self._knocking.discard((waiting.host, waiting.port))
+        return waiting
 
     def accept(self, now: float, knock: int) -> tuple[int | None, list[SentDatagram]]:
         """
         Let a peer connect.
         """
-        host, port, data = self._take(knock)
+        host, port, data, came, proven = self._take(knock)
+        assert self._machines is not None
         if (host, port) in self._addresses:
             return None, []
-        handle = self._begin(now, host, port, None)
-        self._handles[handle].receive(now, data)
-        return handle, []
+        if not proven:
+            handle = self._begin(self._machines.make(now, False), now, host, port, None)
+            self._handles[handle].receive(now, data)
+            return handle, []
+        # The cookie was right when it came.
+        machine = self._machines.resume(came, _source(host, port), data)
+        if machine is None:
+            return None, []
+        return self._begin(machine, now, host, port, None), []
 
-    def _begin(self, now: float, host: str, port: int, ice: Ice | None) -> int:
-        assert self._machines is not None
-        machine = self._machines(now, ice is not None)
+    def _begin(
+        self, machine: Connection, now: float, host: str, port: int, ice: Ice | None
+    ) -> int:
         self._numbers += 1
         handle = self._numbers
         self._handles[handle] = Association(machine, self._hash, host, port, now, ice)
@@ -222,9 +261,12 @@ class RtcEndpoint:
 
     def retry(self, knock: int) -> list[SentDatagram]:
         """
-        Drop a knock: DTLS asks for a cookie itself.
+        Ask a peer to prove its address by a cookie, and keep nothing.
         """
-        return self.refuse(knock)
+        assert self._machines is not None
+        host, port, data, came, _ = self._take(knock)
+        answer = self._machines.ask(came, _source(host, port), data)
+        return [] if answer is None else [SentDatagram(answer, host, port)]
 
     def refuse(self, knock: int) -> list[SentDatagram]:
         """
@@ -258,7 +300,9 @@ class RtcEndpoint:
         """
         if (host, port) in self._addresses:
             raise ValueError("there is a connection between these addresses")
-        handle = self._begin(now, host, port, Ice(self._random))
+        assert self._machines is not None
+        machine = self._machines.make(now, True)
+        handle = self._begin(machine, now, host, port, Ice(self._random))
         self._pins[handle] = expected or b""
         return handle
 
@@ -390,6 +434,13 @@ class RtcEndpoint:
         """
         Do nothing.
         """
+
+
+def _source(host: str, port: int) -> bytes:
+    """
+    Return an address in one form.
+    """
+    return f"{host} {port}".encode()
 
 
 def _single(

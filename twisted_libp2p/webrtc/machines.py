@@ -14,14 +14,38 @@ from twisted_libp2p.webrtc.native import (
     RESEND,
     WINDOW,
     Connection,
-    MakeConnection,
+    Hello,
+    Machines,
 )
 from twisted_libp2p_native import RtcConfig, RtcConnection
 
 __all__ = ["machines"]
 
 
-def machines(certificate: WebCertificate) -> MakeConnection:
+class _Machines:
+    """
+    Makes connections with one certificate of ours.
+    """
+
+    def __init__(self, config: RtcConfig) -> None:
+        self._config = config
+        self.ask = config.ask
+        self.resume = config.resume
+
+    def make(self, now: float, dialed: bool) -> Connection:
+        """
+        Make the machine of a connection.
+        """
+        return RtcConnection(self._config, now, dialed)
+
+    def judge(self, now: float, source: bytes, hello: bytes) -> Hello:
+        """
+        Judge the first datagram of a peer.
+        """
+        return Hello(self._config.judge(now, source, hello))
+
+
+def machines(certificate: WebCertificate) -> Machines:
     """
     Return what makes connections with a certificate of ours.
     """
@@ -34,8 +58,4 @@ def machines(certificate: WebCertificate) -> MakeConnection:
         HANDSHAKE_TIMEOUT,
         RESEND,
     )
-
-    def make(now: float, dialed: bool) -> Connection:
-        return RtcConnection(config, now, dialed)
-
-    return make
+    return _Machines(config)

@@ -8,6 +8,7 @@ C{twisted-libp2p-native}.
 from __future__ import annotations
 
 from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +27,8 @@ __all__ = [
     "RESEND",
     "WINDOW",
     "Connection",
-    "MakeConnection",
+    "Hello",
+    "Machines",
     "RtcCause",
     "RtcEvent",
     "connections",
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 _PACKAGE = "twisted_libp2p_native"
+
+#: The oldest release that has the machines.
+_OLDEST = (0, 6)
 
 #: Imported at its first use, as it needs this.
 _MACHINES = "twisted_libp2p.webrtc.machines.machines"
@@ -77,6 +82,8 @@ class RtcEvent(IntEnum):
     CLOSED = 6
     #: C{(channel)}: its number may be used again.
     FREED = 7
+    #: C{()}: few bytes of all channels wait to be sent, after L{Connection.full}.
+    DRAINED = 8
 
 
 class RtcCause(IntEnum):
@@ -92,6 +99,21 @@ class RtcCause(IntEnum):
     LOCAL = 3
     #: The handshake took too long.
     TIMEOUT = 4
+
+
+class Hello(IntEnum):
+    """
+    The kinds of first datagrams of peers without a connection.
+    """
+
+    #: No whole ClientHello, or none at all.
+    PART = 0
+    #: A ClientHello without a cookie.
+    FIRST = 1
+    #: One with the cookie of its address.
+    PROVEN = 2
+    #: One with another cookie.
+    FALSE = 3
 
 
 class Connection(Protocol):
@@ -121,6 +143,11 @@ class Connection(Protocol):
         Send a message; return the bytes that wait, or None if the channel is closed.
         """
 
+    def full(self) -> bool:
+        """
+        Return whether too many bytes of all channels wait.
+        """
+
     def buffered(self, channel: int) -> int | None:
         """
         Return the bytes of a channel that wait.
@@ -147,27 +174,57 @@ class Connection(Protocol):
         """
 
 
-class MakeConnection(Protocol):
+class Machines(Protocol):
     """
     Makes connections with one certificate of ours.
     """
 
-    def __call__(self, now: float, dialed: bool) -> Connection:
+    def make(self, now: float, dialed: bool) -> Connection:
         """
         Make the machine of a connection.
 
         @param dialed: whether our side has dialed.
         """
 
+    def judge(self, now: float, source: bytes, hello: bytes) -> Hello:
+        """
+        Judge the first datagram of a peer.  Nothing is kept.
+
+        @param source: the address of the peer, in any form.
+        """
+
+    def ask(self, now: float, source: bytes, hello: bytes) -> bytes | None:
+        """
+        Return the datagram that asks a peer for a cookie, which is not longer than its
+        own; None if it cannot be asked.
+        """
+
+    def resume(self, now: float, source: bytes, hello: bytes) -> Connection | None:
+        """
+        Make the machine of a connection with a peer that has sent its cookie; None if
+        the cookie is no longer valid.
+        """
+
 
 def installed() -> bool:
     """
-    Return whether the distribution is installed; it is not imported for this.
+    Return whether the distribution is installed, and new enough; it is not imported for
+    this.
     """
-    return find_spec(_PACKAGE) is not None
+    return find_spec(_PACKAGE) is not None and _release() >= _OLDEST
 
 
-def connections(certificate: WebCertificate) -> MakeConnection:
+def _release() -> tuple[int, ...]:
+    """
+    Return the release of the distribution; nothing if there is none.
+    """
+    try:
+        return tuple(map(int, version(_PACKAGE).split(".")[:2]))
+    except PackageNotFoundError:
+        return ()
+
+
+def connections(certificate: WebCertificate) -> Machines:
     """
     Return what makes connections with a certificate.
 
@@ -175,10 +232,13 @@ def connections(certificate: WebCertificate) -> MakeConnection:
     """
     try:
         maker = namedAny(_MACHINES)
+        if not installed():
+            raise ImportError(f"this is {version(_PACKAGE)}")
     except ImportError as error:
+        oldest = ".".join(map(str, _OLDEST))
         raise ConfigurationError(
-            "WebRTC-direct needs twisted-libp2p-native 0.5: make native, in a checkout"
-            f" ({error})"
+            f"WebRTC-direct needs twisted-libp2p-native {oldest}: make native, in a"
+            f" checkout ({error})"
         ) from error
-    made: MakeConnection = maker(certificate)
+    made: Machines = maker(certificate)
     return made

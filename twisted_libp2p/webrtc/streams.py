@@ -25,6 +25,7 @@ from twisted_libp2p.quic.begin import IProvenInside
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.webrtc.association import Association, lossOf
 from twisted_libp2p.webrtc.channel import BUFFER, Channel
+from twisted_libp2p.webrtc.crowd import Crowd
 from twisted_libp2p.webrtc.messages import Flag, MessageReader, encode
 from twisted_libp2p.webrtc.native import RtcEvent
 
@@ -91,6 +92,7 @@ class RtcStreams:
         self._stalled: dict[int, float] = {}
         # How many messages wait below.
         self._waiting = 0
+        self._crowd = Crowd()
         self._now = 0.0
         # What has happened outside of poll.
         self._found: list[Event] = []
@@ -143,6 +145,10 @@ class RtcStreams:
         kind = event[0]
         if kind == RtcEvent.LOST:
             self._lost(lossOf(event))
+            return
+        if kind == RtcEvent.DRAINED:
+            drained = self._crowd.drained()
+            self._found += [(QuicEvent.WRITABLE, each) for each in drained]
             return
         id = int(event[1])  # type: ignore[call-overload]
         if kind == RtcEvent.FREED:
@@ -278,6 +284,7 @@ class RtcStreams:
             del self._byID[channel.id]
         self._closing.pop(channel.number, None)
         self._stalled.pop(channel.number, None)
+        self._crowd.leave(channel)
         self._waiting -= channel.waiting
         channel.waiting = 0
         channel.shut(self._report)
@@ -387,7 +394,11 @@ class RtcStreams:
         Send bytes of a stream.
         """
         channel = self._channels.get(stream)
-        return 0 if channel is None else channel.write(pieces)
+        if channel is None:
+            return 0
+        taken = channel.write(pieces)
+        self._crowd.note(channel)
+        return taken
 
     def _change(self, stream: int, change: Callable[[Channel], None]) -> None:
         channel = self._channels.get(stream)

@@ -138,6 +138,30 @@ class RtcConfig:
         @raise ValueError: one of them is out of its range, or cannot be read.
         """
 
+    def judge(self, now: float, source: bytes, hello: bytes) -> int:
+        """
+        Judge the first datagram of a peer.  Nothing is kept.
+
+        @param now: the seconds of a clock, as in all calls.
+        @param source: the address of the peer, in any form.
+        @return: 0 for anything but a ClientHello that is whole, 1 for one without a
+            cookie, 2 for one with the cookie of this address, 3 for one with another
+            cookie.
+        """
+
+    def ask(self, now: float, source: bytes, hello: bytes) -> bytes | None:
+        """
+        Return the datagram that asks a peer for a cookie, which is not longer than
+        C{hello}; None if the peer cannot be asked.  Nothing is kept.  A cookie is good
+        for 30 to 60 seconds.
+        """
+
+    def resume(self, now: float, source: bytes, hello: bytes) -> RtcConnection | None:
+        """
+        Make the connection of a peer that has sent the cookie of its address; None if
+        it has not.
+        """
+
 class RtcConnection:
     """
     One connection of WebRTC without ICE: DTLS, SCTP, and the opening of channels.
@@ -152,6 +176,7 @@ class RtcConnection:
       - C{(5, channel)}: no more than C{low} bytes of it wait.
       - C{(6, channel)}: it is closed.  All its messages have been read.
       - C{(7, channel)}: its number may be used again.
+      - C{(8,)}: C{full} is false again.
 
     A panic of a state machine is the event C{(2, 2, text)}.
     """
@@ -187,6 +212,11 @@ class RtcConnection:
         """
         Send a message; return how many bytes of the channel wait now, or None if it is
         closed.
+        """
+
+    def full(self) -> bool:
+        """
+        Return whether the bytes of all channels that wait are too many, a MiB or more.
         """
 
     def buffered(self, channel: int) -> int | None:

@@ -12,6 +12,7 @@ use sctp_proto as sctp;
 use super::RtcConfig;
 use super::connection::{Cause, Event};
 use super::credit::Credit;
+use super::pieces::Pieces;
 
 /// The types of messages of DCEP.
 const ACK: u8 = 2;
@@ -22,6 +23,13 @@ const OPENING: [u8; 12] = [OPEN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// The most channels with data of which no opening has come.
 const MAX_UNOPENED: usize = 16;
+
+/// The most bytes of all channels that wait to be sent and acknowledged, but for those of the
+/// last message: one association has one window, so more would not leave sooner.
+const MAX_WAITING: usize = 1024 * 1024;
+
+/// Channels may send again when no more bytes wait.
+const LOW_WAITING: usize = MAX_WAITING / 2;
 
 /// A channel that both sides know.
 struct Channel {
@@ -43,6 +51,11 @@ pub struct Channels {
     max: usize,
     low: usize,
     credit: Credit,
+    pieces: Pieces,
+    /// No fewer bytes than those of all channels that wait.
+    waiting: usize,
+    /// Whether a channel was found full for this reason.
+    full: bool,
 }
 
 /// SCTP has no addresses of its own inside DTLS.
@@ -64,6 +77,9 @@ impl Channels {
             max: config.max_channels,
             low: config.low,
             credit: Credit::new(config.window),
+            pieces: Pieces::new(config.window),
+            waiting: 0,
+            full: false,
         }
     }
 
@@ -90,7 +106,9 @@ impl Channels {
     /// Take a packet.
     pub fn receive(&mut self, now: Instant, data: Vec<u8>) {
         self.credit.received(&data);
-        self.handle(now, Bytes::from(data));
+        if self.pieces.take(&data, self.credit.acknowledged()) {
+            self.handle(now, Bytes::from(data));
+        }
     }
 
     fn handle(&mut self, now: Instant, data: Bytes) {
@@ -137,13 +155,19 @@ impl Channels {
             }
         }
         for packet in &found {
-            self.credit.sent(packet);
+            if let Some(window) = self.credit.sent(packet) {
+                self.pieces.announced(window);
+            }
         }
         found
     }
 
     /// Act on the events of the association; return its end.
     pub fn act(&mut self, events: &mut Vec<Event>) -> Option<(Cause, String)> {
+        if self.pieces.too_many() {
+            let text = "SCTP: too many pieces of messages are not read";
+            return Some((Cause::Broken, text.to_owned()));
+        }
         let association = self.association.as_mut()?;
         while let Some(event) = association.poll_endpoint_event() {
             if let Some(answer) = self.endpoint.handle_event(self.handle, event) {
@@ -168,6 +192,37 @@ impl Channels {
             }
         }
         None
+    }
+
+    /// Count the bytes of all channels that wait.
+    fn count(&mut self) {
+        let Some(association) = &mut self.association else { return };
+        let amounts = self.known.keys().map(|id| {
+            association.stream(*id).and_then(|stream| stream.buffered_amount()).unwrap_or(0)
+        });
+        self.waiting = amounts.sum();
+    }
+
+    /// Whether no channel may send, as too many bytes of all wait.  An event reports when fewer
+    /// do.
+    pub fn full(&mut self) -> bool {
+        if !self.full && self.waiting >= MAX_WAITING {
+            self.count();
+            self.full = self.waiting >= MAX_WAITING;
+        }
+        self.full
+    }
+
+    /// Report that fewer bytes wait, if a channel was found full.
+    pub fn drain(&mut self, events: &mut Vec<Event>) {
+        if !self.full {
+            return;
+        }
+        self.count();
+        if self.waiting <= LOW_WAITING {
+            self.full = false;
+            events.push(Event::Drained);
+        }
     }
 
     /// Both sides know the first channel, without DCEP.
@@ -225,6 +280,7 @@ impl Channels {
             self.unopened.insert(id);
             return;
         };
+        self.pieces.read(chunks.chunks.len());
         let mut message = vec![0; chunks.len()];
         let _ = chunks.read(&mut message);
         // Channels of the client of DTLS are even, those of the server odd (RFC 8832, 6).
@@ -270,7 +326,9 @@ impl Channels {
     pub fn write(&mut self, id: u16, message: &[u8]) -> Option<usize> {
         let mut stream = self.stream(id)?;
         stream.write_with_ppi(message, Kind::Binary).ok()?;
-        stream.buffered_amount().ok()
+        let found = stream.buffered_amount().ok();
+        self.waiting += message.len();
+        found
     }
 
     /// The bytes that wait to be sent and acknowledged.
@@ -285,6 +343,7 @@ impl Channels {
         while data.len() < maximum {
             let Some(mut stream) = self.stream(id) else { break };
             let Ok(Some(chunks)) = stream.read_sctp() else { break };
+            self.pieces.read(chunks.chunks.len());
             match chunks.ppi {
                 Kind::Binary => {
                     let begin = data.len();

@@ -26,6 +26,8 @@ pub enum Event {
     Closed(u16),
     /// The number of a channel may be used again.
     Freed(u16),
+    /// Few bytes of all channels wait to be sent, after too many did.
+    Drained,
 }
 
 /// The cause of the end of a connection; the numbers are those of Python.
@@ -127,6 +129,7 @@ impl Connection {
         }
         self.channels.tick(now);
         self.run(now);
+        self.channels.drain(&mut self.events);
     }
 
     /// The time of the next poll.

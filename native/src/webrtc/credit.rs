@@ -5,7 +5,7 @@
 //! This saves the timer if the pause was shorter.  So the association gets a copy of data that it has acknowledged: it answers at once.
 
 /// The types of chunks (RFC 9260, 3.2).
-const DATA: u8 = 0;
+pub const DATA: u8 = 0;
 const SACK: u8 = 3;
 
 /// The bits of a whole message, and of the wish for an acknowledgement at once (RFC 7053).
@@ -40,19 +40,24 @@ impl Credit {
         }
     }
 
-    /// Note a packet of ours.
-    pub fn sent(&mut self, packet: &[u8]) {
-        let mut rest = packet.get(HEAD..).unwrap_or_default();
-        while let [kind, _, high, low, ..] = *rest {
-            let size = usize::from(u16::from_be_bytes([high, low]));
-            if kind == SACK
-                && let (Some(acknowledged), Some(window)) = (number(rest, 4), number(rest, 8))
+    /// The number of the last acknowledged data.
+    pub fn acknowledged(&self) -> Option<u32> {
+        self.announced.map(|(number, _)| number)
+    }
+
+    /// Note a packet of ours; return the window that it announces.
+    pub fn sent(&mut self, packet: &[u8]) -> Option<u32> {
+        let mut found = None;
+        for chunk in chunks(packet) {
+            if chunk[0] == SACK
+                && let (Some(acknowledged), Some(window)) = (number(chunk, 4), number(chunk, 8))
             {
                 self.announced = Some((acknowledged, window));
                 self.read = 0;
+                found = Some(window);
             }
-            rest = rest.get(size.max(4).next_multiple_of(4)..).unwrap_or_default();
         }
+        found
     }
 
     /// Note that the application has read bytes.
@@ -80,7 +85,20 @@ impl Credit {
     }
 }
 
-fn number(chunk: &[u8], at: usize) -> Option<u32> {
+/// Split a packet into its chunks.
+pub fn chunks(packet: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = packet.get(HEAD..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let [_, _, high, low, ..] = *rest else { return None };
+        let size = usize::from(u16::from_be_bytes([high, low])).max(4);
+        let chunk = &rest[..size.min(rest.len())];
+        rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
+        Some(chunk)
+    })
+}
+
+/// Read a number of four bytes.
+pub fn number(chunk: &[u8], at: usize) -> Option<u32> {
     chunk.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes)
 }
 

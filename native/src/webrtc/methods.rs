@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
+use super::channels::Channels;
 use super::connection::{Cause, Connection, Event};
 use super::{RtcConfig, RtcConnection};
 use crate::clock::Clock;
@@ -85,6 +86,11 @@ impl RtcConnection {
         self.with(|machine| machine.living().and_then(|each| each.write(channel, message)))
     }
 
+    /// Whether the bytes of all channels that wait are too many for further ones.
+    fn full(&mut self) -> bool {
+        self.with(|machine| machine.living().is_some_and(Channels::full))
+    }
+
     /// The bytes of a channel that wait; None if it is closed.
     fn buffered(&mut self, channel: u16) -> Option<usize> {
         self.with(|machine| machine.living().and_then(|each| each.buffered(channel)))
@@ -134,5 +140,6 @@ fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         Event::Writable(id) => of_channel(5, id),
         Event::Closed(id) => of_channel(6, id),
         Event::Freed(id) => of_channel(7, id),
+        Event::Drained => (8,).into_pyobject(py),
     }
 }

@@ -34,23 +34,32 @@ class RtcPeer:
     One connection.
 
     @ivar machine: DTLS and SCTP.
+    @ivar name: the user name of its requests of STUN.
     @ivar ready: whether they are ready.
     @ivar ended: the reason for the end; None so far.
     @ivar reads: whether channels are read.
+    @ivar deaf: whether datagrams are not received.
     @ivar received: the data of the channels.
     @ivar resets: the channels that the node has reset.
     @ivar sent: how many bytes of datagrams were sent.
     @ivar answered: how many have come.
     """
 
-    def __init__(self, where: tuple[str, int]) -> None:
+    def __init__(self, where: tuple[str, int], host: str = "") -> None:
+        """
+        @param where: the address of the node.
+        @param host: the address of this peer, one of loopback; any by default.
+        """
         self._identity = Identity.generate()
         certificate = CertificateWindow(self._identity, time.time).present()
-        self.machine = connections(certificate)(time.monotonic(), True)
+        self.machine = connections(certificate).make(time.monotonic(), True)
+        ice = Ice(os.urandom)
+        self.name = ice.ufrag
         self._below = Association(
-            self.machine, certificate.hash, *where, time.monotonic(), Ice(os.urandom)
+            self.machine, certificate.hash, *where, time.monotonic(), ice
         )
         self._pipe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._pipe.bind((host, 0))
         self._pipe.connect(where)
         self._pipe.setblocking(False)
         self._readers: dict[int, MessageReader] = defaultdict(MessageReader)
@@ -58,6 +67,7 @@ class RtcPeer:
         self.ready = False
         self.ended: str | None = None
         self.reads = True
+        self.deaf = False
         self.received: dict[int, bytearray] = defaultdict(bytearray)
         self.resets: set[int] = set()
         self.sent = self.answered = 0
@@ -73,7 +83,7 @@ class RtcPeer:
                 self._send(each.data[begin : begin + step])
         for event in events:
             self._happened(*event)
-        if events or not select.select([self._pipe], [], [], seconds)[0]:
+        if events or self.deaf or not select.select([self._pipe], [], [], seconds)[0]:
             return
         for data in self.hear():
             self._below.receive(time.monotonic(), data)

@@ -33,6 +33,7 @@ from tests.attacks.rows.relaytable import RELAY_ROWS
 from tests.attacks.rows.routingtable import DHT_ROWS
 from tests.attacks.rows.row import EVERYBODY, NOBODY, Row
 from tests.attacks.rows.webrtc import WEBRTC_ROWS
+from tests.attacks.rows.webrtcraw import WEBRTC_RAW_ROWS
 
 __all__ = ["EVERYBODY", "ROWS", "Row", "chosen"]
 
@@ -384,4 +385,5 @@ ROWS = (
     *PUBSUB_ROWS,
     *PRODUCT_ROWS,
     *WEBRTC_ROWS,
+    *WEBRTC_RAW_ROWS,
 )

@@ -16,7 +16,7 @@ from tests.attacks.rows.row import NOBODY, Row
 from twisted_libp2p.quic.halfopen import MAX_OF_NETWORK
 from twisted_libp2p.quic.session import MAX_STREAMS
 
-__all__ = ["WEBRTC_ROWS"]
+__all__ = ["WEBRTC_ROWS", "echoes", "guest"]
 
 #: Ways to break the messages of a stream: lengths that do not end, or are too large; a
 #: field that is cut, and one of an unknown kind.
@@ -46,7 +46,7 @@ def _peer(arena: Arena) -> RtcPeer:
     return peer
 
 
-def _echoes(peer: RtcPeer, channel: int) -> bool:
+def echoes(peer: RtcPeer, channel: int) -> bool:
     """
     Check whether a word on a new channel comes back.
     """
@@ -55,12 +55,12 @@ def _echoes(peer: RtcPeer, channel: int) -> bool:
     return peer.run(5, lambda: peer.received[channel].endswith(b"word"))
 
 
-def _guest(arena: Arena) -> None:
+def guest(arena: Arena) -> None:
     """
     Expect that an honest peer is served.
     """
     peer = _peer(arena)
-    arena.expect("a newcomer served by WebRTC", _echoes(peer, 2), peer.ended)
+    arena.expect("a newcomer served by WebRTC", echoes(peer, 2), peer.ended)
     peer.close()
 
 
@@ -88,7 +88,7 @@ def hellos(arena: Arena) -> None:
     arena.expect("no upgrade left", left)
     for each in peers:
         each.vanish()
-    _guest(arena)
+    guest(arena)
     arena.saw(f"{upgrading} of 500 let in; {answered / sent:.2f} x the bytes")
 
 
@@ -106,11 +106,11 @@ def channels(arena: Arena) -> None:
     peer = _peer(arena)
     for number, data in enumerate(_BROKEN):
         channel = 2 * number + 2
-        arena.expect("a stream served", _echoes(peer, channel), peer.ended)
+        arena.expect("a stream served", echoes(peer, channel), peer.ended)
         peer.machine.write(channel, data)
         reset = peer.run(5, partial(peer.resets.__contains__, channel))
         arena.expect(f"{data[:4].hex()} broke its stream", reset, peer.ended)
-    arena.expect("another channel served", _echoes(peer, 100), peer.ended)
+    arena.expect("another channel served", echoes(peer, 100), peer.ended)
     # A message of which nothing comes but its length.
     peer.machine.open(102)
     peer.machine.write(102, b"\x80\x80\x01")
@@ -130,7 +130,7 @@ def channels(arena: Arena) -> None:
     arena.expect("no proof: ended at the deadline", early.ended is not None)
     for each in (early, flood, peer):
         each.close()
-    _guest(arena)
+    guest(arena)
     arena.saw(
         f"{len(_BROKEN)} of {len(_BROKEN)} reset, and other channels served;"
         f" {streams} streams of 400 channels"
@@ -173,12 +173,12 @@ def unread(arena: Arena) -> None:
             early.machine.write(2, b"\0")
         early.run(0.05)
     arena.expect("a flood before the proof ended", early.ended is not None)
-    _guest(arena)
+    guest(arena)
     greedy.run(5)
     arena.saw(f"the messages ended their connection; {len(some)} echoes wait")
     for each in (greedy, early):
         each.close()
-    _guest(arena)
+    guest(arena)
 
 
 WEBRTC_ROWS = (
@@ -208,7 +208,7 @@ WEBRTC_ROWS = (
         "echoes of 255 channels that nobody takes; 50 000 messages of a byte before the"
         " proof, which are not read",
         unread,
-        memory=96,
+        memory=80,
         once=True,
         long=10,
         others=NOBODY,
