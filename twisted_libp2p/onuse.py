@@ -19,7 +19,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
@@ -27,7 +26,7 @@ from types import ModuleType
 __all__ = ["loadedOnUse"]
 
 
-class _LazyFinder(MetaPathFinder):
+class _LazyFinder:
     """
     Finds modules as usual, and gives them a loader that waits.
     """

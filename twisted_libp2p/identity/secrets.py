@@ -13,17 +13,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-
-from twisted.python.reflect import requireModule
 
 from twisted_libp2p.onuse import loadedOnUse
 
 with loadedOnUse():
-    # It takes as long to load as all the rest that libp2p id needs.
+    # They take longer to load than all the rest that libp2p id needs.
+    import tempfile
+
     from twisted_libp2p import logger
+
+try:
+    import fcntl
+except ImportError:
+    # Windows has no locks of this kind.
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["createFolder", "createSecret", "readSecret", "replaceSecret"]
 
@@ -233,7 +238,6 @@ def _locked(folder: str) -> Iterator[bool]:
 
     @return: a context manager whose value says whether the volume has locks.
     """
-    fcntl = requireModule("fcntl")
     if fcntl is None:
         yield False
         return
