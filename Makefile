@@ -5,7 +5,7 @@
 #
 # and to work on it:
 #
-#   make check      ruff, mypy, pydoctor, and the wheel in a clean environment
+#   make check      ruff, mypy, pydoctor, the wheel and the container in clean environments
 #   make native     build the native backend of QUIC, and install it; needs cargo
 #   make interop    against go-, rust-, js- and py-libp2p, if they can be built;
 #                   TIMES=20 in a row
@@ -110,7 +110,7 @@ native-check: native
 	$(BIN)/python -m unittest discover --start-directory native/tests
 
 .PHONY: check
-check: lint types api wheel
+check: lint types api wheel container
 
 .PHONY: lint
 lint: $(TOOLS)
@@ -129,6 +129,10 @@ api: $(TOOLS)
 .PHONY: wheel
 wheel: $(TOOLS)
 	$(BIN)/python tests/packaging/check_wheel.py
+
+.PHONY: container
+container: $(TOOLS)
+	$(BIN)/python tests/packaging/check_container.py
 
 .PHONY: interop-peers
 interop-peers: bytecode
