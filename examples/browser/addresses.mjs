@@ -100,7 +100,7 @@ export function explain (err, address) {
     return `Another peer than ${peer} answers there: copy the address that your node prints.`
   }
   if (carrier.name === 'WebRTC' && navigator.userAgent.includes('Firefox') && /^127\./.test(valueOf(address, 'ip4'))) {
-    return 'Firefox reaches no address of its own machine over WebRTC: dial an address of the network, /webtransport or /ws.'
+    return 'Firefox does not reach 127.0.0.1 over WebRTC: dial the node at its address in the network, or by /webtransport or /ws.'
   }
   if (carrier.certified) {
     return 'No node answers there with this certificate. Start the node, or copy the address that it prints now: it changes every two weeks.'
