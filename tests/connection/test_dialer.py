@@ -357,6 +357,8 @@ class DialTests(SynchronousTestCase):
             error = self.failureResultOf(dial, DialFailed).value
             self.assertIsInstance(error.causes[0][1], DialToSelf)
             self.assertEqual((opened, len(self.client.connections)), ([], 0))
+        # The timer of all upgrades runs once more.
+        self.nodes.advance(10)
         self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
 
     def test_unknown(self) -> None:

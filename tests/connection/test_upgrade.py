@@ -136,6 +136,8 @@ class RefusalTests(UpgradeTestCase):
         self.nodes.settle()
         self.failureResultOf(dialing, CancelledError)
         self.assertIsNotNone(factory.peers[0].lost)
+        # The timer of all upgrades runs once more.
+        self.nodes.advance(10)
         self.assertEqual(self.nodes.clock.getDelayedCalls(), [])
 
 

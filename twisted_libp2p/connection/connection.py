@@ -266,8 +266,10 @@ class Connection(Streams):
         self.reason = reason
         kept = not self._leave()
         self._failWaiting()
-        self._context.deadlines.rest()
-        self._context.connections.closed(self, reason)
+        context = self._context
+        if not context.open:
+            context.deadlines.rest()
+        context.connections.closed(self, reason)
         self._scope.close(kept)
         waiting, self._waiting = self._waiting, None
         for each in waiting or ():

@@ -89,3 +89,5 @@ class ConnectionContext:
         Let connections and streams begin, or refuse them from now on.
         """
         self.open = open
+        if not open:
+            self.deadlines.rest()

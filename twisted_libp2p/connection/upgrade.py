@@ -108,18 +108,20 @@ class Upgrades:
 
     def ended(self, upgrade: Upgrade) -> None:
         """
-        Forget an upgrade, and stop the timer if it was the last one.
+        Forget an upgrade.
         """
         self._pending.discard(upgrade)
         self.deadlines.end(upgrade)
-        self.deadlines.rest()
+        if not self.context.open:
+            self.deadlines.rest()
 
     def abortAll(self) -> None:
         """
-        Give up all upgrades.
+        Give up all upgrades, since the node stops.
         """
         for upgrade in list(self._pending):
             upgrade.cancel()
+        self.deadlines.rest()
 
 
 def _keep(connection: IManagedConnection) -> None:

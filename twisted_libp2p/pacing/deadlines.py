@@ -33,8 +33,8 @@ class Deadlines:
 
     Thousands of streams are negotiated in a second, and almost none is late: a timer
     for each would cost more than the negotiation.  So there is one timer, for the
-    oldest entry; it is not even cancelled when all are done, but only by L{rest} and
-    L{stop}.
+    oldest entry.  It is not even cancelled when all are done, because the next entry
+    may begin soon, but only by L{rest} and L{stop}, when the owner has stopped.
     See C{docs/internals.rst}, "One timer for all deadlines of a kind".
 
     A deadline that has passed is judged only in the next turn of the reactor, as
@@ -75,7 +75,7 @@ class Deadlines:
 
     def rest(self) -> None:
         """
-        Stop the timer if all are done, because the next one may not begin for long.
+        Stop the timer if all are done: the owner begins no more.
         """
         if not self._ends:
             self.stop()

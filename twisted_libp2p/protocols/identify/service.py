@@ -287,6 +287,7 @@ class IdentifyService(Service):
         pushing, self._pushing = self._pushing, None
         if pushing is not None:
             pushing.cancel()
+        self.deadlines.rest()
 
     # Our message
 
@@ -432,4 +433,5 @@ class IdentifyService(Service):
         peer = self._peers.pop(event.connection, None)
         if peer is not None and peer.result is None:
             peer.settle(event.reason)
-        self.deadlines.rest()
+        if not self.running:
+            self.deadlines.rest()
