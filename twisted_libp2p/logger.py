@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -28,6 +29,9 @@ _OWN: Final = "log_"
 
 #: The lowest level of the events that are logged, by the names of loggers.
 _levels: Final = LogLevelFilterPredicate(LogLevel.debug)
+
+#: The level for one logger: Twisted looks at each part of its name.
+_levelOf: Final = lru_cache(1024)(_levels.logLevelForNamespace)
 
 _PLAIN: Final = (str, int, float, type(None))
 
@@ -63,6 +67,7 @@ def setLevels(levels: Mapping[str, LogLevel]) -> None:
     for part, level in levels.items():
         name = f"twisted_libp2p.{part}" if part else ""
         _levels.setLogLevelForNamespace(name, level)
+    _levelOf.cache_clear()
 
 
 class Logger(TwistedLogger):
@@ -79,7 +84,7 @@ class Logger(TwistedLogger):
         @param fields: the fields.  Those of Twisted, such as the failure of an error,
             keep their values.
         """
-        if level < _levels.logLevelForNamespace(self.namespace):
+        if level < _levelOf(self.namespace):
             return
         for name, value in fields.items():
             if type(value) not in _USUAL and not name.startswith(_OWN):

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Final, NamedTuple
 
 from twisted_libp2p.address.paths import pathText, takePath
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME, Protocol
-from twisted_libp2p.address.usual import IP4, IP4_TCP_SIZE, TCP, UDP_QUIC, usualText
+from twisted_libp2p.address.usual import IP4, IP4_TCP_SIZE, TCP, usualText
 from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.printable import printable
@@ -33,10 +33,6 @@ MAX_TEXT: Final = 8192
 # The longest addresses in use, to a WebTransport listener through a relay, have about
 # ten.  A component takes some fifty times as much memory as its bytes.
 MAX_COMPONENTS: Final = 16
-
-# The encoding of any IPv4 address with a TCP port: the codes of the two protocols, and
-# the size of both.
-_IP4_TCP_NAMES: Final = ("ip4", "tcp")
 
 # The sizes of values, by the codes of the protocols whose value may be any bytes.
 _PLAIN: Final = {
@@ -159,13 +155,7 @@ class Multiaddr:
         """
         The names of the protocols.
         """
-        encoded = self._encoded
-        if len(encoded) == IP4_TCP_SIZE and encoded[0] == IP4 and encoded[5] == TCP:
-            # This is what most addresses are, and asked for many times.
-            return _IP4_TCP_NAMES
-        if encoded[5:7] + encoded[9:] == UDP_QUIC and encoded[0] == IP4:
-            return ("ip4", "udp", "quic-v1")
-        return tuple([protocol.name for protocol, *_ in _cut(self._encoded)])
+        return _namesOf(self._encoded)
 
     @property
     def first(self) -> str:
@@ -174,7 +164,7 @@ class Multiaddr:
         """
         encoded = self._encoded
         if encoded and encoded[0] == IP4:
-            return _IP4_TCP_NAMES[0]
+            return "ip4"
         for protocol, *_ in _cut(encoded):
             return protocol.name
         return ""
@@ -487,6 +477,15 @@ def _cut(data: bytes) -> Iterator[tuple[Protocol, int, int, int]]:
         if offset > len(data):
             raise InvalidMultiaddr(f"the value of /{protocol.name} is cut off")
         yield protocol, begin, start, offset
+
+
+@lru_cache(256)
+def _namesOf(encoded: bytes) -> tuple[str, ...]:
+    """
+    Return the names of the protocols of an address in bytes.  A dial asks for those of
+    its few addresses many times; this keeps at most some 300 KiB.
+    """
+    return tuple([protocol.name for protocol, *_ in _cut(encoded)])
 
 
 def _number(data: bytes, offset: int) -> tuple[int, int]:
