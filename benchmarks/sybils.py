@@ -1,117 +1,83 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Attacks of sybils on a topic, in one process and in virtual time: sybils take part in
-meshes, and pass nothing on.
+Attacks of sybils on a topic, in one process and in virtual time.
 
 From the command line, at the root of the repository::
 
-    python -m benchmarks.sybils --honest 200 --sybils 200
+    python -m benchmarks.sybils --honest 200 --table docs/sybils.inc
 
-The scenarios are those of gossipsub-hardening: a I{cold boot} has the sybils from the
-beginning, a I{covert flash} lets them behave until all stop at once, and an I{eclipse}
-connects all of them with one node.  Each is played with its parameters and weights of
-scores, and without scores: links of 5 to 25 ms, a mesh of 8.  The rate of messages is
-lower, five a second, and a mesh peer is judged after ten seconds instead of a minute.
+The scenarios are those of gossipsub-hardening, with its parameters and weights of
+scores, and without scores.  There 1000 honest nodes publish 120 messages a second; here
+fewer nodes publish fewer messages, and the weights are greater by as much.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+import gc
+import time
+from collections.abc import Sequence
+from pathlib import Path
 
-from twisted_libp2p.pubsub import Parameters, ScoreParameters, Thresholds, TopicScore
-from twisted_libp2p.testing.topics import TOPIC, TopicNetwork
+from twisted_libp2p.testing.topics import SCENARIOS, Outcome, hardening, play
 
-__all__ = ["SCENARIOS", "main", "play"]
+__all__ = ["line", "main", "table"]
 
-#: Messages in a second, and the seconds of each phase.
-RATE, PHASE = 5, 10
+_HEADER = """.. list-table::
+   :header-rows: 1
+   :widths: 28 12 12 12 12 12 12
 
-#: How many phases follow the beginning of an attack.
-PHASES = 3
-
-PARAMETERS = Parameters(
-    degree=8,
-    degreeLow=6,
-    degreeHigh=12,
-    degreeScore=6,
-    degreeLazy=12,
-    floodPublish=False,
-)
-
-SCORES = ScoreParameters(
-    topics={
-        TOPIC: TopicScore(
-            weight=0.25,
-            timeWeight=0.0027,
-            firstWeight=0.664,
-            firstDecay=0.9916,
-            firstCap=1500.0,
-            deliveryWeight=-0.25,
-            deliveryDecay=0.997,
-            deliveryCap=400.0,
-            deliveryThreshold=10.0,
-            deliveryWindow=0.005,
-            deliveryActivation=10.0,
-            failureWeight=-0.25,
-            failureDecay=0.997,
-            invalidWeight=-99.0,
-            invalidDecay=0.9994,
-        )
-    }
-)
-
-THRESHOLDS = Thresholds(
-    gossip=-4000.0,
-    publish=-5000.0,
-    graylist=-10000.0,
-    acceptPX=0.0,
-    opportunisticGraft=0.0,
-)
-
-SCENARIOS = ("cold boot", "covert flash", "eclipse")
+   * - attack
+     - scores
+     - delivered
+     - p50
+     - p99
+     - sybils, %
+     - recovered after
+"""
 
 
-def play(scenario: str, honest: int, sybils: int, scored: bool) -> Iterator[float]:
+def _cells(outcome: Outcome) -> tuple[str, ...]:
     """
-    Play a scenario.
-
-    @return: for each phase of the attack the share of the honest nodes that have got a
-        message, on average; for an eclipse the share of the messages that the node has
-        got.
+    Return the figures of an attack: delivered, p50, p99, sybils, recovered.
     """
-    network = TopicNetwork(
-        honest + sybils,
-        parameters=PARAMETERS,
-        scores=SCORES if scored else None,
-        thresholds=THRESHOLDS if scored else None,
-        latency=(0.005, 0.025),
-        mute=0 if scenario == "covert flash" else sybils,
+    figures = outcome.figures
+    late = outcome.recovered
+    return (
+        f"{100 * figures.delivered:.2f} %",
+        f"{1000 * figures.percentile(0.5):.0f} ms",
+        f"{1000 * figures.percentile(0.99):.0f} ms",
+        " to ".join(f"{100 * outcome.steps[each].captured:.0f}" for each in (0, -1)),
+        "not" if late is None else f"{late:.0f} s",
     )
-    if scenario == "eclipse":
-        for number in range(honest, honest + sybils):
-            network.connect(number, 0)
-    network.run(3)
-    if scenario == "covert flash":
-        _publish(network, honest, 2 * PHASE)
-        network.mute.update(range(honest, honest + sybils))
-    for _ in range(PHASES):
-        network.begin()
-        _publish(network, honest, PHASE)
-        figures = network.figures()
-        alone = network.received[0] / figures.published
-        yield alone if scenario == "eclipse" else figures.delivered
 
 
-def _publish(network: TopicNetwork, honest: int, seconds: int) -> None:
+def line(name: str, scored: bool, outcome: Outcome) -> str:
     """
-    Let honest nodes publish: all but the first one, which may be the victim.
+    Return the figures of an attack as a line.
     """
-    for number in range(seconds * RATE):
-        author = 1 + (7 * number) % (honest - 1)
-        network.publish(author, b"%f" % network.now)
-        network.run(1 / RATE)
+    delivered, middle, late, captured, recovered = _cells(outcome)
+    return (
+        f"{name}, {'with' if scored else 'without'} scores: {delivered} delivered, p50"
+        f" {middle}, p99 {late}, {captured} % of the mesh peers are sybils, recovered"
+        f" after {recovered}"
+    )
+
+
+def table(outcomes: Sequence[tuple[str, bool, Outcome]]) -> str:
+    """
+    Return the figures of attacks as a table of the manual.
+    """
+    rows = [
+        (name if not scored else "", "on" if scored else "off", *_cells(outcome))
+        for name, scored, outcome in outcomes
+    ]
+    text = [
+        "\n".join(f"   {'*' if not place else ' '} - {cell}" for place, cell in row)
+        for row in (list(enumerate(cells)) for cells in rows)
+    ]
+    return _HEADER + "\n".join(text) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,15 +86,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--honest", type=int, default=200)
-    parser.add_argument("--sybils", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=4.0, help="messages a second")
+    parser.add_argument("--seconds", type=float, default=150.0, help="of the attack")
+    parser.add_argument("--only", nargs="+", help="names of scenarios")
+    parser.add_argument("--table", type=Path, help="writes a table for the manual")
     options = parser.parse_args(arguments)
+    outcomes = []
     for scenario in SCENARIOS:
+        if options.only and scenario.name not in options.only:
+            continue
         for scored in (False, True):
-            shares = play(scenario, options.honest, options.sybils, scored)
-            text = ", ".join(f"{100 * each:.1f} %" for each in shares)
-            name = "with scores" if scored else "without scores"
-            print(f"{scenario}, {name}: {text} delivered", flush=True)
+            began = time.process_time()
+            outcome = play(
+                scenario,
+                hardening(options.rate, scored),
+                honest=options.honest,
+                rate=options.rate,
+                seconds=options.seconds,
+            )
+            spent = time.process_time() - began
+            text = line(scenario.name, scored, outcome)
+            print(f"{text}; {spent:.0f} s of CPU", flush=True)
+            outcomes.append((scenario.name, scored, outcome))
+    if options.table is not None:
+        options.table.write_text(table(outcomes))
 
 
 if __name__ == "__main__":
+    # A simulation makes no cycles, and much time is spent in search of them.
+    gc.disable()
     main()

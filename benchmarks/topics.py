@@ -9,41 +9,83 @@ From the command line, at the root of the repository::
 
 The routers are those of the package; an RPC takes 10 to 150 ms, as in the simulator of
 the authors of gossipsub (gerbil-simsub).  Each node dials ten others, and its own
-messages go to its mesh alone.
+messages go to its mesh alone.  Each size is run in four ways: undisturbed; with sybils
+that take part in every mesh and pass nothing on; with nodes that crash, a hundredth of
+them each second, and come back after ten seconds; and with messages of 2 KiB, and three
+tenths of the nodes at the end of a line of 1 Mbit/s.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 
-from twisted_libp2p.pubsub import Parameters
+from twisted_libp2p.pubsub import Parameters, Profile
 from twisted_libp2p.testing.topics import TopicFigures, TopicNetwork
 
-__all__ = ["main", "plot", "simulate"]
+__all__ = ["WAYS", "main", "plot", "simulate"]
+
+#: The ways in which a network is run.
+WAYS = ("", "sybils", "churn", "slow lines")
+
+#: The share of the nodes that are sybils, or have slow lines.
+HOSTILE, SLOW = 0.3, 0.3
+
+#: The share of the nodes that crash in a second, and how long they are away.
+CRASHES, AWAY = 0.01, 10.0
+
+#: The bytes that a slow line takes in a second, and those of a message then.
+RATE, SIZE = 125_000, 2048
+
+_DIALS = 10
 
 #: Seconds before the first message, and after the last one.
 BEFORE, AFTER = 5.0, 5.0
 
 # Readable on white and on black.
-_INK, _BARS = "#7a7a7a", ("#d9822b", "#4c8fbd", "#7a9a3a", "#9a5a9a")
+_INK = "#7a7a7a"
+_BARS = (
+    "#d9822b",
+    "#4c8fbd",
+    "#7a9a3a",
+    "#9a5a9a",
+    "#e8b27d",
+    "#9cc3dd",
+    "#b4c98b",
+    "#c79dc7",
+)
 
 _WIDTH, _HEIGHT, _STEP = 640, 220, 0.05
 
 
-def simulate(nodes: int, messages: int, mute: float = 0.0) -> TopicFigures:
+def simulate(nodes: int, messages: int, way: str = "", seed: int = 1) -> TopicFigures:
     """
     Publish a message a second, each by another node.
 
-    @param mute: the share of the nodes that pass nothing on.
+    @param way: one of L{WAYS}.
     """
-    parameters = Parameters(floodPublish=False)
-    muted = int(nodes * mute)
-    network = TopicNetwork(nodes, parameters=parameters, mute=muted)
+    profile = Profile(parameters=Parameters(floodPublish=False))
+    sybils = int(nodes * HOSTILE) if way == "sybils" else 0
+    honest = nodes - sybils
+    network = TopicNetwork(honest, dials=_DIALS, profile=profile, seed=seed)
+    dice = Random(seed)
+    for _ in range(sybils):
+        network.addSybil(dice.sample(range(honest), min(2 * _DIALS, honest)))
+    if way == "slow lines":
+        for number in dice.sample(range(nodes), int(nodes * SLOW)):
+            network.slow(number, RATE)
     network.run(BEFORE)
+    if way == "churn":
+        network.churn(1 / (nodes * CRASHES), AWAY)
     for number in range(messages):
-        network.publish(number, b"message %d" % number)
+        data = b"message %d" % number
+        network.publish(
+            network.honest[number], data.ljust(SIZE) if way == "slow lines" else data
+        )
         network.run(1.0)
     network.run(AFTER)
     return network.figures()
@@ -57,8 +99,9 @@ def line(name: str, figures: TopicFigures) -> str:
     return (
         f"{name}: {figures.published} messages, {100 * figures.delivered:.2f} %"
         f" delivered, {figures.copies:.2f} copies, p50 {middle:.0f} ms, p99"
-        f" {late:.0f} ms, last {last:.0f} ms, mesh of {figures.degree:.1f},"
-        f" {figures.have} IHAVE, {figures.want} IWANT"
+        f" {late:.0f} ms, last {last:.0f} ms, mesh of {figures.degree:.1f} with"
+        f" {100 * figures.captured:.0f} % sybils, {figures.have} IHAVE,"
+        f" {figures.want} IWANT"
     )
 
 
@@ -109,20 +152,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000])
     parser.add_argument("--messages", type=int, default=10)
-    parser.add_argument("--mute", type=float, default=0.3, help="share of the sybils")
-    parser.add_argument("--svg", type=Path)
+    parser.add_argument("--way", choices=WAYS, nargs="+", default=WAYS)
+    parser.add_argument("--svg", type=Path, help="draws the sizes and ways")
     options = parser.parse_args(arguments)
     runs = []
     for nodes in options.nodes:
-        shares = dict.fromkeys((0.0, options.mute))
-        for mute in shares:
-            name = f"{nodes} nodes" + (f", {100 * mute:.0f} % mute" if mute else "")
-            figures = simulate(nodes, options.messages, mute)
-            print(line(name, figures), flush=True)
+        for way in options.way:
+            began = time.process_time()
+            name = f"{nodes} nodes" + (f", {way}" if way else "")
+            figures = simulate(nodes, options.messages, way)
+            spent = time.process_time() - began
+            print(f"{line(name, figures)}; {spent:.0f} s of CPU", flush=True)
             runs.append((name, figures))
-    if options.svg is not None:
-        options.svg.write_text(plot(runs))
+            if options.svg is not None:
+                # After each run, since the next one may take long.
+                options.svg.write_text(plot(runs))
 
 
 if __name__ == "__main__":
+    # A simulation makes no cycles, and half of its time is spent in search of them.
+    gc.disable()
     main()

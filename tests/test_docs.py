@@ -379,6 +379,12 @@ class PageTests(TestCase):
         """
         return self.page("docs/howto/chat.rst")
 
+    def test_pubsub(self) -> Deferred[None]:
+        """
+        docs/pubsub.rst: a simulated topic with own parameters and a validator.
+        """
+        return self.page("docs/pubsub.rst")
+
     def test_calls(self) -> Deferred[None]:
         """
         docs/howto/calls.rst: AMP and Perspective Broker, with calls back.

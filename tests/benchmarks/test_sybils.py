@@ -6,10 +6,12 @@ Tests for L{benchmarks.sybils}: small networks in virtual time.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks import sybils
-from benchmarks.sybils import SCENARIOS, play
+from benchmarks.sybils import line, main, table
+from twisted_libp2p.testing.topics import SCENARIOS, play
 
 
 class ScenarioTests(SynchronousTestCase):
@@ -17,16 +19,22 @@ class ScenarioTests(SynchronousTestCase):
     Few nodes, and few messages.
     """
 
-    def setUp(self) -> None:
-        self.patch(sybils, "RATE", 1)
-        self.patch(sybils, "PHASE", 2)
+    def test_line(self) -> None:
+        """
+        An attack has a line, and a row of the table for each setting.
+        """
+        outcome = play(SCENARIOS[0], honest=12, rate=1.0, before=2, seconds=20)
+        text = line("no attack", True, outcome)
+        self.assertIn("no attack, with scores: 100.00 % delivered", text)
+        rows = table([("no attack", False, outcome), ("no attack", True, outcome)])
+        self.assertEqual(rows.count("\n   * - "), 3)
+        self.assertIn("   * - no attack\n     - off\n", rows)
 
-    def test_played(self) -> None:
+    def test_command(self) -> None:
         """
-        Each scenario has a share for each phase; a seed gives the same result again.
+        The command plays the chosen attacks, and writes the table.
         """
-        for scenario in SCENARIOS:
-            shares = list(play(scenario, 12, 6, True))
-            self.assertEqual(len(shares), sybils.PHASES)
-            self.assertTrue(all(0 <= each <= 1 for each in shares), shares)
-        self.assertEqual(list(play(scenario, 12, 6, True)), shares)
+        path = Path(self.mktemp())
+        options = "--honest 8 --rate 1 --seconds 10 --only censor --table"
+        main([*options.split(), str(path)])
+        self.assertIn("   * - censor\n", path.read_text())

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import fromstring
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.topics import line, plot, simulate
+from benchmarks.topics import WAYS, line, plot, simulate
 
 
 class SimulationTests(SynchronousTestCase):
@@ -20,13 +20,14 @@ class SimulationTests(SynchronousTestCase):
 
     def test_figures(self) -> None:
         """
-        A run has its line, and its part of the picture.
+        A run in each way has its line, and its part of the picture.
         """
-        figures = simulate(30, 2)
-        self.assertIn("2 messages, 100.00 % delivered", line("30 nodes", figures))
-        picture = plot([("30 nodes", figures), ("again", figures)])
+        runs = [(way or "undisturbed", simulate(24, 2, way)) for way in WAYS]
+        for name, figures in runs:
+            self.assertIn("2 messages, 100.00 % delivered", line(name, figures))
+        picture = plot(runs)
         fromstring(picture)
-        self.assertIn("30 nodes", picture)
+        self.assertIn("slow lines", picture)
 
     def test_silence(self) -> None:
         """

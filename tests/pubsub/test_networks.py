@@ -22,13 +22,7 @@ class NetworksTests(SynchronousTestCase):
         Messages reach all nodes.
         """
         for make in (ethereum, filecoin):
-            profile = make(idOfContent)
-            network = TopicNetwork(
-                30,
-                parameters=profile.parameters,
-                scores=profile.scores,
-                thresholds=profile.thresholds,
-            )
+            network = TopicNetwork(30, profile=make(idOfContent))
             network.run(3)
             network.publish(0, b"block")
             network.run(3)

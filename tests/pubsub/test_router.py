@@ -298,6 +298,71 @@ class PeerTests(SynchronousTestCase):
         self.router.heartbeat()
         self.assertEqual(self.router.scores.score(b"one"), -90.0)
 
+    def test_forgedPromise(self) -> None:
+        """
+        A forged copy keeps no promise; one whose signature is right does, from
+        whichever peer it comes.
+        """
+        for right in (False, True):
+            key = b"right" if right else b"wrong"
+            self.meet(key)
+            message = note(key)
+            self.router.received(key, RPC(have=[("news", [message.id])]))
+            self.router.received(b"other", RPC(messages=[message]))
+            self.meet(b"other")
+            self.router.received(b"other", RPC(messages=[message]))
+            if right:
+                self.router.authentic(message.id)
+                self.router.verdict(message.id, Verdict.IGNORED)
+            else:
+                self.router.verdict(message.id, Verdict.FORGED)
+        self.now += 4
+        self.router.heartbeat()
+        self.assertLess(self.router.scores.score(b"wrong"), 0)
+        self.assertEqual(self.router.scores.score(b"right"), 0)
+
+    def test_full(self) -> None:
+        """
+        A mesh that peers have filled up to its bound takes nobody in.  If our side has
+        dialed none of them, the next heartbeat thins it, and grafts such peers.
+        """
+        parameters = Parameters()
+        ours = [b"our %d" % number for number in range(parameters.degreeOut)]
+        for known in (False, True):
+            for number in range(parameters.degreeHigh + 1):
+                key = b"%d %02d" % (known, number)
+                self.meet(key)
+                self.router.received(key, RPC(graft=["news"]))
+            mesh = self.router.mesh.peers["news"]
+            self.assertEqual(len(mesh), parameters.degreeHigh)
+            self.assertEqual(set(ours) <= set(mesh), known)
+            if not known:
+                for key in ours:
+                    self.router.peerUp(key, True)
+                    self.router.negotiated(key, NEWEST)
+                    self.router.received(key, RPC([("news", True)]))
+            self.router.heartbeat()
+            self.assertLessEqual(set(ours), set(mesh))
+            wanted = parameters.degreeHigh
+            if not known:
+                wanted = parameters.degree + parameters.degreeOut
+            self.assertEqual(len(mesh), wanted)
+
+    def test_flooding(self) -> None:
+        """
+        A peer that speaks floodsub gets a message once, also if it grafts.
+        """
+        self.router.peerUp(b"old")
+        self.router.negotiated(b"old", Version.FLOODSUB)
+        rpc = RPC([("news", True)], graft=["news"])
+        self.assertEqual(self.sends(self.router.received(b"old", rpc)), [])
+        self.meet(b"one")
+        message = note(b"once")
+        self.router.received(b"one", RPC(messages=[message]))
+        actions = self.router.verdict(message.id, Verdict.ACCEPTED)
+        forwarded = [each.peer for each in actions if isinstance(each, Forward)]
+        self.assertEqual(forwarded, [b"old"])
+
     def test_unknown(self) -> None:
         """
         Grafts of topics that are not ours leave nothing behind and have no answer.

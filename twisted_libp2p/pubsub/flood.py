@@ -154,7 +154,7 @@ class FloodRouter:
         """
         neighbour = self.neighbours.get(peer)
         if neighbour is not None:
-            neighbour.version = version
+            self.neighbours.speaks(neighbour, version)
             hello = RPC([(topic, True) for topic in self.joined])
             self._greet(neighbour, hello)
             if hello.subscriptions or hello.extensions is not None:
@@ -168,7 +168,7 @@ class FloodRouter:
         neighbour = self.neighbours.get(peer)
         if neighbour is not None:
             self._detach(neighbour)
-            neighbour.version = Version.NONE
+            self.neighbours.speaks(neighbour, Version.NONE)
         return self._take()
 
     def silenced(self, peer: bytes) -> list[Action]:
@@ -332,7 +332,6 @@ class FloodRouter:
             self._duplicate(delivery, sender, topic)
             return
         self._seen.put(message.id, Delivery(DeliveryState.PENDING, sender.key, message))
-        self._arrived(message.id)
         self._actions.append(Check(message, sender.key))
 
     def _duplicate(self, delivery: Delivery, sender: Neighbour, topic: str) -> None:
@@ -357,6 +356,8 @@ class FloodRouter:
         """
         Note that the signature of a message is right, or that it needs none.
         """
+        # A forged copy keeps nobody's promise.
+        self._arrived(id)
         delivery = self._seen.get(id)
         if delivery is not None and delivery.message is not None:
             self._discourage(delivery.message, delivery.sender)

@@ -173,8 +173,8 @@ class GossipRouter(FloodRouter):
         """
         Go through the peers of a topic that are in no mesh, and get all messages.
         """
-        for each in self.neighbours.of(topic).values():
-            if not each.meshes and (
+        for each in self.neighbours.apart.values():
+            if topic in each.topics and (
                 each.direct or self.scores.score(each.key) >= self._thresholds.publish
             ):
                 yield each

@@ -177,8 +177,11 @@ class Mesh:
     def grafted(self, neighbour: Neighbour, topics: Iterable[str]) -> None:
         """
         Handle the wish of a peer to be a mesh peer.  A topic that is not ours has no
-        answer: that would show which ones we have; repetitions have none either.
+        answer: that would show which ones we have; repetitions have none either, nor
+        has a peer to which we speak floodsub: it gets every message anyway.
         """
+        if neighbour.version is Version.FLOODSUB:
+            return
         for topic in dict.fromkeys(topics):
             mesh = self.peers.get(topic)
             if mesh is None or neighbour.key in mesh:
@@ -250,27 +253,39 @@ class Mesh:
                 self.prune(topic, each, "a negative score", exchange=False)
         if len(mesh) < parameters.degreeLow:
             self._fill(topic, parameters.degree - len(mesh))
-        if len(mesh) > parameters.degreeHigh:
+        full = len(mesh) >= parameters.degreeHigh
+        if len(mesh) > parameters.degreeHigh or (full and self._lacking(mesh) > 0):
+            # A mesh of just this size takes nobody in.  It may stay so, but not if
+            # only peers that have dialed us are in it: these may all be sybils.
             self._thin(topic, mesh)
         if len(mesh) >= parameters.degreeLow:
-            out = sum(each.outbound for each in mesh.values())
-            if out < parameters.degreeOut:
-                self._fill(
-                    topic, parameters.degreeOut - out, lambda each: each.outbound
-                )
-        if (
-            parameters.opportunisticTicks
-            and self._ticks % parameters.opportunisticTicks == 0
-            and len(mesh) > 1
-        ):
-            ranked = sorted(score(each) for each in mesh)
-            median = ranked[len(ranked) // 2]
-            if median < self._thresholds.opportunisticGraft:
-                self._fill(
-                    topic,
-                    parameters.opportunisticPeers,
-                    lambda each: score(each.key) > median,
-                )
+            lacking = self._lacking(mesh)
+            if lacking > 0:
+                self._fill(topic, lacking, lambda each: each.outbound)
+        ticks = parameters.opportunisticTicks
+        if ticks and self._ticks % ticks == 0 and len(mesh) > 1:
+            self._improve(topic, mesh)
+
+    def _improve(self, topic: str, mesh: dict[bytes, Neighbour]) -> None:
+        """
+        Graft better peers, if the mesh has few good ones.
+        """
+        score = self._scores.score
+        ranked = sorted(score(each) for each in mesh)
+        median = ranked[len(ranked) // 2]
+        if median < self._thresholds.opportunisticGraft:
+            self._fill(
+                topic,
+                self._parameters.opportunisticPeers,
+                lambda each: score(each.key) > median,
+            )
+
+    def _lacking(self, mesh: dict[bytes, Neighbour]) -> int:
+        """
+        Return how many peers that we have dialed a mesh is short of.
+        """
+        outbound = sum(each.outbound for each in mesh.values())
+        return self._parameters.degreeOut - outbound
 
     def _fill(
         self,

@@ -38,6 +38,8 @@ class Neighbour:
     @ivar outbound: whether our side has opened the connection.
     @ivar direct: whether the user wants it to get every message.
     @ivar version: the protocol on our stream.
+    @ivar meshes: whether it speaks gossipsub, and may be in a mesh: direct peers may
+        not.
     @ivar topics: the topics to which it subscribes.
     @ivar extensions: the extensions that it has announced; None so far.
     @ivar haveRPCs: its notifications since the last heartbeat.
@@ -59,6 +61,7 @@ class Neighbour:
         "haveRPCs",
         "key",
         "matched",
+        "meshes",
         "outbound",
         "paused",
         "topics",
@@ -73,6 +76,7 @@ class Neighbour:
         self.outbound = outbound
         self.direct = direct
         self.version = Version.NONE
+        self.meshes = False
         self.topics: dict[str, None] = {}
         self.extensions: frozenset[str] | None = None
         self.haveRPCs = 0
@@ -84,13 +88,6 @@ class Neighbour:
         self.matched = False
         self.unmatched = 0
 
-    @property
-    def meshes(self) -> bool:
-        """
-        Whether it speaks gossipsub, and may be in a mesh: direct peers may not.
-        """
-        return self.version >= Version.GOSSIPSUB_1_0 and not self.direct
-
     def wants(self, id: bytes) -> bool:
         """
         Return whether a message may be sent to it.
@@ -101,9 +98,13 @@ class Neighbour:
 class Neighbours:
     """
     All connected peers.
+
+    @ivar apart: the peers that get every message of their topics without being in a
+        mesh: those that speak floodsub, and direct ones.
     """
 
     def __init__(self) -> None:
+        self.apart: dict[bytes, Neighbour] = {}
         self._peers: dict[bytes, Neighbour] = {}
         self._topics: dict[str, dict[bytes, Neighbour]] = {}
 
@@ -133,8 +134,20 @@ class Neighbours:
         Remove a peer, with its subscriptions.
         """
         del self._peers[neighbour.key]
+        self.apart.pop(neighbour.key, None)
         for topic in list(neighbour.topics):
             self.unsubscribe(neighbour, topic)
+
+    def speaks(self, neighbour: Neighbour, version: Version) -> None:
+        """
+        Note the protocol on our stream to a peer.
+        """
+        neighbour.version = version
+        neighbour.meshes = version >= Version.GOSSIPSUB_1_0 and not neighbour.direct
+        if version and not neighbour.meshes:
+            self.apart[neighbour.key] = neighbour
+        else:
+            self.apart.pop(neighbour.key, None)
 
     def subscribe(self, neighbour: Neighbour, topic: str) -> bool:
         """

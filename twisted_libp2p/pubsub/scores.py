@@ -239,12 +239,18 @@ class Scores:
         stats = self._peers.get(peer)
         if stats is None:
             return 0.0
-        if stats.cached is None:
-            topics = sum(each.value() for each in stats.topics.values())
-            cap = self._weights.topicCap
-            if cap:
-                topics = min(topics, cap)
-            stats.cached = topics + sum(each.value for each in self._general(stats))
+        cached = stats.cached
+        return self._sum(stats) if cached is None else cached
+
+    def _sum(self, stats: _Stats) -> float:
+        """
+        Compute a score, and keep it until something of it changes.
+        """
+        topics = sum(each.value() for each in stats.topics.values())
+        cap = self._weights.topicCap
+        if cap:
+            topics = min(topics, cap)
+        stats.cached = topics + sum(each.value for each in self._general(stats))
         return stats.cached
 
     def explain(self, peer: bytes) -> list[Part]:
@@ -296,7 +302,8 @@ class Scores:
         self._decayAt = max(self._decayAt + weights.decayInterval, now)
         for peer, stats in list(self._peers.items()):
             if stats.until is None:
-                self._decayPeer(stats, now)
+                if stats.topics or stats.behaviour or stats.slow:
+                    self._decayPeer(stats, now)
             elif stats.until <= now:
                 del self._peers[peer]
                 self._retained -= 1
