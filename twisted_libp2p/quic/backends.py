@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The choice of the backend: by its name, or the quickest one that is installed.
+The choice of the backend: by its name, or the quickest installed one.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def backendNamed(name: str = AUTO) -> IQuicBackend:
         try:
             make: Any = namedAny(where)
         except Exception as error:
-            # One that is installed and broken is not passed over in silence.
+            # A broken one is not passed over in silence.
             raise ConfigurationError(
                 f"QUIC needs a backend: {install} ({error})"
             ) from error

@@ -328,7 +328,7 @@ class QuicLine:
 
     def _arm(self, due: float | None) -> None:
         """
-        Set the timer.  One that comes too early stays: it finds nothing to do.
+        Set the timer.  If it comes too early, it stays: it finds nothing to do.
         """
         if due is None:
             self._stopTimer()

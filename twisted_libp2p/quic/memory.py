@@ -110,7 +110,7 @@ class PeerMemory:
         """
         Return the facts for a dial, whose token is used up then.
 
-        @param expectedTrip: the round trip of a peer of which none was measured, in
+        @param expectedTrip: the round trip of a peer without a measured one, in
             seconds; None if it is not known.
         """
         if peer is None:

@@ -27,7 +27,7 @@ class Windows:
     """
     The window of one connection.
 
-    A held stream is one that its application has paused while it has unread bytes:
+    A stream is held if its application has paused it while it has unread bytes:
     these may be a whole window of the stream.  Up to half of the initial window of the
     connection may be kept so.  Beyond that the window is raised by what held streams
     may keep, and the memory is asked of the limits; if they refuse, the stream is
