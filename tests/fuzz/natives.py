@@ -53,7 +53,7 @@ _CALLS = (
 )
 
 
-class _Script:
+class Script:
     """
     The bytes of an input, read as choices.
     """
@@ -83,7 +83,7 @@ class _Attack:
     """
 
     def __init__(self, backend: IQuicBackend, data: bytes) -> None:
-        self.script = _Script(data)
+        self.script = Script(data)
         self.backend = backend
         settings = {"maxStreams": 8, "streamWindow": 20_000}
         self.pair = QuicPair(backend, None, settings, settings)

@@ -129,6 +129,38 @@ class AutoTLS(Service):
         self._expiry: IDelayedCall | None = None
         self._asking: Deferred[IssuedCertificate] | None = None
 
+    @property
+    def wanted(self) -> str:
+        """
+        The name that the certificate is for.
+        """
+        return self._names.wildcard
+
+    @property
+    def state(self) -> str:
+        """
+        The state: C{idle} while the broker can dial no address, C{waiting}, or
+        C{asking}.
+        """
+        return self._renewal.state.value
+
+    @property
+    def failures(self) -> int:
+        """
+        The number of failed requests since the last success.
+        """
+        return self._renewal.failures
+
+    @property
+    def due(self) -> float | None:
+        """
+        The time of the next request, in seconds since 1970; None if none is planned.
+        """
+        if self._renewal.state is not State.WAITING:
+            return None
+        now = self._wall()
+        return now + self._renewal.wait(now)
+
     def transport(self) -> SecureWebSockets:
         """
         Return the provider of the transport that uses the certificate.

@@ -20,6 +20,18 @@ from twisted_libp2p.errors import ProtocolViolation
 __all__ = ["discard", "readSome"]
 
 
+def _leave(transport: Any) -> None:
+    """
+    Close the connection of a response.
+
+    The first call would wait, over TLS, for the end of the server, which may send bytes
+    for ever instead.  The second one closes the connection below, after the bytes that
+    are on their way.
+    """
+    transport.loseConnection()
+    transport.stopProducing()
+
+
 class _Some(Protocol):
     """
     Collects a body of a bounded size.  C{readBody} of Twisted would leave the
@@ -42,7 +54,7 @@ class _Some(Protocol):
         self._data += data
         if len(self._data) > self._maximum:
             self._end(Failure(ProtocolViolation("HTTP", f"over {self._maximum} bytes")))
-            self.transport.loseConnection()
+            _leave(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -56,7 +68,7 @@ class _Some(Protocol):
             self.whole.callback(result)
 
     def _cancelled(self, whole: Deferred[bytes]) -> None:
-        self.transport.loseConnection()
+        _leave(self.transport)
 
 
 def readSome(response: IResponse, maximum: int) -> Deferred[bytes]:
@@ -83,7 +95,7 @@ class _Ignored(Protocol):
         Read nothing, and close the connection unless the body has ended: a server may
         never send it.
         """
-        self.transport.loseConnection()
+        _leave(self.transport)
 
 
 def discard(response: IResponse) -> None:

@@ -44,6 +44,7 @@ from twisted_libp2p.relay.events import (
     ReservationLost,
 )
 from twisted_libp2p.relay.messages import Status
+from twisted_libp2p.status.certificates import certificateMetrics
 from twisted_libp2p.status.delay import ReactorDelay
 from twisted_libp2p.status.dials import dialMetrics, seconds
 from twisted_libp2p.status.finding import findingMetrics
@@ -273,6 +274,7 @@ class NodeMetrics:
             *dialMetrics(self._node, core),
             *reaching(self._node, core),
             *punching(self._node, core),
+            *certificateMetrics(self._node, core),
             *internals(self._node, core),
             seconds(core, REACTOR_DELAY, "Delay of a timer", {(): self.delay.times}),
             *findingMetrics(self._node, core),

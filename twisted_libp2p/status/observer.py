@@ -39,6 +39,7 @@ from twisted_libp2p.node import Node
 from twisted_libp2p.printable import printable as shown
 from twisted_libp2p.protocols.identify import IdentifyService
 from twisted_libp2p.reachability.service import ReachabilityService
+from twisted_libp2p.status.certificates import certificateLines
 from twisted_libp2p.status.finding import findingLines
 from twisted_libp2p.status.limiting import RefusalCounts, limitLines
 from twisted_libp2p.status.rate import Rate
@@ -240,7 +241,7 @@ class Observer:
         and those about relays, mapped ports, and the ways to find peers.
         """
         node = self._node
-        lines = [*relayLines(node), *findingLines(node)]
+        lines = [*relayLines(node), *certificateLines(node), *findingLines(node)]
         for each in self._node.services:
             if isinstance(each, ReachabilityService):
                 lines = [*each.report().lines(now), *lines]
