@@ -77,7 +77,7 @@ async def test_crowded(
 ) -> None:
     """
     While many handshakes are under way, a peer is asked to prove its address by a
-    cookie of DTLS, of which we keep nothing; then it connects.
+    cookie of DTLS, and we keep nothing for it; then it connects.
     """
     requireNative()
     monkeypatch.setattr(halfopen, "RETRY_MARK", 0)

@@ -2,7 +2,7 @@
 //!
 //! `sctp-proto` bounds the bytes that are not read, and not their pieces: one byte in a piece of
 //! its own costs a hundred times as much, and holds its packet.  Nor does it bound what comes
-//! after a gap and is read at once, of which it keeps a copy until the gap is filled.
+//! after a gap and is read at once: it keeps a copy until the gap is filled.
 
 use super::credit::{DATA, chunks, number};
 

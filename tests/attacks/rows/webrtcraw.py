@@ -276,7 +276,7 @@ def pieces(arena: Arena) -> None:
 WEBRTC_RAW_ROWS = (
     Row(
         "webrtc.strangers",
-        "the beginning of DTLS from 600 networks, none of which hears the answer",
+        "the beginning of DTLS from 600 networks, where nobody hears the answer",
         strangers,
         memory=32,
         once=True,
