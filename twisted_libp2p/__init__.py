@@ -3,7 +3,21 @@
 """
 libp2p for Twisted: any C{Factory}, any peer, one endpoint string.
 
-Most applications need only the names below; each is loaded when it is first used.
+Most applications need only these names; each is loaded when it is first used:
+
+  - L{Node<twisted_libp2p.node.Node>}: the object that an application holds; it
+    listens, dials and serves
+  - L{Connection<twisted_libp2p.interfaces.IConnection>}: the result of
+    C{node.connect}
+  - L{Stream<twisted_libp2p.interfaces.IStream>}: the C{transport} of a protocol;
+    L{Talk<twisted_libp2p.connection.talk.Talk>} for coroutines
+  - L{PeerAddress<twisted_libp2p.address.PeerAddress>}: the address of a stream, with
+    the proven id of the peer; L{Multiaddr<twisted_libp2p.address.Multiaddr>}
+  - L{Identity<twisted_libp2p.identity.Identity>}: the private key of a node;
+    L{PeerID<twisted_libp2p.identity.PeerID>}
+  - L{twisted_libp2p.events}: all events of a node
+  - L{twisted_libp2p.errors}: all errors, in one tree
+
 C{docs/architecture.rst} lists the rooms from which they come.
 """
 
