@@ -34,10 +34,9 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RESUMABLE_PEERS: usize = 256;
 const TICKETS_KEPT: usize = 4;
 
-/// The part of the congestion window that is kept after a loss, as in Chromium: a connection
-/// counts there as two of TCP.  The time that Python needs for each packet lengthens our round
-/// trips, and a window that grows once in each of them would be smaller than that of others.
-const KEPT_AFTER_LOSS: f32 = 0.85;
+/// The part of the congestion window that is kept after a loss, as in quic-go; RFC 9002 keeps
+/// half.
+const KEPT_AFTER_LOSS: f32 = 0.7;
 /// The first congestion window in smallest datagrams, as in Chromium and quic-go.
 const FIRST_WINDOW: u64 = 32;
 
