@@ -26,6 +26,30 @@ from twisted_libp2p.pubsub.signing import Sequence, SignaturePolicy, sign
 
 __all__ = ["Publisher"]
 
+#: Returns whether a message of a topic has to wait, by a number: its size in bytes, or
+#: the peers that it waits for.  If one has to wait, one with a larger number has to.
+Blocks = Callable[[str, int], bool]
+
+
+class _Waiting:
+    """
+    A message that waits.
+    """
+
+    __slots__ = ("blocks", "number", "over", "topic")
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        topic: str,
+        number: int,
+        cancelled: Callable[[_Waiting], None],
+    ) -> None:
+        self.blocks = blocks
+        self.topic = topic
+        self.number = number
+        self.over: Deferred[None] = Deferred(lambda _: cancelled(self))
+
 
 class Publisher:
     """
@@ -39,7 +63,7 @@ class Publisher:
         maximum: int,
         validate: Callable[[Message], Deferred[Verdict]],
         peers: Callable[[str], int],
-        full: Callable[[str, int], bool],
+        full: Blocks,
         send: Callable[[Message, Receipt], None],
     ) -> None:
         """
@@ -62,7 +86,8 @@ class Publisher:
         self._full = full
         self._send = send
         self._sequence = Sequence(now)
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: dict[_Waiting, None] = {}
+        self._trying = self._again = False
         self.stopped = False
 
     def publish(
@@ -94,14 +119,12 @@ class Publisher:
         verdict = await self._validate(message)
         if verdict is not Verdict.ACCEPTED:
             raise InvalidMessage(topic, f"the validator says: {verdict.value}")
-        while (peers := self._peers(topic)) < ready:
-            await self._changed()
-        if not (peers or alone):
+        await self._until(self._lonely, topic, ready)
+        if not (alone or self._peers(topic)):
             raise NoPeers(topic, "no connected peer has subscribed: wait with ready=1")
-        while self._full(topic, len(data)):
-            if not wait:
-                raise QueuesFull(topic, "the queues or limits of all peers are full")
-            await self._changed()
+        if not wait and self._full(topic, len(data)):
+            raise QueuesFull(topic, "the queues or limits of all peers are full")
+        await self._until(self._full, topic, len(data))
         receipt = Receipt(message.id)
         self._send(message, receipt)
         return receipt
@@ -120,27 +143,65 @@ class Publisher:
             )
         return message
 
-    def _changed(self) -> Deferred[None]:
+    def _lonely(self, topic: str, ready: int) -> bool:
         """
-        Wait until peers or queues have changed.
+        Return whether a topic has fewer peers than a message waits for.
         """
-        if self.stopped:
-            raise NodeStopping
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
-        self._waiting.append(waiting)
-        return waiting
+        return self._peers(topic) < ready
+
+    async def _until(self, blocks: Blocks, topic: str, number: int) -> None:
+        """
+        Wait until a message need not wait.
+        """
+        while blocks(topic, number):
+            if self.stopped:
+                raise NodeStopping
+            waiting = _Waiting(blocks, topic, number, self._waiting.__delitem__)
+            self._waiting[waiting] = None
+            await waiting.over
 
     def changed(self) -> None:
         """
         Let the waiting messages try again: peers have come, or queues have room.
         """
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(None)
+        self._again = True
+        if self._trying:
+            return
+        self._trying = True
+        try:
+            # A message that goes on may be the cause of a change.
+            while self._again:
+                self._again = False
+                self._try()
+        finally:
+            self._trying = False
+
+    def _try(self) -> None:
+        """
+        Let each message go on that need not wait.  After one that has to wait only
+        smaller ones are looked at: there may be thousands, and a peer may cause many
+        changes.
+        """
+        refused: dict[tuple[Blocks, str], int] = {}
+        for each in list(self._waiting):
+            reason = each.blocks, each.topic
+            least = refused.get(reason)
+            # One that has gone on may have ended the wait of others.
+            if each.over.called or (least is not None and each.number >= least):
+                continue
+            if each.blocks(each.topic, each.number):
+                refused[reason] = each.number
+            else:
+                self._end(each)
+
+    def _end(self, waiting: _Waiting) -> None:
+        del self._waiting[waiting]
+        waiting.over.callback(None)
 
     def stop(self) -> None:
         """
         Fail the waiting messages.
         """
         self.stopped = True
-        self.changed()
+        while self._waiting:
+            self._end(next(iter(self._waiting)))
