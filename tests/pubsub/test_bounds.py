@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from random import Random
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.pubsub.test_link import LinkTestCase
@@ -18,13 +19,14 @@ from tests.pubsub.test_router import NEWEST, RULES, note
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.pubsub import TopicMessage, Validation, validation
 from twisted_libp2p.pubsub.actions import Action, Dial, Forward, Send, Verdict
+from twisted_libp2p.pubsub.faultlog import FAULT_INTERVAL, FAULTS
 from twisted_libp2p.pubsub.gossipsub import GossipRouter
 from twisted_libp2p.pubsub.parameters import Parameters
 from twisted_libp2p.pubsub.rpc import RPC, Prune, PxPeer
 from twisted_libp2p.pubsub.scoreparameters import ScoreParameters, Thresholds
 from twisted_libp2p.pubsub.scores import Scores
 from twisted_libp2p.pubsub.streams import MAX_EMPTY
-from twisted_libp2p.pubsub.validation import Validators
+from twisted_libp2p.pubsub.validation import Validator, Validators
 
 
 class EmptyTests(LinkTestCase):
@@ -84,6 +86,40 @@ class ValidationTests(SynchronousTestCase):
         self.assertEqual(validators.running, {"news": 2, "other": 1})
         running[0].callback(Validation.ACCEPT)
         self.assertEqual(verdicts, [Verdict.THROTTLED, Verdict.ACCEPTED])
+
+    def test_faults(self) -> None:
+        """
+        A validator that fails on each message is logged a few times, and then once in a
+        minute.
+        """
+        clock = Clock()
+        validators = Validators(clock)
+        verdicts: list[Verdict] = []
+
+        def late(message: TopicMessage) -> Deferred[Validation]:
+            return fail(ValueError())
+
+        def wrong(message: TopicMessage) -> Validation:
+            raise ValueError
+
+        def validate(validator: Validator, count: int) -> list[str]:
+            validators.set("news", [validator])
+            with capturedLogs() as events:
+                for _ in range(count):
+                    message = TopicMessage(note(b"x"), sender, 0.0, False)
+                    validators.validate(message, verdicts.append)
+            return [formatEvent(each) or "" for each in events]
+
+        sender = Identity.generate().peerID
+        failed = "a validator of news failed"
+        self.assertEqual(validate(wrong, 50), [failed] * FAULTS)
+        self.assertEqual(validate(late, 50), [])
+        self.assertEqual(validate(lambda _: "yes", 50), [])
+        clock.advance(FAULT_INTERVAL)
+        more = f"{50 * 3 - FAULTS} more since the last message"
+        self.assertEqual(validate(late, 50), [f"{failed} ({more})"])
+        self.assertEqual(verdicts, [Verdict.IGNORED] * 200)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), FAULTS + 1)
 
 
 class RouterTests(SynchronousTestCase):

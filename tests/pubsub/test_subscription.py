@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.identity import Identity
+from twisted_libp2p.pubsub.faultlog import FAULTS
 from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.receipts import Receipt
 from twisted_libp2p.pubsub.subscription import MAX_OVERFLOW, SlowPolicy, Subscription
@@ -40,6 +41,23 @@ class SubscriptionTests(SynchronousTestCase):
         Return a subscription.
         """
         return Subscription("news", lambda _: None, lambda _: None, policy, 64, receive)
+
+    def test_faults(self) -> None:
+        """
+        A receiver that fails on each message is logged a few times, and gets all of
+        them.
+        """
+        heard: list[bytes] = []
+
+        def receive(message: TopicMessage) -> None:
+            heard.append(message.data)
+            raise ValueError
+
+        subscription = self.subscribe(receive)
+        for _ in range(50):
+            subscription.deliver(note(b"x"))
+        self.assertEqual(len(heard), 50)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), FAULTS)
 
     def test_many(self) -> None:
         """

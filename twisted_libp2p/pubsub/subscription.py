@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.logger import Logger
+from twisted_libp2p.pubsub.faultlog import FaultLog
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
 __all__ = [
@@ -124,6 +125,7 @@ class Subscription:
         self._receive = receive
         self._messages: deque[TopicMessage] = deque()
         self._size = 0
+        self._faults = FaultLog()
         self._waiting: deque[Deferred[TopicMessage]] = deque()
         self._busy = self._pumping = self._paused = self._blocks = False
         self._consumer: IConsumer | None = None
@@ -206,16 +208,24 @@ class Subscription:
         try:
             result = self._receive(message)
         except Exception:
-            self._log.failure("a subscriber of {topic} failed", topic=self.topic)
+            self._failed(Failure(), message.time)
             return
         if iscoroutine(result):
             result = Deferred.fromCoroutine(result)
         if isinstance(result, Deferred):
             self._busy = True
-            result.addErrback(self._failed).addCallback(self._handled)
+            result.addErrback(self._failed, message.time)
+            result.addCallback(self._handled)
 
-    def _failed(self, reason: Failure) -> None:
-        self._log.failure("a subscriber of {topic} failed", reason, topic=self.topic)
+    def _failed(self, reason: Failure, now: float) -> None:
+        others = self._faults.due(now)
+        if others is not None:
+            self._log.failure(
+                "a subscriber of {topic} failed{others}",
+                reason,
+                topic=self.topic,
+                others=others,
+            )
 
     def _handled(self, _: object) -> None:
         self._busy = False

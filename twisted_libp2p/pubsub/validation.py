@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.pubsub.actions import Validation, Verdict
+from twisted_libp2p.pubsub.faultlog import FaultLog
 from twisted_libp2p.pubsub.topicmessage import TopicMessage
 
 __all__ = [
@@ -43,7 +44,6 @@ _VERDICTS: Final = {
     Validation.REJECT: Verdict.REJECTED,
     Validation.IGNORE: Verdict.IGNORED,
 }
-
 _log = Logger()
 
 
@@ -63,6 +63,7 @@ class Validators:
         self._clock = clock
         self._validators: dict[str, Sequence[Validator]] = {}
         self._deferred: set[Deferred[Any]] = set()
+        self._faults = FaultLog()
         self.running: dict[str, int] = {}
 
     def set(self, topic: str, validators: Sequence[Validator]) -> None:
@@ -95,11 +96,11 @@ class Validators:
     ) -> None:
         validators = self._validators.get(message.topic, ())
         while index < len(validators):
-            result = _called(validators[index], message)
+            result = self._called(validators[index], message)
             if isinstance(result, Deferred):
                 self._wait(result, message, index, decided)
                 return
-            verdict = _verdict(result, message)
+            verdict = self._verdict(result, message)
             if verdict is not Verdict.ACCEPTED:
                 decided(verdict)
                 return
@@ -130,14 +131,14 @@ class Validators:
                 self.running[topic] = left
             else:
                 self.running.pop(topic, None)
-            verdict = _verdict(value, message)
+            verdict = self._verdict(value, message)
             if verdict is Verdict.ACCEPTED:
                 self._ask(message, index + 1, decided)
             else:
                 decided(verdict)
 
         addTimeout(result, VALIDATION_TIME, self._clock)
-        result.addErrback(_failed, topic).addCallback(over)
+        result.addErrback(self._failed, topic).addCallback(over)
 
     def stop(self) -> None:
         """
@@ -156,31 +157,38 @@ class Validators:
         self.validate(message, result.callback)
         return result
 
+    def _called(self, validator: Validator, message: TopicMessage) -> Any:
+        """
+        Call a validator.  A message that makes it fail is ignored: the fault is ours.
+        """
+        try:
+            result = validator(message)
+        except Exception:
+            return self._failed(Failure(), message.topic)
+        return Deferred.fromCoroutine(result) if iscoroutine(result) else result
 
-def _called(validator: Validator, message: TopicMessage) -> Any:
-    """
-    Call a validator.  A message that makes it fail is ignored: the fault is ours.
-    """
-    try:
-        result = validator(message)
-    except Exception:
-        _log.failure("a validator of {topic} failed", topic=message.topic)
+    def _failed(self, reason: Failure, topic: str) -> Validation:
+        if not reason.check(CancelledError):
+            others = self._faults.due(self._clock.seconds())
+            if others is not None:
+                _log.failure(
+                    "a validator of {topic} failed{others}",
+                    reason,
+                    topic=topic,
+                    others=others,
+                )
         return Validation.IGNORE
-    return Deferred.fromCoroutine(result) if iscoroutine(result) else result
 
-
-def _failed(reason: Failure, topic: str) -> Validation:
-    if not reason.check(CancelledError):
-        _log.failure("a validator of {topic} failed", reason, topic=topic)
-    return Validation.IGNORE
-
-
-def _verdict(result: Any, message: TopicMessage) -> Verdict:
-    if isinstance(result, Validation):
-        return _VERDICTS[result]
-    _log.error(
-        "a validator of {topic} returned {result}, which is not a Validation",
-        topic=message.topic,
-        result=repr(result),
-    )
-    return Verdict.IGNORED
+    def _verdict(self, result: Any, message: TopicMessage) -> Verdict:
+        if isinstance(result, Validation):
+            return _VERDICTS[result]
+        others = self._faults.due(self._clock.seconds())
+        if others is not None:
+            _log.error(
+                "a validator of {topic} returned {result}, which is not a"
+                " Validation{others}",
+                topic=message.topic,
+                result=repr(result),
+                others=others,
+            )
+        return Verdict.IGNORED
