@@ -115,8 +115,11 @@ class Uplink:
             link = next(iter(self._turns))
             del self._turns[link]
             lanes = self._lanes.get(link)
-            frames = [] if lanes is None else lanes.next()
+            if lanes is None:
+                continue
+            frames = lanes.next()
             if frames:
+                lanes.written()
                 self._turns[link] = None
                 size = sum(map(len, frames))
                 self._timeline.after(size / self.rate, self._gone, link, frames)
