@@ -23,8 +23,13 @@ from twisted_libp2p.pubsub.gossip import Gossip
 from twisted_libp2p.pubsub.gossipsub import GossipRouter
 from twisted_libp2p.pubsub.history import History
 from twisted_libp2p.pubsub.idqueue import MAX_GOSSIP, MAX_GOSSIP_SIZE, IDQueue
+from twisted_libp2p.pubsub.lanes import CHARGED_STEP
 from twisted_libp2p.pubsub.message import Message
-from twisted_libp2p.pubsub.neighbours import Neighbour, Neighbours
+from twisted_libp2p.pubsub.neighbours import (
+    MAX_TOPICS_OF_PEER,
+    Neighbour,
+    Neighbours,
+)
 from twisted_libp2p.pubsub.parameters import Parameters
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.pubsub.scoreparameters import ScoreParameters, Thresholds
@@ -225,6 +230,57 @@ class CountingTests(SynchronousTestCase):
         router.heartbeat()
         self.assertIs(router._seen.get(message.id), DONE[DeliveryState.VALID])
         self.assertFalse(router._counting)
+
+
+class ChargeTests(LinkTestCase):
+    """
+    The facts about a peer, which are charged to its limits.
+    """
+
+    def test_topics(self) -> None:
+        """
+        Many topics with long names, and many unwanted messages, count as memory of the
+        peer, until they are forgotten.
+        """
+        node, peer = self.start(), self.play()
+        self.nodes.connect(peer.node, node)
+        names = [f"{number:04d}".ljust(1000) for number in range(MAX_TOPICS_OF_PEER)]
+        transport = self.say(peer, node, RPC([(each, True) for each in names[:60]]))
+        scope = node.connections.limiter.peers[peer.node.peerID]
+        self.nodes.advance(2.0)
+        self.assertEqual(scope.memory, CHARGED_STEP)
+        for part in (names[:400], names[400:800], names[800:]):
+            rpc = RPC([(each, True) for each in part])
+            transport.write(delimit(rpc.toBytes()))
+            self.nodes.settle()
+        self.nodes.advance(2.0)
+        most = scope.memory
+        self.assertGreater(most, 1 << 20)
+        ids = [b"%020d" % number for number in range(5000)]
+        transport.write(delimit(RPC(unwanted=ids).toBytes()))
+        self.nodes.advance(1.1)
+        self.assertGreater(scope.memory, most + (1 << 18))
+        for part in (names[:400], names[400:800], names[800:]):
+            rpc = RPC([(each, False) for each in part])
+            transport.write(delimit(rpc.toBytes()))
+            self.nodes.settle()
+        self.nodes.advance(5.0)
+        self.assertEqual(scope.memory, 0)
+
+    def test_end(self) -> None:
+        """
+        They are given back with the stream.
+        """
+        node, peer = self.start(), self.play()
+        self.nodes.connect(peer.node, node)
+        names = [(f"{number:04d}".ljust(1000), True) for number in range(200)]
+        transport = self.say(peer, node, RPC(names))
+        scope = node.connections.limiter.peers[peer.node.peerID]
+        self.nodes.advance(2.0)
+        self.assertEqual(scope.memory, 4 * CHARGED_STEP)
+        transport.loseConnection()
+        self.nodes.advance(2.0)
+        self.assertEqual(scope.memory, 0)
 
 
 class OverflowTests(LinkTestCase):

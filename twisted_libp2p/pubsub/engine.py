@@ -261,6 +261,9 @@ class Engine:
         """
         self.apply(self.router.heartbeat())
         for link in list(self.links.values()):
+            neighbour = self.router.neighbours.get(link.key)
+            if neighbour is not None:
+                link.charge(neighbour.memory)
             count = link.check()
             if count:
                 self.router.scores.slowed(link.key)

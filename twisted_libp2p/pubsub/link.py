@@ -247,6 +247,16 @@ class Link:
             self._inbound = None
             self._owner.linkSilenced(self)
 
+    def charge(self, size: int) -> None:
+        """
+        Charge the memory of the facts about the peer to its limits, while it has a
+        stream.
+
+        @param size: the bytes of all of them.
+        """
+        if self._inbound is not None:
+            self._inbound.charge(size)
+
     def received(self, rpc: RPC) -> None:
         """
         Handle an RPC.

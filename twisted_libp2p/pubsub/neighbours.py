@@ -15,6 +15,11 @@ __all__ = ["MAX_TOPICS_OF_PEER", "Neighbour", "Neighbours", "Version"]
 #: Maximum number of topics of one peer that are known.
 MAX_TOPICS_OF_PEER: Final = 1024
 
+#: The memory of a topic of a peer without its name, and of an unwanted message, in
+#: bytes.
+_TOPIC_MEMORY: Final = 320
+_UNWANTED_MEMORY: Final = 64
+
 
 class Version(IntEnum):
     """
@@ -41,6 +46,7 @@ class Neighbour:
     @ivar meshes: whether it speaks gossipsub, and may be in a mesh: direct peers may
         not.
     @ivar topics: the topics to which it subscribes.
+    @ivar named: the characters of their names.
     @ivar extensions: the extensions that it has announced; None so far.
     @ivar haveRPCs: its notifications since the last heartbeat.
     @ivar asked: for how many messages it was asked since then.
@@ -62,6 +68,7 @@ class Neighbour:
         "key",
         "matched",
         "meshes",
+        "named",
         "outbound",
         "paused",
         "topics",
@@ -78,6 +85,7 @@ class Neighbour:
         self.version = Version.NONE
         self.meshes = False
         self.topics: dict[str, None] = {}
+        self.named = 0
         self.extensions: frozenset[str] | None = None
         self.haveRPCs = 0
         self.asked = 0
@@ -87,6 +95,14 @@ class Neighbour:
         self.paused = False
         self.matched = False
         self.unmatched = 0
+
+    @property
+    def memory(self) -> int:
+        """
+        The memory of its topics and unwanted messages in bytes.
+        """
+        topics = self.named + _TOPIC_MEMORY * len(self.topics)
+        return topics + _UNWANTED_MEMORY * len(self.unwanted)
 
     def wants(self, id: bytes) -> bool:
         """
@@ -159,6 +175,7 @@ class Neighbours:
         if topic in topics or len(topics) >= MAX_TOPICS_OF_PEER:
             return False
         topics[topic] = None
+        neighbour.named += len(topic)
         self._topics.setdefault(topic, {})[neighbour.key] = neighbour
         return True
 
@@ -171,6 +188,7 @@ class Neighbours:
         if topic not in neighbour.topics:
             return False
         del neighbour.topics[topic]
+        neighbour.named -= len(topic)
         peers = self._topics[topic]
         del peers[neighbour.key]
         if not peers:

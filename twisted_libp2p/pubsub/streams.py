@@ -27,6 +27,7 @@ from twisted_libp2p.errors import (
     StreamReset,
 )
 from twisted_libp2p.identity import PeerID
+from twisted_libp2p.pubsub.lanes import CHARGED_STEP
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.wire.frames import FrameBuffer, delimit
 
@@ -158,6 +159,7 @@ class InboundStream(Protocol):
     _over = False
     _lost = False
     _empty = 0
+    _charged = 0
     _rest: IDelayedCall | None = None
 
     _link: Link | None = None
@@ -247,6 +249,19 @@ class InboundStream(Protocol):
             self._read()
         if self._lost and self._rest is None:
             self._depart()
+
+    def charge(self, size: int) -> None:
+        """
+        Charge the memory of the facts about the peer to its limits, even if these are
+        full: it is bounded, and the peer gets less memory for its windows.
+
+        @param size: the bytes of all of them, of which whole steps are charged.
+        """
+        size -= size % CHARGED_STEP
+        scope = self.transport.scope
+        if scope is not None and size != self._charged:
+            scope.hold(size - self._charged)
+            self._charged = size
 
     @property
     def waiting(self) -> bool:
