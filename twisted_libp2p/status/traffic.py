@@ -10,7 +10,7 @@ nobody looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nlargest
 from typing import Any, NamedTuple
 
@@ -95,10 +95,20 @@ class Traffic:
         """
         The bytes of all connections, also of those that have ended meanwhile.
         """
-        total = self._ended
-        for each in self._node.connections:
-            total = total.plus(bytesOf(each))
-        return total
+        return self._sum(self._counts())
+
+    def _counts(self) -> dict[IConnection, Bytes]:
+        return {each: bytesOf(each) for each in self._node.connections}
+
+    def _sum(self, counts: Mapping[IConnection, Bytes]) -> Bytes:
+        """
+        Add up the bytes of the open connections and of those that have ended.
+        """
+        received, sent = self._ended
+        for each in counts.values():
+            received += each.received
+            sent += each.sent
+        return Bytes(received, sent)
 
     def look(self, now: float) -> None:
         """
@@ -109,10 +119,8 @@ class Traffic:
         before = self._lookedAt
         if before is not None and now - before < SHORTEST:
             return
-        seen: dict[IConnection, Bytes] = {}
-        for each in self._node.connections:
-            seen[each] = bytesOf(each)
-        total = self.total
+        seen = self._counts()
+        total = self._sum(seen)
         if before is not None:
             seconds = now - before
             self.rates = {
@@ -134,12 +142,13 @@ class Traffic:
         Return the bytes of the node and their rates, and those of the peers with the
         most bytes, for C{json}.
         """
+        counts = self._counts()
         rows = (
-            (str(each.remotePeer), bytesOf(each), self.rates.get(each, Bytes()))
-            for each in self._node.connections
+            (str(each.remotePeer), count, self.rates.get(each, Bytes()))
+            for each, count in counts.items()
         )
         return {
-            **_row(self.total, self.rate),
+            **_row(self._sum(counts), self.rate),
             "peers": _busiest(rows, self.rate is not None),
         }
 
@@ -215,8 +224,10 @@ def _busiest(
     """
     peers: dict[str, tuple[Bytes, Bytes]] = {}
     for peer, count, rate in rows:
-        before = peers.get(peer, (Bytes(), Bytes()))
-        peers[peer] = before[0].plus(count), before[1].plus(rate)
+        before = peers.get(peer)
+        if before is not None:
+            count, rate = before[0].plus(count), before[1].plus(rate)
+        peers[peer] = count, rate
     return [
         {"peer": peer, **_row(count, rate if known else None)}
         for peer, (count, rate) in nlargest(
