@@ -111,6 +111,20 @@ class TrafficTests(SynchronousTestCase):
         self.traffic.look(101.1)
         self.assertEqual(self.traffic.rate, rate)
 
+    def test_clockSetBack(self) -> None:
+        """
+        A look after the clock was set back is the first of new ones; the rates of
+        before stay until the next.
+        """
+        self.traffic.look(5000.0)
+        self.echo(self.client, self.node)
+        self.traffic.look(5002.0)
+        rate = self.traffic.rate
+        self.traffic.look(100.0)
+        self.assertEqual(self.traffic.rate, rate)
+        self.traffic.look(102.0)
+        self.assertEqual(self.traffic.rate, Bytes())
+
     def test_ended(self) -> None:
         """
         Connections that have ended count in the sum, and nowhere else.

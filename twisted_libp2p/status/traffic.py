@@ -117,11 +117,12 @@ class Traffic:
         @param now: the time in seconds.
         """
         before = self._lookedAt
-        if before is not None and now - before < SHORTEST:
+        if before is not None and 0 <= now - before < SHORTEST:
             return
         seen = self._counts()
         total = self._sum(seen)
-        if before is not None:
+        # The clock may have been set back.
+        if before is not None and now > before:
             seconds = now - before
             self.rates = {
                 each: count.since(self._seen[each], seconds)
