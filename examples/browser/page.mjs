@@ -140,11 +140,13 @@ async function sendFile () {
   say($('sent'), 'good', `${file.size} bytes went there and back in ${seconds.toFixed(1)} s.`)
 }
 
+const submitOf = form => form.querySelector('button:not([type])')
+
 /** Run a function when a form is submitted. */
 function onSubmit (form, state, run) {
   $(form).addEventListener('submit', evt => {
     evt.preventDefault()
-    pressed(evt.submitter ?? $(form).querySelector('button:not([type])'), $(state), run)
+    pressed(evt.submitter ?? submitOf($(form)), $(state), run)
   })
 }
 
@@ -161,6 +163,7 @@ function offer (ways) {
     button.className = 'way'
     button.textContent = carrier.replace('a secure', 'Secure')
     button.addEventListener('click', () => {
+      if (submitOf($('dial')).disabled) return // a dial is running
       $('address').value = address
       $('dial').requestSubmit()
     })
