@@ -137,6 +137,22 @@ class FirstStreamTests(SynchronousTestCase):
         (opening,) = self.one.opened
         self.assertTrue(opening.called)
 
+    def test_failedBefore(self) -> None:
+        """
+        A caller that gives up gets no stream if the dial goes on for others.
+        """
+        self.first.failed(Failure(CancelledError()))
+        self.open(self.one)
+        self.assertEqual(self.one.opened, [])
+
+    def test_unwanted(self) -> None:
+        """
+        No connection waits for one whose stream nobody wants any longer.
+        """
+        self.open(self.one)
+        self.first.failed(Failure(CancelledError()))
+        self.successResultOf(self.wait(self.other))
+
     def test_failedWithin(self) -> None:
         """
         The protocol of the stream may end the dial.

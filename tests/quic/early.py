@@ -20,6 +20,7 @@ from twisted_libp2p.errors import (
     DialFailed,
     HandshakeFailed,
     LimitExceeded,
+    UpgradeTimeout,
 )
 from twisted_libp2p.events import ClosedConn, OpenedConn
 from twisted_libp2p.identity import Identity
@@ -31,14 +32,20 @@ from twisted_libp2p.quic.hub import QuicHub
 from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.testing.quic.network import Wire
 from twisted_libp2p.testing.quic.pair import MOMENT
+from twisted_libp2p.transport import MemoryNetwork, MemoryTransport
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase as _TestCase
 else:
     _TestCase = object
 
+MIB = 1024 * 1024
+
 #: Seconds that a datagram takes in one direction.
 DELAY = 0.1
+
+#: Seconds from the beginning of a dial until it is given up.
+UPGRADE_LIMIT = 10.0
 
 HOSTS = ("192.0.2.1", "192.0.2.2")
 
@@ -64,18 +71,21 @@ class _Wire(Wire):
 class Net:
     """
     The ports of all nodes, by their hosts.
+
+    @ivar deaf: the hosts at which nothing arrives.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.hubs: dict[str, QuicHub] = {}
+        self.deaf: set[str] = set()
 
     def deliver(self, host: str, received: ReceivedDatagram) -> None:
         """
         Let datagrams arrive.
         """
         hub = self.hubs.get(host)
-        if hub is not None:
+        if hub is not None and host not in self.deaf:
             hub.received([received])
 
 
@@ -154,6 +164,38 @@ class Asking(Protocol):
         self.lost = reason
 
 
+class _Source:
+    """
+    A producer that writes until it is paused.
+    """
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self.running = False
+        self.written = 0
+
+    def resumeProducing(self) -> None:
+        """
+        Write until nothing more is wanted.
+        """
+        self.running = True
+        while self.running and self.written < 4 * MIB:
+            self.written += 16384
+            self._write(bytes(16384))
+
+    def pauseProducing(self) -> None:
+        """
+        Write no more.
+        """
+        self.running = False
+
+    def stopProducing(self) -> None:
+        """
+        Write no more.
+        """
+        self.running = False
+
+
 class EarlyMixin(_TestCase):
     """
     A stream for which a peer is dialed is opened before the peer has accepted us.
@@ -177,18 +219,20 @@ class EarlyMixin(_TestCase):
             for host, identity in zip(HOSTS, identities, strict=True)
         )
         self.gater = OpenGater()
+        # Another way to the server, which is slower to begin with.
+        others = MemoryNetwork(self.clock, DELAY / 2)
         self.client = Node(
             self.clock,
             identities[0],
-            transports=[self.ours],
+            transports=[self.ours, MemoryTransport(others)],
             gater=self.gater,
             random=lambda: 0.0,
         )
         self.server = Node(
             self.clock,
             identities[1],
-            [f"/ip4/{HOSTS[1]}/udp/4001/quic-v1"],
-            transports=[self.theirs],
+            [f"/ip4/{HOSTS[1]}/udp/4001/quic-v1", "/memory/7"],
+            transports=[self.theirs, MemoryTransport(others)],
             random=lambda: 0.0,
         )
         self.server.serve(PROTOCOL_ID, Echo)
@@ -294,6 +338,140 @@ class EarlyMixin(_TestCase):
         self.assertIsInstance(asking.lost.value, HandshakeFailed)
         self.assertIn(asking.lost.getErrorMessage(), failure.getErrorMessage())
         self.assertEqual(self.events, [])
+
+    def test_unconfirmed(self) -> None:
+        """
+        If the peer never confirms the handshake, the stream and the dial end at the
+        deadline with the same error, and its protocol was asked to pause long before.
+        """
+
+        def produce(transport: Any) -> None:
+            self.net.deaf.add(HOSTS[0])
+            transport.registerProducer(source, True)
+            source.resumeProducing()
+
+        source = _Source(lambda data: self.made[0].transport.write(data))
+        self.then = produce
+        opening = self.ask()
+        self.advance(UPGRADE_LIMIT - 1)
+        self.assertNoResult(opening)
+        self.assertFalse(source.running)
+        self.assertGreater(source.written, 0)
+        self.assertLess(source.written, 2 * MIB)
+        self.advance(2)
+        failure = self.failureResultOf(opening, DialFailed)
+        ((_, cause),) = failure.value.causes
+        self.assertIsInstance(cause, UpgradeTimeout)
+        (asking,) = self.made
+        assert asking.lost is not None
+        self.assertIs(asking.lost.value, cause)
+        self.assertEqual(self.events, [])
+        self.assertEqual(self.client.connections.limiter.system.usage().used, Usage())
+
+    def test_failing(self) -> None:
+        """
+        An error of the protocol ends its stream, and the connection goes on.
+        """
+
+        def fail(transport: Any) -> None:
+            raise ValueError("a mistake")
+
+        self.then = fail
+        opening = self.ask()
+        self.advance(5 * DELAY)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.failureResultOf(opening)
+        (opened,) = self.events
+        self.assertTrue(opened.connection.connected)
+
+    def test_half(self) -> None:
+        """
+        A protocol may end its half at once: it gets the answer.
+        """
+        self.then = lambda transport: transport.loseWriteConnection()
+        opening = self.ask()
+        self.advance(9 * DELAY)
+        asking = self.successResultOf(opening)
+        self.assertGreater(asking.answeredAt, 0.0)
+        self.assertIsNotNone(asking.lost)
+
+    def test_finished(self) -> None:
+        """
+        A protocol may close its stream at once: its byte arrives.
+        """
+        got: list[bytes] = []
+
+        class Note(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                got.append(data)
+
+        self.server.serve("/note", Note)
+        self.then = lambda transport: transport.loseConnection()
+        self.client.openStream(self.server.addresses[0], "/note", self._build)
+        self.advance(9 * DELAY)
+        self.assertEqual(got, [b"x"])
+        self.assertIsNotNone(self.made[0].lost)
+
+    def test_leaving(self) -> None:
+        """
+        A caller that gives up before the handshake gets no stream, although the dial
+        goes on for another one.
+        """
+        opening = self.ask()
+        other = self.client.connect(self.server.addresses[0])
+        self.advance(DELAY)
+        opening.cancel()
+        self.failureResultOf(opening)
+        self.advance(5 * DELAY)
+        self.assertTrue(self.successResultOf(other).connected)
+        self.assertEqual(self.made, [])
+
+    def askEither(self) -> Deferred[Any]:
+        """
+        Dial the server for a stream, over QUIC and then over the other way, which is
+        ready while the QUIC peer may still refuse us.
+        """
+        server, peerstore = self.server, self.client.peerstore
+        peerstore.addAddresses(server.peerID, server.addresses)
+        opening = self.client.openStream(server.peerID, PROTOCOL_ID, self._build)
+        self.advance(3.5 * DELAY)
+        (other,) = self.events
+        self.assertEqual(other.connection.transport, "memory")
+        self.assertEqual(len(self.made), 1)
+        self.assertNoResult(opening)
+        return opening
+
+    def test_either(self) -> None:
+        """
+        If another address is ready first, the stream stays where it is, provided that
+        the peer accepts us there.
+        """
+        opening = self.askEither()
+        self.advance(2 * DELAY)
+        (asking,) = self.made
+        self.assertIs(self.successResultOf(opening), asking)
+        self.assertEqual(asking.transport.connection.transport, "quic")
+        self.assertGreater(asking.answeredAt, 0.0)
+
+    def test_other(self) -> None:
+        """
+        If the peer refuses us, a connection over another address gets the stream, and
+        the refusal counts against the first address.
+        """
+        failed: list[Any] = []
+        self.patch(
+            self.client.peerstore, "failed", lambda *args: failed.append(args[1])
+        )
+        self.refuse()
+        opening = self.askEither()
+        self.advance(2 * DELAY)
+        first, second = self.made
+        self.assertIs(self.successResultOf(opening), second)
+        self.assertEqual(second.transport.connection.transport, "memory")
+        self.assertGreater(second.answeredAt, 0.0)
+        assert first.lost is not None
+        self.assertIsInstance(first.lost.value, HandshakeFailed)
+        self.assertEqual(failed, [self.server.addresses[0].withoutPeer()])
 
     def test_cancelled(self) -> None:
         """

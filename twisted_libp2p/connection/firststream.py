@@ -51,9 +51,10 @@ class FirstStream:
     def open(self, connection: IConnection) -> None:
         """
         Open the stream on a connection that the peer may still refuse, unless it is
-        open on another one.
+        open on another one, or nobody wants it any longer: others may wait for the
+        same dial.
         """
-        if self._opening is None:
+        if self._opening is None and not self._dropped:
             self._connection = connection
             self._opening = self._openOn(connection)
             if self._dropped:
@@ -62,10 +63,11 @@ class FirstStream:
 
     def whenOthersEnded(self, connection: IConnection) -> Deferred[None]:
         """
-        Wait for the end of the connection that has the stream, if that is another one.
+        Wait for the end of the connection that has the stream, if that is another one,
+        and somebody wants the stream.
         """
         mine = self._connection
-        if mine is None or mine is connection:
+        if mine is None or mine is connection or self._dropped:
             return succeed(None)
         return mine.whenClosed()
 

@@ -424,6 +424,9 @@ class Upgrade:
         if self._refusal is not None and not reason.check(CancelledError):
             # The peer was refused before anything else has failed.
             reason = Failure(self._refusal)
+        if self._early is not None:
+            # Its stream ends for the same reason as the dial.
+            self._early.abort(reason)
         self.connection.errback(reason)
 
     def refuse(self, error: Exception) -> None:

@@ -28,7 +28,7 @@ class IFirstStream(Interface):
 
     def open(connection: IConnection) -> None:
         """
-        Open the stream, unless it is open on another connection.
+        Open the stream, unless it is open on another connection, or nobody wants it.
 
         @param connection: a connection whose peer has proven its identity, and may
             still refuse us.
@@ -36,7 +36,8 @@ class IFirstStream(Interface):
 
     def whenOthersEnded(connection: IConnection) -> Deferred[None]:
         """
-        Wait for the end of the connection that has the stream, if that is another one.
+        Wait for the end of the connection that has the stream, if that is another one,
+        and somebody wants the stream.
 
         @param connection: a connection that is ready.
         """

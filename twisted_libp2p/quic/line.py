@@ -477,14 +477,13 @@ class QuicLine:
         elif expected is not None:
             error = self._hub.judge.refusals.pop(expected.toBytes(), None)
         self._upgrade = None
-        reason = Failure(
-            error or failureOf(cause, code, text, self.idleTimeout, self.layer)
-        )
+        error = error or failureOf(cause, code, text, self.idleTimeout, self.layer)
+        # First the failure of this address: an attempt at another one may wait for the
+        # end of the session.
+        upgrade.fail(Failure(error))
         if self.session is not None:
             # Its stream was opened early.
-            self.session.abort(reason)
             self.session.happened([(QuicEvent.LOST, cause, code, text)])
-        upgrade.fail(reason)
 
     def _broken(self) -> None:
         """
