@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final
 
+from twisted.internet.protocol import Protocol
+
 from tests.pubsub.test_link import LinkTestCase, PlayedPeer
 from tests.pubsub.test_service import UNSIGNED
 from twisted_libp2p.errors import QueuesFull
@@ -16,6 +18,7 @@ from twisted_libp2p.limits import Limits
 from twisted_libp2p.node import Node
 from twisted_libp2p.pubsub import PubSub
 from twisted_libp2p.pubsub.lanes import CHARGED_STEP, MAX_QUEUED, OWN_TIME
+from twisted_libp2p.pubsub.message import Message
 from twisted_libp2p.pubsub.rpc import RPC
 from twisted_libp2p.testing import MemoryNodes
 
@@ -133,6 +136,32 @@ class WaitingTests(LinkTestCase):
         self.assertLess(len(heard), COUNT)
         self.assertNotIn("we do not read", far.pubsub.explain(near.peerID))
         self.assertTrue(all(each.called for each in published))
+
+    def test_protocol(self) -> None:
+        """
+        A protocol that answers each message gets no more of them while an answer waits,
+        and those that wait when the node stops are not logged.
+        """
+        node, peer = self.unread()
+        asked: list[bytes] = []
+
+        class Answerer(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                assert self.transport is not None
+                if not data.startswith(b"answer"):
+                    asked.append(data)
+                    self.transport.write(b"answer" + data)
+
+        self.nodes.result(node.pubsub.join("news")).feed(Answerer())
+        for number in range(COUNT):
+            data = number.to_bytes(2, "big") * (SIZE // 2)
+            self.say(peer, node, RPC(messages=[Message("news", data)]))
+        size = self.link(node, peer).lanes.size
+        self.assertLessEqual(size, MAX_QUEUED + SIZE + 1000)
+        self.assertLess(len(asked), COUNT)
+        self.assertEqual(len(node.pubsub._engine.publisher._waiting), 1)
+        self.nodes.result(node.stopService())
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_limits(self) -> None:
         """

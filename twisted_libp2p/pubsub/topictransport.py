@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_libp2p.errors import NodeStopping
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pubsub.subscription import Subscription
 
@@ -48,7 +49,8 @@ class TopicAddress:
 class TopicTransport:
     """
     Joins a protocol with a topic: each message is one call of C{dataReceived}, and each
-    write is one message.
+    write is one message.  While a write waits for room in the queues to peers, nothing
+    is delivered, so that a protocol that answers has no more than one answer waiting.
     """
 
     _log = Logger()
@@ -59,6 +61,8 @@ class TopicTransport:
         self._topic = topic
         self._subscription = subscription
         self._protocol = protocol
+        self._paused = False
+        self._unsent = 0
         self.disconnecting = False
 
     def connect(self) -> None:
@@ -82,11 +86,29 @@ class TopicTransport:
         """
         Publish a message, if there is a peer.
         """
-        self._topic.publish(data, alone=True).addErrback(
-            lambda reason: self._log.failure(
+        published = self._topic.publish(data, alone=True)
+        published.addErrback(self._notSent)
+        if not published.called:
+            self._unsent += 1
+            self._subscription.pauseProducing()
+            published.addCallback(self._sent)
+
+    def _notSent(self, reason: Failure) -> None:
+        if not reason.check(NodeStopping):
+            self._log.failure(
                 "a message of {topic} is lost", reason, topic=self._topic.name
             )
-        )
+
+    def _sent(self, _: object) -> None:
+        self._unsent -= 1
+        self._read()
+
+    def _read(self) -> None:
+        """
+        Let messages be delivered, if the protocol wants them and no write waits.
+        """
+        if not (self._paused or self._unsent):
+            self._subscription.resumeProducing()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """
@@ -117,13 +139,15 @@ class TopicTransport:
         """
         Deliver nothing until L{resumeProducing}.
         """
+        self._paused = True
         self._subscription.pauseProducing()
 
     def resumeProducing(self) -> None:
         """
         Deliver messages again.
         """
-        self._subscription.resumeProducing()
+        self._paused = False
+        self._read()
 
     def stopProducing(self) -> None:
         """
