@@ -18,10 +18,17 @@ from twisted_libp2p.interfaces import Handshake, IMovingPort, IQuicConnections
 from twisted_libp2p.quic.begin import IProvenInside
 from twisted_libp2p.quic.hub import Accept, QuicHub
 from twisted_libp2p.quic.listener import QuicListener
-from twisted_libp2p.quic.webtransport.certificate import CertificateWindow
+from twisted_libp2p.quic.webtransport.certificate import (
+    CertificateWindow,
+    WebCertificate,
+)
 from twisted_libp2p.security.noise.payload import StaticKey
 
-__all__ = ["CertifiedListener", "CertifiedServing"]
+__all__ = ["INTERVAL", "CertifiedListener", "CertifiedServing"]
+
+#: The longest time between two looks at the date, in seconds: timers stand still while
+#: the host is suspended.
+INTERVAL = 60.0
 
 
 class CertifiedServing(ABC):
@@ -42,11 +49,13 @@ class CertifiedServing(ABC):
         self._static = StaticKey.sign(identity)
         self._listeners: list[CertifiedListener] = []
         self._call: IDelayedCall | None = None
+        self._present: WebCertificate | None = None
 
     def listen(self, hub: QuicHub, accept: Accept) -> CertifiedListener:
         """
         Begin to accept browsers at a socket.
         """
+        self._renew()
         listener = self._listener(hub)
         self._listeners.append(listener)
         self._use(hub)
@@ -79,21 +88,27 @@ class CertifiedServing(ABC):
 
     def _schedule(self) -> None:
         """
-        Wait for the time of the next certificate.
+        Look at the date again, at the time of the next certificate at the latest.
         """
         if self._call is None and self._listeners:
-            delay = max(self.window.remaining(), 1.0)
-            self._call = self._clock.callLater(delay, self._renew)
+            delay = min(max(self.window.remaining(), 1.0), INTERVAL)
+            self._call = self._clock.callLater(delay, self._waited)
+
+    def _waited(self) -> None:
+        self._call = None
+        self._renew()
+        self._schedule()
 
     def _renew(self) -> None:
         """
-        Use the next certificate, and let the addresses change.
+        Use the next certificate if its time has come, and let the addresses change.
         """
-        self._call = None
+        before, self._present = self._present, self.window.present()
+        if self._present is before:
+            return
         for each in list(self._listeners):
             self._use(each.hub)
             each.changed()
-        self._schedule()
 
     def _stopped(self, listener: CertifiedListener) -> None:
         """

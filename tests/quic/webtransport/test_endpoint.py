@@ -19,6 +19,7 @@ from tests.quic.webtransport.browser import Browser, Served
 from twisted_libp2p.errors import HandshakeFailed, SessionEnded, StreamReset
 from twisted_libp2p.interfaces import IQuicBackend
 from twisted_libp2p.quic.aioquic.backend import AioquicBackend
+from twisted_libp2p.quic.certified import INTERVAL
 from twisted_libp2p.quic.webtransport.codes import toHttp
 from twisted_libp2p.quic.webtransport.endpoint import MAX_HELD, MAX_HELD_SIZE
 from twisted_libp2p.quic.webtransport.http3 import FrameType, encode
@@ -483,6 +484,23 @@ class BrowserTests(Base):
         following, left = window.hashes()[1], window.remaining()
         self.served.now += left + 1
         self.clock.advance(left + 1)
+        self.assertEqual(len(changes), 1)
+        certificate = self.browser().certificate().public_bytes(Encoding.DER)
+        self.assertEqual(b"\x12\x20" + sha256(certificate).digest(), following)
+
+    def test_renewedAfterSleep(self) -> None:
+        """
+        After a host was suspended, in which time timers stand still, the certificate of
+        the present date is used within a minute.
+        """
+        changes: list[None] = []
+        self.served.listener.watch(lambda: changes.append(None))
+        self.clock.advance(INTERVAL)
+        self.assertEqual(changes, [])
+        window = self.served.serving.window
+        following = window.hashes()[1]
+        self.served.now += window.remaining() + 1
+        self.clock.advance(INTERVAL)
         self.assertEqual(len(changes), 1)
         certificate = self.browser().certificate().public_bytes(Encoding.DER)
         self.assertEqual(b"\x12\x20" + sha256(certificate).digest(), following)
