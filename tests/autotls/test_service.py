@@ -7,6 +7,7 @@ Tests for L{twisted_libp2p.autotls.service}, on servers in memory.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
@@ -54,9 +55,16 @@ class ServiceTests(SynchronousTestCase):
         self.folder = Path(self.mktemp())
         self.events: list[Any] = []
 
-    def begin(self, *addresses: str, broker: str = BROKER) -> AutoTLS:
+    def begin(
+        self,
+        *addresses: str,
+        broker: str = BROKER,
+        wall: Callable[[], float] | None = None,
+    ) -> AutoTLS:
         """
         Start a node that listens on some addresses.
+
+        @param wall: returns the seconds since 1970; by default those of the clock.
         """
         self.host = HostDouble(self.clock, vectorIdentity(1), map(Multiaddr, addresses))
         for each in (CertificateObtained, CertificateFailed, CertificateExpired):
@@ -66,7 +74,7 @@ class ServiceTests(SynchronousTestCase):
             directory=DIRECTORY,
             broker=broker,
             agent=self.web,
-            wall=self.clock.seconds,
+            wall=wall or self.clock.seconds,
             random=lambda: 0.5,
         )
         service.attach(self.host)
@@ -258,6 +266,33 @@ class ServiceTests(SynchronousTestCase):
         )
         self.assertIn("another key", self.refused("/certificate", 200, {}, other))
         self.assertFalse((self.folder / CERTIFICATE_FILE).exists())
+
+    def test_shortLived(self) -> None:
+        """
+        An authority whose certificates are about to expire is not asked all the time.
+        """
+        self.web.life = 60
+        self.begin(PLAIN, SECURE)
+        self.wait(20)
+        self.wait(HOUR / 2)
+        self.assertEqual(self.web.asked.count("POST /newOrder"), 1)
+        self.wait(HOUR)
+        self.assertEqual(self.web.asked.count("POST /newOrder"), 2)
+
+    def test_suspended(self) -> None:
+        """
+        After a host was suspended, in which time timers stand still, an address whose
+        certificate expires is withdrawn within an hour.
+        """
+        slept = 0.0
+        service = self.begin(PLAIN, SECURE, wall=lambda: self.clock.seconds() + slept)
+        self.wait(20)
+        self.assertIn(self.named, self.announced)
+        self.web.fault = lambda path: (503, {}, b"")
+        slept = 90 * DAY
+        self.wait(HOUR)
+        self.assertEqual(self.announced, [PLAIN])
+        self.assertIsNone(service.certificate.present)
 
     def test_silent(self) -> None:
         """

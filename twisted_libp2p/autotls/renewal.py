@@ -131,13 +131,17 @@ class Renewal:
         self.state, effects = after
         return effects
 
-    def held(self, begins: float, expires: float) -> None:
+    def held(self, begins: float, expires: float, earliest: float = 0.0) -> None:
         """
         Take the validity of the present certificate.
+
+        @param earliest: the time before which no other one is due, in seconds since
+            1970: an authority may issue certificates that are about to expire.
         """
         self.failures = 0
         spread = SPREAD * (self._random() - 0.5)
-        self._due = begins + (expires - begins) * (RENEWAL + spread)
+        due = begins + (expires - begins) * (RENEWAL + spread)
+        self._due = max(due, earliest)
 
     def failed(self, now: float, pause: float | None) -> tuple[Effect, ...]:
         """

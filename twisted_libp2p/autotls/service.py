@@ -34,7 +34,7 @@ from twisted_libp2p.autotls.held import HeldCertificate
 from twisted_libp2p.autotls.issuance import Issuance, Publish, Send, Wait
 from twisted_libp2p.autotls.issued import CertificateKey, IssuedCertificate
 from twisted_libp2p.autotls.names import PeerNames
-from twisted_libp2p.autotls.renewal import Effect, Event, Renewal, State
+from twisted_libp2p.autotls.renewal import MIN_RETRY, Effect, Event, Renewal, State
 from twisted_libp2p.errors import ConfigurationError, Libp2pError, NoCertificate
 from twisted_libp2p.events import AddressesChanged
 from twisted_libp2p.interfaces import IHost, IHostService, ISubscription
@@ -58,8 +58,9 @@ TRY_TIME: Final = 300.0
 #: of browsers may be ahead, and peers pass addresses on.
 MARGIN: Final = 3600.0
 
-#: The longest delay of a timer, in seconds: the clock of this host may be set.
-MAX_DELAY: Final = 24 * 3600.0
+#: The longest delay of a timer, in seconds: the clock of this host may be set, and
+#: timers stand still while it is suspended.
+MAX_DELAY: Final = 3600.0
 
 _KIND: Final = "application/jose+json"
 
@@ -256,11 +257,13 @@ class AutoTLS(Service):
 
     # The certificate
 
-    def _hold(self, certificate: IssuedCertificate) -> None:
+    def _hold(self, certificate: IssuedCertificate, earliest: float = 0.0) -> None:
         """
         Use a certificate, and announce its addresses.
+
+        @param earliest: the time before which no other one is asked for.
         """
-        self._renewal.held(certificate.begins, certificate.expires)
+        self._renewal.held(certificate.begins, certificate.expires, earliest)
         self.certificate.hold(certificate)
         self._host.ownAddresses.rewrite(self._form)
         self._lookAtExpiry()
@@ -359,7 +362,7 @@ class AutoTLS(Service):
         self._asking = None
         self.problem = None
         self._files.store(certificate)
-        self._hold(certificate)
+        self._hold(certificate, self._wall() + MIN_RETRY)
         self._log.info(
             "the certificate for {name} is in use for {days:.0f} days",
             name=self._names.wildcard,
