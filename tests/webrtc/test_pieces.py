@@ -23,6 +23,9 @@ ID = 2
 #: The most pieces of messages that are not read, and the most after a gap.
 PIECES, AHEAD = 8192, 4096
 
+#: The most closed channels of which the peer has not acknowledged the last messages.
+ENDING = 2048
+
 #: The pieces of a byte in one packet.
 _TINY = 50
 
@@ -74,7 +77,8 @@ class PiecesTests(SynchronousTestCase):
 
     def test_tiny(self) -> None:
         """
-        A message of very many pieces, which never ends, ends the connection.
+        A message of very many pieces, which never ends, ends the connection, and the
+        peer is notified.
         """
         for begin in range(0, PIECES + 2 * _TINY, _TINY):
             parts = [Piece.MIDDLE] * _TINY
@@ -85,6 +89,7 @@ class PiecesTests(SynchronousTestCase):
         (lost,) = self.take()
         self.assertEqual(lost[:2], (RtcEvent.LOST, RtcCause.BROKEN))
         self.assertIn("pieces of messages", str(lost[2]))
+        self.assertTrue(self.peer.ended)
 
     def test_read(self) -> None:
         """
@@ -142,3 +147,24 @@ class PiecesTests(SynchronousTestCase):
             self.peer.send(data, chunk(Chunk.HEARTBEAT, beat))
             self.carry()
             self.assertEqual(self.readable(), count)
+
+    def test_reopened(self) -> None:
+        """
+        A peer that opens and closes channels for ever, and acknowledges none of our
+        messages in them, is refused.
+        """
+        opened = 0
+        for first in range(ID + 2, 65536 - 2 * _TINY, 2 * _TINY):
+            channels = range(first, first + 2 * _TINY, 2)
+            for each in channels:
+                self.peer.open(each)
+            self.peer.reset(*channels)
+            self.carry()
+            found = self.take()
+            opened += sum(each[0] == RtcEvent.OPENED for each in found)
+            if found[-1][0] == RtcEvent.LOST:
+                break
+        self.assertEqual(found[-1][:2], (RtcEvent.LOST, RtcCause.BROKEN))
+        self.assertIn("closed channels", str(found[-1][2]))
+        self.assertLessEqual(opened, ENDING + _TINY)
+        self.assertTrue(self.peer.ended)

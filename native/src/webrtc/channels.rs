@@ -24,6 +24,10 @@ const OPENING: [u8; 12] = [OPEN, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// The most channels with data of which no opening has come.
 const MAX_UNOPENED: usize = 16;
 
+/// The most closed channels whose numbers are not free: SCTP keeps our last messages in each of
+/// them until the peer acknowledges them, and looks through all.
+const MAX_ENDING: usize = 2048;
+
 /// The most bytes of all channels that wait to be sent and acknowledged, but for those of the
 /// last message: one association has one window, so more would not leave sooner.
 const MAX_WAITING: usize = 1024 * 1024;
@@ -49,6 +53,8 @@ pub struct Channels {
     /// The channels that the peer has opened, of those.
     theirs: usize,
     max: usize,
+    /// The closed channels whose numbers are not free.
+    ending: usize,
     low: usize,
     credit: Credit,
     pieces: Pieces,
@@ -75,6 +81,7 @@ impl Channels {
             unopened: FxHashSet::default(),
             theirs: 0,
             max: config.max_channels,
+            ending: 0,
             low: config.low,
             credit: Credit::new(config.window),
             pieces: Pieces::new(config.window),
@@ -190,6 +197,10 @@ impl Channels {
                 let text = "SCTP: data of too many channels that are not open";
                 return Some((Cause::Broken, text.to_owned()));
             }
+            if self.ending > MAX_ENDING {
+                let text = "SCTP: too many closed channels are not acknowledged";
+                return Some((Cause::Broken, text.to_owned()));
+            }
         }
         None
     }
@@ -256,13 +267,20 @@ impl Channels {
                 events.push(Event::Writable(id));
             }
             sctp::StreamEvent::Finished { id } => {
+                self.ending += 1;
                 self.unopened.remove(&id);
                 if let Some(channel) = self.known.remove(&id) {
                     self.theirs -= usize::from(channel.theirs);
                     events.push(Event::Closed(id));
                 }
             }
-            sctp::StreamEvent::ResetComplete { id } => events.push(Event::Freed(id)),
+            sctp::StreamEvent::ResetComplete { id } => {
+                self.ending = self.ending.saturating_sub(1);
+                events.push(Event::Freed(id));
+            }
+            sctp::StreamEvent::ResetFailed { .. } => {
+                self.ending = self.ending.saturating_sub(1);
+            }
             _ => {}
         }
     }

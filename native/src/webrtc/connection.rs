@@ -149,7 +149,8 @@ impl Connection {
                 self.channels.receive(now, packet);
             }
             if let Some((cause, text)) = self.channels.act(&mut self.events) {
-                self.lose(cause, &text);
+                self.end(now, cause, &text);
+                return;
             }
             let packets = self.channels.packets(now);
             let sent = !packets.is_empty();
@@ -196,8 +197,13 @@ impl Connection {
         if self.over {
             return;
         }
+        self.end(now, Cause::Local, "");
+    }
+
+    /// End the connection, and let the peer know.
+    fn end(&mut self, now: Instant, cause: Cause, text: &str) {
         let _ = self.dtls.close();
         self.drain(now);
-        self.lose(Cause::Local, "");
+        self.lose(cause, text);
     }
 }

@@ -36,6 +36,9 @@ _OPEN: Final = b"\x03" + bytes(11)
 
 _STATE_COOKIE = 7
 
+#: The parameter by which channels are closed (RFC 6525, 4.1).
+_RESET = 13
+
 
 class Chunk(IntEnum):
     """
@@ -49,6 +52,7 @@ class Chunk(IntEnum):
     HEARTBEAT = 4
     COOKIE_ECHO = 10
     COOKIE_ACK = 11
+    RECONFIG = 130
 
 
 class Piece(IntFlag):
@@ -154,6 +158,7 @@ class SctpPeer:
     @ivar number: the number of the next piece.
     @ivar acknowledged: the number of the last piece that the listener has acknowledged.
     @ivar window: the bytes that it takes.
+    @ivar ended: whether the listener has announced the end of the connection.
     """
 
     def __init__(self, certified: bool = True) -> None:
@@ -170,6 +175,8 @@ class SctpPeer:
         self.number = 1000
         self.acknowledged = self.number - 1
         self.window = 0
+        self.ended = False
+        self._resets = self.number
         self._turn()
 
     def receive(self, datagram: bytes) -> None:
@@ -190,6 +197,8 @@ class SctpPeer:
                 self._received(self._tls.recv(65536))
         except SSL.WantReadError:
             pass
+        except SSL.ZeroReturnError:
+            self.ended = True
         except SSL.Error:
             # The listener has ended it.
             pass
@@ -262,3 +271,19 @@ class SctpPeer:
         Open a channel, by its first message.
         """
         self.send(self.next(channel, 0, _OPEN, kind=_DCEP))
+
+    def reset(self, *channels: int) -> None:
+        """
+        Close channels.
+        """
+        identifiers = struct.pack(f"!{len(channels)}H", *channels)
+        head = struct.pack(
+            "!HHIII",
+            _RESET,
+            16 + len(identifiers),
+            self._resets,
+            0,
+            self.number - 1,
+        )
+        self._resets += 1
+        self.send(chunk(Chunk.RECONFIG, head + identifiers))
