@@ -41,12 +41,18 @@ class OnUseTests(SynchronousTestCase):
         Write a package whose modules record that they are executed.
         """
         root = Path(self.mktemp()).absolute()
-        package = root / "onuse_example"
+        self.package = package = root / "onuse_example"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("executed = []\n")
         source = "from onuse_example import executed\nexecuted.append(__name__)\n"
         (package / "early.py").write_text(source)
         (package / "late.py").write_text(source + "number = 7\n")
+        room = package / "room"
+        room.mkdir()
+        (room / "__init__.py").write_text(
+            "from onuse_example.room.part import number\n"
+        )
+        (room / "part.py").write_text(source + "number = []\n")
         self.patch(sys, "path", [str(root), *sys.path])
         self.addCleanup(self._forget, dict(sys.modules))
 
@@ -85,6 +91,31 @@ class OnUseTests(SynchronousTestCase):
         from onuse_example import early
 
         self.assertEqual(executed, [early.__name__])
+
+    def test_part(self) -> None:
+        """
+        A module of a package that waits is executed once, and is the one that the
+        package has used.
+        """
+        with loadedOnUse():
+            from onuse_example import executed, room
+        from onuse_example.room.part import (  # type: ignore[import-not-found]
+            number,
+        )
+
+        self.assertIs(room.number, number)
+        self.assertEqual(executed, ["onuse_example.room.part"])
+
+    def test_fault(self) -> None:
+        """
+        A module that cannot be executed fails at each use.
+        """
+        (self.package / "faulty.py").write_text("raise ValueError\n")
+        with loadedOnUse():
+            from onuse_example import faulty
+        for _ in range(2):
+            with self.assertRaises(ValueError):
+                self.assertTrue(faulty.number)
 
     def test_missing(self) -> None:
         """
