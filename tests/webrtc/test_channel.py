@@ -22,6 +22,10 @@ def joined(*messages: tuple[bytes, ...]) -> bytes:
     return b"".join(b"".join(each) for each in messages)
 
 
+def _reset(channel: Channel) -> None:
+    channel.reset(0)
+
+
 class ChannelTests(SynchronousTestCase):
     """
     Both halves, with their ends.
@@ -67,13 +71,36 @@ class ChannelTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        The end of the peer's half is acknowledged at once, and read once.
+        The end of the peer's half is to be acknowledged, once, and read once.
         """
-        self.assertEqual(self.come(encode(b"a", Flag.FIN)), ["data"])
-        self.assertEqual(self.said(), joined(encode(flag=Flag.FIN_ACK)))
+        self.assertEqual(self.come(encode(b"a", Flag.FIN)), ["data", "owing"])
+        for said in (joined(encode(flag=Flag.FIN_ACK)), b""):
+            self.channel.acknowledge()
+            self.assertEqual(self.said(), said)
         self.assertEqual(self.channel.read(9), (b"a", FIN))
         self.assertIsNone(self.channel.read(9))
         self.assertFalse(self.channel.done)
+
+    def test_endOwed(self) -> None:
+        """
+        If it was not acknowledged by then, it is after the end of our half, whatever
+        that is.
+        """
+        for end, flag in ((Channel.finish, Flag.FIN), (_reset, Flag.RESET)):
+            self.channel = Channel(self.machine, 7, 4, False)
+            self.come(encode(flag=Flag.FIN))
+            end(self.channel)
+            expected = joined(encode(flag=flag), encode(flag=Flag.FIN_ACK))
+            self.assertEqual(self.said(), expected)
+
+    def test_endLater(self) -> None:
+        """
+        It is acknowledged at once if our half has ended before.
+        """
+        self.channel.finish()
+        self.said()
+        self.assertEqual(self.come(encode(flag=Flag.FIN)), ["data"])
+        self.assertEqual(self.said(), joined(encode(flag=Flag.FIN_ACK)))
 
     def test_ourEnd(self) -> None:
         """
@@ -125,7 +152,7 @@ class ChannelTests(SynchronousTestCase):
         self.channel.finish()
         self.come(encode(b"a", Flag.FIN))
         self.channel.shut(self.report)
-        self.assertEqual(self.happened, ["acknowledged"])
+        self.assertEqual(self.happened, ["finished"])
         self.assertFalse(self.channel.over)
         self.assertEqual(self.channel.read(9), (b"a", FIN))
         self.assertTrue(self.channel.over)
@@ -168,6 +195,8 @@ class ChannelTests(SynchronousTestCase):
         """
         Only the first end of the peer is acknowledged.
         """
+        self.channel.finish()
+        self.said()
         for count in (1, 0):
             self.machine.unread[4] = list(encode(flag=Flag.FIN))
             self.channel.more = True

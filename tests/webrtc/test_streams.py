@@ -6,6 +6,8 @@ Tests of the channels of one connection.
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.webrtc.fake import FakeMachine
@@ -15,12 +17,38 @@ from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.webrtc.association import Association
 from twisted_libp2p.webrtc.channel import BUFFER
+from twisted_libp2p.webrtc.closings import CLOSE_WAIT
 from twisted_libp2p.webrtc.messages import PIECE, Flag, encode
 from twisted_libp2p.webrtc.native import RtcEvent
-from twisted_libp2p.webrtc.streams import CLOSE_WAIT, MAX_WAITING, RtcStreams
+from twisted_libp2p.webrtc.streams import MAX_WAITING, RtcStreams
 
 #: A channel of the peer.
 ID = 2
+
+
+class OneMessage:
+    """
+    A handshake that one message of the peer completes.
+    """
+
+    trailing = b""
+
+    def __init__(self, secured: Secured) -> None:
+        self.secured: Secured | None = None
+        self._proven = secured
+
+    def start(self) -> bytes:
+        """
+        Send nothing.
+        """
+        return b""
+
+    def receive(self, data: bytes) -> bytes:
+        """
+        Take the message.
+        """
+        self.secured = self._proven
+        return b""
 
 
 class StreamTests(SynchronousTestCase):
@@ -139,3 +167,61 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(self.come(ID, *[b"\0"] * MAX_WAITING), [])
         self.assertEqual(self.come(ID, b"\0"), [(QuicEvent.LOST, LossCause.TRANSPORT)])
         self.assertTrue(self.machine.over)
+
+    def said(self, channel: int) -> list[bytes]:
+        """
+        Return what was sent on a channel since.
+        """
+        return self.machine.written.pop(channel, [])
+
+    def test_acknowledging(self) -> None:
+        """
+        The ends of the peer's halves are acknowledged as soon as it has acknowledged
+        one of ours: those before, and then each at once.
+        """
+        fin, finAck = encode(flag=Flag.FIN), list(encode(flag=Flag.FIN_ACK))
+        channels = (2, 4, 6)
+        self.happen(1.0, *[(RtcEvent.OPENED, each) for each in channels])
+        self.come(2, *fin)
+        self.assertEqual(self.said(2), [])
+        self.streams.finish(0, 2)
+        self.come(4, *finAck)
+        self.assertEqual(self.said(2), finAck)
+        self.come(6, *fin)
+        self.assertEqual(self.said(6), finAck)
+
+    def test_unacknowledged(self) -> None:
+        """
+        A channel whose halves have ended is closed after a while if the peer does not
+        acknowledge the end of ours, but not before our last bytes have arrived.
+        """
+        number = self.streams.open(0)
+        assert number is not None
+        (channel,) = self.streams._byID
+        self.streams.finish(0, number)
+        self.come(channel, *encode(flag=Flag.FIN))
+        self.machine.waiting = 1
+        self.assertEqual(self.happen(1.0 + CLOSE_WAIT), [])
+        self.assertEqual(self.machine.shutChannels, [])
+        self.machine.waiting = 0
+        self.assertEqual(
+            self.happen(1.0 + 2 * CLOSE_WAIT), [(QuicEvent.FINISHED, number)]
+        )
+        self.assertEqual(self.machine.shutChannels, [channel])
+
+    def test_proofAndEnd(self) -> None:
+        """
+        The end of the channel of the handshake may come together with its last message,
+        as that of rust-libp2p does.
+        """
+        assert self.streams.secured is not None
+        self.streams = RtcStreams(
+            Association(self.machine, b"", "192.0.2.7", 5, 0.0),
+            cast(NoiseHandshake, OneMessage(self.streams.secured)),
+            (),
+        )
+        self.machine.unread[0] += encode(b"proof") + encode(flag=Flag.FIN)
+        self.assertEqual(
+            self.happen(1.0, (RtcEvent.READABLE, 0)), [(QuicEvent.CONNECTED,)]
+        )
+        self.assertFalse(self.machine.over)

@@ -52,7 +52,7 @@ HALVES: dict[tuple[Half, str], tuple[Half, str]] = {
     (Half.ENDING, "acknowledged"): (Half.ENDED, "report it"),
     (Half.OPEN, "closed"): (Half.RESET, "report a reset"),
     (Half.ENDING, "closed"): (Half.ENDED, "report it"),
-    (Half.OPEN, "ended"): (Half.ENDED, "send FIN_ACK"),
+    (Half.OPEN, "ended"): (Half.ENDED, "owe FIN_ACK"),
     (Half.OPEN, "stop"): (Half.RESET, "send STOP_SENDING"),
 }
 
@@ -72,6 +72,7 @@ class Channel:
     @ivar waiting: how many have come since those below were read last.
     @ivar blocked: whether the session waits until it can write.
     @ivar crowded: whether it waits because of the bytes of all channels.
+    @ivar owing: whether the peer has ended its half, and this is to be acknowledged.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Channel:
         "number",
         "open",
         "ours",
+        "owing",
         "receiving",
         "sending",
         "waiting",
@@ -102,7 +104,7 @@ class Channel:
         self.sending = self.receiving = Half.OPEN
         self.code = 0
         self.open = True
-        self.more = self.blocked = self.crowded = False
+        self.more = self.blocked = self.crowded = self.owing = False
         self.waiting = 0
         self._reader = MessageReader()
         self._data = bytearray()
@@ -124,6 +126,20 @@ class Channel:
         Whether both halves have ended in order.
         """
         return self.sending is self.receiving is Half.ENDED
+
+    @property
+    def silent(self) -> bool:
+        """
+        Whether both halves have ended; the peer need not have acknowledged ours.
+        """
+        return self.sending >= Half.ENDING and self.receiving >= Half.ENDED
+
+    @property
+    def flowing(self) -> bool:
+        """
+        Whether bytes that are to be acknowledged are still under way.
+        """
+        return self.sending is Half.ENDING and bool(self._below.buffered(self.id))
 
     @property
     def over(self) -> bool:
@@ -180,6 +196,7 @@ class Channel:
         """
         if self._moveSending("finish"):
             self._say(Flag.FIN)
+            self.acknowledge()
 
     def reset(self, code: int) -> None:
         """
@@ -187,6 +204,15 @@ class Channel:
         """
         if self._moveSending("reset"):
             self._say(Flag.RESET, code)
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """
+        Acknowledge the end of the peer's half, if this is owed.
+        """
+        if self.owing:
+            self.owing = False
+            self._say(Flag.FIN_ACK)
 
     def stop(self, code: int) -> None:
         """
@@ -204,7 +230,7 @@ class Channel:
         Read what is below, as far as there is room.
 
         @param happened: called with a name of what has come: C{"data"}, C{"reset"},
-            C{"stopped"}, C{"acknowledged"}, or C{"broken"}.
+            C{"stopped"}, C{"owing"}, C{"acknowledged"}, or C{"broken"}.
         """
         while self.more and self.open:
             room = BUFFER - len(self._data)
@@ -241,8 +267,11 @@ class Channel:
         flag = message.flag
         if flag is Flag.FIN and not self._finished:
             # An answer to each would fill the memory while the peer reads none of them.
-            self._finished = True
-            self._say(Flag.FIN_ACK)
+            self._finished = self.owing = True
+            if self.sending is Half.OPEN:
+                happened(self, "owing")
+            else:
+                self.acknowledge()
             if self._moveReceiving("ended"):
                 self._notify(happened)
         elif flag is Flag.RESET:
@@ -272,7 +301,7 @@ class Channel:
             happened(self, "reset")
         ending = self.sending is Half.ENDING
         if self._moveSending("closed"):
-            happened(self, "acknowledged" if ending else "stopped")
+            happened(self, "finished" if ending else "stopped")
 
     def read(self, maximum: int) -> tuple[bytes, int | None] | None:
         """

@@ -18,11 +18,13 @@ from twisted_libp2p.wire import varint
 
 __all__ = ["LARGEST", "PIECE", "Flag", "Message", "MessageReader", "encode"]
 
-#: The most bytes of a message, without its length.
+#: The most bytes of a message: without its length if it is the peer's, and with it if
+#: it is ours.
 LARGEST = 16 * 1024
 
-#: The most bytes of data in a message: there are a field and its length before them.
-PIECE = LARGEST - 4
+#: The most bytes of data in a message of ours: before them are the length of the
+#: message, of two bytes, and a field with a length of two bytes as well.
+PIECE = LARGEST - 5
 
 #: The most bytes that go-libp2p 0.49 reads of one message of SCTP if they begin with a
 #: length; for more, it has to be apart.

@@ -25,18 +25,14 @@ from twisted_libp2p.quic.begin import IProvenInside
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.webrtc.association import Association, lossOf
 from twisted_libp2p.webrtc.channel import BUFFER, Channel
+from twisted_libp2p.webrtc.closings import Closings
 from twisted_libp2p.webrtc.crowd import Crowd
 from twisted_libp2p.webrtc.messages import Flag, MessageReader, encode
 from twisted_libp2p.webrtc.native import RtcEvent
 
-__all__ = ["CLOSE_WAIT", "MAX_NUMBER", "MAX_WAITING", "STALL_TIME", "RtcStreams"]
+__all__ = ["MAX_NUMBER", "MAX_WAITING", "STALL_TIME", "RtcStreams"]
 
 Event = tuple[object, ...]
-
-#: Seconds after which a channel is closed that the peer has opened and has not closed:
-#: node-datachannel 0.33 uses the number of a channel again before it knows that the
-#: other side has closed it.
-CLOSE_WAIT = 10.0
 
 #: Seconds after which a stream is reset that is not read, and fills the window of all
 #: channels.
@@ -86,8 +82,10 @@ class RtcStreams:
         # Our numbers of channels that may not be used.
         self._taken: set[int] = set()
         self._full = False
-        # When the channels are closed by our side, in this order.
-        self._closing: dict[int, float] = {}
+        self._closings = Closings()
+        # Whether the peer acknowledges ends.  Rust-libp2p 0.57 does not, and fails on a
+        # FIN_ACK (libp2p-webrtc-utils 0.5.0, src/stream.rs) except after our last byte.
+        self._acknowledging = False
         # Since when unread messages fill the buffers of streams, in this order.
         self._stalled: dict[int, float] = {}
         # How many messages wait below.
@@ -134,12 +132,10 @@ class RtcStreams:
         return sent, found, self._due(due), over
 
     def _due(self, due: float | None) -> float | None:
-        times = [] if due is None else [due]
-        if self._closing:
-            times.append(next(iter(self._closing.values())))
+        times = [due, self._closings.due()]
         if self._stalled:
             times.append(next(iter(self._stalled.values())) + STALL_TIME)
-        return min(times, default=None)
+        return min((each for each in times if each is not None), default=None)
 
     def _happened(self, event: Event) -> None:
         kind = event[0]
@@ -251,7 +247,14 @@ class RtcStreams:
             self._found.append((QuicEvent.RESET, number, channel.code))
         elif what == "stopped":
             self._found.append((QuicEvent.STOPPED, number, channel.code))
+        elif what == "owing":
+            if self._acknowledging:
+                channel.acknowledge()
         else:
+            if what == "acknowledged" and not self._acknowledging:
+                self._acknowledging = True
+                for each in self._byID.values():
+                    each.acknowledge()
             self._found.append((QuicEvent.FINISHED, number))
 
     def _settle(self, channel: Channel) -> None:
@@ -260,13 +263,13 @@ class RtcStreams:
         halves have ended in order.  Otherwise the peer may still send: that is read and
         dropped, as it would fill the window of all channels.
         """
-        if not channel.done or self._byID.get(channel.id) is not channel:
+        if not channel.silent or self._byID.get(channel.id) is not channel:
             # A closed channel: another one may have its number.
             return
         if channel.ours and channel.ended:
             self._shut(channel)
         else:
-            self._closing.setdefault(channel.number, self._now + CLOSE_WAIT)
+            self._closings.add(channel, self._now)
 
     def _shut(self, channel: Channel) -> None:
         """
@@ -282,7 +285,7 @@ class RtcStreams:
         """
         if self._byID.get(channel.id) is channel:
             del self._byID[channel.id]
-        self._closing.pop(channel.number, None)
+        self._closings.drop(channel)
         self._stalled.pop(channel.number, None)
         self._crowd.leave(channel)
         self._waiting -= channel.waiting
@@ -301,10 +304,8 @@ class RtcStreams:
         """
         Close channels whose time has come, and reset those that stop all others.
         """
-        for number, due in list(self._closing.items()):
-            if due > now:
-                break
-            self._shut(self._channels[number])
+        for channel in self._closings.expired(now):
+            self._shut(channel)
         for number, since in list(self._stalled.items()):
             if now < since + STALL_TIME:
                 break
@@ -339,6 +340,8 @@ class RtcStreams:
             if text:
                 raise InvalidInput("a message of text")
             for each in self._reader.feed(data):
+                if self.secured is not None:
+                    return
                 if each.flag in (Flag.FIN, Flag.RESET) and not each.data:
                     raise InvalidInput("the peer has ended the handshake of Noise")
                 self._receiveProof(each.data)
