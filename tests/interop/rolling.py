@@ -8,7 +8,8 @@ clock is the real one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +19,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from twisted_libp2p.interfaces import IHost, IMuxedTransport, ITransportProvider
+from twisted_libp2p.quic import certified
 from twisted_libp2p.quic.transport import QuicTransport
 from twisted_libp2p.quic.webtransport import certificate
 from twisted_libp2p.webrtc.transport import RtcTransport
@@ -96,8 +98,14 @@ class RollingCertificates:
         self._clock.advance(PERIOD)
 
     @staticmethod
-    def shortened() -> Any:
+    @contextmanager
+    def shortened() -> Iterator[None]:
         """
-        Return the context in which certificates are used for L{PERIOD}.
+        Use certificates for L{PERIOD} in this context, and look at the date only when
+        their time is over.
         """
-        return patch.object(certificate, "PERIOD", PERIOD)
+        with (
+            patch.object(certificate, "PERIOD", PERIOD),
+            patch.object(certified, "INTERVAL", PERIOD),
+        ):
+            yield
