@@ -173,8 +173,14 @@ function offer (ways) {
   $('ways').hidden = ways.length === 0
 }
 
-if (location.hash.length > 1) {
-  $('address').value = decodeURIComponent(location.hash.slice(1))
+const given = location.hash.slice(1)
+if (given !== '') {
+  try {
+    $('address').value = decodeURIComponent(given)
+  } catch {
+    // It is not escaped as addresses of pages are; the dial says what is wrong.
+    $('address').value = given
+  }
 } else {
   const ways = choose(await ownAddresses())
   offer(ways)

@@ -64,6 +64,16 @@ class PeerPageTests(SynchronousTestCase):
         for path in ("/inside", "/inside/secret", "/../peer.mjs", "/%2e%2e/x", "/a"):
             self.assertEqual(self.ask(path)[0], 404)
 
+    def test_gone(self) -> None:
+        """
+        A file that is gone, as while the page is built anew, is not found.
+        """
+        (self.folder / "page.js").unlink()
+        code, _, body = self.ask("/page.js")
+        self.assertEqual(code, 404)
+        self.assertIn("build the page again", body)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_addresses(self) -> None:
         """
         The page reads the present addresses of the node; pages of others do not.

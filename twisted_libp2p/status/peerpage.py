@@ -13,12 +13,13 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from twisted.web.http import NOT_FOUND
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.node import Node
-from twisted_libp2p.status.guard import Guarded
+from twisted_libp2p.status.guard import Guarded, refuse
 from twisted_libp2p.status.web import WebService
 
 __all__ = ["servePeerPage"]
@@ -47,8 +48,12 @@ class _File(Guarded):
         """
         Return the content.
         """
+        try:
+            content = self._path.read_bytes()
+        except OSError:
+            return refuse(request, NOT_FOUND, "this file is gone: build the page again")
         request.setHeader("Content-Type", self._type)
-        return self._path.read_bytes()
+        return content
 
 
 class _Addresses(Guarded):
