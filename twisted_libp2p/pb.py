@@ -26,7 +26,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.spread.jelly import SecurityOptions, globalSecurity
 from twisted.spread.pb import (
@@ -85,9 +85,7 @@ class PeerRootFactory(Factory):
         self._unsafeTracebacks = unsafeTracebacks
         self._security = security
 
-    def buildProtocol(  # type: ignore[override]
-        self, addr: IAddress | None
-    ) -> Broker:
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """
         Build the broker of one stream.
 
