@@ -106,8 +106,8 @@ class NAT:
 
     @ivar mapping: how it chooses public ports.
     @ivar filtering: whom it lets in.
-    @ivar resets: whether it answers an unwanted connection of TCP by a reset; otherwise
-        it drops it in silence.
+    @ivar resets: whether it answers an unwanted connection of TCP by a reset, and an
+        unwanted datagram by an error; otherwise it drops them in silence.
     @ivar forwards: the ports that it forwards, as C{(protocol, port, host)}, such as
         C{("tcp", 4001, "10.1.0.2")}.
     @ivar hairpin: whether its hosts reach forwarded ports by the public address.
@@ -144,8 +144,11 @@ class NAT:
                 f'iif "lan" ip daddr {wan} {protocol} dport {port} dnat to {host}'
                 for protocol, port, host in self.forwards
             ]
+        # The router's own sockets would refuse a datagram too, but it would be tracked,
+        # as a connection that has the port which the host behind needs.
         refusal = (
-            'iif "wan" meta l4proto tcp reject with tcp reset'
+            'iif "wan" meta l4proto tcp reject with tcp reset\n    '
+            'iif "wan" meta l4proto udp reject'
             if self.resets
             else 'iif "wan" drop'
         )

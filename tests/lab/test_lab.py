@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from socket import IPPROTO_ICMP
 from typing import Any
 
 from twisted.internet import reactor
@@ -276,6 +277,33 @@ class LabTests(LabTestCase):
         seen = await far.heard
         stranger.transport.write(b"who is there", seen)
         self.assertEqual(await near.heard, ("45.46.0.10", PORT))
+
+    async def test_early(self) -> None:
+        """
+        A datagram that comes too early is answered by an error, and the router keeps
+        nothing of it: the host behind has the same port as without it.
+        """
+        site = self.lab.site("site", "45.45.0.10")
+        router = self.lab.router("home", "45.45.1.1", "10.1.0", NAT(resets=True))
+        near, far = Listener(), Listener()
+        for space, address, listener in (
+            (self.lab.host(router), "10.1.0.2", near),
+            (site, "45.45.0.10", far),
+        ):
+            port = ReactorIn(reactor, space).listenUDP(PORT, listener, address)
+            self.addCleanup(port.stopListening)
+        refused: Deferred[None] = Deferred()
+
+        def tap(packet: bytes) -> None:
+            if packet[9] == IPPROTO_ICMP and not refused.called:
+                refused.callback(None)
+
+        self.lab.wire.tap = tap
+        assert near.transport is not None and far.transport is not None
+        far.transport.write(b"who is there", ("45.45.1.1", PORT))
+        await refused
+        near.transport.write(b"hello", ("45.45.0.10", PORT))
+        self.assertEqual(await far.heard, ("45.45.1.1", PORT))
 
     async def test_twoLayers(self) -> None:
         """
