@@ -64,7 +64,7 @@ SPACE := $(subst ,, )
 .PHONY: run
 run: $(RUNTIME)
 	mkdir -p data
-	exec $(BIN)/twist --log-format=text libp2p $(RUN_OPTIONS)
+	exec $(BIN)/twist libp2p $(RUN_OPTIONS)
 
 # The tests start many programs.  Where Python may not write bytecode, each of them would
 # compile the package again, which takes longer than most of these tests.

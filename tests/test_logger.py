@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.modules import allModules
-from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Direction
@@ -67,6 +67,7 @@ class LoggerTests(SynchronousTestCase):
             client=IPv4Address("TCP", "192.0.2.1", 1),
             other=IPv6Address("TCP", "2001:db8::1", 1),
             path=UNIXAddress(b"/run/x"),
+            caller=PeerAddress(peer, address),
         )
         event = self.event()
         found = {name: event[name] for name in event if not name.startswith("log_")}
@@ -79,6 +80,7 @@ class LoggerTests(SynchronousTestCase):
             "client": "192.0.2.1:1",
             "other": "[2001:db8::1]:1",
             "path": "/run/x",
+            "caller": f"{address}/p2p/{peer}",
         }
         self.assertEqual(found, expected)
 

@@ -47,7 +47,8 @@ def plain(value: object) -> str | int | float | None:
         return value
     if isinstance(value, Failure):
         return value.getErrorMessage()
-    if isinstance(value, IPv4Address):
+    # A subclass, such as the address of a peer, has a text of its own.
+    if type(value) is IPv4Address:
         return f"{value.host}:{value.port}"
     if isinstance(value, IPv6Address):
         return f"[{value.host}]:{value.port}"

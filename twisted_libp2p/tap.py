@@ -24,10 +24,12 @@ from twisted_libp2p.daemon.reloading import Reloading
 from twisted_libp2p.daemon.signals import HangupService, TerminationService
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.interfaces import IDatabase, IPeerStore
+from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options.daemon import Options
 from twisted_libp2p.options.data import CONTROL_FILE, KEY_FILE
+from twisted_libp2p.options.logformat import chooseFormat
 from twisted_libp2p.options.reaching import addReaching
 from twisted_libp2p.peerstore import openPeerStore
 from twisted_libp2p.protocols import echo, perf
@@ -43,6 +45,8 @@ with loadedOnUse():
     from twisted_libp2p.workers import program, worker
 
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
+
+_log = Logger()
 
 
 class Failed(SystemExit, Exception):
@@ -81,9 +85,7 @@ class NodeService(Node):
         super().startService()
         if not list(self.listeners) and not self.listeners.requested:
             self._log.info(
-                "this node is {peer} and listens nowhere: without --no-listen"
-                " peers can dial it",
-                peer=self.peerID,
+                "this node listens nowhere: without --no-listen peers can dial it"
             )
         failures: list[Failure] = []
         local = [
@@ -129,6 +131,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         # choose another one.
         from twisted.internet import reactor
     try:
+        chooseFormat(options.parent, sys.argv)
         options.setLogLevels()
         settings = WorkerSettings.ofEnvironment(os.environ)
         if settings is None:
@@ -137,6 +140,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
                 initialEnvironment(), os.getpid(), lenient=bool(options["listen"])
             )
         node = _make(options, reactor, settings)
+        if settings is None:
+            _log.info("this node is {peer}", peer=node.peerID)
         if options["processes"] is None or settings is not None:
             return node
         return program.superviseNode(options, reactor, node, options.sockets, _started)

@@ -65,7 +65,10 @@ class GaterTests(CrowdTestCase):
         error = self.refused(self.connect(stranger))
         assert isinstance(error, SessionEnded)
         self.assertEqual(error.code, ErrorCode.GATED)
-        self.assertEqual(str(error), "the peer ended the session (code 0x1008, GATED)")
+        self.assertEqual(
+            str(error),
+            "the peer ended the session (code 0x1008, GATED: it refuses this node)",
+        )
         self.assertEqual(str(SessionEnded(7)), "the peer ended the session (code 0x7)")
         (line,) = [
             text

@@ -191,6 +191,24 @@ class ServeTests(NodeTestCase):
         self.assertIn(f"peer {client.peerID} refused", text)
         self.assertIn(PROTOCOL_ID, text)
 
+    def test_notServed(self) -> None:
+        """
+        The log names the peer that asks for a protocol that is not served, and not
+        one that finds another of its protocols.
+        """
+        texts = self.logged()
+        server, client = self.nodes.start(), self.nodes.start()
+        server.serve("/b", Echo)
+        address = server.addresses[0]
+        self.nodes.result(client.openStream(address, ["/a", "/b"], Client))
+        opening = client.openStream(address, "/a", Client)
+        self.nodes.settle()
+        self.failureResultOf(opening, UnsupportedProtocol)
+        self.assertEqual(
+            [each for each in texts if "refused" in each],
+            [f"peer {client.peerID} refused: /a is not served"],
+        )
+
     def test_refusedWithoutCode(self) -> None:
         """
         mplex has no place for the code: the stream is reset all the same.

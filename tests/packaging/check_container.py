@@ -118,7 +118,7 @@ class Container:
         )
         assert program.stdout is not None
         try:
-            if not any("Starting reactor" in line for line in program.stdout):
+            if not any("listening on" in line for line in program.stdout):
                 sys.exit("the program of the container has ended")
             check = self.command(self.words["HEALTHCHECK"])
             return subprocess.run(

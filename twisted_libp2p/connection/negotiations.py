@@ -7,6 +7,7 @@ side of ours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,7 +21,12 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.connection.guarded import GuardedFactory
 from twisted_libp2p.connection.registry import Registry
-from twisted_libp2p.errors import ConnectionClosing, ErrorCode, Libp2pError
+from twisted_libp2p.errors import (
+    ConnectionClosing,
+    ErrorCode,
+    Libp2pError,
+    UnsupportedProtocol,
+)
 from twisted_libp2p.interfaces import Direction, IMuxedStream, IStreamScope
 from twisted_libp2p.negotiation import Negotiation, Negotiator, multistream
 from twisted_libp2p.pacing import Deadlines
@@ -56,7 +62,7 @@ Negotiating = dict[IMuxedStream, StreamOwner]
 
 class _StreamNegotiator(Negotiator):
     """
-    The negotiator of a stream that the peer opens.
+    The negotiator of a stream.
     """
 
     def makeConnection(self, transport: IMuxedStream) -> None:
@@ -67,6 +73,23 @@ class _StreamNegotiator(Negotiator):
         self.connected = 1
         self.transport = self._switch = transport
         self.begin(transport, self.factory)
+
+
+class _Answerer(_StreamNegotiator):
+    """
+    The negotiator of a stream that the peer opens.
+    """
+
+    factory: Inbound
+
+    def _finish(self, reason: Failure) -> None:
+        """
+        Report the failure, and log a peer that has found none of its protocols here.
+        """
+        error = reason.value
+        if not self.settled and isinstance(error, UnsupportedProtocol):
+            self.factory.notServed(error.proposed, self.transport)
+        super()._finish(reason)
 
 
 class Inbound(Negotiation):
@@ -106,7 +129,13 @@ class Inbound(Negotiation):
         """
         Build the negotiator of one stream.
         """
-        return _StreamNegotiator(self, self.machine())
+        return _Answerer(self, self.machine())
+
+    def notServed(self, protocols: Sequence[str], stream: IMuxedStream) -> None:
+        """
+        Log that none of the protocols that a peer has proposed is served.
+        """
+        self._registry.notServed(protocols, stream.connection.remotePeer)
 
     def choose(self, protocol: str, stream: IMuxedStream) -> IProtocolFactory | None:
         """

@@ -6,13 +6,14 @@ The application protocols that a node serves, and their factories.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import implementer
 
 from twisted_libp2p.connection.guarded import Allow, GuardedFactory, permits
 from twisted_libp2p.errors import ConfigurationError
+from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IRegistration, IRegistry
 from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.logger import Logger
@@ -135,6 +136,13 @@ class Registry:
             self._matching = [*self._matching, registration]
         self._changed()
         return registration
+
+    def notServed(self, protocols: Sequence[str], peer: PeerID) -> None:
+        """
+        Log that a peer has asked for protocols of which none is served.
+        """
+        if self._refusals is not None:
+            self._refusals.notServed(protocols, peer)
 
     def lookup(self, protocol: str) -> IProtocolFactory | None:
         """

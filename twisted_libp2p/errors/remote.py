@@ -7,6 +7,7 @@ Errors that the peer, or an impostor, has caused.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from twisted.internet.error import ConnectError, ConnectionLost
 
@@ -38,6 +39,22 @@ __all__ = [
     "UnsupportedProtocol",
     "UpgradeTimeout",
 ]
+
+
+# What some codes of a peer mean to the user of this node.
+_MEANINGS: Final[dict[int, str]] = {
+    ErrorCode.LIMIT_EXCEEDED: "it has reached a limit",
+    ErrorCode.TRIMMED: "it had too many connections",
+    ErrorCode.GATED: "it refuses this node",
+}
+
+
+def _explain(code: int) -> str:
+    """
+    Return the text of a code of the peer, with its meaning if the name needs it.
+    """
+    meaning = _MEANINGS.get(code)
+    return nameOf(code) if meaning is None else f"{nameOf(code)}: {meaning}"
 
 
 class RemoteError(Libp2pError):
@@ -88,7 +105,7 @@ class UnsupportedProtocol(NegotiationFailed):
     """
 
     def __init__(self, proposed: Sequence[str], spoken: Sequence[str] = ()) -> None:
-        message = f"{', '.join(proposed) or 'nothing'} was proposed, and none is spoken"
+        message = f"no common protocol: {', '.join(proposed) or 'nothing'} was proposed"
         if spoken:
             message += f"; spoken are {', '.join(spoken)}"
         super().__init__(message)
@@ -229,7 +246,7 @@ class StreamReset(RemoteError, ConnectionLost):
         self.code = code
 
     def _describe(self) -> str:
-        suffix = f" ({nameOf(self.code)})" if self.code else ""
+        suffix = f" ({_explain(self.code)})" if self.code else ""
         return "the peer reset the stream" + suffix
 
 
@@ -245,7 +262,7 @@ class SessionEnded(RemoteError, ConnectionLost):
         self.code = code
 
     def _describe(self) -> str:
-        return f"the peer ended the session ({nameOf(self.code)})"
+        return f"the peer ended the session ({_explain(self.code)})"
 
 
 class PeerUnresponsive(RemoteError, ConnectionLost):

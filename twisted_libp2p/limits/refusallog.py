@@ -7,7 +7,7 @@ must not fill the log as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.events import LimitReached
@@ -80,6 +80,13 @@ class RefusalLog:
                 peer=peer,
                 count=count,
             )
+
+    def notServed(self, protocols: Sequence[str], peer: PeerID) -> None:
+        """
+        Log that a peer has asked for protocols of which none is served.
+        """
+        served = "is not served" if len(protocols) == 1 else "are not served"
+        self.refused("not served", peer, f"{', '.join(protocols)} {served}")
 
     def refused(self, kind: str, peer: PeerID, reason: str) -> None:
         """

@@ -307,11 +307,14 @@ class Inbound(Pipe):
         reason = self._traffic.error = failure.getErrorMessage()
         # Any server may use the factory.
         peer = self.transport.getPeer()
-        protocol = peer.protocolID if isinstance(peer, PeerAddress) else "a connection"
+        protocol: str | None = "a connection"
+        caller: object = peer
+        if isinstance(peer, PeerAddress):
+            protocol, caller = peer.protocolID, peer.peerID
         _log.info(
             "cannot forward {protocol} of {peer}: {reason}",
             protocol=printable(protocol or ""),
-            peer=peer,
+            peer=caller,
             reason=reason,
         )
 
