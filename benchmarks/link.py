@@ -32,11 +32,12 @@ LINKS = ((10, 0), (50, 0), (150, 0), (50, 1))
 AGAINST = ("ours", "go", "rust", "raw")
 STACKS = ("noise+yamux", "tls+yamux", QUIC)
 
-#: How much is sent to let windows grow, and then for how many seconds.
-FIRST, SECONDS = 16 * 1024 * 1024, 4.0
+#: How much is sent to let windows grow, and then for how many seconds: longer where
+#: packets are lost, as a loss more or less in a few seconds decides about the rate.
+FIRST, SECONDS, LOSSY_SECONDS = 16 * 1024 * 1024, 4.0, 30.0
 
 #: How many connections are made.
-DIALS = 5
+DIALS = 9
 
 MIB = 1024 * 1024
 
@@ -68,6 +69,7 @@ async def links(
     ]
     for delay, loss in LINKS:
         name = f"{delay} ms" + (f", {loss / 10:.1f} % lost" if loss else "")
+        seconds = LOSSY_SECONDS if loss else SECONDS
         with noted(notes, f"{NAME}: {name}"):
             link = await Network.start(reactor, delay / 1000, loss / 1000)
             try:
@@ -75,7 +77,7 @@ async def links(
                     progress.show(f"{NAME}: {name}, {stack}", each.name)
                     with noted(notes, f"{each.name}: {name}, {stack}"):
                         async for work, unit, value in _over(
-                            reactor, link, each, stack, delay / 1000
+                            reactor, link, each, stack, delay / 1000, seconds
                         ):
                             work = f"{NAME} of {name}: {work}"
                             rows.append(Row.of(work, stack, each.name, unit, [value]))
@@ -85,7 +87,12 @@ async def links(
 
 
 async def _over(
-    reactor: Any, link: Network, contender: Contender, stack: str, delay: float
+    reactor: Any,
+    link: Network,
+    contender: Contender,
+    stack: str,
+    delay: float,
+    seconds: float,
 ) -> AsyncIterator[tuple[str, str, float]]:
     """
     Measure one over one link.
@@ -93,14 +100,13 @@ async def _over(
     pair = await Pair.start(reactor, contender, stack, link=link)
     try:
         if not contender.plain:
-            # Each by a peer of its own: who knows the listener dials its real
-            # address, past the link.
-            dialed = await pair.do(Order("handshakes", DIALS, DIALS))
+            # One after another: the first is the first of the process.
+            dialed = await pair.do(Order("handshakes", DIALS))
             trips = statistics.median(dialed.times) / 1e6 / delay
             yield "dial and first byte", "round trips", trips
         for work in ("upload", "download"):
             first = await pair.do(Order(work, FIRST))
-            done = await pair.do(Order(work, max(FIRST, int(first.rate * SECONDS))))
+            done = await pair.do(Order(work, max(FIRST, int(first.rate * seconds))))
             yield work, "MiB/s", done.rate / MIB
     finally:
         await pair.stop()

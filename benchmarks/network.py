@@ -10,8 +10,10 @@ L{tests.tun}.  It ends with its standard input.
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.stdio import StandardIO
@@ -28,6 +30,19 @@ MTU = 9000
 
 #: Packets that wait for this program.
 QUEUE = 20_000
+
+#: Whether a packet may come from one of our own addresses.
+ACCEPT_LOCAL = Path("/proc/sys/net/ipv4/conf/all/accept_local")
+
+#: Let packets to the real address of the listener take the link, too: without this, a
+#: dialer that has learned that address would get past the link.
+ROUTES = (
+    "ip rule add pref 1 iif tun0 lookup local",
+    f"ip rule add pref 2 to {tun.HERE} lookup 100",
+    f"ip route add {tun.HERE} dev tun0 src {tun.HERE} table 100",
+    "ip rule add pref 3 lookup local",
+    "ip rule del pref 0",
+)
 
 
 class Network:
@@ -81,6 +96,9 @@ class _Link:
         self._random = random.Random(1)
         self._travelling: deque[tuple[float, bytes]] = deque()
         self._interface = tun.Interface(reactor, self._send, MTU, QUEUE)
+        ACCEPT_LOCAL.write_text("1")
+        for command in ROUTES:
+            subprocess.run(command.split(), check=True)
 
     def _send(self, packet: bytes) -> None:
         if self._random.random() < self._loss:
