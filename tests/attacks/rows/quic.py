@@ -14,7 +14,7 @@ from functools import partial
 
 from aioquic.quic.connection import QuicConnection
 
-from tests.attacks.arena import Arena
+from tests.attacks.arena import Arena, within
 from tests.attacks.raw import packets
 from tests.attacks.raw.certificates import WRONG, shown
 from tests.attacks.raw.packets import crypto
@@ -86,7 +86,7 @@ def _answers(pipe: socket.socket, seconds: float) -> list[bytes]:
     try:
         while True:
             found.append(pipe.recv(65535))
-    except TimeoutError:
+    except (TimeoutError, BlockingIOError):
         return found
 
 
@@ -135,20 +135,25 @@ def hellos(arena: Arena) -> None:
     """
     where = address(arena)
     made = [initial(hello(), where) for _ in range(1500)]
-    sent, retries, answered = sum(map(len, made)), 0, 0
+    sent, answers = sum(map(len, made)), list[bytes]()
     pipes = _crowd(where, made)
-    time.sleep(1)
-    for pipe in pipes:
-        for each in _answers(pipe, 0.001):
-            answered += len(each)
-            retries += each[0] & 0xF0 == 0xF0
-        pipe.close()
-    arena.expect("most asked to prove their address", retries > 1000, retries)
+
+    def retries() -> int:
+        for pipe in pipes:
+            answers.extend(_answers(pipe, 0.0))
+        return sum(each[0] & 0xF0 == 0xF0 for each in answers)
+
+    # On a busy machine aioquic takes seconds for the handshakes before the mark.
+    asked = within(DEADLINE, lambda: retries() > 1000)
+    arena.expect("most asked to prove their address", asked, retries())
     # Those that were let in have so long for their handshakes.
     time.sleep(DEADLINE)
+    found, answered = retries(), sum(map(len, answers))
+    for pipe in pipes:
+        pipe.close()
     arena.expect("at most 3 times the bytes", answered <= 3.3 * sent, answered)
     guest(arena).close()
-    arena.saw(f"{retries} of 1500 got a Retry, {answered / sent:.2f} x in all")
+    arena.saw(f"{found} of 1500 got a Retry, {answered / sent:.2f} x in all")
 
 
 class _Begun:
