@@ -104,9 +104,8 @@ native: $(RUNTIME)
 # Its own tests, and the checks of its Rust.
 .PHONY: native-check
 native-check: native
-	cargo fmt --check --manifest-path native/Cargo.toml
-	cargo clippy --quiet --release --locked --manifest-path native/Cargo.toml -- \
-		--deny warnings
+	cd native && cargo fmt --check
+	cd native && cargo clippy --quiet --release --locked -- --deny warnings
 	$(BIN)/python -m unittest discover --start-directory native/tests
 
 .PHONY: check
