@@ -280,7 +280,7 @@ def _addTunnels(
     working: worker.WorkerService | None,
 ) -> None:
     """
-    Add the tunnels, pairing, and the control socket.
+    Add the tunnels, the folder for files, pairing, and the control socket.
 
     @param access: the lists of the peers that may use a tunnel.
     @param working: the part of a worker that asks its supervisor.
@@ -288,6 +288,9 @@ def _addTunnels(
     """
     for port in options.tunnels(reactor, access):
         node.add(port)
+    inbox = options.inbox(access)
+    if inbox is not None:
+        node.add(inbox)
     if access.book is None:
         return
     admit = None if working is None else working.admit

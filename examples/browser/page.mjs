@@ -1,16 +1,15 @@
 // Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 // A page that is a libp2p peer: it dials a node over WebTransport, WebRTC or WebSocket, pings it,
-// fetches a page from its web server, and has a file echoed. The address comes from the node, if that
+// fetches a page from its web server, and sends it a file. The address comes from the node, if that
 // serves the page; or after the # of the page's own address; or from the user.
 import { choose, explain, newer, ownAddresses, readAddress } from './addresses.mjs'
-import { echoOver, PROTOCOL as ECHO } from './echo.mjs'
+import { sendOver, PROTOCOL as FILES } from './files.mjs'
 import { fetchOver, PROTOCOL as HTTP } from './http.mjs'
 import { makeNode } from './peer.mjs'
 
 const CONNECT_LIMIT = 20_000
 const FETCH_LIMIT = 20_000
-const ECHO_LIMIT = 600_000
 const PINGS = 3
 const MIB = 1024 * 1024
 
@@ -31,7 +30,7 @@ let identified
 function introduce () {
   if (connection == null || !identified?.peerId.equals(connection.remotePeer)) return
   $('agent').textContent = identified.agentVersion ?? 'unknown'
-  for (const [card, protocol] of [['fetch', HTTP], ['send', ECHO]]) {
+  for (const [card, protocol] of [['fetch', HTTP], ['send', FILES]]) {
     const served = identified.protocols.includes(protocol)
     $(card).querySelector('.use').hidden = !served
     $(card).querySelector('.hint').hidden = served
@@ -81,6 +80,8 @@ async function connect () {
   $('times').textContent = '–'
   say($('answer'), '', '')
   say($('sent'), '', '')
+  $('digest').textContent = ''
+  $('progress').hidden = true
   $('page').hidden = true
   const { address, carrier } = readAddress($('address').value.trim())
   for (const each of $('ways').children) {
@@ -129,15 +130,30 @@ async function fetchPage () {
   $('page').hidden = false
 }
 
+/** Show how much of a file is read for its digest, or sent. */
+function progressOf (size) {
+  const bar = $('progress')
+  bar.max = size || 1
+  bar.hidden = false
+  return (what, done) => {
+    bar.value = done
+    say($('sent'), '', `${(done / MIB).toFixed(1)} of ${(size / MIB).toFixed(1)} MiB ${what}`)
+  }
+}
+
 async function sendFile () {
   const [file] = $('file').files
-  say($('sent'), '', 'Sending …')
-  const begin = performance.now()
-  await echoOver(connection, file, AbortSignal.timeout(ECHO_LIMIT), done => {
-    say($('sent'), '', `${(done / MIB).toFixed(1)} of ${(file.size / MIB).toFixed(1)} MiB are back`)
-  })
-  const seconds = (performance.now() - begin) / 1000
-  say($('sent'), 'good', `${file.size} bytes went there and back in ${seconds.toFixed(1)} s.`)
+  $('digest').textContent = ''
+  say($('sent'), '', 'Reading …')
+  try {
+    const begin = performance.now()
+    const { name, digest } = await sendOver(connection, file, progressOf(file.size))
+    const seconds = (performance.now() - begin) / 1000
+    say($('sent'), 'good', `The node has stored ${name}: ${file.size} bytes in ${seconds.toFixed(1)} s, with this SHA-256.`)
+    $('digest').textContent = digest
+  } finally {
+    $('progress').hidden = true
+  }
 }
 
 const submitOf = form => form.querySelector('button:not([type])')

@@ -6,8 +6,9 @@ Serve a page that dials this node, and a web site over libp2p:
     npm ci && npm run build
     python serve.py
 
-It prints the URL to open: that of the page, with the address of the node.  With a PEM
-file of a certificate that the browser trusts, the node can be dialed by C{/tls/ws}:
+It prints the URL to open: that of the page, with the address of the node.  Files that
+the page sends are in the folder C{inbox}.  With a PEM file of a certificate that the
+browser trusts, the node can be dialed by C{/tls/ws}:
 
     python serve.py /ip4/127.0.0.1/tcp/4001/tls/ws certificate.pem
 
@@ -30,8 +31,8 @@ from twisted.web.server import Site
 from twisted.web.static import Data
 
 from twisted_libp2p.node import Node
-from twisted_libp2p.protocols import echo
 from twisted_libp2p.status import servePeerPage
+from twisted_libp2p.transfer.inbox import Inbox
 from twisted_libp2p.transport.websocket.transport import SecureWebSockets
 
 HERE = Path(__file__).parent
@@ -54,11 +55,13 @@ async def main(reactor, listen="/ip4/127.0.0.1/tcp/4001/ws", certificate=None):
         "ws",
         SecureWebSockets(certificate=certificate),
     ]
-    node = Node(reactor, listen=[listen], transports=transports)
+    inbox = Path("inbox")
+    inbox.mkdir(exist_ok=True)
+    services = [Inbox(str(inbox))]
+    node = Node(reactor, listen=[listen], transports=transports, services=services)
     site = Resource()
     site.putChild(b"", Data(HELLO, "text/html"))
     node.registry.register("/http/1.1", Site(site))
-    node.registry.register(echo.PROTOCOL_ID, echo.EchoFactory())
     page = servePeerPage(reactor, node, "tcp:0", str(HERE / "build"))
     node.startService()
     (address,) = await node.whenListening()

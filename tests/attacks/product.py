@@ -164,7 +164,7 @@ class Product:
         os.mkdir(self._inbox)
         receiver = Receiver(
             self._inbox,
-            lambda peer, secret: None if peer in self._permitted else "not permitted",
+            lambda peer, offer: None if peer in self._permitted else "not permitted",
             lambda peer, offer: self._received.append(offer.name),
         )
         self._pairing = PairingService(PeerBook(os.path.join(self._folder, "peers")))

@@ -27,6 +27,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
+from tests.interop.pages import LISTEN as LISTENING
+from tests.interop.pages import isThere
+from tests.interop.sending import LIMIT, SENT, choosing, sendFiles
 from tests.needs import skipWithout
 from tests.processes import ROOT, TWIST, Program
 from tests.status.chromium import LOOPBACK, Chromium, findChromium
@@ -191,14 +194,6 @@ async def test_certhash(command: Command, tmp_path: Path, path: str, name: str) 
 
 SITE = b"""<!doctype html><h1>A site behind the node</h1>"""
 
-#: Chooses a file of a million bytes, and sends it.
-SENDING = """(() => {
-    const files = new DataTransfer();
-    files.items.add(new File([new Uint8Array(1_000_000).fill(7)], 'photo.jpg'));
-    document.getElementById('file').files = files.files;
-    document.querySelector('#send button').click();
-})()"""
-
 
 def twist(command: list[str], *arguments: str) -> list[str]:
     """
@@ -213,6 +208,20 @@ def twist(command: list[str], *arguments: str) -> list[str]:
         "libp2p",
         *page,
         *arguments,
+    ]
+
+
+#: The kinds of nodes that receive files of pages.
+WAYS = ("native", "webrtc", "ws")
+
+
+def receiving(inbox: Path, host: str, kind: str) -> list[str]:
+    """
+    Return the arguments of a node of a kind that receives files.
+    """
+    return [
+        *("--receive", str(inbox), "--receive-size", str(LIMIT)),
+        *("--listen", f"/ip4/{host}/{LISTENING[kind]}"),
     ]
 
 
@@ -237,7 +246,7 @@ async def test_served(command: Command, tmp_path: Path) -> None:
     """
     A node serves the page, which gets the addresses from it, dials by the best way at
     once, and by others when their buttons are pressed.  It fetches from a web server
-    behind the node, and has a file echoed.
+    behind the node, and sends a file.
     """
     root = Resource()
     root.putChild(b"", Data(SITE, "text/html"))
@@ -245,7 +254,7 @@ async def test_served(command: Command, tmp_path: Path) -> None:
     port = await site.listen(Site(root))
     behind = f"/http/1.1=tcp:127.0.0.1:{port.getHost().port}"
     web = f"{LISTEN.replace('tcp', 'udp')}/quic-v1/webtransport"
-    serving = twist(command("browser"), "--echo", "--serve", behind)
+    serving = twist(command("browser"), "--receive", str(tmp_path), "--serve", behind)
     try:
         listen = [f"{LISTEN}/ws", web]
         if installed():
@@ -261,8 +270,8 @@ async def test_served(command: Command, tmp_path: Path) -> None:
             await browser.until("!document.getElementById('send').hidden")
             await browser.evaluate("document.querySelector('#fetch button').click()")
             await browser.until(f"{text('answer')}.startsWith('200 OK, text/html')")
-            await browser.evaluate(SENDING)
-            await browser.until(f"{text('sent')}.startsWith('1000000 bytes went')")
+            await browser.evaluate(choosing(1_000_000, "photo.jpg"))
+            await browser.until(f"{SENT}.startsWith('The node has stored photo.jpg')")
             await browser.evaluate("document.getElementById('ping').click()")
             await browser.until(f"{text('times')}.split(' ms').length === 4")
             for name in PICTURES:
@@ -270,6 +279,26 @@ async def test_served(command: Command, tmp_path: Path) -> None:
             assert browser.complaints == []
     finally:
         await port.stopListening()
+
+
+@pytest.mark.parametrize("kind", sorted(WAYS))
+@pytest_twisted.ensureDeferred
+async def test_files(command: Command, tmp_path: Path, kind: str) -> None:
+    """
+    Files that a person chooses arrive in the folder of the node, over each transport.
+    """
+    if not isThere(kind):
+        pytest.skip("twisted-libp2p-native is not installed: make native")
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    serving = [*twist(command("browser")), *receiving(inbox, "127.0.0.1", kind)]
+    async with opened(serving, tmp_path, [], [LOOPBACK]) as (browser, url):
+
+        async def reload() -> None:
+            await browser.open(url, *PHONE, "light")
+
+        await sendFiles(browser, inbox, reload)
+        assert browser.complaints == []
 
 
 @pytest_twisted.ensureDeferred

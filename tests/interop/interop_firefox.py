@@ -18,7 +18,7 @@ from twisted.internet import reactor
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.interop.firefox import findFirefox
-from tests.interop.interop_browser import chain
+from tests.interop.interop_browser import WAYS, chain, receiving, twist
 from tests.interop.neighbours import HOST
 from tests.interop.pages import CERTIFIED, LISTEN, isThere
 from tests.needs import skipWithout
@@ -81,6 +81,20 @@ async def test_page(command: Command, tmp_path: Path) -> None:
         assert shown["peer"] == shown["url"].rpartition("/")[2]
         assert shown["agent"].startswith("twisted_libp2p/")
         assert shown["answer"].startswith("200 OK, text/html")
+
+
+@pytest_twisted.ensureDeferred
+async def test_files(command: Command, tmp_path: Path) -> None:
+    """
+    Files that a person chooses arrive in the folder of the node, over each transport.
+    """
+    works = []
+    for each in here(WAYS):
+        inbox = tmp_path / each
+        inbox.mkdir()
+        arguments = receiving(inbox, HOST, each)
+        works.append([str(inbox), *twist(command("browser")), *arguments])
+    await visit(tmp_path, "files", *map(json.dumps, works))
 
 
 @pytest_twisted.ensureDeferred

@@ -7,10 +7,11 @@ It runs in namespaces::
 
     unshare --user --map-root-user --net python -m tests.interop.visit FOLDER WORK ...
 
-The work is C{page} with commands that serve the page of C{examples/browser}, lists of
-JSON; or C{tasks} or C{rollover} with the folder of the built page, and the kinds of the
-nodes.  The last line of the output is a list of JSON: the texts that the page has shown
-with each command.
+The work is C{page} or C{files} with commands that serve the page of
+C{examples/browser}, lists of JSON, for C{files} after the folder of the node; or
+C{tasks} or C{rollover} with the folder of the built page, and the kinds of the nodes.
+The last line of the output is a list of JSON: the texts that the page has shown with
+each command of C{page}.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from tests.interop.firefox import Firefox
-from tests.interop.interop_browser import PICTURES, SENDING, chain, store
+from tests.interop.interop_browser import PICTURES, chain, store
 from tests.interop.neighbours import HOST, NETWORK
 from tests.interop.pages import rollover, served, tasks
+from tests.interop.sending import SENT, choosing, sendFiles
 from tests.processes import ROOT, Program
 from tests.transport.websocket.authority import Authority
 
@@ -52,8 +56,8 @@ async def look(browser: Firefox, url: str) -> dict[str, Any]:
     await browser.until(f"{_text('times')}.split(' ms').length === 4")
     await browser.evaluate("document.querySelector('#fetch button').click()")
     await browser.until(f"{_text('answer')}.includes('bytes')")
-    await browser.evaluate(SENDING)
-    await browser.until(f"{_text('sent')}.startsWith('1000000 bytes went')")
+    await browser.evaluate(choosing(1_000_000, f"photo{time.monotonic_ns()}.jpg"))
+    await browser.until(f"{SENT}.startsWith('The node has stored photo')")
     # A preference of the browser is changed only for the pictures of the manual.
     asked = "LIBP2P_SCREENSHOTS" in os.environ and "webtransport" in url
     wanted = PICTURES if asked else {}
@@ -64,20 +68,41 @@ async def look(browser: Firefox, url: str) -> dict[str, Any]:
     return {each: await browser.evaluate(_text(each)) for each in names}
 
 
+@asynccontextmanager
+async def serving(folder: Path, command: list[str]) -> AsyncIterator[str]:
+    """
+    Run a program that serves the page with a node.
+
+    @return: the URL of the page.
+    """
+    server = Program()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reactor.spawnProcess(server, command[0], command, environment, str(folder))
+    try:
+        yield await server.says(r"(http://\S+)")
+    finally:
+        await server.stop()
+
+
 async def page(browser: Firefox, folder: Path, command: list[str]) -> dict[str, Any]:
     """
     Serve the page with a node, and look at it.
 
     @param command: the program that serves it, with the address of the node.
     """
-    server = Program()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    reactor.spawnProcess(server, command[0], command, environment, str(folder))
-    try:
-        url = await server.says(r"(http://\S+)")
+    async with serving(folder, command) as url:
         return {"url": url, **await look(browser, url)}
-    finally:
-        await server.stop()
+
+
+async def files(browser: Firefox, folder: Path, inbox: str, *command: str) -> None:
+    """
+    Serve the page with a node, and send it files.
+
+    @param inbox: the folder of the node for files.
+    """
+    async with serving(folder, [*command]) as url:
+        await browser.open(url)
+        await sendFiles(browser, Path(inbox), lambda: browser.open(url))
 
 
 async def task(
@@ -113,6 +138,9 @@ async def visit(folder: Path, work: str, *arguments: str) -> None:
             shown = [
                 await page(browser, folder, json.loads(each)) for each in arguments
             ]
+        elif work == "files":
+            for each in arguments:
+                await files(browser, folder, *json.loads(each))
         else:
             build, *kinds = arguments
             await task(browser, folder, work, build, kinds)

@@ -70,6 +70,7 @@ class ProcessesTests(SynchronousTestCase):
             ((*LISTEN, "--share-ports"), "--share-ports: the processes share"),
             ((*LISTEN, "--open=tcp:0=PEER/x"), "--open: each process would"),
             ((*LISTEN, "--socks=tcp:0"), "--socks: each process would"),
+            ((*LISTEN, "--receive=x"), "--receive: each process would"),
             ((*LISTEN, "--dht=server"), "--dht server"),
             (("--no-listen",), "--no-listen: there is nothing"),
             (("-l", "/ip4/127.0.0.1/udp/0/quic-v1"), "QUIC"),

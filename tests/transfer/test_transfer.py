@@ -112,7 +112,7 @@ class TransferTestCase(SynchronousTestCase):
         self.received: list[tuple[PeerID, Offer]] = []
         self.receiver = Receiver(
             str(self.folder),
-            lambda peer, secret: self.refusal,
+            lambda peer, offer: self.refusal,
             lambda peer, offer: self.received.append((peer, offer)),
         )
         home = self.nodes.start(services=[self.receiver])

@@ -16,7 +16,7 @@ from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.node import Node
 from twisted_libp2p.options.daemon import Options
-from twisted_libp2p.tunnel.served import ServedPort
+from twisted_libp2p.protocols.listed import ListedService
 
 __all__ = ["RELOADED", "Reloading"]
 
@@ -80,7 +80,7 @@ class Reloading:
         gater.blocked, gater.allowed = blocked, allowed
         gater.only = bool(options["allow"])
         for each in self._node.services:
-            if isinstance(each, ServedPort):
+            if isinstance(each, ListedService):
                 each.replace(rules.get(each.protocol))
         self._log.info(
             "the lists of {path} were read again", path=self._options["config"]

@@ -6,6 +6,7 @@ How a command line is read.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -18,7 +19,11 @@ from twisted.python.usage import CoerceParameter, Options, UsageError
 
 from twisted_libp2p import __version__
 
-__all__ = ["CommandOptions", "seconds", "whole"]
+__all__ = ["CommandOptions", "byteCount", "seconds", "whole"]
+
+_BYTES = re.compile(r"0*([1-9][0-9]{0,11})([kKmMgG]?)")
+
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 
 
 def whole(least: int, most: float = inf) -> Callable[[str], int]:
@@ -50,6 +55,18 @@ def seconds(text: str) -> float:
         if 0 < float(text) < 86400:
             return float(text)
     raise ValueError(f"{text!r} is not a number of seconds between 0 and a day")
+
+
+def byteCount(text: str) -> int:
+    """
+    Convert the value of an option to a number of bytes.
+
+    @raise ValueError: it is not a number, or not positive.
+    """
+    found = _BYTES.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not a number of bytes, such as 500k or 2M")
+    return int(found[1]) * _FACTORS[found[2].lower()]
 
 
 class CommandOptions(Options):

@@ -26,11 +26,11 @@ from twisted_libp2p.options.config import ConfigOptions
 from twisted_libp2p.options.data import KEY_FILE
 from twisted_libp2p.options.dht import DHTOptions
 from twisted_libp2p.options.finding import FindingOptions
+from twisted_libp2p.options.inbox import InboxOptions
 from twisted_libp2p.options.listening import defaultAddresses
 from twisted_libp2p.options.logging import LogOptions
 from twisted_libp2p.options.processes import ProcessOptions
 from twisted_libp2p.options.topics import TopicServiceOptions
-from twisted_libp2p.options.tunnels import TunnelOptions
 from twisted_libp2p.protocols import echo, perf
 from twisted_libp2p.quic.backends import installed
 from twisted_libp2p.transport.endpoint import PREFIX
@@ -51,7 +51,7 @@ class Options(
     AutoTLSOptions,
     FindingOptions,
     DHTOptions,
-    TunnelOptions,
+    InboxOptions,
     TopicServiceOptions,
     ProcessOptions,
     LogOptions,

@@ -25,6 +25,7 @@ _ALONE = {
     "open": "each process would listen there; run a second node for tunnels to peers",
     "socks": "each process would listen there; run a second node for the proxy",
     "page": "each process would listen there; run a second node for the page",
+    "receive": "each process would write there; run a second node for files",
     "port-mapping": "each process would map the ports, and take them back when it ends",
     "share-ports": "the processes share the ports without it",
     "no-listen": "there is nothing to share without a port to listen on",

@@ -7,8 +7,7 @@ The options of tunnels.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from twisted.python.usage import CompleteFiles, Completions, UsageError
@@ -19,7 +18,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHostService
-from twisted_libp2p.options.command import seconds
+from twisted_libp2p.options.command import byteCount, seconds
 from twisted_libp2p.options.data import BOOK_FILE, DataOptions
 from twisted_libp2p.options.looking import LookingOptions
 from twisted_libp2p.options.node import NodeOptions
@@ -36,24 +35,6 @@ from twisted_libp2p.tunnel.tunnel import Tunnel
 __all__ = ["ForwardOptions", "TunnelOptions"]
 
 T = TypeVar("T")
-
-
-# At least one byte in a second, or nothing would ever pass.
-_RATE = re.compile(r"0*([1-9][0-9]{0,11})([kKmMgG]?)")
-
-_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-
-
-def _rate(text: str) -> int:
-    """
-    Return a rate in bytes per second.
-    """
-    found = _RATE.fullmatch(text)
-    if found is None:
-        raise ValueError(
-            f"{text!r} is not a number of bytes in a second, such as 500k or 2M"
-        )
-    return int(found[1]) * _FACTORS[found[2].lower()]
 
 
 def _traffic(reactor: Any, rate: int | None, idle: float | None) -> Traffic:
@@ -76,6 +57,13 @@ class TunnelOptions(NodeOptions):
         ["socks", None, None, "listen here as a proxy that reaches peers: tcp:1080"],
     ]
     compData = Completions(optActions={"groups": CompleteFiles()})
+
+    @property
+    def unforwarded(self) -> Sequence[str]:
+        """
+        The served protocols that C{--allow-for} may name, without C{--serve}.
+        """
+        return ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,13 +127,16 @@ class TunnelOptions(NodeOptions):
         book = None if folder is None else PeerBook(os.path.join(folder, BOOK_FILE))
         return AccessLists(self["groups"], book)
 
-    def _byProtocol(self, option: str, value: str) -> Iterator[tuple[str, str]]:
+    def _byProtocol(
+        self, option: str, value: str, others: Sequence[str] = ()
+    ) -> Iterator[tuple[str, str]]:
         """
         Take the values of an option apart.
 
         @param value: names the part after the equals sign, for an error.
+        @param others: further protocols that it may name.
         """
-        served = [text.partition("=")[0] for text in self["serve"]]
+        served = [*others, *(text.partition("=")[0] for text in self["serve"])]
         for text in self[option]:
             protocol, _, rest = text.partition("=")
             if not rest:
@@ -166,7 +157,9 @@ class TunnelOptions(NodeOptions):
         @raise ConfigurationError: an entry of a list is malformed.
         """
         lists: dict[str, list[str]] = {}
-        for protocol, entries in self._byProtocol("allow-for", "PEER,@GROUP"):
+        for protocol, entries in self._byProtocol(
+            "allow-for", "PEER,@GROUP", self.unforwarded
+        ):
             lists.setdefault(protocol, []).extend(entries.split(","))
         return {
             protocol: access.permits(entries) for protocol, entries in lists.items()
@@ -239,7 +232,7 @@ class TunnelOptions(NodeOptions):
 
         @raise ConfigurationError: a limit is malformed, or there is no such tunnel.
         """
-        rates = self._perTunnel("rate-for", "BYTES", "500k", _rate)
+        rates = self._perTunnel("rate-for", "BYTES", "500k", byteCount)
         idle = self._perTunnel("idle-for", "SECONDS", "600", seconds)
         return lambda name: _traffic(reactor, rates.get(name), idle.get(name))
 
@@ -309,7 +302,13 @@ class ForwardOptions(DataOptions, LookingOptions):
     )
     optParameters: ClassVar[list[Any]] = [
         ["timeout", None, 30.0, "maximum time to connect, in seconds", seconds],
-        ["rate", None, None, "maximum bytes a second each way, such as 500k", _rate],
+        [
+            "rate",
+            None,
+            None,
+            "maximum bytes a second each way, such as 500k",
+            byteCount,
+        ],
         [
             "idle",
             None,

@@ -101,15 +101,15 @@ class _Gate:
         self.secret = os.urandom(SECRET_SIZE)
         self._invites.make(self.secret, reactor.seconds())
 
-    def __call__(self, peer: PeerID, secret: bytes) -> str | None:
+    def __call__(self, peer: PeerID, offer: Offer) -> str | None:
         """
         Return the reason to refuse a peer.
         """
         if peer in self._book:
             return None
-        if not secret:
+        if not offer.secret:
             return "the machines are not paired, and the sender has no ticket"
-        return self._invites.use(secret, peer, self._reactor.seconds())
+        return self._invites.use(offer.secret, peer, self._reactor.seconds())
 
 
 async def receive(reactor: Any, options: Any) -> None:

@@ -7,6 +7,7 @@ Files on the disk: their digests, and files that are not complete yet.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,10 +21,21 @@ from twisted.internet.task import Cooperator
 from twisted_libp2p.errors import TransferFailed
 from twisted_libp2p.transfer.messages import Offer
 
-__all__ = ["Part", "hashFile"]
+__all__ = ["PART", "Part", "hashFile", "partName"]
 
 #: Bytes that are read from a file at once.
 READ_SIZE = 1 << 18
+
+#: The names of files that are not complete.
+PART = re.compile(r"\..+\.[0-9a-f]{16}\.part")
+
+
+def partName(offer: Offer) -> str:
+    """
+    Return the name of a file that is not complete.  It has the beginning of the digest:
+    only the same content is continued.
+    """
+    return f".{offer.name}.{offer.digest[:16]}.part"
 
 
 async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
@@ -52,8 +64,7 @@ async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
 
 class Part:
     """
-    A file that is being received, in a hidden file of the same folder.  Its name has
-    the beginning of the digest: only the same content is continued.
+    A file that is being received, in a hidden file of the same folder.
 
     @ivar size: the bytes that are there.
     """
@@ -68,7 +79,7 @@ class Part:
         """
         self._offer = offer
         self._target = os.path.join(folder, offer.name)
-        self._path = os.path.join(folder, f".{offer.name}.{offer.digest[:16]}.part")
+        self._path = os.path.join(folder, partName(offer))
         self._refuseExisting()
         if os.path.lexists(self._path) and not stat.S_ISREG(
             os.lstat(self._path).st_mode
@@ -77,6 +88,8 @@ class Part:
         # Without this mode the file could be executed.
         opened = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         self._file = os.fdopen(opened, "r+b")
+        # It is in use, and not to be removed as an old one while it is read.
+        os.utime(self._path)
         self.size = 0
         self._hash: Any = None
 

@@ -42,8 +42,8 @@ OFFER_TIME: Final = 10.0
 #: Number of files that are received at once.
 MAX_TRANSFERS: Final = 8
 
-#: Returns the reason why a peer may not send a file with a secret; None if it may.
-Refusal = Callable[[PeerID, bytes], str | None]
+#: Returns the reason why a peer may not send a file; None if it may.
+Refusal = Callable[[PeerID, Offer], str | None]
 
 _log = Logger()
 
@@ -255,7 +255,7 @@ class Receiver(Service):
         @raise TransferFailed: it is not wanted.
         @raise OSError: the folder cannot be used.
         """
-        refusal = self._refusal(reception.peer, offer.secret)
+        refusal = self._refusal(reception.peer, offer)
         if refusal is not None:
             raise TransferFailed(refusal)
         key = offer.name, offer.digest

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import Service
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
 from zope.interface import implementer
@@ -17,8 +16,8 @@ from zope.interface import implementer
 from twisted_libp2p.errors import ConfigurationError
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IHost, IHostService
-from twisted_libp2p.logger import Logger
 from twisted_libp2p.protocols.forward import ForwardFactory, Preface, Traffic
+from twisted_libp2p.protocols.listed import ListedService
 
 __all__ = ["ServedPort", "parseServe"]
 
@@ -46,16 +45,12 @@ def parseServe(text: str, reactor: Any) -> tuple[str, IStreamClientEndpoint]:
 
 
 @implementer(IHostService)
-class ServedPort(Service):
+class ServedPort(ListedService):
     """
     Serves a protocol by an endpoint.
 
-    @ivar protocol: the protocol id.
     @ivar description: the endpoint, as text.
-    @ivar allow: decides which peers are served; None for all peers.  It may change.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -73,9 +68,8 @@ class ServedPort(Service):
         @param allow: decides which peers are served; None for all peers.
         @param traffic: counts the streams and their bytes, and has their limits.
         """
-        self.protocol = protocol
+        super().__init__(protocol, allow)
         self.description = description
-        self.allow = allow
         self._factory = ForwardFactory(endpoint, preface, traffic)
 
     @property
@@ -91,33 +85,4 @@ class ServedPort(Service):
 
         @raise ConfigurationError: it is served already.
         """
-        host.registry.register(self.protocol, self._factory, allow=self._allowed)
-
-    def startService(self) -> None:
-        """
-        Log that everybody is served, if that is so.
-        """
-        super().startService()
-        self._logIfOpen()
-
-    def replace(self, allow: Callable[[PeerID], bool] | None) -> None:
-        """
-        Decide anew which peers are served, and log it if it is everybody from now on.
-
-        @param allow: as in the constructor.
-        """
-        opened = self.allow is not None
-        self.allow = allow
-        if opened:
-            self._logIfOpen()
-
-    def _logIfOpen(self) -> None:
-        if self.allow is None:
-            self._log.info(
-                "{protocol} is open to every peer: --allow-for names those that may"
-                " use it",
-                protocol=self.protocol,
-            )
-
-    def _allowed(self, peer: PeerID) -> bool:
-        return self.allow is None or self.allow(peer)
+        host.registry.register(self.protocol, self._factory, allow=self.allowed)
