@@ -20,7 +20,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,8 +55,8 @@ async def look(browser: Firefox, url: str) -> dict[str, Any]:
     await browser.until(f"{_text('times')}.split(' ms').length === 4")
     await browser.evaluate("document.querySelector('#fetch button').click()")
     await browser.until(f"{_text('answer')}.includes('bytes')")
-    await browser.evaluate(choosing(1_000_000, f"photo{time.monotonic_ns()}.jpg"))
-    await browser.until(f"{SENT}.startsWith('The node has stored photo')")
+    await browser.evaluate(choosing(1_000_000, "photo.jpg"))
+    await browser.until(f"{SENT}.startsWith('The node has stored photo.jpg')")
     # A preference of the browser is changed only for the pictures of the manual.
     asked = "LIBP2P_SCREENSHOTS" in os.environ and "webtransport" in url
     wanted = PICTURES if asked else {}
@@ -135,9 +134,11 @@ async def visit(folder: Path, work: str, *arguments: str) -> None:
         print(f"Firefox {version}", file=sys.stderr)
         shown = []
         if work == "page":
-            shown = [
-                await page(browser, folder, json.loads(each)) for each in arguments
-            ]
+            for number, each in enumerate(arguments):
+                # Each node has a folder for files in its own.
+                own = folder / str(number)
+                own.mkdir()
+                shown.append(await page(browser, own, json.loads(each)))
         elif work == "files":
             for each in arguments:
                 await files(browser, folder, *json.loads(each))

@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.testing import EventLoggingObserver
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -86,9 +85,9 @@ class InboxTests(SynchronousTestCase):
         """
         A file of any peer is stored, and logged with its sender.
         """
-        logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
-        verifyObject(IHostService, self.start())
-        answers = self.offer(offerOf(DATA), DATA)
+        with capturedLogs() as logged:
+            verifyObject(IHostService, self.start())
+            answers = self.offer(offerOf(DATA), DATA)
         self.assertEqual(answers, [{"offset": 0}, {"done": True}])
         self.assertEqual((self.folder / "data").read_bytes(), DATA)
         lines = [formatEvent(each) for each in logged]
