@@ -17,7 +17,7 @@ from collections.abc import Callable
 from tests.attacks.arena import Arena, within
 from tests.attacks.raw.rtc import RtcPeer
 from tests.attacks.raw.sctp import Chunk, Piece, SctpPeer, chunk
-from tests.attacks.rows.quic import DEADLINE, address
+from tests.attacks.rows.quic import DEADLINE, ECHO, address
 from tests.attacks.rows.row import NOBODY, Row
 from tests.attacks.rows.webrtc import echoes, guest
 from twisted_libp2p.quic.halfopen import RETRY_MARK
@@ -42,6 +42,9 @@ _FLOOD = 50_000
 
 #: The pieces of a byte in one packet, and how many of these packets come.
 _TINY, _PACKETS = 50, 400
+
+#: Channels that are opened and closed at once, and the seconds in which a peer does so.
+_SHUT, _CLOSING = 50, 10.0
 
 #: Kinds of payload: the opening of channels, and text.
 _DCEP, _TEXT = 50, 51
@@ -273,6 +276,71 @@ def pieces(arena: Arena) -> None:
     arena.saw(f"ended by {' and '.join(ended)}; the others cost nothing")
 
 
+def _unacknowledged(arena: Arena) -> None:
+    """
+    Open and close channels without an acknowledgement, until the node ends the
+    connection or no numbers are left.
+    """
+    raw = _Raw(arena)
+    arena.expect("SCTP before a proof", raw.peer.ready)
+    for first in range(2, 65_000, 2 * _SHUT):
+        some = range(first, first + 2 * _SHUT, 2)
+        for each in some:
+            raw.peer.open(each)
+        raw.peer.reset(*some)
+        raw.turn(0.01)
+        if raw.peer.ended:
+            break
+    arena.expect("the node ends the connection", raw.peer.ended)
+    raw.close()
+
+
+def _acknowledged(arena: Arena, peer: RtcPeer) -> int:
+    """
+    Use and close channels, with new numbers each time.
+
+    @return: how many.
+    """
+    until, count = time.monotonic() + _CLOSING, 0
+
+    def answered() -> bool:
+        return all(peer.received[each] for each in some)
+
+    while time.monotonic() < until:
+        some = range(2 + 2 * count, 2 + 2 * (count + _SHUT), 2)
+        for channel in some:
+            peer.machine.open(channel)
+            peer.say(channel, ECHO)
+        arena.expect("its channels served", peer.run(5, answered), peer.ended)
+        for channel in some:
+            peer.machine.shut(channel)
+        peer.run(0.1)
+        count += _SHUT
+    return count
+
+
+def closings(arena: Arena) -> None:
+    """
+    Play C{webrtc.closed_channels}.
+    """
+    until, ended = time.monotonic() + _CLOSING, 0
+    while time.monotonic() < until:
+        _unacknowledged(arena)
+        ended += 1
+    peer = RtcPeer(address(arena, "/webrtc-direct"))
+    arena.expect("a peer let in", peer.prove(), peer.ended)
+    count = _acknowledged(arena, peer)
+    streams = arena.target.ask("state")["streams"]
+    arena.expect("its streams bounded", streams <= _SHUT + _FEW, streams)
+    arena.expect("another channel served", echoes(peer, 60_000), peer.ended)
+    peer.close()
+    guest(arena)
+    arena.saw(
+        f"{ended} of {ended} ended without acknowledgements; with them {count} channels"
+        " are served and closed"
+    )
+
+
 WEBRTC_RAW_ROWS = (
     Row(
         "webrtc.strangers",
@@ -302,6 +370,17 @@ WEBRTC_RAW_ROWS = (
         pieces,
         once=True,
         long=10,
+        others=NOBODY,
+        node=("--rtc",),
+    ),
+    Row(
+        "webrtc.closed_channels",
+        "connections that open and close channels, and acknowledge nothing in them, one"
+        " after the other for 10 s; one that does so for 10 s and acknowledges all",
+        closings,
+        memory=32,
+        once=True,
+        long=20,
         others=NOBODY,
         node=("--rtc",),
     ),
