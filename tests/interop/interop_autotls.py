@@ -17,6 +17,7 @@ from stat import S_IMODE
 
 import pytest_twisted
 from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutput
 
 from tests.interop.process import ForeignPeer, Line
 from tests.processes import ROOT, TWIST, Program
@@ -112,6 +113,16 @@ async def dialed(program: Program, folder: Path, roots: Path) -> None:
         await connection.close()
 
 
+async def status(folder: Path) -> str:
+    """
+    Return what C{libp2p status} prints about a node.
+    """
+    argv = ["-m", "twisted_libp2p", "status", "--data", str(folder / "data")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    printed = await getProcessOutput(sys.executable, argv, environment, reactor=reactor)
+    return printed.decode()
+
+
 @pytest_twisted.ensureDeferred
 async def test_certificate(command: Command, tmp_path: Path) -> None:
     """
@@ -124,11 +135,13 @@ async def test_certificate(command: Command, tmp_path: Path) -> None:
     ):
         await program.says(r"the certificate for (\S+) is in use for 90 days")
         published = await found.broker.event("published")
+        printed = await status(tmp_path)
+        assert re.search(r"\*\.\w+\.libp2p\.direct: valid until ", printed), printed
         assert published["agent"].startswith("twisted_libp2p/")
         await dialed(program, tmp_path, found.roots)
         for name in ("acme-account.key", "autotls.pem"):
-            status = (tmp_path / "data" / name).stat()
-            assert S_IMODE(status.st_mode) == 0o600
+            file = (tmp_path / "data" / name).stat()
+            assert S_IMODE(file.st_mode) == 0o600
     async with daemon(tmp_path, *found.options) as program:
         await program.says(r"(listening on .*/tls/ws/p2p/)")
         await dialed(program, tmp_path, found.roots)

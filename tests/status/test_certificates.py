@@ -23,9 +23,9 @@ from twisted_libp2p.status.certificates import certificateLines, certificateMetr
 from twisted_libp2p.testing import HostDouble
 
 
-class CertificateTests(SynchronousTestCase):
+class GettingTestCase(SynchronousTestCase):
     """
-    A node gets a certificate.
+    A node that gets a certificate.
     """
 
     def setUp(self) -> None:
@@ -55,6 +55,12 @@ class CertificateTests(SynchronousTestCase):
         self.service.startService()
         for _ in range(40):
             self.clock.advance(0.5)
+
+
+class CertificateTests(GettingTestCase):
+    """
+    The lines and the metrics of a node that gets a certificate.
+    """
 
     def test_lines(self) -> None:
         """

@@ -7,13 +7,17 @@ Tests for L{twisted_libp2p.tools.pairing}: the programs.
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.processes import TWIST, ProgramTestCase
 from tests.test_main import MODULE
 from twisted_libp2p.options import ToolOptions
+from twisted_libp2p.tools import pairing
 
 
 class OptionTests(SynchronousTestCase):
@@ -34,6 +38,67 @@ class OptionTests(SynchronousTestCase):
         ):
             error = self.assertRaises(UsageError, ToolOptions().parseOptions, arguments)
             self.assertIn(word, str(error))
+
+
+class StatusTests(SynchronousTestCase):
+    """
+    The lines of C{libp2p status}.
+    """
+
+    def lines(self, **certificate: Any) -> list[str]:
+        """
+        Print the state of a node with a certificate.
+
+        @return: the lines about it.
+        """
+        facts = {
+            "name": "*.x.libp2p.direct",
+            "expires": None,
+            "state": "idle",
+            "due": None,
+            "failures": 0,
+            "error": "",
+            **certificate,
+        }
+        state: dict[str, Any] = dict.fromkeys(
+            ("addresses", "served", "tunnels", "doors", "peers"), ()
+        )
+        state.update(peer="x", paired={}, certificates=[facts])
+
+        async def ask(*arguments: object) -> dict[str, Any]:
+            return state
+
+        self.patch(pairing, "ask", ask)
+        shown: list[str] = []
+        options = SimpleNamespace(
+            socket=lambda: "path", show=lambda lines, **facts: shown.extend(lines)
+        )
+        done = Deferred.fromCoroutine(pairing.status(None, options))
+        self.successResultOf(done)
+        return [each.strip() for each in shown if "certificate" in each]
+
+    def test_certificate(self) -> None:
+        """
+        The certificate of AutoTLS has its name, its end, the next request, and the last
+        failure.
+        """
+        name = "certificate  *.x.libp2p.direct"
+        for facts, text in (
+            ({}, "none yet, no address that can be dialed"),
+            ({"state": "asking"}, "none yet, asked for now"),
+            (
+                {"state": "waiting", "due": 1_800_000_000.0},
+                "none yet, the next request 2027-01-15 08:00 UTC",
+            ),
+            (
+                {"state": "waiting", "due": 0.0, "expires": 1_800_000_000.0},
+                "valid until 2027-01-15 08:00 UTC, the next request 1970-01-01 00:00"
+                " UTC",
+            ),
+        ):
+            self.assertEqual(self.lines(**facts), [f"{name}: {text}"])
+        _, failure = self.lines(failures=3, error="no luck")
+        self.assertEqual(failure, "certificate  the last of 3 failures: no luck")
 
 
 class PairingTests(ProgramTestCase):

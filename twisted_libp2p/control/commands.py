@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted_libp2p.access.pairing import PairingService
+from twisted_libp2p.autotls import AutoTLS
 from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.control.server import Command
 from twisted_libp2p.node import Node
@@ -79,6 +80,24 @@ def statusOf(node: Node, pairing: PairingService) -> dict[str, Any]:
             for each in node.services
             if isinstance(each, Door)
         ],
+        "certificates": [
+            _certificate(each) for each in node.services if isinstance(each, AutoTLS)
+        ],
+    }
+
+
+def _certificate(service: AutoTLS) -> dict[str, Any]:
+    """
+    Return the state of the certificate of AutoTLS; times are seconds since 1970.
+    """
+    present = service.certificate.present
+    return {
+        "name": service.wanted,
+        "expires": None if present is None else present.expires,
+        "state": service.state,
+        "due": service.due,
+        "failures": service.failures,
+        "error": "" if service.problem is None else str(service.problem),
     }
 
 

@@ -7,6 +7,7 @@ C{libp2p invite}, C{accept} and C{status}.
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
@@ -79,6 +80,11 @@ async def status(reactor: Any, options: Any) -> None:
     lines += [
         ("door", f"{each['local']}: {_traffic(each)}") for each in answer["doors"]
     ]
+    for each in answer["certificates"]:
+        lines.append(("certificate", f"{each['name']}: {_certificate(each)}"))
+        if each["error"]:
+            failure = f"the last of {each['failures']} failures: {each['error']}"
+            lines.append(("certificate", failure))
     lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
     lines += [("connected", _connection(each)) for each in answer["peers"]]
     options.show((f"{name:>12}  {printable(text)}" for name, text in lines), **answer)
@@ -90,6 +96,22 @@ def _traffic(counts: dict[str, Any]) -> str:
         f" {counts['sent']} out"
     )
     return f"{text}; {counts['error']}" if counts["error"] else text
+
+
+def _certificate(facts: dict[str, Any]) -> str:
+    """
+    Describe the certificate, and when the next one is asked for.
+    """
+    expires, due = facts["expires"], facts["due"]
+    text = "none yet" if expires is None else f"valid until {_date(expires)}"
+    if due is not None:
+        return f"{text}, the next request {_date(due)}"
+    asking = facts["state"] == "asking"
+    return f"{text}, {'asked for now' if asking else 'no address that can be dialed'}"
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
 
 
 def _connection(facts: dict[str, Any]) -> str:
