@@ -120,7 +120,7 @@ async def status(folder: Path) -> str:
     argv = ["-m", "twisted_libp2p", "status", "--data", str(folder / "data")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     printed = await getProcessOutput(sys.executable, argv, environment, reactor=reactor)
-    return printed.decode()
+    return str(printed, "utf-8")
 
 
 @pytest_twisted.ensureDeferred
