@@ -12,22 +12,55 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-__all__ = ["TWIST", "TWISTD", "Program", "ProgramTestCase"]
+__all__ = ["TWIST", "TWISTD", "Program", "ProgramTestCase", "codeOf", "outputOf"]
 
 ROOT = Path(__file__).parents[1]
 
 #: The arguments that run C{twist} and C{twistd}, wherever their scripts are.
 TWIST = ("-c", "from twisted.application.twist._twist import Twist; Twist.main()")
 TWISTD = ("-c", "from twisted.scripts.twistd import run; run()")
+
+
+def codeOf(reason: Failure) -> int:
+    """
+    Return the exit code of a process that has ended, or its signal as a negative
+    number.
+
+    @param reason: the reason for which C{processEnded} was called.
+    """
+    status: Any = reason.value
+    return -status.signal if status.exitCode is None else int(status.exitCode)
+
+
+def outputOf(
+    *command: str, path: str | None = None
+) -> Deferred[tuple[bytes, bytes, int]]:
+    """
+    Run a program to its end.
+
+    @param path: the folder in which it runs; None for the present one.
+    @return: its stdout, its stderr, and its exit code, or its signal as a negative
+        number.
+    """
+
+    def signalled(reason: Failure) -> tuple[bytes, bytes, int]:
+        # Twisted fails with a tuple here, which is no exception, and cannot be awaited.
+        out, err, signal = cast("tuple[bytes, bytes, int]", reason.value)
+        return out, err, -signal
+
+    output: Deferred[tuple[bytes, bytes, int]] = getProcessOutputAndValue(
+        command[0], command[1:], os.environ, path
+    )
+    return output.addErrback(signalled)
 
 
 class Program(ProcessProtocol):
@@ -90,10 +123,7 @@ class Program(ProcessProtocol):
         if self._pattern is not None:
             self._pattern = None
             self._said.errback(AssertionError((self.out + self.err).decode()))
-        status: Any = reason.value
-        self.code = (
-            0 if reason.check(ProcessDone) else status.exitCode or -status.signal
-        )
+        self.code = codeOf(reason)
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             each.callback(self.code)

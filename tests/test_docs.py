@@ -39,6 +39,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.fuzz.targets import DIFFERENTIAL, TARGETS
 from tests.interop.matrix import KEYS, STACKS, TASKS
 from tests.interop.results import BAD, GOOD, TABLE, Results
+from tests.processes import codeOf
 from twisted_libp2p import errors, events, interfaces
 from twisted_libp2p.muxer.frames import Frames
 from twisted_libp2p.node import MUXERS, SECURITIES
@@ -189,8 +190,7 @@ class Program(ProcessProtocol):
             self.ready.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
-        status: Any = reason.value
-        self.status = status.exitCode
+        self.status = codeOf(reason)
         self._ended.callback(None)
         if not self.ready.called:
             self.ready.callback(None)

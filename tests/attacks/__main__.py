@@ -20,12 +20,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import react
-from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.attacks.arena import Result, python
 from tests.attacks.play import OURS
 from tests.attacks.report import keep, printed
 from tests.attacks.rows.table import Row, chosen
+from tests.processes import outputOf
 
 __all__ = ["main"]
 
@@ -43,11 +43,11 @@ async def play(row: Row, peer: str) -> Result:
     """
     command = python("tests.attacks.play", row.name, peer)
     for _ in range(ROUNDS):
-        out, err, status = await getProcessOutputAndValue(command[0], command[1:], None)
-        if status:
-            lines = err.decode().splitlines()
-            failure = f"not playable: {lines[-1] if lines else status}"
-            return Result(row.name, peer, failures=[failure])
+        out, err, code = await outputOf(*command)
+        if code:
+            lines = err.decode(errors="replace").splitlines() or [f"status {code}"]
+            why = f"signal {-code}" if code < 0 else lines[-1]
+            return Result(row.name, peer, failures=[f"not playable: {why}"])
         result = Result(**json.loads(out))
         if not result.failures or not all(
             each.startswith("not honest p99") for each in result.failures

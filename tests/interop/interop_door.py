@@ -6,7 +6,6 @@ Programs of others at the door of a node: curl in all its ways, and Chromium.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,12 +15,12 @@ from typing import Any
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
-from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.resource import Resource
 from twisted.web.static import Data
 
 from tests.interop.network import Command, Network
 from tests.needs import skipWithout
+from tests.processes import outputOf
 from tests.status.chromium import Chromium, findChromium
 from twisted_libp2p.tunnel.door.places import Places
 from twisted_libp2p.tunnel.door.service import Door
@@ -60,8 +59,8 @@ async def curl(*arguments: str) -> tuple[bytes, int]:
     path = shutil.which("curl")
     if path is None:
         skipWithout("curl", "curl is not installed: apt-get install curl")
-    out, _, code = await getProcessOutputAndValue(
-        path, ["-q", "--silent", "--max-time", "60", *arguments], os.environ
+    out, _, code = await outputOf(
+        path, "-q", "--silent", "--max-time", "60", *arguments
     )
     return out, code
 

@@ -8,20 +8,18 @@ js-libp2p over Firefox's own WebTransport, WebRTC and WebSocket.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest_twisted
-from twisted.internet import reactor
-from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.interop.firefox import findFirefox
 from tests.interop.interop_browser import WAYS, chain, receiving, twist
 from tests.interop.neighbours import HOST
 from tests.interop.pages import CERTIFIED, LISTEN, isThere
 from tests.needs import skipWithout
+from tests.processes import outputOf
 from tests.transport.websocket.authority import Authority
 from tests.tun import NAMESPACE, missing
 
@@ -46,10 +44,8 @@ async def visit(folder: Path, work: str, *arguments: str) -> list[dict[str, str]
     reason = missing()
     if reason is not None:
         skipWithout("lab", reason)
-    program, *rest = [*NAMESPACE, sys.executable, "-m", "tests.interop.visit"]
-    output, errors, status = await getProcessOutputAndValue(
-        program, [*rest, str(folder), work, *arguments], env=os.environ, reactor=reactor
-    )
+    program = [*NAMESPACE, sys.executable, "-m", "tests.interop.visit"]
+    output, errors, status = await outputOf(*program, str(folder), work, *arguments)
     assert status == 0, errors.decode()
     shown = json.loads(output.splitlines()[-1])
     assert isinstance(shown, list)

@@ -6,7 +6,6 @@ A program that is shown in the manual: js-libp2p asks a node of ours for its gre
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.processes import outputOf
 from twisted_libp2p.node import Node
 
 Command = Callable[[str], list[str]]
@@ -54,11 +53,13 @@ async def test_greeting(command: Command, tmp_path: Path) -> None:
     try:
         (address,) = await served.whenListening()
         for _ in range(TIMES):
-            out, err, code = await getProcessOutputAndValue(
+            out, err, code = await outputOf(
                 node,
-                ["--import", "./polyfill.mjs", PROGRAM.name, str(address)],
-                os.environ,
-                str(tmp_path),
+                "--import",
+                "./polyfill.mjs",
+                PROGRAM.name,
+                str(address),
+                path=str(tmp_path),
             ).addTimeout(30, reactor)
             assert (out, code) == (b"hello\n", 0), err
     finally:

@@ -7,16 +7,14 @@ Peers of all implementations on one local network.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor
-from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.interop.neighbours import EXPECTED, PEERS
+from tests.processes import outputOf
 from tests.tun import NAMESPACE, missing
 
 Command = Callable[[str], list[str]]
@@ -32,10 +30,7 @@ async def test_mdns(command: Command) -> None:
         pytest.skip(reason)
     commands = {each: command(each) for each in PEERS if each != "ours"}
     arguments = [sys.executable, "-m", "tests.interop.neighbours", json.dumps(commands)]
-    program, *rest = [*NAMESPACE, *arguments]
-    output, errors, status = await getProcessOutputAndValue(
-        program, rest, env=os.environ, reactor=reactor
-    )
+    output, errors, status = await outputOf(*NAMESPACE, *arguments)
     assert status == 0, errors.decode()
     table = json.loads(output.splitlines()[-1])
     missed = {each: EXPECTED[each] - set(table[each]) for each in PEERS}

@@ -6,17 +6,16 @@ OpenSSH through a tunnel, between two machines of the laboratory.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 import pytest_twisted
-from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.lab.case import missing
 from tests.lab.ssh import absent
 from tests.needs import skipWithout
+from tests.processes import outputOf
 
 
 @pytest_twisted.ensureDeferred
@@ -30,7 +29,7 @@ async def test_ssh(tmp_path: Path) -> None:
     if absent is not None:
         pytest.skip(absent)
     folder = f"--temp-directory={tmp_path / 'trial'}"
-    out, err, code = await getProcessOutputAndValue(
-        sys.executable, ["-m", "twisted.trial", folder, "tests.lab.ssh"], os.environ
+    out, err, code = await outputOf(
+        sys.executable, "-m", "twisted.trial", folder, "tests.lab.ssh"
     )
     assert code == 0, (out + err).decode()

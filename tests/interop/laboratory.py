@@ -6,13 +6,11 @@ Programs of the laboratory, each in namespaces of its own.
 
 from __future__ import annotations
 
-import os
 import sys
-
-from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.lab.case import missing
 from tests.needs import skipWithout
+from tests.processes import outputOf
 from tests.tun import NAMESPACE
 
 __all__ = ["play"]
@@ -30,7 +28,5 @@ async def play(program: str, *arguments: str, limit: int) -> None:
     if reason is not None:
         skipWithout("lab", reason)
     command = ["timeout", "--kill-after=5", str(limit), *NAMESPACE, sys.executable]
-    out, err, code = await getProcessOutputAndValue(
-        command[0], [*command[1:], "-m", f"tests.lab.{program}", *arguments], os.environ
-    )
+    out, err, code = await outputOf(*command, "-m", f"tests.lab.{program}", *arguments)
     assert code == 0, (out + err).decode()

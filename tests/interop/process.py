@@ -12,6 +12,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from tests.processes import codeOf
 
 __all__ = ["ForeignPeer", "PeerEnded"]
 
@@ -28,7 +31,9 @@ class ForeignPeer(ProcessProtocol):
     """
     A process that follows the contract of the test peers.
 
-    @ivar ended: fires with the exit status.
+    @ivar status: its exit status, or its signal as a negative number; None as long as
+        it runs.
+    @ivar ended: fires with C{status}.
     @ivar errors: what it wrote to its standard error.
     """
 
@@ -126,13 +131,12 @@ class ForeignPeer(ProcessProtocol):
         """
         self.errors += data
 
-    def processEnded(self, reason: Any) -> None:
+    def processEnded(self, reason: Failure) -> None:
         """
         It has ended: whoever waits waits in vain.
         """
-        status = reason.value.exitCode
-        self.status = -1 if status is None else status
+        self.status = codeOf(reason)
         waiting, self._waiting = self._waiting, []
         for _, each in waiting:
-            each.errback(PeerEnded(f"status {status}: {self.errors.decode()}"))
+            each.errback(PeerEnded(f"status {self.status}: {self.errors.decode()}"))
         self.ended.callback(self.status)
