@@ -11,9 +11,10 @@ time of their own.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.task import deferLater
 
 from tests.interop.matrix import Cell
@@ -40,6 +41,9 @@ RUNNING = DeferredSemaphore(48)
 class Idler:
     """
     One connection that is left alone.
+
+    @ivar _over: fires if the peer can do no more: with its answer, if it dials, or with
+        its exit status.
     """
 
     def __init__(self, cell: Cell, sides: Sides) -> None:
@@ -49,6 +53,8 @@ class Idler:
         self._weDial = cell.direction == "we dial"
         self.node = sides.node(reactor, cell)
         self.watch = Watch(self.node)
+        self._foreign: ForeignPeer | None = None
+        self._over: Deferred[Any] = Deferred()
 
     async def run(self) -> None:
         """
@@ -57,34 +63,57 @@ class Idler:
         serve(self.node)
         self.node.startService()
         try:
-            connection, foreign = await STARTING.run(
-                Deferred.fromCoroutine, self._open()
-            )
-            try:
-                await self._wait(connection, foreign)
-            finally:
-                await foreign.stop()
+            connection = await STARTING.run(Deferred.fromCoroutine, self._open())
+            await self._wait(connection)
         finally:
+            # Nobody waits for it if something else failed before.
+            self._over.addErrback(lambda _: None)
+            if self._foreign is not None:
+                await self._foreign.stop()
             await self.node.stopService()
         self.watch.balanced()
 
-    async def _open(self) -> tuple[IConnection, ForeignPeer]:
+    async def _open(self) -> IConnection:
         options = [*self._sides.options(self._cell), "--defaults"]
         if self._weDial:
-            foreign = ForeignPeer.start(reactor, self._command, "listen", *options)
-            target = self._sides.target(self._cell, await foreign.line())
-            connection = await self._connect(target)
+            foreign = self._start("listen", *options)
+            self._over = foreign.ended
+            opening = self._dial(foreign)
         else:
             address, *_ = await self.node.whenListening()
             options += ["--do", f"echo=1000,idle={IDLE},echo=1001"]
-            foreign = ForeignPeer.start(
-                reactor, self._command, "dial", str(address), *options
+            foreign = self._start("dial", str(address), *options)
+            self._over = foreign.line()
+            opening = self._accept()
+        opened = Deferred.fromCoroutine(opening)
+        try:
+            first: Any = await DeferredList(
+                [opened, self._over], fireOnOneCallback=True, fireOnOneErrback=True
             )
-            await self.watch.event(
-                ClosedStream,
-                lambda each: each.protocolID == ECHO and each.direction == "inbound",
-            )
-            connection = self.watch.seen(OpenedConn)[-1].connection
+        finally:
+            opened.addErrback(lambda _: None)
+            opened.cancel()
+        result, index = first
+        assert index == 0, (result, foreign.errors)
+        connection: IConnection = result
+        return connection
+
+    def _start(self, *arguments: str) -> ForeignPeer:
+        self._foreign = ForeignPeer.start(reactor, self._command, *arguments)
+        return self._foreign
+
+    async def _dial(self, foreign: ForeignPeer) -> IConnection:
+        target = self._sides.target(self._cell, await foreign.line())
+        return await self._identified(await self._connect(target))
+
+    async def _accept(self) -> IConnection:
+        await self.watch.event(
+            ClosedStream,
+            lambda each: each.protocolID == ECHO and each.direction == "inbound",
+        )
+        return await self._identified(self.watch.seen(OpenedConn)[-1].connection)
+
+    async def _identified(self, connection: IConnection) -> IConnection:
         await self.node.identify(connection.remotePeer)
         # And they ask us.  The end of that may be long in coming: over mplex, rust
         # sends it when there is something else to send.
@@ -92,7 +121,7 @@ class Idler:
             OpenedStream,
             lambda each: each.protocolID == IDENTIFY and each.direction == "inbound",
         )
-        return connection, foreign
+        return connection
 
     async def _connect(self, target: str) -> IConnection:
         """
@@ -107,7 +136,7 @@ class Idler:
                     raise
         raise AssertionError("there is always a last attempt")
 
-    async def _wait(self, connection: IConnection, foreign: ForeignPeer) -> None:
+    async def _wait(self, connection: IConnection) -> None:
         tasks = Tasks(connection)
         # rust-libp2p closes a connection without streams.
         held = self._cell.peer == "rust"
@@ -117,8 +146,8 @@ class Idler:
             assert connection.connected, connection.reason
             await tasks.echo(1000)
         else:
-            result = await foreign.line()
-            assert result["ok"], (result, foreign.errors)
+            result = await self._over
+            assert result["ok"], (result, self._foreign and self._foreign.errors)
         assert not self.watch.seen(
             ClosedConn, lambda each: each.connection is connection and self._weDial
         )
