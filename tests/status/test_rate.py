@@ -41,9 +41,14 @@ class RateTests(SynchronousTestCase):
 
     def test_backwards(self) -> None:
         """
-        A clock that is set back does no harm.
+        When the clock is set back, the counts go on with the next second.
         """
         rate = Rate()
         rate.count(100.0)
-        rate.count(50.0)
-        self.assertEqual(rate.history(101.0)[-1], 2)
+        for now in (50.0, 51.0, 51.5):
+            rate.count(now)
+        self.assertEqual(rate.history(52.0)[-3:], [0, 2, 2])
+        self.assertEqual(rate.history(53.0)[-3:], [2, 2, 0])
+        # Now and then a clock is set more than once.
+        rate.count(20.0)
+        self.assertEqual(rate.history(21.0)[-3:], [2, 0, 1])

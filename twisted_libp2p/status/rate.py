@@ -20,13 +20,15 @@ class Rate:
     @ivar total: number of events in all.
     """
 
-    __slots__ = ("_counts", "_latest", "total")
+    __slots__ = ("_ahead", "_counts", "_latest", "total")
 
     def __init__(self) -> None:
         self.total = 0
         # One more than are returned: the present second is not over.
         self._counts = [0] * (SECONDS + 1)
         self._latest = 0
+        # How far the seconds of the counts are ahead of the clock.
+        self._ahead = 0
 
     def count(self, now: float) -> None:
         """
@@ -48,7 +50,10 @@ class Rate:
         return [self._counts[(self._latest + each) % size] for each in range(1, size)]
 
     def _advance(self, second: int) -> None:
+        # A clock that is set back goes on from there, and the counts have to go on too.
+        self._ahead = max(self._ahead, self._latest - second)
+        second += self._ahead
         size = len(self._counts)
         for gone in range(max(self._latest + 1, second - size + 1), second + 1):
             self._counts[gone % size] = 0
-        self._latest = max(self._latest, second)
+        self._latest = second
