@@ -53,6 +53,7 @@ C{IProtocolFactory}, C{ITransport}, endpoints, producers and consumers.
 """
 
 from twisted_libp2p.interfaces.addressfilter import IAddressFilter
+from twisted_libp2p.interfaces.allowance import IAllowance, ILimitedAddress
 from twisted_libp2p.interfaces.connections import (
     IConnection,
     IConnectionManager,
@@ -155,10 +156,8 @@ from twisted_libp2p.interfaces.transport import (
     AnyTransport,
     FirstBytes,
     IAddressing,
-    IAllowance,
     IBackedTransport,
     IInheritsPorts,
-    ILimitedAddress,
     IMuxedTransport,
     INativeSession,
     IOpaqueDials,

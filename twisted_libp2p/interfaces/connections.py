@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from twisted_libp2p.address import Multiaddr
     from twisted_libp2p.identity import PeerID, PublicKey
+    from twisted_libp2p.interfaces.allowance import IAllowance
     from twisted_libp2p.interfaces.direction import Direction, Role
     from twisted_libp2p.interfaces.limits import IConnectionScope
     from twisted_libp2p.interfaces.stream import IMuxedStream, IStream
-    from twisted_libp2p.interfaces.transport import IAllowance
 
 __all__ = [
     "IConnection",

@@ -36,10 +36,8 @@ __all__ = [
     "AnyTransport",
     "FirstBytes",
     "IAddressing",
-    "IAllowance",
     "IBackedTransport",
     "IInheritsPorts",
-    "ILimitedAddress",
     "IMuxedTransport",
     "INativeSession",
     "IOpaqueDials",
@@ -235,27 +233,6 @@ class IPeerTransport(ITransport):
         @param address: the address for which the factory of the listener has to build
             a protocol.
         """
-
-
-class IAllowance(Interface):
-    """
-    What a relay still allows for a connection.  Each is None if it has no limit.
-    """
-
-    seconds: float | None = Attribute("The seconds that are left.")
-    toSend: int | None = Attribute("The bytes that our side may still send.")
-    toReceive: int | None = Attribute("The bytes that the peer may still send.")
-
-
-class ILimitedAddress(Interface):
-    """
-    An address, by C{getHost()} of a relayed connection, that knows the limits of the
-    relay.
-    """
-
-    allowance: IAllowance | None = Attribute(
-        "What the relay still allows; None if it allows everything."
-    )
 
 
 class IMuxedTransport(IAddressing):

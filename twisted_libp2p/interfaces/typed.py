@@ -32,9 +32,9 @@ from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr, PeerAddress
 from twisted_libp2p.identity import PeerID, PublicKey
+from twisted_libp2p.interfaces.allowance import IAllowance
 from twisted_libp2p.interfaces.direction import Direction, Role
 from twisted_libp2p.interfaces.peerinfo import Identification, PeerInfo, Source
-from twisted_libp2p.interfaces.transport import IAllowance
 
 __all__ = ["Connection", "PeerStore", "Stream"]
 
