@@ -96,7 +96,9 @@ def drawn(
     """
 
     def decorate(test: Callable[..., None]) -> Callable[[Any], None]:
-        trying: Any = _settings(count)(given(*strategies, **named)(test))
+        # How fast the machine is, and what else it does, is no matter of the test.
+        chosen = _settings(count, suppress_health_check=[HealthCheck.too_slow])
+        trying: Any = chosen(given(*strategies, **named)(test))
 
         @wraps(trying)
         def run(case: Any) -> None:
