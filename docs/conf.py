@@ -27,6 +27,8 @@ copybutton_prompt_is_regexp = True
 copybutton_line_continuation_character = "\\"
 
 html_theme = "furo"
+# The default style of the theme underlines names, which hides their underscores.
+pygments_dark_style = "github-dark"
 html_title = f"twisted-libp2p {release}"
 html_static_path = ["static"]
 html_css_files = ["manual.css"]
