@@ -160,7 +160,7 @@ def table(runs: Iterable[tuple[PublishedRun, TopicFigures]]) -> str:
     rows: list[tuple[str, ...]] = [("run", "copies", "p50", "p99", "last")]
     for run, figures in runs:
         rows += [(run.name, *run.figures), ("simulated", *_cells(run, figures))]
-    text = [".. list-table::", "   :header-rows: 1", "   :widths: 40 12 18 12 18", ""]
+    text = [".. list-table::", "   :header-rows: 1", "   :widths: 34 12 18 18 18", ""]
     for row in rows:
         text += [f"   * - {row[0]}", *(f"     - {each}" for each in row[1:])]
     return "\n".join(text) + "\n"
