@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.webrtc.fake import FakeMachine
 from twisted_libp2p.interfaces import FIN
 from twisted_libp2p.webrtc.channel import BUFFER, Channel
-from twisted_libp2p.webrtc.messages import PIECE, Flag, encode
+from twisted_libp2p.webrtc.messages import PIECE, SMALL_PIECE, Flag, encode
 from twisted_libp2p.webrtc.native import HIGH
 
 
@@ -73,13 +73,45 @@ class ChannelTests(SynchronousTestCase):
         """
         The end of the peer's half is to be acknowledged, once, and read once.
         """
-        self.assertEqual(self.come(encode(b"a", Flag.FIN)), ["data", "owing"])
+        self.assertEqual(self.come(encode(b"a", Flag.FIN)), ["data"])
+        self.assertEqual(self.said(), b"")
         for said in (joined(encode(flag=Flag.FIN_ACK)), b""):
             self.channel.acknowledge()
             self.assertEqual(self.said(), said)
         self.assertEqual(self.channel.read(9), (b"a", FIN))
         self.assertIsNone(self.channel.read(9))
         self.assertFalse(self.channel.done)
+
+    def test_endAtOnce(self) -> None:
+        """
+        It is acknowledged at once if the peer acknowledges ends, too, and also if this is
+        known later.
+        """
+        other = Channel(self.machine, 8, 5, True, acknowledging=True)
+        self.machine.unread[5] += encode(flag=Flag.FIN)
+        other.more = True
+        other.pull(self.report)
+        answer = list(encode(flag=Flag.FIN_ACK))
+        self.assertEqual(self.machine.written.pop(5), answer)
+        self.come(encode(flag=Flag.FIN))
+        self.channel.peerAcknowledges()
+        self.assertEqual(self.machine.written.pop(4), answer)
+
+    def test_sizes(self) -> None:
+        """
+        No message of SCTP has more than 8192 bytes before the peer has acknowledged an
+        end, and it may have 16 KiB afterwards.
+        """
+        size = 3 * PIECE
+        self.assertEqual(self.channel.write([bytes(size)]), size)
+        sent = self.machine.written.pop(4)
+        self.assertEqual(max(map(len, sent)) + 2, 8192)
+        first = b"".join(encode(bytes(SMALL_PIECE)))
+        self.assertEqual(b"".join(sent)[: len(first)], first)
+        self.channel.peerAcknowledges()
+        self.assertEqual(self.channel.write([bytes(size)]), size)
+        sent = self.machine.written.pop(4)
+        self.assertEqual(max(map(len, sent)) + 2, 16384)
 
     def test_endOwed(self) -> None:
         """

@@ -14,6 +14,7 @@ from twisted_libp2p.interfaces import FIN
 from twisted_libp2p.pacing import stateAfter
 from twisted_libp2p.webrtc.messages import (
     PIECE,
+    SMALL_PIECE,
     Flag,
     Message,
     MessageReader,
@@ -72,6 +73,9 @@ class Channel:
     @ivar waiting: how many have come since those below were read last.
     @ivar blocked: whether the session waits until it can write.
     @ivar crowded: whether it waits because of the bytes of all channels.
+    @ivar acknowledging: whether the peer is known to acknowledge ends.  Rust-libp2p 0.57
+        does not, and fails on a C{FIN_ACK} (libp2p-webrtc-utils 0.5.0, src/stream.rs)
+        except after our last byte.
     @ivar owing: whether the peer has ended its half, and this is to be acknowledged.
     """
 
@@ -82,6 +86,7 @@ class Channel:
         "_notified",
         "_reader",
         "_reported",
+        "acknowledging",
         "blocked",
         "code",
         "crowded",
@@ -96,11 +101,19 @@ class Channel:
         "waiting",
     )
 
-    def __init__(self, below: Connection, number: int, id: int, ours: bool) -> None:
+    def __init__(
+        self,
+        below: Connection,
+        number: int,
+        id: int,
+        ours: bool,
+        acknowledging: bool = False,
+    ) -> None:
         self._below = below
         self.number = number
         self.id = id
         self.ours = ours
+        self.acknowledging = acknowledging
         self.sending = self.receiving = Half.OPEN
         self.code = 0
         self.open = True
@@ -161,9 +174,10 @@ class Channel:
         data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         self.crowded = self._below.full()
         waiting = HIGH if self.crowded else self._below.buffered(self.id)
+        size = PIECE if self.acknowledging else SMALL_PIECE
         taken = 0
         while waiting is not None and waiting < HIGH and taken < len(data):
-            piece = data[taken : taken + PIECE]
+            piece = data[taken : taken + size]
             waiting = self._send(encode(piece))
             if waiting is not None:
                 taken += len(piece)
@@ -214,6 +228,13 @@ class Channel:
             self.owing = False
             self._say(Flag.FIN_ACK)
 
+    def peerAcknowledges(self) -> None:
+        """
+        Note that the peer acknowledges ends.
+        """
+        self.acknowledging = True
+        self.acknowledge()
+
     def stop(self, code: int) -> None:
         """
         Read no longer.
@@ -230,7 +251,7 @@ class Channel:
         Read what is below, as far as there is room.
 
         @param happened: called with a name of what has come: C{"data"}, C{"reset"},
-            C{"stopped"}, C{"owing"}, C{"acknowledged"}, or C{"broken"}.
+            C{"stopped"}, C{"acknowledged"}, or C{"broken"}.
         """
         while self.more and self.open:
             room = BUFFER - len(self._data)
@@ -268,9 +289,7 @@ class Channel:
         if flag is Flag.FIN and not self._finished:
             # An answer to each would fill the memory while the peer reads none of them.
             self._finished = self.owing = True
-            if self.sending is Half.OPEN:
-                happened(self, "owing")
-            else:
+            if self.acknowledging or self.sending is not Half.OPEN:
                 self.acknowledge()
             if self._moveReceiving("ended"):
                 self._notify(happened)

@@ -16,7 +16,15 @@ from typing import NamedTuple
 from twisted_libp2p.errors import InvalidInput
 from twisted_libp2p.wire import varint
 
-__all__ = ["LARGEST", "PIECE", "Flag", "Message", "MessageReader", "encode"]
+__all__ = [
+    "LARGEST",
+    "PIECE",
+    "SMALL_PIECE",
+    "Flag",
+    "Message",
+    "MessageReader",
+    "encode",
+]
 
 #: The most bytes of a message: without its length if it is the peer's, and with it if
 #: it is ours.
@@ -25,6 +33,12 @@ LARGEST = 16 * 1024
 #: The most bytes of data in a message of ours: before them are the length of the
 #: message, of two bytes, and a field with a length of two bytes as well.
 PIECE = LARGEST - 5
+
+#: The same for a peer that may be rust-libp2p 0.57.  It resets a stream if a message of
+#: SCTP has more than 8192 bytes: libp2p-webrtc-utils 0.5.0 (src/stream.rs, Stream::new)
+#: clones the channel, and the clone forgets the size of its buffer (webrtc-data 0.17.2,
+#: src/data_channel/mod.rs, PollDataChannel).
+SMALL_PIECE = 8192 - 5
 
 #: The most bytes that go-libp2p 0.49 reads of one message of SCTP if they begin with a
 #: length; for more, it has to be apart.

@@ -83,8 +83,7 @@ class RtcStreams:
         self._taken: set[int] = set()
         self._full = False
         self._closings = Closings()
-        # Whether the peer acknowledges ends.  Rust-libp2p 0.57 does not, and fails on a
-        # FIN_ACK (libp2p-webrtc-utils 0.5.0, src/stream.rs) except after our last byte.
+        # Whether the peer acknowledges ends.
         self._acknowledging = False
         # Since when unread messages fill the buffers of streams, in this order.
         self._stalled: dict[int, float] = {}
@@ -172,7 +171,9 @@ class RtcStreams:
 
     def _add(self, id: int, ours: bool) -> Channel:
         self._nextNumber += 1
-        channel = Channel(self._below.machine, self._nextNumber, id, ours)
+        channel = Channel(
+            self._below.machine, self._nextNumber, id, ours, self._acknowledging
+        )
         self._channels[channel.number] = channel
         self._byID[id] = channel
         return channel
@@ -247,14 +248,11 @@ class RtcStreams:
             self._found.append((QuicEvent.RESET, number, channel.code))
         elif what == "stopped":
             self._found.append((QuicEvent.STOPPED, number, channel.code))
-        elif what == "owing":
-            if self._acknowledging:
-                channel.acknowledge()
         else:
             if what == "acknowledged" and not self._acknowledging:
                 self._acknowledging = True
                 for each in self._byID.values():
-                    each.acknowledge()
+                    each.peerAcknowledges()
             self._found.append((QuicEvent.FINISHED, number))
 
     def _settle(self, channel: Channel) -> None:
