@@ -29,7 +29,7 @@ from cryptography.hazmat.backends.openssl import backend
 
 from benchmarks import rows, table
 from benchmarks.plot import svg
-from tests.interop.peers.build import findTool
+from tests.interop.peers.toolchain import findTool
 
 __all__ = ["main"]
 

@@ -27,7 +27,10 @@ class FakeMachine:
     @ivar waiting: the bytes that wait on each channel.
     @ivar crowded: whether too many bytes of all wait.
     @ivar events: the next events.
+    @ivar theirs: the certificate of the peer.
     """
+
+    theirs = b"certificate"
 
     def __init__(self, now: float = 0.0, dialed: bool = False) -> None:
         self.dialed = dialed
@@ -107,9 +110,9 @@ class FakeMachine:
 
     def certificate(self) -> bytes | None:
         """
-        Return anything.
+        Return what the test has prepared.
         """
-        return b"certificate"
+        return self.theirs
 
 
 class FakeMachines:

@@ -84,8 +84,8 @@ class ChannelTests(SynchronousTestCase):
 
     def test_endAtOnce(self) -> None:
         """
-        It is acknowledged at once if the peer acknowledges ends, too, and also if this is
-        known later.
+        It is acknowledged at once if the peer is known to acknowledge ends, now or
+        later.
         """
         other = Channel(self.machine, 8, 5, True, acknowledging=True)
         self.machine.unread[5] += encode(flag=Flag.FIN)

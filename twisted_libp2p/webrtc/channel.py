@@ -73,9 +73,9 @@ class Channel:
     @ivar waiting: how many have come since those below were read last.
     @ivar blocked: whether the session waits until it can write.
     @ivar crowded: whether it waits because of the bytes of all channels.
-    @ivar acknowledging: whether the peer is known to acknowledge ends.  Rust-libp2p 0.57
-        does not, and fails on a C{FIN_ACK} (libp2p-webrtc-utils 0.5.0, src/stream.rs)
-        except after our last byte.
+    @ivar acknowledging: whether the peer is known to acknowledge ends.  Rust-libp2p
+        0.57 does not, and fails on a C{FIN_ACK} (libp2p-webrtc-utils 0.5.0,
+        src/stream.rs) except after our last byte.
     @ivar owing: whether the peer has ended its half, and this is to be acknowledged.
     """
 

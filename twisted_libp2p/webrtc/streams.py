@@ -24,11 +24,11 @@ from twisted_libp2p.interfaces import (
 from twisted_libp2p.quic.begin import IProvenInside
 from twisted_libp2p.security.noise.handshake import NoiseHandshake
 from twisted_libp2p.webrtc.association import Association, lossOf
-from twisted_libp2p.webrtc.channel import BUFFER, Channel
+from twisted_libp2p.webrtc.channel import Channel
 from twisted_libp2p.webrtc.closings import Closings
 from twisted_libp2p.webrtc.crowd import Crowd
-from twisted_libp2p.webrtc.messages import Flag, MessageReader, encode
 from twisted_libp2p.webrtc.native import RtcEvent
+from twisted_libp2p.webrtc.proof import PROOF, Proof
 
 __all__ = ["MAX_NUMBER", "MAX_WAITING", "STALL_TIME", "RtcStreams"]
 
@@ -44,9 +44,6 @@ MAX_WAITING = 4096
 
 #: The largest number of a channel: some peers have 1024.
 MAX_NUMBER = 1023
-
-#: The channel of the handshake.
-_PROOF = 0
 
 
 @implementer(IProvenInside)
@@ -72,8 +69,7 @@ class RtcStreams:
         self.secured: Secured | None = None
         self.refusal: HandshakeFailed | None = None
         self._below = association
-        self._noise = noise
-        self._reader = MessageReader()
+        self._proof = Proof(association, noise)
         self._over = False
         # By the numbers of streams, and by those of channels that are open.
         self._channels: dict[int, Channel] = {}
@@ -93,9 +89,6 @@ class RtcStreams:
         self._now = 0.0
         # What has happened outside of poll.
         self._found: list[Event] = []
-        first = noise.start()
-        if first:
-            self._prove(first)
 
     def named(self, address: IAddress) -> IAddress:
         """
@@ -118,6 +111,7 @@ class RtcStreams:
         """
         self._now = now
         self._expire(now)
+        self._advanceProof()
         sent, events, due, over = self._below.poll(now)
         if self._below.early:
             events = self._below.early + events
@@ -131,7 +125,7 @@ class RtcStreams:
         return sent, found, self._due(due), over
 
     def _due(self, due: float | None) -> float | None:
-        times = [due, self._closings.due()]
+        times = [due, self._closings.due(), self._proof.due]
         if self._stalled:
             times.append(next(iter(self._stalled.values())) + STALL_TIME)
         return min((each for each in times if each is not None), default=None)
@@ -148,7 +142,7 @@ class RtcStreams:
         id = int(event[1])  # type: ignore[call-overload]
         if kind == RtcEvent.FREED:
             self._freed(id)
-        elif id == _PROOF:
+        elif id == PROOF:
             self._proving(kind)
         elif kind == RtcEvent.OPENED:
             self._opened(id)
@@ -331,45 +325,30 @@ class RtcStreams:
             return
         if kind != RtcEvent.READABLE:
             return
-        data, text = self._below.machine.read(_PROOF, BUFFER)
-        if self.secured is not None:
-            return
         try:
-            if text:
-                raise InvalidInput("a message of text")
-            for each in self._reader.feed(data):
-                if self.secured is not None:
-                    return
-                if each.flag in (Flag.FIN, Flag.RESET) and not each.data:
-                    raise InvalidInput("the peer has ended the handshake of Noise")
-                self._receiveProof(each.data)
+            self._proof.read()
         except InvalidInput as error:
             self._fail(str(error))
         except HandshakeFailed as error:
             self.refusal = error
             self._fail(str(error))
+        else:
+            self._advanceProof()
 
-    def _receiveProof(self, data: bytes) -> None:
-        noise = self._noise
-        if self.secured is not None or not data:
+    def _advanceProof(self) -> None:
+        """
+        Let the handshake go on, and begin with the streams when the peer has proven who
+        it is.
+        """
+        secured = self._proof.advance(self._now)
+        if secured is None:
             return
-        answer = noise.receive(data)
-        if answer:
-            self._prove(answer)
-        if noise.secured is None:
-            return
-        if noise.trailing:
-            raise InvalidInput("there are bytes after the handshake of Noise")
-        self.secured = noise.secured
+        self.secured = secured
         dialed = self._below.dialed
         self._found.append((QuicEvent.CONFIRMED if dialed else QuicEvent.CONNECTED,))
         for channel in list(self._byID.values()):
             self._found.append((QuicEvent.OPENED, channel.number))
             self._pull(channel)
-
-    def _prove(self, data: bytes) -> None:
-        for each in encode(data):
-            self._below.machine.write(_PROOF, each)
 
     # Calls of the session
 

@@ -5,12 +5,12 @@ Build the test peers, each once for every state of its sources.
 
 From the command line, at the root of the repository::
 
-    python -m tests.interop.peers.build browser go js machines pebble py rendezvous rust
+    python -m tests.interop.peers.build go rust
 
-builds the named ones, or all, and prints the command that starts each.  A
-peer whose toolchain is missing is left out, and a line says why; that is a
-failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).  C{NODE} is the
-path of another Node than the one that is found first.
+builds the named ones, or all without a name, and prints the command that
+starts each.  A peer whose toolchain is missing is left out, and a line says
+why; that is a failure only if C{LIBP2P_INTEROP_REQUIRE} names it (C{go,js}).
+C{NODE} is the path of another Node than the one that is found first.
 
 A peer is built in a temporary directory of the cache, which then takes the name
 that is made of the hash of its sources.  So a directory of that name is whole,
@@ -26,7 +26,6 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -34,31 +33,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.interop.peers.toolchain import (
+    BuildFailed,
+    findTool,
+    missingTool,
+    requiredTool,
+    runStep,
+    succeeds,
+)
+
 __all__ = [
     "DEFAULT_CACHE",
     "PEERS",
     "BuildFailed",
     "available",
     "build",
-    "findTool",
     "main",
     "required",
 ]
 
 SOURCES = Path(__file__).resolve().parent
 DEFAULT_CACHE = SOURCES.parents[2] / ".cache" / "interop"
-BUILD_LIMIT = 2700
-ASK_LIMIT = 30
-TOLD_AT_MOST = 4000
-
-# A Go toolchain that is too old would otherwise fetch a newer one by itself.
-ENVIRONMENT = {"GOTOOLCHAIN": "local"}
-
-
-class BuildFailed(Exception):
-    """
-    A peer could not be built, although its toolchain is there.
-    """
 
 
 class _Peer(ABC):
@@ -134,11 +129,11 @@ class _GoPeer(_Peer):
             r"^go ([\d.]+)$", (SOURCES / self.name / "go.mod").read_text(), re.MULTILINE
         )
         assert wanted is not None
-        return _missingTool("go", ["env", "GOVERSION"], wanted[1])
+        return missingTool("go", ["env", "GOVERSION"], wanted[1])
 
     def buildInto(self, target: Path) -> None:
         flags = ("-trimpath", "-buildvcs=false", "-o", str(target / "peer"))
-        _run([_required("go"), "build", *flags, "."], SOURCES / self.name)
+        runStep([requiredTool("go"), "build", *flags, "."], SOURCES / self.name)
 
     def command(self, target: Path) -> list[str]:
         return [str(target / "peer")]
@@ -170,7 +165,7 @@ class _JavaScriptPeer(_Peer):
     patterns: Sequence[str] = ("*.mjs", "package.json", "package-lock.json")
 
     def missing(self) -> str | None:
-        return _missingTool("node", ["--version"], "20") or (
+        return missingTool("node", ["--version"], "20") or (
             None if findTool("npm") else "npm was not found"
         )
 
@@ -178,12 +173,12 @@ class _JavaScriptPeer(_Peer):
         for path in self.sources():
             shutil.copy(path, target)
         flags = ("--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund")
-        _run([_required("npm"), "ci", *flags], target)
+        runStep([requiredTool("npm"), "ci", *flags], target)
 
     def command(self, target: Path) -> list[str]:
         # Node 20 has the WebSocket of browsers only if it is asked for.
         return [
-            _required("node"),
+            requiredTool("node"),
             "--experimental-websocket",
             str(target / "peer.mjs"),
         ]
@@ -207,10 +202,10 @@ class _BrowserPage(_JavaScriptPeer):
         for path in self.sources():
             shutil.copy(path, target)
         flags = ("--ignore-scripts", "--no-audit", "--no-fund")
-        _run([_required("npm"), "ci", *flags], target)
-        _run([_required("npm"), "run", "build"], target)
+        runStep([requiredTool("npm"), "ci", *flags], target)
+        runStep([requiredTool("npm"), "run", "build"], target)
         bundle = ("--bundle", "--format=esm", "--platform=browser", "--outdir=build")
-        _run(["node_modules/.bin/esbuild", "tasks.mjs", *bundle], target)
+        runStep(["node_modules/.bin/esbuild", "tasks.mjs", *bundle], target)
         shutil.copy(target / "tasks.html", target / "build")
 
     def command(self, target: Path) -> list[str]:
@@ -241,7 +236,7 @@ class _PythonPeer(_Peer):
         include = f"-I{sysconfig.get_path('include')}"
         for header, package in self.headers.items():
             program = f"#include <{header}>\n"
-            if not _succeeds([compiler, include, "-E", "-xc", "-"], program):
+            if not succeeds([compiler, include, "-E", "-xc", "-"], program):
                 return f"{header} was not found ({package})"
         return None
 
@@ -249,9 +244,9 @@ class _PythonPeer(_Peer):
         for path in self.sources():
             shutil.copy(path, target)
         environment = target / "environment"
-        _run([sys.executable, "-m", "venv", str(environment)], target)
+        runStep([sys.executable, "-m", "venv", str(environment)], target)
         flags = ("--quiet", "--no-deps", "--requirement", "requirements.txt")
-        _run([*self._python(target), "-m", "pip", "install", *flags], target)
+        runStep([*self._python(target), "-m", "pip", "install", *flags], target)
 
     def command(self, target: Path) -> list[str]:
         return [*self._python(target), str(target / "peer.py")]
@@ -282,14 +277,14 @@ class _RustPeer(_Peer):
             re.MULTILINE,
         )
         assert wanted is not None
-        return _missingTool("cargo", ["--version"], wanted[1]) or (
+        return missingTool("cargo", ["--version"], wanted[1]) or (
             None if findTool("cc") else "cc was not found"
         )
 
     def buildInto(self, target: Path) -> None:
         made = target.parent / f"{self.name}-packages"
         flags = ("--release", "--locked", "--quiet", "--target-dir", str(made))
-        _run([_required("cargo"), "build", *flags], SOURCES / self.name)
+        runStep([requiredTool("cargo"), "build", *flags], SOURCES / self.name)
         shutil.copy(made / "release" / "peer", target)
 
     def command(self, target: Path) -> list[str]:
@@ -304,6 +299,19 @@ class _Machines(_RustPeer):
     name = "machines"
 
 
+class _RustWebRTC(_RustPeer):
+    """
+    The peer on rust-libp2p over WebRTC: one binary of its own, with modules of the
+    other, since the packages are an alpha version and many.
+    """
+
+    name = "rustrtc"
+
+    def sources(self) -> list[Path]:
+        shared = (self.folder / _RustPeer.name).glob("src/*.rs")
+        return [*super().sources(), *sorted(shared)]
+
+
 PEERS: Mapping[str, _Peer] = {
     peer.name: peer
     for peer in (_GoPeer(), _JavaScriptPeer(), _PythonPeer(), _RustPeer())
@@ -313,118 +321,15 @@ _ALL: Mapping[str, _Peer] = {
     **PEERS,
     **{
         each.name: each
-        for each in (_BrowserPage(), _Machines(), _Pebble(), _Rendezvous())
+        for each in (
+            _BrowserPage(),
+            _Machines(),
+            _Pebble(),
+            _Rendezvous(),
+            _RustWebRTC(),
+        )
     },
 }
-
-
-def findTool(name: str) -> str | None:
-    """
-    Find a program on the path, or where its installer puts it.
-
-    @param name: the name of the program
-    @return: its path, or C{None}
-    """
-    if name == "node" and (told := os.environ.get("NODE")):
-        return told
-    usual = {"go": "/usr/local/go/bin", "cargo": str(Path.home() / ".cargo" / "bin")}
-    return shutil.which(name) or shutil.which(name, path=usual.get(name, ""))
-
-
-def _required(name: str) -> str:
-    """
-    Find a program that has to be there.
-
-    @param name: the name of the program
-    @return: its path
-    @raise BuildFailed: it is not there
-    """
-    found = findTool(name)
-    if found is None:
-        raise BuildFailed(f"{name} was not found")
-    return found
-
-
-def _missingTool(name: str, arguments: Sequence[str], wanted: str) -> str | None:
-    """
-    Ask a program whether it is there and new enough.
-
-    @param name: the name of the program
-    @param arguments: what makes it print its version
-    @param wanted: the oldest version that will do
-    @return: C{None} if it will do, or why not
-    """
-    path = findTool(name)
-    if path is None:
-        return f"{name} was not found"
-    try:
-        told = subprocess.run(
-            [path, *arguments],
-            env={**os.environ, **ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=ASK_LIMIT,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{name} does not run: {error}"
-    version = re.search(r"\d+(\.\d+)*", told)
-    if version is None or _numbers(version[0]) < _numbers(wanted):
-        return f"{name} {wanted} or newer is needed, this is {told}"
-    return None
-
-
-def _succeeds(command: Sequence[str], text: str) -> bool:
-    """
-    Ask a program a question that it answers by its exit status.
-
-    @param command: the program and its arguments
-    @param text: what it is given to read
-    @return: whether it said yes
-    """
-    try:
-        answer = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=ASK_LIMIT
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return answer.returncode == 0
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """
-    @param version: numbers between dots
-    @return: the numbers
-    """
-    return tuple(int(number) for number in version.split("."))
-
-
-def _run(command: Sequence[str], directory: Path) -> None:
-    """
-    Run one step of a build.
-
-    @param command: the program and its arguments
-    @param directory: where to run it
-    @raise BuildFailed: it failed, or took too long
-    """
-    try:
-        subprocess.run(
-            command,
-            cwd=directory,
-            env={**os.environ, **ENVIRONMENT},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=BUILD_LIMIT,
-            check=True,
-        )
-    except subprocess.CalledProcessError as error:
-        said = error.stdout[-TOLD_AT_MOST:]
-        raise BuildFailed(f"{shlex.join(command)} failed:\n{said}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BuildFailed(f"{shlex.join(command)} failed: {error}") from error
 
 
 def available(name: str) -> str | None:
