@@ -794,6 +794,7 @@ class StartTests(ProgramTestCase):
                 self.assertStopped(*found, number)
                 self.assertEqual(found[2].count("\n"), 1, found[2])
                 self.assertIn("libp2p: Couldn't listen on", found[2])
+                self.assertIn("Another program has this port", found[2])
                 found = await self.execute(*self.daemon("libp2p", *options))
                 self.assertStopped(*found, number)
                 log = (self.folder / "log").read_text()

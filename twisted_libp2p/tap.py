@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from errno import EADDRINUSE
 from functools import partial
 from socket import gethostname
 from typing import Any
 
 from twisted.application.service import IService
+from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 from twisted.python.util import runAsEffectiveUser
 
@@ -47,6 +49,12 @@ with loadedOnUse():
 __all__ = ["KEY_FILE", "NodeService", "Options", "makeService"]
 
 _log = Logger()
+
+#: The line about a port that is in use goes on so.
+_TAKEN = (
+    "Another program has this port: name another one, such as"
+    " --listen /ip4/0.0.0.0/tcp/0, or only dial, by --no-listen"
+)
 
 
 class Failed(SystemExit, Exception):
@@ -112,6 +120,10 @@ def _started(error: object) -> Failed:
     Return the exception that ends the program after it has begun to log.  Twisted would
     write its line to the log alone, so it is written to the real stderr here.
     """
+    if isinstance(error, CannotListenError) and (
+        getattr(error.socketError, "errno", None) == EADDRINUSE
+    ):
+        error = f"{error} {_TAKEN}"
     failed = _exit(error)
     if sys.__stderr__ is not None and sys.stderr is not sys.__stderr__:
         with suppress(OSError):

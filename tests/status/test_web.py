@@ -112,6 +112,9 @@ class PlaceTests(SynchronousTestCase):
             (unix, unix),
         ):
             self.assertEqual(service.placeOf(address), shown)
+        address = IPv4Address("TCP", "127.0.0.1", 80)
+        service = WebService(MemoryReactorClock(), "tcp:0", site, "metrics")
+        self.assertEqual(service.placeOf(address), "http://127.0.0.1:80/metrics")
 
 
 class PortTests(TestCase):

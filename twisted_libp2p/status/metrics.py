@@ -470,7 +470,7 @@ def serveMetrics(
         metrics.delay.start()
         return root, metrics.delay.stop
 
-    service = WebService(reactor, description, build)
+    service = WebService(reactor, description, build, "metrics")
     service.setName("metrics")
     service.setServiceParent(node)
     return service

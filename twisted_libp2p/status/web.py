@@ -127,6 +127,7 @@ class WebService(LocalService):
         reactor: Any,
         description: str,
         build: Callable[[], tuple[IResource, Callable[[], None]]],
+        page: str = "",
     ) -> None:
         """
         Prepare the endpoint.
@@ -136,10 +137,12 @@ class WebService(LocalService):
             names an C{interface}.
         @param build: called at each start; returns the root of the site, and the
             function that closes it.
+        @param page: the page of the site to name in the log.
         @raise ConfigurationError: the endpoint is invalid.
         """
         super().__init__(reactor, description)
         self._build = build
+        self._page = page
         self._close: Callable[[], None] = lambda: None
         self._door: _Door | None = None
 
@@ -153,13 +156,13 @@ class WebService(LocalService):
 
     def placeOf(self, address: IAddress) -> object:
         """
-        Return the URL of the site, if a browser can open it.
+        Return the URL of the page, if a browser can open it.
         """
         match address:
             case IPv4Address():
-                return f"http://{address.host}:{address.port}/"
+                return f"http://{address.host}:{address.port}/{self._page}"
             case IPv6Address():
-                return f"http://[{address.host}]:{address.port}/"
+                return f"http://[{address.host}]:{address.port}/{self._page}"
         return address
 
     async def closed(self) -> None:

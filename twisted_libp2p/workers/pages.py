@@ -58,7 +58,8 @@ def _serve(
     name: str,
     build: Callable[[], tuple[Resource, Callable[[], None]]],
 ) -> WebService:
-    service = WebService(reactor, description, build)
+    page = "metrics" if name == "metrics" else ""
+    service = WebService(reactor, description, build, page)
     service.setName(name)
     service.setServiceParent(supervisor)
     return service
