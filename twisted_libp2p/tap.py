@@ -120,9 +120,8 @@ def _started(error: object) -> Failed:
     Return the exception that ends the program after it has begun to log.  Twisted would
     write its line to the log alone, so it is written to the real stderr here.
     """
-    if isinstance(error, CannotListenError) and (
-        getattr(error.socketError, "errno", None) == EADDRINUSE
-    ):
+    cause = error.socketError if isinstance(error, CannotListenError) else None
+    if isinstance(cause, OSError) and cause.errno == EADDRINUSE:
         error = f"{error} {_TAKEN}"
     failed = _exit(error)
     if sys.__stderr__ is not None and sys.stderr is not sys.__stderr__:
