@@ -283,7 +283,8 @@ class Turns:
                 if self.toNotify:
                     self.call()
                 return
-            self.pump(now=now)
+            if self.queue or self.control:
+                self.pump(now=now)
             if not self.toNotify and (self.paused or not self.wantsMore):
                 return
         self.call()

@@ -143,13 +143,15 @@ class QuicHub:
         handles, knocks, answers = self._endpoint.receive(self.now(), datagrams)
         for each in answers:
             self.send(each)
+        lines = self.lines
         for handle in handles:
-            line = self.lines.get(handle)
+            line = lines.get(handle)
             if line is not None:
                 line.arrived()
                 self._dirty[line] = None
         self._knocks += knocks
-        self._decide()
+        if self._knocks:
+            self._decide()
         self._driveAll()
 
     def _findPunches(self, datagrams: Sequence[ReceivedDatagram]) -> None:
@@ -297,7 +299,8 @@ class QuicHub:
         dirty, self._dirty = self._dirty, {}
         for line in dirty:
             line.drive()
-        self._closeIfUnused()
+        if not self._living:
+            self._closeIfUnused()
 
     def forget(self, line: QuicLine) -> None:
         """

@@ -50,6 +50,11 @@ EARLY = 32
 #: Seconds by which a timer may be early or late without being moved.
 _SLACK = 0.0005
 
+# Members of an enumeration are attributes at the cost of a call: these are needed for each
+# datagram.
+_HANDSHAKE, _LEAVING, _LOST = Life.HANDSHAKE, Life.LEAVING, Life.LOST
+_NOTED = frozenset((QuicEvent.TOKEN, QuicEvent.LOST))
+
 _log = Logger()
 
 
@@ -137,7 +142,7 @@ class QuicLine:
         """
         Whether the connection has ended.
         """
-        return self.life is Life.LOST
+        return self.life is _LOST
 
     def _move(self, event: str) -> bool:
         """
@@ -233,9 +238,10 @@ class QuicLine:
         """
         Poll the connection now, if it was touched.
         """
-        if not self._dirty or self._driving or self.handle not in self._hub.lines:
+        lines = self._hub.lines
+        if not self._dirty or self._driving or self.handle not in lines:
             return
-        living = not self.lost
+        living = self.life is not _LOST
         self._driving = True
         try:
             due, over = self._poll()
@@ -245,7 +251,7 @@ class QuicLine:
             due, over = None, True
         finally:
             self._driving = False
-        if self.handle not in self._hub.lines:
+        if self.handle not in lines:
             # The socket was closed meanwhile.
             return
         if over:
@@ -255,7 +261,7 @@ class QuicLine:
             self._arm(due)
             if self._dirty:
                 self._hub.touch(self)
-        if living and (over or self.lost):
+        if living and (over or self.life is _LOST):
             self._hub.lineLost()
 
     def _poll(self) -> tuple[float | None, bool]:
@@ -264,36 +270,31 @@ class QuicLine:
 
         @return: the time of the next poll, and whether the connection is over.
         """
-        hub, due, over = self._hub, None, False
+        hub, handle, due, over = self._hub, self.handle, None, False
         waiting: list[Event] = []
         rounds = 0
         while waiting or rounds < _ROUNDS:
             rounds += 1
             self._dirty = False
             now = hub.now()
-            sent, events, due, over = self.endpoint.poll(self.handle, now)
+            sent, events, due, over = self.endpoint.poll(handle, now)
             for each in sent:
                 hub.send(each)
-            waiting += events
-            if events and self._confirms:
-                continue
-            acted = bool(waiting)
-            if acted:
+            if events:
+                waiting += events
+                if self.life is _HANDSHAKE and not self.dialed:
+                    # The peer may wait for our confirmation of the handshake: this
+                    # leaves before the work for the new connection begins.
+                    continue
+            if waiting:
                 waiting = self._act(waiting, over)
-            if over or self.handle not in hub.lines:
-                break
-            more = acted or self._dirty or (due is not None and due <= now)
-            if not (more or self._last()):
+                if over or handle not in hub.lines:
+                    break
+            elif over or not (
+                self._dirty or (due is not None and due <= now) or self._last()
+            ):
                 break
         return due, over
-
-    @property
-    def _confirms(self) -> bool:
-        """
-        Whether the peer may wait for our confirmation of the handshake: this leaves
-        before the work for the new connection begins.
-        """
-        return self.life is Life.HANDSHAKE and not self.dialed
 
     def _last(self) -> bool:
         """
@@ -304,7 +305,7 @@ class QuicLine:
         if self._hurried:
             self._hurried = False
             self.endpoint.ping(self.handle)
-        elif self.life is Life.LEAVING:
+        elif self.life is _LEAVING:
             self.abort(self._closeCode)
         else:
             return False
@@ -316,10 +317,10 @@ class QuicLine:
 
         @return: the others.
         """
-        # See "Flushing in the middle of a read" in docs/internals.rst.
-        events = waiting if everything else waiting[:EARLY]
-        rest = waiting[len(events) :]
-        before = self._web
+        events, rest, before = waiting, [], self._web
+        if len(waiting) > EARLY and not everything:
+            # See "Flushing in the middle of a read" in docs/internals.rst.
+            events, rest = waiting[:EARLY], waiting[EARLY:]
         self._happened(events)
         if self._web is before or self._web is None:
             return rest
@@ -371,7 +372,7 @@ class QuicLine:
             self._beginning(events)
             return
         for each in events:
-            if each[0] in (QuicEvent.TOKEN, QuicEvent.LOST):
+            if each[0] in _NOTED:
                 self._noted(each)
         session.happened(events)
 

@@ -18,7 +18,7 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -59,6 +59,9 @@ _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 _Ancillary = tuple[tuple[int, int, bytes], ...]
+
+# The constructor of a named tuple is a slower function of Python.
+_received = partial(tuple.__new__, ReceivedDatagram)
 
 
 def _marksOf(level: int, option: int) -> tuple[_Ancillary, ...]:
@@ -193,14 +196,10 @@ class QuicPort(Port):
                         (segment,) = struct.unpack_from("=i", value)
                 elif value:
                     ecn = value[0] & _ECN
-            found.append(
-                ReceivedDatagram(
-                    data,
-                    *_hostAndPort(address),
-                    segment if 0 < segment < len(data) else 0,
-                    ecn,
-                )
-            )
+            if not 0 < segment < len(data):
+                segment = 0
+            host, port = address if len(address) == 2 else _hostAndPort(address)
+            found.append(_received((data, host, port, segment, ecn)))
         try:
             self.user.received(found)
         except Exception:

@@ -32,44 +32,38 @@ class Reader:
         self._windows = windows
         self.received = 0
 
-    def pull(self, stream: QuicStream) -> None:
+    def pull(self, stream: QuicStream, everything: bool = False) -> None:
         """
-        Read from the backend as long as the application reads.
+        Read from the backend as long as the application reads, and hand bytes and the
+        end of the peer's half to a stream.
+
+        @param everything: read on if the application does not: the backend forgets the
+            stream now.  These bytes are at most a window.
         """
         line = self._line
         while stream.readable:
-            if not stream.reads:
+            if not (everything or stream.reads):
                 self._windows.hold(stream)
                 return
-            if self._read(stream):
-                line.touch()
+            got = line.endpoint.read(line.handle, stream._streamID, PIECE)
+            if got is None:
+                stream.readable = False
+                break
+            line.touch()
+            data, end = got
+            size = len(data)
+            if end is not None or size < PIECE:
+                stream.readable = False
+            if size:
+                self.received += size
+                stream.taken += size
+                stream.deliver(data)
+            if end == FIN:
+                stream.finReceived()
+            elif end is not None:
+                self.wasReset(stream, end)
         if stream.held:
             self._windows.release(stream)
-
-    def _read(self, stream: QuicStream) -> bool:
-        """
-        Read once, and hand bytes and the end of the peer's half to a stream.
-
-        @return: whether there was anything.
-        """
-        line = self._line
-        got = line.endpoint.read(line.handle, stream._streamID, PIECE)
-        if got is None:
-            stream.readable = False
-            return False
-        data, end = got
-        if end is not None or len(data) < PIECE:
-            stream.readable = False
-        if data:
-            size = len(data)
-            self.received += size
-            stream.taken += size
-            stream.deliver(data)
-        if end == FIN:
-            stream.finReceived()
-        elif end is not None:
-            self.wasReset(stream, end)
-        return True
 
     def wasReset(self, stream: QuicStream, code: int) -> None:
         """
@@ -82,11 +76,3 @@ class Reader:
             line.endpoint.reset(line.handle, stream._streamID, code)
             line.touch()
         stream.resetReceived(code)
-
-    def drain(self, stream: QuicStream) -> None:
-        """
-        Take what the backend has of a stream, which it forgets now; these bytes are at
-        most a window.
-        """
-        while stream.readable:
-            self._read(stream)

@@ -44,7 +44,9 @@ class Sender:
                 stream.sendWindow = 0
                 return 0
             number = stream._streamID
-        size = min(stream.unsentSize, PIECE)
+        size = stream.unsentSize
+        if size > PIECE:
+            size = PIECE
         if size:
             pieces: list[bytes | memoryview] = []
             stream.take(size, pieces)

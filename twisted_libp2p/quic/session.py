@@ -8,7 +8,7 @@ go to a backend.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
@@ -58,7 +58,11 @@ MAX_STREAMS = 256
 #: closes the connection.
 CLOSE_TIMEOUT = 2.0
 
-Event = tuple[object, ...]
+Event = tuple[Any, ...]
+
+# Members of an enumeration are attributes at the cost of a call.
+_INBOUND, _OUTBOUND = Direction
+_READABLE = QuicEvent.READABLE
 
 _log = Logger()
 
@@ -209,7 +213,7 @@ class QuicSession:
         full = self.full
         if full is not None:
             raise full
-        stream = QuicStream(self, -1, Direction.OUTBOUND)
+        stream = QuicStream(self, -1, _OUTBOUND)
         self._connect(stream, protocol)
         return stream
 
@@ -306,9 +310,11 @@ class QuicSession:
         turns.held = True
         try:
             for event in events:
-                handler = _HANDLERS.get(event[0])
-                if handler is not None:
-                    handler(self, *event[1:])
+                kind = event[0]
+                if kind == _READABLE:
+                    self._readable(event[1])
+                elif kind in _HANDLERS:
+                    _HANDLERS[kind](self, *event[1:])
         finally:
             turns.held = False
         if turns.queue or turns.toNotify or turns.wantsMore:
@@ -320,7 +326,7 @@ class QuicSession:
         """
         if self.phase is not RUNNING:
             return
-        stream = QuicStream(self, number, Direction.INBOUND)
+        stream = QuicStream(self, number, _INBOUND)
         protocol: IProtocol | None = None
         try:
             if self.table.inbound < self.table.maxInbound:
@@ -379,7 +385,7 @@ class QuicSession:
         )
         if not self.ended:
             for stream in list(self.table.byKey.values()):
-                self._reader.drain(stream)
+                self._reader.pull(stream, everything=True)
             self._end(streamReason, reason, keep=True)
         self.phase = stateAfter(PHASES, self.phase, "lose")
         self._stopClosing()
@@ -475,10 +481,10 @@ class QuicSession:
         self.turns.end(list(self.table.byKey.values()), reason, keep)
 
 
-_HANDLERS: dict[object, Callable[..., None]] = {
+# All but the most frequent one.
+_HANDLERS: dict[int, Callable[..., None]] = {
     QuicEvent.LOST: QuicSession._lost,
     QuicEvent.OPENED: QuicSession._opened,
-    QuicEvent.READABLE: QuicSession._readable,
     QuicEvent.WRITABLE: QuicSession._writable,
     QuicEvent.STOPPED: QuicSession._stopped,
     QuicEvent.AVAILABLE: QuicSession._available,
