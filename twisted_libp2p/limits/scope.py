@@ -206,18 +206,27 @@ def takeAll(
         return _takeAll(scopes, resource, direction)
     # In one pass, and without a call for each scope, since it is done for every stream:
     # the scopes before a full one count back.
-    inbound = direction is INBOUND
-    for scope in scopes:
-        limits = scope.limits
-        if scope.streams >= limits.streams or (
-            inbound and scope.inboundStreams >= limits.inboundStreams
-        ):
-            giveAll(scopes[: scopes.index(scope)], resource, direction)
-            return scope.full(resource, direction)
-        scope.streams += 1
-        if inbound:
+    if direction is INBOUND:
+        for scope in scopes:
+            limits = scope.limits
+            if (
+                scope.streams >= limits.streams
+                or scope.inboundStreams >= limits.inboundStreams
+            ):
+                break
+            scope.streams += 1
             scope.inboundStreams += 1
-    return None
+        else:
+            return None
+    else:
+        for scope in scopes:
+            if scope.streams >= scope.limits.streams:
+                break
+            scope.streams += 1
+        else:
+            return None
+    giveAll(scopes[: scopes.index(scope)], resource, direction)
+    return scope.full(resource, direction)
 
 
 def _takeAll(

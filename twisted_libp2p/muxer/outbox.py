@@ -43,6 +43,7 @@ class Demand(IntEnum):
 
 
 ABSENT, _FLOWING, _PAUSED, _PULLED = Demand
+_KEPT = Receiving.KEPT
 
 
 class Outbox:
@@ -139,7 +140,7 @@ class Outbox:
         state = self.state
         # Nothing leaves any longer, but the producer may be the transport into which
         # the application reads the rest: it is stopped when all is read.
-        kept = state.receiving is Receiving.KEPT
+        kept = state.receiving is _KEPT
         if state.sent and not kept:
             producer.stopProducing()
             return

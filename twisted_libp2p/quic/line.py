@@ -50,8 +50,7 @@ EARLY = 32
 #: Seconds by which a timer may be early or late without being moved.
 _SLACK = 0.0005
 
-# Members of an enumeration are attributes at the cost of a call: these are needed for each
-# datagram.
+# To read a member of an enumeration costs a call: these are needed for each datagram.
 _HANDSHAKE, _LEAVING, _LOST = Life.HANDSHAKE, Life.LEAVING, Life.LOST
 _NOTED = frozenset((QuicEvent.TOKEN, QuicEvent.LOST))
 
@@ -291,7 +290,9 @@ class QuicLine:
                 if over or handle not in hub.lines:
                     break
             elif over or not (
-                self._dirty or (due is not None and due <= now) or self._last()
+                self._dirty
+                or (due is not None and due <= now)
+                or ((self._hurried or self.life is _LEAVING) and self._last())
             ):
                 break
         return due, over

@@ -58,26 +58,8 @@ _WAIT = (BlockingIOError, InterruptedError)
 _UNREACHABLE = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
-_Ancillary = tuple[tuple[int, int, bytes], ...]
-
 # The constructor of a named tuple is a slower function of Python.
 _received = partial(tuple.__new__, ReceivedDatagram)
-
-
-def _marksOf(level: int, option: int) -> tuple[_Ancillary, ...]:
-    """
-    Return the ancillary data for each value of the ECN bits.
-    """
-    if not _LINUX:
-        return ((),) * (_ECN + 1)
-    return (
-        (),
-        *[((level, option, struct.pack("=i", ecn)),) for ecn in range(1, _ECN + 1)],
-    )
-
-
-_MARKS4 = _marksOf(socket.IPPROTO_IP, socket.IP_TOS)
-_MARKS6 = _marksOf(socket.IPPROTO_IPV6, socket.IPV6_TCLASS)
 
 
 class DatagramUser(Protocol):
@@ -128,6 +110,8 @@ class QuicPort(Port):
         self.offload = offload and _LINUX
         self._backlog: deque[SentDatagram] = deque()
         self._bound: IPv4Address | IPv6Address | None = None
+        # The ECN bits of the socket.
+        self._ecn = 0
         if bound is not None:
             self._adjust(bound)
             self._preexistingSocket = bound
@@ -272,34 +256,39 @@ class QuicPort(Port):
     def _send(self, datagram: SentDatagram) -> None:
         data, host, port, segment, ecn = datagram
         address = (host, port)
-        if not segment or segment >= len(data):
-            if ecn:
-                self.socket.sendmsg([data], self._marks(ecn), 0, address)
-            else:
-                self.socket.sendto(data, address)
+        if ecn != self._ecn:
+            self._mark(ecn)
+        if not 0 < segment < len(data):
+            self.socket.sendto(data, address)
             return
         if self.offload:
             size = (_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", segment))
             try:
-                self.socket.sendmsg([data], [size, *self._marks(ecn)], 0, address)
+                self.socket.sendmsg([data], [size], 0, address)
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.EIO):
                     raise
             else:
                 return
         for start in range(0, len(data), segment):
-            piece = data[start : start + segment]
-            self.socket.sendmsg([piece], self._marks(ecn), 0, address)
+            self.socket.sendto(data[start : start + segment], address)
         # The kernel, or the device, takes them one by one alone.  Where a single one
         # fails too, it is too large for the device.
         self.offload = False
 
-    def _marks(self, ecn: int) -> _Ancillary:
+    def _mark(self, ecn: int) -> None:
         """
-        Return the ancillary data that sets the ECN bits.
+        Set the ECN bits of all datagrams that are sent from now on.  They rarely
+        change, so this is cheaper than ancillary data for each datagram.
         """
-        marks = _MARKS6 if self.addressFamily == socket.AF_INET6 else _MARKS4
-        return marks[ecn]
+        self._ecn = ecn
+        if not _LINUX:
+            return
+        level, option = socket.IPPROTO_IP, socket.IP_TOS
+        if self.addressFamily == socket.AF_INET6:
+            level, option = socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+        with suppress(OSError):
+            self.socket.setsockopt(level, option, ecn)
 
     def doWrite(self) -> None:
         """

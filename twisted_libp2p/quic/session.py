@@ -60,7 +60,7 @@ CLOSE_TIMEOUT = 2.0
 
 Event = tuple[Any, ...]
 
-# Members of an enumeration are attributes at the cost of a call.
+# To read a member of an enumeration costs a call.
 _INBOUND, _OUTBOUND = Direction
 _READABLE = QuicEvent.READABLE
 
