@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.vectors import vector
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.address.usual import usualText
+from twisted_libp2p.address.usual import isUsual, usualText
+from twisted_libp2p.identity import PeerID
+
+PEER = vector("key.test_identity_01")["peer_id"]
 
 
 class UsualTests(SynchronousTestCase):
@@ -29,6 +33,22 @@ class UsualTests(SynchronousTestCase):
                 ):
                     encoded = Multiaddr(text).toBytes()
                     self.assertEqual(usualText(encoded), text)
+                    self.assertEqual(str(Multiaddr.fromBytes(encoded)), text)
+
+    def test_peer(self) -> None:
+        """
+        The id of a peer is found after both forms, and at no other place.
+        """
+        peer = PeerID.of(PEER)
+        for text in ("/ip4/1.2.3.4/tcp/1", "/ip4/1.2.3.4/udp/1/quic-v1"):
+            bare = Multiaddr(text)
+            whole = bare.withPeer(peer)
+            self.assertEqual((whole.peerID, whole.withoutPeer()), (peer, bare))
+            relayed = whole.encapsulate("/p2p-circuit")
+            self.assertIsNone(relayed.peerID)
+            self.assertIs(relayed.withoutPeer(), relayed)
+            twice = relayed.withPeer(peer)
+            self.assertEqual((twice.peerID, twice.withoutPeer()), (peer, relayed))
 
     def test_others(self) -> None:
         """
@@ -44,6 +64,7 @@ class UsualTests(SynchronousTestCase):
             "/dns4/a/tcp/1",
         ):
             address = Multiaddr(text)
+            self.assertFalse(isUsual(address.toBytes()), text)
             self.assertIsNone(usualText(address.toBytes()), text)
             self.assertEqual(str(address), text)
         self.assertIsNone(usualText(b""))

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from twisted_libp2p.address.paths import pathText, takePath
 from twisted_libp2p.address.protocols import BY_CODE, BY_NAME, Protocol
-from twisted_libp2p.address.usual import IP4, IP4_TCP_SIZE, TCP, usualText
+from twisted_libp2p.address.usual import IP4, USUAL_SIZES, isUsual, usualText
 from twisted_libp2p.errors import InvalidInput, InvalidMultiaddr
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.printable import printable
@@ -131,9 +131,7 @@ class Multiaddr:
             components.
         @raise InvalidMultiaddr: this is not a multiaddr; the text says where.
         """
-        # Any bytes are an IPv4 address and a port.
-        usual = len(data) == IP4_TCP_SIZE and data[0] == IP4 and data[5] == TCP
-        if not (usual or _isPlain(data)):
+        if not (isUsual(data) or _isPlain(data)):
             for _ in _parseBytes(data):
                 pass
         return cls._of(bytes(data))
@@ -266,12 +264,12 @@ class Multiaddr:
         encoded = self._encoded
         if _P2P not in encoded:
             return None
-        if encoded.startswith(_P2P, IP4_TCP_SIZE):
-            start = IP4_TCP_SIZE + len(_P2P) + 1
-            usual = encoded[0] == IP4 and encoded[5] == TCP
-            if usual and encoded[start - 1] == len(encoded) - start < 0x80:
-                # The id is all that follows an IPv4 address and a port.
-                return IP4_TCP_SIZE, start
+        for size in USUAL_SIZES:
+            if encoded.startswith(_P2P, size) and isUsual(encoded[:size]):
+                start = size + len(_P2P) + 1
+                if encoded[start - 1] == len(encoded) - start < 0x80:
+                    # The id is all that follows.
+                    return size, start
         *_, (protocol, begin, start, _) = _cut(self._encoded)
         return (begin, start) if protocol.name == "p2p" else None
 
