@@ -290,9 +290,7 @@ class QuicLine:
                 if over or handle not in hub.lines:
                     break
             elif over or not (
-                self._dirty
-                or (due is not None and due <= now)
-                or ((self._hurried or self.life is _LEAVING) and self._last())
+                self._dirty or (due is not None and due <= now) or self._last()
             ):
                 break
         return due, over
