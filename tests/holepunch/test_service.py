@@ -233,6 +233,27 @@ class HolePunchingTests(SynchronousTestCase):
             other.direction = direction
             self.assertTrue(self.host.serve(other, DCUTR).disconnected)
 
+    def test_again(self) -> None:
+        """
+        A peer that asks again has given up its dials: ours end when the next begin, and
+        count as failed.
+        """
+        connection = self.opened(Direction.OUTBOUND)
+        self.host.serve(connection, DCUTR).protocol.dataReceived(CONNECT + SYNC)
+        stream = self.host.serve(connection, DCUTR)
+        stream.protocol.dataReceived(CONNECT)
+        (*_, first), *_ = self.host.punched
+        self.assertFalse(stream.disconnected)
+        self.assertFalse(first.called)
+        stream.protocol.dataReceived(SYNC)
+        self.assertTrue(first.called)
+        *_, second = self.host.punched[-1]
+        self.assertFalse(second.called)
+        outcomes = self.service.record.outcomes
+        self.assertEqual(list(outcomes), [("receiver", 1, "no_suitable_address")])
+        self.service.stopService()
+        self.assertEqual(outcomes.total(), 1)
+
     def test_private(self) -> None:
         """
         Through a relay in a private network, addresses in private networks count, too.

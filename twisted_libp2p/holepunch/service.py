@@ -363,7 +363,6 @@ class HolePunching(Service):
             not isRelayed(connection.remoteAddress)
             or connection.direction is not Direction.OUTBOUND
             or peer in self._asked
-            or peer in self._punching
             or self._answered[connection] >= MAX_ANSWERS
         ):
             return None
@@ -382,6 +381,10 @@ class HolePunching(Service):
         if answerer is None or not answerer.addresses or self._isDirect(peer):
             return
         theirs, exchanges = answerer.addresses, self._answered[connection]
+        # It has given up its dials of the exchange before, a moment earlier than we.
+        former = self._punching.pop(peer, None)
+        if former is not None:
+            former.cancel()
         punch = self._host.punch(
             peer,
             theirs,
@@ -393,9 +396,11 @@ class HolePunching(Service):
         self._punching[peer] = punch
 
         def over(result: object) -> None:
-            if self._punching.get(peer) is punch:
+            isLast = self._punching.get(peer) is punch
+            if isLast:
                 del self._punching[peer]
-            if not isinstance(result, Failure) or not result.check(CancelledError):
+            stopped = isinstance(result, Failure) and result.check(CancelledError)
+            if not stopped or not isLast:
                 self._count(ANSWERING, exchanges, peer, theirs)
 
         punch.addBoth(over)
