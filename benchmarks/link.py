@@ -29,7 +29,7 @@ NAME = "link"
 LINKS = ((10, 0), (50, 0), (150, 0), (50, 1))
 
 #: Who is measured.
-AGAINST = ("ours", "go", "rust", "raw")
+AGAINST = ("ours", "go", "rust", "js", "raw")
 STACKS = ("noise+yamux", "tls+yamux", QUIC)
 
 #: How much is sent to let windows grow, and then for how many seconds: longer where

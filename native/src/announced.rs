@@ -10,9 +10,8 @@ use quic::{ConnectError, ConnectionId, Side, VarInt};
 use quinn_proto as quic;
 
 /// The window of a stream that is read, in announced windows.  The state machine gives credit
-/// when an eighth of a window has been read: three quarters of what was announced, so that the
-/// peer never stands still.
-const GROWTH: u64 = 6;
+/// when an eighth of a window has been read: with more than eight, it would never give any.
+const GROWTH: u64 = 8;
 
 /// The transport parameters of the windows of streams.
 const STREAM_WINDOWS: [u64; 3] = [0x05, 0x06, 0x07];

@@ -24,6 +24,11 @@ const MAX_IDLE_TIMEOUT: u64 = 0x01;
 /// The streams that a peer may open at first: quinn-proto keeps 68 bytes for each that it
 /// grants, and most connections never have many.
 pub const FIRST_STREAMS: u32 = 64;
+/// The bytes that a connection may always keep until they are acknowledged, in a small
+/// congestion window, too.
+const FIRST_ROOM: u64 = 1024 * 1024;
+/// What a connection keeps beyond that, in congestion windows: one on its way, one to follow.
+const ROOM: u64 = 2;
 /// Pings in the time of an idle timeout: one may be lost, and one on its way.
 const PINGS: u32 = 3;
 
@@ -118,6 +123,8 @@ pub struct Connection {
     /// The streams that the peer may have open now, and at the most.
     granted: u32,
     max_streams: u32,
+    /// The unacknowledged bytes that are kept at the most.
+    send_window: u64,
     /// Whether the peer is a browser.
     browser: bool,
     /// Whether `open` has returned None since the last event `Available`.
@@ -136,6 +143,7 @@ impl Connection {
         machine: quic::Connection,
         tokens: Option<Arc<DialTokens>>,
         max_streams: u32,
+        send_window: u64,
         now: Instant,
     ) -> Self {
         Self {
@@ -151,6 +159,7 @@ impl Connection {
             accepted: [0, 0],
             granted: max_streams.min(FIRST_STREAMS),
             max_streams,
+            send_window,
             browser: false,
             starved: false,
             keep: None,
@@ -242,6 +251,7 @@ impl Connection {
     /// Collect the events since the last call.
     pub fn events(&mut self) -> Vec<Event> {
         let mut events = Vec::new();
+        self.keep_room();
         while let Some(event) = self.machine.as_mut().and_then(|machine| machine.poll()) {
             if self.phase != Phase::Lost {
                 self.event(event, &mut events);
@@ -350,6 +360,13 @@ impl Connection {
         } else if self.readable.insert(id) {
             events.push(Event::Readable(id));
         }
+    }
+
+    /// Keep as many bytes as the path takes, and no more of a slow one.
+    fn keep_room(&mut self) {
+        let Some(machine) = &mut self.machine else { return };
+        let room = ROOM * machine.congestion_state().window();
+        machine.set_send_window(room.max(FIRST_ROOM).min(self.send_window));
     }
 
     /// Report the facts for which the state machine has no events.

@@ -38,6 +38,7 @@ pub struct Endpoint {
     keep: Option<Duration>,
     segments: usize,
     max_streams: u32,
+    send_window: u64,
     /// By handle.  Handles are never used again, other than the slots of the machine.
     connections: FxHashMap<u64, Connection>,
     next_handle: u64,
@@ -121,8 +122,9 @@ impl Endpoint {
             self.handles.resize(slot.0 + 1, u64::MAX);
         }
         self.handles[slot.0] = handle;
-        self.connections
-            .insert(handle, Connection::new(slot, machine, tokens, self.max_streams, now));
+        let (streams, room) = (self.max_streams, self.send_window);
+        let made = Connection::new(slot, machine, tokens, streams, room, now);
+        self.connections.insert(handle, made);
         handle
     }
 

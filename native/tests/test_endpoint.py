@@ -152,6 +152,27 @@ class ConnectionTests(TestCase):
                 dialer.write(pair.handle(0), each, [b"x"])
             pair.run()
 
+    def test_room(self) -> None:
+        """
+        A connection keeps 1 MiB of what it sends at first, and two congestion windows
+        when these have grown, up to the send window.
+        """
+        mib = 1024 * 1024
+        pair = Pair(endpoint(), endpoint(streamWindow=8 * mib))
+        dialer, listener = pair.ends
+        handle, stream = pair.handle(0), dialer.open(pair.handle(0))
+        assert stream is not None
+        taken = [dialer.write(handle, stream, [bytes(9 * mib)])]
+        while sum(taken) < 60 * mib:
+            pair.run()
+            while (read := listener.read(pair.handle(1), stream, mib)) and read[0]:
+                pass
+            pair.run()
+            taken.append(dialer.write(handle, stream, [bytes(9 * mib)]))
+        self.assertEqual(taken[0], mib)
+        self.assertGreater(max(taken), 2 * mib)
+        self.assertLessEqual(max(taken), 4 * mib)
+
     def test_keepAlive(self) -> None:
         """
         The time between pings is a third of the smaller idle timeout.

@@ -51,7 +51,7 @@ __all__ = [
 FIN = -1
 
 #: The window of a stream that is read, in windows of one that is not.
-GROWTH = 6
+GROWTH = 8
 
 
 def windowOf(initial: int, taken: int) -> int:
@@ -228,7 +228,8 @@ class QuicSettings:
     @ivar streamWindow: the bytes that a peer may send on a stream before they are read;
         L{windowOf} says how this grows.
     @ivar connectionWindow: the same for all streams of a connection together.
-    @ivar sendWindow: the unacknowledged bytes of a connection that the endpoint keeps.
+    @ivar sendWindow: the unacknowledged bytes of a connection that the endpoint keeps at
+        the most.
     @ivar cryptoBuffer: the bytes of handshake messages kept out of order.
     @ivar maxIncoming: the knocks that are kept undecided.
     @ivar maxDatagram: the bytes of the largest datagram that is tried (path MTU
@@ -249,7 +250,7 @@ class QuicSettings:
     maxStreams: int = 256
     streamWindow: int = 1024 * 1024
     connectionWindow: int = 15 * 1024 * 1024
-    sendWindow: int = 6 * 1024 * 1024
+    sendWindow: int = 12 * 1024 * 1024
     cryptoBuffer: int = 16 * 1024
     maxIncoming: int = 1024
     maxDatagram: int = 1452

@@ -57,6 +57,7 @@ impl Endpoint {
                 .map(|keep| settings.idle().map_or(keep, |idle| keep.min(idle / 3))),
             segments: settings.max_segments,
             max_streams: settings.max_streams,
+            send_window: settings.send_window,
             connections: FxHashMap::default(),
             next_handle: 0,
             handles: Vec::new(),
