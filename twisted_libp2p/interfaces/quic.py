@@ -228,8 +228,8 @@ class QuicSettings:
     @ivar streamWindow: the bytes that a peer may send on a stream before they are read;
         L{windowOf} says how this grows.
     @ivar connectionWindow: the same for all streams of a connection together.
-    @ivar sendWindow: the unacknowledged bytes of a connection that the endpoint keeps at
-        the most.
+    @ivar sendWindow: the unacknowledged bytes of a connection that the endpoint keeps
+        at the most.
     @ivar cryptoBuffer: the bytes of handshake messages kept out of order.
     @ivar maxIncoming: the knocks that are kept undecided.
     @ivar maxDatagram: the bytes of the largest datagram that is tried (path MTU
