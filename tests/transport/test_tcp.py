@@ -31,7 +31,7 @@ from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.errors import UnsupportedAddress
 from twisted_libp2p.interfaces import ITransport
 from twisted_libp2p.node import Node
-from twisted_libp2p.transport import TCPTransport, tcp
+from twisted_libp2p.transport import TCPTransport, ipclient, tcp
 
 
 @implementer(IHostnameResolver)
@@ -243,7 +243,8 @@ class SocketTests(TestCase):
         the reactor comes to look, as after a stop of the process; neither by its IP
         address nor by a name.
         """
-        self.patch(tcp, "CONNECT_TIMEOUT", 0.0)
+        for module in (ipclient, tcp):
+            self.patch(module, "CONNECT_TIMEOUT", 0.0)
         self.patch(tcp, "ATTEMPT_DELAY", 0.0)
         await self._roundTrip("/ip4/127.0.0.1/tcp/0")
         with socket.socket() as listening:

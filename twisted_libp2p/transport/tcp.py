@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from typing import Any, cast
 
@@ -19,9 +19,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
-    TCP4ClientEndpoint,
     TCP4ServerEndpoint,
-    TCP6ClientEndpoint,
     TCP6ServerEndpoint,
 )
 from twisted.internet.error import TimeoutError
@@ -54,15 +52,17 @@ from twisted_libp2p.interfaces import (
 )
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.transport.binding import bindTCP
+from twisted_libp2p.transport.ipclient import (
+    CONNECT_TIMEOUT,
+    IPClient,
+    sendSmallSegments,
+)
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.ports import OtherPorts
 from twisted_libp2p.transport.resolved import ReactorThatKnows
 from twisted_libp2p.transport.reuse import FallingBack, ReusablePorts
 
 __all__ = ["TCPTransport"]
-
-#: Seconds for the connect itself, as in go-libp2p.
-CONNECT_TIMEOUT = 5.0
 
 #: Seconds after which the next address of a name is tried beside those before it.
 ATTEMPT_DELAY = 0.3
@@ -125,35 +125,9 @@ class _NamedClient:
             attemptDelay=ATTEMPT_DELAY,
         )
         seconds = CONNECT_TIMEOUT + ATTEMPT_DELAY * max(len(hosts) - 1, 0)
-        return _inTime(endpoint.connect(protocolFactory), seconds, self._reactor)
-
-
-@implementer(IStreamClientEndpoint)
-class _PatientClient:
-    """
-    An endpoint whose connection has to be there in time.  The endpoint's own timer
-    would end a connection that is there, if this process was stopped or busy.
-    """
-
-    def __init__(self, endpoint: IStreamClientEndpoint, reactor: Any) -> None:
-        self._endpoint = endpoint
-        self._reactor = reactor
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect, as the endpoint does.
-        """
-        connecting = self._endpoint.connect(protocolFactory)
-        return _inTime(connecting, CONNECT_TIMEOUT, self._reactor)
-
-
-def _inTime(
-    connecting: Deferred[IProtocol], seconds: float, reactor: Any
-) -> Deferred[IProtocol]:
-    """
-    Cancel an attempt to connect that takes too long.
-    """
-    return addTimeout(connecting, seconds, reactor, _late)
+        connecting = endpoint.connect(protocolFactory)
+        addTimeout(connecting, seconds, self._reactor, _late)
+        return connecting.addCallback(_connected)
 
 
 def _late(result: IProtocol | Failure, seconds: float) -> IProtocol:
@@ -165,31 +139,14 @@ def _late(result: IProtocol | Failure, seconds: float) -> IProtocol:
     return result
 
 
-@implementer(IStreamClientEndpoint)
-class _Client:
+def _connected(protocol: Any) -> IProtocol:
     """
-    An endpoint whose connections send small segments without waiting for
-    acknowledgements: the layers above join their small writes themselves.
+    Set the options of a connection, and let its bytes go past the protocol that the
+    endpoint has put around ours.
     """
-
-    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
-        self._endpoint = endpoint
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect, as the endpoint does.
-        """
-
-        def connected(protocol: Any) -> IProtocol:
-            transport = protocol.transport
-            transport.setTcpNoDelay(True)
-            transport.setTcpKeepAlive(True)
-            # What the endpoint has put around the protocol, to tell us that it is
-            # connected, has done so: no byte needs to go through it.
-            transport.protocol = protocol
-            return cast(IProtocol, protocol)
-
-        return self._endpoint.connect(protocolFactory).addCallback(connected)
+    sendSmallSegments(protocol.transport)
+    protocol.transport.protocol = protocol
+    return cast(IProtocol, protocol)
 
 
 @implementer(IStreamServerEndpoint)
@@ -336,16 +293,11 @@ class TCPTransport:
         if self._proxy is not None:
             return self._throughProxy(self._proxy, host, port, options)
         local = self._local(family, options.local)
-        endpoint: IStreamClientEndpoint
         if family in ("ip4", "ip6"):
-            endpoint = self._ipEndpoint(family, address, host, port, local, options)
-        elif family in HOST_NAMES:
-            endpoint = _NamedClient(
-                self._reactor, self._names, family, host, port, local
-            )
-        else:
-            raise UnsupportedAddress(f"{address} cannot be dialed over TCP")
-        return _Client(endpoint)
+            return self._ipEndpoint(family, address, host, port, local, options)
+        if family in HOST_NAMES:
+            return _NamedClient(self._reactor, self._names, family, host, port, local)
+        raise UnsupportedAddress(f"{address} cannot be dialed over TCP")
 
     def _ipEndpoint(
         self,
@@ -361,13 +313,7 @@ class TCPTransport:
         from a port on which the node listens, so that peers see an address at which it
         may be reached.
         """
-        kind = TCP4ClientEndpoint if family == "ip4" else TCP6ClientEndpoint
-
-        def dialFrom(place: Any) -> IStreamClientEndpoint:
-            return _PatientClient(
-                kind(self._reactor, host, port, _UNTIMED, place), self._reactor
-            )
-
+        dialFrom = partial(IPClient, self._reactor, host, port)
         if local is not None:
             return dialFrom(local)
         shared = None
