@@ -17,10 +17,12 @@ from typing import Any
 
 from twisted.internet import task
 from twisted.internet.stdio import StandardIO
+from twisted.logger import LogLevel
 
 from benchmarks.peers.orders import Orders, tell
 from benchmarks.peers.ours import OurDialer, OurListener
 from benchmarks.peers.plain import PlainDialer, PlainListener
+from twisted_libp2p.logger import setLevels
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -84,6 +86,8 @@ def main(argv: Sequence[str]) -> None:
     Be it.
     """
     chosen = parse(argv)
+    # As twist does by default.
+    setLevels({"": LogLevel.info})
     task.react(listen if chosen.role == "listen" else dial, [chosen])
 
 

@@ -77,12 +77,16 @@ class LevelTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """
-        Without the option nothing changes.
+        Without the option, the events that C{twist} would drop are not made.
         """
         options = Options()
         options.parseOptions([])
         options.setLogLevels()
         self.assertEqual(self.logged("relay.service"), "diwec")
+        options.parent = TwistOptions()
+        options.setLogLevels()
+        self.assertEqual(self.logged("relay.service"), "iwec")
+        self.assertIs(options.parent["logLevel"], LogLevel.info)
 
     def test_wrong(self) -> None:
         """

@@ -319,7 +319,12 @@ class OutgoingNode:
         except ConfigurationError:
             return fail()
         first = FirstStream(protocols, built, options.allowLimited)
-        connecting = self.connect(target, replace(options, first=first))
+        if options is DEFAULT_OPTIONS:
+            # See "Few calls for each connection" in docs/internals.rst.
+            options = DialOptions(first=first)
+        else:
+            options = replace(options, first=first)
+        connecting = self.connect(target, options)
         opening: Deferred[Any] = connecting.addCallbacks(first.connected, first.failed)
         return opening
 

@@ -43,17 +43,16 @@ class LogOptions(CommandOptions):
 
     def setLogLevels(self) -> None:
         """
-        Log events of the levels that the option names.
+        Log events of the levels that the option names; events of lower levels are not
+        even made.
 
         @raise ConfigurationError: it names no level, or no part.
         """
-        if self["log-level"] is None:
-            return
         usual = LogLevel.debug
         if self.parent is not None and _TWIST in self.parent:
             usual = self.parent[_TWIST]
         levels = {"": usual}
-        for item in self["log-level"].split(","):
+        for item in (self["log-level"] or usual.name).split(","):
             part, _, level = item.strip().rpartition("=")
             if level not in _LEVELS:
                 raise ConfigurationError(

@@ -67,9 +67,11 @@ class Deadline:
 
     def cancel(self) -> None:
         """
-        Do not call the function.
+        Do not call the function, and keep it no longer: it mostly belongs to the owner
+        of this object.
         """
         self._call.cancel()
+        del self._function, self._args
 
     def reset(self, seconds: float) -> None:
         """

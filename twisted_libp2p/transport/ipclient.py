@@ -12,7 +12,6 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectingCancelledError, NoProtocol, TimeoutError
 from twisted.internet.interfaces import (
-    IAddress,
     IConnector,
     ILoggingContext,
     IProtocol,
@@ -104,9 +103,10 @@ class _Connecting(ClientFactory):
 
     def doStop(self) -> None:
         """
-        Stop the factory of the caller.
+        Stop the factory of the caller, and let go of it: the transport keeps us.
         """
         self._factory.doStop()
+        del self._factory, self._connector
 
     def startedConnecting(self, connector: IConnector) -> None:
         """
@@ -114,7 +114,7 @@ class _Connecting(ClientFactory):
         """
         self._connector = connector
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:
+    def buildProtocol(self, addr: Any) -> Any:
         """
         Build the protocol of the caller.
         """
@@ -127,6 +127,13 @@ class _Connecting(ClientFactory):
             self.connected.errback()
             return None
         return _Arrival(protocol, self.connected)
+
+    def clientConnectionLost(self, connector: Any, reason: Failure) -> None:
+        """
+        Part the connector from the transport, which it keeps otherwise, and which keeps
+        it: a reference cycle of everything that the connection has left.
+        """
+        connector.transport = None
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """

@@ -34,6 +34,7 @@ __all__ = [
     "MAX_MESSAGES",
     "MAX_PROTOCOLS",
     "MAX_TOTAL",
+    "NOTHING",
     "Reader",
 ]
 
@@ -50,6 +51,10 @@ MAX_PROTOCOLS = 1024
 #: Maximum number of characters of a name, and of the bytes that hold them.
 _MAX_NAME = 256
 _MAX_BYTES = 4 * _MAX_NAME
+
+
+#: The facts that are known before a peer has stated any.
+NOTHING = Identification()
 
 
 class Reader:
@@ -143,7 +148,7 @@ class Reader:
             stated["listenAddresses"] = self._dialable(_readable(listed))
         for observed in _readable([message.observedAddr]):
             stated["observedAddress"] = unmapped(observed)
-        return replace(before, **stated)
+        return _changed(before, stated)
 
     def _record(self, envelope: bytes) -> PeerRecord | None:
         """
@@ -163,6 +168,16 @@ class Reader:
         origin = self._filter.origin(self._remote)
         select = self._filter.select
         return tuple(select(origin, addresses, self._peer, MAX_ADDRESSES))
+
+
+def _changed(before: Identification, stated: dict[str, Any]) -> Identification:
+    """
+    Return the known facts with the stated ones.  Most peers state them once, and there
+    is nothing to copy.
+    """
+    if before is NOTHING:
+        return Identification(**stated)
+    return replace(before, **stated)
 
 
 # Most peers run one of a few programs, and share the texts of these.  Both caches

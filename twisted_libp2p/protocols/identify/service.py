@@ -57,7 +57,7 @@ from twisted_libp2p.protocols.identify.protocol import (
     DescriptionReceiver,
     DescriptionSender,
 )
-from twisted_libp2p.protocols.identify.reader import Reader
+from twisted_libp2p.protocols.identify.reader import NOTHING, Reader
 from twisted_libp2p.protocols.identify.version import Version
 
 __all__ = ["IdentifyService"]
@@ -75,9 +75,6 @@ PUSH_BURST = 10
 PUSH_INTERVAL = 5.0
 
 
-_NOTHING = Identification()
-
-
 class _Peer:
     """
     The peer of one connection.
@@ -92,7 +89,7 @@ class _Peer:
     __slots__ = ("_pushes", "facts", "result", "sent", "waiting")
 
     def __init__(self) -> None:
-        self.facts = _NOTHING
+        self.facts = NOTHING
         self.sent: int | None = None
         self.result: Identification | Failure | None = None
         self.waiting: list[Deferred[Identification]] | None = None
