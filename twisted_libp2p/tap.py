@@ -52,8 +52,8 @@ _log = Logger()
 
 #: The line about a port that is in use goes on so.
 _TAKEN = (
-    "Another program has this port: name another one, such as"
-    " --listen /ip4/0.0.0.0/tcp/0, or only dial, by --no-listen"
+    "Another program has this port: name another one.  The node itself takes any free"
+    " port with --listen /ip4/0.0.0.0/tcp/0, and none with --no-listen"
 )
 
 

@@ -183,6 +183,8 @@ class SharedTests(_Case):
             two.protocol.readConnectionLost()
         self.assertTrue(two.aborted)
         self.assertEqual(str(logs).count("before its first bytes"), 2)
+        # A scan of ports, or a check of health, is nothing that has to be read.
+        self.assertEqual({each["log_level"].name for each in logs}, {"debug"})
         self.assertEqual(node.connections.limiter.transient.connections, 0)
         node.stopService()
         self.reactor.advance(0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from twisted.logger import LogLevel, formatEvent
+
 from tests.connection.upgrading import (
     OtherSecurity,
     UpgradeTestCase,
@@ -92,3 +94,42 @@ class FactsTests(UpgradeTestCase):
         """
         self.assertRaises(ConfigurationError, Node, self.nodes.clock, security=[])
         self.assertRaises(ConfigurationError, Node, self.nodes.clock, muxers=[])
+
+
+class LogTests(UpgradeTestCase):
+    """
+    The lines about inbound connections that have failed.
+    """
+
+    def lines(self, level: LogLevel) -> list[str]:
+        """
+        Return the lines of a level about inbound connections.
+        """
+        texts = [
+            formatEvent(each) for each in self.logged if each["log_level"] is level
+        ]
+        return [each for each in texts if each.startswith("inbound connection")]
+
+    def test_left(self) -> None:
+        """
+        A peer that leaves, since it has dialed another address, is no refusal.
+        """
+        server = self.nodes.start()
+        for leave in ("loseConnection", "abortConnection"):
+            getattr(self.dialRaw(server).transport, leave)()
+            self.nodes.settle()
+        self.assertEqual(self.lines(LogLevel.info), [])
+        lines = self.lines(LogLevel.debug)
+        self.assertEqual(len(lines), 2)
+        for line in lines:
+            self.assertRegex(line, "^inbound connection from /memory/.* ended: the ")
+
+    def test_refused(self) -> None:
+        """
+        A peer that speaks something else is refused.
+        """
+        self.dialRaw(self.nodes.start()).transport.write(b"GET / HTTP/1.1\r\n\r\n")
+        self.nodes.settle()
+        self.assertEqual(self.lines(LogLevel.debug), [])
+        [line] = self.lines(LogLevel.info)
+        self.assertIn(" refused: ", line)

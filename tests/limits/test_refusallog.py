@@ -48,6 +48,22 @@ class RefusalLogTests(SynchronousTestCase):
         """
         return [formatEvent(each) for each in self.logged]
 
+    def test_notServed(self) -> None:
+        """
+        The protocols that a peer has asked for are named, if it has named any.
+        """
+        for protocols in (("/a",), ("/a", "/b"), ()):
+            self.log.notServed(protocols, peer(1))
+            self.clock.advance(INTERVAL)
+        self.assertEqual(
+            [each.removeprefix(f"peer {peer(1)} refused: ") for each in self.texts()],
+            [
+                "/a is not served",
+                "/a, /b are not served",
+                "a list of protocols is not served",
+            ],
+        )
+
     def test_unlisted(self) -> None:
         """
         The refusals of each protocol are logged by themselves.

@@ -24,6 +24,7 @@ from zope.interface import implementer
 
 from tests.negotiation.test_multistream import HEADER, NA, NOISE, TLS
 from twisted_libp2p.errors import (
+    NegotiationEnded,
     NegotiationFailed,
     StreamReset,
     UnsupportedProtocol,
@@ -299,7 +300,7 @@ class NegotiatorTests(SynchronousTestCase):
         """
         negotiator = self.responder("/noise")
         negotiator.connectionLost(Failure(ConnectionLost()))
-        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertTrue(self.failures[0].check(NegotiationEnded))
         self.assertEqual(self.inner.calls, [])
         self.assertOver()
 
@@ -317,7 +318,7 @@ class NegotiatorTests(SynchronousTestCase):
         """
         negotiator = self.responder("/noise")
         negotiator.readConnectionLost()
-        self.assertTrue(self.failures[0].check(NegotiationFailed))
+        self.assertTrue(self.failures[0].check(NegotiationEnded))
         self.assertTrue(self.transport.disconnected)
 
     def test_halfCloseOfOptimistic(self) -> None:

@@ -104,11 +104,14 @@ class TextTests(SynchronousTestCase):
             observerPublisher=publisher, publishPublisher=publisher
         )
         legacy.msg("GET / starting on 4001")
+        # As other programs may publish them.
+        publisher({"log_format": "bare", "log_time": 0.0})
         self.assertEqual(
             self.lines(),
             [
                 "[twisted_libp2p.x#info] port starting on 1",
                 "[-] GET / starting on 4001",
+                "[-#-] bare",
             ],
         )
 

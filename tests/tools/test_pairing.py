@@ -98,7 +98,7 @@ class StatusTests(SynchronousTestCase):
         ):
             self.assertEqual(self.lines(**facts), [f"{name}: {text}"])
         _, failure = self.lines(failures=3, error="no luck")
-        self.assertEqual(failure, "certificate  the last of 3 failures: no luck")
+        self.assertEqual(failure, "certificate  failures: 3, the last one: no luck")
 
 
 class PairingTests(ProgramTestCase):

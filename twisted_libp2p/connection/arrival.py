@@ -21,6 +21,7 @@ from zope.interface import implementer
 from twisted_libp2p.connection.upgrade import Upgrade
 from twisted_libp2p.errors import (
     Libp2pError,
+    NegotiationEnded,
     NegotiationFailed,
     UpgradeTimeout,
 )
@@ -133,7 +134,7 @@ class Arrival(Layer):
         """
         if not self._over:
             self._end()
-            error = NegotiationFailed(
+            error = NegotiationEnded(
                 f"the connection ended before its first bytes:"
                 f" {reason.getErrorMessage()}"
             )
@@ -148,7 +149,7 @@ class Arrival(Layer):
         if self._over:
             super().readConnectionLost()
         else:
-            self._refuse(NegotiationFailed("the peer closed before its first bytes"))
+            self._refuse(NegotiationEnded("the peer closed before its first bytes"))
 
     # What the protocol above calls.
 

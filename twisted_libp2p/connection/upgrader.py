@@ -24,6 +24,7 @@ from twisted_libp2p.errors import (
     Gated,
     Libp2pError,
     LimitExceeded,
+    NegotiationEnded,
 )
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
@@ -296,7 +297,14 @@ class Upgrader:
             # Our own decision, or logged already where it was refused.
             return
         address = upgrade.source
-        if reason.check(Libp2pError):
+        if reason.check(NegotiationEnded):
+            # Such as a slower dial of a peer that is connected at another address.
+            self._log.debug(
+                "inbound connection from {address} ended: {reason}",
+                address=address,
+                reason=reason.getErrorMessage(),
+            )
+        elif reason.check(Libp2pError):
             self._log.info(
                 "inbound connection from {address} refused: {reason}",
                 address=address,

@@ -20,6 +20,7 @@ __all__ = [
     "HandshakeFailed",
     "LegacyPeer",
     "MappingRefused",
+    "NegotiationEnded",
     "NegotiationFailed",
     "NoCertificate",
     "NoGateway",
@@ -111,6 +112,13 @@ class UnsupportedProtocol(NegotiationFailed):
         super().__init__(message)
         self.proposed = tuple(proposed)
         self.spoken = tuple(spoken)
+
+
+class NegotiationEnded(NegotiationFailed):
+    """
+    The connection or the stream ended during the negotiation.  The peer may have dialed
+    several addresses, and be connected at another one.
+    """
 
 
 class LegacyPeer(NegotiationFailed):

@@ -85,8 +85,9 @@ class RefusalLog:
         """
         Log that a peer has asked for protocols of which none is served.
         """
-        served = "is not served" if len(protocols) == 1 else "are not served"
-        self.refused("not served", peer, f"{', '.join(protocols)} {served}")
+        named = ", ".join(protocols) or "a list of protocols"
+        served = "are not served" if len(protocols) > 1 else "is not served"
+        self.refused("not served", peer, f"{named} {served}")
 
     def refused(self, kind: str, peer: PeerID, reason: str) -> None:
         """

@@ -21,7 +21,12 @@ from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_libp2p.errors import Libp2pError, NegotiationFailed, UpgradeTimeout
+from twisted_libp2p.errors import (
+    Libp2pError,
+    NegotiationEnded,
+    NegotiationFailed,
+    UpgradeTimeout,
+)
 from twisted_libp2p.interfaces import ISwitchable
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.pacing import Deadline, Layer
@@ -318,7 +323,7 @@ class Negotiator(Layer):
         if not self._over:
             self._fail(
                 self._machine.refusal
-                or NegotiationFailed("the peer closed during the negotiation")
+                or NegotiationEnded("the peer closed during the negotiation")
             )
         elif IHalfCloseableProtocol.providedBy(inner):
             inner.readConnectionLost()
@@ -417,6 +422,6 @@ class Negotiation(Factory, ABC):
         """
         if isinstance(reason.value, Libp2pError):
             return reason.value
-        return NegotiationFailed(
+        return NegotiationEnded(
             f"the connection ended during the negotiation: {reason.getErrorMessage()}"
         )

@@ -77,7 +77,7 @@ def _useful(event: LogEvent) -> Any:
     """
     Leave out Twisted's own lines about ports and the start of the reactor.
     """
-    own = event["log_namespace"].startswith(_RUNNER) or _PORTS.match(
+    own = event.get("log_namespace", "").startswith(_RUNNER) or _PORTS.match(
         event.get("log_text", "")
     )
     return PredicateResult.no if own else PredicateResult.maybe

@@ -83,7 +83,7 @@ async def status(reactor: Any, options: Any) -> None:
     for each in answer["certificates"]:
         lines.append(("certificate", f"{each['name']}: {_certificate(each)}"))
         if each["error"]:
-            failure = f"the last of {each['failures']} failures: {each['error']}"
+            failure = f"failures: {each['failures']}, the last one: {each['error']}"
             lines.append(("certificate", failure))
     lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
     lines += [("connected", _connection(each)) for each in answer["peers"]]
