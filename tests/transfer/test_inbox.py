@@ -169,15 +169,25 @@ class InboxTests(SynchronousTestCase):
         self.nodes.advance(SWEEP_TIME)
         self.assertEqual(self.files(), kept)
 
-    def test_resumed(self) -> None:
+    def test_slow(self) -> None:
         """
-        An interrupted file that is offered again is as young as a new one.
+        A file that is being received is not removed, though its bytes come so slowly
+        that none has reached the disk for an hour.
         """
         self.start()
-        self.offer(offerOf(DATA))
+        hand = self.nodes.result(self.connection.openStream(PROTOCOL_ID, Hand))
+        assert isinstance(hand, Hand)
+        hand.transport.write(offerOf(DATA).toBytes())
+        self.nodes.settle()
+        self.nodes.advance(0.1)
         (part,) = self.files()
         os.utime(self.folder / part, (0, 0))
-        self.offer(offerOf(DATA))
-        self.wall = (self.folder / part).stat().st_mtime + PART_TIME - 1
-        self.nodes.advance(SWEEP_TIME)
-        self.assertEqual(self.files(), [part])
+        for place in range(int(SWEEP_TIME / 50) + 1):
+            hand.transport.write(DATA[place : place + 1])
+            self.nodes.advance(50)
+        self.assertEqual((self.folder / part).stat().st_mtime, 0)
+        hand.transport.write(DATA[place + 1 :])
+        hand.transport.loseWriteConnection()
+        self.nodes.advance(0.1)
+        self.assertEqual(hand.answers, [{"offset": 0}, {"done": True}])
+        self.assertEqual(self.files(), ["data"])

@@ -117,13 +117,14 @@ class Inbox(ListedService):
 
     def _sweep(self) -> None:
         """
-        Remove the incomplete files to which nothing was added for a long time.  Those
-        that are being received are younger: a transfer without a byte is interrupted.
+        Remove the incomplete files to which nothing was added for a long time, except
+        those that are being received.
         """
         oldest = self._wall() - PART_TIME
         # A file may be removed by another program, or be held open by it.
         with suppress(OSError):
-            for name in filter(PART.fullmatch, os.listdir(self.folder)):
+            parts = set(filter(PART.fullmatch, os.listdir(self.folder)))
+            for name in parts - self._receiver.parts:
                 path = os.path.join(self.folder, name)
                 with suppress(OSError):
                     if os.lstat(path).st_mtime < oldest:

@@ -88,8 +88,6 @@ class Part:
         # Without this mode the file could be executed.
         opened = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         self._file = os.fdopen(opened, "r+b")
-        # It is in use, and not to be removed as an old one while it is read.
-        os.utime(self._path)
         self.size = 0
         self._hash: Any = None
 

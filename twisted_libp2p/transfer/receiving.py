@@ -31,7 +31,7 @@ from twisted_libp2p.transfer.messages import (
     Offer,
     writeMessage,
 )
-from twisted_libp2p.transfer.part import Part
+from twisted_libp2p.transfer.part import Part, partName
 from twisted_libp2p.wire.frames import FrameBuffer
 
 __all__ = ["MAX_TRANSFERS", "OFFER_TIME", "Receiver", "Refusal"]
@@ -239,6 +239,14 @@ class Receiver(Service):
         """
         assert self._host is not None
         return self._host
+
+    @property
+    def parts(self) -> set[str]:
+        """
+        The names of the incomplete files that are being received.
+        """
+        offers = (each.offer for each in self._running.values())
+        return {partName(offer) for offer in offers if offer is not None}
 
     def attach(self, host: IHost) -> None:
         """
