@@ -209,6 +209,23 @@ class StreamTests(SynchronousTestCase):
         )
         self.assertEqual(self.machine.shutChannels, [channel])
 
+    def test_lateData(self) -> None:
+        """
+        A channel whose halves were reset is not closed while the peer still sends: SCTP
+        would keep that, and end the connection when its window is full.
+        """
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        self.streams.reset(0, 1, 0)
+        self.streams.stop(0, 1, 0)
+        for now in (1.0, 1.0 + CLOSE_WAIT / 2, 1.0 + CLOSE_WAIT):
+            self.machine.unread[ID] += encode(b"late")
+            self.happen(now, (RtcEvent.READABLE, ID))
+            self.assertEqual(self.machine.unread[ID], [])
+        self.happen(0.9 + 2 * CLOSE_WAIT)
+        self.assertEqual(self.machine.shutChannels, [])
+        self.happen(1.0 + 2 * CLOSE_WAIT)
+        self.assertEqual(self.machine.shutChannels, [ID])
+
     def test_proofAndEnd(self) -> None:
         """
         The end of the channel of the handshake may come together with its last message,

@@ -10,8 +10,10 @@ from twisted_libp2p.webrtc.channel import Channel
 
 __all__ = ["CLOSE_WAIT", "Closings"]
 
-#: Seconds after which a channel is closed whose halves have ended, if the peer has
-#: opened it and has not closed it, or has not acknowledged the end of ours.
+#: Seconds after the last message of a channel whose halves have ended, after which it
+#: is closed, if the peer has opened it and has not closed it, or has not acknowledged
+#: the end of ours.  SCTP keeps a message that comes later: with a window full of them
+#: it ends the connection.
 #: Node-datachannel 0.33 uses the number of a channel again before it knows that the
 #: other side has closed it; rust-libp2p 0.57 acknowledges nothing.
 CLOSE_WAIT = 10.0
@@ -28,9 +30,10 @@ class Closings:
 
     def add(self, channel: Channel, now: float) -> None:
         """
-        Give the peer time, unless it has some already.
+        Give the peer time, from now.
         """
-        self._due.setdefault(channel.number, (now + CLOSE_WAIT, channel))
+        self._due.pop(channel.number, None)
+        self._due[channel.number] = now + CLOSE_WAIT, channel
 
     def drop(self, channel: Channel) -> None:
         """
