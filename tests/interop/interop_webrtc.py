@@ -17,7 +17,7 @@ from twisted.internet import reactor
 from tests.interop.ours import Watch, doAll, serve
 from tests.interop.process import ForeignPeer
 from tests.needs import skipWithout
-from twisted_libp2p.events import OpenedConn
+from twisted_libp2p.events import Identified, OpenedConn
 from twisted_libp2p.node import Node
 from twisted_libp2p.quic import halfopen
 from twisted_libp2p.webrtc.endpoint import RtcEndpoint
@@ -70,6 +70,8 @@ async def test_dialed(command: Command, name: str) -> None:
         assert str(address.withoutPeer()) in told["listenAddrs"]
         (opened,) = watch.seen(OpenedConn)
         assert opened.security == "/noise"
+        # Rust would lose a stream that we open too early.
+        assert watch.seen(Identified)
         assert await foreign.ended == 0
         await watch.closed(opened)
     finally:

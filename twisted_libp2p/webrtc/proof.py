@@ -13,17 +13,20 @@ from twisted_libp2p.webrtc.association import Association
 from twisted_libp2p.webrtc.channel import BUFFER
 from twisted_libp2p.webrtc.messages import Flag, MessageReader, encode
 
-__all__ = ["PROOF", "RUST_WAIT", "Proof"]
+__all__ = ["PROOF", "RUST_STREAM_WAIT", "RUST_WAIT", "Proof"]
 
 #: The channel of the handshake.
 PROOF = 0
 
-#: Seconds before our first message to a dialer on rust-libp2p 0.57, and between our
-#: last one and the streams.  If the first comes before the dialer has opened channel 0,
-#: its dial fails after 10 s (webrtc 0.17.2, src/sctp_transport/mod.rs,
-#: accept_data_channels); channels that we open at once after the last one are lost
-#: (libp2p-webrtc 0.10.0-alpha, src/tokio/connection.rs, Connection::new).
+#: Seconds before our first message to a dialer on rust-libp2p 0.57.  If it comes before
+#: the dialer has opened channel 0, its dial fails after 10 s (webrtc 0.17.2,
+#: src/sctp_transport/mod.rs, accept_data_channels).
 RUST_WAIT = 0.1
+
+#: The most seconds after the handshake in which it gets no streams of ours: it loses
+#: channels that come too early (libp2p-webrtc 0.10.0-alpha, src/tokio/connection.rs,
+#: Connection::new).  Its own first channel ends this time.
+RUST_STREAM_WAIT = 2.0
 
 #: The name in the certificates that it makes (rcgen 0.13).
 _RUST = b"rcgen self signed cert"
@@ -57,25 +60,34 @@ class Proof:
         if first:
             self._send(first)
 
-    def advance(self, now: float) -> Secured | None:
+    @property
+    def proven(self) -> bool:
+        """
+        Whether the peer has proven who it is.
+        """
+        return self._noise.secured is not None
+
+    def advance(self, now: float, opened: bool) -> Secured | None:
         """
         Do the next step, if there is one and its time has come.
 
+        @param opened: whether the peer has opened a channel.
         @return: the peer, once, when it has proven who it is.
         """
-        if self._done or not (self._first or self._noise.secured):
+        secured = self._noise.secured
+        if self._done or not (self._first or secured):
             return None
-        if self._patient:
+        if self._patient and not (secured and opened):
             if self.due is None:
-                self.due = now + RUST_WAIT
+                self.due = now + (RUST_STREAM_WAIT if secured else RUST_WAIT)
             if now < self.due:
                 return None
-            self.due = None
+        self.due = None
         if self._first:
             self._begin()
             return None
         self._done = True
-        return self._noise.secured
+        return secured
 
     def _send(self, data: bytes) -> None:
         for each in encode(data):

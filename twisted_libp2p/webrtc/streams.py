@@ -320,7 +320,7 @@ class RtcStreams:
         Act on the channel of the handshake.
         """
         if kind == RtcEvent.CLOSED:
-            if self.secured is None:
+            if not self._proof.proven:
                 self._fail("the peer has ended the handshake of Noise")
             return
         if kind != RtcEvent.READABLE:
@@ -340,7 +340,7 @@ class RtcStreams:
         Let the handshake go on, and begin with the streams when the peer has proven who
         it is.
         """
-        secured = self._proof.advance(self._now)
+        secured = self._proof.advance(self._now, bool(self._byID))
         if secured is None:
             return
         self.secured = secured
