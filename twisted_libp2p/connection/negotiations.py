@@ -87,7 +87,7 @@ class _Answerer(_StreamNegotiator):
         Report the failure, and log a peer that has found none of its protocols here.
         """
         error = reason.value
-        if not self.settled and isinstance(error, UnsupportedProtocol):
+        if isinstance(error, UnsupportedProtocol):
             self.factory.notServed(error.proposed, self.transport)
         super()._finish(reason)
 

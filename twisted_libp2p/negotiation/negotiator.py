@@ -95,13 +95,6 @@ class Negotiator(Layer):
         self.wrappedProtocol = None
         self._machine = machine
 
-    @property
-    def settled(self) -> bool:
-        """
-        Whether the negotiation is over.
-        """
-        return self._over
-
     def makeConnection(self, transport: Any) -> None:
         """
         Send the first flight; or connect the protocol at once, if it was agreed by
