@@ -103,7 +103,7 @@ class Settings:
     keepAlive: float = 15.0
     maxStreams: int = 256
     streamWindow: int = 1024 * 1024
-    connectionWindow: int = 15 * 1024 * 1024
+    connectionWindow: int = 16 * 1024 * 1024
     sendWindow: int = 4 * 1024 * 1024
     cryptoBuffer: int = 16 * 1024
     maxIncoming: int = 1024

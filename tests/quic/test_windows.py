@@ -134,6 +134,23 @@ class WindowTests(SynchronousTestCase):
         self.pair.advance(2)
         self.assertEqual(budget.left, KIB * KIB)
 
+    def test_defaults(self) -> None:
+        """
+        With the default windows, one paused stream that has been read needs no memory
+        of the limits.
+        """
+        pair = QuicSessionPair(self.clock, AioquicBackend())
+        pair.serverSession.budget = Budget(0)  # type: ignore[assignment]
+        mine, theirs = pair.open(pair.client)
+        mine.stream.write(bytes(KIB * KIB))
+        pair.advance(2)
+        self.assertEqual(len(theirs.data), KIB * KIB)
+        theirs.stream.pauseProducing()
+        mine.stream.write(bytes(KIB))
+        pair.advance(2)
+        self.assertEqual(mine.reasons, [])
+        self.assertGreater(theirs.stream.held, KIB * KIB)
+
     def test_refused(self) -> None:
         """
         If there is none, the held stream is reset, and the others go on.

@@ -249,7 +249,7 @@ class QuicSettings:
     keepAlive: float = 15.0
     maxStreams: int = 256
     streamWindow: int = 1024 * 1024
-    connectionWindow: int = 15 * 1024 * 1024
+    connectionWindow: int = 16 * 1024 * 1024
     sendWindow: int = 12 * 1024 * 1024
     cryptoBuffer: int = 16 * 1024
     maxIncoming: int = 1024
