@@ -125,6 +125,10 @@ pub struct Connection {
     max_streams: u32,
     /// The unacknowledged bytes that are kept at the most.
     send_window: u64,
+    /// The window of the connection, and the bytes by which that of the state machine is
+    /// larger.
+    window: u64,
+    excess: u64,
     /// Whether the peer is a browser.
     browser: bool,
     /// Whether `open` has returned None since the last event `Available`.
@@ -144,6 +148,7 @@ impl Connection {
         tokens: Option<Arc<DialTokens>>,
         max_streams: u32,
         send_window: u64,
+        window: u64,
         now: Instant,
     ) -> Self {
         Self {
@@ -160,6 +165,8 @@ impl Connection {
             granted: max_streams.min(FIRST_STREAMS),
             max_streams,
             send_window,
+            window,
+            excess: 0,
             browser: false,
             starved: false,
             keep: None,
@@ -360,6 +367,32 @@ impl Connection {
         } else if self.readable.insert(id) {
             events.push(Event::Readable(id));
         }
+    }
+
+    /// Change the window of the connection; a smaller one takes effect as bytes are read.  The
+    /// state machine does so, too, but grants a larger one at once without regard to reductions
+    /// before: many changes would add up.
+    pub fn set_window(&mut self, machine: &mut quic::Connection, size: VarInt) {
+        let (before, size) = (self.window + self.excess, size.into_inner());
+        self.window = size;
+        self.excess = before.saturating_sub(size);
+        if size > before {
+            self.apply_window(machine);
+        }
+    }
+
+    /// Note that the application has read bytes.
+    pub fn was_read(&mut self, machine: &mut quic::Connection, size: u64) {
+        let less = self.excess.min(size);
+        if less > 0 {
+            self.excess -= less;
+            self.apply_window(machine);
+        }
+    }
+
+    fn apply_window(&self, machine: &mut quic::Connection) {
+        let size = VarInt::from_u64(self.window + self.excess).unwrap_or(VarInt::MAX);
+        machine.set_receive_window(size);
     }
 
     /// Keep as many bytes as the path takes, and no more of a slow one.

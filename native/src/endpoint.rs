@@ -39,6 +39,7 @@ pub struct Endpoint {
     segments: usize,
     max_streams: u32,
     send_window: u64,
+    window: u64,
     /// By handle.  Handles are never used again, other than the slots of the machine.
     connections: FxHashMap<u64, Connection>,
     next_handle: u64,
@@ -122,8 +123,8 @@ impl Endpoint {
             self.handles.resize(slot.0 + 1, u64::MAX);
         }
         self.handles[slot.0] = handle;
-        let (streams, room) = (self.max_streams, self.send_window);
-        let made = Connection::new(slot, machine, tokens, streams, room, now);
+        let (streams, room, window) = (self.max_streams, self.send_window, self.window);
+        let made = Connection::new(slot, machine, tokens, streams, room, window, now);
         self.connections.insert(handle, made);
         handle
     }

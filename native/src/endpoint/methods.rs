@@ -58,6 +58,7 @@ impl Endpoint {
             segments: settings.max_segments,
             max_streams: settings.max_streams,
             send_window: settings.send_window,
+            window: settings.connection_window.into(),
             connections: FxHashMap::default(),
             next_handle: 0,
             handles: Vec::new(),
@@ -304,8 +305,12 @@ impl Endpoint {
             let maximum = maximum.max(1);
             let result = streams::read(py, machine, id, maximum);
             let more = match &result {
-                Ok(Some((data, None))) => data.as_bytes().len() >= maximum,
-                Ok(_) => false,
+                Ok(Some((data, end))) => {
+                    let size = data.as_bytes().len();
+                    connection.was_read(machine, size as u64);
+                    end.is_none() && size >= maximum
+                }
+                Ok(None) => false,
                 Err(_) => true,
             };
             if !more {
@@ -345,7 +350,7 @@ impl Endpoint {
     #[pyo3(name = "setWindow")]
     fn set_window(&mut self, handle: u64, size: u64) -> PyResult<()> {
         let size = VarInt::from_u64(size).map_err(invalid)?;
-        self.with(handle, |_, machine| machine.set_receive_window(size))
+        self.with(handle, |connection, machine| connection.set_window(machine, size))
     }
 
     /// Return the certificate of the peer.

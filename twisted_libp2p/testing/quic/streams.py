@@ -212,6 +212,31 @@ class StreamTests(QuicBase):
         self.assertGreater(sent, 150_000)
         self.assertLessEqual(sent, 160_000)
 
+    def test_connectionWindowChanged(self) -> None:
+        """
+        However often the window of the connection is raised and lowered, it is the
+        bound that it was raised to; as bytes are read, it is the lower one.
+        """
+        pair = self.connected(streamWindow=40_000, connectionWindow=100_000)
+        other = pair.listener
+        streams = [self.opened(pair, b"") for _ in range(4)]
+        for size in (120_000, 100_000) * 9:
+            other.endpoint.setWindow(other.connection, size)
+        pair.advance(1)
+        sent = sum(self._fill(pair, pair.dialer, each) for each in streams)
+        self.assertLessEqual(sent, 120_000)
+        self.assertGreater(sent, 110_000)
+        for each in streams:
+            other.readAll(each)
+        pair.advance(2)
+        sent = sum(self._fill(pair, pair.dialer, each) for each in streams)
+        for each in streams:
+            other.readAll(each)
+        pair.advance(2)
+        sent = sum(self._fill(pair, pair.dialer, each) for each in streams)
+        self.assertLessEqual(sent, 100_000)
+        self.assertGreater(sent, 80_000)
+
     def test_sendWindow(self) -> None:
         """
         No more unacknowledged bytes are taken than the send window.
