@@ -125,6 +125,36 @@ class ConnectionTests(TestCase):
         self.assertTrue(first.open(2))
         self.assertIsNone(second.write(2, b"gone"))
 
+    def test_late(self) -> None:
+        """
+        Messages that come after our side has closed their channels are dropped, and the
+        numbers can be used again.
+        """
+        pair = self.pair = Pair(40)
+        pair.run()
+        first, second = pair.ends
+        channels = range(2, 62, 2)
+        for each in channels:
+            first.open(each)
+        pair.run(20)
+        for each in channels:
+            self.assertTrue(second.write(each, b"late"))
+            first.shut(each)
+        pair.take(0)
+        pair.run(400)
+        self.assertEqual({each[0] for each in pair.take(0)}, {FREED})
+        pair.take(1)
+        for each in channels:
+            self.assertTrue(first.open(each))
+            first.write(each, b"again")
+        pair.run(60)
+        for each in channels:
+            self.assertEqual(second.read(each, 100), (b"again", False))
+            second.write(each, b"answer")
+        pair.run(60)
+        for each in channels:
+            self.assertEqual(first.read(each, 100), (b"answer", False))
+
     def test_messages(self) -> None:
         """
         Messages are joined up to a size, and the sender learns when few bytes wait.

@@ -49,6 +49,8 @@ pub struct Channels {
     handle: sctp::AssociationHandle,
     dialed: bool,
     known: FxHashMap<u16, Channel>,
+    /// Those that our side has closed, and the peer has not: their messages are dropped with them.
+    shut: FxHashSet<u16>,
     unopened: FxHashSet<u16>,
     /// The channels that the peer has opened, of those.
     theirs: usize,
@@ -78,6 +80,7 @@ impl Channels {
             handle: sctp::AssociationHandle(0),
             dialed,
             known: FxHashMap::default(),
+            shut: FxHashSet::default(),
             unopened: FxHashSet::default(),
             theirs: 0,
             max: config.max_channels,
@@ -269,6 +272,7 @@ impl Channels {
             sctp::StreamEvent::Finished { id } => {
                 self.ending += 1;
                 self.unopened.remove(&id);
+                self.shut.remove(&id);
                 if let Some(channel) = self.known.remove(&id) {
                     self.theirs -= usize::from(channel.theirs);
                     events.push(Event::Closed(id));
@@ -289,6 +293,9 @@ impl Channels {
     fn look(&mut self, id: u16, events: &mut Vec<Event>) {
         if self.known.contains_key(&id) {
             events.push(Event::Readable(id));
+            return;
+        }
+        if self.shut.contains(&id) {
             return;
         }
         let Some(Ok(mut stream)) = self.association.as_mut().map(|each| each.stream(id)) else {
@@ -384,8 +391,10 @@ impl Channels {
         if let Some(channel) = self.known.remove(&id) {
             self.theirs -= usize::from(channel.theirs);
         }
-        if let Some(Ok(mut stream)) = self.association.as_mut().map(|each| each.stream(id)) {
-            let _ = stream.close();
+        if let Some(Ok(mut stream)) = self.association.as_mut().map(|each| each.stream(id))
+            && stream.close().is_ok()
+        {
+            self.shut.insert(id);
         }
     }
 }
