@@ -11,7 +11,9 @@ from twisted_libp2p.interfaces.quic import GROWTH
 
 __all__ = ["VIOLATIONS"]
 
+#: The windows of a stream and of a connection.
 _WINDOW = 1 << 20
+_CONNECTION_WINDOW = 16 << 20
 _TOKEN = bytes(16)
 
 #: The frames of a peer, each in a packet of its own, and the codes with which its
@@ -24,7 +26,10 @@ VIOLATIONS: dict[str, tuple[list[bytes], tuple[int, ...]]] = {
         (3,),
     ),
     "all streams beyond the window of the connection": (
-        [stream(4 * each, _WINDOW - 1, b"x") for each in range(16)],
+        [
+            stream(4 * each, _WINDOW - 1, b"x")
+            for each in range(_CONNECTION_WINDOW // _WINDOW + 1)
+        ],
         (3,),
     ),
     "a reset beyond the window": ([frame(0x04, 0, 7, 1 << 30)], (3,)),
