@@ -18,6 +18,7 @@ from tests.connection.upgrading import (
 from twisted_libp2p.errors import (
     ConfigurationError,
 )
+from twisted_libp2p.limits.refusallog import INTERVAL
 from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
@@ -133,3 +134,21 @@ class LogTests(UpgradeTestCase):
         self.assertEqual(self.lines(LogLevel.debug), [])
         [line] = self.lines(LogLevel.info)
         self.assertIn(" refused: ", line)
+
+    def test_flood(self) -> None:
+        """
+        A flood of refused connections has one line in a second, which has their number.
+        """
+        server = self.nodes.start()
+
+        def refused(count: int) -> None:
+            for _ in range(count):
+                self.dialRaw(server).transport.write(b"GET / HTTP/1.1\r\n\r\n")
+                self.nodes.settle()
+
+        refused(4)
+        self.assertEqual(len(self.lines(LogLevel.info)), 1)
+        self.nodes.clock.advance(INTERVAL)
+        refused(1)
+        [_, line] = self.lines(LogLevel.info)
+        self.assertTrue(line.endswith(" (3 more since the last message)"), line)

@@ -46,6 +46,7 @@ from twisted_libp2p.interfaces import (
     ITrustedProxies,
     Role,
 )
+from twisted_libp2p.limits.refusallog import RefusalLog
 from twisted_libp2p.logger import Logger
 
 __all__ = ["Upgrader"]
@@ -122,6 +123,7 @@ class Upgrader:
         self.expected: dict[bytes | None, list[Punch]] = {}
         self.upgrades = Upgrades(identity, tuple(self.muxers), context, deadline)
         self._proxies = proxies
+        self._refusals = RefusalLog(context.clock.seconds, context.events)
         self._ports = Ports(self.accept, self.stack, context.clock)
 
     # Outbound
@@ -304,12 +306,8 @@ class Upgrader:
                 address=address,
                 reason=reason.getErrorMessage(),
             )
-        elif reason.check(Libp2pError):
-            self._log.info(
-                "inbound connection from {address} refused: {reason}",
-                address=address,
-                reason=reason.getErrorMessage(),
-            )
+        elif isinstance(reason.value, Libp2pError):
+            self._refusals.failed(reason.value, address)
         else:
             self._log.failure(
                 "inbound connection from {address} failed",

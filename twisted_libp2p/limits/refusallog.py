@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from twisted_libp2p.address import Multiaddr
+from twisted_libp2p.errors import Libp2pError
 from twisted_libp2p.events import LimitReached
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IEventBus
@@ -103,6 +104,22 @@ class RefusalLog:
                 reason=printable(reason),
                 others=_others(count),
                 peer=peer,
+                count=count,
+            )
+
+    def failed(self, error: Libp2pError, address: object) -> None:
+        """
+        Log that a connection of a peer has failed before its peer was known.
+
+        @param address: the other end of the connection.
+        """
+        count = self._due(type(error).__name__)
+        if count:
+            self._log.info(
+                "inbound connection from {address} refused: {reason}{others}",
+                address=address,
+                reason=str(error),
+                others=_others(count),
                 count=count,
             )
 
