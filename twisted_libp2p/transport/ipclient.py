@@ -24,10 +24,17 @@ from zope.interface import implementer
 
 from twisted_libp2p.pacing import Deadline
 
-__all__ = ["CONNECT_TIMEOUT", "IPClient", "sendSmallSegments"]
+__all__ = ["CONNECT_TIMEOUT", "IPClient", "sendSmallSegments", "tooLate"]
 
 #: Seconds for the connect itself, as in go-libp2p.
 CONNECT_TIMEOUT = 5.0
+
+
+def tooLate(seconds: float) -> TimeoutError:
+    """
+    Return the error of an attempt to connect that has taken too long.
+    """
+    return TimeoutError(string=f"no connection in {seconds:g} seconds")
 
 
 def sendSmallSegments(transport: Any) -> None:
@@ -157,9 +164,7 @@ class _Connecting(ClientFactory):
         """
         Name the reason for which the attempt is given up.
         """
-        self._giveUp(
-            TimeoutError(string=f"no connection in {CONNECT_TIMEOUT:g} seconds")
-        )
+        self._giveUp(tooLate(CONNECT_TIMEOUT))
 
     def _giveUp(self, error: Exception) -> None:
         if self._deadline.active():

@@ -22,7 +22,6 @@ from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
 )
-from twisted.internet.error import TimeoutError
 from twisted.internet.interfaces import (
     IAddress,
     IListeningPort,
@@ -56,6 +55,7 @@ from twisted_libp2p.transport.ipclient import (
     CONNECT_TIMEOUT,
     IPClient,
     sendSmallSegments,
+    tooLate,
 )
 from twisted_libp2p.transport.names import NameResolver
 from twisted_libp2p.transport.ports import OtherPorts
@@ -135,7 +135,7 @@ def _late(result: IProtocol | Failure, seconds: float) -> IProtocol:
     Name the reason for which an attempt to connect was cancelled.
     """
     if isinstance(result, Failure):
-        raise TimeoutError(string=f"no connection in {seconds:g} seconds")
+        raise tooLate(seconds)
     return result
 
 

@@ -57,8 +57,8 @@ def _serve(
     description: str,
     name: str,
     build: Callable[[], tuple[Resource, Callable[[], None]]],
+    page: str = "",
 ) -> WebService:
-    page = "metrics" if name == "metrics" else ""
     service = WebService(reactor, description, build, page)
     service.setName(name)
     service.setServiceParent(supervisor)
@@ -108,4 +108,4 @@ def serveFleetMetrics(
         addHealth(root, supervisor.conditions, hosts)
         return root, lambda: None
 
-    return _serve(reactor, supervisor, description, "metrics", build)
+    return _serve(reactor, supervisor, description, "metrics", build, "metrics")
