@@ -47,7 +47,7 @@ class Refusals:
         """
         Keep a line.
         """
-        if event.get("log_format", "").endswith("refused: {reason}"):
+        if "refused: {reason}" in event.get("log_format", ""):
             line = f"{event['address']} {event['reason']}"
             self.lines.append(line)
             for each in self._waiting:

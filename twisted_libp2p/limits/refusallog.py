@@ -40,7 +40,7 @@ class RefusalLog:
         """
         self._now = now
         self._events = events
-        # By reason: the time of the last message, and the refusals since.
+        # By reason: the time of the next message, and the refusals before it.
         self._logged: dict[str, tuple[float, int]] = {}
 
     def gated(
@@ -160,11 +160,11 @@ class RefusalLog:
         Return the number of refusals to log now; 0 if it is not time yet.
         """
         now = self._now()
-        last, missed = self._logged.get(reason, (now - INTERVAL, 0))
-        if now - last < INTERVAL:
-            self._logged[reason] = last, missed + 1
+        due, missed = self._logged.get(reason, (now, 0))
+        if now < due:
+            self._logged[reason] = due, missed + 1
             return 0
-        self._logged[reason] = now, 0
+        self._logged[reason] = now + INTERVAL, 0
         return missed + 1
 
 
