@@ -15,16 +15,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.transport.websocket.frames import REQUEST
+from tests.transport.websocket.frames import BINARY, MASK, REQUEST, frame
 from twisted_libp2p.connection.upgrader import Punch
 from twisted_libp2p.connmanager import ListGater
 from twisted_libp2p.identity import Identity
 from twisted_libp2p.interfaces import Role
 from twisted_libp2p.limits import Limits, SubnetLimit
+from twisted_libp2p.limits.refusallog import INTERVAL
 from twisted_libp2p.node import Node
 from twisted_libp2p.testing.memorymuxed import (
     MemoryMuxedNetwork,
@@ -190,6 +191,27 @@ class SharedTests(_Case):
         self.reactor.advance(0)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_left(self) -> None:
+        """
+        A peer that leaves during the handshake of a WebSocket, or the negotiation
+        inside it, is no refusal; one that sends no frames is.
+        """
+        self.start(TCP, f"{TCP}/ws")
+        whole = frame(BINARY, MULTISTREAM, mask=MASK)
+        for data in (REQUEST[:40], REQUEST, REQUEST + whole[:5], REQUEST + whole):
+            with capturedLogs() as logs:
+                self.come(data).protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual([each["log_level"].name for each in logs], ["debug"])
+            self.assertRegex(
+                formatEvent(logs[0]), "^inbound connection from .* ended: "
+            )
+        for data in (b"GET / HTTP/1.1\r\n\r\n", REQUEST + frame(BINARY, b"no mask")):
+            with capturedLogs() as logs:
+                transport = self.come(data)
+                transport.protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual([each["log_level"].name for each in logs], ["info"])
+            self.reactor.advance(INTERVAL)
+
     def test_limits(self) -> None:
         """
         Silent connections count from their beginning: for their network, and among
@@ -289,6 +311,20 @@ class PrivateTests(_Case):
         self.assertIn(b" 101 ", self.come(REQUEST).value())
         for nonce in (b"\x13" * 24, b"GETS" * 6, bytes(24)):
             self.assertEqual(len(self.come(nonce).value()), 24, nonce)
+
+    def test_left(self) -> None:
+        """
+        A peer that leaves, before its whole nonce or after it, is no refusal; one that
+        is in another network is.
+        """
+        nonce = bytes(range(24))
+        for data in (nonce[:7], nonce):
+            with capturedLogs() as logs:
+                self.come(data).protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual([each["log_level"].name for each in logs], ["debug"])
+        with capturedLogs() as logs:
+            self.assertTrue(self.come(nonce + PROPOSAL).aborted)
+        self.assertEqual([each["log_level"].name for each in logs], ["info"])
 
     def test_silence(self) -> None:
         """

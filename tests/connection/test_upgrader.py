@@ -6,6 +6,7 @@ Tests of the upgrade of raw transports: what both sides agree on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from twisted.logger import LogLevel, formatEvent
 
 from tests.connection.upgrading import (
     OtherSecurity,
+    Raw,
     UpgradeTestCase,
 )
 from twisted_libp2p.errors import (
@@ -23,6 +25,9 @@ from twisted_libp2p.muxer.mplex import Mplex
 from twisted_libp2p.muxer.yamux import Yamux
 from twisted_libp2p.node import Node
 from twisted_libp2p.security.noise import Noise
+from twisted_libp2p.security.plaintext import Plaintext
+from twisted_libp2p.security.secio import SECIO
+from twisted_libp2p.security.tls import TLS
 
 
 class FactsTests(UpgradeTestCase):
@@ -124,6 +129,58 @@ class LogTests(UpgradeTestCase):
         self.assertEqual(len(lines), 2)
         for line in lines:
             self.assertRegex(line, "^inbound connection from /memory/.* ended: the ")
+
+    def securing(self) -> Iterator[tuple[str, bytes, Raw]]:
+        """
+        Dial the securities of a node, up to the agreement on each.
+
+        @return: the name of the protocol, bytes that are no message of it, the peer.
+        """
+        clock = self.nodes.clock
+        for security, garbage in (
+            (Noise(clock), b"\0\1x"),
+            (TLS(clock, lambda: 0.0), b"GET / HTTP/1.1\r\n\r\n"),
+            (SECIO(clock), b"\xff" * 4),
+            (Plaintext(clock), b"\xff" * 10),
+        ):
+            server = self.nodes.start(security=[security])
+            raw = self.dialRaw(server)
+            line = f"{security.protocolID}\n".encode()
+            raw.transport.write(
+                b"\x13/multistream/1.0.0\n" + bytes((len(line),)) + line
+            )
+            self.nodes.settle()
+            self.assertIn(line, raw.received)
+            self.logged.clear()
+            yield security.protocolID, garbage, raw
+
+    def test_leftHandshake(self) -> None:
+        """
+        Nor is one that leaves during the handshake, or inside a message of it.
+        """
+        for leave in ("loseConnection", "abortConnection"):
+            for begun in (b"", b"\1"):
+                for name, _, raw in self.securing():
+                    raw.transport.write(begun)
+                    self.nodes.settle()
+                    getattr(raw.transport, leave)()
+                    self.nodes.settle()
+                    self.assertEqual(self.lines(LogLevel.info), [], name)
+                    [line] = self.lines(LogLevel.debug)
+                    self.assertIn(f" ended: {name}: the connection ended", line)
+
+    def test_refusedHandshake(self) -> None:
+        """
+        A peer that sends no message of the handshake is refused.
+        """
+        for name, garbage, raw in self.securing():
+            raw.transport.write(garbage)
+            self.nodes.settle()
+            raw.transport.abortConnection()
+            self.nodes.settle()
+            self.assertEqual(self.lines(LogLevel.debug), [], name)
+            [line] = self.lines(LogLevel.info)
+            self.assertIn(f" refused: {name}: ", line)
 
     def test_refused(self) -> None:
         """

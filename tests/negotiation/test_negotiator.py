@@ -301,6 +301,8 @@ class NegotiatorTests(SynchronousTestCase):
         negotiator = self.responder("/noise")
         negotiator.connectionLost(Failure(ConnectionLost()))
         self.assertTrue(self.failures[0].check(NegotiationEnded))
+        broken = negotiator.factory.explain(Failure(ValueError("TLS is broken")))
+        self.assertIs(type(broken), NegotiationFailed)
         self.assertEqual(self.inner.calls, [])
         self.assertOver()
 

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.errors import (
+    HandshakeEnded,
     HandshakeFailed,
     PeerMismatch,
     StreamReset,
@@ -218,6 +219,22 @@ class HubTests(SynchronousTestCase):
         pair.advance(30)
         (failure,) = near.failures
         failure.trap(UpgradeTimeout)
+
+    def test_left(self) -> None:
+        """
+        A dialer that leaves during the handshake, since it is connected at another
+        address, has not failed.
+        """
+        pair = self.pair()
+        pair.near.dial("192.0.2.2", 4002, pair.upgrades[0])
+        self.clock.advance(0)
+        pair.deliver(pair.client)
+        (line,) = pair.near.lines.values()
+        line.drop()
+        pair.flush()
+        (failure,) = pair.upgrades[1].failures
+        failure.trap(HandshakeEnded)
+        self.assertEqual(str(failure.value), "/quic-v1: the peer has closed")
 
     def test_failing(self) -> None:
         """

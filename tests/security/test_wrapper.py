@@ -27,7 +27,7 @@ from tests.security.wires import (
     SMALL,
     WrapperTestCase,
 )
-from twisted_libp2p.errors import HandshakeFailed
+from twisted_libp2p.errors import HandshakeEnded, HandshakeFailed, ProtocolViolation
 from twisted_libp2p.interfaces import (
     ISecureTransport,
 )
@@ -198,12 +198,21 @@ class HandshakeTests(WrapperTestCase):
         """
         self.lose(ConnectionLost("cut"))
         (failure,) = self.failures
-        self.assertIsInstance(failure.value, HandshakeFailed)
+        self.assertIsInstance(failure.value, HandshakeEnded)
         assert failure.value is not None
         self.assertIsInstance(failure.value.__cause__, ConnectionLost)
         self.assertIn("cut", str(failure.value))
         self.wrapper.dataReceived(b"hello?")
         self.assertEqual(self.addresses, [])
+
+    def test_violatedBelow(self) -> None:
+        """
+        A transport that ends since the peer has violated its protocol is not one that
+        the peer has left.
+        """
+        self.lose(ProtocolViolation("websocket", "not masked"))
+        (failure,) = self.failures
+        self.assertIs(failure.type, HandshakeFailed)
 
     def test_abortedMeanwhile(self) -> None:
         """

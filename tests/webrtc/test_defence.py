@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.webrtc.pair import RtcSessionPair
 from twisted_libp2p.errors import (
+    HandshakeEnded,
     HandshakeFailed,
     PeerMismatch,
     PeerUnresponsive,
@@ -112,6 +113,24 @@ class HandshakeTests(SynchronousTestCase):
         self.assertRefused(HandshakeFailed)
         (failure,) = pair.upgrades[1].failures
         self.assertIn("browsers are no longer served here", str(failure.value))
+
+    def test_left(self) -> None:
+        """
+        A dialer that leaves before it has proven who it is, since it is connected at
+        another address, has not failed.
+        """
+        pair = self.pair
+        how = pair.dialing.dial(pair.hashes)
+        pair.near.dial("192.0.2.2", 4002, pair.upgrades[0], web=how)
+        for _ in range(3):
+            self.clock.advance(0)
+            pair.deliver(pair.client)
+            pair.deliver(pair.server)
+        (line,) = pair.near.lines.values()
+        line.drop()
+        pair.flush()
+        (failure,) = pair.upgrades[1].failures
+        failure.trap(HandshakeEnded)
 
     def test_halfOpen(self) -> None:
         """

@@ -22,9 +22,11 @@ from twisted_libp2p.errors import (
     ConfigurationError,
     ConnectionClosing,
     Gated,
+    HandshakeEnded,
     Libp2pError,
     LimitExceeded,
     NegotiationEnded,
+    departed,
 )
 from twisted_libp2p.identity import Identity, PeerID
 from twisted_libp2p.interfaces import (
@@ -299,7 +301,7 @@ class Upgrader:
             # Our own decision, or logged already where it was refused.
             return
         address = upgrade.source
-        if reason.check(NegotiationEnded):
+        if reason.check(HandshakeEnded, NegotiationEnded) or departed(reason):
             # Such as a slower dial of a peer that is connected at another address.
             self._log.debug(
                 "inbound connection from {address} ended: {reason}",

@@ -63,6 +63,7 @@ from twisted_libp2p.errors.remote import (
     CircuitLimit,
     CircuitRefused,
     DoubleNAT,
+    HandshakeEnded,
     HandshakeFailed,
     LegacyPeer,
     MappingRefused,
@@ -85,6 +86,7 @@ from twisted_libp2p.errors.remote import (
     TwoInitiators,
     UnsupportedProtocol,
     UpgradeTimeout,
+    departed,
 )
 
 __all__ = [
@@ -100,6 +102,7 @@ __all__ = [
     "DoubleNAT",
     "ErrorCode",
     "Gated",
+    "HandshakeEnded",
     "HandshakeFailed",
     "InvalidInput",
     "InvalidKey",
@@ -143,5 +146,6 @@ __all__ = [
     "UnsupportedAddress",
     "UnsupportedProtocol",
     "UpgradeTimeout",
+    "departed",
     "untraced",
 ]

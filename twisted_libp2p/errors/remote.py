@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from twisted.internet.error import ConnectError, ConnectionLost
+from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
+from twisted.python.failure import Failure
 
 from twisted_libp2p.errors.base import ErrorCode, Libp2pError, nameOf
 
@@ -17,6 +18,7 @@ __all__ = [
     "CircuitLimit",
     "CircuitRefused",
     "DoubleNAT",
+    "HandshakeEnded",
     "HandshakeFailed",
     "LegacyPeer",
     "MappingRefused",
@@ -39,6 +41,7 @@ __all__ = [
     "TwoInitiators",
     "UnsupportedProtocol",
     "UpgradeTimeout",
+    "departed",
 ]
 
 
@@ -145,6 +148,13 @@ class HandshakeFailed(RemoteError, ConnectError):
 
     def _describe(self) -> str:
         return f"{self.layer}: {self.message}"
+
+
+class HandshakeEnded(HandshakeFailed):
+    """
+    The connection ended during the handshake.  The peer may have dialed several
+    addresses, and be connected at another one.
+    """
 
 
 class TwoInitiators(HandshakeFailed, NegotiationFailed):
@@ -464,3 +474,14 @@ class DoubleNAT(RemoteError, ConnectError):
             f"two layers of NAT: the gateway itself has {stated}, so a port of it"
             " cannot be reached; use a relay"
         )
+
+
+def departed(reason: Failure) -> bool:
+    """
+    Decide whether a transport has ended because one side has closed it, or is gone, and
+    not because the peer has violated a protocol.
+
+    @param reason: the reason for which the transport has ended.
+    """
+    closed = reason.check(ConnectionClosed) is not None
+    return closed and not reason.check(ProtocolViolation)

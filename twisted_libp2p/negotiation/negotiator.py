@@ -26,6 +26,7 @@ from twisted_libp2p.errors import (
     NegotiationEnded,
     NegotiationFailed,
     UpgradeTimeout,
+    departed,
 )
 from twisted_libp2p.interfaces import ISwitchable
 from twisted_libp2p.logger import Logger
@@ -415,6 +416,7 @@ class Negotiation(Factory, ABC):
         """
         if isinstance(reason.value, Libp2pError):
             return reason.value
-        return NegotiationEnded(
+        kind = NegotiationEnded if departed(reason) else NegotiationFailed
+        return kind(
             f"the connection ended during the negotiation: {reason.getErrorMessage()}"
         )

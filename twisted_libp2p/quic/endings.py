@@ -11,6 +11,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from twisted_libp2p.errors import (
+    HandshakeEnded,
     HandshakeFailed,
     PeerUnresponsive,
     ProtocolViolation,
@@ -49,6 +50,9 @@ _NAMES = {
 
 #: The code of a peer that takes no connection now.
 _REFUSED = 0x2
+
+#: The codes of a peer that leaves: no error, or its application (RFC 9000, 10.2.3).
+_LEFT = (0x0, 0xC)
 
 
 def lossOf(
@@ -100,5 +104,7 @@ def failureOf(
     if cause is LossCause.TRANSPORT and code == _REFUSED:
         return HandshakeFailed(layer, "the peer takes no further connection now")
     if cause is LossCause.APPLICATION:
-        return HandshakeFailed(layer, f"the peer has closed, with code {code:#x}")
+        return HandshakeEnded(layer, f"the peer has closed, with code {code:#x}")
+    if cause is LossCause.TRANSPORT and code in _LEFT:
+        return HandshakeEnded(layer, "the peer has closed")
     return HandshakeFailed(layer, text or f"{cause.name.lower()} {code:#x}")

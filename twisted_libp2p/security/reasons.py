@@ -9,7 +9,13 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
+from twisted_libp2p.errors import (
+    HandshakeEnded,
+    HandshakeFailed,
+    ProtocolViolation,
+    Truncated,
+    departed,
+)
 from twisted_libp2p.security.machine import Channel
 
 __all__ = ["cut", "unfinished"]
@@ -23,7 +29,8 @@ def unfinished(protocolID: str, reason: Failure) -> Failure:
     """
     if reason.check(HandshakeFailed):
         return reason
-    error = HandshakeFailed(
+    kind = HandshakeEnded if departed(reason) else HandshakeFailed
+    error = kind(
         protocolID,
         f"the connection ended during the handshake: {reason.getErrorMessage()}",
     )

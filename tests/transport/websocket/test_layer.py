@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypothesis.strategies import binary, integers, lists
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import ITransport
 from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -30,7 +32,12 @@ from tests.transport.websocket.frames import (
     code,
     frame,
 )
-from twisted_libp2p.errors import HandshakeFailed, ProtocolViolation, Truncated
+from twisted_libp2p.errors import (
+    HandshakeEnded,
+    HandshakeFailed,
+    ProtocolViolation,
+    Truncated,
+)
 from twisted_libp2p.testing.producer import Producer
 from twisted_libp2p.testing.pump import byteByByte, inReads
 from twisted_libp2p.transport.websocket.layer import (
@@ -321,7 +328,7 @@ class EndTests(SynchronousTestCase):
             raw.send(request[:place])
             raw.peer.transport.loseConnection()
             raw.pump.flush()
-            reason = self.ended(raw.upper, HandshakeFailed)
+            reason = self.ended(raw.upper, HandshakeEnded)
             self.assertIn("opening handshake", reason.getErrorMessage())
             self.assertEqual(raw.clock.getDelayedCalls(), [])
         for place in range(129):
@@ -333,6 +340,15 @@ class EndTests(SynchronousTestCase):
             raw.pump.flush()
             self.ended(raw.upper, HandshakeFailed)
             self.assertEqual(raw.clock.getDelayedCalls(), [])
+
+    def test_failedBelow(self) -> None:
+        """
+        A peer with which the TLS below fails has not left.
+        """
+        raw = Raw(opened=False)
+        raw.layer.connectionLost(Failure(SSL.Error([("", "", "wrong version")])))
+        reason = self.ended(raw.upper, HandshakeFailed)
+        self.assertIs(reason.type, HandshakeFailed)
 
     def test_refused(self) -> None:
         """

@@ -25,10 +25,12 @@ from websockets.frames import CLOSE, CloseCode, Frame
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from twisted_libp2p.errors import (
+    HandshakeEnded,
     HandshakeFailed,
     Libp2pError,
     ProtocolViolation,
     Truncated,
+    departed,
 )
 from twisted_libp2p.interfaces import ITrustedProxies
 from twisted_libp2p.logger import Logger
@@ -143,7 +145,9 @@ class WebSocketLayer(Layer):
         if self.disconnecting or reason.check(Libp2pError):
             return reason
         if self._opening is not None:
-            error = HandshakeFailed(
+            # Otherwise the TLS below it has failed.
+            kind = HandshakeEnded if departed(reason) else HandshakeFailed
+            error = kind(
                 NAME,
                 "the connection ended during the opening handshake:"
                 f" {self.factory.explain(reason)}",
