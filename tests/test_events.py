@@ -6,7 +6,10 @@ Tests of the event bus.
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+import gc
+from collections.abc import Callable
+
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_libp2p.address import Multiaddr
@@ -53,6 +56,24 @@ class EventBusTests(SynchronousTestCase):
         self.bus.publish(two)
         self.assertEqual(self.heard, [one])
         self.assertEqual(everything, [one, two])
+
+    def test_cycles(self) -> None:
+        """
+        A wait that is over, or was cancelled, leaves nothing to the garbage collector.
+        """
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        ends: list[Callable[[Deferred[Listen]], None]] = [
+            lambda _: self.bus.publish(listen()),
+            Deferred.cancel,
+        ]
+        for end in ends:
+            waiting = self.bus.next(Listen)
+            waiting.addErrback(lambda reason: None)
+            end(waiting)
+            del waiting
+            self.assertEqual(gc.collect(), 0)
 
     def test_where(self) -> None:
         """

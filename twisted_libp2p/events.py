@@ -342,6 +342,12 @@ class ReachabilityChanged(Event):
 E = TypeVar("E", bound=Event)
 
 
+def _ignore(event: Event) -> None:
+    """
+    Take an event for a subscription that was cancelled while it was delivered.
+    """
+
+
 @implementer(ISubscription)
 class Subscription(Generic[E]):
     """
@@ -371,6 +377,8 @@ class Subscription(Generic[E]):
         """
         bus, self._bus = self._bus, None
         if bus is not None:
+            # They may refer to the subscription: a cycle would be left.
+            self._callback, self._where = _ignore, None
             bus._remove(self)
 
     def _deliver(self, event: E) -> None:
