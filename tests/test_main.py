@@ -347,9 +347,8 @@ class ToolTests(NetworkTestCase):
         options.parseOptions(arguments)
         out = StringIO()
         with redirect_stdout(out):
-            await __main__._NETWORKED[str(options.subCommand)](
-                reactor, options.subOptions
-            )
+            work = __main__._networked(str(options.subCommand))
+            await work(reactor, options.subOptions)
         return out.getvalue().splitlines()
 
     async def test_ping(self) -> None:

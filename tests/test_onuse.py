@@ -18,7 +18,8 @@ from twisted_libp2p.onuse import loadedOnUse
 #: Prints which modules have been executed, of rooms that most nodes do not use.
 LOADED = """
 import sys
-import twisted_libp2p.tap
+from importlib import import_module
+import_module(sys.argv[1])
 for room in ("dht.query", "discovery.mdns.packet", "pubsub.engine", "status.page"):
     print(room, "twisted_libp2p." + room in sys.modules)
 """
@@ -144,11 +145,12 @@ class CommandLineTests(ProgramTestCase):
         self.assertEqual((code, err), (0, ""))
         self.assertEqual(out, f"{identity.peerID}\n")
 
-    async def test_daemon(self) -> None:
+    async def test_rooms(self) -> None:
         """
-        The command line alone loads no finding of peers, no topics, and no pages.
+        The command lines alone load no finding of peers, no topics, and no pages.
         """
-        code, out, err = await self.execute("-c", LOADED)
-        self.assertEqual((code, err), (0, ""))
-        self.assertNotIn("True", out)
-        self.assertEqual(out.count("False"), 4)
+        for program in ("twisted_libp2p.tap", "twisted_libp2p.__main__"):
+            code, out, err = await self.execute("-c", LOADED, program)
+            self.assertEqual((code, err), (0, ""))
+            self.assertNotIn("True", out, program)
+            self.assertEqual(out.count("False"), 4)

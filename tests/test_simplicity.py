@@ -35,7 +35,7 @@ MAX_COMPLEXITY = 15
 #: why no contract can take the place of the probe.
 PROBES = {
     "__init__.py": (1, "the public names are imported when they are first used"),
-    "__main__.py": (1, "Python sets closed standard streams to None"),
+    "__main__.py": (2, "closed standard streams are None; a tool names its function"),
     "address/peeraddress.py": (2, "transports and requests of any server of Twisted"),
     "connmanager/policy.py": (1, "one check for all fields of a dataclass"),
     "control/server.py": (1, "SO_PEERCRED is not everywhere"),

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from io import TextIOWrapper
+from types import ModuleType
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -18,12 +19,12 @@ from twisted.internet.error import CannotListenError, ConnectionClosed
 from twisted.internet.task import react
 from twisted.python.usage import UsageError
 
-from twisted_libp2p import seek
 from twisted_libp2p.errors import ConfigurationError, Libp2pError
 from twisted_libp2p.events import ReachabilityChanged
 from twisted_libp2p.identity import Identity, KeyType
 from twisted_libp2p.interfaces import IConnection, Reachability
 from twisted_libp2p.node import Node
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.options import ToolOptions
 from twisted_libp2p.pacing import addTimeout
 from twisted_libp2p.peerstore import (
@@ -36,10 +37,13 @@ from twisted_libp2p.peerstore import (
 from twisted_libp2p.printable import printable
 from twisted_libp2p.protocols.perf import Header, measure
 from twisted_libp2p.script import idsOf, oneLine
-from twisted_libp2p.tools import pairing, topics, transfer
-from twisted_libp2p.tools.forward import forward
 from twisted_libp2p.tools.reaching import reach, reaching
 from twisted_libp2p.tools.stdio import joinStandard
+
+# Most tools need neither: topics and a DHT take as long to load as a third of a node.
+with loadedOnUse():
+    from twisted_libp2p import seek
+    from twisted_libp2p.tools import forward, pairing, topics, transfer
 
 __all__ = ["ToolOptions", "interruptible", "main", "script"]
 
@@ -285,21 +289,34 @@ _NETWORKED: dict[str, Callable[[Any, Any], Awaitable[None]]] = {
     "reachability": reachability,
     "perf": perf,
     "pipe": pipe,
-    "forward": forward,
-    "send": transfer.send,
-    "receive": transfer.receive,
-    "publish": topics.publish,
-    "subscribe": topics.subscribe,
-    "invite": pairing.invite,
-    "accept": pairing.accept,
-    "status": pairing.status,
     "peers": peers,
-    "find": seek.find,
-    "providers": seek.providers,
-    "provide": seek.provide,
-    "put": seek.put,
-    "get": seek.get,
 }
+#: The modules of further tools, each of which is a function with the name of the tool.
+_ELSEWHERE: dict[str, ModuleType] = {
+    "forward": forward,
+    "send": transfer,
+    "receive": transfer,
+    "publish": topics,
+    "subscribe": topics,
+    "invite": pairing,
+    "accept": pairing,
+    "status": pairing,
+    "find": seek,
+    "providers": seek,
+    "provide": seek,
+    "put": seek,
+    "get": seek,
+}
+
+
+def _networked(tool: str) -> Callable[[Any, Any], Awaitable[None]]:
+    """
+    Return the function of a tool that needs a reactor.
+    """
+    if tool in _NETWORKED:
+        return _NETWORKED[tool]
+    work: Callable[[Any, Any], Awaitable[None]] = getattr(_ELSEWHERE[tool], tool)
+    return work
 
 
 def main(arguments: list[str]) -> None:
@@ -330,7 +347,7 @@ def main(arguments: list[str]) -> None:
     async def run(reactor: Any) -> None:
         try:
             with oneLine(Libp2pError, ConnectionClosed, CannotListenError, OSError):
-                await _NETWORKED[tool](reactor, chosen)
+                await _networked(tool)(reactor, chosen)
                 sys.stdout.flush()
         except CancelledError:
             raise SystemExit(_INTERRUPTED) from None

@@ -16,14 +16,16 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.python.failure import Failure
 
 from twisted_libp2p.address import Multiaddr
-from twisted_libp2p.dht.lookup import Report
-from twisted_libp2p.dht.operations import Stored
-from twisted_libp2p.dht.service import KademliaDHT
 from twisted_libp2p.errors import NotFound, UpgradeTimeout
 from twisted_libp2p.identity import PeerID
 from twisted_libp2p.interfaces import IConnection
 from twisted_libp2p.node import Node
+from twisted_libp2p.onuse import loadedOnUse
 from twisted_libp2p.pacing import addTimeout
+
+# Other tools bootstrap as well, and most of these without a DHT.
+with loadedOnUse():
+    from twisted_libp2p.dht import lookup, operations, service
 
 __all__ = ["bootstrap", "find", "get", "provide", "providers", "put"]
 
@@ -39,7 +41,7 @@ async def find(reactor: Any, options: Any) -> None:
         await _findAnywhere(reactor, options, peer)
         return
 
-    async def use(node: Node, dht: KademliaDHT) -> None:
+    async def use(node: Node, dht: service.KademliaDHT) -> None:
         found = await _within(reactor, options, dht.locate(peer))
         _progress(found.report)
         if not found.addresses:
@@ -77,7 +79,7 @@ async def providers(reactor: Any, options: Any) -> None:
     def told(peer: PeerID, addresses: tuple[Multiaddr, ...]) -> None:
         _say(f"found {peer}")
 
-    async def use(node: Node, dht: KademliaDHT) -> None:
+    async def use(node: Node, dht: service.KademliaDHT) -> None:
         searching = dht.locateProviders(options["key"], options["count"], told)
         found = await _within(reactor, options, searching)
         _progress(found.report)
@@ -99,7 +101,7 @@ async def provide(reactor: Any, options: Any) -> None:
     Announce that this node provides some content.
     """
 
-    async def use(node: Node, dht: KademliaDHT) -> None:
+    async def use(node: Node, dht: service.KademliaDHT) -> None:
         await node.whenListening()
         stored = await _within(reactor, options, dht.provide(options["key"]))
         _printStored(options, stored, cid=options["cid"], peer=str(node.peerID))
@@ -117,7 +119,7 @@ async def put(reactor: Any, options: Any) -> None:
     text = options["value"]
     value = sys.stdin.buffer.read() if text == "-" else text.encode()
 
-    async def use(node: Node, dht: KademliaDHT) -> None:
+    async def use(node: Node, dht: service.KademliaDHT) -> None:
         stored = await _within(reactor, options, dht.put(options["key"], value))
         _printStored(options, stored, key=options["key"].hex())
 
@@ -129,7 +131,7 @@ async def get(reactor: Any, options: Any) -> None:
     Write a value to stdout.
     """
 
-    async def use(node: Node, dht: KademliaDHT) -> None:
+    async def use(node: Node, dht: service.KademliaDHT) -> None:
         getting = dht.get(options["key"], options["quorum"])
         found = await _within(reactor, options, getting)
         _progress(found.report)
@@ -153,7 +155,7 @@ async def get(reactor: Any, options: Any) -> None:
 async def _withDHT(
     reactor: Any,
     options: Any,
-    use: Callable[[Node, KademliaDHT], Awaitable[None]],
+    use: Callable[[Node, service.KademliaDHT], Awaitable[None]],
 ) -> None:
     """
     Connect to the bootstrap peers, and use the DHT.
@@ -215,7 +217,7 @@ async def _within(reactor: Any, options: Any, waiting: Deferred[T]) -> T:
         raise UpgradeTimeout("the lookup", options["timeout"]) from None
 
 
-def _nothing(subject: str, report: Report) -> NotFound:
+def _nothing(subject: str, report: lookup.Report) -> NotFound:
     return NotFound(subject, report.asked, report.asked - report.failed)
 
 
@@ -223,11 +225,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _progress(report: Report) -> None:
+def _progress(report: lookup.Report) -> None:
     _say(str(report))
 
 
-def _printStored(options: Any, stored: Stored, **facts: Any) -> None:
+def _printStored(options: Any, stored: operations.Stored, **facts: Any) -> None:
     """
     Print how many servers have stored something.
     """
@@ -236,7 +238,9 @@ def _printStored(options: Any, stored: Stored, **facts: Any) -> None:
     _print(options, [text], stored.report, stored=stored.count, **facts)
 
 
-def _print(options: Any, lines: list[str], report: Report | None, **facts: Any) -> None:
+def _print(
+    options: Any, lines: list[str], report: lookup.Report | None, **facts: Any
+) -> None:
     """
     Print the result, as lines or as one JSON object.
 
