@@ -11,11 +11,12 @@ import gc
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.amounts import amount
 from tests.examples import explained, seeds
 from tests.unruly import Raised, World
 
 #: How many runs of each pair the suite tries.
-RUNS = 60
+RUNS = amount(60, 20)
 
 
 class RandomApplicationTests(SynchronousTestCase):

@@ -18,6 +18,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.amounts import amount
 from twisted_libp2p.address import Multiaddr
 from twisted_libp2p.connection import Connection
 from twisted_libp2p.connmanager.duplicates import (
@@ -385,11 +386,11 @@ class SimultaneousTests(SynchronousTestCase):
 
     def test_twoHundred(self) -> None:
         """
-        In 200 of 200 pairs one connection is left, the same one on both sides,
-        and usable; no echo is lost on the way; every event has its other half.
+        In 200 of 200 pairs, or 50 of 50, one connection is left, the same one on both
+        sides, and usable; no echo is lost on the way; every event has its other half.
         """
-        twice = 0
-        for seed in range(200):
+        twice, pairs = 0, amount(200, 50)
+        for seed in range(pairs):
             pair = Pair(seed)
             pair.nodes.advance(15)
             twice += pair.opened[0] > 1
@@ -410,7 +411,7 @@ class SimultaneousTests(SynchronousTestCase):
             pair.stop()
             self.assertEqual(pair.opened, pair.closed)
         # Else it would not be about simultaneous dials.
-        self.assertGreater(twice, 50)
+        self.assertGreater(twice, pairs // 4)
 
     def meet(self) -> tuple[MemoryNodes, list[Node], list[Connection]]:
         """
