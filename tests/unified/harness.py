@@ -122,21 +122,32 @@ class Harness:
         """
         Start a program of ours.
 
-        @param security: empty for a standalone transport.
-        @param muxer: empty for a standalone transport.
         @param more: further variables.
         """
-        if security:
-            more |= {"SECURE_CHANNEL": security, "MUXER": muxer}
+        told = self.told(dialer, key, security, muxer, transport)
         return self._spawn(
-            sys.executable, "-m", "tests.unified", application,
-            IS_DIALER="true" if dialer else "false",
-            REDIS_ADDR=f"127.0.0.1:{self._port}",
-            TEST_KEY=key,
-            TRANSPORT=transport,
-            LISTENER_IP="127.0.0.1",
-            **more,
-        )  # fmt: skip
+            sys.executable, "-m", "tests.unified", application, **told, **more
+        )
+
+    def told(
+        self, dialer: bool, key: str, security: str, muxer: str, transport: str
+    ) -> dict[str, str]:
+        """
+        Give the variables of a program.
+
+        @param security: empty for a standalone transport.
+        @param muxer: empty for a standalone transport.
+        """
+        variables = {
+            "IS_DIALER": "true" if dialer else "false",
+            "REDIS_ADDR": f"127.0.0.1:{self._port}",
+            "TEST_KEY": key,
+            "TRANSPORT": transport,
+            "LISTENER_IP": "127.0.0.1",
+        }
+        if security:
+            variables |= {"SECURE_CHANNEL": security, "MUXER": muxer}
+        return variables
 
     def _spawn(self, *command: str, **variables: str) -> Program:
         program = Program()

@@ -6,14 +6,16 @@ Tests of the applications, with a real Redis, as the suite runs them.
 
 from __future__ import annotations
 
+import contextlib
 from itertools import product
 from pathlib import Path
 
 from twisted.internet import reactor
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from tests.processes import Program
+from tests.unified.__main__ import APPLICATIONS
 from tests.unified.environment import STANDALONE, TRANSPORTS
 from tests.unified.harness import Harness, measured
 from tests.unified.perf import PerfApplication
@@ -58,27 +60,56 @@ class ApplicationTests(TestCase):
         return line
 
     async def meet(
-        self,
-        application: str,
-        security: str,
-        muxer: str,
-        transport: str = "tcp",
-        **more: str,
+        self, application: str, security: str, muxer: str, **more: str
     ) -> dict[str, dict[str, str]]:
         """
-        Run both sides; the dialer begins.
+        Run both sides as programs; the dialer begins.
 
         @return: what the dialer tells.
         """
         key = self.harness.key()
         run = self.harness.run
-        dialer = run(application, True, key, security, muxer, transport, **more)
-        listener = run(application, False, key, security, muxer, transport)
+        dialer = run(application, True, key, security, muxer, **more)
+        listener = run(application, False, key, security, muxer)
         self.assertEqual(await dialer.ends(), 0, dialer.err)
         self.assertEqual(dialer.err, b"")
         self.assertEqual(await listener.stop(), 0, listener.err)
         self.assertEqual(listener.out + listener.err, b"")
         return measured(application, dialer.out.decode())
+
+    async def meetHere(
+        self, application: str, security: str, muxer: str, transport: str, **more: str
+    ) -> dict[str, dict[str, str]]:
+        """
+        Run both sides in this process: how a program starts does not depend on the
+        stack, and takes longer than what it does.
+
+        @return: what the dialer tells.
+        """
+        key, kind = self.harness.key(), APPLICATIONS[application]
+        dialer, listener = (
+            kind(
+                reactor,
+                {**self.harness.told(side, key, security, muxer, transport), **more},
+            )
+            for side in (True, False)
+        )
+        dialing = Deferred.fromCoroutine(dialer.run())
+        listening = Deferred.fromCoroutine(listener.run())
+        lines = await dialing
+        listening.cancel()
+        with contextlib.suppress(CancelledError):
+            await listening
+        return measured(application, "\n".join(lines))
+
+    async def test_programs(self) -> None:
+        """
+        The programs do the same as what is run here.
+        """
+        told = await self.meet("transport", "noise", "yamux")
+        self.assertEqual(list(told), ["latency"])
+        told = await self.meet("perf", "noise", "yamux", **SMALL)
+        self.assertEqual(list(told), ["upload", "download", "latency"])
 
     async def test_transport(self) -> None:
         """
@@ -91,7 +122,7 @@ class ApplicationTests(TestCase):
             if transport in STANDALONE:
                 securities = muxers = [""]
             for security, muxer in product(securities, muxers):
-                told = await self.meet("transport", security, muxer, transport)
+                told = await self.meetHere("transport", security, muxer, transport)
                 self.assertEqual(list(told), ["latency"])
                 latency = told["latency"]
                 self.assertEqual(
@@ -110,7 +141,7 @@ class ApplicationTests(TestCase):
         """
         for security in SECURITIES:
             for muxer in MUXERS:
-                told = await self.meet("perf", security, muxer, **SMALL)
+                told = await self.meetHere("perf", security, muxer, "tcp", **SMALL)
                 self.assertEqual(list(told), ["upload", "download", "latency"])
                 for name, iterations, unit in (
                     ("upload", 3, "Gbps"),
