@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -45,20 +46,27 @@ class ObserverTests(SynchronousTestCase):
         self.addCleanup(self.nodes.stop)
         self.node = self.nodes.start(agent="tested/1")
         self.node.registry.register(ECHO, EchoFactory())
-        self.observer = Observer(self.node)
+        self.steady = Clock()
+        self.observer = Observer(self.node, self.steady.seconds)
 
     def test_idle(self) -> None:
         """
         A node that does nothing has a name, and that is all.
         """
-        self.nodes.advance(3)
         told = self.observer.snapshot()
         self.assertEqual(told["peer"], str(self.node.peerID))
         self.assertEqual(told["agent"], "tested/1")
         self.assertEqual(told["addresses"], [str(self.node.addresses[0])])
-        self.assertEqual(told["uptime"], 3.0)
         self.assertEqual((told["peers"], told["connections"]["count"]), (0, 0))
         self.assertEqual(self.observer.since(0), [])
+
+    def test_uptime(self) -> None:
+        """
+        The time since the start stays true when the clock of the host is set.
+        """
+        self.steady.advance(3)
+        self.nodes.advance(3600)
+        self.assertEqual(self.observer.snapshot()["uptime"], 3.0)
 
     def test_backends(self) -> None:
         """

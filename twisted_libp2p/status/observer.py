@@ -7,6 +7,7 @@ recent events.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -102,16 +103,20 @@ class Observer:
     @ivar changed: called after each event.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(
+        self, node: Node, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """
         Begin to observe a node.
 
         @param node: the node, whose events are kept from now on.
+        @param monotonic: returns seconds that go on when the clock of the host is set.
         """
         self.number = 0
         self.changed: Callable[[], object] = lambda: None
         self._node = node
-        self._since = node.reactor.seconds()
+        self._monotonic = monotonic
+        self._since = monotonic()
         self._recent: deque[Happening] = deque(maxlen=RECENT)
         self._recentOfStreams: deque[Happening] = deque(maxlen=RECENT)
         self._opened, self._closed, self._streams = Rate(), Rate(), Rate()
@@ -196,7 +201,7 @@ class Observer:
             "pubsub": list(map(printable, topicLines(node))),
             "limits": [*limitLines(usage), *self._refusals.lines()],
             "backends": node.backends,
-            "uptime": now - self._since,
+            "uptime": self._monotonic() - self._since,
             "peers": len({each.remotePeer for each in connections}),
             "connections": {
                 "count": len(connections),
