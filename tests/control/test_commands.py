@@ -43,6 +43,7 @@ class CertificateTests(GettingTestCase):
                 "expires": None,
                 "state": "idle",
                 "due": None,
+                "text": "none yet, no address that can be dialed",
                 "failures": 0,
                 "error": "",
             },
@@ -54,3 +55,4 @@ class CertificateTests(GettingTestCase):
         self.assertLess(self.clock.seconds(), found["due"])
         self.assertLess(found["due"], found["expires"])
         self.assertIn("no luck", found["error"])
+        self.assertRegex(found["text"], "^valid until 2027-.*, the next request 2027-")

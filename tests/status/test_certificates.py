@@ -67,7 +67,9 @@ class CertificateTests(GettingTestCase):
         The page names the certificate, its end, the next request, and the last error.
         """
         (before,) = certificateLines(self.node)
-        self.assertRegex(before, r"AutoTLS: \*\.[a-z0-9]+\.libp2p\.direct: none, idle")
+        self.assertRegex(
+            before, r"AutoTLS: \*\.[a-z0-9]+\.libp2p\.direct: none yet, no address"
+        )
         self.get()
         self.service.problem = NoCertificate("no luck")
         line, problem = certificateLines(self.node)
@@ -76,6 +78,16 @@ class CertificateTests(GettingTestCase):
             r": valid until 2027-\d\d-\d\d \d\d:\d\d UTC, the next request 2027-",
         )
         self.assertIn("no luck", problem)
+
+    def test_asking(self) -> None:
+        """
+        A request on its way is in words, too.
+        """
+        self.service.startService()
+        while self.service.state != "asking":
+            self.clock.advance(0.5)
+        (line,) = certificateLines(self.node)
+        self.assertRegex(line, r": none yet, asked for now$")
 
     def test_metrics(self) -> None:
         """

@@ -40,30 +40,54 @@ class OptionTests(SynchronousTestCase):
             self.assertIn(word, str(error))
 
 
+#: The state of a node with something of everything.
+STATE: dict[str, Any] = {
+    "peer": "x",
+    "addresses": ["/ip4/192.0.2.1/tcp/1"],
+    "paired": {"y": "laptop"},
+    "connections": 1,
+    "peers": [
+        {"peer": "y", "name": "laptop", "address": "", "relayed": True, "streams": 0}
+    ],
+    "tunnels": [],
+    "served": [
+        {
+            "protocol": "/ssh",
+            "endpoint": "tcp:22",
+            "open": 1,
+            "opened": 2,
+            "failed": 0,
+            "received": 3,
+            "sent": 4,
+            "error": "refused",
+        }
+    ],
+    "doors": [],
+    "certificates": [
+        {
+            "name": "*.x.libp2p.direct",
+            "expires": None,
+            "state": "idle",
+            "due": None,
+            "text": "none yet, asked for now",
+            "failures": 3,
+            "error": "no luck",
+        }
+    ],
+}
+
+
 class StatusTests(SynchronousTestCase):
     """
     The lines of C{libp2p status}.
     """
 
-    def lines(self, **certificate: Any) -> list[str]:
+    def lines(self, state: dict[str, Any]) -> list[str]:
         """
-        Print the state of a node with a certificate.
+        Print the state of a node.
 
-        @return: the lines about it.
+        @return: the lines.
         """
-        facts = {
-            "name": "*.x.libp2p.direct",
-            "expires": None,
-            "state": "idle",
-            "due": None,
-            "failures": 0,
-            "error": "",
-            **certificate,
-        }
-        state: dict[str, Any] = dict.fromkeys(
-            ("addresses", "served", "tunnels", "doors", "peers"), ()
-        )
-        state.update(peer="x", paired={}, certificates=[facts])
 
         async def ask(*arguments: object) -> dict[str, Any]:
             return state
@@ -75,30 +99,54 @@ class StatusTests(SynchronousTestCase):
         )
         done = Deferred.fromCoroutine(pairing.status(None, options))
         self.successResultOf(done)
-        return [each.strip() for each in shown if "certificate" in each]
+        return [each.strip() for each in shown]
 
-    def test_certificate(self) -> None:
+    def test_lines(self) -> None:
         """
-        The certificate of AutoTLS has its name, its end, the next request, and the last
-        failure.
+        Each part of the state has its lines.
         """
-        name = "certificate  *.x.libp2p.direct"
-        for facts, text in (
-            ({}, "none yet, no address that can be dialed"),
-            ({"state": "asking"}, "none yet, asked for now"),
-            (
-                {"state": "waiting", "due": 1_800_000_000.0},
-                "none yet, the next request 2027-01-15 08:00 UTC",
-            ),
-            (
-                {"state": "waiting", "due": 0.0, "expires": 1_800_000_000.0},
-                "valid until 2027-01-15 08:00 UTC, the next request 1970-01-01 00:00"
-                " UTC",
-            ),
-        ):
-            self.assertEqual(self.lines(**facts), [f"{name}: {text}"])
-        _, failure = self.lines(failures=3, error="no luck")
-        self.assertEqual(failure, "certificate  failures: 3, the last one: no luck")
+        self.assertEqual(
+            self.lines(STATE),
+            [
+                "peer  x",
+                "listens on  /ip4/192.0.2.1/tcp/1",
+                "served  /ssh by tcp:22: 1 open of 2, 3 bytes in, 4 out; refused",
+                "certificate  *.x.libp2p.direct: none yet, asked for now",
+                "certificate  failures: 3, the last one: no luck",
+                "paired  y laptop",
+                "connected  y laptop by a relay",
+            ],
+        )
+
+    def test_otherVersion(self) -> None:
+        """
+        A part that a node of another version lacks, or has in another form, is unknown;
+        the others are shown.
+        """
+        names = {
+            "peer": "peer",
+            "addresses": "listens on",
+            "served": "served",
+            "tunnels": "tunnel",
+            "doors": "door",
+            "certificates": "certificate",
+            "paired": "paired",
+            "peers": "connected",
+        }
+        self.assertEqual({*STATE} - {*names}, {"connections"})
+        for key, name in names.items():
+            lacking = {**STATE}
+            del lacking[key]
+            wrong: tuple[Any, ...] = () if key in ("peer", "addresses") else (5, [{}])
+            for state in (lacking, *({**STATE, key: each} for each in wrong)):
+                shown = self.lines(state)
+                unknown = [each for each in shown if "unknown" in each]
+                self.assertEqual(
+                    unknown,
+                    [f"{name}  unknown: the node has another version of this package"],
+                )
+                other = "peer  x" if key == "paired" else "paired  y laptop"
+                self.assertIn(other, shown)
 
 
 class PairingTests(ProgramTestCase):

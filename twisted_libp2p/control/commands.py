@@ -14,6 +14,7 @@ from twisted_libp2p.connection.connection import isDirect
 from twisted_libp2p.control.server import Command
 from twisted_libp2p.node import Node
 from twisted_libp2p.protocols.forward import Traffic
+from twisted_libp2p.status.certificates import certificateText
 from twisted_libp2p.tunnel.door.service import Door
 from twisted_libp2p.tunnel.served import ServedPort
 from twisted_libp2p.tunnel.tunnel import Tunnel
@@ -96,6 +97,7 @@ def _certificate(service: AutoTLS) -> dict[str, Any]:
         "expires": None if present is None else present.expires,
         "state": service.state,
         "due": service.due,
+        "text": certificateText(service),
         "failures": service.failures,
         "error": "" if service.problem is None else str(service.problem),
     }

@@ -1,7 +1,7 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-The certificate of AutoTLS, as metrics and as lines of the status page.
+The certificate of AutoTLS in words, and as metrics.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from twisted_libp2p.autotls import AutoTLS
 from twisted_libp2p.node import Node
 
-__all__ = ["certificateLines", "certificateMetrics"]
+__all__ = ["certificateLines", "certificateMetrics", "certificateText"]
 
 
 def _date(seconds: float) -> str:
@@ -27,22 +27,23 @@ def certificateLines(node: Node) -> list[str]:
     lines = []
     for service in node.services:
         if isinstance(service, AutoTLS):
-            lines.append(f"AutoTLS: {service.wanted}: {_state(service)}")
+            lines.append(f"AutoTLS: {service.wanted}: {certificateText(service)}")
             if service.problem is not None:
                 lines.append(f"AutoTLS: {service.problem}")
     return lines
 
 
-def _state(service: AutoTLS) -> str:
+def certificateText(service: AutoTLS) -> str:
     """
     Describe the certificate, and when the next one is asked for.
     """
     present = service.certificate.present
-    state = "none" if present is None else f"valid until {_date(present.expires)}"
+    text = "none yet" if present is None else f"valid until {_date(present.expires)}"
     due = service.due
     if due is not None:
-        return f"{state}, the next request {_date(due)}"
-    return f"{state}, {service.state}"
+        return f"{text}, the next request {_date(due)}"
+    asking = service.state == "asking"
+    return f"{text}, {'asked for now' if asking else 'no address that can be dialed'}"
 
 
 def certificateMetrics(node: Node, core: Any) -> Iterator[Any]:

@@ -7,8 +7,8 @@ C{libp2p invite}, C{accept} and C{status}.
 from __future__ import annotations
 
 import socket
-import time
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred, TimeoutError
 
@@ -63,31 +63,61 @@ async def status(reactor: Any, options: Any) -> None:
     Print the state of the running node.
     """
     answer = await ask(reactor, options.socket(), "status")
-    lines = [("peer", answer["peer"])]
-    lines += [("listens on", each) for each in answer["addresses"]]
-    lines += [
-        ("served", f"{each['protocol']} by {each['endpoint']}: {_traffic(each)}")
-        for each in answer["served"]
-    ]
-    lines += [
-        (
-            "tunnel",
+    options.show(
+        (f"{name:>12}  {printable(text)}" for name, text in _lines(answer)), **answer
+    )
+
+
+def _lines(answer: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """
+    Generate the lines of a state, each with its name.
+
+    A node of another version may lack a part of the answer, or have it in another form:
+    the line says so then.
+    """
+    for key, name, describe in _PARTS:
+        try:
+            texts = list(describe(answer[key]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            texts = ["unknown: the node has another version of this package"]
+        for text in texts:
+            yield name, text
+
+
+def _served(served: list[dict[str, Any]]) -> Iterator[str]:
+    for each in served:
+        yield f"{each['protocol']} by {each['endpoint']}: {_traffic(each)}"
+
+
+def _tunnels(tunnels: list[dict[str, Any]]) -> Iterator[str]:
+    for each in tunnels:
+        yield (
             f"{each['local']} is {each['protocol']} of {each['peer']}, {each['state']}:"
-            f" {_traffic(each)}",
+            f" {_traffic(each)}"
         )
-        for each in answer["tunnels"]
-    ]
-    lines += [
-        ("door", f"{each['local']}: {_traffic(each)}") for each in answer["doors"]
-    ]
-    for each in answer["certificates"]:
-        lines.append(("certificate", f"{each['name']}: {_certificate(each)}"))
+
+
+def _doors(doors: list[dict[str, Any]]) -> Iterator[str]:
+    for each in doors:
+        yield f"{each['local']}: {_traffic(each)}"
+
+
+def _certificates(certificates: list[dict[str, Any]]) -> Iterator[str]:
+    for each in certificates:
+        yield f"{each['name']}: {each['text']}"
         if each["error"]:
-            failure = f"failures: {each['failures']}, the last one: {each['error']}"
-            lines.append(("certificate", failure))
-    lines += [("paired", f"{peer} {name}") for peer, name in answer["paired"].items()]
-    lines += [("connected", _connection(each)) for each in answer["peers"]]
-    options.show((f"{name:>12}  {printable(text)}" for name, text in lines), **answer)
+            yield f"failures: {each['failures']}, the last one: {each['error']}"
+
+
+def _paired(paired: dict[str, str]) -> Iterator[str]:
+    for peer, name in paired.items():
+        yield f"{peer} {name}"
+
+
+def _connections(peers: list[dict[str, Any]]) -> Iterator[str]:
+    for each in peers:
+        way = "by a relay" if each["relayed"] else "directly"
+        yield " ".join(filter(None, (each["peer"], each["name"], way, each["address"])))
 
 
 def _traffic(counts: dict[str, Any]) -> str:
@@ -98,22 +128,15 @@ def _traffic(counts: dict[str, Any]) -> str:
     return f"{text}; {counts['error']}" if counts["error"] else text
 
 
-def _certificate(facts: dict[str, Any]) -> str:
-    """
-    Describe the certificate, and when the next one is asked for.
-    """
-    expires, due = facts["expires"], facts["due"]
-    text = "none yet" if expires is None else f"valid until {_date(expires)}"
-    if due is not None:
-        return f"{text}, the next request {_date(due)}"
-    asking = facts["state"] == "asking"
-    return f"{text}, {'asked for now' if asking else 'no address that can be dialed'}"
-
-
-def _date(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
-
-
-def _connection(facts: dict[str, Any]) -> str:
-    way = "by a relay" if facts["relayed"] else "directly"
-    return " ".join(filter(None, (facts["peer"], facts["name"], way, facts["address"])))
+#: The parts of a state: the key in the answer, the name of the lines, and the function
+#: that returns their texts.
+_PARTS: Final[tuple[tuple[str, str, Callable[[Any], Iterable[str]]], ...]] = (
+    ("peer", "peer", lambda peer: (str(peer),)),
+    ("addresses", "listens on", lambda addresses: map(str, addresses)),
+    ("served", "served", _served),
+    ("tunnels", "tunnel", _tunnels),
+    ("doors", "door", _doors),
+    ("certificates", "certificate", _certificates),
+    ("paired", "paired", _paired),
+    ("peers", "connected", _connections),
+)
