@@ -1,21 +1,28 @@
 # Copyright (c) the twisted_libp2p authors.  See LICENSE for details.
 
 """
-Which foreign peers there are, and what becomes of the results.
+Which foreign peers there are, what becomes of the results, and the time of a test.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, Final
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tests.interop.idle import Idlers
 from tests.interop.matrix import Cell
 from tests.interop.peers.build import available, build, required
 from tests.interop.results import TABLE, Results
 from tests.interop.sides import Sides
+
+#: Seconds that a test may take, also on a busy machine.  One that waits for a peer that
+#: never does its part fails, and the others are run.
+LIMIT: Final = 900
 
 RESULTS = pytest.StashKey[Results]()
 
@@ -25,6 +32,30 @@ def pytest_configure(config: pytest.Config) -> None:
     Begin without results.
     """
     config.stash[RESULTS] = Results()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Give each test its time.
+    """
+    # Pytest-twisted has installed the reactor by now.
+    from twisted.internet import reactor
+
+    for item in items:
+        if isinstance(item, pytest.Function) and iscoroutinefunction(item.obj):
+            item.obj = _limited(item.obj, reactor)
+
+
+def _limited(test: Callable[..., Any], reactor: Any) -> Callable[..., Any]:
+    """
+    Cancel a test that takes too long: it fails where it waits.
+    """
+
+    @wraps(test)
+    async def limited(**given: Any) -> None:
+        await Deferred.fromCoroutine(test(**given)).addTimeout(LIMIT, reactor)
+
+    return limited
 
 
 @pytest.fixture(scope="session")
