@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from tests.calledtools import callTool
 from tests.processes import Program, ProgramTestCase
 from twisted_libp2p import __main__, __version__
 from twisted_libp2p.__main__ import main
@@ -339,23 +340,11 @@ class ToolTests(NetworkTestCase):
     The tools that talk to a peer, called here.
     """
 
-    async def tool(self, *arguments: str) -> list[str]:
-        """
-        Run a tool, and give the lines that it prints.
-        """
-        options = ToolOptions()
-        options.parseOptions(arguments)
-        out = StringIO()
-        with redirect_stdout(out):
-            work = __main__._networked(str(options.subCommand))
-            await work(reactor, options.subOptions)
-        return out.getvalue().splitlines()
-
     async def test_ping(self) -> None:
         """
         Each ping is a line, and so is what they come to.
         """
-        lines = await self.tool("ping", "--count", "3", self.address)
+        lines = await callTool("ping", "--count", "3", self.address)
         self.assertEqual(len(lines), 4)
         for line in lines[:3]:
             self.assertRegex(line, r"^\d+\.\d{3} ms$")
@@ -369,14 +358,14 @@ class ToolTests(NetworkTestCase):
         seen: list[Any] = []
         self.node.events.subscribe(OpenedConn, seen.append)
         for tool in ("ping", "identify"):
-            await self.tool(tool, self.bare)
+            await callTool(tool, self.bare)
         self.assertEqual(len(seen), 2)
 
     async def test_reachability(self) -> None:
         """
         It says whether peers can dial this machine, and which could not be asked.
         """
-        lines = await self.tool(
+        lines = await callTool(
             *("reachability", "--wait", "0.01", "--listen", "/ip4/127.0.0.1/tcp/0"),
             *(self.address, "/ip4/127.0.0.1/tcp/1"),
         )
@@ -388,7 +377,7 @@ class ToolTests(NetworkTestCase):
         """
         All that a peer tells is printed, in its own line.
         """
-        lines = await self.tool("identify", self.address)
+        lines = await callTool("identify", self.address)
         told = [tuple(line.split("  ")[-2:]) for line in lines]
         told = [(name.strip(), value) for name, value in told]
         for pair in (
@@ -408,7 +397,7 @@ class ToolTests(NetworkTestCase):
         """
         for header in Header:
             serving = self.node.registry.register(PERF, PerfFactory(reactor, header))
-            lines = await self.tool(
+            lines = await callTool(
                 "perf", "--upload", str(MIB), "--download", "12345",
                 "--header", str(header.value), self.address,
             )  # fmt: skip
@@ -423,9 +412,9 @@ class ToolTests(NetworkTestCase):
         A direction that is not asked for is not told of.
         """
         self.node.registry.register(PERF, PerfFactory(reactor))
-        (line,) = await self.tool("perf", "--download", "10", self.address)
+        (line,) = await callTool("perf", "--download", "10", self.address)
         self.assertEqual(line[:10], "download  ")
-        (line,) = await self.tool("perf", "--upload", "10", self.address)
+        (line,) = await callTool("perf", "--upload", "10", self.address)
         self.assertEqual(line[:10], "  upload  ")
 
     async def test_json(self) -> None:
@@ -441,7 +430,7 @@ class ToolTests(NetworkTestCase):
             ("perf", "--download", "10"),
             ("reachability", "--wait", "0.01", "--listen", "/ip4/127.0.0.1/tcp/0"),
         ):
-            (line,) = await self.tool(tool, "--json", *options, self.address)
+            (line,) = await callTool(tool, "--json", *options, self.address)
             found[tool] = json.loads(line)
         self.assertEqual(len(found["ping"]["milliseconds"]), 3)
         self.assertEqual(found["identify"]["listens_on"], [self.bare])
@@ -459,7 +448,7 @@ class ToolTests(NetworkTestCase):
         """
         path = str(self.folder / "key")
         opened = self.node.events.next(OpenedConn)
-        lines = await self.tool(
+        lines = await callTool(
             "identify", "--identity", path, "--muxer", "mplex,yamux",
             "--security", "noise", "--dialect", "bootstrap", self.address,
         )  # fmt: skip

@@ -10,9 +10,12 @@ import os
 import sys
 from pathlib import Path
 
+from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.processes import TWISTD, ProgramTestCase
+from twisted_libp2p.errors import Libp2pError
+from twisted_libp2p.node import Node
 
 PROGRAMS = Path(__file__).parents[1] / "examples" / "programs"
 LISTEN = "/ip4/127.0.0.1/tcp/0"
@@ -178,19 +181,20 @@ class Programs(ProgramTestCase):
             "--python", str(PROGRAMS / "hub.tac"),
         )  # fmt: skip
         address = await server.says(ADDRESS)
-        code, out, _ = await self.execute(
-            "-m", "twisted_libp2p", "pipe", address, "/count/1.0.0"
-        )
-        self.assertEqual((code, out), (0, "1\n"))
+        client = Node(reactor)
+        client.startService()
+        self.addCleanup(client.stopService)
+        async with client.open(address, "/count/1.0.0") as talk:
+            self.assertEqual(await talk.read(), b"1\n")
+        (connection,) = client.connections
+        await connection.close()
         await server.says(r"(connected 12D3KooW\w+)")
         await server.says(r"(12D3KooW\w+ left)")
         (self.folder / "data" / "blocked").write_text("0.0.0.0/0")
         server.transport.signalProcess("HUP")
         await server.says("(blocked was read again)")
-        code, _, err = await self.execute(
-            "-m", "twisted_libp2p", "pipe", address, "/count/1.0.0"
-        )
-        self.assertEqual(code, 1, err)
+        with self.assertRaises(Libp2pError):
+            await client.connect(address)
 
 
 class EpollTests(Programs):

@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twisted.web.client import Agent, readBody
 from zope.interface.verify import verifyObject
 
+from tests.calledtools import callTool
 from tests.processes import TWIST, TWISTD, Program, ProgramTestCase
 from tests.transport.websocket.authority import Authority
 from twisted_libp2p.address import Multiaddr
@@ -579,10 +580,6 @@ class PortTests(TestCase):
         self.assertEqual(caller.ends, ["write", "read"])
 
 
-#: The arguments that run a tool.
-TOOL = ("-m", "twisted_libp2p")
-
-
 class ProgramTests(ProgramTestCase):
     """
     The real programs.
@@ -643,22 +640,19 @@ class ProgramTests(ProgramTestCase):
         SECIO, plaintext and private networks between two processes: with the
         same options a tool gets in, without them it does not.
         """
-        (self.folder / "swarm.key").write_text(
-            "/key/swarm/psk/1.0.0/\n/base16/\n" + "a5" * 32 + "\n"
-        )
+        key = self.folder / "swarm.key"
+        key.write_text("/key/swarm/psk/1.0.0/\n/base16/\n" + "a5" * 32 + "\n")
         for options, told in (
             (("--security", "secio"), "/secio/1.0.0"),
             (("--security", "insecure-plaintext"), "/plaintext/2.0.0"),
-            (("--psk", "swarm.key"), "/noise"),
+            (("--psk", str(key)), "/noise"),
         ):
             program = self.start(*TWISTD, "-n", "libp2p", "-l", LISTEN, *options)
             address = await program.says(LISTENING)
-            code, out, err = await self.execute(*TOOL, "identify", *options, address)
-            self.assertEqual((code, err), (0, ""))
-            self.assertIn(told, out)
-            code, out, err = await self.execute(*TOOL, "identify", address)
-            self.assertEqual((code, out), (1, ""))
-            self.assertIn("cannot dial", err)
+            lines = await callTool("identify", *options, address)
+            self.assertIn(told, "\n".join(lines))
+            with self.assertRaisesRegex(DialFailed, "cannot dial"):
+                await callTool("identify", address)
             await program.stop("INT")
 
     async def test_insecurePlaintext(self) -> None:
@@ -673,8 +667,8 @@ class ProgramTests(ProgramTestCase):
             (("--insecure-plaintext",), "/noise"),
             (("--security", "insecure-plaintext"), "/plaintext/2.0.0"),
         ):
-            _, out, _ = await self.execute(*TOOL, "identify", *options, address)
-            self.assertIn(told, out)
+            lines = await callTool("identify", *options, address)
+            self.assertIn(told, "\n".join(lines))
         await program.stop("INT")
 
     async def test_peerstore(self) -> None:
@@ -699,19 +693,18 @@ class ProgramTests(ProgramTestCase):
         )
         await self.ready(other)
         await other.stop("INT")
-        kept = ("--peerstore", "sqlite:peers.db")
-        code, out, err = await self.execute(*TOOL, "peers", *kept)
-        self.assertEqual((code, err), (0, ""))
-        self.assertIn(f"{peer} {address.rpartition('/p2p/')[0]}", out)
-        _, lines, _ = await self.execute(*TOOL, "peers", *kept, "--export")
-        (self.folder / "peers.jsonl").write_text(lines)
-        copy = ("--peerstore", "sqlite:copy.db", "--import", "peers.jsonl")
-        _, out, _ = await self.execute(*TOOL, "peers", *copy)
-        self.assertIn(peer, out)
+        kept = ("--peerstore", f"sqlite:{self.folder / 'peers.db'}")
+        shown = await callTool("peers", *kept)
+        self.assertIn(f"{peer} {address.rpartition('/p2p/')[0]}", "\n".join(shown))
+        lines = await callTool("peers", *kept, "--export")
+        file = self.folder / "peers.jsonl"
+        file.write_text("\n".join(lines))
+        copy = ("--peerstore", f"sqlite:{self.folder / 'copy.db'}")
+        shown = await callTool("peers", *copy, "--import", str(file))
+        self.assertIn(peer, "\n".join(shown))
         await one.stop("INT")
-        code, out, err = await self.execute(*TOOL, "peers")
-        self.assertEqual((code, out), (1, ""))
-        self.assertIn("--peerstore", err)
+        with self.assertRaisesRegex(ConfigurationError, "--peerstore"):
+            await callTool("peers")
 
     async def test_pages(self) -> None:
         """
