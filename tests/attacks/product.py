@@ -165,7 +165,7 @@ class Product:
         receiver = Receiver(
             self._inbox,
             lambda peer, offer: None if peer in self._permitted else "not permitted",
-            lambda peer, offer: self._received.append(offer.name),
+            lambda peer, offer, name: self._received.append(name),
         )
         self._pairing = PairingService(PeerBook(os.path.join(self._folder, "peers")))
         self._socket = os.path.join(self._folder, "control.sock")

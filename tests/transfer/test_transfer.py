@@ -110,14 +110,22 @@ class TransferTestCase(SynchronousTestCase):
         self.folder.mkdir()
         self.refusal: str | None = None
         self.received: list[tuple[PeerID, Offer]] = []
+        self.names: list[str] = []
         self.receiver = Receiver(
             str(self.folder),
             lambda peer, offer: self.refusal,
-            lambda peer, offer: self.received.append((peer, offer)),
+            self.finished,
         )
         home = self.nodes.start(services=[self.receiver])
         self.node = self.nodes.start()
         self.connection, _ = self.nodes.connect(self.node, home)
+
+    def finished(self, peer: PeerID, offer: Offer, name: str) -> None:
+        """
+        Note a file.
+        """
+        self.received.append((peer, offer))
+        self.names.append(name)
 
     def hand(self, *written: bytes) -> Hand:
         """
@@ -188,18 +196,58 @@ class ReceiverTests(TransferTestCase):
         self.assertEqual(hand.answers, [{"error": "not you"}])
         self.assertEqual((self.files(), self.received), ([], []))
 
-    def test_existing(self) -> None:
+    def send(self, data: bytes, name: str) -> list[dict[str, Any]]:
         """
-        A file is not overwritten, and no link is followed.
+        Send a file by hand, from the offset that is asked for.
+
+        @return: the answers.
+        """
+        hand = self.hand(offerOf(data, name).toBytes())
+        hand.transport.write(data[hand.answers[0]["offset"] :])
+        hand.transport.loseWriteConnection()
+        self.nodes.advance(0.1)
+        return hand.answers
+
+    def test_sameName(self) -> None:
+        """
+        A file whose name is in use gets a number, before the ending.
+        """
+        for name, names in (
+            ("image.jpg", ["image.jpg", "image (2).jpg", "image (3).jpg"]),
+            ("notes", ["notes", "notes (2)", "notes (3)"]),
+        ):
+            self.names = []
+            for data in (b"first", b"second", b"third"):
+                self.assertEqual(self.send(data, name), [{"offset": 0}, {"done": True}])
+            self.assertEqual(self.names, names)
+            contents = [(self.folder / each).read_bytes() for each in names]
+            self.assertEqual(contents, [b"first", b"second", b"third"])
+
+    def test_sameContent(self) -> None:
+        """
+        A file whose sender has not got the answer is not sent again, also if it has got
+        a number.
+        """
+        for data in (b"first", b"other"):
+            self.send(data, "image.jpg")
+            again = self.send(data, "image.jpg")
+            self.assertEqual(again, [{"offset": len(data)}, {"done": True}])
+        self.assertEqual(self.files(), ["image (2).jpg", "image.jpg"])
+        self.assertEqual(self.names[2:], ["image (2).jpg", "image (2).jpg"])
+        self.send(b"first", "image.jpg")
+        self.assertEqual((self.folder / "image (3).jpg").read_bytes(), b"first")
+
+    def test_link(self) -> None:
+        """
+        No link is followed.
         """
         offer = offerOf(DATA)
-        (self.folder / "data").write_text("mine")
-        hand = self.hand(offer.toBytes())
-        self.assertEqual(hand.answers, [{"error": "there is a file data already"}])
-        self.assertEqual((self.folder / "data").read_text(), "mine")
-        (self.folder / "data").unlink()
         outside = Path(self.mktemp())
         outside.write_text("mine")
+        (self.folder / "image").symlink_to(outside.absolute())
+        self.send(b"mine", "image")
+        self.assertEqual((self.folder / "image (2)").read_bytes(), b"mine")
+        self.assertTrue((self.folder / "image").is_symlink())
         part = self.folder / f".data.{offer.digest[:16]}.part"
         part.symlink_to(outside.absolute())
         (answer,) = self.hand(offer.toBytes()).answers

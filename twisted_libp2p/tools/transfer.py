@@ -121,13 +121,13 @@ async def receive(reactor: Any, options: Any) -> None:
     shown: WeakKeyDictionary[Offer, Progress] = WeakKeyDictionary()
     gate = _Gate(reactor, options.book())
 
-    def received(peer: PeerID, offer: Offer) -> None:
+    def received(peer: PeerID, offer: Offer, name: str) -> None:
         if offer in shown:
             shown.pop(offer).close()
         options.show(
-            [f"received {printable(offer.name)}, {offer.size} bytes"],
+            [f"received {printable(name)}, {offer.size} bytes"],
             peer=str(peer),
-            name=offer.name,
+            name=name,
             size=offer.size,
             sha256=offer.digest,
         )

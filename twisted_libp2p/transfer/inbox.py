@@ -107,10 +107,10 @@ class Inbox(ListedService):
             return f"there are {len(names)} files already, and no room for more"
         return None
 
-    def _received(self, peer: PeerID, offer: Offer) -> None:
+    def _received(self, peer: PeerID, offer: Offer, name: str) -> None:
         self._log.info(
             "received the file {name}, {size} bytes, from {peer}",
-            name=offer.name,
+            name=name,
             size=offer.size,
             peer=peer,
         )

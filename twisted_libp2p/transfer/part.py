@@ -62,6 +62,23 @@ async def hashFile(clock: IReactorTime, file: IO[bytes]) -> Any:
     return hashed
 
 
+def nameFor(folder: str, name: str) -> tuple[str, str | None]:
+    """
+    Choose the name of a file in a folder: C{image.jpg}, or C{image (2).jpg} if there
+    is one, and so on.
+
+    @return: the name, and the last one before it, which is in use; None if the first
+        name is free.
+    @raise OSError: the folder cannot be used.
+    """
+    stem, ending = os.path.splitext(name)
+    chosen, last, number = name, None, 1
+    while os.path.lexists(os.path.join(folder, chosen)):
+        last, number = chosen, number + 1
+        chosen = f"{stem} ({number}){ending}"
+    return chosen, last
+
+
 class Part:
     """
     A file that is being received, in a hidden file of the same folder.
@@ -73,14 +90,12 @@ class Part:
         """
         Open the file, or make it.
 
-        @raise TransferFailed: there is a file of this name, or the hidden name is in
-            use for something else.
+        @raise TransferFailed: the hidden name is in use for something else.
         @raise OSError: the folder cannot be used.
         """
         self._offer = offer
-        self._target = os.path.join(folder, offer.name)
+        self._folder = folder
         self._path = os.path.join(folder, partName(offer))
-        self._refuseExisting()
         if os.path.lexists(self._path) and not stat.S_ISREG(
             os.lstat(self._path).st_mode
         ):
@@ -90,21 +105,36 @@ class Part:
         self._file = os.fdopen(opened, "r+b")
         self.size = 0
         self._hash: Any = None
-
-    def _refuseExisting(self) -> None:
-        if os.path.lexists(self._target):
-            raise TransferFailed(f"there is a file {self._offer.name} already")
+        # The name of a complete file with the same content.
+        self._same: str | None = None
 
     async def resume(self, clock: IReactorTime) -> None:
         """
-        Read the bytes that are there.
+        Read the bytes that are there.  If the last file of this name has the offered
+        content, none is missing: its sender has not got our answer.
         """
+        _, last = nameFor(self._folder, self._offer.name)
+        if last is not None and await self._isOffered(clock, last):
+            self._same, self.size = last, self._offer.size
+            return
         self._hash = await hashFile(clock, self._file)
         self.size = self._file.tell()
         if self.size > self._offer.size:
             self._file.seek(0)
             self._file.truncate()
             self._hash, self.size = sha256(), 0
+
+    async def _isOffered(self, clock: IReactorTime, name: str) -> bool:
+        """
+        Return whether a file has the offered content.
+        """
+        path = os.path.join(self._folder, name)
+        facts = os.lstat(path)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size != self._offer.size:
+            return False
+        with open(path, "rb") as file:
+            hashed = await hashFile(clock, file)
+        return bool(hashed.hexdigest() == self._offer.digest)
 
     @property
     def missing(self) -> int:
@@ -126,10 +156,11 @@ class Part:
         self._hash.update(data)
         self.size += len(data)
 
-    def finish(self) -> None:
+    def finish(self) -> str:
         """
         Give the file its name.
 
+        @return: the name.
         @raise TransferFailed: bytes are missing, or are not those that were offered;
             such a file is removed.
         @raise OSError: the disk is full.
@@ -137,11 +168,15 @@ class Part:
         if self.missing:
             raise TransferFailed(f"{self.missing} bytes are missing")
         self._file.close()
+        if self._same is not None:
+            os.unlink(self._path)
+            return self._same
         if self._hash.hexdigest() != self._offer.digest:
             os.unlink(self._path)
             raise TransferFailed("the SHA-256 is another one")
-        self._refuseExisting()
-        os.rename(self._path, self._target)
+        name, _ = nameFor(self._folder, self._offer.name)
+        os.rename(self._path, os.path.join(self._folder, name))
+        return name
 
     def close(self) -> None:
         """

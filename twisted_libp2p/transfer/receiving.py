@@ -64,7 +64,9 @@ class _Reception(Protocol):
         self.offer: Offer | None = None
         self._part: Part | None = None
         self._accepting: Deferred[None] | None = None
-        self._over = self._done = False
+        self._over = False
+        # The name that the complete file has got.
+        self._name: str | None = None
 
     def connectionMade(self) -> None:
         """
@@ -139,11 +141,11 @@ class _Reception(Protocol):
         """
         if self._part is not None and not self._over:
             try:
-                self._part.finish()
+                self._name = self._part.finish()
             except (TransferFailed, OSError) as error:
                 self._fail(error)
                 return
-            self._over = self._done = True
+            self._over = True
             self.transport.write(writeMessage({"done": True}))
         self.transport.loseConnection()
 
@@ -163,7 +165,7 @@ class _Reception(Protocol):
             self._accepting.cancel()
         if self._part is not None:
             self._part.close()
-        self._receiver.ended(self, self._done)
+        self._receiver.ended(self, self._name)
 
     def supersede(self) -> None:
         """
@@ -215,13 +217,14 @@ class Receiver(Service):
         self,
         folder: str,
         refusal: Refusal,
-        received: Callable[[PeerID, Offer], object],
+        received: Callable[[PeerID, Offer, str], object],
         progress: Callable[[Any, int], object] = lambda offer, size: None,
     ) -> None:
         """
         @param folder: the folder of the files, which exists.
         @param refusal: decides about each offer.
-        @param received: called with each complete file, after the peer has heard of it.
+        @param received: called with each complete file and its name in the folder,
+            after the peer has heard of it.
         @param progress: called with an offer and the number of its bytes that are here.
         """
         self._folder = folder
@@ -286,9 +289,11 @@ class Receiver(Service):
         if shutil.disk_usage(self._folder).free < part.missing:
             raise TransferFailed(f"the disk has no room for {part.missing} bytes")
 
-    def ended(self, reception: _Reception, done: bool) -> None:
+    def ended(self, reception: _Reception, name: str | None) -> None:
         """
         Forget a file, and report it if it is complete.
+
+        @param name: its name in the folder; None if it is not complete.
         """
         offer = reception.offer
         if offer is None:
@@ -296,8 +301,8 @@ class Receiver(Service):
         key = offer.name, offer.digest
         if self._running.get(key) is reception:
             del self._running[key]
-        if done:
-            self._received(reception.peer, offer)
+        if name is not None:
+            self._received(reception.peer, offer, name)
 
     def refused(self, peer: PeerID, reason: str, permitted: bool) -> None:
         """
