@@ -6,6 +6,7 @@ Tests of the channels of one connection.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,6 +19,7 @@ from twisted_libp2p.security.noise.payload import StaticKey
 from twisted_libp2p.webrtc.association import Association
 from twisted_libp2p.webrtc.channel import BUFFER
 from twisted_libp2p.webrtc.closings import CLOSE_WAIT
+from twisted_libp2p.webrtc.crowd import MAX_ORPHANED
 from twisted_libp2p.webrtc.messages import PIECE, Flag, encode
 from twisted_libp2p.webrtc.native import RtcEvent
 from twisted_libp2p.webrtc.streams import MAX_WAITING, RtcStreams
@@ -157,6 +159,61 @@ class StreamTests(SynchronousTestCase):
         )
         self.assertEqual(self.streams.write(0, 3, [b"data"]), 4)
         self.assertEqual(self.happen(3.0, (RtcEvent.DRAINED,)), [])
+
+    def closeEarly(self, numbers: Iterable[int]) -> None:
+        """
+        Let the peer open channels, and close them before it takes what we send.
+        """
+        for number in numbers:
+            self.happen(1.0, (RtcEvent.OPENED, 2 * number))
+            self.assertEqual(self.streams.write(0, number, [b"data"]), 4)
+            self.happen(1.0, (RtcEvent.CLOSED, 2 * number))
+
+    def test_orphaned(self) -> None:
+        """
+        Streams wait while too many bytes wait in channels that the peer has closed,
+        until it has acknowledged those of one.
+        """
+        self.machine.waiting = 250_000
+        last = MAX_ORPHANED // 250_000 + 1
+        self.closeEarly(range(1, last + 1))
+        self.machine.waiting = 0
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        self.assertEqual(self.streams.write(0, last + 1, [b"data"]), 0)
+        self.assertEqual(
+            self.happen(2.0, (RtcEvent.FREED, 2)), [(QuicEvent.WRITABLE, last + 1)]
+        )
+        self.assertEqual(self.streams.write(0, last + 1, [b"data"]), 4)
+        self.assertEqual(self.happen(2.0, (RtcEvent.FREED, 4)), [])
+
+    def test_notOrphaned(self) -> None:
+        """
+        Bytes that the peer has acknowledged do not wait.
+        """
+        self.machine.waiting = 250_000
+        for number in range(1, 20):
+            self.happen(1.0, (RtcEvent.OPENED, ID))
+            self.streams.write(0, number, [b"data"])
+            self.streams.finish(0, number)
+            self.machine.unread[ID] += encode(flag=Flag.FIN_ACK)
+            self.happen(1.0, (RtcEvent.READABLE, ID))
+            self.happen(1.0, (RtcEvent.CLOSED, ID))
+        self.assertFalse(self.streams._crowd.full)
+
+    def test_resetUnderWay(self) -> None:
+        """
+        The channel of a stream that was reset is not closed by our side while bytes of
+        it wait: they count as long as it is open.
+        """
+        self.happen(1.0, (RtcEvent.OPENED, ID))
+        self.streams.reset(0, 1, 0)
+        self.streams.stop(0, 1, 0)
+        self.machine.waiting = 1
+        self.happen(1.0 + CLOSE_WAIT)
+        self.assertEqual(self.machine.shutChannels, [])
+        self.machine.waiting = 0
+        self.happen(1.0 + 2 * CLOSE_WAIT)
+        self.assertEqual(self.machine.shutChannels, [ID])
 
     def test_waitingUnproven(self) -> None:
         """

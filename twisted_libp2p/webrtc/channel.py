@@ -76,6 +76,7 @@ class Channel:
     @ivar acknowledging: whether the peer is known to acknowledge ends.  Rust-libp2p
         0.57 does not, and fails on a C{FIN_ACK} (libp2p-webrtc-utils 0.5.0,
         src/stream.rs) except after our last byte.
+    @ivar unsent: the bytes that waited, at the most, after the last write.
     @ivar owing: whether the peer has ended its half, and this is to be acknowledged.
     """
 
@@ -98,6 +99,7 @@ class Channel:
         "owing",
         "receiving",
         "sending",
+        "unsent",
         "waiting",
     )
 
@@ -118,7 +120,7 @@ class Channel:
         self.code = 0
         self.open = True
         self.more = self.blocked = self.crowded = self.owing = False
-        self.waiting = 0
+        self.waiting = self.unsent = 0
         self._reader = MessageReader()
         self._data = bytearray()
         # Whether the session knows that there is something, and has read the end.
@@ -150,9 +152,10 @@ class Channel:
     @property
     def flowing(self) -> bool:
         """
-        Whether bytes that are to be acknowledged are still under way.
+        Whether bytes of a half that has ended are still under way.  SCTP keeps those
+        of a reset stream, too, and counts them as long as its channel is open.
         """
-        return self.sending is Half.ENDING and bool(self._below.buffered(self.id))
+        return self.sending is not Half.OPEN and bool(self._below.buffered(self.id))
 
     @property
     def over(self) -> bool:
@@ -163,16 +166,24 @@ class Channel:
 
     # Sending
 
-    def write(self, pieces: Sequence[bytes | memoryview]) -> int:
+    @property
+    def orphaned(self) -> int:
+        """
+        The bytes that wait, at the most, if the peer closes the channel now.
+        """
+        return 0 if self.sending is Half.ENDED else self.unsent
+
+    def write(self, pieces: Sequence[bytes | memoryview], crowded: bool = False) -> int:
         """
         Send bytes, as long as not too many wait, of this channel and of all.
 
+        @param crowded: whether too many wait in closed channels.
         @return: how many were taken.
         """
         if self.sending is not Half.OPEN or not self.open:
             return 0
         data = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        self.crowded = self._below.full()
+        self.crowded = crowded or self._below.full()
         waiting = HIGH if self.crowded else self._below.buffered(self.id)
         size = PIECE if self.acknowledging else SMALL_PIECE
         taken = 0
@@ -182,6 +193,8 @@ class Channel:
             if waiting is not None:
                 taken += len(piece)
         self.blocked = taken < len(data)
+        if not self.crowded:
+            self.unsent = waiting or 0
         return taken
 
     def _send(self, messages: tuple[bytes, ...]) -> int | None:

@@ -27,7 +27,7 @@ from twisted_libp2p.webrtc.association import Association, lossOf
 from twisted_libp2p.webrtc.channel import Channel
 from twisted_libp2p.webrtc.closings import Closings
 from twisted_libp2p.webrtc.crowd import Crowd
-from twisted_libp2p.webrtc.native import RtcEvent
+from twisted_libp2p.webrtc.native import LOW, RtcEvent
 from twisted_libp2p.webrtc.proof import PROOF, Proof
 
 __all__ = ["MAX_NUMBER", "MAX_WAITING", "STALL_TIME", "RtcStreams"]
@@ -136,8 +136,7 @@ class RtcStreams:
             self._lost(lossOf(event))
             return
         if kind == RtcEvent.DRAINED:
-            drained = self._crowd.drained()
-            self._found += [(QuicEvent.WRITABLE, each) for each in drained]
+            self._drained()
             return
         id = int(event[1])  # type: ignore[call-overload]
         if kind == RtcEvent.FREED:
@@ -186,10 +185,12 @@ class RtcStreams:
         if kind == RtcEvent.READABLE:
             self._readable(channel)
         elif kind == RtcEvent.WRITABLE:
+            channel.unsent = min(channel.unsent, LOW)
             if channel.blocked:
                 channel.blocked = False
                 self._found.append((QuicEvent.WRITABLE, channel.number))
         elif kind == RtcEvent.CLOSED:
+            self._crowd.orphan(channel.id, channel.orphaned)
             self._closed(channel)
 
     def _readable(self, channel: Channel) -> None:
@@ -307,8 +308,17 @@ class RtcStreams:
             else:
                 self._stalled[number] = now
 
+    def _drained(self) -> None:
+        """
+        Let the channels write that have waited for others.
+        """
+        drained = self._crowd.drained()
+        self._found += [(QuicEvent.WRITABLE, each) for each in drained]
+
     def _freed(self, id: int) -> None:
         self._taken.discard(id)
+        if self._crowd.freed(id):
+            self._drained()
         if self._full:
             self._full = False
             self._found.append((QuicEvent.AVAILABLE,))
@@ -376,7 +386,7 @@ class RtcStreams:
         channel = self._channels.get(stream)
         if channel is None:
             return 0
-        taken = channel.write(pieces)
+        taken = channel.write(pieces, self._crowd.full)
         self._crowd.note(channel)
         return taken
 
