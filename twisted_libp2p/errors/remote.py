@@ -7,12 +7,15 @@ Errors that the peer, or an impostor, has caused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from twisted.internet.error import ConnectError, ConnectionClosed, ConnectionLost
-from twisted.python.failure import Failure
 
 from twisted_libp2p.errors.base import ErrorCode, Libp2pError, nameOf
+
+if TYPE_CHECKING:
+    # It takes two fifths of the start of "libp2p id".
+    from twisted.python.failure import Failure
 
 __all__ = [
     "CircuitLimit",
