@@ -262,13 +262,13 @@ def _parse(entry: Entry) -> PeerID | Multiaddr | Network:
         raise ConfigurationError(
             f"{entry!r} is no peer, no address and no network, such as 192.0.2.0/24"
         )
+    if not entry.startswith("/") and ("." in entry or ":" in entry):
+        return parseNetwork(entry)
     try:
         if entry.startswith("/"):
             address = Multiaddr(entry)
             peer = address.peerID
             return unmapped(address) if peer is None or len(address) > 1 else peer
-        if "." in entry or ":" in entry:
-            return parseNetwork(entry)
         return PeerID.fromText(entry)
     except (InvalidInput, ValueError) as error:
         raise ConfigurationError(

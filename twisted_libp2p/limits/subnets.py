@@ -320,6 +320,17 @@ def networkText(version: int, length: int, prefix: int) -> str:
     return str(kind((prefix << (BITS[version] - length), length)))
 
 
+def _noNetwork(text: str) -> str:
+    """
+    Return why a text is no network, and the network that may be meant.
+    """
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        return f"{text!r} is no network, as 10.0.0.0/8 is"
+    return f"{text!r} is an address in a network: the network is {meant}"
+
+
 def parseNetwork(text: str) -> Network:
     """
     Read a network such as C{192.0.2.0/24}, or the address of one host.  A network
@@ -329,10 +340,8 @@ def parseNetwork(text: str) -> Network:
     """
     try:
         network = ip_network(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{text!r} is no network, as 10.0.0.0/8 is: {error}"
-        ) from None
+    except ValueError:
+        raise ConfigurationError(_noNetwork(text)) from None
     bits = network.max_prefixlen - network.prefixlen
     number = int(network.network_address)
     if network.version == 6 and network.prefixlen >= 96 and number >> 32 == 0xFFFF:
