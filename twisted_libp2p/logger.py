@@ -76,6 +76,12 @@ class Logger(TwistedLogger):
     Logs events whose fields are texts and numbers.
     """
 
+    def logs(self, level: LogLevel) -> bool:
+        """
+        Return whether events of a level are logged: some fields take time to make.
+        """
+        return not level < _levelOf(self.namespace)
+
     def emit(self, level: LogLevel, format: str | None = None, **fields: Any) -> None:
         """
         Log an event.

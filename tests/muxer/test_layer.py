@@ -65,10 +65,10 @@ class MuxerLayerTests(SynchronousTestCase):
         """
         clock = Clock()
         ours, theirs = (Identity.generate().peerID for _ in range(2))
-        layer = Yamux(clock, keepAlive=None).wrap(
-            Role.CLIENT, MuxedConnectionDouble(ours, theirs)
-        )
+        connection = MuxedConnectionDouble(ours, theirs)
+        layer = Yamux(clock, keepAlive=None).wrap(Role.CLIENT, connection)
         transport = StringTransport()
+        connection.sessionStarted = lambda session: session.ping()  # type: ignore[assignment,method-assign]
         layer.buildProtocol(PeerAddress(theirs)).makeConnection(transport)
         self.assertEqual(transport.value(), pack(PING, SYN, 0, 0))
         self.assertEqual(clock.getDelayedCalls(), [])

@@ -46,7 +46,9 @@ class LevelTests(SynchronousTestCase):
         log = Logger(f"twisted_libp2p.{name}", observer=observer)
         for level in LogLevel.iterconstants():
             log.emit(level, "something has happened")
-        return "".join(event["log_level"].name[0] for event in observer)
+        passed = [event["log_level"] for event in observer]
+        self.assertEqual([*filter(log.logs, LogLevel.iterconstants())], passed)
+        return "".join(level.name[0] for level in passed)
 
     def test_parts(self) -> None:
         """

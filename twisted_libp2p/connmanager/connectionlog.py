@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from twisted.logger import LogLevel
+
 from twisted_libp2p.events import ClosedConn, EventBus, OpenedConn
 from twisted_libp2p.logger import Logger
 from twisted_libp2p.printable import printable
@@ -26,6 +28,8 @@ def logConnections(events: EventBus) -> None:
 
 
 def _opened(event: OpenedConn) -> None:
+    if not _log.logs(LogLevel.debug):
+        return
     _log.debug(
         "connected to {peer} at {address}: {direction}, {transport}, {security},"
         " {muxer}",
@@ -34,6 +38,8 @@ def _opened(event: OpenedConn) -> None:
 
 
 def _closed(event: ClosedConn) -> None:
+    if not _log.logs(LogLevel.debug):
+        return
     _log.debug(
         "disconnected from {peer} at {address} after {seconds:.1f} s: {reason}",
         **_fields(event),

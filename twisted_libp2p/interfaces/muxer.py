@@ -134,6 +134,7 @@ class IMuxedConnection(twisted_interfaces.IProtocolFactory, Interface):
     remotePeer: PeerID = Attribute("The peer id that the handshake has proven.")
     localAddress: Multiaddr | None = Attribute("Our end of the transport.")
     remoteAddress: Multiaddr | None = Attribute("The peer's end of it.")
+    upgradeTime: float = Attribute("Seconds from the transport's connect to readiness.")
     endsApart: bool = Attribute(
         "Whether the end of a stream that the peer opens is kept apart from its first"
         " data, for js-libp2p.  True until the peer is known to be another"

@@ -28,6 +28,7 @@ from twisted_libp2p.muxer.yamux.frame import (
     FrameReader,
     pack,
 )
+from twisted_libp2p.muxer.yamux.pings import FIRST_PING
 
 __all__ = ["MIB", "WINDOW", "SessionTestCase", "frames"]
 
@@ -55,11 +56,14 @@ class SessionTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Connect, and answer the first ping after a tenth of a second.
+        Connect, and answer the first ping a tenth of a second after it.
         """
         self.clock = Clock()
         self.peer = RawPeer(Yamux(self.clock, **self.options), self.clock, self.role)
         self.owner = self.peer.owner
+        self.started = self.peer.take()
+        self.clock.advance(FIRST_PING)
+        self.peer.pump.flush()
         self.first = self.peer.take()
         self.clock.advance(0.1)
         self.peer.send(pack(PING, ACK, 0, 0))

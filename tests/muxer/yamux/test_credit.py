@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.muxer.raw import Budget
-from tests.muxer.yamux.sessions import MIB, WINDOW, SessionTestCase
+from tests.muxer.raw import Budget, RawPeer
+from tests.muxer.yamux.sessions import MIB, WINDOW, SessionTestCase, frames
+from twisted_libp2p.muxer import Yamux
 from twisted_libp2p.muxer.frames import MAX_BODY
 from twisted_libp2p.muxer.yamux.frame import (
+    ACK,
     DATA,
     FIN,
     RST,
@@ -70,6 +72,19 @@ class WindowTests(SessionTestCase):
             window = min(window * 2, 16 * MIB)
             self.assertEqual(allowed, window)
         self.assertEqual(window, 16 * MIB)
+
+    def test_growthBeforePing(self) -> None:
+        """
+        Before a round trip is measured, it is taken to be as long as the upgrade of the
+        connection was.
+        """
+        for upgradeTime, allowance in ((0.0, WINDOW), (0.1, 2 * WINDOW)):
+            peer = RawPeer(Yamux(self.clock), self.clock, self.role)
+            peer.owner.upgradeTime = upgradeTime
+            peer.send(pack(DATA, SYN, 1, WINDOW), b"x" * WINDOW)
+            self.assertIn((WINDOW_UPDATE, ACK, 1, allowance), frames(peer.take()))
+            peer.session.close()
+            peer.pump.flush()
 
     def test_growthIsShared(self) -> None:
         """

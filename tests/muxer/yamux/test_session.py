@@ -38,8 +38,10 @@ class LastingTests(SessionTestCase):
 
     def test_start(self) -> None:
         """
-        A session begins with a ping, to know the round trip.
+        A session begins without a word, and pings a second later to measure the round
+        trip.
         """
+        self.assertEqual(self.started, b"")
         self.assertEqual(frames(self.first), [(PING, SYN, 0, 0)])
         self.assertAlmostEqual(self.peer.session.roundTrip, 0.1)
 
@@ -185,8 +187,26 @@ class LastingTests(SessionTestCase):
         peer = RawPeer(Yamux(self.clock, keepAlive=None), self.clock)
         peer.pump.advance(1000)
         self.assertEqual(peer.owner.lost, [])
+        self.assertEqual(peer.take(), b"")
         peer.session.close()
         peer.pump.flush()
+
+    def test_firstPing(self) -> None:
+        """
+        A peer that has left a ping of the application unanswered until the first one is
+        given the whole time to answer; with a short keep-alive the first ping is no
+        later than the others.
+        """
+        peer = RawPeer(Yamux(self.clock, keepAlive=0.5), self.clock)
+        waiting = peer.session.ping()
+        peer.pump.flush()
+        self.assertEqual(frames(peer.take()), [(PING, SYN, 0, 0)])
+        peer.pump.advance(0.5)
+        self.assertEqual(frames(peer.take()), [(PING, SYN, 0, 1)])
+        peer.pump.advance(0.4)
+        self.assertNoResult(waiting)
+        peer.pump.advance(0.1)
+        self.failureResultOf(waiting, PeerUnresponsive)
 
     def test_configuration(self) -> None:
         """

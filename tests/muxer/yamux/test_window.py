@@ -61,7 +61,7 @@ class ReceiveWindowTests(SynchronousTestCase):
 
     def test_unknownRoundTrip(self) -> None:
         """
-        Without a measured round trip nothing grows.
+        Without a round trip nothing grows.
         """
         window = self.full()
         self.assertEqual(window.update(0.0, 0.0, MAX_WINDOW, MAX_WINDOW), 262144)

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from twisted_libp2p.interfaces import IMuxedConnection
     from twisted_libp2p.muxer.yamux.muxer import Yamux
 
-__all__ = ["APART", "MAX_PONGS", "PingingSession"]
+__all__ = ["APART", "FIRST_PING", "MAX_PONGS", "PingingSession"]
 
 #: The most answers to pings that wait to be sent; more pings go unanswered.
 MAX_PONGS = 32
+
+#: Seconds from the start to the first ping: a session that ends earlier needs none.
+FIRST_PING = 1.0
 
 #: Seconds that the pings may take by which the end of an accepted stream is kept apart
 #: from its first data.
@@ -73,13 +76,13 @@ class PingingSession(MuxerSession):
 
     def started(self) -> None:
         """
-        Begin, with a ping: windows grow by the measured round trip.
+        Begin, and measure the round trip soon.
         """
-        if self._muxer.keepAlive is not None:
+        interval = self._muxer.keepAlive
+        if interval is not None:
             self._keepAliveCall = self.clock.callLater(
-                self._muxer.keepAlive, self._keepAlive, self._muxer.keepAlive
+                min(FIRST_PING, interval), self._ask, interval
             )
-        self._sendPing(None)
 
     def resumeProducing(self) -> None:
         """
@@ -116,7 +119,7 @@ class PingingSession(MuxerSession):
             # When this process was stopped, or busy, the answer waits in the socket.
             self._keepAliveCall = self.clock.callLater(0, self._silent, interval)
             return
-        self._askAgain(interval)
+        self._ask(interval)
 
     def _silent(self, interval: float) -> None:
         """
@@ -127,11 +130,11 @@ class PingingSession(MuxerSession):
         if self._pings and not self._heard:
             self.abort(Failure(PeerUnresponsive(interval)))
             return
-        self._askAgain(interval)
+        self._ask(interval)
 
-    def _askAgain(self, interval: float) -> None:
+    def _ask(self, interval: float) -> None:
         """
-        Give the peer another interval for a sign of life.
+        Give the peer an interval for a sign of life.
         """
         self._heard = False
         self._keepAliveCall = self.clock.callLater(interval, self._keepAlive, interval)

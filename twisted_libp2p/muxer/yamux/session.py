@@ -367,7 +367,8 @@ class YamuxSession(PingingSession):
     def _credit(self, stream: Stream, window: ReceiveWindow) -> int:
         """
         Update a window, unless the peer has ended its half.  The window of a stream
-        that is being closed does not grow.
+        that is being closed does not grow.  A round trip that is not measured yet has
+        taken no longer than the upgrade of the connection.
 
         @return: by how much the peer's allowance rises.
         """
@@ -378,7 +379,9 @@ class YamuxSession(PingingSession):
         before = window.size
         delta = window.update(
             self.clock.seconds(),
-            0.0 if stream.disconnecting else self.roundTrip,
+            0.0
+            if stream.disconnecting
+            else self.roundTrip or self.connection.upgradeTime,
             muxer.maxWindow,
             room if budget is None else min(room, budget.claim()),
         )

@@ -68,8 +68,8 @@ class ReceiveWindow:
         by the consumed bytes if others need the memory more.
 
         @param now: the time.
-        @param roundTrip: the measured round trip in the same unit; 0 if it is
-            not known, which keeps the window from growing.
+        @param roundTrip: the round trip in the same unit; 0 keeps the window from
+            growing.
         @param maximum: the largest size.
         @param room: how many bytes may be added to the size at most; negative if
             so many are to be given back.  The bytes that the peer may

@@ -147,9 +147,11 @@ class MuxedConnectionDouble:
     @ivar lost: the arguments of C{sessionLost}.
     @ivar endsApart: whether the ends of inbound streams are kept apart from their first
         data.
+    @ivar upgradeTime: the longest time that a round trip has taken so far.
     """
 
     endsApart = True
+    upgradeTime = 0.0
     localAddress: Multiaddr | None = None
     remoteAddress: Multiaddr | None = None
 
