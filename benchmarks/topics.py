@@ -13,6 +13,10 @@ messages go to its mesh alone.  Each size is run in four ways: undisturbed; with
 that take part in every mesh and pass nothing on; with nodes that crash, a hundredth of
 them each second, and come back after ten seconds; and with messages of 2 KiB, and three
 tenths of the nodes at the end of a line of 1 Mbit/s.
+
+With C{--way "two places"} half of the nodes are in another place, 100 ms away, and all
+start together: each is connected with 15 nodes near it at once, and after 2 s with
+15 far ones.
 """
 
 from __future__ import annotations
@@ -27,10 +31,10 @@ from random import Random
 from twisted_libp2p.pubsub import Parameters, Profile
 from twisted_libp2p.testing.topics import TopicFigures, TopicNetwork
 
-__all__ = ["WAYS", "main", "plot", "simulate"]
+__all__ = ["WAYS", "islands", "main", "plot", "simulate", "twoPlaces"]
 
 #: The ways in which a network is run.
-WAYS = ("", "sybils", "churn", "slow lines")
+WAYS = ("", "sybils", "churn", "slow lines", "two places")
 
 #: The share of the nodes that are sybils, or have slow lines.
 HOSTILE, SLOW = 0.3, 0.3
@@ -42,6 +46,10 @@ CRASHES, AWAY = 0.01, 10.0
 RATE, SIZE = 125_000, 2048
 
 _DIALS = 10
+
+#: The delays within a place and between two, when these links are there, and how many
+#: of each kind a node dials: it is dialed as often.
+_NEAR, _FAR = (0.005, 0.0, 8), (0.1, 2.0, 7)
 
 #: Seconds before the first message, and after the last one.
 BEFORE, AFTER = 5.0, 5.0
@@ -69,6 +77,9 @@ def simulate(nodes: int, messages: int, way: str = "", seed: int = 1) -> TopicFi
     @param way: one of L{WAYS}.
     """
     profile = Profile(parameters=Parameters(floodPublish=False))
+    if way == "two places":
+        network = twoPlaces(nodes, profile, seed)
+        return _publish(network, messages)
     sybils = int(nodes * HOSTILE) if way == "sybils" else 0
     honest = nodes - sybils
     network = TopicNetwork(honest, dials=_DIALS, profile=profile, seed=seed)
@@ -81,14 +92,53 @@ def simulate(nodes: int, messages: int, way: str = "", seed: int = 1) -> TopicFi
     network.run(BEFORE)
     if way == "churn":
         network.churn(1 / (nodes * CRASHES), AWAY)
+    return _publish(network, messages, SIZE if way == "slow lines" else 0)
+
+
+def _publish(network: TopicNetwork, messages: int, size: int = 0) -> TopicFigures:
+    """
+    Publish a message a second, each by another node.
+    """
     for number in range(messages):
         data = b"message %d" % number
-        network.publish(
-            network.honest[number], data.ljust(SIZE) if way == "slow lines" else data
-        )
+        network.publish(network.honest[number], data.ljust(size))
         network.run(1.0)
     network.run(AFTER)
     return network.figures()
+
+
+def twoPlaces(nodes: int, profile: Profile, seed: int) -> TopicNetwork:
+    """
+    Start all nodes of two places together: those with even numbers are in one.
+    """
+    network = TopicNetwork(nodes, dials=0, profile=profile, seed=seed)
+    dice = Random(seed)
+    for far, (delay, after, dials) in enumerate((_NEAR, _FAR)):
+        network.run(after - network.now)
+        for number in range(nodes):
+            others = range((number + far) % 2, nodes, 2)
+            for other in dice.sample(others, dials):
+                network.connect(number, other, delay)
+    network.run(BEFORE)
+    return network
+
+
+def islands(network: TopicNetwork) -> list[set[int]]:
+    """
+    Return the parts of a network between which there is no link of a mesh.
+    """
+    found: list[set[int]] = []
+    left = set(network.honest)
+    while left:
+        part: set[int] = set()
+        edge = {left.pop()}
+        while edge:
+            number = edge.pop()
+            part.add(number)
+            edge.update(set(network.meshOf(number)) - part)
+        left -= part
+        found.append(part)
+    return found
 
 
 def line(name: str, figures: TopicFigures) -> str:
@@ -152,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, nargs="+", default=[1000])
     parser.add_argument("--messages", type=int, default=10)
-    parser.add_argument("--way", choices=WAYS, nargs="+", default=WAYS)
+    parser.add_argument("--way", choices=WAYS, nargs="+", default=WAYS[:-1])
     parser.add_argument("--svg", type=Path, help="draws the sizes and ways")
     options = parser.parse_args(arguments)
     runs = []

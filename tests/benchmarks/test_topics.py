@@ -10,7 +10,8 @@ from xml.etree.ElementTree import fromstring
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.topics import WAYS, line, plot, simulate
+from benchmarks.topics import WAYS, islands, line, plot, simulate, twoPlaces
+from twisted_libp2p.pubsub import Parameters, Profile
 
 
 class SimulationTests(SynchronousTestCase):
@@ -36,3 +37,22 @@ class SimulationTests(SynchronousTestCase):
         figures = simulate(5, 0)
         self.assertIn("0 messages", line("5 nodes", figures))
         fromstring(plot([("5 nodes", figures)]))
+
+    def test_islands(self) -> None:
+        """
+        Two places whose nodes have their meshes before they meet become one network
+        nevertheless: messages go along meshes from one to the other.
+        """
+        profile = Profile(parameters=Parameters(floodPublish=False))
+        for seed in range(3):
+            network = twoPlaces(40, profile, seed)
+            self.assertEqual([len(each) for each in islands(network)], [40])
+        before = network.figures().want
+        network.publish(0, b"news")
+        network.run(3)
+        figures = network.figures()
+        self.assertEqual((figures.delivered, figures.want), (1.0, before))
+        self.assertLess(figures.percentile(1.0), 0.25)
+        network.disconnect(0)
+        network.run(3)
+        self.assertEqual(sorted(map(len, islands(network))), [1, 39])

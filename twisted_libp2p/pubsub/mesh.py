@@ -262,9 +262,23 @@ class Mesh:
             lacking = self._lacking(mesh)
             if lacking > 0:
                 self._fill(topic, lacking, lambda each: each.outbound)
+            self._mix(topic, mesh)
         ticks = parameters.opportunisticTicks
         if ticks and self._ticks % ticks == 0 and len(mesh) > 1:
             self._improve(topic, mesh)
+
+    def _mix(self, topic: str, mesh: dict[bytes, Neighbour]) -> None:
+        """
+        Graft one of the newest third of the peers of a topic, if the mesh has none of
+        them: it was made before they came.  When many nodes start together, near peers
+        come first, and meshes of these alone would be islands.
+        """
+        if len(mesh) > self._parameters.degree:
+            return
+        others = list(self._neighbours.of(topic))
+        newest = set(others[len(others) * 2 // 3 :])
+        if newest.isdisjoint(mesh):
+            self._fill(topic, 1, lambda each: each.key in newest)
 
     def _improve(self, topic: str, mesh: dict[bytes, Neighbour]) -> None:
         """

@@ -247,15 +247,17 @@ class TopicNodes(ABC):
 
     # Connections
 
-    def connect(self, one: int, other: int) -> None:
+    def connect(self, one: int, other: int, delay: float | None = None) -> None:
         """
         Connect two nodes, unless they are connected.
 
         @param one: the node that dials.
+        @param delay: the seconds that an RPC takes; random ones by default.
         """
         if one == other or self._keys[other] in self._links[one]:
             return
-        delay = self._random.uniform(*self._latency)
+        if delay is None:
+            delay = self._random.uniform(*self._latency)
         for near, far, outbound in ((one, other, True), (other, one, False)):
             key = self._keys[far]
             self._links[near][key] = Link(near, far, delay, outbound)
