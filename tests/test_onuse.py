@@ -28,7 +28,7 @@ for room in ("dht.query", "discovery.mdns.packet", "pubsub.engine", "status.page
 IDS = """
 import sys
 from twisted_libp2p.script import idsOf
-slow = ("twisted.logger", "importlib.abc")
+slow = ("twisted.logger", "twisted.python.failure", "importlib.abc")
 peer = idsOf(sys.argv[1])["peer"]
 print(peer, *(each for each in slow if each in sys.modules))
 """
