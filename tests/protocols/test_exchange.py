@@ -146,6 +146,21 @@ class NodeExchangeTests(ConnectedTestCase):
         self.failureResultOf(self.ask(b"x"), StreamReset)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_text(self) -> None:
+        """
+        A message that is text is refused by one line that says what would be right, on
+        both sides; a request opens no stream.
+        """
+        text: Any = "hello"
+        with self.assertRaises(TypeError) as raised:
+            self.exchange.ask(self.connection, text)
+        self.assertEqual(str(raised.exception), "a message is bytes, not str")
+        self.assertEqual(self.streams(), [])
+        self.serve(lambda _, request: text)
+        self.failureResultOf(self.ask(b"x"), StreamReset)
+        (failure,) = self.flushLoggedErrors(TypeError)
+        self.assertEqual(failure.getErrorMessage(), "a message is bytes, not str")
+
     def test_unsupported(self) -> None:
         """
         A peer that does not serve the protocol is named as such.

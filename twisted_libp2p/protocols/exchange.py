@@ -233,7 +233,7 @@ class _Asking(_SingleReceiver):
 
     def __init__(self, exchange: Exchange, request: bytes) -> None:
         super().__init__(exchange)
-        self._request = request
+        self._request = _delimited(request)
         self.result: Deferred[bytes] = Deferred(self._cancelled)
         self._opening: Deferred[IProtocol] | None = None
 
@@ -255,7 +255,7 @@ class _Asking(_SingleReceiver):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.transport.write(delimit(self._request))
+        self.transport.write(self._request)
 
     def ended(self, reason: Failure | None) -> None:
         """
@@ -319,7 +319,7 @@ class _Answering(_SingleReceiver):
 
     def _send(self, answer: bytes) -> None:
         self._waiting = None
-        self.transport.write(delimit(answer))
+        self.transport.write(_delimited(answer))
         self.transport.loseConnection()
 
     def _failed(self, reason: Failure) -> None:
@@ -330,6 +330,18 @@ class _Answering(_SingleReceiver):
         if not reason.check(Libp2pError, CancelledError):
             _log.failure("{protocol} has no answer", reason, protocol=self._name)
         self.transport.abortConnection()
+
+
+def _delimited(message: bytes) -> bytes:
+    """
+    Put the length of a message of ours in front of it.
+
+    @raise TypeError: it is not C{bytes}.
+    """
+    try:
+        return delimit(message)
+    except TypeError:
+        raise TypeError(f"a message is bytes, not {type(message).__name__}") from None
 
 
 class Exchange:
@@ -377,6 +389,7 @@ class Exchange:
             L{UpgradeTimeout<twisted_libp2p.errors.UpgradeTimeout>} if it is late, or as
             C{openStream} of the connection does.  If it is cancelled, the stream is
             reset.
+        @raise TypeError: the request is not C{bytes}.
         """
         asking = _Asking(self, request)
         factory = StreamFactory(lambda: asking)
