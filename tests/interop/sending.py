@@ -88,8 +88,9 @@ async def sendFiles(
     page: Reader, folder: Path, reload: Callable[[], Awaitable[None]]
 ) -> None:
     """
-    A file arrives whole; the node refuses one that is too large, and one whose name is
-    taken; after a reload during a transfer no file has the name, and it goes on.
+    A file arrives whole; the node refuses one that is too large, and gives one whose
+    name is in use a number; after a reload during a transfer no file has the name, and
+    it goes on.
 
     @param page: a page that is connected to a node, which has the limit.
     @param folder: the folder of the node.
@@ -105,13 +106,15 @@ async def sendFiles(
     assert shown == sha256(stored).hexdigest()
     assert await page.evaluate("document.getElementById('progress').hidden")
 
-    for size, each, reason in (
-        (LIMIT + 1, "large.bin", f"a file may have at most {LIMIT} bytes here"),
-        (5, name, f"there is a file {name} already"),
-    ):
-        said = await _sent(page, size, each)
-        assert said == f"The node refuses the file: {reason}."
+    said = await _sent(page, LIMIT + 1, "large.bin")
+    reason = f"a file may have at most {LIMIT} bytes here"
+    assert said == f"The node refuses the file: {reason}."
     assert os.listdir(folder) == [name]
+
+    second = "_my photo_1 (2).jpg"
+    said = await _sent(page, 5, name)
+    assert said.startswith(f"The node has stored {name}: 5 bytes"), said
+    assert (folder / second).read_bytes() == content(5)
 
     await page.evaluate(_HALTING)
     await page.evaluate(choosing(LIMIT, "film.mkv"))
@@ -124,4 +127,4 @@ async def sendFiles(
     said = await _sent(page, LIMIT, "film.mkv")
     assert said.startswith(f"The node has stored film.mkv: {LIMIT} bytes"), said
     assert (folder / "film.mkv").read_bytes() == content(LIMIT)
-    assert sorted(os.listdir(folder)) == [name, "film.mkv"]
+    assert sorted(os.listdir(folder)) == [second, name, "film.mkv"]
